@@ -1,0 +1,1 @@
+"""What a computation is: types, shapes, graphs, operations, gradients. No neural nets here [S39]."""

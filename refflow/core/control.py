@@ -1,0 +1,72 @@
+"""Control edges put to use: one node that waits for many, and values that wait for other nodes [W03].
+
+    group(a, b)                 a NoOp that finishes when both have
+    with_dependencies([a], t)   t again, but not before a has finished
+    tuple_([dx, dy])            each gradient again, but not before all are there [W80]
+
+Next: core/gradients.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+from refflow.core.convert import convert_to_tensor, op_scope, operation_of
+from refflow.core.graph import Graph, Operation, get_default_graph
+from refflow.core.indexed_slices import IndexedSlices
+from refflow.core.opdef import op_def
+
+
+def no_op(name: str | None = None) -> Operation:
+    """A node that does nothing, for control edges to meet at."""
+    return op_def("NoOp")(name=name)
+
+
+def group(*inputs: Any, name: str | None = None) -> Operation:
+    """An operation that finishes when all inputs (operations, tensors or IndexedSlices) have."""
+    with op_scope(inputs, name, "group_deps") as scope:
+        graph = get_default_graph()
+        by_device: dict[str, list[Operation]] = {}
+        for item in inputs:
+            op = operation_of(item)
+            by_device.setdefault(op.device, []).append(op)
+        if len(by_device) <= 1:
+            device, ops = next(iter(by_device.items()), ("", []))
+            return _gate(graph, device, ops, scope)
+        # One gate for each device, so that each device tells once when its part is done.
+        gates = [_gate(graph, device, by_device[device], None) for device in sorted(by_device)]
+        with graph.control_dependencies(gates):
+            return no_op(name=scope)
+
+
+def _gate(graph: Graph, device: str, ops: Sequence[Operation], name: str | None) -> Operation:
+    with graph.control_dependencies(ops):
+        if not device:
+            return no_op(name=name)
+        with graph.device(device):
+            return no_op(name=name)
+
+
+def with_dependencies(dependencies: Sequence[Any], output: Any, name: str | None = None) -> Any:
+    """`output` again, computed only after `dependencies` have finished."""
+    with op_scope([*dependencies, output], name, "control_dependency") as scope:
+        graph = get_default_graph()
+        on_its_device = graph.device(output.device) if output.device else nullcontext()
+        with on_its_device, graph.control_dependencies(dependencies):
+            if isinstance(output, IndexedSlices):
+                values = op_def("Identity")(output.values, name=scope)
+                return IndexedSlices(values, output.indices, output.dense_shape)
+            return op_def("Identity")(convert_to_tensor(output), name=scope)
+
+
+def tuple_(tensors: Sequence[Any], name: str | None = None, control_inputs: Sequence[Any] = ()) -> list[Any]:
+    """The tensors again, each available only when all are. None stays None."""
+    present = [t for t in tensors if t is not None]
+    if not present:
+        raise ValueError("tuple needs at least one tensor that is not None")
+    with op_scope(present, name, "tuple"):
+        sources = {operation_of(t) for t in present} | {operation_of(c) for c in control_inputs}
+        gate = group(*sorted(sources, key=lambda op: op._id))
+        return [None if t is None else with_dependencies([gate], t) for t in tensors]

@@ -1,0 +1,52 @@
+"""Elementwise ops: one formula gives signature, shape rule, kernel, Triton source and mathematics.
+
+    ADD = define_elementwise("Add", "x + y", T=NUMBERS)
+
+Operands broadcast: shapes are aligned from the right, and a size of 1 stretches [S17].
+
+Next: ops/elementwise.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+from typing import Any
+
+from refflow.core import shapes
+from refflow.core.formula import Formula
+from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_rules import ShapeContext
+
+
+def define_elementwise(
+    name: str,
+    text: str,
+    /,
+    *,
+    result: str = "T",
+    output: str | None = None,
+    source: Iterable[str] = (),
+    commutative: bool = False,
+    accuracy: str = "rounded",
+    **attrs: Any,
+) -> OpDef:
+    """Registers an op that computes `text` for every element.
+
+    result: the output's type, "T" or a fixed one such as "bool". output: its name, by default `y` for one
+    operand and `z` for several, as in the first release.
+    """
+    formula = Formula(text)
+    output = output or ("y" if len(formula.parameters) == 1 else "z")
+    inputs = ", ".join(f"{p}: T" for p in formula.parameters)
+    op_def = define_op(
+        name, f"{inputs} -> {output}: {result}", source=source, commutative=commutative, accuracy=accuracy, **attrs
+    )
+    op_def.formula = formula
+    op_def.kernel(formula.numpy)
+    op_def.shape(_broadcast_all)
+    return op_def
+
+
+def _broadcast_all(context: ShapeContext) -> shapes.Shape:
+    return reduce(shapes.broadcast, context.inputs)  # type: ignore[arg-type]

@@ -1,0 +1,154 @@
+"""One expression, four readers: NumPy computes it, the plan runs it in place, Triton compiles it, the page prints it.
+
+    formula("1 / (1 + exp(-x))")
+        .numpy(x)          arrays in, array out: the reference kernel
+        .steps             [("negative", "x"), ("exp", 0), ("add", 1, 1), ...] one NumPy ufunc each
+        .triton()          "1 / (1 + tl.exp(-x))"
+        .latex()           r"\\frac{1}{1 + \\exp(-x)}"
+
+The language: names, numbers, + - * /, unary minus, comparisons, and the functions in FUNCTIONS.
+
+Next: core/elementwise.py.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import numpy as np
+
+from refflow.core.errors import NodeError
+
+# function: (NumPy ufunc or function, Triton text, LaTeX text)
+FUNCTIONS: dict[str, tuple[str, str, str]] = {
+    "exp": ("exp", "tl.exp({})", r"\exp({})"),
+    "log": ("log", "tl.log({})", r"\log({})"),
+    "sqrt": ("sqrt", "tl.sqrt_rn({})", r"\sqrt{{{}}}"),
+    "tanh": ("tanh", "(2 / (1 + tl.exp(-2 * {})) - 1)", r"\tanh({})"),
+    "abs": ("absolute", "tl.abs({})", r"\lvert {} \rvert"),
+    "maximum": ("maximum", "tl.maximum({}, {}, propagate_nan=tl.PropagateNan.ALL)", r"\max({}, {})"),
+    "minimum": ("minimum", "tl.minimum({}, {}, propagate_nan=tl.PropagateNan.ALL)", r"\min({}, {})"),
+    "where": ("where", "tl.where({}, {}, {})", r"\begin{{cases}}{1} & {0}\\{2} & \text{{else}}\end{{cases}}"),
+}
+_BINARY: dict[type, tuple[str, str, str]] = {
+    ast.Add: ("add", "({} + {})", "{} + {}"),
+    ast.Sub: ("subtract", "({} - {})", "{} - {}"),
+    ast.Mult: ("multiply", "({} * {})", r"{} \, {}"),
+    ast.Div: ("divide", "({} / {})", r"\frac{{{}}}{{{}}}"),
+}
+_COMPARE: dict[type, tuple[str, str, str]] = {
+    ast.Lt: ("less", "({} < {})", "{} < {}"),
+    ast.LtE: ("less_equal", "({} <= {})", r"{} \le {}"),
+    ast.Gt: ("greater", "({} > {})", "{} > {}"),
+    ast.GtE: ("greater_equal", "({} >= {})", r"{} \ge {}"),
+    ast.Eq: ("equal", "({} == {})", "{} = {}"),
+    ast.NotEq: ("not_equal", "({} != {})", r"{} \ne {}"),
+}
+
+Operand = str | int | float  # a name; the number of an earlier step is written ("step", n)
+Step = tuple[Any, ...]
+
+
+def divide(x: Any, y: Any, out: Any = None) -> Any:
+    """x / y; integers truncate toward zero [W77], and an integer divided by 0 is an error."""
+    x, y = np.asanyarray(x), np.asanyarray(y)
+    if x.dtype.kind not in "iu" or y.dtype.kind not in "iu":
+        return np.divide(x, y, out=out)
+    if not np.all(y):
+        raise ZeroDivisionError("integer division by zero")
+    quotient = np.floor_divide(x, y, out=out)
+    # floor is one too low where the signs differ and something remains
+    quotient += (np.signbit(x.astype(np.float64)) != np.signbit(y.astype(np.float64))) & (quotient * y != x)
+    return quotient
+
+
+class Formula:
+    """A parsed expression; `parameters` are its names in order of first use."""
+
+    def __init__(self, text: str):
+        self.text = text
+        self.parameters: tuple[str, ...] = ()
+        self.steps: list[Step] = []
+        self._tree = ast.parse(text, mode="eval").body
+        self._names(self._tree)
+        self._root = self._step(self._tree)
+
+    def _names(self, node: ast.AST) -> None:
+        if isinstance(node, ast.Name):
+            if node.id not in self.parameters:
+                self.parameters += (node.id,)
+        elif isinstance(node, ast.Call):
+            for argument in node.args:
+                self._names(argument)
+        else:
+            for child in ast.iter_child_nodes(node):
+                self._names(child)
+
+    def _step(self, node: ast.AST) -> Any:
+        """Appends the steps that compute `node`; returns what later steps call its value."""
+        if isinstance(node, ast.Name):
+            return node.id
+        if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+            return node.value
+        function, operands = self._parts(node)
+        self.steps.append((function[0], *(self._step(o) for o in operands)))
+        return ("step", len(self.steps) - 1)
+
+    def _parts(self, node: ast.AST) -> tuple[tuple[str, str, str], list[ast.AST]]:
+        if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
+            return _BINARY[type(node.op)], [node.left, node.right]
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return ("negative", "(-{})", "-{}"), [node.operand]
+        if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _COMPARE:
+            return _COMPARE[type(node.ops[0])], [node.left, node.comparators[0]]
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS:
+            return FUNCTIONS[node.func.id], list(node.args)
+        raise NodeError(f"formula {self.text!r}: {ast.unparse(node)!r} is not part of the language of formulas")
+
+    def numpy(self, *arrays: Any) -> Any:
+        """The value for concrete arrays, step by step."""
+        values = dict(zip(self.parameters, arrays, strict=True))
+        if not self.steps:
+            return values[self._root]
+        done: list[Any] = []
+        for name, *operands in self.steps:
+            function = divide if name == "divide" else getattr(np, name)
+            done.append(function(*(_value(o, values, done) for o in operands)))
+        return done[-1]
+
+    def triton(self) -> str:
+        """The expression as Triton source over blocks with the parameters' names."""
+        return self._write(self._tree, 1)
+
+    def latex(self) -> str:
+        return self._write(self._tree, 2)
+
+    def _write(self, node: ast.AST, column: int) -> str:
+        if isinstance(node, ast.Name):
+            return node.id
+        if isinstance(node, ast.Constant):
+            return repr(node.value)
+        form, operands = self._parts(node)
+        texts = [self._write(o, column) for o in operands]
+        if column == 2:  # on the page, sums inside products and behind a minus need brackets
+            texts = [f"({t})" if self._sum_in(node, o) else t for t, o in zip(texts, operands, strict=True)]
+        return form[column].format(*texts)
+
+    @staticmethod
+    def _sum_in(node: ast.AST, operand: ast.AST) -> bool:
+        tight = isinstance(node, ast.UnaryOp) or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult))
+        return tight and isinstance(operand, ast.BinOp) and isinstance(operand.op, (ast.Add, ast.Sub))
+
+    @property
+    def ufunc(self) -> str | None:
+        """The NumPy ufunc's name where the formula is a single call over its parameters, else None."""
+        if len(self.steps) == 1 and self.steps[0][1:] == self.parameters and self.steps[0][0] != "where":
+            return self.steps[0][0]
+        return None
+
+
+def _value(operand: Any, values: dict[str, Any], done: list[Any]) -> Any:
+    if isinstance(operand, str):
+        return values[operand]
+    return done[operand[1]] if isinstance(operand, tuple) else operand

@@ -1,0 +1,280 @@
+"""gradients(ys, xs): nodes that compute d(sum of ys)/dx for each x, added to the same graph [W29].
+
+    1. between    the operations on some path from an x to a y: forward from xs, then backward from ys
+    2. pending    for each of them, how many of its uses have not sent a gradient back yet
+    3. sweep      take an operation when its count is zero; sum what arrived at each output (AddN) [W32];
+                  ask its gradient function for the inputs' gradients [W30]; send them on
+
+Gradients are ordinary nodes, so they can be differentiated, pruned and placed like any others. Inside
+the scope `gradients/`, each operation's part has its own scope `<operation>_grad`.
+
+Next: ops/matmul.py.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+
+from refflow.core.control import tuple_
+from refflow.core.convert import convert_to_tensor, op_scope
+from refflow.core.errors import DTypeError
+from refflow.core.graph import Operation, Tensor, get_default_graph
+from refflow.core.indexed_slices import IndexedSlices
+from refflow.core.opdef import op_def
+
+_NAMED: dict[str, Callable[..., Any] | None] = {}
+
+
+class AggregationMethod:
+    """How contributions to one tensor's gradient are summed [W32]."""
+
+    ADD_N = 0
+    DEFAULT = ADD_N
+    EXPERIMENTAL_TREE = 1
+    EXPERIMENTAL_ACCUMULATE_N = 2
+
+
+class RegisterGradient:
+    """Decorator: registers a gradient for an op type, or under a new name for gradient_override_map."""
+
+    def __init__(self, op_type: str):
+        self._op_type = op_type
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        _register(self._op_type, function)
+        return function
+
+
+def NoGradient(op_type: str) -> None:  # noqa: N802  (the release's name)
+    """States that nothing flows back through ops of this type."""
+    _register(op_type, None)
+
+
+def _register(op_type: str, function: Callable[..., Any] | None) -> None:
+    try:
+        op = op_def(op_type)
+    except ValueError:
+        if op_type in _NAMED:
+            raise KeyError(f"a gradient is registered as {op_type!r} already") from None
+        _NAMED[op_type] = function
+        return
+    if function is None:
+        op.no_gradient()
+    else:
+        op.gradient(function)
+
+
+def get_gradient_function(op: Operation) -> Callable[..., Any] | None:
+    """The op's gradient function; None where nothing flows back; LookupError if nobody said [W30]."""
+    name = op.attrs.get("_gradient_op_type")
+    if name is not None:
+        if name in _NAMED:
+            return _NAMED[name]
+        definition = op_def(name)
+    else:
+        definition = op.op_def
+    if not definition.has_gradient_rule:
+        raise LookupError(
+            f"No gradient defined for operation {op.name!r} (op type: {op.type}). Register one with "
+            f"@RegisterGradient({definition.name!r}), or stop the path there with stop_gradient()"
+        )
+    return definition.gradient_function
+
+
+def gradients(
+    ys: Any,
+    xs: Any,
+    grad_ys: Any = None,
+    name: str = "gradients",
+    colocate_gradients_with_ops: bool = False,
+    gate_gradients: bool = False,
+    aggregation_method: int | None = None,
+) -> list[Any]:
+    """One gradient per x, in order: a Tensor, IndexedSlices, or None where no y depends on it [W29].
+
+    grad_ys: the gradients that flow into the ys, ones by default. gate_gradients: no gradient of an
+    operation may be used before all of that operation's gradients are there [W80].
+    """
+    ys, xs = _as_list(ys), _as_list(xs)
+    grad_ys = [None] * len(ys) if grad_ys is None else _as_list(grad_ys)
+    if len(grad_ys) != len(ys):
+        raise ValueError(f"there are {len(ys)} ys, but {len(grad_ys)} grad_ys")
+    with op_scope([*ys, *xs, *(g for g in grad_ys if g is not None)], name, "gradients"):
+        ys = [_endpoint(y, "y") for y in ys]
+        xs = [_endpoint(x, "x") for x in xs]
+        sweep = _Sweep(ys, xs, colocate_gradients_with_ops, gate_gradients, aggregation_method)
+        for y, grad_y in zip(ys, grad_ys, strict=True):
+            sweep.send(y, _seed(y, grad_y, sweep))
+        sweep.run()
+        return [sweep.arrived(x) for x in xs]
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _endpoint(value: Any, name: str) -> Tensor:
+    """The tensor that a y or an x stands for; IndexedSlices by their values."""
+    if isinstance(value, IndexedSlices):
+        return value.values
+    return convert_to_tensor(value, name=name, as_ref=True)
+
+
+def _seed(y: Tensor, given: Any, sweep: _Sweep) -> Any:
+    if given is None:
+        if not (y.dtype.base_dtype.is_floating or y.dtype.base_dtype.is_complex):
+            raise DTypeError(f"only floats have gradients, but y = {y.name!r} is {y.dtype.base_dtype.name}")
+        with sweep.device_of(y.op):
+            one = np.ones((), y.dtype.base_dtype.as_numpy_dtype)
+            shape = op_def("Shape")(y)
+            return op_def("Fill")(shape, op_def("Const")(value=one, dtype=y.dtype.base_dtype))
+    if isinstance(given, IndexedSlices):
+        return given
+    given = convert_to_tensor(given, name="grad_y")
+    if given.dtype.base_dtype is not y.dtype.base_dtype:
+        raise DTypeError(f"y {y.name!r} is {y.dtype.base_dtype.name}, but its grad_y is {given.dtype.base_dtype.name}")
+    return given
+
+
+class _Sweep:
+    """The state of one reverse sweep."""
+
+    def __init__(
+        self, ys: list[Tensor], xs: list[Tensor], colocate: bool, gate: bool, aggregation_method: int | None
+    ):
+        self.colocate, self.gate = colocate, gate
+        self.method = AggregationMethod.DEFAULT if aggregation_method is None else aggregation_method
+        if self.method not in (0, 1, 2):
+            raise ValueError(f"aggregation_method {aggregation_method!r} is none of AggregationMethod's")
+        self.pending = _pending_uses(ys, xs)
+        # An x that no other x leads to ends the walk: nobody asked for what lies behind it [W32].
+        self.frontier = {x.op for x in xs if not any(t.op in self.pending for t in x.op.inputs)}
+        self.received: dict[Operation, list[list[Any]]] = {}  # per output: the gradients that arrived
+        self.summed: dict[Tensor, Any] = {}
+        self.ready = deque(dict.fromkeys(y.op for y in ys if not self.pending.get(y.op)))
+
+    def send(self, tensor: Tensor, gradient: Any) -> None:
+        inbox = self.received.setdefault(tensor.op, [[] for _ in tensor.op.outputs])
+        inbox[tensor.value_index].append(gradient)
+
+    def arrived(self, x: Tensor) -> Any:
+        return self.summed.get(x)
+
+    def device_of(self, op: Operation) -> Any:
+        return op.graph.device(op.device) if self.colocate and op.device else nullcontext()
+
+    def run(self) -> None:
+        while self.ready:
+            op = self.ready.popleft()
+            with self.device_of(op):
+                output_gradients = [
+                    self._sum(t, arrived) for t, arrived in zip(op.outputs, self._inbox(op), strict=True)
+                ]
+                if any(g is not None for g in output_gradients) and op not in self.frontier:
+                    self._send_back(op, output_gradients)
+            for tensor in op.inputs:
+                if tensor.op in self.pending:
+                    self.pending[tensor.op] -= 1
+                    if not self.pending[tensor.op]:
+                        self.ready.append(tensor.op)
+
+    def _inbox(self, op: Operation) -> list[list[Any]]:
+        return self.received.pop(op, [[] for _ in op.outputs])
+
+    def _sum(self, tensor: Tensor, arrived: list[Any]) -> Any:
+        if not arrived:
+            return None
+        total = add_gradients(arrived, self.method, tensor.op.name)
+        self.summed[tensor] = total
+        return total
+
+    def _send_back(self, op: Operation, output_gradients: list[Any]) -> None:
+        function = get_gradient_function(op)
+        if function is None:
+            return
+        for i, (output, gradient) in enumerate(zip(op.outputs, output_gradients, strict=True)):
+            # What the ys do not depend on has gradient zero [W31].
+            if gradient is None and (output.dtype.base_dtype.is_floating or output.dtype.base_dtype.is_complex):
+                output_gradients[i] = op_def("ZerosLike")(output, name="zeros_like")
+        graph = get_default_graph()
+        with graph.name_scope(op.name + "_grad"), graph.deriving(op):
+            found = function(op, *output_gradients)
+            found = list(found) if isinstance(found, (list, tuple)) else [found]
+            _verify(op, found)
+            if self.gate and sum(g is not None for g in found) > 1:
+                found = tuple_(found)
+        for tensor, gradient in zip(op.inputs, found, strict=True):
+            if gradient is not None:
+                self.send(tensor, gradient)
+
+
+def _pending_uses(ys: list[Tensor], xs: list[Tensor]) -> dict[Operation, int]:
+    """The operations between xs and ys, each with the number of its uses by others of them."""
+    reached = {x.op for x in xs}
+    queue = deque(reached)
+    while queue:
+        op = queue.popleft()
+        for output in op.outputs:
+            for user in output._consumers:
+                if user not in reached:
+                    reached.add(user)
+                    queue.append(user)
+    pending: dict[Operation, int] = {y.op: 0 for y in ys if y.op in reached}
+    queue = deque(pending)
+    while queue:
+        for tensor in queue.popleft().inputs:
+            if tensor.op in reached:
+                if tensor.op not in pending:
+                    pending[tensor.op] = 0
+                    queue.append(tensor.op)
+                pending[tensor.op] += 1
+    return pending
+
+
+def _verify(op: Operation, found: list[Any]) -> None:
+    if len(found) != len(op.inputs):
+        raise ValueError(f"the gradient of {op!r} gave {len(found)} results for {len(op.inputs)} inputs")
+    for tensor, gradient in zip(op.inputs, found, strict=True):
+        if gradient is None:
+            continue
+        if not isinstance(gradient, (Tensor, IndexedSlices)):
+            raise TypeError(f"the gradient of {op!r} for {tensor.name!r} is a {type(gradient).__name__}, not a Tensor")
+        if gradient.dtype.base_dtype is not tensor.dtype.base_dtype:
+            raise DTypeError(
+                f"the gradient of {op!r} for {tensor.name!r} is {gradient.dtype.base_dtype.name}, "
+                f"but the input is {tensor.dtype.base_dtype.name}"
+            )
+
+
+def add_gradients(arrived: Sequence[Any], method: int = AggregationMethod.DEFAULT, owner: str = "") -> Any:
+    """The sum of gradients that reached one tensor. Slices stay slices, laid end to end [W32]."""
+    if len(arrived) == 1:
+        return arrived[0]
+    if all(isinstance(g, Tensor) for g in arrived):
+        if method == AggregationMethod.DEFAULT:
+            return op_def("AddN")(list(arrived))
+        with get_default_graph().name_scope(owner + "_gradient_sum"):
+            total = arrived[0]
+            for gradient in arrived[1:]:
+                total = op_def("AddN")([total, gradient])
+            return total
+    slices = [_as_slices(g) for g in arrived]
+    return IndexedSlices(
+        op_def("Concat")(0, [s.values for s in slices]),
+        op_def("Concat")(0, [s.indices for s in slices]),
+        slices[0].dense_shape,
+    )
+
+
+def _as_slices(gradient: Any) -> IndexedSlices:
+    """A dense gradient as slices that cover every row."""
+    if isinstance(gradient, IndexedSlices):
+        return gradient
+    shape = op_def("Shape")(gradient)
+    rows = op_def("Squeeze")(op_def("Slice")(shape, [0], [1]), squeeze_dims=[0])
+    return IndexedSlices(gradient, op_def("Range")(0, rows, 1), shape)

@@ -1,0 +1,549 @@
+"""A computation is a directed graph: operations are its nodes, tensors its edges [W01, W02, S38].
+
+    Operation   one use of an op type: name, inputs, attributes, requested device. Computes when run.
+    Tensor      one output of an operation: an element type and a static shape, but no value.
+    Graph       operations in creation order, their names, and the scopes in force while building.
+
+A *control edge* carries no data: its source finishes before its destination starts [W03].
+Building never computes anything; `runtime/session.py` runs what has been built.
+
+Invariants: names are unique; ids count from 1 in creation order; an operation's inputs are in the
+same graph and, loops apart, older than it.
+
+Next: core/opdef.py.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from refflow.core import errors, shapes
+from refflow.core.devices import DeviceSpec
+from refflow.core.dtypes import DType
+from refflow.core.errors import NodeError
+from refflow.core.graphdef import NAME, SCOPED_NAME, GraphDef, NodeDef, parse_input
+from refflow.core.scopes import LocalStack
+from refflow.core.shapes import TensorShape
+
+if TYPE_CHECKING:
+    from refflow.core.opdef import OpDef
+
+
+class GraphKeys:
+    """Names of the collections that the library itself fills."""
+
+    VARIABLES = "variables"
+    TRAINABLE_VARIABLES = "trainable_variables"
+    SUMMARIES = "summaries"
+    QUEUE_RUNNERS = "queue_runners"
+    TABLE_INITIALIZERS = "table_initializer"
+
+
+class Tensor:
+    """A symbolic handle to one output of an operation. Session.run gives it a value."""
+
+    __slots__ = ("__weakref__", "_consumers", "_dtype", "_op", "_shape", "_value_index", "constant")
+    # Arithmetic looks left first; without this NumPy arrays would take a Tensor apart elementwise.
+    __array_priority__ = 100
+
+    def __init__(self, op: Operation, value_index: int, dtype: DType):
+        self._op = op
+        self._value_index = value_index
+        self._dtype = dtype
+        self._shape: shapes.Shape = None
+        self._consumers: list[Operation] = []
+        self.constant: Any = None  # the value, once somebody found that it is known before the run
+
+    @property
+    def op(self) -> Operation:
+        return self._op
+
+    @property
+    def value_index(self) -> int:
+        return self._value_index
+
+    @property
+    def dtype(self) -> DType:
+        return self._dtype
+
+    @property
+    def graph(self) -> Graph:
+        return self._op.graph
+
+    @property
+    def name(self) -> str:
+        return f"{self._op.name}:{self._value_index}"
+
+    @property
+    def device(self) -> str:
+        return self._op.device
+
+    @property
+    def dims(self) -> shapes.Shape:
+        """The static shape as a plain tuple, None where the rank is unknown."""
+        return self._shape
+
+    def get_shape(self) -> TensorShape:
+        return TensorShape._of(self._shape)
+
+    def set_shape(self, shape: Any) -> None:
+        """Adds what the caller knows of the shape; ShapeError if it contradicts."""
+        try:
+            self._shape = shapes.merge(self._shape, TensorShape(shape).as_tuple)
+        except errors.ShapeError as error:
+            raise errors.ShapeError(f"set_shape on {self.name!r}: {error}") from None
+
+    def consumers(self) -> list[Operation]:
+        return list(self._consumers)
+
+    def eval(self, feed_dict: Any = None, session: Any = None) -> Any:
+        """The value, computed in `session` or in the default one."""
+        return default_session(session, f"evaluate {self.name!r}").run(self, feed_dict)
+
+    def __repr__(self) -> str:
+        return f"<tf.Tensor {self.name!r} shape={shapes.text(self._shape)} dtype={self._dtype.name}>"
+
+    # Identity, not elementwise comparison: a tensor must work as a dictionary key [W81].
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"{self.name!r} has no truth value: it is a node of a graph and holds no number yet. "
+            "Compare with `is None`, or run it in a session, or use cond() to branch inside the graph"
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        raise TypeError(f"{self.name!r} cannot be iterated: it holds no values. Use unpack() to split it")
+
+    def __len__(self) -> int:
+        raise TypeError(f"{self.name!r} has no len(): use get_shape(), or shape() inside the graph")
+
+
+class Ports(list):
+    """An operation's inputs or outputs: by position, or by the name that the signature gives them."""
+
+    def __init__(self, tensors: Sequence[Tensor], op: Operation, outputs: bool):
+        super().__init__(tensors)
+        self._op, self._outputs = op, outputs
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            places = self._op.op_def.places(self._op.attrs, outputs=self._outputs)
+            place = places[key]
+            return list.__getitem__(self, place)
+        return list.__getitem__(self, key)
+
+
+class Operation:
+    """A node: one use of an op type. Hashable by identity."""
+
+    __slots__ = (
+        "__weakref__", "_device", "_id", "_name", "_stack", "attrs", "control_inputs", "graph",
+        "inputs", "op_def", "original_op", "outputs",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        graph: Graph,
+        name: str,
+        op_def: OpDef,
+        inputs: Sequence[Tensor],
+        attrs: dict[str, Any],
+        output_types: Sequence[DType],
+        control_inputs: Sequence[Operation],
+        stack: tuple[Any, ...],
+    ):
+        self.graph = graph
+        self.op_def = op_def
+        self.attrs = attrs
+        self.inputs = Ports(inputs, self, outputs=False)
+        self.outputs = Ports([Tensor(self, i, t) for i, t in enumerate(output_types)], self, outputs=True)
+        self.control_inputs = list(control_inputs)
+        self.original_op: Operation | None = None
+        self._id = 0
+        self._name = name
+        self._device = ""
+        self._stack = stack
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def type(self) -> str:
+        return self.op_def.name
+
+    @property
+    def device(self) -> str:
+        """The requested device, possibly a partial name."""
+        return self._device
+
+    def _set_device(self, device: Any) -> None:
+        self._device = str(device or "")
+
+    @property
+    def node_def(self) -> NodeDef:
+        data = [t.name if t.value_index else t.op.name for t in self.inputs]
+        control = [f"^{op.name}" for op in self.control_inputs]
+        return NodeDef(self._name, self.type, data + control, self._device, self.attrs)
+
+    def get_attr(self, name: str) -> Any:
+        if name not in self.attrs:
+            raise ValueError(f"{self.type} {self._name!r} has no attribute {name!r}. It has: {', '.join(self.attrs)}")
+        return self.attrs[name]
+
+    def values(self) -> tuple[Tensor, ...]:
+        return tuple(self.outputs)
+
+    @property
+    def traceback(self) -> list[errors.Frame]:
+        """The Python call stack that built this node, outermost first."""
+        return errors.frames(self._stack)
+
+    @property
+    def user_frame(self) -> errors.Frame | None:
+        """The line of the user's program that built this node."""
+        return errors.user_frame(self._stack)
+
+    def run(self, feed_dict: Any = None, session: Any = None) -> None:
+        """Runs this operation in `session` or in the default one."""
+        default_session(session, f"run {self._name!r}").run(self, feed_dict)
+
+    def __repr__(self) -> str:
+        return f"<tf.Operation {self._name!r} type={self.type}>"
+
+
+class Graph:
+    """Operations under construction. Building one from several threads needs a lock of the caller's."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Operation] = []
+        self._by_name: dict[str, Operation] = {}
+        self._names_in_use: dict[str, int] = {}
+        self._name_stack = ""
+        self._device_stack: list[Callable[[Operation], Any] | None] = []
+        self._control_stack: list[_ControlScope] = []
+        self._gradient_overrides: dict[str, str] = {}
+        self._default_original_op: Operation | None = None
+        self._collections: dict[Any, list[Any]] = {}
+        self._seed: int | None = None
+        self._finalized = False
+
+    # -- what is in the graph ---------------------------------------------------------------------
+
+    @property
+    def version(self) -> int:
+        """Grows with every operation: the id of the newest one."""
+        return len(self._nodes)
+
+    def get_operations(self) -> list[Operation]:
+        return list(self._nodes)
+
+    def operations_since(self, version: int) -> list[Operation]:
+        """The operations newer than `version`, which is what Extend sends [W09]."""
+        return self._nodes[version:]
+
+    def get_operation_by_name(self, name: str) -> Operation:
+        return self.as_graph_element(name, allow_tensor=False)
+
+    def get_tensor_by_name(self, name: str) -> Tensor:
+        return self.as_graph_element(name, allow_operation=False)
+
+    def as_graph_element(self, obj: Any, allow_tensor: bool = True, allow_operation: bool = True) -> Any:
+        """The Tensor or Operation that `obj` is, names, or stands for (as a Variable does)."""
+        wanted = " or a ".join(w for w, ok in (("Tensor", allow_tensor), ("Operation", allow_operation)) if ok)
+        convert = getattr(obj, "_as_graph_element", None)
+        if convert is not None:
+            obj = convert()
+        if isinstance(obj, bytes):
+            obj = obj.decode()
+        if isinstance(obj, str):
+            return self._named_element(obj, wanted, allow_tensor, allow_operation)
+        if (isinstance(obj, Tensor) and allow_tensor) or (isinstance(obj, Operation) and allow_operation):
+            if obj.graph is not self:
+                raise NodeError(f"{obj!r} belongs to another graph than this one")
+            return obj
+        raise TypeError(f"expected a {wanted} or its name, got {type(obj).__name__}: {obj!r}")
+
+    def _named_element(self, text: str, wanted: str, allow_tensor: bool, allow_operation: bool) -> Any:
+        if ":" not in text and allow_operation:
+            if text in self._by_name:
+                return self._by_name[text]
+            raise KeyError(f"no operation is named {text!r} in this graph.{self._near(text)}")
+        if ":" not in text:
+            raise NodeError(f"{text!r} names an operation, but a {wanted} is expected. Its first output is '{text}:0'")
+        if not allow_tensor:
+            raise NodeError(f"{text!r} names a tensor, but an {wanted} is expected")
+        name, port = parse_input(text)
+        if name not in self._by_name:
+            raise KeyError(f"{text!r} is an output of no operation: nothing is named {name!r}.{self._near(name)}")
+        outputs = self._by_name[name].outputs
+        if port >= len(outputs):
+            raise KeyError(f"{text!r} does not exist: {self._by_name[name]!r} has {len(outputs)} outputs")
+        return outputs[port]
+
+    def _near(self, name: str) -> str:
+        near = difflib.get_close_matches(name, self._by_name, n=3, cutoff=0.6)
+        return f" Near it: {', '.join(near)}" if near else ""
+
+    def as_graph_def(self, from_version: int | None = None) -> GraphDef:
+        return GraphDef([op.node_def for op in self._nodes[from_version or 0 :]])
+
+    # -- adding to it -----------------------------------------------------------------------------
+
+    def create_op(
+        self,
+        op_type: str,
+        inputs: Sequence[Tensor],
+        dtypes: Sequence[DType],
+        input_types: Sequence[DType] | None = None,
+        name: str | None = None,
+        attrs: dict[str, Any] | None = None,
+        op_def: OpDef | None = None,
+        compute_shapes: bool = True,
+    ) -> Operation:
+        """Adds one node and returns it. Calls of an OpDef end here.
+
+        A name that ends in '/' is taken as it is; any other is made unique. Raises ShapeError where
+        the op's shape rule finds that the inputs do not fit, and NodeError for a foreign input.
+        """
+        from refflow.core.opdef import op_def as find
+
+        if self._finalized:
+            raise RuntimeError("this graph is finalized: nothing can be added to it any more")
+        op_def = op_def or find(op_type)
+        for tensor in inputs:
+            if tensor.graph is not self:
+                raise NodeError(
+                    f"{op_type} {name or op_type!r}: input {tensor.name!r} belongs to another graph. "
+                    "Build both operations inside one `with graph.as_default():`"
+                )
+        if op_type in self._gradient_overrides:
+            attrs = {**(attrs or {}), "_gradient_op_type": self._gradient_overrides[op_type]}
+        name = name or op_type
+        name = name[:-1] if name.endswith("/") else self.unique_name(name)
+        if name in self._by_name:
+            raise NodeError(f"there already is an operation named {name!r}: {self._by_name[name]!r}")
+        op = Operation(
+            self, name, op_def, inputs, attrs or {}, dtypes, self._control_inputs_for(inputs), errors.call_stack(2)
+        )
+        if compute_shapes:
+            for output, shape in zip(op.outputs, op_def.infer_shapes(op), strict=True):
+                output._shape = shape
+        self._apply_device_scopes(op)
+        op.original_op = self._default_original_op
+        self._add(op)
+        return op
+
+    def _add(self, op: Operation) -> None:
+        self._nodes.append(op)
+        op._id = len(self._nodes)
+        self._by_name[op.name] = op
+        for tensor in op.inputs:
+            tensor._consumers.append(op)
+        for scope in self._control_stack:
+            scope.members.add(op)
+
+    def unique_name(self, name: str) -> str:
+        """`name` inside the current scope, with _1, _2, ... if it is taken [W70]."""
+        legal = SCOPED_NAME if self._name_stack else NAME
+        if not legal.fullmatch(name):
+            raise NodeError(
+                f"{name!r} is not a valid node name. Names begin with a letter, a digit or '.', "
+                "and go on with those or any of _ - / ."
+            )
+        if self._name_stack:
+            name = f"{self._name_stack}/{name}"
+        count = self._names_in_use.get(name, 0)
+        self._names_in_use[name] = count + 1
+        if count == 0:
+            return name
+        base = name
+        while name in self._names_in_use:
+            name = f"{base}_{count}"
+            count += 1
+        self._names_in_use[base] = count
+        self._names_in_use[name] = 1
+        return name
+
+    def finalize(self) -> None:
+        self._finalized = True
+
+    @property
+    def finalized(self) -> bool:
+        return self._finalized
+
+    @property
+    def seed(self) -> int | None:
+        """The graph's random seed; each op without a seed of its own combines it with its place [W72]."""
+        return self._seed
+
+    @seed.setter
+    def seed(self, seed: int | None) -> None:
+        self._seed = seed
+
+    # -- scopes -----------------------------------------------------------------------------------
+
+    def as_default(self) -> Any:
+        """A context in which new nodes go to this graph. Nests, and belongs to one thread [S11]."""
+        return _default_graphs.pushed(self)
+
+    AsDefault = as_default  # the spelling of the deck's program [S11]
+
+    @contextmanager
+    def name_scope(self, name: str | None) -> Iterator[str]:
+        """Prefixes the names of new nodes; yields the scope with its '/', which re-enters it exactly [W70]."""
+        old = self._name_stack
+        if not name:
+            self._name_stack = ""
+        elif name.endswith("/"):
+            self._name_stack = name[:-1]
+        else:
+            self._name_stack = self.unique_name(name)
+        try:
+            yield self._name_stack + "/" if self._name_stack else ""
+        finally:
+            self._name_stack = old
+
+    @contextmanager
+    def device(self, device_name_or_function: Any) -> Iterator[None]:
+        """Requests a device for new nodes: a name, a function of the operation, or None to clear [W37]."""
+        request = device_name_or_function
+        if request is None or callable(request):
+            function = request
+        else:
+            spec = DeviceSpec.parse(str(request)) if not str(request).startswith("@") else None
+            # Applied from the inside out: what an inner scope has set is kept.
+            function = _requesting(spec, str(request))
+        self._device_stack.append(function)
+        try:
+            yield
+        finally:
+            self._device_stack.pop()
+
+    def _apply_device_scopes(self, op: Operation) -> None:
+        for function in reversed(self._device_stack):
+            if function is None:
+                break
+            op._set_device(function(op))
+
+    def get_default_device(self) -> str:
+        """The device that a new node would request."""
+        probe = Operation.__new__(Operation)
+        probe._device = ""
+        self._apply_device_scopes(probe)
+        return probe._device
+
+    @contextmanager
+    def control_dependencies(self, control_inputs: Any) -> Iterator[None]:
+        """New nodes start only after `control_inputs` have finished; None clears the outer scopes [W03]."""
+        if control_inputs is None:
+            saved, self._control_stack = self._control_stack, []
+            try:
+                yield
+            finally:
+                self._control_stack = saved
+            return
+        sources = []
+        for item in control_inputs:
+            element = self.as_graph_element(item)
+            op = element.op if isinstance(element, Tensor) else element
+            if op not in sources:
+                sources.append(op)
+        self._control_stack.append(_ControlScope(sources))
+        try:
+            yield
+        finally:
+            self._control_stack.pop()
+
+    def _control_inputs_for(self, inputs: Sequence[Tensor]) -> list[Operation]:
+        if not self._control_stack:
+            return []
+        sources = {tensor.op for tensor in inputs}
+        found: list[Operation] = []
+        for scope in self._control_stack:
+            # A node of the same scope already waits for the scope's sources: so does its user.
+            if sources.isdisjoint(scope.members):
+                found += [op for op in scope.sources if op not in sources and op not in found]
+        return found
+
+    @contextmanager
+    def gradient_override_map(self, op_type_map: dict[str, str]) -> Iterator[None]:
+        """New nodes of the given types use the gradient registered under another name."""
+        saved = self._gradient_overrides
+        self._gradient_overrides = {**saved, **op_type_map}
+        try:
+            yield
+        finally:
+            self._gradient_overrides = saved
+
+    @contextmanager
+    def deriving(self, op: Operation) -> Iterator[None]:
+        """Marks new nodes as built on behalf of `op`, as a gradient is."""
+        saved, self._default_original_op = self._default_original_op, op
+        try:
+            yield
+        finally:
+            self._default_original_op = saved
+
+    # -- collections ------------------------------------------------------------------------------
+
+    def add_to_collection(self, name: Any, value: Any) -> None:
+        if self._finalized:
+            raise RuntimeError("this graph is finalized: its collections cannot change any more")
+        self._collections.setdefault(name, []).append(value)
+
+    def get_collection(self, name: Any, scope: str | None = None) -> list[Any]:
+        """A copy of the collection's values; `scope` keeps those whose name begins with it."""
+        values = self._collections.get(name, [])
+        return [v for v in values if scope is None or getattr(v, "name", "").startswith(scope)]
+
+    def get_all_collection_keys(self) -> list[Any]:
+        return [key for key in self._collections if isinstance(key, str)]
+
+
+class _ControlScope:
+    """One `with control_dependencies(...)`: what new nodes wait for, and which nodes already do."""
+
+    __slots__ = ("members", "sources")
+
+    def __init__(self, sources: list[Operation]):
+        self.sources = sources
+        self.members: set[Operation] = set()
+
+
+def _requesting(spec: DeviceSpec | None, text: str) -> Callable[[Operation], str]:
+    if spec is None:
+        return lambda op: op.device or text  # "@node": colocation replaces nothing that is set
+    return lambda op: op.device if op.device.startswith("@") else spec.merge(DeviceSpec.parse(op.device)).to_string()
+
+
+_default_graphs: LocalStack[Graph] = LocalStack(Graph)
+default_sessions: LocalStack[Any] = LocalStack(None)
+
+
+def get_default_graph() -> Graph:
+    """The graph that new nodes go to: the innermost `as_default()`, else one for the whole program."""
+    return _default_graphs.top()
+
+
+def reset_default_graph() -> None:
+    """Forgets the program-wide default graph; the next use makes a new one."""
+    _default_graphs.reset()
+
+
+def default_session(session: Any, what: str) -> Any:
+    """`session`, or the innermost default one."""
+    found = session if session is not None else default_sessions.top()
+    if found is None:
+        raise ValueError(
+            f"cannot {what}: there is no default session. Use `with tf.Session() as session:`, or pass session="
+        )
+    return found

@@ -1,0 +1,96 @@
+"""A graph as plain data: what one part of the system tells another.
+
+A `NodeDef` names its inputs by text: `"MatMul:0"` (or `"MatMul"`) is an output, `"^init"` is a control
+edge, and control edges come after the data [W03, W34]. A `GraphDef` is a list of them. The client
+builds Graphs; everything that leaves the client (a session's Extend, a partition, a file) is this.
+
+Next: core/devices.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from refflow.core.dtypes import DType
+from refflow.core.errors import NodeError
+from refflow.core.shapes import TensorShape
+
+NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\-/]*")  # a node [W70]
+SCOPED_NAME = re.compile(r"[A-Za-z0-9_.\-/]*")  # inside a scope a part may also begin with _
+
+
+@dataclass(slots=True)
+class NodeDef:
+    """One node: name, op type, inputs as text, requested device, attributes as Python values."""
+
+    name: str
+    op: str
+    input: list[str] = field(default_factory=list)
+    device: str = ""
+    attr: dict[str, Any] = field(default_factory=dict)
+
+    def summary(self) -> str:
+        """`name = Type[attr=value, ...](input, ...)`, the form of error messages [W82]."""
+        attrs = ", ".join(f"{key}={attr_text(value)}" for key, value in sorted(self.attr.items()))
+        device = f', _device="{self.device}"' if self.device else ""
+        return f"{self.name} = {self.op}[{attrs}{device}]({', '.join(self.input)})"
+
+
+@dataclass(slots=True)
+class GraphDef:
+    """Nodes in creation order."""
+
+    node: list[NodeDef] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[NodeDef]:
+        return iter(self.node)
+
+    def __len__(self) -> int:
+        return len(self.node)
+
+    def __str__(self) -> str:
+        return "\n".join(node.summary() for node in self.node)
+
+
+def attr_text(value: Any) -> str:
+    """An attribute's value in one short line."""
+    if isinstance(value, DType):
+        return f"DT_{value.name.upper()}"
+    if isinstance(value, TensorShape):
+        return str(value)
+    if isinstance(value, np.ndarray):
+        shown = np.array2string(value.ravel()[:3], separator=" ", threshold=4).strip("[]")
+        dots = "..." if value.size > 3 else ""
+        return f"<{value.dtype} {list(value.shape)}: {shown}{dots}>"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, bytes):
+        return f'"{value.decode("utf-8", "backslashreplace")}"'
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(attr_text(v) for v in value) + "]"
+    return str(value)
+
+
+def parse_input(text: str) -> tuple[str, int]:
+    """Node name and port of an input: `"a"` and `"a:0"` are port 0, `"^a"` is a control edge, port -1 [W34].
+
+    >>> parse_input("bar"), parse_input("bar:1"), parse_input("^bar")
+    (('bar', 0), ('bar', 1), ('bar', -1))
+    """
+    if text.startswith("^"):
+        name, port = text[1:], "-1"
+    else:
+        name, colon, port = text.partition(":")
+        port = port if colon else "0"
+    if not NAME.fullmatch(name) and not SCOPED_NAME.fullmatch(name) or not name:
+        raise NodeError(f"{text!r} does not name an output. Expected node, node:port or ^node")
+    if port != "-1" and not port.isdecimal():
+        raise NodeError(f"{text!r} does not name an output: the part after ':' must be a number")
+    return name, int(port)

@@ -1,0 +1,301 @@
+"""One op, one OpDef: everything anybody needs to know about an op type is asked here [W04, S43].
+
+    XENT = define_op(
+        "SoftmaxCrossEntropyWithLogits",
+        "features: T[N, C], labels: T[N, C] -> loss: T[N], backprop: T[N, C]",
+        T=FLOATS,
+    )
+
+    @XENT.kernel       the definition in plain NumPy: arrays in, arrays out
+    @XENT.gradient     adds the nodes that compute the inputs' gradients
+    XENT.case(...)     an example: documentation, test and conformance case at once
+    XENT(x, y)         builds one node in the current graph
+
+A *kernel* is a function of arrays and attributes for one device type [S43, W05]. Ref inputs reach it
+as the variable's present array, and it returns their new values first, in order; the runtime stores
+them. So a reference kernel never changes anything, even that of an assignment.
+
+Next: ops/matmul.py.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refflow.core import errors, shape_rules, shapes
+from refflow.core.build import add_node
+from refflow.core.dtypes import DType
+from refflow.core.errors import NodeError
+from refflow.core.shapes import Shape
+from refflow.core.signature import Arg, Attr, as_attr, parse_signature
+
+ACCURACY = ("exact", "rounded", "transcendental", "dot", "composed", "random")
+
+
+class Case(NamedTuple):
+    """One example of an op: given these inputs and attributes, these outputs or this error."""
+
+    clause: str
+    title: str
+    inputs: dict[str, Any]
+    attrs: dict[str, Any]
+    outputs: dict[str, Any]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A function for one device type, and the attributes that it takes beside the inputs."""
+
+    function: Callable[..., Any]
+    device_type: str
+    attrs: tuple[str, ...]  # attribute names among its parameters
+    takes_state: bool
+
+    def arguments(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return {name: attrs[name] for name in self.attrs}
+
+
+class OpDef:
+    """An op type: signature, attributes, shape rule, kernels, gradient, cases, clauses."""
+
+    def __init__(
+        self,
+        name: str,
+        signature: str,
+        attrs: dict[str, Any],
+        source: tuple[str, ...],
+        stateful: bool,
+        commutative: bool,
+        accuracy: str,
+        view: bool,
+        allows_uninitialized: bool,
+    ):
+        self.name = name
+        self.signature = signature
+        self.inputs, self.outputs = parse_signature(signature)
+        self.attrs: dict[str, Attr] = {key: as_attr(key, value) for key, value in attrs.items()}
+        self.source = source
+        self.stateful = stateful
+        self.commutative = commutative
+        self.accuracy = accuracy
+        self.view = view  # the first output may share the first input's memory
+        self.allows_uninitialized = allows_uninitialized
+        self.cases: list[Case] = []
+        self.kernels: dict[str, Kernel] = {}
+        self.shape_rule: shape_rules.Rule | None = None
+        self.constant_rule: Callable[[Any], Any] | None = None
+        self.make_state: Callable[..., Any] | None = None
+        self.gradient_function: Callable[..., Any] | None = None
+        self.has_gradient_rule = False
+        self.formula: Any = None  # core/elementwise.py: the op's one expression
+        self._fixed_places = all(a.number is None and not self.is_type_list(a) for a in self.inputs + self.outputs)
+        self._input_places = {a.name: i for i, a in enumerate(self.inputs)}
+        self._output_places = {a.name: i for i, a in enumerate(self.outputs)}
+        self.ref_inputs = tuple(i for i, a in enumerate(self.inputs) if a.is_ref)
+        # Placeholder-like ops have no inputs, so `foldable` is for ops that compute from their inputs alone.
+        self.foldable = not stateful and not self.ref_inputs and not any(a.is_ref for a in self.outputs)
+        self._check()
+
+    def _check(self) -> None:
+        if self.accuracy not in ACCURACY:
+            raise NodeError(f"{self.name}: accuracy {self.accuracy!r} is none of {', '.join(ACCURACY)}")
+        for arg in self.inputs + self.outputs:
+            if arg.fixed is None and arg.type not in self.attrs:
+                raise NodeError(f"{self.name}: type {arg.type} of {arg.name} is neither an element type nor an attribute")
+            if arg.number is not None and arg.number not in self.attrs:
+                raise NodeError(f"{self.name}: count {arg.number} of {arg.name} is not an attribute")
+
+    # -- filling it in (decorators on the op's page) -----------------------------------------------
+
+    def kernel(self, function: Any = None, device_type: str = "cpu") -> Any:
+        """Registers a kernel. The one for "cpu" on the op's page is the reference."""
+        if function is None or isinstance(function, str):
+            return lambda f: self.kernel(f, function or device_type)
+        names = tuple(inspect.signature(function).parameters)
+        wanted = tuple(name for name in names if name in self.attrs)
+        self.kernels[device_type] = Kernel(function, device_type, wanted, "state" in names)
+        return function
+
+    def gradient(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Registers `function(op, *output_gradients) -> one gradient or None per input` [W30]."""
+        if self.has_gradient_rule:
+            raise NodeError(f"{self.name} has a gradient already")
+        self.gradient_function, self.has_gradient_rule = function, True
+        return function
+
+    def no_gradient(self) -> None:
+        """States that nothing flows back through this op; without it, asking is a LookupError [W30]."""
+        if self.has_gradient_rule:
+            raise NodeError(f"{self.name} has a gradient already")
+        self.has_gradient_rule = True
+
+    def shape(self, rule: shape_rules.Rule) -> shape_rules.Rule:
+        """Registers a rule `rule(context)` where the signature's dimension names cannot say it."""
+        self.shape_rule = rule
+        return rule
+
+    def constant(self, rule: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Registers `rule(op)`: the value where it is known before the run, else None."""
+        self.constant_rule = rule
+        return rule
+
+    def state(self, make: Callable[..., Any]) -> Callable[..., Any]:
+        """Registers what makes the per-session state that a kernel gets as `state`."""
+        self.make_state = make
+        return make
+
+    def case(self, clause: str, title: str, *, error: str | None = None, **values: Any) -> None:
+        """Adds an example. Values are given by the names of inputs, attributes and outputs."""
+        sides: dict[str, dict[str, Any]] = {"inputs": {}, "attrs": {}, "outputs": {}}
+        for key, value in values.items():
+            if key in self.attrs:
+                sides["attrs"][key] = value
+            elif key in self._input_places:
+                sides["inputs"][key] = value
+            elif key in self._output_places:
+                sides["outputs"][key] = value
+            else:
+                raise NodeError(f"{self.name}, case {title!r}: {key} is no input, attribute or output")
+        self.cases.append(Case(clause, title, **sides, error=error))
+
+    # -- asking it -----------------------------------------------------------------------------------
+
+    @property
+    def reference(self) -> Callable[..., Any]:
+        """The kernel on the op's page: its definition in NumPy."""
+        if "cpu" not in self.kernels:
+            raise errors.UnimplementedError(None, None, f"{self.name} has no reference kernel")
+        return self.kernels["cpu"].function
+
+    def compute(self, arrays: Sequence[Any], attrs: dict[str, Any]) -> list[Any]:
+        """The reference kernel's outputs for a stateless op, as a list."""
+        kernel = self.kernels["cpu"]
+        result = kernel.function(*self.group(arrays, attrs), **kernel.arguments(attrs))
+        return list(result) if isinstance(result, (tuple, list)) else [result]
+
+    def is_type_list(self, arg: Arg) -> bool:
+        return arg.fixed is None and self.attrs.get(arg.type, Attr("type")).kind == "list(type)"
+
+    def length(self, arg: Arg, attrs: dict[str, Any]) -> int:
+        """How many tensors `arg` stands for."""
+        if arg.number is not None:
+            return attrs[arg.number]
+        return len(attrs[arg.type]) if self.is_type_list(arg) else 1
+
+    def places(self, attrs: dict[str, Any], outputs: bool) -> dict[str, int | slice]:
+        """Where each named input or output stands: a position, or a slice for a list."""
+        if self._fixed_places:
+            return self._output_places if outputs else self._input_places  # type: ignore[return-value]
+        found: dict[str, int | slice] = {}
+        at = 0
+        for arg in self.outputs if outputs else self.inputs:
+            count = self.length(arg, attrs)
+            single = arg.number is None and not self.is_type_list(arg)
+            found[arg.name] = at if single else slice(at, at + count)
+            at += count
+        return found
+
+    def group(self, flat: Sequence[Any], attrs: dict[str, Any]) -> Sequence[Any]:
+        """A flat list of inputs as the kernel takes them: one entry per argument, lists as lists."""
+        if self._fixed_places:
+            return flat
+        return [flat[place] for place in self.places(attrs, outputs=False).values()]
+
+    def output_types(self, attrs: dict[str, Any]) -> list[DType]:
+        types: list[DType] = []
+        for arg in self.outputs:
+            given = arg.fixed or attrs[arg.type]
+            each = list(given) if isinstance(given, list) else [given] * self.length(arg, attrs)
+            types += [t.as_ref for t in each] if arg.is_ref else each
+        return types
+
+    def infer_shapes(self, op: Any) -> list[Shape]:
+        """The outputs' static shapes; a ShapeError that names the node, what it got, and what to do."""
+        from refflow.core.constants import constant_value
+
+        def value_of(place: Any) -> Any:
+            return constant_value(op.inputs[place])
+
+        try:
+            return shape_rules.infer(self, op.attrs, [t.dims for t in op.inputs], value_of)
+        except errors.ShapeError as error:
+            given = ", ".join(
+                f"{label}: {t.dtype.base_dtype.name}{shapes.text(t.dims)}"
+                for label, t in zip(self.labels(op.attrs), op.inputs, strict=True)
+            )
+            raise errors.ShapeError(f"{self.name} {op.name!r}: {error}. {given}. Signature: {self.signature}") from None
+
+    def labels(self, attrs: dict[str, Any]) -> list[str]:
+        """A name for each input: `a`, `values[0]`, `values[1]`, ..."""
+        found = []
+        for arg in self.inputs:
+            if arg.number is None and not self.is_type_list(arg):
+                found.append(arg.name)
+            else:
+                found += [f"{arg.name}[{i}]" for i in range(self.length(arg, attrs))]
+        return found
+
+    def __call__(self, *args: Any, name: str | None = None, **kwargs: Any) -> Any:
+        """Builds one node. Returns its Tensor, a named tuple of its Tensors, or the Operation if it has none."""
+        return add_node(self, args, kwargs, name)
+
+    def __repr__(self) -> str:
+        return f"<OpDef {self.name}({self.signature})>"
+
+
+_REGISTRY: dict[str, OpDef] = {}
+
+
+def define_op(
+    name: str,
+    signature: str,
+    /,
+    *,
+    source: Iterable[str] = (),
+    stateful: bool = False,
+    commutative: bool = False,
+    accuracy: str = "exact",
+    view: bool = False,
+    allows_uninitialized: bool = False,
+    **attrs: Any,
+) -> OpDef:
+    """Registers an op type and returns its OpDef [S44].
+
+    attrs: each attribute by its default (`transpose_a=False`), its allowed types (`T=FLOATS`), or an Attr.
+    source: clauses that name the op. stateful: a run may see or leave something beyond inputs and outputs.
+    accuracy: how near a kernel must come to the exact value; one of ACCURACY.
+    """
+    if name in _REGISTRY:
+        raise NodeError(f"op type {name} is defined already, as {_REGISTRY[name].signature!r}")
+    op_def = OpDef(
+        name, signature, attrs, tuple(source), stateful, commutative, accuracy, view, allows_uninitialized
+    )
+    _REGISTRY[name] = op_def
+    return op_def
+
+
+def op_def(name: str) -> OpDef:
+    """The OpDef of an op type; NodeError with near names when there is none."""
+    found = _REGISTRY.get(name)
+    if found is None:
+        near = difflib.get_close_matches(name, _REGISTRY, n=3)
+        hint = f" Near it: {', '.join(near)}." if near else ""
+        raise NodeError(f"no op type is called {name!r}.{hint} define_op() makes new ones")
+    return found
+
+
+def registered_ops() -> list[OpDef]:
+    """All op types, by name."""
+    return [_REGISTRY[name] for name in sorted(_REGISTRY)]
+
+
+def as_array(value: Any, dtype: DType) -> np.ndarray:
+    """A case's plain list or number as an array of `dtype`."""
+    return np.asarray(value, dtype=dtype.as_numpy_dtype)

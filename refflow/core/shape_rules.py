@@ -1,0 +1,164 @@
+"""Shape rules: from the inputs' shapes to the outputs', while building and again before a kernel runs.
+
+A rule reads a `ShapeContext`. Most ops need none: the dimension names of their signature are the rule.
+
+    a: T[M, K], b: T[K, N] -> product: T[M, N]         K is bound by a, then b must agree
+
+While building, sizes may be unknown (None) and agree with everything. Before a kernel runs, all are
+known, so that the same sentence guards both: kernels never see shapes that do not fit.
+
+Next: core/opdef.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from refflow.core import shapes
+from refflow.core.errors import ShapeError
+from refflow.core.shapes import Shape
+
+if TYPE_CHECKING:
+    from refflow.core.opdef import OpDef
+
+Rule = Callable[["ShapeContext"], Any]
+
+
+class ShapeContext:
+    """What a shape rule may know of one node.
+
+    `value_of(i)` gives the i-th input's value where it is known: always at run time, and while building
+    for constants and what follows from them (`core/constants.py`).
+    """
+
+    def __init__(
+        self,
+        op_def: OpDef,
+        attrs: dict[str, Any],
+        inputs: Sequence[Shape],
+        value_of: Callable[[int], Any],
+    ):
+        self.op_def = op_def
+        self.attrs = attrs
+        self.inputs = inputs
+        self._value_of = value_of
+        self._places = op_def.places(attrs, outputs=False)
+        self._bound: dict[str, tuple[Any, str]] = {}  # dimension name -> size, and who said so
+
+    def dims(self, name: str) -> Shape:
+        """The shape of the input called `name`."""
+        return self.inputs[self._places[name]]  # type: ignore[call-overload, return-value]
+
+    def list_dims(self, name: str) -> list[Shape]:
+        """The shapes of a list input."""
+        return list(self.inputs[self._places[name]])  # type: ignore[arg-type]
+
+    def value(self, name: str) -> Any:
+        """The value of the input called `name` as an array, or None where it is not known yet."""
+        return self._value_of(self._places[name])  # type: ignore[arg-type]
+
+    def list_values(self, name: str) -> list[Any]:
+        """The values of a list input, None where one is not known yet."""
+        place = self._places[name]
+        return [self._value_of(i) for i in range(place.start, place.stop)]  # type: ignore[union-attr]
+
+    def ints(self, name: str) -> list[int] | None:
+        """`value` of an integer input as a flat list."""
+        value = self.value(name)
+        return None if value is None else [int(v) for v in value.reshape(-1)]
+
+    def match(self, name: str, *pattern: str) -> None:
+        """Requires of an input that its dimensions fit `pattern`, and binds the names in it."""
+        self._match(name, self.dims(name), pattern)
+
+    def _match(self, name: str, dims: Shape, pattern: Sequence[str]) -> None:
+        if dims is None:
+            return
+        many = [i for i, part in enumerate(pattern) if part.startswith("...")]
+        fixed = len(pattern) - len(many)
+        if len(dims) < fixed or (not many and len(dims) != fixed):
+            least = "at least " if many else ""
+            raise ShapeError(
+                f"{name} has rank {len(dims)}, but takes {least}rank {fixed}: {name}: [{', '.join(pattern)}]"
+            )
+        if many:
+            head, tail = many[0], len(pattern) - many[0] - 1
+            stop = len(dims) - tail
+            self._bind_all(pattern[head], dims[head:stop], name)
+            pattern = (*pattern[:head], *pattern[head + 1 :])
+            dims = dims[:head] + dims[stop:]
+        for part, size in zip(pattern, dims, strict=True):
+            self._bind(part, size, name)
+
+    def _bind(self, part: str, size: int | None, name: str) -> None:
+        if size is None or part == "?":
+            return
+        if part.isdecimal():
+            if int(part) != size:
+                raise ShapeError(f"{name} has a dimension of size {size} where {part} is needed")
+            return
+        known, who = self._bound.get(part, (None, ""))
+        if known is None:
+            self._bound[part] = (size, name)
+        elif known != size:
+            raise ShapeError(f"{name} has {part} = {size}, but {who} has {part} = {known}")
+
+    def _bind_all(self, part: str, dims: shapes.Dims, name: str) -> None:
+        known, who = self._bound.get(part, (None, ""))
+        if known is not None and not shapes.compatible(known, dims):
+            raise ShapeError(f"{name} has shape {shapes.text(dims)}, but {who} has {shapes.text(known)}")
+        self._bound[part] = (shapes.merge(known, dims), who or name)
+
+    def shape(self, *pattern: str) -> Shape:
+        """The shape that `pattern` names, with what has been bound."""
+        found: list[int | None] = []
+        for part in pattern:
+            if part.startswith("..."):
+                known = self._bound.get(part, (None, ""))[0]
+                if known is None:
+                    return None
+                found += known
+            elif part.isdecimal():
+                found.append(int(part))
+            else:
+                found.append(self._bound.get(part, (None, ""))[0])
+        return tuple(found)
+
+    def by_signature(self) -> list[Shape]:
+        """The rule that the signature's brackets state."""
+        for arg in self.op_def.inputs:
+            if arg.dims is None:
+                continue
+            if arg.number is None and not self.op_def.is_type_list(arg):
+                self.match(arg.name, *arg.dims)
+            else:
+                for i, dims in enumerate(self.list_dims(arg.name)):
+                    self._match(f"{arg.name}[{i}]", dims, arg.dims)
+        outputs: list[Shape] = []
+        for arg in self.op_def.outputs:
+            outputs += [None if arg.dims is None else self.shape(*arg.dims)] * self.op_def.length(arg, self.attrs)
+        return outputs
+
+
+def infer(
+    op_def: OpDef, attrs: dict[str, Any], inputs: Sequence[Shape], value_of: Callable[[int], Any]
+) -> list[Shape]:
+    """The outputs' shapes; ShapeError in the op's own dimension names where the inputs do not fit."""
+    context = ShapeContext(op_def, attrs, inputs, value_of)
+    if op_def.shape_rule is None:
+        return context.by_signature()
+    result = op_def.shape_rule(context)
+    if isinstance(result, list):
+        return result
+    return [result]  # one output: its tuple, or None for unknown
+
+
+def axes_of(indices: Sequence[int], rank: int, name: str = "reduction_indices") -> list[int]:
+    """Axis numbers 0..rank-1, negative ones counted from the end; ShapeError if one is out of range."""
+    axes = []
+    for axis in indices:
+        if not -rank <= axis < rank:
+            raise ShapeError(f"{name} has axis {axis}, but the input has rank {rank}: axes are {-rank} to {rank - 1}")
+        axes.append(axis % rank)
+    return axes

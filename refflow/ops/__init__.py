@@ -1,0 +1,19 @@
+"""Which operations there are: a page for each op of substance, a table for each family of one-liners."""
+
+from refflow.ops import (  # noqa: F401  (importing a page registers its ops)
+    array,
+    broadcast,
+    constant,
+    control,
+    dynamic_stitch,
+    elementwise,
+    gather,
+    matmul,
+    operators,
+    random,
+    reductions,
+    softmax,
+    softmax_xent,
+    training,
+    variable,
+)

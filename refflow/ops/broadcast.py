@@ -1,0 +1,64 @@
+"""Which axes a broadcast stretched, so that a gradient can be summed back over them [S17].
+
+    s0 = [64, 10], s1 = [10]     ->     r0 = [], r1 = [0]
+
+Next: ops/elementwise.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from refflow.core.dtypes import INDICES, int32
+from refflow.core.graph import Tensor
+from refflow.core.opdef import define_op
+from refflow.core.signature import Attr
+
+BROADCAST_GRADIENT_ARGS = define_op(
+    "BroadcastGradientArgs",
+    "s0: T[A], s1: T[B] -> r0: T[C], r1: T[D]",
+    T=Attr("type", default=int32, allowed=INDICES),
+    source=("S17",),
+)
+BROADCAST_GRADIENT_ARGS.no_gradient()
+
+
+@BROADCAST_GRADIENT_ARGS.kernel
+def broadcast_gradient_args(s0, s1):
+    rank = max(len(s0), len(s1))
+    a = [1] * (rank - len(s0)) + list(s0)
+    b = [1] * (rank - len(s1)) + list(s1)
+    for axis in range(rank):
+        if a[axis] != b[axis] and 1 not in (a[axis], b[axis]):
+            raise ValueError(f"s0 = {list(s0)} and s1 = {list(s1)} do not broadcast: {a[axis]} meets {b[axis]}")
+    # Where both sizes are 1 nothing was stretched, but a missing axis has to go either way.
+    r0 = [i for i in range(rank) if a[i] == 1 and (b[i] != 1 or i < rank - len(s0))]
+    r1 = [i for i in range(rank) if b[i] == 1 and (a[i] != 1 or i < rank - len(s1))]
+    return np.array(r0, s0.dtype), np.array(r1, s1.dtype)
+
+
+BROADCAST_GRADIENT_ARGS.case("S17", "a vector was stretched over the rows", s0=[64, 10], s1=[10], r0=[], r1=[0])
+BROADCAST_GRADIENT_ARGS.case("S17", "each operand may be stretched", s0=[3, 1], s1=[1, 4], r0=[1], r1=[0])
+BROADCAST_GRADIENT_ARGS.case("S17", "equal shapes stretch nothing", s0=[2, 3], s1=[2, 3], r0=[], r1=[])
+BROADCAST_GRADIENT_ARGS.case("S17", "sizes must fit", s0=[2], s1=[3], error="do not broadcast: 2 meets 3")
+
+
+def unbroadcast(inputs: Sequence[Tensor], dx: Any, dy: Any) -> tuple[Tensor, Tensor]:
+    """dx and dy summed over the axes along which x and y were stretched, in their shapes.
+
+    Each may be a tensor, or a function that builds one: the release builds the shapes first, and node
+    names follow the order of building.
+    """
+    from refflow.ops.array import reshape, shape
+    from refflow.ops.reductions import reduce_sum
+
+    x, y = inputs
+    sx, sy = shape(x), shape(y)
+    rx, ry = BROADCAST_GRADIENT_ARGS(sx, sy)
+    dx = dx() if callable(dx) else dx
+    first = reshape(reduce_sum(dx, rx), sx)
+    dy = dy() if callable(dy) else dy
+    return first, reshape(reduce_sum(dy, ry), sy)

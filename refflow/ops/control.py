@@ -1,0 +1,36 @@
+"""NoOp, where control edges meet, and the pair that carries values between devices and to the client.
+
+    _Send    puts a tensor into the step's rendezvous under a key
+    _Recv    takes it out again, when it is there                                       [W23, W25, W35]
+
+Both carry the names of the two devices and of the tensor; `client_terminated` marks feeds and fetches,
+whose other end is the client. No user builds them: prune and partition put them into the step's graph.
+
+Next: runtime/prune.py.
+"""
+
+from __future__ import annotations
+
+from refflow.core.opdef import define_op
+from refflow.core.signature import Attr
+
+NO_OP = define_op("NoOp", "->", source=("W03", "S24"))
+
+
+@NO_OP.kernel
+def no_op_kernel():
+    """Nothing: it is there to be waited for."""
+    return ()
+
+
+NO_OP.case("W03", "nothing comes out")
+
+_ENDS = {
+    "tensor_name": Attr("string"),
+    "send_device": Attr("string"),
+    "send_device_incarnation": Attr("int"),
+    "recv_device": Attr("string"),
+    "client_terminated": False,
+}
+SEND = define_op("_Send", "tensor: T ->", T=Attr("type"), stateful=True, source=("W23",), **_ENDS)
+RECV = define_op("_Recv", "-> tensor: tensor_type", tensor_type=Attr("type"), stateful=True, source=("W23",), **_ENDS)

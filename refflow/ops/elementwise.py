@@ -1,0 +1,297 @@
+"""Elementwise operations: a table of formulas, each with its gradient.
+
+The gradient of a broadcast operand is summed over the axes along which it was stretched, and given
+back its own shape [S17]:
+
+    z = x + y        dx = sum of dz over the axes where x was stretched, reshaped to x
+
+Next: ops/reductions.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refflow.core.dtypes import ALL, FLOATS, NUMBERS, REALS, as_dtype, complex64, complex128
+from refflow.core.elementwise import define_elementwise
+from refflow.core.graph import Tensor
+from refflow.core.indexed_slices import IndexedSlices
+from refflow.core.opdef import define_op
+from refflow.ops.broadcast import unbroadcast
+
+SMOOTH = (*FLOATS, complex64, complex128)
+
+ADD = define_elementwise("Add", "x + y", T=NUMBERS, commutative=True, source=("S17", "W06"))
+SUB = define_elementwise("Sub", "x - y", T=NUMBERS, source=("W06",))
+MUL = define_elementwise("Mul", "x * y", T=NUMBERS, commutative=True, source=("W06",))
+DIV = define_elementwise("Div", "x / y", T=NUMBERS, source=("W06", "W77", "E25"))
+MAXIMUM = define_elementwise("Maximum", "maximum(x, y)", T=REALS, accuracy="exact", source=("W06",))
+MINIMUM = define_elementwise("Minimum", "minimum(x, y)", T=REALS, accuracy="exact", source=("W06",))
+NEG = define_elementwise("Neg", "-x", T=NUMBERS, accuracy="exact", source=("W06",))
+ABS = define_elementwise("Abs", "abs(x)", T=REALS, accuracy="exact", source=("W06", "S47"))
+SQUARE = define_elementwise("Square", "x * x", T=NUMBERS, source=("W06", "S47"))
+SQRT = define_elementwise("Sqrt", "sqrt(x)", T=SMOOTH, source=("W06",))
+EXP = define_elementwise("Exp", "exp(x)", T=SMOOTH, accuracy="transcendental", source=("W06",))
+LOG = define_elementwise("Log", "log(x)", T=SMOOTH, accuracy="transcendental", source=("W06",))
+TANH = define_elementwise("Tanh", "tanh(x)", T=SMOOTH, accuracy="transcendental", source=("W06",))
+SIGMOID = define_elementwise("Sigmoid", "1 / (1 + exp(-x))", T=SMOOTH, accuracy="transcendental", source=("W06",))
+RELU = define_elementwise(
+    "Relu", "maximum(features, 0)", T=REALS, output="activations", accuracy="exact", source=("S30", "S45", "W06")
+)
+RELU_GRAD = define_elementwise(
+    "ReluGrad", "where(features > 0, gradients, 0)", T=REALS, output="backprops", accuracy="exact", source=("S30",)
+)  # fmt: skip
+LESS = define_elementwise("Less", "x < y", T=REALS, result="bool", accuracy="exact", source=("W06",))
+LESS_EQUAL = define_elementwise("LessEqual", "x <= y", T=REALS, result="bool", accuracy="exact")
+GREATER = define_elementwise("Greater", "x > y", T=REALS, result="bool", accuracy="exact", source=("W06",))
+GREATER_EQUAL = define_elementwise("GreaterEqual", "x >= y", T=REALS, result="bool", accuracy="exact")
+EQUAL = define_elementwise(
+    "Equal", "x == y", T=tuple(t for t in ALL if t.kind in "fiucbs"), result="bool", accuracy="exact",
+    commutative=True, source=("W06",),
+)  # fmt: skip
+for _comparison in (LESS, LESS_EQUAL, GREATER, GREATER_EQUAL, EQUAL):
+    _comparison.no_gradient()
+
+
+@ADD.gradient
+def _add_gradient(op, dz):
+    """dx = dz and dy = dz, each summed back to its own shape."""
+    return unbroadcast(op.inputs, dz, dz)
+
+
+@SUB.gradient
+def _sub_gradient(op, dz):
+    """dx = dz, dy = -dz."""
+    return unbroadcast(op.inputs, dz, lambda: NEG(dz))
+
+
+@MUL.gradient
+def _mul_gradient(op, dz):
+    """dx = dz * y, dy = x * dz."""
+    x, y = op.inputs
+    return unbroadcast(op.inputs, lambda: dz * y, lambda: x * dz)
+
+
+@DIV.gradient
+def _div_gradient(op, dz):
+    """dx = dz / y, dy = -dz * x / y**2."""
+    x, y = op.inputs
+    return unbroadcast(op.inputs, lambda: dz / y, lambda: dz * (NEG(x) / SQUARE(y)))
+
+
+def _choice_gradient(compare):
+    def gradient(op, dz):
+        """The whole gradient goes to the operand that was taken, to x where they are equal."""
+        x, y = op.inputs
+        taken = compare(x, y)
+        zero = dz - dz
+        return unbroadcast(
+            op.inputs, lambda: _where(taken, dz, zero), lambda: _where(taken, zero, dz)
+        )  # fmt: skip
+
+    return gradient
+
+
+MAXIMUM.gradient(_choice_gradient(GREATER_EQUAL))
+MINIMUM.gradient(_choice_gradient(LESS_EQUAL))
+
+
+@NEG.gradient
+def _neg_gradient(op, dy):
+    """dx = -dy."""
+    return NEG(dy)
+
+
+@ABS.gradient
+def _abs_gradient(op, dy):
+    """dx = dy * sign(x), and 0 at 0."""
+    x = op.inputs[0]
+    zero = x - x
+    return dy * (cast(x > zero, x.dtype) - cast(x < zero, x.dtype))
+
+
+@SQUARE.gradient
+def _square_gradient(op, dy):
+    """dx = 2 * x * dy."""
+    return dy * (op.inputs[0] * 2.0)
+
+
+@SQRT.gradient
+def _sqrt_gradient(op, dy):
+    """dx = dy / (2 * y)."""
+    return dy / (op.outputs[0] * 2.0)
+
+
+@EXP.gradient
+def _exp_gradient(op, dy):
+    """dx = dy * y."""
+    return dy * op.outputs[0]
+
+
+@LOG.gradient
+def _log_gradient(op, dy):
+    """dx = dy / x."""
+    return dy / op.inputs[0]
+
+
+@TANH.gradient
+def _tanh_gradient(op, dy):
+    """dx = dy * (1 - y**2)."""
+    return dy * (1.0 - SQUARE(op.outputs[0]))
+
+
+@SIGMOID.gradient
+def _sigmoid_gradient(op, dy):
+    """dx = dy * y * (1 - y)."""
+    y = op.outputs[0]
+    return dy * (y * (1.0 - y))
+
+
+@RELU.gradient
+def _relu_gradient(op, dy):
+    """dx = dy where the output is positive, else 0: at the kink the slope is 0."""
+    return RELU_GRAD(dy, op.outputs[0])
+
+
+@RELU_GRAD.gradient
+def _relu_grad_gradient(op, dy):
+    """Linear in `gradients`; flat in `features`."""
+    return None, RELU_GRAD(dy, op.inputs["features"])
+
+
+# -- selection ---------------------------------------------------------------------------------------
+
+SELECT = define_op("Select", "condition: bool[...S], t: T[...S], e: T[...S] -> output: T[...S]",
+                   T=tuple(ALL), source=("W06",))  # fmt: skip
+
+
+@SELECT.kernel
+def select_kernel(condition, t, e):
+    return np.where(condition, t, e)
+
+
+@SELECT.gradient
+def _select_gradient(op, dy):
+    """Each element's gradient goes to the side it came from."""
+    condition, zero = op.inputs[0], dy - dy
+    return None, SELECT(condition, dy, zero), SELECT(condition, zero, dy)
+
+
+def _where(condition, t, e):
+    return SELECT(condition, t, e)
+
+
+SELECT.case("W06", "t where the condition holds, else e", condition=[True, False], t=[1, 2], e=[3, 4], output=[1, 4])
+
+
+# -- sums of many, and casts -------------------------------------------------------------------------
+
+ADD_N = define_op("AddN", "inputs: N * T[...S] -> sum: T[...S]", N=1, T=NUMBERS,
+                  commutative=True, accuracy="dot", source=("W32",))  # fmt: skip
+
+
+@ADD_N.kernel
+def add_n_kernel(inputs):
+    """The inputs added from left to right."""
+    total = inputs[0].copy()
+    for term in inputs[1:]:
+        total = total + term
+    return total
+
+
+@ADD_N.gradient
+def _add_n_gradient(op, dy):
+    """Each term gets the whole gradient."""
+    return [dy] * len(op.inputs)
+
+
+ADD_N.case("W32", "terms are added from left to right", inputs=[[1, 2], [10, 20], [100, 200]], N=3, sum=[111, 222])
+
+
+def add_n(inputs: Any, name: str | None = None) -> Tensor:
+    """The sum of tensors of one shape and type."""
+    if not isinstance(inputs, (list, tuple)) or not inputs:
+        raise ValueError(f"add_n takes a list with at least one tensor, got {inputs!r}")
+    return ADD_N(list(inputs), name=name)
+
+
+CAST = define_op("Cast", "x: SrcT[...S] -> y: DstT[...S]", SrcT=tuple(t for t in ALL if t.kind in "fiucb"),
+                 DstT=tuple(t for t in ALL if t.kind in "fiucb"), source=("W06", "W77"))  # fmt: skip
+
+
+@CAST.kernel
+def cast_kernel(x, DstT):  # noqa: N803  (attributes keep TensorFlow's spelling)
+    """The same number in another type: floats lose their fraction toward zero when they become ints."""
+    target = np.dtype(DstT.as_numpy_dtype)
+    if DstT.name == "bfloat16":  # the high half of a float32, nothing rounded [W52, E14]
+        return np.asarray((x.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)).view(target)
+    if x.dtype.names == ("bfloat16",):
+        x = np.asarray(x.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+    if np.iscomplexobj(x) and target.kind != "c":
+        x = x.real
+    with np.errstate(invalid="ignore", over="ignore"):
+        return x.astype(target)
+
+
+@CAST.gradient
+def _cast_gradient(op, dy):
+    """The gradient takes the way back, where both types have slopes."""
+    smooth = ("f", "c")
+    if op.attrs["SrcT"].kind in smooth and op.attrs["DstT"].kind in smooth:
+        return cast(dy, op.attrs["SrcT"])
+    return None
+
+
+CAST.case("W77", "floats lose their fraction toward zero", x=[1.7, -1.7], DstT="int32", y=[1, -1])
+CAST.case("W77", "true is one", x=[True, False], SrcT="bool", DstT="float32", y=[1.0, 0.0])
+
+
+def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
+    """`x` with element type `dtype`; IndexedSlices stay sparse. The same type gives back x itself."""
+    from refflow.core.convert import convert_to_tensor, op_scope
+
+    base = as_dtype(dtype).base_dtype
+    with op_scope([x], name, "Cast") as scope:
+        if isinstance(x, IndexedSlices):
+            return IndexedSlices(cast(x.values, base), x.indices, x.dense_shape)
+        x = convert_to_tensor(x, name="x")
+        return x if x.dtype.base_dtype is base else CAST(x, DstT=base, name=scope)
+
+
+# -- cases -------------------------------------------------------------------------------------------
+
+ADD.case("S17", "a vector is added to each row", x=[[1, 2], [3, 4]], y=[10, 20], z=[[11, 22], [13, 24]])
+ADD.case("S17", "a column is added to each column", x=[[1, 2], [3, 4]], y=[[10], [20]], z=[[11, 12], [23, 24]])
+ADD.case("S17", "an empty operand gives an empty result", x=np.zeros((0, 2), np.float32), y=[1, 2],
+         z=np.zeros((0, 2), np.float32))  # fmt: skip
+ADD.case("S17", "other sizes do not stretch", x=[1, 2, 3], y=[1, 2],
+         error="[3] and [2] do not broadcast: 3 meets 2")  # fmt: skip
+ADD.case("W77", "integers wrap around", x=np.int32([2147483647]), y=np.int32([1]), z=np.int32([-2147483648]))
+SUB.case("W06", "x less y", x=[5, 1], y=[2, 3], z=[3, -2])
+MUL.case("W06", "a number times each element", x=[1, 2, 3], y=2, z=[2, 4, 6])
+DIV.case("W77", "integers truncate toward zero", x=np.int32([7, -7, 7, -7]), y=np.int32([2, 2, -2, -2]),
+         z=np.int32([3, -3, -3, 3]))  # fmt: skip
+DIV.case("W77", "an integer divided by zero is an error", x=np.int32([1]), y=np.int32([0]),
+         error="integer division by zero")  # fmt: skip
+DIV.case("W06", "a float divided by zero is infinite", x=[1, -1], y=[0, 0], z=[np.inf, -np.inf])
+MAXIMUM.case("W06", "the larger of two, and NaN where there is one", x=[1, 5, np.nan], y=[3, 2, 0], z=[3, 5, np.nan])
+MINIMUM.case("W06", "the smaller of two", x=[1, 5], y=[3, 2], z=[1, 2])
+NEG.case("W06", "the sign turns, also that of zero", x=[1, -2, 0], y=[-1, 2, -0.0])
+ABS.case("W06", "the distance from zero", x=[1, -2, 0], y=[1, 2, 0])
+SQUARE.case("W06", "x times x", x=[3, -4], y=[9, 16])
+SQRT.case("W06", "no real root below zero", x=[9, 0, -1], y=[3, 0, np.nan])
+EXP.case("W06", "e to the x", x=[0, -np.inf], y=[1, 0])
+LOG.case("W06", "the inverse of exp", x=[1, 0], y=[0, -np.inf])
+TANH.case("W06", "levels off at -1 and 1", x=[0, 30, -30], y=[0, 1, -1])
+SIGMOID.case("W06", "0, 1/2 and 1 from far left to far right", x=[-1e4, 0, 1e4], y=[0, 0.5, 1])
+RELU.case("S30", "negative values become zero, NaN stays", features=[-1, 0, 2, np.nan], activations=[0, 0, 2, np.nan])
+RELU_GRAD.case("S30", "nothing flows back at or below zero", gradients=[5, 6, 7], features=[-1, 0, 2],
+               backprops=[0, 0, 7])  # fmt: skip
+LESS.case("W06", "NaN is less than nothing", x=[1, 2, np.nan], y=[2, 1, 0], z=[True, False, False])
+LESS_EQUAL.case("W06", "equal counts", x=[1, 2], y=[1, 1], z=[True, False])
+GREATER.case("W06", "strictly", x=[1, 2], y=[1, 1], z=[False, True])
+GREATER_EQUAL.case("W06", "equal counts", x=[1, 0], y=[1, 1], z=[True, False])
+EQUAL.case("W06", "NaN equals nothing, and zeros of both signs are equal", x=[np.nan, 0.0], y=[np.nan, -0.0],
+           z=[False, True])  # fmt: skip

@@ -1,0 +1,207 @@
+"""Rows by index: Gather reads them, ScatterAdd and ScatterSub change them, segment sums add them up.
+
+    output[i...] = params[indices[i...]]          dparams is IndexedSlices: only the rows used [S50e, W32]
+
+Next: ops/random.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refflow.core import shapes
+from refflow.core.convert import convert_to_tensor, register_tensor_conversion_function
+from refflow.core.dtypes import INDICES, NUMBERS, DType
+from refflow.core.errors import ShapeError
+from refflow.core.graph import Tensor
+from refflow.core.indexed_slices import IndexedSlices
+from refflow.core.opdef import define_op
+from refflow.core.shape_rules import ShapeContext
+from refflow.core.signature import Attr
+from refflow.ops.array import concat, reshape, shape, size
+
+GATHER = define_op("Gather", "params: Tparams, indices: Tindices -> output: Tparams", Tparams=Attr("type"),
+                   Tindices=INDICES, validate_indices=True, source=("W32", "S50e", "O04"))  # fmt: skip
+
+
+@GATHER.kernel
+def gather_kernel(params, indices):
+    check_rows(indices, params.shape[0], "indices")
+    return params[indices]
+
+
+def check_rows(indices: Any, rows: int, name: str) -> None:
+    """Every index must name a row: negative ones do not count from the end."""
+    if indices.size and (indices.min() < 0 or indices.max() >= rows):
+        bad = np.argwhere((indices < 0) | (indices >= rows))[0]
+        at = ", ".join(str(i) for i in bad)
+        raise IndexError(f"{name}[{at}] = {int(indices[tuple(bad)])} is not in [0, {rows})")
+
+
+@GATHER.shape
+def _gather_shape(context: ShapeContext) -> shapes.Shape:
+    params, indices = context.dims("params"), context.dims("indices")
+    if params is not None and not params:
+        raise ShapeError("params is a scalar: it has no rows")
+    return None if params is None or indices is None else (*indices, *params[1:])
+
+
+@GATHER.gradient
+def _gather_gradient(op, dy):
+    """dparams has the rows of dy at the indices; no row that was not read appears in it."""
+    params, indices = op.inputs
+    params_shape = shape(params)
+    flat = reshape(indices, reshape(size(indices), [1]))
+    rows = concat(0, [np.array([-1], np.int32), _tail(params_shape)])
+    return IndexedSlices(reshape(dy, rows), flat, params_shape), None
+
+
+def _tail(sizes: Tensor) -> Tensor:
+    from refflow.ops.array import slice_
+
+    return slice_(sizes, [1], [-1])
+
+
+GATHER.case("W32", "rows by number", params=[[1, 2], [3, 4], [5, 6]], indices=np.int32([2, 0, 2]),
+            output=[[5, 6], [1, 2], [5, 6]])  # fmt: skip
+GATHER.case("W32", "rows exist", params=[[1, 2]], indices=np.int32([1]), error="indices[0] = 1 is not in [0, 1)")
+GATHER.case("W32", "nothing counts from the end", params=[1, 2], indices=np.int32([-1]),
+            error="indices[0] = -1 is not in [0, 2)")  # fmt: skip
+
+
+def gather(params: Any, indices: Any, name: str | None = None) -> Tensor:
+    """The rows of `params` that `indices` name, in the shape of `indices`."""
+    return GATHER(convert_to_tensor(params, name="params"), indices, name=name)
+
+
+# -- changing rows -----------------------------------------------------------------------------------
+
+_SCATTER = "ref: Ref(T), indices: Tindices, updates: T -> output_ref: Ref(T)"
+SCATTER_UPDATE = define_op("ScatterUpdate", _SCATTER, T=Attr("type"), Tindices=INDICES, use_locking=True,
+                           source=("O04",))  # fmt: skip
+SCATTER_ADD = define_op("ScatterAdd", _SCATTER, T=NUMBERS, Tindices=INDICES, use_locking=False, accuracy="dot",
+                        source=("O04",))  # fmt: skip
+SCATTER_SUB = define_op("ScatterSub", _SCATTER, T=NUMBERS, Tindices=INDICES, use_locking=False, accuracy="dot",
+                        source=("O04", "S50e"))  # fmt: skip
+
+
+def _scatter_shape(context: ShapeContext) -> shapes.Shape:
+    ref, indices, updates = (context.dims(n) for n in ("ref", "indices", "updates"))
+    if ref is not None and indices is not None:
+        wanted = (*indices, *ref[1:])
+        if not shapes.compatible(updates, wanted):
+            raise ShapeError(
+                f"updates has shape {shapes.text(updates)}, but indices {shapes.text(indices)} into a variable "
+                f"{shapes.text(ref)} need {shapes.text(wanted)}"
+            )
+    return ref
+
+
+@SCATTER_UPDATE.kernel
+def scatter_update_kernel(ref, indices, updates):
+    """ref[indices] = updates; the last of several for one row stays."""
+    check_rows(indices, ref.shape[0], "indices")
+    new = ref.copy()
+    new[indices.reshape(-1)] = updates.reshape(-1, *ref.shape[1:])
+    return new
+
+
+@SCATTER_ADD.kernel
+def scatter_add_kernel(ref, indices, updates):
+    """ref[indices] += updates, several for one row one after the other."""
+    check_rows(indices, ref.shape[0], "indices")
+    new = ref.copy()
+    np.add.at(new, indices.reshape(-1), updates.reshape(-1, *ref.shape[1:]))
+    return new
+
+
+@SCATTER_SUB.kernel
+def scatter_sub_kernel(ref, indices, updates):
+    """ref[indices] -= updates, several for one row one after the other."""
+    check_rows(indices, ref.shape[0], "indices")
+    new = ref.copy()
+    np.subtract.at(new, indices.reshape(-1), updates.reshape(-1, *ref.shape[1:]))
+    return new
+
+
+for _op in (SCATTER_UPDATE, SCATTER_ADD, SCATTER_SUB):
+    _op.no_gradient()
+    _op.shape(_scatter_shape)
+
+SCATTER_UPDATE.case("O04", "other rows stay", ref=[1, 2, 3], indices=np.int32([1]), updates=[9], output_ref=[1, 9, 3])
+SCATTER_ADD.case("O04", "an index may come twice", ref=[1, 2, 3], indices=np.int32([0, 0]), updates=[10, 20],
+                 output_ref=[31, 2, 3])  # fmt: skip
+SCATTER_SUB.case("O04", "an index may come twice", ref=[1, 2, 3], indices=np.int32([2, 2]), updates=[1, 1],
+                 output_ref=[1, 2, 1])  # fmt: skip
+SCATTER_SUB.case("O04", "a row for each index", ref=[[1, 2]], indices=np.int32([0]), updates=[1],
+                 error="updates has shape [1], but indices [1] into a variable [1, 2] need [1, 2]")  # fmt: skip
+
+
+def scatter_update(ref: Any, indices: Any, updates: Any, use_locking: bool = True, name: str | None = None) -> Tensor:
+    """Sets rows of a variable."""
+    return SCATTER_UPDATE(ref, indices, updates, use_locking=use_locking, name=name)
+
+
+def scatter_add(ref: Any, indices: Any, updates: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+    """Adds to rows of a variable."""
+    return SCATTER_ADD(ref, indices, updates, use_locking=use_locking, name=name)
+
+
+def scatter_sub(ref: Any, indices: Any, updates: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+    """Subtracts from rows of a variable."""
+    return SCATTER_SUB(ref, indices, updates, use_locking=use_locking, name=name)
+
+
+# -- from slices to a dense tensor ---------------------------------------------------------------------
+
+UNSORTED_SEGMENT_SUM = define_op(
+    "UnsortedSegmentSum", "data: T, segment_ids: Tindices, num_segments: int32[] -> output: T", T=NUMBERS,
+    Tindices=INDICES, accuracy="dot", source=("W32",),
+)  # fmt: skip
+
+
+@UNSORTED_SEGMENT_SUM.kernel
+def unsorted_segment_sum_kernel(data, segment_ids, num_segments):
+    """output[s] = the sum of the rows whose id is s."""
+    check_rows(segment_ids, int(num_segments), "segment_ids")
+    rows = data.shape[segment_ids.ndim :]
+    total = np.zeros((int(num_segments), *rows), data.dtype)
+    np.add.at(total, segment_ids.reshape(-1), data.reshape(-1, *rows))
+    return total
+
+
+@UNSORTED_SEGMENT_SUM.shape
+def _unsorted_segment_sum_shape(context: ShapeContext) -> shapes.Shape:
+    data, ids, count = context.dims("data"), context.dims("segment_ids"), context.ints("num_segments")
+    if data is None or ids is None:
+        return None
+    if not shapes.compatible(data[: len(ids)], ids):
+        raise ShapeError(f"data has shape {shapes.text(data)}, which does not begin with segment_ids {shapes.text(ids)}")
+    return (None if count is None else count[0], *data[len(ids) :])
+
+
+@UNSORTED_SEGMENT_SUM.gradient
+def _unsorted_segment_sum_gradient(op, dy):
+    """Each row gets the gradient of its segment."""
+    return gather(dy, op.inputs[1]), None, None
+
+
+UNSORTED_SEGMENT_SUM.case("W32", "rows with one id are added", data=[[1, 2], [3, 4], [5, 6]],
+                          segment_ids=np.int32([1, 0, 1]), num_segments=3,
+                          output=[[3, 4], [6, 8], [0, 0]])  # fmt: skip
+
+
+def _slices_to_tensor(value: IndexedSlices, dtype: DType | None, name: str | None, as_ref: bool) -> Tensor:
+    """The dense tensor that the slices are a part of."""
+    if value.dense_shape is None:
+        raise ValueError(f"{value!r} has no dense_shape, so it cannot become a tensor")
+    from refflow.ops.array import slice_, squeeze
+
+    rows = squeeze(slice_(value.dense_shape, [0], [1]), [0])
+    dense = UNSORTED_SEGMENT_SUM(value.values, value.indices, rows, name=name)
+    return reshape(dense, value.dense_shape)
+
+
+register_tensor_conversion_function(IndexedSlices, _slices_to_tensor)

@@ -1,0 +1,86 @@
+"""The matrix product, with either operand transposed on the way.
+
+    product[m, n] = sum_k a[m, k] * b[k, n]                                            [S16]
+    da = dproduct b^T        db = a^T dproduct                                         [W30]
+
+The reference is NumPy's `@`, which hands floats to the BLAS library that NumPy was built with [W51].
+Bytes: MK + KN + MN elements; operations: 2 MNK.
+
+Next: ops/softmax_xent.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refflow.core import shapes
+from refflow.core.convert import convert_to_tensor, op_scope
+from refflow.core.dtypes import FLOATS, complex64, complex128, int32, int64
+from refflow.core.graph import Tensor
+from refflow.core.opdef import define_op
+from refflow.core.shape_rules import ShapeContext
+
+MATMUL = define_op(
+    "MatMul",
+    "a: T, b: T -> product: T",
+    transpose_a=False,
+    transpose_b=False,
+    T=(*FLOATS, int32, int64, complex64, complex128),
+    accuracy="dot",
+    source=("S16", "W06"),
+)
+
+
+@MATMUL.kernel
+def matmul_kernel(a, b, transpose_a, transpose_b):
+    a = a.T if transpose_a else a  # [M, K]
+    b = b.T if transpose_b else b  # [K, N]
+    if a.dtype == np.float16:  # sums in float32, rounded once
+        return (a.astype(np.float32) @ b.astype(np.float32)).astype(np.float16)
+    return a @ b  # [M, N]; zeros where K = 0
+
+
+@MATMUL.shape
+def _matmul_shape(context: ShapeContext) -> shapes.Shape:
+    context.match("a", *(("K", "M") if context.attrs["transpose_a"] else ("M", "K")))
+    context.match("b", *(("N", "K") if context.attrs["transpose_b"] else ("K", "N")))
+    return context.shape("M", "N")
+
+
+@MATMUL.gradient
+def _matmul_gradient(op, dproduct):
+    """da = dproduct b^T and db = a^T dproduct, with the operands transposed as they came."""
+    a, b = op.inputs
+    t_a, t_b = op.get_attr("transpose_a"), op.get_attr("transpose_b")
+    if not t_a and not t_b:
+        return matmul(dproduct, b, transpose_b=True), matmul(a, dproduct, transpose_a=True)
+    if not t_a:
+        return matmul(dproduct, b), matmul(dproduct, a, transpose_a=True)
+    if not t_b:
+        return matmul(b, dproduct, transpose_b=True), matmul(a, dproduct)
+    return (
+        matmul(b, dproduct, transpose_a=True, transpose_b=True),
+        matmul(dproduct, a, transpose_a=True, transpose_b=True),
+    )
+
+
+def matmul(
+    a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, name: str | None = None
+) -> Tensor:
+    """a [M, K] times b [K, N], after the transpositions asked for. ShapeError where the Ks differ."""
+    with op_scope([a, b], name, "MatMul") as scope:
+        a = convert_to_tensor(a, b.dtype.base_dtype if isinstance(b, Tensor) else None, "a")
+        b = convert_to_tensor(b, a.dtype.base_dtype if not isinstance(b, Tensor) else None, "b")
+        return MATMUL(a, b, transpose_a=transpose_a, transpose_b=transpose_b, name=scope)
+
+
+MATMUL.case("S16", "rows times columns", a=[[1, 2], [3, 4]], b=[[5, 6], [7, 8]], product=[[19, 22], [43, 50]])
+MATMUL.case("S16", "a is transposed first", a=[[1, 2], [3, 4]], b=[[1], [0]], transpose_a=True, product=[[1], [2]])
+MATMUL.case("S16", "b is transposed first", a=[[1, 2]], b=[[3, 4], [5, 6]], transpose_b=True, product=[[11, 17]])
+MATMUL.case("S16", "an empty sum is zero", a=np.zeros((2, 0), np.float32), b=np.zeros((0, 2), np.float32),
+            product=[[0, 0], [0, 0]])  # fmt: skip
+MATMUL.case("S16", "integers wrap around", a=np.int32([[65536]]), b=np.int32([[65536]]), product=np.int32([[0]]))
+MATMUL.case("S16", "the inner sizes must agree", a=[[1, 2, 3]], b=[[1], [2]], error="b has K = 2, but a has K = 3")
+MATMUL.case("S16", "operands are matrices", a=[1, 2], b=[[1], [2]], error="a has rank 1, but takes rank 2: a: [M, K]")

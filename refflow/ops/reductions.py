@@ -1,0 +1,270 @@
+"""Reductions: one number from all elements along some axes.
+
+    Sum, Mean, Max, Min, Prod over the axes in `reduction_indices`; without any, over all [S19].
+
+The gradient spreads dy back over the reduced axes: reshape dy so that those have size 1, then tile.
+
+    Sum   dx = spread(dy)                     Mean  dx = spread(dy) / number of elements per result
+    Max   dx = spread(dy) where x is the maximum, in full for every tie                 [W76]
+    Prod  dx = spread(dy * y) / x, which is NaN where x is 0                            [W76]
+
+Next: ops/softmax.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from refflow.core import shapes
+from refflow.core.constants import constant_value
+from refflow.core.convert import convert_to_tensor
+from refflow.core.dtypes import INDICES, NUMBERS, REALS, int32, int64
+from refflow.core.errors import ShapeError
+from refflow.core.graph import Tensor
+from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_rules import ShapeContext, axes_of
+from refflow.core.signature import Attr
+from refflow.ops.array import fill, rank, reshape, shape, tile
+from refflow.ops.dynamic_stitch import dynamic_stitch
+from refflow.ops.elementwise import EQUAL, LESS, MAXIMUM, SELECT, cast
+from refflow.ops.range import range_
+
+
+def _reduction(name: str, kernel: Callable[..., Any], types: Any = NUMBERS, **more: Any) -> OpDef:
+    op_def = define_op(
+        name, "input: T, reduction_indices: Tidx -> output: T", keep_dims=False, T=types,
+        Tidx=Attr("type", default=int32, allowed=INDICES), **more,
+    )  # fmt: skip
+    op_def.kernel(kernel)
+    op_def.shape(_reduced_shape)
+    return op_def
+
+
+def _reduced_shape(context: ShapeContext) -> shapes.Shape:
+    dims, indices = context.dims("input"), context.ints("reduction_indices")
+    if dims is None:
+        return None
+    if indices is None:
+        return (None,) * len(dims) if context.attrs["keep_dims"] else None
+    axes = set(axes_of(indices, len(dims)))
+    if context.attrs["keep_dims"]:
+        return tuple(1 if i in axes else d for i, d in enumerate(dims))
+    return tuple(d for i, d in enumerate(dims) if i not in axes)
+
+
+def _axes(reduction_indices: Any, ndim: int) -> tuple[int, ...]:
+    return tuple(sorted(set(axes_of([int(i) for i in np.reshape(reduction_indices, -1)], ndim))))
+
+
+def _wide(array: Any) -> Any:
+    """float16 is summed in float32 and rounded once."""
+    return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+def sum_kernel(input, reduction_indices, keep_dims=False):
+    axes = _axes(reduction_indices, input.ndim)
+    total = np.add.reduce(_wide(input), axis=axes, keepdims=keep_dims, dtype=_wide(input).dtype)
+    return np.asarray(total).astype(input.dtype)
+
+
+def mean_kernel(input, reduction_indices, keep_dims=False):
+    axes = _axes(reduction_indices, input.ndim)
+    count = int(np.prod([input.shape[a] for a in axes], dtype=np.int64))
+    total = np.asarray(np.add.reduce(_wide(input), axis=axes, keepdims=keep_dims, dtype=_wide(input).dtype))
+    if input.dtype.kind in "iu":  # toward zero, as integer division does [W77]
+        return (np.sign(total) * (np.abs(total) // max(count, 1))).astype(input.dtype)
+    return (total / total.dtype.type(count)).astype(input.dtype)  # NaN where there is nothing to average
+
+
+def max_kernel(input, reduction_indices, keep_dims=False):
+    axes = _axes(reduction_indices, input.ndim)
+    lowest = -np.inf if input.dtype.kind == "f" else np.iinfo(input.dtype).min
+    return np.asarray(np.max(input, axis=axes, keepdims=keep_dims, initial=lowest))
+
+
+def min_kernel(input, reduction_indices, keep_dims=False):
+    axes = _axes(reduction_indices, input.ndim)
+    highest = np.inf if input.dtype.kind == "f" else np.iinfo(input.dtype).max
+    return np.asarray(np.min(input, axis=axes, keepdims=keep_dims, initial=highest))
+
+
+def prod_kernel(input, reduction_indices, keep_dims=False):
+    axes = _axes(reduction_indices, input.ndim)
+    total = np.multiply.reduce(_wide(input), axis=axes, keepdims=keep_dims, dtype=_wide(input).dtype)
+    return np.asarray(total).astype(input.dtype)
+
+
+SUM = _reduction("Sum", sum_kernel, accuracy="dot", source=("S17", "W06"))
+MEAN = _reduction("Mean", mean_kernel, accuracy="dot", source=("S19", "W06", "E15"))
+MAX = _reduction("Max", max_kernel, REALS, source=("W76",))
+MIN = _reduction("Min", min_kernel, REALS, source=("W76",))
+PROD = _reduction("Prod", prod_kernel, accuracy="dot", source=("W76",))
+
+
+def _spread_shapes(op: Any) -> tuple[Tensor, Tensor]:
+    """The input's shape with 1 along the reduced axes, and the input's shape, both inside the graph.
+
+    A stitch builds the first: sizes at their own places, then ones at the reduced ones, later wins.
+    """
+    x, indices = op.inputs
+    x_shape = shape(x)                                                       # [2, 3, 5, 7]
+    x_rank = rank(x)                                                         # 4
+    if indices.dtype is not int32:
+        indices = cast(indices, int32)                                       # [1, 2]
+    if _known_to_be(indices, lambda value: (value < 0).any()):
+        indices = SELECT(LESS(indices, 0), indices + x_rank, indices)
+    indices_shape = shape(indices)                                           # [2]
+    ones_there = dynamic_stitch(                                             # [2, 1, 1, 7]
+        [range_(0, x_rank), indices],
+        [x_shape, fill(indices_shape, 1)],
+    )
+    return ones_there, x_shape
+
+
+def _known_to_be(tensor: Tensor, claim: Callable[[Any], Any]) -> bool:
+    value = constant_value(tensor)
+    return value is not None and bool(claim(value))
+
+
+def _at_least_one(sizes: Tensor) -> Tensor:
+    """A divisor: sizes, with 1 in place of 0 where an empty tensor may come."""
+    return sizes if _known_to_be(sizes, lambda value: value.all()) else MAXIMUM(sizes, 1)
+
+
+def _sum_back(op: Any, dy: Tensor) -> Tensor:
+    new_shape, x_shape = _spread_shapes(op)
+    tiles = x_shape / _at_least_one(new_shape)
+    return tile(reshape(dy, new_shape), tiles)
+
+
+@SUM.gradient
+def _sum_gradient(op, dy):
+    """Every element of x counts once: dx = dy, spread."""
+    return _sum_back(op, dy), None
+
+
+@MEAN.gradient
+def _mean_gradient(op, dy):
+    """dx = dy, spread, over the number of elements that each result averages [W76]."""
+    spread = _sum_back(op, dy)
+    x_shape, y_shape = shape(op.inputs[0]), shape(op.outputs[0])
+    factor = reduce_prod(x_shape) / _at_least_one(reduce_prod(y_shape))
+    return spread / cast(factor, spread.dtype), None
+
+
+def _extreme_gradient(op, dy):
+    """Every element equal to the extreme gets the whole gradient [W76]."""
+    new_shape, _ = _spread_shapes(op)
+    y = reshape(op.outputs[0], new_shape)
+    dy = reshape(dy, new_shape)
+    return cast(EQUAL(y, op.inputs[0]), dy.dtype) * dy, None
+
+
+MAX.gradient(_extreme_gradient)
+MIN.gradient(_extreme_gradient)
+
+
+@PROD.gradient
+def _prod_gradient(op, dy):
+    """dx = dy * y / x, spread [W76]."""
+    return _sum_back(op, dy * op.outputs[0]) / op.inputs[0], None
+
+
+def _reduce(op_def: OpDef, x: Any, indices: Any, keep_dims: bool, name: str | None) -> Tensor:
+    x = convert_to_tensor(x, name="input")
+    if indices is None:
+        indices = range_(0, rank(x))
+    elif isinstance(indices, int):
+        indices = [indices]
+    if not isinstance(indices, Tensor):
+        indices = convert_to_tensor(indices, int64 if _has_int64(indices) else int32, "reduction_indices")
+    return op_def(x, indices, keep_dims=keep_dims, name=name)
+
+
+def _has_int64(indices: Any) -> bool:
+    return isinstance(indices, np.ndarray) and indices.dtype == np.int64
+
+
+def reduce_sum(
+    input_tensor: Any, reduction_indices: Any = None, keep_dims: bool = False, name: str | None = None
+) -> Tensor:
+    """The sum over `reduction_indices`, or over all axes; 0 for nothing."""
+    return _reduce(SUM, input_tensor, reduction_indices, keep_dims, name)
+
+
+def reduce_mean(
+    input_tensor: Any, reduction_indices: Any = None, keep_dims: bool = False, name: str | None = None
+) -> Tensor:
+    """The mean over `reduction_indices`, or over all axes; NaN for nothing [S19]."""
+    return _reduce(MEAN, input_tensor, reduction_indices, keep_dims, name)
+
+
+def reduce_max(
+    input_tensor: Any, reduction_indices: Any = None, keep_dims: bool = False, name: str | None = None
+) -> Tensor:
+    """The largest value; NaN if there is one; the type's lowest for nothing."""
+    return _reduce(MAX, input_tensor, reduction_indices, keep_dims, name)
+
+
+def reduce_min(
+    input_tensor: Any, reduction_indices: Any = None, keep_dims: bool = False, name: str | None = None
+) -> Tensor:
+    """The smallest value; NaN if there is one; the type's highest for nothing."""
+    return _reduce(MIN, input_tensor, reduction_indices, keep_dims, name)
+
+
+def reduce_prod(
+    input_tensor: Any, reduction_indices: Any = None, keep_dims: bool = False, name: str | None = None
+) -> Tensor:
+    """The product over `reduction_indices`, or over all axes; 1 for nothing."""
+    return _reduce(PROD, input_tensor, reduction_indices, keep_dims, name)
+
+
+ARG_MAX = define_op("ArgMax", "input: T, dimension: int32[] -> output: int64", T=REALS, source=("S57",))
+ARG_MAX.no_gradient()
+
+
+@ARG_MAX.kernel
+def arg_max_kernel(input, dimension):
+    """The first place of the largest value along one axis; the first NaN where there is one."""
+    return np.argmax(input, axis=int(dimension)).astype(np.int64)
+
+
+@ARG_MAX.shape
+def _arg_max_shape(context: ShapeContext) -> shapes.Shape:
+    context.match("dimension")
+    dims, axis = context.dims("input"), context.ints("dimension")
+    if dims is None or axis is None:
+        return None if dims is None else (None,) * (len(dims) - 1)
+    (axis[0],) = axes_of(axis, len(dims), "dimension")
+    if dims[axis[0]] == 0:
+        raise ShapeError(f"input has no elements along dimension {axis[0]}, so none of them is the largest")
+    return dims[: axis[0]] + dims[axis[0] + 1 :]
+
+
+def argmax(input: Any, dimension: Any, name: str | None = None) -> Tensor:
+    """int64 places of the largest values along `dimension`; the first of several."""
+    return ARG_MAX(input, dimension, name=name)
+
+
+SUM.case("S17", "over the rows", input=[[1, 2], [3, 4]], reduction_indices=[0], output=[4, 6])
+SUM.case("S17", "an axis counted from the end", input=[[1, 2], [3, 4]], reduction_indices=[-1], output=[3, 7])
+SUM.case("S17", "reduced axes stay with size 1", input=[[1, 2], [3, 4]], reduction_indices=[1], keep_dims=True,
+         output=[[3], [7]])  # fmt: skip
+SUM.case("S17", "no axes change nothing", input=[1, 2], reduction_indices=[], output=[1, 2])
+SUM.case("S17", "the sum of nothing is 0", input=np.zeros((0, 2), np.float32), reduction_indices=[0], output=[0, 0])
+SUM.case("S17", "axes exist", input=[1, 2], reduction_indices=[1],
+         error="reduction_indices has axis 1, but the input has rank 1")  # fmt: skip
+MEAN.case("S19", "over everything", input=[[1, 2], [3, 6]], reduction_indices=[0, 1], output=3)
+MEAN.case("S19", "the mean of nothing is NaN", input=np.zeros(0, np.float32), reduction_indices=[0], output=np.nan)
+MEAN.case("W77", "integers divide toward zero", input=np.int32([-3, 0]), reduction_indices=[0], output=np.int32(-1))
+MAX.case("W76", "the largest", input=[[1, 5], [3, 2]], reduction_indices=[0], output=[3, 5])
+MAX.case("W76", "NaN wins", input=[1, np.nan, 3], reduction_indices=[0], output=np.nan)
+MAX.case("W76", "the largest of nothing", input=np.zeros(0, np.float32), reduction_indices=[0], output=-np.inf)
+MIN.case("W76", "the smallest", input=[[1, 5], [3, 2]], reduction_indices=[1], output=[1, 2])
+PROD.case("W76", "the product of nothing is 1", input=np.zeros(0, np.float32), reduction_indices=[0], output=1)
+PROD.case("W76", "over everything", input=[[1, 2], [3, 4]], reduction_indices=[0, 1], output=24)
+ARG_MAX.case("S57", "the first of equals", input=[[1, 3, 3], [9, 0, 9]], dimension=1, output=[1, 0])

@@ -1,0 +1,84 @@
+"""Softmax cross-entropy: class scores and target distributions in, one loss for each example out.
+
+For a row of scores x and targets y over C classes:
+
+    m = max_c x[c]        z = sum_c exp(x[c] - m)
+    loss        = sum_c y[c] * (log z - (x[c] - m))                       [S18.1]
+    backprop[c] = exp(x[c] - m) / z - y[c]                                [S18.3]
+
+backprop is d loss / d x for targets that sum to one, so the gradient is nearly free and the op gives it
+as a second output. It is the slope of the scores alone: targets are data.
+
+Next: ops/variable.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refflow.core.convert import convert_to_tensor, op_scope
+from refflow.core.dtypes import FLOATS
+from refflow.core.graph import Tensor
+from refflow.core.opdef import define_op
+
+XENT = define_op(
+    "SoftmaxCrossEntropyWithLogits",
+    "features: T[N, C], labels: T[N, C] -> loss: T[N], backprop: T[N, C]",
+    T=FLOATS,
+    accuracy="composed",
+    source=("S18", "S47"),
+)
+
+
+@XENT.kernel
+def softmax_xent_kernel(features, labels):
+    x = features.astype(np.float32) if features.dtype == np.float16 else features
+    shifted = x - x.max(axis=1, keepdims=True, initial=-np.inf)  # [N, C]  at most 0, so exp is safe [S18.2]
+    exps = np.exp(shifted)                                       # [N, C]  in [0, 1]
+    z = exps.sum(axis=1, keepdims=True)                          # [N, 1]  in [1, C]
+    loss = (labels * (np.log(z) - shifted)).sum(axis=1)          # [N]
+    return loss.astype(features.dtype), (exps / z - labels).astype(features.dtype)
+
+
+@XENT.gradient
+def _softmax_xent_gradient(op, dloss, dbackprop):
+    """dfeatures[n, c] = dloss[n] * backprop[n, c]; labels are data.
+
+    A second derivative also comes in through backprop, whose slope is the softmax's.
+    """
+    from refflow.ops.array import expand_dims, reshape
+    from refflow.ops.reductions import reduce_sum
+    from refflow.ops.softmax import softmax
+
+    dfeatures = expand_dims(dloss, -1) * op.outputs["backprop"]
+    if dbackprop.op.type != "ZerosLike":  # nothing arrived there: the usual case
+        p = softmax(op.inputs["features"])
+        dfeatures += (dbackprop - reshape(reduce_sum(dbackprop * p, [1]), [-1, 1])) * p
+    return dfeatures, None
+
+
+def softmax_cross_entropy_with_logits(logits: Any, labels: Any, name: str | None = None) -> Tensor:
+    """The losses [N] of scores [N, C] against target distributions [N, C], in this order [E16].
+
+    Both have one float type. Targets need not be one-hot; rows that do not sum to one are scaled losses.
+    """
+    with op_scope([logits, labels], name, "SoftmaxCrossEntropyWithLogits") as scope:
+        logits = convert_to_tensor(logits, labels.dtype.base_dtype if isinstance(labels, Tensor) else None, "features")
+        return XENT(logits, labels, name=scope).loss
+
+
+XENT.case("S18.1", "equal scores cost log C",
+          features=[[1, 1, 1, 1]], labels=[[0, 0, 0, 1]],
+          loss=[np.log(4)], backprop=[[0.25, 0.25, 0.25, -0.75]])  # fmt: skip
+XENT.case("S18.2", "scores of any size stay finite",
+          features=[[1e4, 0], [-1e4, 0]], labels=[[0, 1], [1, 0]], loss=[1e4, 1e4],
+          backprop=[[1, -1], [-1, 1]])  # fmt: skip
+XENT.case("S18.3", "backprop is the softmax less the targets",
+          features=[[0, np.log(3)]], labels=[[0.5, 0.5]],
+          loss=[np.log(4) - 0.5 * np.log(3)], backprop=[[-0.25, 0.25]])  # fmt: skip
+XENT.case("S18.1", "class counts must agree", features=[[0, 0, 0]], labels=[[0, 1]],
+          error="labels has C = 2, but features has C = 3")  # fmt: skip
+XENT.case("S18.1", "numbers of examples must agree", features=[[0, 0], [0, 0]], labels=[[0, 1]],
+          error="labels has N = 1, but features has N = 2")  # fmt: skip

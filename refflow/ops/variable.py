@@ -1,0 +1,253 @@
+"""Variables: nodes whose value outlives the run [S14, S32, W11].
+
+A `Variable` node gives out a *reference*. The ops that take `Ref(T)` change what is behind it; every
+other op that is given the reference reads the value at the moment it runs [W12].
+
+    Assign       ref := value           may take a variable that has no value yet
+    AssignAdd    ref := ref + value
+    AssignSub    ref := ref - value
+
+Kernels here compute the new value from the old one; the runtime stores it under the variable's lock,
+at the same address.
+
+Next: core/gradients.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refflow.core import shapes
+from refflow.core.control import group
+from refflow.core.convert import convert_to_tensor, op_scope, register_tensor_conversion_function
+from refflow.core.dtypes import NUMBERS, DType, as_dtype
+from refflow.core.errors import DTypeError, ShapeError
+from refflow.core.graph import GraphKeys, Operation, Tensor, get_default_graph
+from refflow.core.opdef import define_op
+from refflow.core.shape_rules import ShapeContext
+from refflow.core.signature import Attr
+
+VARIABLE = define_op("Variable", "-> ref: Ref(dtype)", shape=Attr("shape"), dtype=Attr("type"), container="",
+                     shared_name="", stateful=True, source=("S14", "W11", "W06"))  # fmt: skip
+
+
+@VARIABLE.shape
+def _variable_shape(context: ShapeContext) -> shapes.Shape:
+    return context.attrs["shape"].as_tuple
+
+
+ASSIGN = define_op("Assign", "ref: Ref(T), value: T -> output_ref: Ref(T)", T=Attr("type"), validate_shape=True,
+                   use_locking=True, allows_uninitialized=True, source=("S14", "W11", "W06"))  # fmt: skip
+ASSIGN.no_gradient()
+
+
+@ASSIGN.kernel
+def assign_kernel(ref, value):
+    return value
+
+
+@ASSIGN.shape
+def _assign_shape(context: ShapeContext) -> shapes.Shape:
+    ref, value = context.dims("ref"), context.dims("value")
+    if not context.attrs["validate_shape"]:
+        return value
+    if not shapes.compatible(ref, value):
+        raise ShapeError(f"value has shape {shapes.text(value)}, but the variable has {shapes.text(ref)}")
+    return shapes.merge(ref, value)
+
+
+ASSIGN_ADD = define_op("AssignAdd", "ref: Ref(T)[...S], value: T[...S] -> output_ref: Ref(T)[...S]", T=NUMBERS,
+                       use_locking=False, accuracy="rounded", source=("W11", "W06"))  # fmt: skip
+ASSIGN_SUB = define_op("AssignSub", "ref: Ref(T)[...S], value: T[...S] -> output_ref: Ref(T)[...S]", T=NUMBERS,
+                       use_locking=False, accuracy="rounded", source=("W11", "S32"))  # fmt: skip
+ASSIGN_ADD.no_gradient()
+ASSIGN_SUB.no_gradient()
+
+
+@ASSIGN_ADD.kernel
+def assign_add_kernel(ref, value):
+    return ref + value
+
+
+@ASSIGN_SUB.kernel
+def assign_sub_kernel(ref, value):
+    return ref - value
+
+
+ASSIGN.case("W11", "the new value", ref=[1, 2], value=[3, 4], output_ref=[3, 4])
+ASSIGN.case("W11", "the shape stays", ref=[1, 2], value=[3], error="value has shape [1], but the variable has [2]")
+ASSIGN.case("W11", "the shape may change if asked", ref=[1, 2], value=[3], validate_shape=False, output_ref=[3])
+ASSIGN_ADD.case("W11", "+=", ref=[1, 2], value=[10, 20], output_ref=[11, 22])
+ASSIGN_SUB.case("S32", "-=", ref=[1, 2], value=[10, 20], output_ref=[-9, -18])
+
+
+def assign(ref: Any, value: Any, validate_shape: bool = True, use_locking: bool = True, name: str | None = None) -> Tensor:
+    """Sets the variable behind `ref`; the result is the reference, after the change."""
+    return ASSIGN(ref, value, validate_shape=validate_shape, use_locking=use_locking, name=name)
+
+
+def assign_add(ref: Any, value: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+    """Adds to the variable behind `ref`; the result is the reference, after the change."""
+    return ASSIGN_ADD(ref, value, use_locking=use_locking, name=name)
+
+
+def assign_sub(ref: Any, value: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+    """Subtracts from the variable behind `ref`; the result is the reference, after the change."""
+    return ASSIGN_SUB(ref, value, use_locking=use_locking, name=name)
+
+
+class Variable:
+    """A Variable node with its initializer, entered in the graph's collections [S14].
+
+    initial_value: anything that becomes a tensor; its shape must be known, unless validate_shape is
+    False. A Variable may stand wherever a tensor may, and is then read.
+
+    >>> import refflow as tf
+    >>> with tf.Graph().as_default(), tf.Session() as session:
+    ...     v = tf.Variable([1.0, 2.0], name="v")
+    ...     session.run(v.initializer)
+    ...     session.run(v.assign_add([10.0, 10.0]))
+    array([11., 12.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        initial_value: Any,
+        trainable: bool = True,
+        collections: Any = None,
+        validate_shape: bool = True,
+        name: str | None = None,
+    ):
+        if initial_value is None:
+            raise ValueError("a Variable needs an initial value: it gives the shape and the type")
+        with op_scope([initial_value] if hasattr(initial_value, "graph") else [], name, "Variable") as scope:
+            self._initial_value = convert_to_tensor(initial_value, name="initial_value")
+            shape = self._initial_value.get_shape()
+            if validate_shape and not shape.is_fully_defined():
+                raise ShapeError(
+                    f"the initial value of Variable {scope.rstrip('/')!r} has shape {shape}, but every size must be "
+                    "known. Use set_shape() on it, or validate_shape=False"
+                )
+            dtype = self._initial_value.dtype.base_dtype
+            declared = shape if validate_shape else None
+            self._variable = VARIABLE(shape=declared or shapes.unknown_shape(), dtype=dtype, name=scope)
+            self._initializer = ASSIGN(self._variable, self._initial_value, validate_shape=validate_shape,
+                                       name="Assign").op  # fmt: skip
+        keys = [GraphKeys.VARIABLES] if collections is None else list(collections)
+        if trainable and GraphKeys.TRAINABLE_VARIABLES not in keys:
+            keys.append(GraphKeys.TRAINABLE_VARIABLES)
+        for key in keys:
+            self.graph.add_to_collection(key, self)
+
+    def _as_graph_element(self) -> Tensor:
+        return self._variable
+
+    @property
+    def initializer(self) -> Operation:
+        """The operation that gives the variable its initial value."""
+        return self._initializer
+
+    @property
+    def initial_value(self) -> Tensor:
+        return self._initial_value
+
+    def initialized_value(self) -> Tensor:
+        """The value, read only after the initializer has run in the same step."""
+        graph = self.graph
+        with graph.as_default(), graph.control_dependencies([self._initializer]):
+            from refflow.ops.array import identity
+
+            return identity(self._variable)
+
+    def ref(self) -> Tensor:
+        """The reference itself, for ops that change it."""
+        return self._variable
+
+    def value(self) -> Tensor:
+        """What stands for the value in the graph: the live reference, as in the first release [E13]."""
+        return self._variable
+
+    def assign(self, value: Any, use_locking: bool = False) -> Tensor:
+        return assign(self._variable, value, use_locking=use_locking)
+
+    def assign_add(self, delta: Any, use_locking: bool = False) -> Tensor:
+        return assign_add(self._variable, delta, use_locking=use_locking)
+
+    def assign_sub(self, delta: Any, use_locking: bool = False) -> Tensor:
+        return assign_sub(self._variable, delta, use_locking=use_locking)
+
+    def scatter_sub(self, sparse_delta: Any, use_locking: bool = False) -> Tensor:
+        """Subtracts the rows of IndexedSlices, each at its place."""
+        from refflow.ops.gather import scatter_sub
+
+        return scatter_sub(self._variable, sparse_delta.indices, sparse_delta.values, use_locking=use_locking)
+
+    def eval(self, session: Any = None) -> np.ndarray:
+        return self._variable.eval(session=session)
+
+    @property
+    def name(self) -> str:
+        return self._variable.name
+
+    @property
+    def op(self) -> Operation:
+        return self._variable.op
+
+    @property
+    def dtype(self) -> DType:
+        return self._variable.dtype
+
+    @property
+    def device(self) -> str:
+        return self._variable.device
+
+    @property
+    def graph(self) -> Any:
+        return self._variable.graph
+
+    def get_shape(self) -> shapes.TensorShape:
+        return self._variable.get_shape()
+
+    def __bool__(self) -> bool:
+        return bool(self._variable)
+
+    def __iter__(self) -> Any:
+        raise TypeError(f"{self.name!r} cannot be iterated: it holds no values before the step runs")
+
+    def __repr__(self) -> str:
+        return f"<tf.Variable {self.name!r} shape={self.get_shape()} dtype={self.dtype.name}>"
+
+
+def _convert_variable(value: Variable, dtype: DType | None, name: str | None, as_ref: bool) -> Tensor:
+    tensor = value._variable
+    if dtype is not None and tensor.dtype.base_dtype is not as_dtype(dtype):
+        raise DTypeError(
+            f"variable {tensor.name!r} is {tensor.dtype.base_dtype.name}, but {dtype.name} is needed. "
+            "Nothing is converted silently: use cast()"
+        )
+    return tensor
+
+
+register_tensor_conversion_function(Variable, _convert_variable, 10)
+
+
+def all_variables() -> list[Variable]:
+    """Every Variable of the default graph, in order of creation."""
+    return get_default_graph().get_collection(GraphKeys.VARIABLES)
+
+
+def trainable_variables() -> list[Variable]:
+    """The Variables that optimizers change unless told otherwise."""
+    return get_default_graph().get_collection(GraphKeys.TRAINABLE_VARIABLES)
+
+
+def initialize_variables(var_list: list[Variable], name: str = "init") -> Operation:
+    """One operation that runs the initializers of `var_list` [S24]."""
+    return group(*(v.initializer for v in var_list), name=name)
+
+
+def initialize_all_variables() -> Operation:
+    """One operation that gives every variable of the default graph its initial value [S24]."""
+    return initialize_variables(all_variables())

@@ -1,0 +1,121 @@
+"""A device: a name, a memory, the state that lives on it, and the kernels it can run [W05, W15].
+
+    /job:localhost/replica:0/task:0/cpu:0          [W14]
+
+A process has one CPU device, or several virtual ones (`device_count={"CPU": 4}`) that share its memory
+but place, send and receive like separate machines [S33]. A GPU is runtime/gpu.py's.
+
+Next: runtime/place.py.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refflow.core import errors
+from refflow.core.devices import DeviceSpec
+from refflow.core.dtypes import DType
+from refflow.core.opdef import OpDef
+from refflow.runtime.resources import ResourceManager
+
+LOCAL = DeviceSpec(job="localhost", replica=0, task=0)
+_incarnations = itertools.count(1)
+
+
+class BoundKernel(NamedTuple):
+    """A kernel for one node: what to call, and how.
+
+    function: called with the inputs, then `arguments` by name. takes_out: it writes into `out=`, one
+    array or a tuple. host_inputs: places of inputs that stay in host memory. workspace: shape and type of
+    scratch memory for given input shapes, or None.
+    """
+
+    function: Callable[..., Any]
+    arguments: dict[str, Any]
+    takes_out: bool = False
+    host_inputs: tuple[int, ...] = ()
+    workspace: Callable[..., Any] | None = None
+
+
+class Device:
+    """A CPU device; the base of every other kind."""
+
+    type = "cpu"
+    priority = 1  # placement prefers the kind with the larger one [W21]
+
+    def __init__(self, index: int = 0):
+        self.spec = DeviceSpec(LOCAL.job, LOCAL.replica, LOCAL.task, self.type, index)
+        self.name = self.spec.to_string()
+        self.incarnation = next(_incarnations)
+        self.resources = ResourceManager()
+
+    # -- kernels --------------------------------------------------------------------------------------
+
+    def supports(self, op_def: OpDef, attrs: dict[str, Any]) -> bool:
+        """True when a node like this can run here."""
+        return "cpu" in op_def.kernels or op_def.name in ("Variable", "_Send", "_Recv")
+
+    def kernel(self, op_def: OpDef, attrs: dict[str, Any], kernels: str) -> BoundKernel:
+        """The kernel for a node: the fast sibling if there is one and `kernels` allows, else the page's."""
+        fast = _fast_cpu_kernel(op_def, attrs) if kernels == "fast" else None
+        if fast is not None:
+            return fast
+        if "cpu" not in op_def.kernels:
+            raise errors.UnimplementedError(None, None, f"{op_def.name} has no kernel for {self.type}")
+        page = op_def.kernels["cpu"]
+        return BoundKernel(page.function, page.arguments(attrs))
+
+    def host_inputs(self, op_def: OpDef, attrs: dict[str, Any]) -> tuple[int, ...]:
+        """Places of inputs that a kernel reads in host memory though it runs here."""
+        return ()
+
+    # -- memory ---------------------------------------------------------------------------------------
+
+    def empty(self, shape: tuple[int, ...], dtype: DType) -> Any:
+        return np.empty(shape, dtype.as_numpy_dtype)
+
+    def from_host(self, array: np.ndarray) -> Any:
+        """A host array in this device's memory."""
+        return array
+
+    def to_host(self, value: Any) -> np.ndarray:
+        """A value of this device's memory as a host array."""
+        return value
+
+    def private_copy(self, value: Any) -> Any:
+        """A value, from the host or from here, in memory of its own: what a variable is stored in."""
+        return np.array(value, copy=True, order="C")
+
+    def __repr__(self) -> str:
+        return f"<Device {self.name}>"
+
+
+def _fast_cpu_kernel(op_def: OpDef, attrs: dict[str, Any]) -> BoundKernel | None:
+    from refflow_kernels.cpu import KERNELS
+
+    fast = KERNELS.get(op_def.name)
+    if fast is None or attrs["T"].name not in fast.dtypes:
+        return None
+    arguments = {name: attrs[name] for name in op_def.kernels["cpu"].attrs}
+    return BoundKernel(fast.function, arguments, takes_out=True)
+
+
+def local_devices(device_count: dict[str, int] | None = None) -> list[Device]:
+    """The devices of this process: CPUs as asked for, at least one, and GPUs only if asked for.
+
+    Raises ValueError for a kind that does not exist, and RuntimeError where a GPU cannot be had.
+    """
+    count = {kind.upper(): number for kind, number in (device_count or {}).items()}
+    unknown = set(count) - {"CPU", "GPU"}
+    if unknown:
+        raise ValueError(f"device_count names {', '.join(sorted(unknown))}; there are CPU and GPU")
+    devices: list[Device] = [Device(i) for i in range(max(1, count.get("CPU", 1)))]
+    if count.get("GPU"):
+        from refflow.runtime.gpu import gpu_devices
+
+        devices += gpu_devices(count["GPU"])
+    return devices

@@ -1,0 +1,61 @@
+"""One place that turns a kernel's plain exception into the error that a user reads [W79, W82].
+
+A kernel says what is wrong with its arguments, in dimension names. Here the node is added, and with it
+the line of the user's program that built it; the exception's kind decides the status class.
+
+Next: runtime/session.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from refflow.core import errors, shapes
+from refflow.core.dtypes import as_dtype
+from refflow.runtime.nodes import Node
+
+_CLASSES: tuple[tuple[type[BaseException], type[errors.OpError]], ...] = (
+    (MemoryError, errors.ResourceExhaustedError),
+    (ValueError, errors.InvalidArgumentError),
+    (TypeError, errors.InvalidArgumentError),
+    (LookupError, errors.InvalidArgumentError),
+    (ArithmeticError, errors.InvalidArgumentError),
+)
+
+
+def as_op_error(error: BaseException, node: Node, inputs: Any = ()) -> BaseException:
+    """`error` with the node it came from. What already has a node, and what no kernel means, stays."""
+    if isinstance(error, errors.OpError):
+        if error.node_def is None:
+            error.node_def, error.op = node.node_def, node.origin
+        return error
+    if isinstance(error, (KeyboardInterrupt, SystemExit, errors.BugError)):
+        return error
+    kind = next((status for python, status in _CLASSES if isinstance(error, python)), errors.InternalError)
+    given = ", ".join(described(v) for v in inputs)
+    where = f" Inputs: {given}." if given else ""
+    text = str(error) or type(error).__name__
+    return kind(node.node_def, node.origin, f"{node.type} {node.name!r}: {text.rstrip('.')}.{where}")
+
+
+def described(value: Any) -> str:
+    """`float32[64, 10]`, or a few words for what is no array."""
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape is None or dtype is None:
+        return type(value).__name__
+    try:
+        name = as_dtype(dtype).name
+    except TypeError:
+        name = str(dtype)
+    return f"{name}{shapes.text(tuple(shape))}"
+
+
+def summary(value: Any) -> str:
+    """A value in a few words for the event log: type, shape, range."""
+    text = described(value)
+    to_host = getattr(value, "cpu", None)
+    if to_host is not None or getattr(value, "dtype", None) is None:
+        return text
+    if value.size and value.dtype.kind in "fiu":
+        return f"{text} {value.min():.6g} to {value.max():.6g}" if value.size > 1 else f"{text} {value.reshape(-1)[0]:.6g}"
+    return text

@@ -1,0 +1,112 @@
+"""One node, ready to run: its kernel, its state, and the checks before and after.
+
+    prepare(node, ...)(inputs) -> outputs          values in, values out
+
+References arrive as VariableState and are read here, at the moment the node runs [W12]. The op's shape
+rule is asked again with the shapes that came, so that a kernel never sees what does not fit. What the
+kernel returns for its references is stored.
+
+Next: runtime/executor.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from refflow.core import errors, shape_rules, shapes
+from refflow.runtime.device import BoundKernel, Device
+from refflow.runtime.nodes import Node
+from refflow.runtime.resources import VariableState
+
+OpStates = dict[str, Any]  # a session's state of random ops and their like, by node name
+
+
+def variable_state(node: Node) -> VariableState:
+    """The state behind a Variable node, made on its device when first asked for [W47]."""
+    device: Device = node.device
+    attrs = node.attrs
+    name = attrs["shared_name"] or node.name
+    return device.resources.lookup_or_create(
+        attrs["container"],
+        "variable",
+        name,
+        lambda: VariableState(name, attrs["dtype"], attrs["shape"].as_tuple, device.private_copy),
+    )
+
+
+def op_state(node: Node, states: OpStates) -> dict[str, Any]:
+    """The `state` argument of a stateful kernel, kept for the session."""
+    make = node.op_def.make_state
+    if make is None:
+        return {}
+    if node.name not in states:
+        names = make.__init__.__code__.co_varnames[1:] if isinstance(make, type) else make.__code__.co_varnames
+        states[node.name] = make(**{k: node.attrs[k] for k in names if k in node.attrs})
+    return {"state": states[node.name]}
+
+
+def check_shapes(node: Node, arrays: Sequence[Any]) -> list[shapes.Shape]:
+    """The outputs' shapes for these inputs; ShapeError where they do not fit."""
+    known: list[shapes.Shape] = [tuple(a.shape) for a in arrays]
+    return shape_rules.infer(node.op_def, node.attrs, known, lambda i: np.asarray(arrays[i]))
+
+
+def prepare(node: Node, kernels: str, states: OpStates) -> Callable[[list[Any]], list[Any]]:
+    """A function from the node's input values to its output values."""
+    if node.type == "Variable":
+        state = variable_state(node)
+        return lambda inputs: [state]
+    device: Device = node.device
+    bound = device.kernel(node.op_def, node.attrs, kernels)
+    arguments = bound.arguments | op_state(node, states)
+
+    def run(inputs: list[Any]) -> list[Any]:
+        references = [inputs[i] for i in node.op_def.ref_inputs]
+        arrays = [_read(node, value, i) for i, value in enumerate(inputs)]
+        found = check_shapes(node, arrays)
+        results = _call(node, bound, arguments, arrays, found)
+        for state, value in zip(references, results, strict=False):
+            state.store(value)
+        plain = results[len(references) :]
+        outputs = [references[0] if t.is_ref_dtype else plain.pop(0) for t in node.types]
+        _check_outputs(node, outputs, found)
+        return outputs
+
+    return run
+
+
+def _read(node: Node, value: Any, place: int) -> Any:
+    if not isinstance(value, VariableState):
+        return value
+    if node.op_def.allows_uninitialized and value.value is None:
+        return value.blank()
+    # An op that passes its input on would hand out the variable's own memory.
+    return node.device.private_copy(value.read()) if node.op_def.view else value.read()
+
+
+def _call(node: Node, bound: BoundKernel, arguments: dict[str, Any], arrays: list[Any], found: Any) -> list[Any]:
+    grouped = node.op_def.group(arrays, node.attrs)
+    if bound.takes_out and node.device.type != "cpu":
+        out = tuple(node.device.empty(s, t.base_dtype) for s, t in zip(found, node.types, strict=True))
+        if bound.workspace is not None:
+            arguments = arguments | bound.workspace(node.device, arrays)
+        bound.function(*grouped, **arguments, out=out if len(out) > 1 else out[0])
+        return list(out)
+    with np.errstate(all="ignore"):
+        result = bound.function(*grouped, **arguments)
+    values = list(result) if isinstance(result, (tuple, list)) else [result]
+    return [v if hasattr(v, "data_ptr") else np.asarray(v) for v in values]
+
+
+def _check_outputs(node: Node, outputs: list[Any], found: list[shapes.Shape]) -> None:
+    """A kernel that breaks its own OpDef's promise is a bug of ours, not of the user's graph."""
+    for i, (value, dtype, shape) in enumerate(zip(outputs, node.types, found, strict=True)):
+        if isinstance(value, np.ndarray):
+            if value.dtype != np.dtype(dtype.base_dtype.as_numpy_dtype) or not shapes.compatible(shape, value.shape):
+                raise errors.BugError(
+                    f"{node.type}'s kernel gave output {i} as {value.dtype}{list(value.shape)}, but its OpDef says "
+                    f"{dtype.base_dtype.name}{shapes.text(shape)}"
+                )

@@ -1,0 +1,140 @@
+"""The graph of one step: what each stage of run() takes and gives.
+
+    prune -> optimise -> place -> partition -> executable          each a function from StepGraph to StepGraph
+
+A `Node` is a copy of an operation's description that the stages may rewire; the client's graph is never
+touched. Stages add nodes of their own: feeds and fetches, constants found by folding, sends and receives.
+
+Invariants: nodes are in an order in which every node comes after those it waits for; `id` is the id of
+the operation in the client's graph, and nodes that a stage adds count on from there, so that two runs of
+one program number their nodes alike.
+
+Next: runtime/prune.py.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from typing import Any
+
+from refflow.core.dtypes import DType
+from refflow.core.graph import Operation
+from refflow.core.graphdef import GraphDef, NodeDef
+from refflow.core.opdef import OpDef
+from refflow.core.shapes import Shape
+
+
+class Node:
+    """One node of a step."""
+
+    __slots__ = ("attrs", "controls", "device", "id", "inputs", "name", "op_def", "origin", "request", "shapes", "types")
+
+    def __init__(
+        self,
+        id: int,
+        name: str,
+        op_def: OpDef,
+        attrs: dict[str, Any],
+        inputs: list[tuple[Node, int]],
+        controls: list[Node],
+        types: list[DType],
+        shapes: list[Shape],
+        request: str = "",
+        origin: Operation | None = None,
+    ):
+        self.id = id
+        self.name = name
+        self.op_def = op_def
+        self.attrs = attrs
+        self.inputs = inputs  # (producer, its port)
+        self.controls = controls  # nodes that finish before this one starts [W03]
+        self.types = types
+        self.shapes = shapes
+        self.request = request  # the device name that the user asked for
+        self.origin = origin  # the client's operation, for messages
+        self.device: Any = None  # set by place
+
+    @property
+    def type(self) -> str:
+        return self.op_def.name
+
+    @property
+    def node_def(self) -> NodeDef:
+        data = [f"{n.name}:{port}" if port else n.name for n, port in self.inputs]
+        device = self.request if self.device is None else self.device.name
+        return NodeDef(self.name, self.type, data + [f"^{n.name}" for n in self.controls], device, self.attrs)
+
+    def copy(self, renamed: dict[Node, Node]) -> Node:
+        """This node with its edges led to the copies in `renamed`, where it enters itself."""
+        twin = Node(
+            self.id, self.name, self.op_def, self.attrs, [(renamed[n], port) for n, port in self.inputs],
+            [renamed[n] for n in self.controls], self.types, list(self.shapes), self.request, self.origin,
+        )  # fmt: skip
+        twin.device = self.device
+        renamed[self] = twin
+        return twin
+
+    def __repr__(self) -> str:
+        return f"<Node {self.id} {self.name!r} {self.type}>"
+
+
+class StepGraph:
+    """The nodes of one step, in an order in which they could run."""
+
+    def __init__(
+        self, nodes: list[Node], next_id: int, feeds: list[Node], fetches: list[Node], targets: list[Node]
+    ):
+        self.nodes = nodes
+        self.next_id = next_id
+        self.feeds = feeds  # _Recv nodes, in the order of the feeds
+        self.fetches = fetches  # _Send nodes, in the order of the fetches
+        self.targets = targets  # nodes that are to run though no value of theirs is fetched
+
+    def copy(self) -> StepGraph:
+        renamed: dict[Node, Node] = {}
+        nodes = [n.copy(renamed) for n in self.nodes]
+        ends = ([renamed[n] for n in group] for group in (self.feeds, self.fetches, self.targets))
+        return StepGraph(nodes, self.next_id, *ends)
+
+    def take_id(self) -> int:
+        self.next_id += 1
+        return self.next_id - 1
+
+    def graph_def(self) -> GraphDef:
+        return GraphDef([n.node_def for n in self.nodes])
+
+    def __str__(self) -> str:
+        return "\n".join(f"{n.id:5d}  {n.node_def.summary()}" for n in self.nodes)
+
+
+def in_order(nodes: Iterable[Node], edges: dict[Node, list[Node]] | None = None) -> list[Node]:
+    """`nodes` sorted so that each comes after what it waits for, lowest id first among the free ones.
+
+    edges: further predecessors, as a receive waits for its send. Raises ValueError on a cycle [W01].
+    """
+    nodes = list(nodes)
+    members = set(nodes)
+    waits: dict[Node, int] = {}
+    users: dict[Node, list[Node]] = {n: [] for n in nodes}
+    for node in nodes:
+        before = {n for n, _ in node.inputs} | set(node.controls) | set((edges or {}).get(node, ()))
+        before &= members
+        waits[node] = len(before)
+        for n in before:
+            users[n].append(node)
+    free = [(n.id, i) for i, n in enumerate(nodes) if not waits[n]]
+    place = {n: i for i, n in enumerate(nodes)}
+    heapq.heapify(free)
+    found = []
+    while free:
+        node = nodes[heapq.heappop(free)[1]]
+        found.append(node)
+        for user in users[node]:
+            waits[user] -= 1
+            if not waits[user]:
+                heapq.heappush(free, (user.id, place[user]))
+    if len(found) < len(nodes):
+        stuck = ", ".join(n.name for n in nodes if waits[n])[:200]
+        raise ValueError(f"these nodes wait for each other in a circle: {stuck}")
+    return found

@@ -1,0 +1,197 @@
+"""Optimise: the same results from fewer nodes.
+
+    fold       a node whose inputs are all constant becomes a constant
+    merge      two nodes with the same op, inputs and attributes become one [W48, E08]
+    skip       a pure node that others only wait for is not run: they wait for what it waited for
+
+Folding computes with the reference kernels. What a folded node waited for, the constant still waits for.
+The deck's program shows what skipping is for: the gradient of its constant `examples` is a matrix product
+as large as all others together, and only the gate around it ever asks for it [S21].
+
+Next: runtime/place.py.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from refflow.core import shape_rules
+from refflow.core.errors import ShapeError
+from refflow.core.opdef import op_def
+from refflow.core.shapes import is_known
+from refflow.runtime.nodes import Node, StepGraph, in_order
+
+_LARGEST = 1 << 20  # bytes of a folded result that is larger than all its inputs together
+
+
+def optimise(step: StepGraph, fold: bool = True, merge: bool = False, skip: bool = True) -> StepGraph:
+    """`step` with the chosen rewrites, each as in the head of this file."""
+    step = step.copy()
+    if fold:
+        _fold(step)
+    if merge:
+        _merge(step)
+    if skip:
+        _skip(step)
+    _keep_needed(step)
+    return step
+
+
+def is_pure(node: Node) -> bool:
+    """True when running the node changes nothing, and its result depends on its inputs alone."""
+    return node.op_def.foldable and (bool(node.inputs) or node.type in ("Const", "NoOp"))
+
+
+# -- fold --------------------------------------------------------------------------------------------
+
+
+def _fold(step: StepGraph) -> None:
+    folded: dict[tuple[Node, int], Node] = {}
+    nodes: list[Node] = []
+    for node in step.nodes:
+        node.inputs = [(folded[e], 0) if e in folded else e for e in node.inputs]
+        _sharpen(node)
+        values = _known_outputs(node)
+        for port, value in enumerate(values or ()):
+            constant = _constant(step, node, port, value)
+            folded[node, port] = constant
+            nodes.append(constant)
+        # The node stays for those that wait for it; if nobody does, it goes with the rest at the end.
+        nodes.append(node)
+    step.nodes = in_order(nodes)
+
+
+def _sharpen(node: Node) -> None:
+    """Output shapes again, now that a step knows the shapes of its feeds and more values."""
+    if not node.inputs or node.op_def.name in ("_Send", "_Recv") or all(is_known(s) for s in node.shapes):
+        return
+
+    def value_of(place: Any) -> Any:
+        return _value(node.inputs[place])
+
+    try:
+        node.shapes = shape_rules.infer(node.op_def, node.attrs, [n.shapes[p] for n, p in node.inputs], value_of)
+    except ShapeError:
+        return  # the run itself will say so, with the node and the user's line
+
+
+def _value(edge: tuple[Node, int]) -> Any:
+    return edge[0].attrs["value"] if edge[0].type == "Const" else None
+
+
+class _Static:
+    """What an OpDef's constant rule reads of an operation: inputs with `dims`, and attributes."""
+
+    def __init__(self, node: Node):
+        self.attrs = node.attrs
+        self.inputs = [type("Input", (), {"dims": n.shapes[port]}) for n, port in node.inputs]
+
+
+def _known_outputs(node: Node) -> list[Any] | None:
+    if not is_pure(node) or not node.inputs:
+        return None
+    if node.op_def.constant_rule is not None:
+        value = node.op_def.constant_rule(_Static(node))
+        if value is not None:
+            return [value]
+    values = [_value(e) for e in node.inputs]
+    if any(v is None for v in values) or "cpu" not in node.op_def.kernels:
+        return None
+    given = sum(v.nbytes for v in values)
+    sizes = [prod(s) * t.size for s, t in zip(node.shapes, node.types, strict=True) if is_known(s)]  # type: ignore[arg-type]
+    if any(size > max(given, _LARGEST) for size in sizes):
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            return [np.asarray(v) for v in node.op_def.compute(values, node.attrs)]
+    except (ValueError, ArithmeticError, IndexError):
+        return None  # left to the run, which reports it as the node's error
+
+
+def _constant(step: StepGraph, node: Node, port: int, value: np.ndarray) -> Node:
+    """A Const for one output; it waits for whatever the node waited for."""
+    attrs = {"value": value, "dtype": node.types[port]}
+    name = node.name if not port else f"{node.name}:{port}"
+    waits = dict.fromkeys(node.controls)
+    for producer, _ in node.inputs:
+        if producer.type == "Const":
+            waits |= dict.fromkeys(producer.controls)
+        else:
+            waits[producer] = None
+    return Node(
+        step.take_id(), f"{name}/folded", op_def("Const"), attrs, [], list(waits), [node.types[port]], [value.shape],
+        node.request, node.origin,
+    )  # fmt: skip
+
+
+# -- merge -------------------------------------------------------------------------------------------
+
+
+def _merge(step: StepGraph) -> None:
+    seen: dict[Any, Node] = {}
+    now: dict[Node, Node] = {}
+    for node in step.nodes:
+        node.inputs = [(now.get(n, n), port) for n, port in node.inputs]
+        node.controls = list(dict.fromkeys(now.get(n, n) for n in node.controls))
+        if is_pure(node) and node.type != "NoOp":
+            now[node] = seen.setdefault(_likeness(node), node)
+    step.targets = [now.get(n, n) for n in step.targets]
+
+
+def _likeness(node: Node) -> Any:
+    """Equal for two nodes exactly when they compute the same."""
+    inputs: Any = [(n.id, port) for n, port in node.inputs]
+    if node.op_def.commutative:
+        inputs = sorted(inputs)
+    return node.type, tuple(inputs), _frozen(node.attrs), frozenset(n.id for n in node.controls), node.request
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return tuple(sorted((k, _frozen(v)) for k, v in value.items()))
+    if isinstance(value, list):
+        return tuple(_frozen(v) for v in value)
+    if isinstance(value, np.ndarray):
+        content = tuple(value.reshape(-1).tolist()) if value.dtype == object else value.tobytes()
+        return (str(value.dtype), value.shape, content)
+    return (type(value).__name__, value)
+
+
+# -- skip --------------------------------------------------------------------------------------------
+
+
+def _skip(step: StepGraph) -> None:
+    """Leads control edges past pure nodes that nobody takes a value from."""
+    used = {n for node in step.nodes for n, _ in node.inputs}
+    past: dict[Node, list[Node]] = {}
+    for node in step.nodes:
+        node.controls = _through(node.controls, past)
+        if node not in used and is_pure(node) and _cannot_fail(node):
+            past[node] = _through([*node.controls, *(n for n, _ in node.inputs)], past)
+
+
+def _through(nodes: list[Node], past: dict[Node, list[Node]]) -> list[Node]:
+    return list(dict.fromkeys(m for n in nodes for m in past.get(n, [n])))
+
+
+def _cannot_fail(node: Node) -> bool:
+    """Shapes are checked beforehand; what is left are values: an index, or a size, out of its range."""
+    return all(not n.types[p].base_dtype.is_integer for n, p in node.inputs) and all(
+        is_known(n.shapes[p]) for n, p in node.inputs
+    )
+
+
+def _keep_needed(step: StepGraph) -> None:
+    """Drops what no fetch and no target needs any more."""
+    needed: set[Node] = set()
+    stack = [*step.feeds, *step.fetches, *step.targets]
+    while stack:
+        node = stack.pop()
+        if node not in needed:
+            needed.add(node)
+            stack += [n for n, _ in node.inputs]
+            stack += node.controls
+    step.nodes = [n for n in step.nodes if n in needed]

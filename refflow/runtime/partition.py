@@ -1,0 +1,104 @@
+"""Partition: one subgraph for each device, joined by pairs of _Send and _Recv [W23].
+
+    x on A, y on B:   x -> y   becomes   x -> _Send on A  ...  _Recv -> y on B
+
+All users of one tensor on one device share one pair, so that it moves once and is stored once [W24]. A
+control edge that crosses moves an empty constant, sent when its source has finished.
+
+Next: runtime/rendezvous.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refflow.core.dtypes import float32
+from refflow.core.opdef import op_def
+from refflow.runtime.device import Device
+from refflow.runtime.nodes import Node, StepGraph, in_order
+from refflow.runtime.rendezvous import key_of
+
+
+class Partition:
+    """The part of a step that runs on one device."""
+
+    def __init__(self, device: Device, nodes: list[Node]):
+        self.device = device
+        self.nodes = nodes
+
+    def __str__(self) -> str:
+        lines = [f"{self.device.name}: {len(self.nodes)} nodes"]
+        return "\n".join(lines + [f"{n.id:5d}  {n.node_def.summary()}" for n in self.nodes])
+
+
+def partition(step: StepGraph) -> tuple[StepGraph, list[Partition]]:
+    """`step` with its crossing edges cut, and its nodes by device, devices in order of their names."""
+    step = step.copy()
+    cut = _Cut(step)
+    for node in list(step.nodes):
+        node.inputs = [cut.data(n, port, node, place) for place, (n, port) in enumerate(node.inputs)]
+        node.controls = [cut.control(n, node) for n in node.controls]
+    step.nodes += cut.added
+    sends = {key_of(n): n for n in step.nodes if n.type == "_Send" and not n.attrs["client_terminated"]}
+    paired = {n: [sends[key_of(n)]] for n in step.nodes if n.type == "_Recv" and key_of(n) in sends}
+    step.nodes = in_order(step.nodes, paired)
+    parts: dict[Device, list[Node]] = {}
+    for node in step.nodes:
+        parts.setdefault(node.device, []).append(node)
+    return step, [Partition(d, parts[d]) for d in sorted(parts, key=lambda d: d.name)]
+
+
+class _Cut:
+    """Replaces edges that cross from one device to another."""
+
+    def __init__(self, step: StepGraph):
+        self.step = step
+        self.added: list[Node] = []
+        self.received: dict[Any, Node] = {}  # (producer, port, device, host memory) -> its _Recv
+
+    def data(self, producer: Node, port: int, user: Node, place: int) -> tuple[Node, int]:
+        if producer.device is user.device:
+            return producer, port
+        host = place in user.device.host_inputs(user.op_def, user.attrs)
+        key = (producer, port, user.device, host)
+        if key not in self.received:
+            self.received[key] = self._pair(producer, port, user.device, host)
+        return self.received[key], 0
+
+    def control(self, producer: Node, user: Node) -> Node:
+        if producer.device is user.device:
+            return producer
+        key = (producer, "control", user.device)
+        if key not in self.received:
+            token = np.zeros(0, np.float32)
+            dummy = self._add(f"edge_{producer.id}_{producer.name}/done", "Const",
+                              {"value": token, "dtype": float32}, [], [producer], [float32], [(0,)], producer.device)  # fmt: skip
+            self.received[key] = self._pair(dummy, 0, user.device, host=True)
+        return self.received[key]
+
+    def _pair(self, producer: Node, port: int, device: Device, host: bool) -> Node:
+        base = producer.types[port].base_dtype
+        name = f"edge_{self.step.next_id}_{producer.name}"
+        ends: dict[str, Any] = {
+            "tensor_name": name,
+            "send_device": producer.device.name,
+            "send_device_incarnation": producer.device.incarnation,
+            "recv_device": device.name,
+            "client_terminated": False,
+        }
+        if host:
+            ends["_host_memory"] = True
+        self._add(f"{name}/_send", "_Send", {"T": base} | ends, [(producer, port)], [], [], [], producer.device)
+        shape = producer.shapes[port]
+        return self._add(f"{name}/_recv", "_Recv", {"tensor_type": base} | ends, [], [], [base], [shape], device)
+
+    def _add(
+        self, name: str, op_type: str, attrs: dict[str, Any], inputs: list[tuple[Node, int]], controls: list[Node],
+        types: Any, shapes: Any, device: Device,
+    ) -> Node:  # fmt: skip
+        node = Node(self.step.take_id(), name, op_def(op_type), attrs, inputs, controls, types, shapes, device.name)
+        node.device = device
+        self.added.append(node)
+        return node

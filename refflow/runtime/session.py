@@ -1,0 +1,332 @@
+"""Session: the client's handle to a running graph [W07, S23].
+
+    run(fetches, feeds) -> signature -> [cached step] -> values
+
+The first run of a signature (what is fetched, what is fed, and the fed shapes) goes through the stages of
+runtime/stages.py; every later one is a dictionary look-up and a call [W09]. The graph may grow in between:
+a session looks at new operations when a new signature needs them.
+
+State: the devices with their variables; the states of random ops; the cached steps; where stateful nodes
+were placed. `counters` tells how often each kind of work was done.
+
+Next: runtime/executor.py.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+
+from refflow.core import shapes
+from refflow.core.dtypes import string
+from refflow.core.graph import Graph, Operation, Tensor, default_sessions, get_default_graph
+from refflow.core.indexed_slices import IndexedSlices, IndexedSlicesValue
+from refflow.core.shapes import Shape
+from refflow.runtime import place as place_module
+from refflow.runtime.config import ConfigProto
+from refflow.runtime.device import Device, local_devices
+from refflow.runtime.events import EventLog
+from refflow.runtime.executor import Executor
+from refflow.runtime.policy import as_policy
+from refflow.runtime.stages import Stages, build
+
+_MANY_SHAPES = 16  # a signature fed with more shapes than this gets one step that takes any
+_MANY_STEPS = 512  # cached steps; the oldest go first
+
+
+class Session:
+    """Runs parts of one graph, and owns the variables' values.
+
+    target: "" for this process. graph: the default graph if None. config: a ConfigProto; its fields may
+    also be given by name, as in `Session(kernels="reference")`. devices: devices to share with another
+    session, and with them the state that lives there. log: True to keep an event log (executor only).
+    """
+
+    def __init__(
+        self,
+        target: str = "",
+        graph: Graph | None = None,
+        config: ConfigProto | None = None,
+        *,
+        devices: Sequence[Device] | None = None,
+        log: bool = False,
+        clock: Callable[[], float] = time.perf_counter,
+        **options: Any,
+    ):
+        if target:
+            raise ValueError(f"target {target!r}: only '', a session in this process, is there")
+        if graph is not None and not isinstance(graph, Graph):
+            raise TypeError(f"graph must be a Graph, got {type(graph).__name__}: {graph!r}")
+        self.graph = graph or get_default_graph()
+        self.config = ConfigProto(**{**vars(config or ConfigProto()), **options})
+        self.devices = list(devices) if devices is not None else local_devices(self.config.device_count)
+        self.log = EventLog(clock) if log else None
+        self.counters = {"runs": 0, "steps_built": 0, "operations_seen": 0}
+        self._policy = as_policy(self.config.policy)
+        self._owns_devices = devices is None
+        self._steps: dict[Any, _Step] = {}
+        self._signatures: dict[Any, _Signature] = {}
+        self._op_states: dict[str, Any] = {}
+        self._placed: dict[str, Device] = {}
+        self._lock = threading.RLock()
+        self._closed = False
+        self._entered: list[ExitStack] = []
+
+    # -- running --------------------------------------------------------------------------------------
+
+    def run(self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None) -> Any:
+        """Runs one step and returns the fetched values in the structure of `fetches` [W08, W10].
+
+        fetches: a Tensor, an Operation (gives None), a Variable, IndexedSlices, a name, or a list, tuple or
+        dict of those. feed_dict: values that stand in for tensors, any tensors, not only placeholders.
+        """
+        if not feed_dict and not self._closed:
+            # The path that counts: no feeds, a signature seen before.
+            try:
+                step = self._steps.get(tuple(fetches) if type(fetches) is list else fetches)
+            except TypeError:
+                step = None
+            if step is not None and step.structure is type(fetches):
+                self.counters["runs"] += 1
+                return step(())
+        return self._run(fetches, feed_dict or {})
+
+    def _run(self, fetches: Any, feed_dict: Mapping[Any, Any]) -> Any:
+        if self._closed:
+            raise RuntimeError("this session is closed: make a new Session, and run the initializers again")
+        signature = self._signature(fetches, feed_dict)
+        values = [feed(value) for feed, value in zip(signature.feeds, feed_dict.values(), strict=True)]
+        step = self._step(signature, values)
+        self.counters["runs"] += 1
+        return step([v[()] if v.shape == () and v.dtype != object else v for v in values])
+
+    def _signature(self, fetches: Any, feed_dict: Mapping[Any, Any]) -> _Signature:
+        if not isinstance(feed_dict, Mapping):
+            raise TypeError(f"feed_dict must be a dictionary from tensors to values, got {feed_dict!r}")
+        key = (_frozen(fetches), tuple(feed_dict))
+        found = self._signatures.get(key)
+        if found is None:
+            found = _Signature(self.graph, key, fetches, list(feed_dict))
+            self._signatures[key] = found
+        return found
+
+    def _step(self, signature: _Signature, values: Sequence[np.ndarray]) -> _Step:
+        fed_shapes: Any = tuple(v.shape for v in values)
+        if self.config.executor != "plan" or len(signature.shapes) > _MANY_SHAPES:
+            fed_shapes = None
+        key = (signature.key, fed_shapes)
+        step = self._steps.get(key)
+        if step is None:
+            with self._lock:
+                step = self._steps.get(key) or self._build(signature, fed_shapes)
+                if len(self._steps) >= _MANY_STEPS:
+                    self._steps.pop(next(iter(self._steps)))
+                self._steps[key] = step
+                if not signature.feeds and signature.quick is not None:
+                    self._steps[signature.quick] = step
+            signature.shapes.add(fed_shapes)
+        return step
+
+    def _build(self, signature: _Signature, fed_shapes: Any) -> _Step:
+        self.counters["steps_built"] += 1
+        self.counters["operations_seen"] = self.graph.version  # Extend: what is newer is known from here on
+        stages = self.stages(signature, fed_shapes)
+        if self.config.log_device_placement:
+            print(place_module.table(stages.placement))
+        return _Step(self, signature, stages)
+
+    def stages(self, signature: _Signature, fed_shapes: Sequence[Shape] | None = None) -> Stages:
+        """Every stage of the step with that signature, for those who want to look (`refflow explain`)."""
+        return build(
+            [f.tensor for f in signature.feeds], signature.tensors, signature.targets, fed_shapes, self.devices,
+            self._placed, self.config,
+        )  # fmt: skip
+
+    def signature(self, fetches: Any, feeds: Sequence[Any] = ()) -> _Signature:
+        """The signature of run(fetches, {f: ... for f in feeds})."""
+        return _Signature(self.graph, None, fetches, list(feeds))
+
+    # -- life -----------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Frees the session's state; every later run is a RuntimeError."""
+        self._closed = True
+        self._steps.clear()
+        self._signatures.clear()
+        self._op_states.clear()
+        if self._owns_devices:
+            for device in self.devices:
+                device.resources.clear("")
+
+    def as_default(self) -> Any:
+        """A context in which this is the default session; it stays open afterwards."""
+        return default_sessions.pushed(self)
+
+    def __enter__(self) -> Session:
+        """Makes this session and its graph the defaults, until the `with` ends and closes it [S23]."""
+        stack = ExitStack()
+        stack.enter_context(self.graph.as_default())
+        stack.enter_context(self.as_default())
+        self._entered.append(stack)
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._entered.pop().__exit__(*exception)
+        self.close()
+
+
+class InteractiveSession(Session):
+    """A session that is the default one from its construction on, for work at a prompt."""
+
+    def __init__(self, target: str = "", graph: Graph | None = None, **options: Any):
+        super().__init__(target, graph, **options)
+        self._default = ExitStack()
+        self._default.enter_context(self.graph.as_default())
+        self._default.enter_context(self.as_default())
+
+    def close(self) -> None:
+        super().close()
+        self._default.close()
+
+
+class _Feed:
+    """How a value is turned into what stands in for a tensor."""
+
+    def __init__(self, tensor: Tensor):
+        self.tensor = tensor
+        self.dtype = tensor.dtype.base_dtype
+        self.numpy_type = np.dtype(self.dtype.as_numpy_dtype)
+
+    def __call__(self, value: Any) -> np.ndarray:
+        if isinstance(value, (Tensor, Operation)):
+            raise TypeError(f"{value!r} is fed for {self.tensor.name!r}, but only values can be fed, no nodes")
+        array = self._array(value)
+        if not shapes.compatible(self.tensor.dims, array.shape):
+            raise ValueError(
+                f"cannot feed a value of shape {shapes.text(array.shape)} for {self.tensor.name!r}, "
+                f"which has shape {shapes.text(self.tensor.dims)}"
+            )
+        return array
+
+    def _array(self, value: Any) -> np.ndarray:
+        if self.dtype is string:
+            from refflow.ops.constant import as_value
+
+            return as_value(value, string)
+        try:
+            array = np.asarray(value)
+            kinds_fit = array.dtype.kind == self.numpy_type.kind or array.size == 0
+            if not kinds_fit and not np.can_cast(array.dtype, self.numpy_type, "same_kind"):
+                raise TypeError(f"{array.dtype} values do not become {self.dtype.name} without loss")
+            return array.astype(self.numpy_type, copy=False)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"cannot feed {_short(value)} for {self.tensor.name!r}, which is {self.dtype.name}: {error}") from None
+
+
+class _Signature:
+    """What is fetched, in which structure, and what is fed."""
+
+    def __init__(self, graph: Graph, key: Any, fetches: Any, feeds: list[Any]):
+        self.key = key
+        self.shapes: set[Any] = set()
+        self.feeds = [_Feed(_element(graph, f, "feed", allow_operation=False)) for f in feeds]
+        self.tensors: list[Tensor] = []  # each fetched tensor once [W10]
+        self.targets: list[Operation] = []
+        self.structure = type(fetches)
+        self.assemble = self._walk(graph, fetches)
+        fed = {f.tensor for f in self.feeds}
+        if len(fed) < len(feeds):
+            raise ValueError("one tensor is fed twice, under two names")
+        for tensor in self.tensors:
+            if tensor in fed:
+                from refflow.core.errors import InvalidArgumentError
+
+                raise InvalidArgumentError(
+                    tensor.op.node_def, tensor.op, f"{tensor.name!r} is both fed and fetched: its value is the one you feed"
+                )
+        try:
+            self.quick = tuple(fetches) if type(fetches) is list else fetches
+            hash(self.quick)
+        except TypeError:
+            self.quick = None
+
+    def _walk(self, graph: Graph, fetches: Any) -> Callable[[Sequence[Any]], Any]:
+        """A function from the fetched tensors' values to the structure that was asked for."""
+        if isinstance(fetches, (list, tuple)) and not isinstance(fetches, IndexedSlices):
+            parts = [self._walk(graph, f) for f in fetches]
+            kind = type(fetches)
+            if hasattr(fetches, "_fields"):
+                return lambda values: kind(*(part(values) for part in parts))
+            return lambda values: kind([part(values) for part in parts])
+        if isinstance(fetches, dict):
+            named = {key: self._walk(graph, f) for key, f in fetches.items()}
+            return lambda values: {key: part(values) for key, part in named.items()}
+        if isinstance(fetches, IndexedSlices):
+            places = [None if t is None else self._take(_element(graph, t, "fetch")) for t in
+                      (fetches.values, fetches.indices, fetches.dense_shape)]  # fmt: skip
+            return lambda values: IndexedSlicesValue(*(None if p is None else values[p] for p in places))
+        element = _element(graph, fetches, "fetch")
+        if isinstance(element, Operation):
+            self.targets.append(element)
+            return lambda values: None
+        place = self._take(element)
+        return lambda values: values[place]
+
+    def _take(self, tensor: Tensor) -> int:
+        if tensor not in self.tensors:
+            self.tensors.append(tensor)
+        return self.tensors.index(tensor)
+
+
+class _Step:
+    """A cached step: call it with the fed values."""
+
+    __slots__ = ("_assemble", "_run", "stages", "structure")
+
+    def __init__(self, session: Session, signature: _Signature, stages: Stages):
+        self.stages = stages
+        self.structure = signature.structure
+        executable = stages.executable(session.config, session._op_states)
+        if isinstance(executable, Executor):
+            self._run = lambda feeds: _run_logged(session, executable, feeds)
+        else:
+            self._run = executable.run  # type: ignore[assignment]
+        self._assemble = signature.assemble
+
+    def __call__(self, feeds: Sequence[Any]) -> Any:
+        return self._assemble(self._run(feeds))
+
+
+def _run_logged(session: Session, executor: Executor, feeds: Sequence[Any]) -> list[Any]:
+    if session.log is not None:
+        session.log.step += 1
+    values = executor.run([np.asarray(f) for f in feeds], session._policy, session.log)
+    return [v[()] if v.shape == () else v for v in values]
+
+
+def _element(graph: Graph, item: Any, what: str, allow_operation: bool = True) -> Any:
+    try:
+        return graph.as_graph_element(item, allow_operation=allow_operation)
+    except (KeyError, ValueError, TypeError) as error:
+        text = error.args[0] if error.args else str(error)
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"cannot {what} {_short(item)}: {text}") from None
+
+
+def _frozen(fetches: Any) -> Any:
+    """Something hashable that is equal for equal fetches."""
+    if isinstance(fetches, dict):
+        return ("dict", tuple((key, _frozen(f)) for key, f in fetches.items()))
+    if isinstance(fetches, (list, tuple)):
+        return (type(fetches), tuple(_frozen(f) for f in fetches))
+    return fetches
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 80 else text[:77] + "..."

@@ -1,0 +1,60 @@
+"""The life of run(), from what is asked for to what can be executed.
+
+    prune [W36] -> optimise [W48] -> place [W20, W21] -> partition [W23] -> Executor or Plan
+
+Each stage is one function; this page calls them in order and keeps what each one gave.
+
+Next: runtime/session.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from refflow.core.graph import Operation, Tensor
+from refflow.core.shapes import Shape
+from refflow.runtime.config import ConfigProto
+from refflow.runtime.device import Device
+from refflow.runtime.executor import Executor
+from refflow.runtime.kernels import OpStates
+from refflow.runtime.nodes import StepGraph
+from refflow.runtime.optimise import optimise
+from refflow.runtime.partition import Partition, partition
+from refflow.runtime.place import Placement, place
+from refflow.runtime.plan import Plan
+from refflow.runtime.prune import prune
+
+
+@dataclass
+class Stages:
+    """What each stage gave."""
+
+    pruned: StepGraph
+    optimised: StepGraph
+    placed: StepGraph
+    placement: list[Placement]
+    partitioned: StepGraph
+    partitions: list[Partition]
+
+    def executable(self, config: ConfigProto, states: OpStates) -> Executor | Plan:
+        kind = Plan if config.executor == "plan" else Executor
+        return kind(self.partitioned, config.kernels, states)
+
+
+def build(
+    feeds: Sequence[Tensor],
+    fetches: Sequence[Tensor],
+    targets: Sequence[Operation],
+    feed_shapes: Sequence[Shape] | None,
+    devices: Sequence[Device],
+    remembered: dict[str, Device],
+    config: ConfigProto,
+) -> Stages:
+    """Every stage of a step with this signature."""
+    pruned = prune(feeds, fetches, targets, feed_shapes)
+    wanted = config.executor == "plan" if config.optimize is None else config.optimize
+    optimised = optimise(pruned, merge=config.merge_common_subexpressions) if wanted else pruned
+    placed, placement = place(optimised, devices, remembered, config.allow_soft_placement)
+    partitioned, partitions = partition(placed)
+    return Stages(pruned, optimised, placed, placement, partitioned, partitions)

@@ -1,0 +1,6 @@
+"""Training: optimizers, which add update nodes to a graph."""
+
+from refflow.train.gradient_descent import GradientDescentOptimizer
+from refflow.train.optimizer import Optimizer
+
+__all__ = ["GradientDescentOptimizer", "Optimizer"]

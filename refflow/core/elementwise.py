@@ -25,6 +25,7 @@ def define_elementwise(
     /,
     *,
     result: str = "T",
+    inputs: tuple[str, ...] = (),
     output: str | None = None,
     source: Iterable[str] = (),
     commutative: bool = False,
@@ -33,14 +34,15 @@ def define_elementwise(
 ) -> OpDef:
     """Registers an op that computes `text` for every element.
 
-    result: the output's type, "T" or a fixed one such as "bool". output: its name, by default `y` for one
+    result: the output's type, "T" or a fixed one such as "bool". inputs: the operands in order, where that is
+    not the order in which the formula names them. output: its name, by default `y` for one
     operand and `z` for several, as in the first release.
     """
-    formula = Formula(text)
+    formula = Formula(text, inputs)
     output = output or ("y" if len(formula.parameters) == 1 else "z")
-    inputs = ", ".join(f"{p}: T" for p in formula.parameters)
+    operands = ", ".join(f"{p}: T" for p in formula.parameters)
     op_def = define_op(
-        name, f"{inputs} -> {output}: {result}", source=source, commutative=commutative, accuracy=accuracy, **attrs
+        name, f"{operands} -> {output}: {result}", source=source, commutative=commutative, accuracy=accuracy, **attrs
     )
     op_def.formula = formula
     op_def.kernel(formula.numpy)

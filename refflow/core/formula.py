@@ -52,23 +52,22 @@ Step = tuple[Any, ...]
 
 def divide(x: Any, y: Any, out: Any = None) -> Any:
     """x / y; integers truncate toward zero [W77], and an integer divided by 0 is an error."""
-    x, y = np.asanyarray(x), np.asanyarray(y)
-    if x.dtype.kind not in "iu" or y.dtype.kind not in "iu":
+    if not all(isinstance(v, (np.ndarray, np.generic)) and v.dtype.kind in "iu" for v in (x, y)):
         return np.divide(x, y, out=out)
     if not np.all(y):
         raise ZeroDivisionError("integer division by zero")
-    quotient = np.floor_divide(x, y, out=out)
+    quotient = np.floor_divide(x, y)
     # floor is one too low where the signs differ and something remains
-    quotient += (np.signbit(x.astype(np.float64)) != np.signbit(y.astype(np.float64))) & (quotient * y != x)
-    return quotient
+    one_low = ((x < 0) != (y < 0)) & (quotient * y != x)
+    return np.add(quotient, one_low, out=out, dtype=quotient.dtype)
 
 
 class Formula:
-    """A parsed expression; `parameters` are its names in order of first use."""
+    """A parsed expression; `parameters` are its names, by default in order of first use."""
 
-    def __init__(self, text: str):
+    def __init__(self, text: str, parameters: tuple[str, ...] = ()):
         self.text = text
-        self.parameters: tuple[str, ...] = ()
+        self.parameters = parameters
         self.steps: list[Step] = []
         self._tree = ast.parse(text, mode="eval").body
         self._names(self._tree)

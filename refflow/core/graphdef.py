@@ -84,13 +84,12 @@ def parse_input(text: str) -> tuple[str, int]:
     >>> parse_input("bar"), parse_input("bar:1"), parse_input("^bar")
     (('bar', 0), ('bar', 1), ('bar', -1))
     """
-    if text.startswith("^"):
-        name, port = text[1:], "-1"
-    else:
-        name, colon, port = text.partition(":")
-        port = port if colon else "0"
+    is_control = text.startswith("^")
+    name, colon, port = text.removeprefix("^").partition(":")
+    if not colon:
+        port = "0"
     if not NAME.fullmatch(name) and not SCOPED_NAME.fullmatch(name) or not name:
         raise NodeError(f"{text!r} does not name an output. Expected node, node:port or ^node")
-    if port != "-1" and not port.isdecimal():
+    if not port.isdecimal() or (is_control and colon):
         raise NodeError(f"{text!r} does not name an output: the part after ':' must be a number")
-    return name, int(port)
+    return name, -1 if is_control else int(port)

@@ -45,6 +45,7 @@ class ShapeContext:
         self._value_of = value_of
         self._places = op_def.places(attrs, outputs=False)
         self._bound: dict[str, tuple[Any, str]] = {}  # dimension name -> size, and who said so
+        self.undecided = False  # a value was asked for that is not known yet: more may be wrong than shows
 
     def dims(self, name: str) -> Shape:
         """The shape of the input called `name`."""
@@ -56,12 +57,17 @@ class ShapeContext:
 
     def value(self, name: str) -> Any:
         """The value of the input called `name` as an array, or None where it is not known yet."""
-        return self._value_of(self._places[name])  # type: ignore[arg-type]
+        return self._known_value(self._places[name])
+
+    def _known_value(self, place: Any) -> Any:
+        value = self._value_of(place)
+        self.undecided = self.undecided or value is None
+        return value
 
     def list_values(self, name: str) -> list[Any]:
         """The values of a list input, None where one is not known yet."""
         place = self._places[name]
-        return [self._value_of(i) for i in range(place.start, place.stop)]  # type: ignore[union-attr]
+        return [self._known_value(i) for i in range(place.start, place.stop)]  # type: ignore[union-attr]
 
     def ints(self, name: str) -> list[int] | None:
         """`value` of an integer input as a flat list."""
@@ -145,7 +151,11 @@ def infer(
     op_def: OpDef, attrs: dict[str, Any], inputs: Sequence[Shape], value_of: Callable[[int], Any]
 ) -> list[Shape]:
     """The outputs' shapes; ShapeError in the op's own dimension names where the inputs do not fit."""
-    context = ShapeContext(op_def, attrs, inputs, value_of)
+    return apply_rule(op_def, ShapeContext(op_def, attrs, inputs, value_of))
+
+
+def apply_rule(op_def: OpDef, context: ShapeContext) -> list[Shape]:
+    """The outputs' shapes in a given context, which afterwards tells if the answer was final."""
     if op_def.shape_rule is None:
         return context.by_signature()
     result = op_def.shape_rule(context)

@@ -67,7 +67,11 @@ def _stitch_shape(context: ShapeContext) -> shapes.Shape:
 
 @DYNAMIC_STITCH.gradient
 def _stitch_gradient(op, dmerged):
-    """Each piece gathers the gradients of its places."""
+    """Each piece gathers the gradients of its places.
+
+    As in the release, a row that a later one covered gets the place's gradient too; where indices repeat,
+    calculus would give it zero.
+    """
     from refflow.ops.gather import gather
 
     count = op.get_attr("N")

@@ -41,7 +41,8 @@ RELU = define_elementwise(
     "Relu", "maximum(features, 0)", T=REALS, output="activations", accuracy="exact", source=("S30", "S45", "W06")
 )
 RELU_GRAD = define_elementwise(
-    "ReluGrad", "where(features > 0, gradients, 0)", T=REALS, output="backprops", accuracy="exact", source=("S30",)
+    "ReluGrad", "where(features > 0, gradients, 0)", T=REALS, inputs=("gradients", "features"), output="backprops",
+    accuracy="exact", source=("S30",),
 )  # fmt: skip
 LESS = define_elementwise("Less", "x < y", T=REALS, result="bool", accuracy="exact", source=("W06",))
 LESS_EQUAL = define_elementwise("LessEqual", "x <= y", T=REALS, result="bool", accuracy="exact")
@@ -158,7 +159,7 @@ def _relu_gradient(op, dy):
 @RELU_GRAD.gradient
 def _relu_grad_gradient(op, dy):
     """Linear in `gradients`; flat in `features`."""
-    return None, RELU_GRAD(dy, op.inputs["features"])
+    return RELU_GRAD(dy, op.inputs["features"]), None
 
 
 # -- selection ---------------------------------------------------------------------------------------
@@ -276,17 +277,23 @@ DIV.case("W77", "integers truncate toward zero", x=np.int32([7, -7, 7, -7]), y=n
 DIV.case("W77", "an integer divided by zero is an error", x=np.int32([1]), y=np.int32([0]),
          error="integer division by zero")  # fmt: skip
 DIV.case("W06", "a float divided by zero is infinite", x=[1, -1], y=[0, 0], z=[np.inf, -np.inf])
+DIV.case("W06", "x over y", x=[1, 3], y=[2, -4], z=[0.5, -0.75])
 MAXIMUM.case("W06", "the larger of two, and NaN where there is one", x=[1, 5, np.nan], y=[3, 2, 0], z=[3, 5, np.nan])
+MAXIMUM.case("W06", "operands stretch", x=[[1, 5]], y=[[3], [4]], z=[[3, 5], [4, 5]])
 MINIMUM.case("W06", "the smaller of two", x=[1, 5], y=[3, 2], z=[1, 2])
 NEG.case("W06", "the sign turns, also that of zero", x=[1, -2, 0], y=[-1, 2, -0.0])
 ABS.case("W06", "the distance from zero", x=[1, -2, 0], y=[1, 2, 0])
 SQUARE.case("W06", "x times x", x=[3, -4], y=[9, 16])
 SQRT.case("W06", "no real root below zero", x=[9, 0, -1], y=[3, 0, np.nan])
 EXP.case("W06", "e to the x", x=[0, -np.inf], y=[1, 0])
+EXP.case("W06", "doubles by adding log 2", x=[np.log(2), np.log(4)], y=[2, 4])
+LOG.case("W06", "logarithms of powers", x=[1, np.e], y=[0, 1])
 LOG.case("W06", "the inverse of exp", x=[1, 0], y=[0, -np.inf])
 TANH.case("W06", "levels off at -1 and 1", x=[0, 30, -30], y=[0, 1, -1])
 SIGMOID.case("W06", "0, 1/2 and 1 from far left to far right", x=[-1e4, 0, 1e4], y=[0, 0.5, 1])
 RELU.case("S30", "negative values become zero, NaN stays", features=[-1, 0, 2, np.nan], activations=[0, 0, 2, np.nan])
+RELU.case("S30", "a ramp", features=[[-3, -1], [1, 3]], activations=[[0, 0], [1, 3]])
+SQRT.case("W06", "squares have whole roots", x=[4, 9], y=[2, 3])
 RELU_GRAD.case("S30", "nothing flows back at or below zero", gradients=[5, 6, 7], features=[-1, 0, 2],
                backprops=[0, 0, 7])  # fmt: skip
 LESS.case("W06", "NaN is less than nothing", x=[1, 2, np.nan], y=[2, 1, 0], z=[True, False, False])

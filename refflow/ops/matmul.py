@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import FLOATS, complex64, complex128, int32, int64
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
@@ -70,10 +69,7 @@ def matmul(
     a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, name: str | None = None
 ) -> Tensor:
     """a [M, K] times b [K, N], after the transpositions asked for. ShapeError where the Ks differ."""
-    with op_scope([a, b], name, "MatMul") as scope:
-        a = convert_to_tensor(a, b.dtype.base_dtype if isinstance(b, Tensor) else None, "a")
-        b = convert_to_tensor(b, a.dtype.base_dtype if not isinstance(b, Tensor) else None, "b")
-        return MATMUL(a, b, transpose_a=transpose_a, transpose_b=transpose_b, name=scope)
+    return MATMUL(a, b, transpose_a=transpose_a, transpose_b=transpose_b, name=name)
 
 
 MATMUL.case("S16", "rows times columns", a=[[1, 2], [3, 4]], b=[[5, 6], [7, 8]], product=[[19, 22], [43, 50]])

@@ -114,7 +114,7 @@ def _spread_shapes(op: Any) -> tuple[Tensor, Tensor]:
     x_rank = rank(x)                                                         # 4
     if indices.dtype is not int32:
         indices = cast(indices, int32)                                       # [1, 2]
-    if _known_to_be(indices, lambda value: (value < 0).any()):
+    if not _known_to_be(indices, lambda value: (value >= 0).all()):
         indices = SELECT(LESS(indices, 0), indices + x_rank, indices)
     indices_shape = shape(indices)                                           # [2]
     ones_there = dynamic_stitch(                                             # [2, 1, 1, 7]

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import FLOATS
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
@@ -64,9 +63,7 @@ def softmax_cross_entropy_with_logits(logits: Any, labels: Any, name: str | None
 
     Both have one float type. Targets need not be one-hot; rows that do not sum to one are scaled losses.
     """
-    with op_scope([logits, labels], name, "SoftmaxCrossEntropyWithLogits") as scope:
-        logits = convert_to_tensor(logits, labels.dtype.base_dtype if isinstance(labels, Tensor) else None, "features")
-        return XENT(logits, labels, name=scope).loss
+    return XENT(logits, labels, name=name).loss
 
 
 XENT.case("S18.1", "equal scores cost log C",

@@ -92,7 +92,7 @@ def _call(node: Node, bound: BoundKernel, arguments: dict[str, Any], arrays: lis
     if bound.takes_out and node.device.type != "cpu":
         out = tuple(node.device.empty(s, t.base_dtype) for s, t in zip(found, node.types, strict=True))
         if bound.workspace is not None:
-            arguments = arguments | bound.workspace(node.device, arrays)
+            arguments = arguments | bound.workspace(arrays)
         bound.function(*grouped, **arguments, out=out if len(out) > 1 else out[0])
         return list(out)
     with np.errstate(all="ignore"):

@@ -28,7 +28,9 @@ from typing import Any
 
 import numpy as np
 
+from refflow.core.errors import ShapeError
 from refflow.core.formula import divide
+from refflow.core.shape_rules import ShapeContext, apply_rule
 from refflow.core.shapes import is_known
 from refflow.runtime.device import BoundKernel
 from refflow.runtime.failures import as_op_error
@@ -219,8 +221,7 @@ class _Writer:
 
     def _compute(self, node: Node) -> None:
         inputs = [self._input(node, place) for place in range(len(node.inputs))]
-        known = all(is_known(n.shapes[p]) or n.types[p].is_ref_dtype for n, p in node.inputs)
-        if not known:
+        if _may_not_fit(node):
             check = self._bind("s", _checker(node))
             self._write(node, f"{check}(({', '.join(inputs)},))")
         if node.op_def.ref_inputs:
@@ -241,8 +242,8 @@ class _Writer:
         self._write(node, f"if {local} is None: {name}.read()")
         if node.op_def.view:  # it would hand out the variable's own memory
             self._write(node, f"{local} = {self._bind('d', node.device.private_copy)}({local})")
-        elif edge[0].shapes[edge[1]] == ():
-            self._write(node, f"{local} = {local}[()]" if node.device.type == "cpu" else f"{local} = {local}")
+        elif edge[0].shapes[edge[1]] == () and node.device.type == "cpu":
+            self._write(node, f"{local} = {local}[()]")
         return local
 
     def _update(self, node: Node, inputs: list[str]) -> None:
@@ -281,7 +282,9 @@ class _Writer:
         if out is None:
             self._write(node, f"{name} = {function}({', '.join(inputs)})")
         else:
-            self._write(node, f"{function}({', '.join(inputs)}, {out})")
+            # Positional is quicker, but maximum and minimum are to take more operands one day.
+            place = f"out={out}" if formula.ufunc in ("maximum", "minimum") else out
+            self._write(node, f"{function}({', '.join(inputs)}, {place})")
             self.names[node, 0] = out
         return True
 
@@ -308,7 +311,7 @@ class _Writer:
         given = [g if isinstance(g, str) else f"[{', '.join(g)}]" for g in node.op_def.group(inputs, node.attrs)]
         named = bound.arguments | op_state(node, self.states)
         if bound.workspace is not None:
-            named |= bound.workspace(node.device, [_Shaped(n, p) for n, p in node.inputs])
+            named |= bound.workspace([_known(n, p) for n, p in node.inputs])
         given += [f"{key}={self._bind('a', value)}" for key, value in named.items()]
         if out is not None:
             given.append(f"out={out}")
@@ -332,14 +335,15 @@ class _Writer:
         edge = fetch.inputs[0]
         node, port = edge
         name = self.names[edge]
+        own = self._bind("d", _own)
         if node.types[port].is_ref_dtype:
-            return f"{self._bind('d', node.device.to_host)}({name}.read()).copy()"
+            return f"{own}({self._bind('d', node.device.to_host)}({name}.read()))"
         if node.device.type != "cpu":
-            return f"{self._bind('d', node.device.to_host)}({name})"
-        fresh = self._origin(edge) == edge and node.type not in ("Const", "_Recv") and edge not in self.blocks
-        if fresh and sum(f.inputs[0] == edge for f in self.step.fetches) == 1:
-            return name
-        return f"{self._bind('d', _copy)}({name})"
+            return f"{own}({self._bind('d', node.device.to_host)}({name}))"
+        fresh = self._origin(edge) == edge and node.type not in ("Const", "_Recv")
+        if fresh and sum(f.inputs[0] == edge for f in self.step.fetches) == 1 and is_known(node.shapes[port]):
+            return f"{name}[()]" if node.shapes[port] == () else name
+        return f"{own}({name})"
 
 
 class _Shaped:
@@ -349,14 +353,40 @@ class _Shaped:
         self.shape, self.dtype = node.shapes[port], node.types[port].base_dtype
 
 
+def _known(node: Node, port: int) -> Any:
+    """A constant's value, or what is known of another input."""
+    while node.type == "_Recv" and node.inputs:
+        node, port = node.inputs[0]
+    return node.attrs["value"] if node.type == "Const" else _Shaped(node, port)
+
+
 def _scalar(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.shape == () and value.dtype != object:
         return value[()]
     return value
 
 
-def _copy(value: Any) -> Any:
-    return np.array(value, copy=True)
+def _own(value: Any) -> Any:
+    """A fetched value in memory of its own; scalars as NumPy scalars, strings as bytes."""
+    return np.array(value, copy=True)[()]
+
+
+def _may_not_fit(node: Node) -> bool:
+    """False when it is certain before the run that the op's shape rule accepts the inputs."""
+    known = [n.shapes[p] for n, p in node.inputs]
+    if not all(is_known(s) for s in known):
+        return True
+
+    def value_of(place: int) -> Any:
+        producer = node.inputs[place][0]
+        return producer.attrs["value"] if producer.type == "Const" else None
+
+    context = ShapeContext(node.op_def, node.attrs, known, value_of)
+    try:
+        apply_rule(node.op_def, context)
+    except ShapeError:
+        return True
+    return context.undecided
 
 
 def _checker(node: Node) -> Any:

@@ -1,0 +1,120 @@
+"""The command line.
+
+    refflow run deck        trains the deck's program on real images
+    refflow explain deck    prints every stage of one of its steps
+    refflow why S18         prints a clause, its code and its tests
+    refflow bench           prints speed as ratios to the leanest NumPy, measured in the same run
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit status. A user's mistake is one line on stderr, no traceback."""
+    options = _parser().parse_args(argv)
+    try:
+        return options.command(options)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `refflow explain deck | head`
+        sys.stderr.close()
+        return 0
+    except (ValueError, LookupError, OSError, RuntimeError, TypeError) as error:
+        if options.traceback:
+            raise
+        text = error.args[0] if isinstance(error, LookupError) and error.args else error
+        print(f"refflow: {text}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="refflow", description="TensorFlow as its authors first showed it.")
+    parser.add_argument("--traceback", action="store_true", help="show Python's traceback of an error")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run a program of the documents")
+    run.add_argument("program", choices=["deck"])
+    run.add_argument("--spelling", choices=["deck", "python3"], default="deck", help="as on the slide, or in Python 3")
+    run.add_argument("--steps", type=_count, default=801, help="training steps (default 801)")
+    _session_options(run)
+    run.set_defaults(command=_run)
+
+    explain = commands.add_parser("explain", help="print every stage of one step")
+    explain.add_argument("program", choices=["deck"])
+    _session_options(explain)
+    explain.set_defaults(command=_explain)
+
+    why = commands.add_parser("why", help="print a clause of the documents, its code and its tests")
+    why.add_argument("clause", help="for example S18 or W36")
+    why.set_defaults(command=_why)
+
+    bench = commands.add_parser("bench", help="measure speed against the leanest NumPy")
+    bench.add_argument("--quick", action="store_true", help="fewer repetitions")
+    bench.set_defaults(command=_bench)
+    return parser
+
+
+def _session_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu")
+    parser.add_argument("--data", default="small", metavar="small|full|PATH", help="the images (default: small)")
+    parser.add_argument("--seed", type=int, default=1, help="the graph's random seed (default 1)")
+    parser.add_argument("--executor", choices=["plan", "executor"], default="plan")
+    parser.add_argument("--kernels", choices=["fast", "reference"], default="fast")
+    parser.add_argument("--policy", default="fifo", help="fifo, lifo, random(SEED) or adversarial; executor only")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of steps")
+    return int(text)
+
+
+def _data(choice: str):
+    from refflow.data import fashion_mnist
+
+    if choice in ("small", "full"):
+        return fashion_mnist(size=choice)
+    return fashion_mnist(choice)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from refflow import deck
+
+    deck.run(
+        options.spelling, seed=options.seed, num_steps=options.steps, data=_data(options.data),
+        gpu=options.device == "gpu", executor=options.executor, kernels=options.kernels, policy=options.policy,
+    )  # fmt: skip
+    return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from refflow import deck
+    from refflow.explain import explain
+    from refflow.runtime.session import Session
+
+    chosen = {"executor": options.executor, "kernels": options.kernels, "policy": options.policy}
+    gpu = options.device == "gpu"
+    outcome = deck.run("deck", seed=options.seed, num_steps=0, data=_data(options.data), gpu=gpu,
+                       say=lambda *words: None, **chosen)  # fmt: skip
+    with Session(graph=outcome.graph, devices=outcome.devices, allow_soft_placement=gpu, **chosen) as session:
+        names = outcome.names
+        explain(session, [names["optimizer"], names["loss"], names["prediction"]])
+    return 0
+
+
+def _why(options: argparse.Namespace) -> int:
+    from refflow.ledger import why
+
+    print(why(options.clause))
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from refflow.bench import report
+
+    report(quick=options.quick)
+    return 0

@@ -1,0 +1,131 @@
+"""The program printed on the deck's slides, run as it stands there [S29].
+
+The text is kept byte for byte in spec/deck_program.txt. It names things that the slide does not define:
+
+    train_dataset, train_labels     float32 [N, 784] in [-0.5, 0.5], and one-hot float32 [N, 10]
+    image_size, num_labels          28 and 10
+    num_steps                       801
+    accuracy(predictions, labels)   per cent of rows in which both have their largest value at one place
+
+`labels` is the graph's tensor there, not an array, so `accuracy` evaluates it in the default session [E02].
+The spelling is Python 2: `print` is a statement, and `xrange` is range [S25, S27]; the graph's own older
+spelling, AsDefault, is still a method of Graph [S11].
+
+Next: docs/reading.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import refflow
+from refflow import ledger
+from refflow.core.graph import Graph, Tensor
+from refflow.data import as_examples, fashion_mnist, one_hot
+from refflow.runtime.device import local_devices
+from refflow.runtime.session import Session
+
+IMAGE_SIZE = 28
+NUM_LABELS = 10
+NUM_STEPS = 801
+SPELLINGS = {"deck": "deck_program.txt", "python3": "deck_program_python3.txt"}
+
+
+class Outcome(NamedTuple):
+    """What a run leaves behind."""
+
+    graph: Graph
+    devices: list[Any]
+    names: dict[str, Any]  # the program's own variables
+    test_accuracy: float
+
+
+def program_text(spelling: str = "deck") -> str:
+    """The program: "deck" as on the slide, or "python3", the same in today's spelling."""
+    if spelling not in SPELLINGS:
+        raise ValueError(f"spelling {spelling!r} is none of {', '.join(SPELLINGS)}")
+    return (ledger.spec_dir() / SPELLINGS[spelling]).read_text(encoding="utf-8")
+
+
+def to_python3(text: str) -> str:
+    """Python 2's print statements as calls; everything else stays.
+
+    >>> to_python3("    print 'Loss', 3 % 2")
+    "    print('Loss', 3 % 2)"
+    """
+    return re.sub(r"^([ \t]*)print[ \t]+(?!\()(.+?)[ \t]*$", r"\1print(\2)", text, flags=re.MULTILINE)
+
+
+def accuracy(predictions: Any, labels: Any) -> float:
+    """Per cent of rows whose largest prediction is at the place of the largest label."""
+    labels = labels.eval() if isinstance(labels, Tensor) else labels  # [E02]
+    return 100.0 * float(np.mean(np.argmax(predictions, 1) == np.argmax(labels, 1)))
+
+
+class _Tf:
+    """What the program calls `tf`: refflow, with seeded graphs and sessions of the kind that was asked for."""
+
+    def __init__(self, seed: int | None, devices: list[Any], options: dict[str, Any]):
+        self._seed, self._devices, self._options = seed, devices, options
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(refflow, name)
+
+    def Graph(self) -> Graph:  # noqa: N802  (the program's spelling)
+        graph = Graph()
+        graph.seed = self._seed
+        return graph
+
+    def Session(self, graph: Graph | None = None) -> Session:  # noqa: N802  (the program's spelling)
+        return Session(graph=graph, devices=self._devices, **self._options)
+
+
+def free_names(data: Any, num_steps: int, say: Callable[..., None]) -> dict[str, Any]:
+    """The names that the slide uses and does not define."""
+    return {
+        "train_dataset": as_examples(data.train_images),
+        "train_labels": one_hot(data.train_labels, NUM_LABELS),
+        "image_size": IMAGE_SIZE,
+        "num_labels": NUM_LABELS,
+        "num_steps": num_steps,
+        "accuracy": accuracy,
+        "xrange": range,
+        "print": say,
+    }
+
+
+def run(
+    spelling: str = "deck",
+    *,
+    seed: int | None = 1,
+    num_steps: int = NUM_STEPS,
+    data: Any = None,
+    gpu: bool = False,
+    say: Callable[..., None] = print,
+    **options: Any,
+) -> Outcome:
+    """Runs the program and says what it prints, then the accuracy on the test images.
+
+    data: a FashionMnist, by default the embedded subset. options: of Session, as kernels="reference".
+    """
+    data = data or fashion_mnist(size="small")
+    devices = local_devices({"GPU": 1} if gpu else None)
+    tf = _Tf(seed, devices, {"allow_soft_placement": gpu, **options})
+    names = free_names(data, num_steps, say) | {"tf": tf}
+    text = program_text(spelling)
+    exec(compile(to_python3(text) if spelling == "deck" else text, SPELLINGS[spelling], "exec"), names)
+    reached = _test_accuracy(names, data, devices, {"allow_soft_placement": gpu, **options})
+    say("Test accuracy: %.1f%%" % reached)
+    return Outcome(names["graph"], devices, names, reached)
+
+
+def _test_accuracy(names: dict[str, Any], data: Any, devices: list[Any], options: dict[str, Any]) -> float:
+    """The variables outlive the program's session, because they live on the devices [W47]."""
+    with Session(graph=names["graph"], devices=devices, **options) as session:
+        logits = refflow.matmul(as_examples(data.test_images), names["W"]) + names["b"]
+        predictions = session.run(refflow.nn.softmax(logits))
+    return accuracy(predictions, one_hot(data.test_labels, NUM_LABELS))

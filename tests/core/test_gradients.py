@@ -1,0 +1,205 @@
+"""gradients(): hand-worked cases for each rule of the sweep, and every registered gradient against differences."""
+
+import numpy as np
+import pytest
+
+import refflow as tf
+from refflow.core.opdef import registered_ops
+from tests.cases import CASES, attrs_of, inputs_of
+
+
+def run(*tensors, feeds=None):
+    with tf.Session() as session:
+        session.run(tf.initialize_all_variables())
+        return session.run(list(tensors), feeds)
+
+
+def test_the_result_is_aligned_with_xs_and_none_where_no_path_leads():  # [W29]
+    a, b, c = tf.constant(2.0), tf.constant(3.0), tf.constant(5.0)
+    da, db, dc = tf.gradients(a * b, [a, b, c])
+    assert dc is None
+    assert run(da, db) == [3.0, 2.0]
+
+
+def test_several_uses_are_summed_by_one_add_n():  # [W32]
+    x = tf.constant(3.0)
+    (dx,) = tf.gradients(x * x + x, x)
+    assert dx.op.type == "AddN" and len(dx.op.inputs) == 3
+    assert run(dx) == [7.0]
+
+
+def test_several_ys_are_summed_and_grad_ys_weigh_them():  # [W32]
+    x = tf.constant([1.0, 2.0])
+    (dx,) = tf.gradients([x * 2.0, x * 3.0], x, grad_ys=[tf.constant([1.0, 10.0]), None])
+    assert run(dx)[0].tolist() == [5.0, 23.0]
+
+
+def test_an_x_behind_another_x_gets_its_own_gradient():  # [W32]
+    x = tf.constant(3.0)
+    y = x * x
+    z = y * y
+    dx, dy = tf.gradients(z, [x, y])
+    assert run(dx, dy) == [108.0, 18.0]
+
+
+def test_outputs_that_ys_do_not_use_count_as_zero():  # [W31]
+    x = tf.constant([1.0, 2.0, 3.0, 4.0])
+    first, _ = tf.split(0, 2, x)
+    (dx,) = tf.gradients(first * first, x)
+    assert run(dx)[0].tolist() == [2.0, 4.0, 0.0, 0.0]
+
+
+def test_rows_stay_sparse_and_are_laid_end_to_end():  # [W32, S50e]
+    table = tf.Variable(np.float32([[1, 2], [3, 4], [5, 6]]))
+    y = tf.gather(table, [0, 2]) * 2.0 + tf.gather(table, [2, 2])
+    (slices,) = tf.gradients(y, table)
+    assert isinstance(slices, tf.IndexedSlices)
+    values, indices = run(slices.values, slices.indices)
+    dense = np.zeros((3, 2), np.float32)
+    np.add.at(dense, indices, values)
+    assert len(indices) == 4 and dense.tolist() == [[2, 2], [0, 0], [4, 4]]
+    assert run(tf.convert_to_tensor(slices))[0].tolist() == dense.tolist()
+
+
+def test_rows_and_a_dense_gradient_add_up():  # [W32]
+    table = tf.Variable(np.float32([[1], [2]]))
+    (slices,) = tf.gradients([tf.gather(table, [1]), table * 3.0], table)
+    assert run(tf.convert_to_tensor(slices))[0].tolist() == [[3], [4]]
+
+
+def test_only_the_rows_that_were_used_change():  # [S50e]
+    table = tf.Variable(np.float32([[1], [2], [3]]))
+    step = tf.train.GradientDescentOptimizer(0.5).minimize(tf.reduce_sum(tf.gather(table, [1, 1])))
+    with tf.Session() as session:
+        session.run(tf.initialize_all_variables())
+        session.run(step)
+        assert session.run(table).tolist() == [[1], [1], [3]]
+
+
+def test_an_op_without_a_gradient_is_an_error_by_name():  # [W30]
+    from refflow.core import opdef
+
+    mystery = tf.define_op("TestMystery", "x: T[...S] -> y: T[...S]", T=(tf.float32,))
+    try:
+        x = tf.constant(1.0)
+        with pytest.raises(LookupError, match=r"No gradient defined for operation 'm' \(op type: TestMystery\)"):
+            tf.gradients(mystery(x, name="m"), x)
+    finally:
+        del opdef._REGISTRY["TestMystery"]
+
+
+def test_a_gradient_function_is_held_to_its_word(graph):  # [W30]
+    @tf.RegisterGradient("TestTooMany")
+    def too_many(op, dy):
+        return dy, dy
+
+    x = tf.constant(1.0)
+    with graph.gradient_override_map({"Neg": "TestTooMany"}):
+        y = -x
+    with pytest.raises(ValueError, match="gave 2 results for 1 inputs"):
+        tf.gradients(y, x)
+
+
+def test_stop_gradient_ends_the_path():
+    x = tf.constant(3.0)
+    (dx,) = tf.gradients(x * tf.stop_gradient(x), x)
+    assert run(dx) == [3.0]
+
+
+def test_integers_have_no_slope():
+    x = tf.constant(1)
+    with pytest.raises(TypeError, match="only floats have gradients"):
+        tf.gradients(x, x)
+
+
+def test_a_gate_holds_every_gradient_of_an_operation_until_all_are_there(graph):  # [W80]
+    a, b = tf.Variable(2.0), tf.Variable(3.0)
+    da, db = tf.gradients(a.ref() * b.ref(), [a, b], gate_gradients=True)
+    gate = da.op.control_inputs[0]
+    assert gate is db.op.control_inputs[0] and gate.name == "gradients/mul_grad/tuple/group_deps"
+    assert len(gate.control_inputs) == 2
+
+
+def test_gradients_can_be_differentiated():
+    x = tf.constant(2.0)
+    first = tf.gradients(x * x * x, x)[0]
+    second = tf.gradients(first, x)[0]
+    assert run(first, second) == [12.0, 12.0]
+
+
+def test_a_row_of_scores_has_the_second_derivative_of_its_softmax():  # [S18.3]
+    scores, targets = tf.constant([[0.3, -1.0, 0.7]]), tf.constant([[0.2, 0.3, 0.5]])
+    (slope,) = tf.gradients(tf.nn.softmax_cross_entropy_with_logits(scores, targets), scores)
+    (curve,) = tf.gradients(slope, scores, grad_ys=tf.constant([[1.0, 0.0, 0.0]]))
+    p = np.exp([0.3, -1.0, 0.7]) / np.exp([0.3, -1.0, 0.7]).sum()
+    np.testing.assert_allclose(run(curve)[0][0], p[0] * (np.eye(3)[0] - p), rtol=1e-6)
+
+
+def _differentiable(op, case):
+    attrs = attrs_of(op, case)
+    inputs = inputs_of(op, case, attrs)
+    flat = [a for x in inputs for a in (x if isinstance(x, list) else [x])]
+    smooth = [a for a in flat if a.dtype.kind == "f"]
+    outputs = [v for out in case.outputs.values() for v in (out if isinstance(out, list) else [out])]
+    finite = all(np.isfinite(np.asarray(v, float)).all() for v in outputs)
+    covered = case.title == "the later row wins"  # its gradient is the release's, not calculus' (see its page)
+    return bool(smooth) and finite and not covered and all(np.isfinite(a).all() and a.size for a in flat)
+
+
+WITH_SLOPES = [
+    (op, case) for op, case in CASES
+    if op.gradient_function is not None and case.error is None and not op.ref_inputs and _differentiable(op, case)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("op", "case"), WITH_SLOPES, ids=[f"{o.name}: {c.title}" for o, c in WITH_SLOPES])
+def test_a_registered_gradient_agrees_with_differences(op, case, rng):  # [S49, W30]
+    """Along a random direction v: <gradient, v> = (f(x + hv) - f(x - hv)) / 2h, in float64, weights random."""
+    attrs = attrs_of(op, case)
+    if "T" in op.attrs and op.attrs["T"].allowed and tf.float64 not in op.attrs["T"].allowed:
+        pytest.skip(f"{op.name} takes no float64")
+    grouped = inputs_of(op, case, attrs)
+    labels = case.inputs.get("labels") is not None
+    holes, values, arguments = [], {}, []
+
+    def hole(array, data=False):
+        smooth = array.dtype.kind == "f"
+        if smooth:  # away from the special points of the case, where slopes jump
+            array = array.astype(np.float64) + (0 if data else rng.uniform(0.1, 0.3, array.shape))
+        tensor = tf.placeholder(tf.as_dtype(array.dtype), array.shape)
+        values[tensor] = array
+        if smooth and not data:
+            holes.append(tensor)
+        return tensor
+
+    for arg, value in zip(op.inputs, grouped, strict=True):
+        arguments.append([hole(v) for v in value] if isinstance(value, list) else hole(value, arg.name == "labels"))
+    kept = {k: v for k, v in attrs.items() if op.attrs[k].kind != "type" or k in case.attrs and k != "T"}
+    if op.name == "Cast":
+        kept = {"DstT": tf.float64}
+    result = op(*arguments, **{k: v for k, v in kept.items() if k not in ("T", "SrcT", "Tparams")})
+    outputs = [t for t in (result if isinstance(result, tuple | list) else [result]) if t.dtype.is_floating]
+    if not outputs:
+        pytest.skip(f"{op.name} gives no floats here")
+    if labels:
+        outputs = outputs[:1]  # the second output is itself a slope, and labels are data
+    with tf.Session(kernels="reference") as session:
+        weights = [rng.normal(size=np.shape(v)) for v in session.run(outputs, values)]
+        total = tf.add_n([tf.reduce_sum(o * tf.constant(w)) for o, w in zip(outputs, weights, strict=True)])
+        slopes = tf.gradients(total, holes)
+        along = {h: rng.normal(size=values[h].shape) for h in holes}
+        step = 1e-6
+        ahead = session.run(total, {h: v + step * along.get(h, 0) if h in along else v for h, v in values.items()})
+        behind = session.run(total, {h: v - step * along.get(h, 0) if h in along else v for h, v in values.items()})
+        dense = [tf.convert_to_tensor(s) for s in slopes if s is not None]
+        found = session.run(dense, values)
+        with_slope = [h for h, s in zip(holes, slopes, strict=True) if s is not None]
+        directional = sum((f * along[h]).sum() for f, h in zip(found, with_slope, strict=True))
+    assert directional == pytest.approx((ahead - behind) / (2 * step), rel=1e-5, abs=1e-6)
+
+
+def test_every_gradient_is_among_those_checked():
+    checked = {op.name for op, _ in WITH_SLOPES}
+    by_hand = {"ZerosLike"}  # its gradient is nothing
+    missing = {op.name for op in registered_ops() if op.gradient_function is not None} - checked - by_hand
+    assert not missing

@@ -1,0 +1,67 @@
+"""Every example on every op's page holds: on the page's kernel, in both executables, and as an error text."""
+
+import numpy as np
+import pytest
+
+import refflow as tf
+from refflow.core.opdef import registered_ops
+from tests.cases import CASES, IDS, attrs_of, build, expected, inputs_of
+
+OK = [(op, case) for op, case in CASES if case.error is None]
+OK_IDS = [name for name, (_, case) in zip(IDS, CASES, strict=True) if case.error is None]
+WRONG = [(op, case) for op, case in CASES if case.error is not None]
+WRONG_IDS = [name for name, (_, case) in zip(IDS, CASES, strict=True) if case.error is not None]
+
+
+def assert_equal(op, got, want):
+    assert len(got) == len(want)
+    for g, w in zip(got, want, strict=True):
+        if w is None:
+            continue
+        g = np.asarray(g)
+        assert g.dtype == w.dtype and g.shape == w.shape
+        if op.accuracy == "exact" or w.dtype.kind not in "fc":
+            np.testing.assert_array_equal(g, w)
+        else:
+            np.testing.assert_allclose(g, w, rtol=4 * np.finfo(w.dtype).eps, atol=np.finfo(w.dtype).tiny)
+
+
+@pytest.mark.parametrize(("op", "case"), OK, ids=OK_IDS)
+def test_the_reference_kernel_gives_what_the_page_says(op, case):
+    attrs = attrs_of(op, case)
+    with np.errstate(all="ignore"):
+        result = op.reference(*inputs_of(op, case, attrs), **{k: attrs[k] for k in op.kernels["cpu"].attrs})
+    assert_equal(op, list(result) if isinstance(result, tuple | list) else [result], expected(op, case))
+
+
+@pytest.mark.parametrize("constants", [True, False], ids=["constants", "fed"])
+@pytest.mark.parametrize("options", [{}, {"kernels": "reference"}, {"executor": "executor"}], ids=str)
+@pytest.mark.parametrize(("op", "case"), OK, ids=OK_IDS)
+def test_a_session_gives_what_the_page_says(op, case, options, constants):
+    outputs, feeds, initializers = build(op, case, constants)
+    with tf.Session(**options) as session:
+        session.run(initializers)
+        if op.outputs:
+            assert_equal(op, session.run(outputs, feeds), expected(op, case))
+        else:
+            assert session.run(outputs, feeds) == [None]
+
+
+@pytest.mark.parametrize("constants", [True, False], ids=["constants", "fed"])
+@pytest.mark.parametrize("executor", ["plan", "executor"])
+@pytest.mark.parametrize(("op", "case"), WRONG, ids=WRONG_IDS)
+def test_a_wrong_call_says_what_the_page_says(op, case, executor, constants):
+    """While building where the graph can know it, else in the step [W79]."""
+    with pytest.raises((tf.GraphError, tf.OpError)) as caught:
+        outputs, feeds, initializers = build(op, case, constants)
+        with tf.Session(executor=executor) as session:
+            session.run(initializers)
+            session.run(outputs, feeds)
+    assert case.error in str(caught.value)
+    assert op.name in str(caught.value)
+
+
+@pytest.mark.parametrize("op", registered_ops(), ids=lambda op: op.name)
+def test_every_op_that_computes_has_a_case(op):
+    needs_none = {"Placeholder", "Variable", "_Send", "_Recv"}
+    assert op.cases or op.accuracy == "random" or op.name in needs_none

@@ -24,7 +24,7 @@ class Program:
             self.variables = [tf.Variable(self._array(s)) for s in SHAPES[:4]]
             self.tensors = [tf.constant(self._array(s)) for s in SHAPES]
             for shape in SHAPES[1:3]:
-                hole = tf.placeholder(tf.float32, [None] * len(shape))
+                hole = tf.placeholder(tf.float32, shape)
                 self.feeds[hole] = self._array(shape)
                 self.tensors.append(hole)
             for decision in decisions:

@@ -2,7 +2,8 @@
 
     x on A, y on B:   x -> y   becomes   x -> _Send on A  ...  _Recv -> y on B
 
-All users of one tensor on one device share one pair, so that it moves once and is stored once [W24]. A
+All users of one tensor on one device share one pair, so that it moves once and is stored once [W24]; only
+references do not, because each user reads them at its own moment. A
 control edge that crosses moves an empty constant, sent when its source has finished.
 
 Next: runtime/rendezvous.py.
@@ -62,10 +63,23 @@ class _Cut:
         if producer.device is user.device:
             return producer, port
         host = place in user.device.host_inputs(user.op_def, user.attrs)
+        if producer.types[port].is_ref_dtype:
+            return self._reading(producer, port, user, place, host), 0
         key = (producer, port, user.device, host)
         if key not in self.received:
             self.received[key] = self._pair(producer, port, user.device, host)
         return self.received[key], 0
+
+    def _reading(self, producer: Node, port: int, user: Node, place: int, host: bool) -> Node:
+        """A pair of its own for a reference, which is read when its user would read it [W12].
+
+        So the send waits for all that the user waits for.
+        """
+        received = self._pair(producer, port, user.device, host)
+        send = self.added[-2]
+        others = [n for i, (n, _) in enumerate(user.inputs) if i != place] + user.controls
+        send.controls = [self.control(n, send) for n in dict.fromkeys(others) if n not in self.added]
+        return received
 
     def control(self, producer: Node, user: Node) -> Node:
         if producer.device is user.device:

@@ -8,7 +8,7 @@ Building never computes; a Session runs what was built. The reading path is in d
 from refflow import nn, train
 from refflow.core import errors
 from refflow.core.control import group, no_op, with_dependencies
-from refflow.core.control import tuple_ as tuple  # noqa: A004  (the release's name)
+from refflow.core.control import tuple_ as tuple
 from refflow.core.convert import convert_to_tensor, op_scope, register_tensor_conversion_function
 from refflow.core.dtypes import (
     DType,
@@ -38,7 +38,7 @@ from refflow.core.dtypes import (
     uint64,
     variant,
 )
-from refflow.core.dtypes import bool_ as bool  # noqa: A004  (the release's name)
+from refflow.core.dtypes import bool_ as bool
 from refflow.core.errors import GraphError, OpError
 from refflow.core.gradients import AggregationMethod, NoGradient, RegisterGradient, gradients
 from refflow.core.graph import Graph, GraphKeys, Operation, Tensor, get_default_graph, reset_default_graph
@@ -46,39 +46,36 @@ from refflow.core.graphdef import GraphDef, NodeDef
 from refflow.core.indexed_slices import IndexedSlices, IndexedSlicesValue
 from refflow.core.opdef import define_op
 from refflow.core.shapes import Dimension, TensorShape
-from refflow.ops.array import concat, expand_dims, fill, identity, pack, pad, rank, reshape, shape, size
-from refflow.ops.array import slice_ as slice  # noqa: A004  (the release's name)
-from refflow.ops.array import split, squeeze, stop_gradient, tile, transpose, unpack
+from refflow.ops.array import expand_dims, fill, identity, rank, reshape, shape, size, squeeze, stop_gradient, tile
 from refflow.ops.constant import constant, ones, ones_like, placeholder, zeros, zeros_like
 from refflow.ops.dynamic_stitch import dynamic_stitch
-from refflow.ops.elementwise import (
-    ABS,
-    ADD,
-    DIV,
-    EQUAL,
-    EXP,
-    GREATER,
-    GREATER_EQUAL,
-    LESS,
-    LESS_EQUAL,
-    LOG,
-    MAXIMUM,
-    MINIMUM,
-    MUL,
-    NEG,
-    SELECT,
-    SIGMOID,
-    SQRT,
-    SQUARE,
-    SUB,
-    TANH,
-    add_n,
-    cast,
-)
+from refflow.ops.elementwise import ABS as abs
+from refflow.ops.elementwise import ADD as add
+from refflow.ops.elementwise import DIV as div
+from refflow.ops.elementwise import EQUAL as equal
+from refflow.ops.elementwise import EXP as exp
+from refflow.ops.elementwise import GREATER as greater
+from refflow.ops.elementwise import GREATER_EQUAL as greater_equal
+from refflow.ops.elementwise import LESS as less
+from refflow.ops.elementwise import LESS_EQUAL as less_equal
+from refflow.ops.elementwise import LOG as log
+from refflow.ops.elementwise import MAXIMUM as maximum
+from refflow.ops.elementwise import MINIMUM as minimum
+from refflow.ops.elementwise import MUL as mul
+from refflow.ops.elementwise import NEG as neg
+from refflow.ops.elementwise import SELECT as select
+from refflow.ops.elementwise import SIGMOID as sigmoid
+from refflow.ops.elementwise import SQRT as sqrt
+from refflow.ops.elementwise import SQUARE as square
+from refflow.ops.elementwise import SUB as sub
+from refflow.ops.elementwise import TANH as tanh
+from refflow.ops.elementwise import add_n, cast
 from refflow.ops.gather import gather, scatter_add, scatter_sub, scatter_update
+from refflow.ops.joining import concat, pack, pad, split, transpose, unpack
+from refflow.ops.joining import slice_ as slice
 from refflow.ops.matmul import matmul
 from refflow.ops.random import random_normal, random_uniform, set_random_seed, truncated_normal
-from refflow.ops.range import range_ as range  # noqa: A004  (the release's name)
+from refflow.ops.range import range_ as range
 from refflow.ops.reductions import argmax, reduce_max, reduce_mean, reduce_min, reduce_prod, reduce_sum
 from refflow.ops.variable import (
     Variable,

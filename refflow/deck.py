@@ -24,7 +24,8 @@ import numpy as np
 
 import refflow
 from refflow import ledger
-from refflow.core.graph import Graph, Tensor
+from refflow.core import graph as graphs
+from refflow.core.graph import Tensor
 from refflow.data import as_examples, fashion_mnist, one_hot
 from refflow.runtime.device import local_devices
 from refflow.runtime.session import Session
@@ -38,7 +39,7 @@ SPELLINGS = {"deck": "deck_program.txt", "python3": "deck_program_python3.txt"}
 class Outcome(NamedTuple):
     """What a run leaves behind."""
 
-    graph: Graph
+    graph: graphs.Graph
     devices: list[Any]
     names: dict[str, Any]  # the program's own variables
     test_accuracy: float
@@ -75,12 +76,12 @@ class _Tf:
     def __getattr__(self, name: str) -> Any:
         return getattr(refflow, name)
 
-    def Graph(self) -> Graph:  # noqa: N802  (the program's spelling)
-        graph = Graph()
+    def Graph(self) -> graphs.Graph:
+        graph = graphs.Graph()
         graph.seed = self._seed
         return graph
 
-    def Session(self, graph: Graph | None = None) -> Session:  # noqa: N802  (the program's spelling)
+    def Session(self, graph: graphs.Graph | None = None) -> Session:
         return Session(graph=graph, devices=self._devices, **self._options)
 
 

@@ -2,9 +2,10 @@
 
     python scripts/make_fashion_mnist_small.py [--path FOLDER] [--output FILE]
 
-Reads the four published files, checks them, takes as many pictures from the front of each as SMALL in
-refflow/data/fashion_mnist.py states, and packs four IDX arrays, one after another, with xz. The same liblzma
-packs the same content to the same bytes; another may pack it otherwise, and the loader checks the content.
+Run it where refflow can be imported. It reads the four published files, checks them, takes as many pictures
+from the front of each as SMALL in refflow/data/fashion_mnist.py states, and packs four IDX arrays, one after
+another, with xz. The same liblzma packs the same content to the same bytes; another may pack it otherwise, and
+the loader checks the content.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     data = cut(fashion_mnist(options.path), SMALL)
-    contents = [format_idx(a) for a in (data.train_images, data.train_labels, data.test_images, data.test_labels)]
+    contents = [format_idx(array) for array in data.arrays]
     packed = pack(contents)
     options.output.write_bytes(packed)
     print(f"{data.source}\n\n{report(data, contents)}\n\n{options.output}: {len(packed)} bytes")

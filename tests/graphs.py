@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 import refflow as tf
 
 SHAPES = [(), (3,), (1, 3), (2, 3), (2, 1)]
-UNARY = [tf.NEG, tf.ABS, tf.SQUARE, tf.EXP, tf.TANH, tf.SIGMOID, tf.nn.relu, tf.identity, tf.stop_gradient]
-BINARY = [tf.ADD, tf.SUB, tf.MUL, tf.MAXIMUM, tf.MINIMUM]
+UNARY = [tf.neg, tf.abs, tf.square, tf.exp, tf.tanh, tf.sigmoid, tf.nn.relu, tf.identity, tf.stop_gradient]
+BINARY = [tf.add, tf.sub, tf.mul, tf.maximum, tf.minimum]
 
 step = st.tuples(st.integers(0, 11), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
 programs = st.lists(step, min_size=1, max_size=25)

@@ -61,6 +61,7 @@ class DType:
 
     __slots__ = ("_enum", "_other", "as_numpy_dtype", "base_dtype", "is_ref_dtype", "kind", "name")
     _instances: dict[int, DType] = {}  # noqa: RUF012  (one table, filled by this module alone)
+    _enum: int
     as_numpy_dtype: Any
     base_dtype: DType
     is_ref_dtype: bool

@@ -51,4 +51,4 @@ def define_elementwise(
 
 
 def _broadcast_all(context: ShapeContext) -> shapes.Shape:
-    return reduce(shapes.broadcast, context.inputs)  # type: ignore[arg-type]
+    return reduce(shapes.broadcast, context.inputs)

@@ -50,7 +50,7 @@ class RegisterGradient:
         return function
 
 
-def NoGradient(op_type: str) -> None:  # noqa: N802  (the release's name)
+def NoGradient(op_type: str) -> None:
     """States that nothing flows back through ops of this type."""
     _register(op_type, None)
 

@@ -88,7 +88,7 @@ def parse_input(text: str) -> tuple[str, int]:
     name, colon, port = text.removeprefix("^").partition(":")
     if not colon:
         port = "0"
-    if not NAME.fullmatch(name) and not SCOPED_NAME.fullmatch(name) or not name:
+    if (not NAME.fullmatch(name) and not SCOPED_NAME.fullmatch(name)) or not name:
         raise NodeError(f"{text!r} does not name an output. Expected node, node:port or ^node")
     if not port.isdecimal() or (is_control and colon):
         raise NodeError(f"{text!r} does not name an output: the part after ':' must be a number")

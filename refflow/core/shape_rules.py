@@ -49,7 +49,7 @@ class ShapeContext:
 
     def dims(self, name: str) -> Shape:
         """The shape of the input called `name`."""
-        return self.inputs[self._places[name]]  # type: ignore[call-overload, return-value]
+        return self.inputs[self._places[name]]  # type: ignore[return-value]
 
     def list_dims(self, name: str) -> list[Shape]:
         """The shapes of a list input."""

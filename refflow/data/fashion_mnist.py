@@ -1,12 +1,12 @@
 """Fashion-MNIST: 70,000 pictures of clothes, 28 x 28 grey pixels each, in ten classes.
 
-    train_images  uint8 [60000, 28, 28]   0 is the empty background, 255 the darkest cloth
+    train_images  uint8 [60000, 28, 28]   0 is the background
     train_labels  uint8 [60000]           0..9, the place in LABELS
     test_images, test_labels              the same of 10,000 other pictures
 
-By H. Xiao, K. Rasul and R. Vollgraf (arXiv:1708.07747, 2017); the licence is beside this file. The publisher's
-four gzip files have been packed anew by others, Debian among them: other bytes, same content. So what is
-checked is the SHA-256 of each file's *unpacked* content, which is the same for all of them.
+By H. Xiao, K. Rasul and R. Vollgraf (arXiv:1708.07747, 2017); the licence is beside this file. Debian has
+packed the publisher's four files anew: other .gz bytes, same content. So what is checked is the SHA-256 of
+each file's *unpacked* content, one rule for both.
 
 The package carries a subset, the first 10,000 training and the first 2,000 test pictures in published order:
 four IDX arrays, one after another, in one xz file. scripts/make_fashion_mnist_small.py makes it.
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import math
 import os
 import tempfile
 import time
@@ -28,7 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from refflow.data.idx import DataError, gunzip, idx_size, parse_idx
 
@@ -49,29 +48,44 @@ class Part(NamedTuple):
         return self.name + ".gz"
 
 
-# In the order of FashionMnist's fields.
-FULL = (
-    Part("train-images-idx3-ubyte", (60_000, 28, 28), "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
-    Part("train-labels-idx1-ubyte", (60_000,), "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
-    Part("t10k-images-idx3-ubyte", (10_000, 28, 28), "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
-    Part("t10k-labels-idx1-ubyte", (10_000,), "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
-)  # fmt: skip
-SMALL = (
-    Part("train-images-idx3-ubyte", (10_000, 28, 28), ""),
-    Part("train-labels-idx1-ubyte", (10_000,), ""),
-    Part("t10k-images-idx3-ubyte", (2_000, 28, 28), ""),
-    Part("t10k-labels-idx1-ubyte", (2_000,), ""),
-)  # fmt: skip
+def parts_of(train: int, test: int, *sha256s: str) -> tuple[Part, ...]:
+    """The four arrays of a set with so many pictures, in the order of FashionMnist's fields."""
+    kinds = (
+        ("train-images-idx3-ubyte", (train, 28, 28)),
+        ("train-labels-idx1-ubyte", (train,)),
+        ("t10k-images-idx3-ubyte", (test, 28, 28)),
+        ("t10k-labels-idx1-ubyte", (test,)),
+    )
+    return tuple(Part(*kind, sha256) for kind, sha256 in zip(kinds, sha256s, strict=True))
+
+
+FULL = parts_of(
+    60_000,
+    10_000,
+    "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+)
+SMALL = parts_of(
+    10_000,
+    2_000,
+    "ed2e37ed5a3a57d212141a69fe0a0de5a7126ffba14ac3f7e76f5f52cc04b1f0",
+    "a69f2dad024ca220a8c4d85f621fdf929042d40c444abde2868903e9220ad517",
+    "862035b0a96959b614c9574f4c2b0ae9584ca234813e8d6d7adb7838b12ca46b",
+    "aa3f574d30afaf0d4d9da084a6f8541771e20693d6a97fae6e9a4953fca8f078",
+)
 
 EMBEDDED = Path(__file__).with_name("fashion_mnist_small.idx.xz")
 VARIABLE = "REFFLOW_DATA"
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # of the package dataset-fashion-mnist
-BASE_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"  # the publisher's; he offers no https
+# The publisher's address. It is plain http; the checksums guard what arrives.
+BASE_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 
 ADVICE = (
-    "Install the four files with `apt install dataset-fashion-mnist`, or name the folder that has them as path or "
-    f"in {VARIABLE}, or let fashion_mnist(download=True) fetch them (30 MB); or ask for the subset in this package "
-    'with fashion_mnist(size="small").'
+    "Install the four files with `apt install dataset-fashion-mnist`, or name the folder that has them as "
+    f"path or in {VARIABLE}, or let fashion_mnist(download=True) fetch them (30 MB); or ask for the subset in "
+    'this package with fashion_mnist(size="small").'
 )
 
 
@@ -80,10 +94,15 @@ class FashionMnist:
     """The pictures and their labels; the arrays are read-only. `source` says where they were read."""
 
     train_images: NDArray[np.uint8]  # [N, 28, 28]
-    train_labels: NDArray[np.uint8]  # [N]          0..9
-    test_images: NDArray[np.uint8]   # [M, 28, 28]
-    test_labels: NDArray[np.uint8]   # [M]
+    train_labels: NDArray[np.uint8]  # [N]  0..9
+    test_images: NDArray[np.uint8]  # [M, 28, 28]
+    test_labels: NDArray[np.uint8]  # [M]  0..9
     source: str
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.uint8], ...]:
+        """All four, in order."""
+        return self.train_images, self.train_labels, self.test_images, self.test_labels
 
     def __repr__(self) -> str:
         return f"FashionMnist({len(self.train_labels)} training, {len(self.test_labels)} test, {self.source})"
@@ -133,7 +152,7 @@ def load(folder: Path, parts: Sequence[Part]) -> FashionMnist:
         with open(folder / part.filename, "rb") as packed:
             where = str(folder / part.filename)
             arrays.append(checked(gunzip(packed, idx_size(part.shape), where), part, where))
-    return FashionMnist(*arrays, source=str(folder))
+    return _from_arrays(arrays, str(folder))
 
 
 def checked(data: bytes, part: Part, where: str) -> NDArray[np.uint8]:
@@ -142,22 +161,22 @@ def checked(data: bytes, part: Part, where: str) -> NDArray[np.uint8]:
     if array.ndim == 1 and array.max() >= len(LABELS):
         at = int(np.argmax(array >= len(LABELS)))
         raise DataError(
-            f"{where}: label {at} is {array[at]}, but expected 0..{len(LABELS) - 1}. Give the unchanged published file."
+            f"{where}: label {at} is {array[at]}, but expected 0..{len(LABELS) - 1}. "
+            "Replace it by the published file."
         )
     digest = hashlib.sha256(data).hexdigest()
     if digest != part.sha256:
         raise DataError(
             f"{where}: the unpacked content has SHA-256 {digest}, but expected {part.sha256}. "
-            "Copy or download the file again."
+            "Replace it by the published file."
         )
     return array
 
 
 def cut(data: FashionMnist, parts: Sequence[Part]) -> FashionMnist:
     """As many pictures from the front of `data` as `parts` states."""
-    arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
-    firsts = [array[: part.shape[0]] for array, part in zip(arrays, parts, strict=True)]
-    return FashionMnist(*firsts, source=f"the first {len(firsts[1])} and {len(firsts[3])} of {data.source}")
+    firsts = [array[: part.shape[0]] for array, part in zip(data.arrays, parts, strict=True)]
+    return _from_arrays(firsts, f"the first {len(firsts[1])} and {len(firsts[3])} of {data.source}")
 
 
 def fetch(
@@ -168,10 +187,11 @@ def fetch(
     timeout: float = 30,
     patience: float = 900,
 ) -> Path:
-    """Downloads what the folder, by default the user's cache, lacks of the four files, and returns the folder.
+    """The folder, by default the user's cache, once the files that it lacks are downloaded into it.
 
-    A file appears there only whole and checked. timeout: seconds of silence that are borne; patience: seconds
-    that one file may take.
+    A file appears there only whole and checked; one that is there stays.
+
+    timeout: seconds of silence that are borne. patience: seconds that one file may take.
     """
     folder = cache_folder() if folder is None else folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -180,7 +200,7 @@ def fetch(
             continue
         url = base_url.rstrip("/") + "/" + part.filename
         size = idx_size(part.shape)
-        packed = _receive(url, size, timeout, patience)
+        packed = _receive(url, size + 4096, timeout, patience)  # gzip adds less than that
         checked(gunzip(io.BytesIO(packed), size, url), part, url)
         with tempfile.TemporaryDirectory(dir=folder) as unfinished:
             new = Path(unfinished) / part.filename
@@ -195,49 +215,23 @@ def cache_folder() -> Path:
     return (Path(root) if os.path.isabs(root) else Path.home() / ".cache") / "refflow" / "fashion-mnist"
 
 
-def as_examples(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Each picture as one row of inputs, (x - 127.5) / 255: from -0.5 for the background to 0.5.
-
-    >>> as_examples(np.array([[[0, 51], [204, 255]]], np.uint8)).round(3).tolist()
-    [[-0.5, -0.30000001192092896, 0.30000001192092896, 0.5]]
-    """
-    images = np.asarray(images)
-    if images.dtype != np.uint8 or images.ndim != 3:
-        raise ValueError(
-            f"as_examples: images are {images.dtype}{list(images.shape)}, but expected uint8[N, H, W]. "
-            "Give the pictures as fashion_mnist returns them; of one picture, images[n : n + 1]."
-        )
-    rows = images.reshape(len(images), math.prod(images.shape[1:]))         # [N, H * W]
-    return (rows.astype(np.float32) - np.float32(127.5)) / np.float32(255)  # [N, H * W]  in [-0.5, 0.5]
-
-
-def one_hot(labels: ArrayLike, num_labels: int = len(LABELS)) -> NDArray[np.float32]:
-    """One row for each label: 1 at the label's place, 0 elsewhere.
-
-    >>> one_hot([2, 0], num_labels=3).tolist()
-    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
-    """
-    labels = np.asarray(labels)
-    if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1:
-        raise ValueError(f"one_hot: labels are {labels.dtype}{list(labels.shape)}, but expected integers [N].")
-    outside = np.flatnonzero((labels < 0) | (labels >= num_labels))
-    if outside.size:
-        at = outside[0]
-        raise ValueError(
-            f"one_hot: label {at} is {labels[at]}, but expected 0..{num_labels - 1}. Check num_labels = {num_labels}."
-        )
-    rows = np.zeros((len(labels), num_labels), np.float32)  # [N, K]
-    rows[np.arange(len(labels)), labels] = 1
-    return rows
-
-
 def _embedded(parts: Sequence[Part]) -> FashionMnist:
     """The subset that is in the package."""
     import lzma  # only here: a few builds of Python lack it
 
-    with lzma.open(EMBEDDED) as unpacked:
-        arrays = [checked(unpacked.read(idx_size(p.shape)), p, f"{EMBEDDED}, {p.name}") for p in parts]
-    return FashionMnist(*arrays, source="the subset in refflow")
+    try:
+        with lzma.open(EMBEDDED) as unpacked:
+            arrays = [checked(unpacked.read(idx_size(p.shape)), p, f"{p.name} in {EMBEDDED}") for p in parts]
+    except (lzma.LZMAError, EOFError) as error:
+        raise DataError(
+            f"{EMBEDDED}: expected an xz file, but it cannot be unpacked: {error}. Install refflow again."
+        ) from error
+    return _from_arrays(arrays, "the subset in refflow")
+
+
+def _from_arrays(arrays: Sequence[NDArray[np.uint8]], source: str) -> FashionMnist:
+    train_images, train_labels, test_images, test_labels = arrays
+    return FashionMnist(train_images, train_labels, test_images, test_labels, source)
 
 
 def _lacks(folder: Path) -> str:
@@ -273,7 +267,7 @@ def _find(download: bool) -> Path:
 
 
 def _receive(url: str, limit: int, timeout: float, patience: float) -> bytes:
-    """The bytes at `url`, which must be no more than `limit`."""
+    """The bytes at `url`, of which there must be no more than `limit`."""
     import http.client
     import urllib.request
 
@@ -281,10 +275,10 @@ def _receive(url: str, limit: int, timeout: float, patience: float) -> bytes:
     received = bytearray()
     try:
         with urllib.request.urlopen(url, timeout=timeout) as response:
-            while piece := response.read1(1 << 16):  # read1 returns what is there, so a slow drip meets the deadline
+            while piece := response.read1(1 << 16):  # what is there by now: a slow drip meets the deadline
                 received += piece
                 if len(received) > limit:
-                    raise DataError(f"{url}: more than {limit} bytes, the size once unpacked. Expected a gzip file.")
+                    raise DataError(f"{url}: got more than {limit} bytes, but expected a gzip file of fewer.")
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"not complete after {patience:g} s")
     except (OSError, http.client.HTTPException) as error:

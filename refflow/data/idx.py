@@ -51,7 +51,7 @@ def format_idx(array: NDArray[np.uint8]) -> bytes:
 
 
 def parse_idx(data: bytes, shape: tuple[int, ...], where: str) -> NDArray[np.uint8]:
-    """The array in `data`, which must hold a uint8 array of exactly this shape. It is read-only: a view of `data`.
+    """The uint8 array in `data`, which must have exactly this shape. It is a view of `data`, hence read-only.
 
     where: what to call the data in an error.
 
@@ -63,32 +63,33 @@ def parse_idx(data: bytes, shape: tuple[int, ...], where: str) -> NDArray[np.uin
     if data[:4] != header[:4]:
         raise DataError(
             f"{where}: the first bytes are '{data[:4].hex(' ')}', but expected '{header[:4].hex(' ')}', "
-            f"an IDX array of uint8 with rank {len(shape)}. Give the unchanged published file."
+            f"an IDX array of uint8 with rank {len(shape)}. Replace it by the published file."
         )
     if len(data) >= start and data[:start] != header:
         claimed = struct.unpack_from(f">{len(shape)}I", data, 4)
         raise DataError(
             f"{where}: the header says shape {_sizes(claimed)}, but expected {_sizes(shape)}. "
-            "Give the unchanged published file."
+            "Replace it by the published file."
         )
     expected = idx_size(shape)
     if len(data) != expected:
         got = f"more than {expected}" if len(data) > expected else f"{len(data)}"
         raise DataError(
             f"{where}: {got} bytes once unpacked, but expected {expected}: a header of {start} and "
-            f"{_sizes(shape)} elements. Copy or download the file again."
+            f"{_sizes(shape)} elements. Replace it by the published file."
         )
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
 def gunzip(packed: BinaryIO, limit: int, where: str) -> bytes:
-    """What the gzip stream `packed` holds, cut off one byte past `limit`: enough to see that it is too long."""
+    """What the gzip stream holds, cut off one byte past `limit`: enough to see that it is too long."""
     try:
         with gzip.open(packed) as unpacked:
             return unpacked.read(limit + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(
-            f"{where}: expected a gzip file, but it cannot be unpacked: {error}. Copy or download the file again."
+            f"{where}: expected a gzip file, but it cannot be unpacked: {error}. "
+            "Replace it by the published file."
         ) from error
 
 

@@ -1,6 +1,6 @@
 """Which operations there are: a page for each op of substance, a table for each family of one-liners."""
 
-from refflow.ops import (  # noqa: F401  (importing a page registers its ops)
+from refflow.ops import (
     array,
     broadcast,
     constant,
@@ -8,6 +8,7 @@ from refflow.ops import (  # noqa: F401  (importing a page registers its ops)
     dynamic_stitch,
     elementwise,
     gather,
+    joining,
     matmul,
     operators,
     random,

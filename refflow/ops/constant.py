@@ -38,7 +38,7 @@ def _const_shape(context: ShapeContext) -> shapes.Shape:
     return context.attrs["value"].shape
 
 
-CONST.case("S12", "the value is the attribute", value=np.float32([1, 2]), dtype="float32", output=[1, 2])
+CONST.case("S12", "the value is the attribute", value=np.array([1, 2], np.float32), dtype="float32", output=[1, 2])
 
 
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str = "Const") -> Tensor:
@@ -164,7 +164,7 @@ def _convert_value(value: Any, dtype: DType | None, name: str | None, as_ref: bo
 
 def _convert_list(value: Any, dtype: DType | None, name: str | None, as_ref: bool) -> Any:
     if any(isinstance(item, Tensor) for item in value):
-        from refflow.ops.array import pack
+        from refflow.ops.joining import pack
 
         tensors = [convert_to_tensor(item, dtype) for item in value]
         return pack(tensors, name=name or "packed")

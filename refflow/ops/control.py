@@ -11,6 +11,8 @@ Next: runtime/prune.py.
 
 from __future__ import annotations
 
+from typing import Any
+
 from refflow.core.opdef import define_op
 from refflow.core.signature import Attr
 
@@ -25,7 +27,7 @@ def no_op_kernel():
 
 NO_OP.case("W03", "nothing comes out")
 
-_ENDS = {
+_ENDS: dict[str, Any] = {
     "tensor_name": Attr("string"),
     "send_device": Attr("string"),
     "send_device_incarnation": Attr("int"),

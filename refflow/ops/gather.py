@@ -20,7 +20,8 @@ from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
-from refflow.ops.array import concat, reshape, shape, size
+from refflow.ops.array import reshape, shape, size
+from refflow.ops.joining import concat
 
 GATHER = define_op("Gather", "params: Tparams, indices: Tindices -> output: Tparams", Tparams=Attr("type"),
                    Tindices=INDICES, validate_indices=True, source=("W32", "S50e", "O04"))  # fmt: skip
@@ -59,15 +60,15 @@ def _gather_gradient(op, dy):
 
 
 def _tail(sizes: Tensor) -> Tensor:
-    from refflow.ops.array import slice_
+    from refflow.ops.joining import slice_
 
     return slice_(sizes, [1], [-1])
 
 
-GATHER.case("W32", "rows by number", params=[[1, 2], [3, 4], [5, 6]], indices=np.int32([2, 0, 2]),
+GATHER.case("W32", "rows by number", params=[[1, 2], [3, 4], [5, 6]], indices=np.array([2, 0, 2], np.int32),
             output=[[5, 6], [1, 2], [5, 6]])  # fmt: skip
-GATHER.case("W32", "rows exist", params=[[1, 2]], indices=np.int32([1]), error="indices[0] = 1 is not in [0, 1)")
-GATHER.case("W32", "nothing counts from the end", params=[1, 2], indices=np.int32([-1]),
+GATHER.case("W32", "rows exist", params=[[1, 2]], indices=np.array([1], np.int32), error="indices[0] = 1 is not in [0, 1)")
+GATHER.case("W32", "nothing counts from the end", params=[1, 2], indices=np.array([-1], np.int32),
             error="indices[0] = -1 is not in [0, 2)")  # fmt: skip
 
 
@@ -130,12 +131,12 @@ for _op in (SCATTER_UPDATE, SCATTER_ADD, SCATTER_SUB):
     _op.no_gradient()
     _op.shape(_scatter_shape)
 
-SCATTER_UPDATE.case("O04", "other rows stay", ref=[1, 2, 3], indices=np.int32([1]), updates=[9], output_ref=[1, 9, 3])
-SCATTER_ADD.case("O04", "an index may come twice", ref=[1, 2, 3], indices=np.int32([0, 0]), updates=[10, 20],
+SCATTER_UPDATE.case("O04", "other rows stay", ref=[1, 2, 3], indices=np.array([1], np.int32), updates=[9], output_ref=[1, 9, 3])
+SCATTER_ADD.case("O04", "an index may come twice", ref=[1, 2, 3], indices=np.array([0, 0], np.int32), updates=[10, 20],
                  output_ref=[31, 2, 3])  # fmt: skip
-SCATTER_SUB.case("O04", "an index may come twice", ref=[1, 2, 3], indices=np.int32([2, 2]), updates=[1, 1],
+SCATTER_SUB.case("O04", "an index may come twice", ref=[1, 2, 3], indices=np.array([2, 2], np.int32), updates=[1, 1],
                  output_ref=[1, 2, 1])  # fmt: skip
-SCATTER_SUB.case("O04", "a row for each index", ref=[[1, 2]], indices=np.int32([0]), updates=[1],
+SCATTER_SUB.case("O04", "a row for each index", ref=[[1, 2]], indices=np.array([0], np.int32), updates=[1],
                  error="updates has shape [1], but indices [1] into a variable [1, 2] need [1, 2]")  # fmt: skip
 
 
@@ -189,7 +190,7 @@ def _unsorted_segment_sum_gradient(op, dy):
 
 
 UNSORTED_SEGMENT_SUM.case("W32", "rows with one id are added", data=[[1, 2], [3, 4], [5, 6]],
-                          segment_ids=np.int32([1, 0, 1]), num_segments=3,
+                          segment_ids=np.array([1, 0, 1], np.int32), num_segments=3,
                           output=[[3, 4], [6, 8], [0, 0]])  # fmt: skip
 
 
@@ -197,7 +198,8 @@ def _slices_to_tensor(value: IndexedSlices, dtype: DType | None, name: str | Non
     """The dense tensor that the slices are a part of."""
     if value.dense_shape is None:
         raise ValueError(f"{value!r} has no dense_shape, so it cannot become a tensor")
-    from refflow.ops.array import slice_, squeeze
+    from refflow.ops.array import squeeze
+    from refflow.ops.joining import slice_
 
     rows = squeeze(slice_(value.dense_shape, [0], [1]), [0])
     dense = UNSORTED_SEGMENT_SUM(value.values, value.indices, rows, name=name)

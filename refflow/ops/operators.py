@@ -17,7 +17,8 @@ from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.errors import DTypeError
 from refflow.core.graph import Tensor
 from refflow.ops import elementwise
-from refflow.ops.array import identity, slice_, squeeze
+from refflow.ops.array import identity, squeeze
+from refflow.ops.joining import slice_
 from refflow.ops.matmul import matmul
 from refflow.ops.variable import Variable
 
@@ -66,7 +67,7 @@ def _rmatmul(y: Any, x: Any) -> Tensor:
 
 def _getitem(tensor: Any, key: Any) -> Tensor:
     """Ints and slices of step 1: a Slice, then a Squeeze of the axes that an int chose."""
-    keys = key if isinstance(key, tuple) else (key,)
+    keys: Any = key if isinstance(key, tuple) else (key,)
     with op_scope([tensor], None, "Slice") as scope:
         tensor = convert_to_tensor(tensor)
         if tensor.dims is None:
@@ -118,15 +119,18 @@ def _extent(key: Any, length: int | None, name: str) -> tuple[int, int]:
     return start, -1 if key.stop is None else max(0, key.stop - start)
 
 
-for _owner in (Tensor, Variable):
-    for _name, _op_def in (_BINARY | _COMPARE).items():
-        _node = _NODE_NAMES.get(_name, _name)
-        setattr(_owner, f"__{_name}__", _binary(_node, _op_def))
-        if _name in _BINARY:
-            setattr(_owner, f"__r{_name}__", _reflected(_node, _op_def))
-    _owner.__neg__ = lambda self: elementwise.NEG(convert_to_tensor(self))  # type: ignore[attr-defined, union-attr]
-    _owner.__abs__ = lambda self: elementwise.ABS(convert_to_tensor(self))  # type: ignore[attr-defined, union-attr]
-    _owner.__matmul__ = _matmul  # type: ignore[attr-defined, union-attr]
-    _owner.__rmatmul__ = _rmatmul  # type: ignore[attr-defined, union-attr]
-    _owner.__getitem__ = _getitem  # type: ignore[attr-defined, union-attr]
-Variable.__array_priority__ = 100  # type: ignore[attr-defined]
+def _operators() -> dict[str, Callable[..., Any]]:
+    found: dict[str, Callable[..., Any]] = {"matmul": _matmul, "rmatmul": _rmatmul, "getitem": _getitem}
+    for name, op_def in (_BINARY | _COMPARE).items():
+        node = _NODE_NAMES.get(name, name)
+        found[name] = _binary(node, op_def)
+        if name in _BINARY:
+            found["r" + name] = _reflected(node, op_def)
+    found["neg"] = lambda x: elementwise.NEG(convert_to_tensor(x))
+    found["abs"] = lambda x: elementwise.ABS(convert_to_tensor(x))
+    return found
+
+
+for _name, _function in _operators().items():
+    for _owner in (Tensor, Variable):
+        setattr(_owner, f"__{_name}__", _function)

@@ -84,5 +84,5 @@ def box_muller(u1: np.ndarray, u2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two independent normal numbers from two uniform ones; the sine's result is the first."""
     number = u1.dtype.type
     radius = np.sqrt(number(-2) * np.log(np.maximum(u1, number(1e-7))))  # 0 has no logarithm
-    angle = number(2 * np.pi) * u2
+    angle = (2 * np.pi * u2.astype(np.float64)).astype(number)  # the release multiplies in double precision
     return np.sin(angle) * radius, np.cos(angle) * radius

@@ -210,6 +210,8 @@ class Variable:
     def get_shape(self) -> shapes.TensorShape:
         return self._variable.get_shape()
 
+    __array_priority__ = 100  # arrays leave arithmetic to the variable
+
     def __bool__(self) -> bool:
         return bool(self._variable)
 

@@ -116,7 +116,7 @@ class GpuDevice(Device):
 
         return torch.empty(shape, dtype=getattr(torch, dtype.name), device=self._target)
 
-    def from_host(self, array: np.ndarray) -> Any:
+    def from_host(self, array: Any) -> Any:
         import torch
 
         array = np.ascontiguousarray(array).reshape(np.shape(array))

@@ -11,6 +11,7 @@ Next: runtime/executor.py.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -43,7 +44,7 @@ def op_state(node: Node, states: OpStates) -> dict[str, Any]:
     if make is None:
         return {}
     if node.name not in states:
-        names = make.__init__.__code__.co_varnames[1:] if isinstance(make, type) else make.__code__.co_varnames
+        names = inspect.signature(make).parameters
         states[node.name] = make(**{k: node.attrs[k] for k in names if k in node.attrs})
     return {"state": states[node.name]}
 

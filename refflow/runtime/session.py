@@ -24,9 +24,10 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.dtypes import string
-from refflow.core.graph import Graph, Operation, Tensor, default_sessions, get_default_graph
+from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices, IndexedSlicesValue
 from refflow.core.shapes import Shape
+from refflow.core.tensor import default_sessions
 from refflow.runtime import place as place_module
 from refflow.runtime.config import ConfigProto
 from refflow.runtime.device import Device, local_devices
@@ -295,7 +296,7 @@ class _Step:
         if isinstance(executable, Executor):
             self._run = lambda feeds: _run_logged(session, executable, feeds)
         else:
-            self._run = executable.run  # type: ignore[assignment]
+            self._run = executable.run
         self._assemble = signature.assemble
 
     def __call__(self, feeds: Sequence[Any]) -> Any:

@@ -50,7 +50,7 @@ def test_outputs_that_ys_do_not_use_count_as_zero():  # [W31]
 
 
 def test_rows_stay_sparse_and_are_laid_end_to_end():  # [W32, S50e]
-    table = tf.Variable(np.float32([[1, 2], [3, 4], [5, 6]]))
+    table = tf.Variable(np.array([[1, 2], [3, 4], [5, 6]], np.float32))
     y = tf.gather(table, [0, 2]) * 2.0 + tf.gather(table, [2, 2])
     (slices,) = tf.gradients(y, table)
     assert isinstance(slices, tf.IndexedSlices)
@@ -62,13 +62,13 @@ def test_rows_stay_sparse_and_are_laid_end_to_end():  # [W32, S50e]
 
 
 def test_rows_and_a_dense_gradient_add_up():  # [W32]
-    table = tf.Variable(np.float32([[1], [2]]))
+    table = tf.Variable(np.array([[1], [2]], np.float32))
     (slices,) = tf.gradients([tf.gather(table, [1]), table * 3.0], table)
     assert run(tf.convert_to_tensor(slices))[0].tolist() == [[3], [4]]
 
 
 def test_only_the_rows_that_were_used_change():  # [S50e]
-    table = tf.Variable(np.float32([[1], [2], [3]]))
+    table = tf.Variable(np.array([[1], [2], [3]], np.float32))
     step = tf.train.GradientDescentOptimizer(0.5).minimize(tf.reduce_sum(tf.gather(table, [1, 1])))
     with tf.Session() as session:
         session.run(tf.initialize_all_variables())
@@ -174,7 +174,7 @@ def test_a_registered_gradient_agrees_with_differences(op, case, rng):  # [S49, 
 
     for arg, value in zip(op.inputs, grouped, strict=True):
         arguments.append([hole(v) for v in value] if isinstance(value, list) else hole(value, arg.name == "labels"))
-    kept = {k: v for k, v in attrs.items() if op.attrs[k].kind != "type" or k in case.attrs and k != "T"}
+    kept = {k: v for k, v in attrs.items() if op.attrs[k].kind != "type" or (k in case.attrs and k != "T")}
     if op.name == "Cast":
         kept = {"DstT": tf.float64}
     result = op(*arguments, **{k: v for k, v in kept.items() if k not in ("T", "SrcT", "Tparams")})

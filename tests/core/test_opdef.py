@@ -96,7 +96,7 @@ def test_an_op_page_is_whole(op):  # [S43]
 
 @pytest.mark.parametrize("op", [op for op in registered_ops() if op.formula], ids=lambda op: op.name)
 def test_a_formula_is_read_the_same_by_all_its_readers(op):
-    arrays = [np.float32([0.5, 2.0, 3.0]) + i for i in range(len(op.formula.parameters))]
+    arrays = [np.array([0.5, 2.0, 3.0], np.float32) + i for i in range(len(op.formula.parameters))]
     if op.name == "ReluGrad":
         arrays = arrays[::-1]
     wanted = eval(  # the text is Python; with these names it is also NumPy

@@ -1,0 +1,223 @@
+"""The parts of a graph: tensors are its edges, operations its nodes [W02, S38].
+
+    Operation   one use of an op type: name, inputs, attributes, requested device. Computes when run.
+    Tensor      one output of an operation: an element type and a static shape, but no value.
+
+Next: core/graph.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from refflow.core import errors, shapes
+from refflow.core.dtypes import DType
+from refflow.core.graphdef import NodeDef
+from refflow.core.scopes import LocalStack
+from refflow.core.shapes import TensorShape
+
+if TYPE_CHECKING:
+    from refflow.core.graph import Graph
+    from refflow.core.opdef import OpDef
+
+default_sessions: LocalStack[Any] = LocalStack(None)
+
+
+def default_session(session: Any, what: str) -> Any:
+    """`session`, or the innermost default one."""
+    found = session if session is not None else default_sessions.top()
+    if found is None:
+        raise ValueError(
+            f"cannot {what}: there is no default session. Use `with tf.Session() as session:`, or pass session="
+        )
+    return found
+
+
+class Tensor:
+    """A symbolic handle to one output of an operation. Session.run gives it a value."""
+
+    __slots__ = ("__weakref__", "_consumers", "_dtype", "_op", "_shape", "_value_index", "constant")
+    # Arithmetic looks left first; without this NumPy arrays would take a Tensor apart elementwise.
+    __array_priority__ = 100
+
+    def __init__(self, op: Operation, value_index: int, dtype: DType):
+        self._op = op
+        self._value_index = value_index
+        self._dtype = dtype
+        self._shape: shapes.Shape = None
+        self._consumers: list[Operation] = []
+        self.constant: Any = None  # the value, once somebody found that it is known before the run
+
+    @property
+    def op(self) -> Operation:
+        return self._op
+
+    @property
+    def value_index(self) -> int:
+        return self._value_index
+
+    @property
+    def dtype(self) -> DType:
+        return self._dtype
+
+    @property
+    def graph(self) -> Graph:
+        return self._op.graph
+
+    @property
+    def name(self) -> str:
+        return f"{self._op.name}:{self._value_index}"
+
+    @property
+    def device(self) -> str:
+        return self._op.device
+
+    @property
+    def dims(self) -> shapes.Shape:
+        """The static shape as a plain tuple, None where the rank is unknown."""
+        return self._shape
+
+    def get_shape(self) -> TensorShape:
+        return TensorShape._of(self._shape)
+
+    def set_shape(self, shape: Any) -> None:
+        """Adds what the caller knows of the shape; ShapeError if it contradicts."""
+        try:
+            self._shape = shapes.merge(self._shape, TensorShape(shape).as_tuple)
+        except errors.ShapeError as error:
+            raise errors.ShapeError(f"set_shape on {self.name!r}: {error}") from None
+
+    def consumers(self) -> list[Operation]:
+        return list(self._consumers)
+
+    def eval(self, feed_dict: Any = None, session: Any = None) -> Any:
+        """The value, computed in `session` or in the default one."""
+        return default_session(session, f"evaluate {self.name!r}").run(self, feed_dict)
+
+    def __repr__(self) -> str:
+        return f"<tf.Tensor {self.name!r} shape={shapes.text(self._shape)} dtype={self._dtype.name}>"
+
+    # Identity, not elementwise comparison: a tensor must work as a dictionary key [W81].
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"{self.name!r} has no truth value: it is a node of a graph and holds no number yet. "
+            "Compare with `is None`, or run it in a session, or use cond() to branch inside the graph"
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        raise TypeError(f"{self.name!r} cannot be iterated: it holds no values. Use unpack() to split it")
+
+    if TYPE_CHECKING:  # ops/operators.py gives these their meaning; the core knows no operation
+
+        def _operator(self, other: Any = None) -> Any: ...
+
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _operator
+        __matmul__ = __rmatmul__ = __lt__ = __le__ = __gt__ = __ge__ = __getitem__ = _operator
+
+        def __neg__(self) -> Any: ...
+
+        def __abs__(self) -> Any: ...
+
+    def __len__(self) -> int:
+        raise TypeError(f"{self.name!r} has no len(): use get_shape(), or shape() inside the graph")
+
+
+class Ports(list):
+    """An operation's inputs or outputs: by position, or by the name that the signature gives them."""
+
+    def __init__(self, tensors: Sequence[Tensor], op: Operation, outputs: bool):
+        super().__init__(tensors)
+        self._op, self._outputs = op, outputs
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            places = self._op.op_def.places(self._op.attrs, outputs=self._outputs)
+            place = places[key]
+            return list.__getitem__(self, place)
+        return list.__getitem__(self, key)
+
+
+class Operation:
+    """A node: one use of an op type. Hashable by identity."""
+
+    __slots__ = (
+        "__weakref__", "_device", "_id", "_name", "_stack", "attrs", "control_inputs", "graph",
+        "inputs", "op_def", "original_op", "outputs",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        graph: Graph,
+        name: str,
+        op_def: OpDef,
+        inputs: Sequence[Tensor],
+        attrs: dict[str, Any],
+        output_types: Sequence[DType],
+        control_inputs: Sequence[Operation],
+        stack: tuple[Any, ...],
+    ):
+        self.graph = graph
+        self.op_def = op_def
+        self.attrs = attrs
+        self.inputs = Ports(inputs, self, outputs=False)
+        self.outputs = Ports([Tensor(self, i, t) for i, t in enumerate(output_types)], self, outputs=True)
+        self.control_inputs = list(control_inputs)
+        self.original_op: Operation | None = None
+        self._id = 0
+        self._name = name
+        self._device = ""
+        self._stack = stack
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def type(self) -> str:
+        return self.op_def.name
+
+    @property
+    def device(self) -> str:
+        """The requested device, possibly a partial name."""
+        return self._device
+
+    def _set_device(self, device: Any) -> None:
+        self._device = str(device or "")
+
+    @property
+    def node_def(self) -> NodeDef:
+        data = [t.name if t.value_index else t.op.name for t in self.inputs]
+        control = [f"^{op.name}" for op in self.control_inputs]
+        return NodeDef(self._name, self.type, data + control, self._device, self.attrs)
+
+    def get_attr(self, name: str) -> Any:
+        if name not in self.attrs:
+            raise ValueError(f"{self.type} {self._name!r} has no attribute {name!r}. It has: {', '.join(self.attrs)}")
+        return self.attrs[name]
+
+    def values(self) -> tuple[Tensor, ...]:
+        return tuple(self.outputs)
+
+    @property
+    def traceback(self) -> list[errors.Frame]:
+        """The Python call stack that built this node, outermost first."""
+        return errors.frames(self._stack)
+
+    @property
+    def user_frame(self) -> errors.Frame | None:
+        """The line of the user's program that built this node."""
+        return errors.user_frame(self._stack)
+
+    def run(self, feed_dict: Any = None, session: Any = None) -> None:
+        """Runs this operation in `session` or in the default one."""
+        default_session(session, f"run {self._name!r}").run(self, feed_dict)
+
+    def __repr__(self) -> str:
+        return f"<tf.Operation {self._name!r} type={self.type}>"

@@ -1,0 +1,331 @@
+"""Cutting and joining: slices, padding, concatenation, splitting, and the order of the axes.
+
+Next: ops/broadcast.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refflow.core import shapes
+from refflow.core.convert import convert_to_tensor
+from refflow.core.dtypes import INDICES, int32
+from refflow.core.errors import ShapeError
+from refflow.core.graph import Tensor
+from refflow.core.opdef import define_op
+from refflow.core.shape_rules import ShapeContext, axes_of
+from refflow.core.signature import Attr
+from refflow.ops.array import ANY, INDEX, identity, rank, reshape, shape, size
+
+SLICE = define_op("Slice", "input: T, begin: Index[R], size: Index[R] -> output: T", T=ANY,
+                  Index=Attr("type", allowed=INDICES), source=("W06",))  # fmt: skip
+PAD = define_op("Pad", "input: T, paddings: int32[R, 2] -> output: T", T=ANY, source=("W06",))
+CONCAT = define_op("Concat", "concat_dim: int32[], values: N * T -> output: T", N=Attr("int", minimum=1), T=ANY,
+                   source=("W06", "W32", "E22"))  # fmt: skip
+SPLIT = define_op("Split", "split_dim: int32[], value: T -> output: num_split * T", num_split=Attr("int", minimum=1),
+                  T=ANY, source=("W06", "W31", "E22"))  # fmt: skip
+PACK = define_op("Pack", "values: N * T[...S] -> output: T", N=Attr("int", minimum=1), T=ANY, source=("W06",))
+UNPACK = define_op("Unpack", "value: T -> output: num * T", num=Attr("int", minimum=0), T=ANY, source=("W06",))
+TRANSPOSE = define_op("Transpose", "x: T, perm: Tperm[R] -> y: T", T=ANY, Tperm=INDEX, source=("W06",))
+
+
+@SLICE.kernel
+def slice_kernel(input, begin, size):
+    stops = [d if s == -1 else b + s for b, s, d in zip(begin, size, input.shape, strict=True)]
+    return input[tuple(slice(int(b), int(e)) for b, e in zip(begin, stops, strict=True))].copy()
+
+
+@SLICE.shape
+def _slice_shape(context: ShapeContext) -> shapes.Shape:
+    dims, begin, size = context.dims("input"), context.ints("begin"), context.ints("size")
+    context.match("begin", "R")
+    context.match("size", "R")
+    if dims is not None:
+        context.match("begin", str(len(dims)))
+    if size is None:
+        return None if dims is None else (None,) * len(dims)
+    found: list[int | None] = []
+    for axis, length in enumerate(size):
+        d = None if dims is None else dims[axis]
+        b = None if begin is None else begin[axis]
+        if length == -1:
+            length = None if d is None or b is None else d - b  # type: ignore[assignment]
+        if b is not None and (b < 0 or (d is not None and length is not None and not 0 <= b + length <= d)):
+            raise ShapeError(f"axis {axis}: {b} to {b + (length or 0)} is not within input's size {d}")
+        found.append(length)
+    return tuple(found)
+
+
+@SLICE.gradient
+def _slice_gradient(op, dy):
+    """dx = dy where it was cut out, zero around it."""
+    x, begin, _ = op.inputs
+    before = reshape(begin, [-1, 1]) if begin.dtype.base_dtype is int32 else reshape(_to_int32(begin), [-1, 1])
+    after = reshape(shape(x) - shape(op.outputs[0]), [-1, 1]) - before
+    return pad(dy, concat(1, [before, after])), None, None
+
+
+def _to_int32(x: Tensor) -> Tensor:
+    from refflow.ops.elementwise import cast
+
+    return cast(x, int32)
+
+
+@PAD.kernel
+def pad_kernel(input, paddings):
+    return np.pad(input, [tuple(int(n) for n in row) for row in paddings])
+
+
+@PAD.shape
+def _pad_shape(context: ShapeContext) -> shapes.Shape:
+    dims, paddings = context.dims("input"), context.ints("paddings")
+    context.match("paddings", "R" if dims is None else str(len(dims)), "2")
+    if dims is None or paddings is None:
+        return None if dims is None else (None,) * len(dims)
+    if any(n < 0 for n in paddings):
+        raise ShapeError(f"paddings = {paddings} holds a negative number")
+    return tuple(None if d is None else d + paddings[2 * i] + paddings[2 * i + 1] for i, d in enumerate(dims))
+
+
+@PAD.gradient
+def _pad_gradient(op, dy):
+    """dx is cut out of dy."""
+    x, paddings = op.inputs
+    before = reshape(slice_(paddings, [0, 0], [-1, 1]), [-1])
+    return slice_(dy, before, shape(x)), None
+
+
+@CONCAT.kernel
+def concat_kernel(concat_dim, values):
+    return np.concatenate(values, axis=int(concat_dim))
+
+
+@CONCAT.shape
+def _concat_shape(context: ShapeContext) -> shapes.Shape:
+    context.match("concat_dim")
+    axis, parts = context.ints("concat_dim"), context.list_dims("values")
+    ranks = {len(p) for p in parts if p is not None}
+    if len(ranks) > 1:
+        raise ShapeError(f"values have different ranks: {', '.join(shapes.text(p) for p in parts)}")
+    if not ranks or axis is None:
+        return (None,) * ranks.pop() if ranks else None
+    (at,) = axes_of(axis, ranks.pop(), "concat_dim")
+    merged: shapes.Shape = None
+    total: int | None = 0
+    for i, part in enumerate(parts):
+        length = None if part is None else part[at]
+        total = None if total is None or length is None else total + length
+        if part is not None:
+            try:
+                merged = shapes.merge(merged, (*part[:at], None, *part[at + 1 :]))
+            except ShapeError:
+                raise ShapeError(
+                    f"values[{i}] has shape {shapes.text(part)}, which differs from the others in more than axis {at}"
+                ) from None
+    return None if merged is None else (*merged[:at], total, *merged[at + 1 :])
+
+
+@CONCAT.gradient
+def _concat_gradient(op, dy):
+    """Each part gets its piece of dy."""
+    axis, parts = op.inputs[0], list(op.inputs)[1:]
+    pieces: list[Any] = [None]
+    begin = None
+    at = reshape(axis, [1])
+    for part in parts:
+        sizes = shape(part)
+        here = _one_hot_size(at, sizes)
+        begin = sizes - sizes if begin is None else begin
+        pieces.append(slice_(dy, begin, sizes))
+        begin = begin + here
+    return pieces
+
+
+def _one_hot_size(at: Tensor, sizes: Tensor) -> Tensor:
+    """`sizes` at place `at`, zero elsewhere."""
+    from refflow.ops.elementwise import cast
+    from refflow.ops.range import range_
+
+    places = range_(0, size(sizes))
+    at = at + cast(at < 0, int32) * size(sizes)
+    return sizes * cast(_equal(places, at), int32)
+
+
+def _equal(x: Tensor, y: Tensor) -> Tensor:
+    from refflow.ops.elementwise import EQUAL
+
+    return EQUAL(x, y)
+
+
+@SPLIT.kernel
+def split_kernel(split_dim, value, num_split):
+    return [np.ascontiguousarray(part) for part in np.split(value, num_split, axis=int(split_dim))]
+
+
+@SPLIT.shape
+def _split_shape(context: ShapeContext) -> list[shapes.Shape]:
+    context.match("split_dim")
+    dims, axis, count = context.dims("value"), context.ints("split_dim"), context.attrs["num_split"]
+    if dims is None or axis is None:
+        return [None if dims is None else (None,) * len(dims)] * count
+    (at,) = axes_of(axis, len(dims), "split_dim")
+    length = dims[at]
+    if length is not None and length % count:
+        raise ShapeError(f"value has size {length} along axis {at}, which {count} equal parts do not make")
+    return [(*dims[:at], None if length is None else length // count, *dims[at + 1 :])] * count
+
+
+@SPLIT.gradient
+def _split_gradient(op, *dys):
+    """dx = the parts' gradients joined again."""
+    return None, concat(op.inputs[0], list(dys))
+
+
+@PACK.kernel
+def pack_kernel(values):
+    return np.stack(values)
+
+
+@PACK.shape
+def _pack_shape(context: ShapeContext) -> shapes.Shape:
+    merged: shapes.Shape = None
+    for i, part in enumerate(context.list_dims("values")):
+        if not shapes.compatible(merged, part):
+            raise ShapeError(f"values[{i}] has shape {shapes.text(part)}, but values[0] has {shapes.text(merged)}")
+        merged = shapes.merge(merged, part)
+    return None if merged is None else (context.attrs["N"], *merged)
+
+
+@PACK.gradient
+def _pack_gradient(op, dy):
+    """Each value gets its row."""
+    return unpack(dy, op.get_attr("N"))
+
+
+@UNPACK.kernel
+def unpack_kernel(value):
+    return [row.copy() for row in value] if value.ndim > 1 else [np.asarray(row) for row in value]
+
+
+@UNPACK.shape
+def _unpack_shape(context: ShapeContext) -> list[shapes.Shape]:
+    dims, count = context.dims("value"), context.attrs["num"]
+    if dims is None:
+        return [None] * count
+    if not dims:
+        raise ShapeError("value is a scalar: there is no axis to unpack")
+    if dims[0] not in (None, count):
+        raise ShapeError(f"value has {dims[0]} rows, but num = {count}")
+    return [dims[1:]] * count
+
+
+@UNPACK.gradient
+def _unpack_gradient(op, *dys):
+    """The rows' gradients, stacked."""
+    return pack(list(dys))
+
+
+@TRANSPOSE.kernel
+def transpose_kernel(x, perm):
+    return np.ascontiguousarray(np.transpose(x, [int(p) for p in perm]))
+
+
+@TRANSPOSE.shape
+def _transpose_shape(context: ShapeContext) -> shapes.Shape:
+    dims, perm = context.dims("x"), context.ints("perm")
+    context.match("perm", "R" if dims is None else str(len(dims)))
+    if perm is not None and sorted(perm) != list(range(len(perm))):
+        raise ShapeError(f"perm = {perm} does not name each axis once")
+    if dims is None or perm is None:
+        return None if perm is None and dims is None else (None,) * len(perm if dims is None else dims)  # type: ignore[arg-type]
+    return tuple(dims[p] for p in perm)
+
+
+INVERT_PERMUTATION = define_op("InvertPermutation", "x: int32[N] -> y: int32[N]", source=("W06",))
+INVERT_PERMUTATION.no_gradient()
+
+
+@INVERT_PERMUTATION.kernel
+def invert_permutation_kernel(x):
+    if sorted(x.tolist()) != list(range(len(x))):
+        raise ValueError(f"x = {x.tolist()} is no permutation of 0 to {len(x) - 1}")
+    return np.argsort(x).astype(np.int32)
+
+
+@TRANSPOSE.gradient
+def _transpose_gradient(op, dy):
+    """The axes go back to where they came from."""
+    return transpose(dy, INVERT_PERMUTATION(op.inputs[1])), None
+
+
+SLICE.case("W06", "a block", input=[[1, 2, 3], [4, 5, 6]], begin=[0, 1], size=[2, 2], Index="int32",
+           output=[[2, 3], [5, 6]])  # fmt: skip
+SLICE.case("W06", "-1 goes to the end", input=[1, 2, 3], begin=[1], size=[-1], Index="int32", output=[2, 3])
+SLICE.case("W06", "blocks lie inside", input=[1, 2, 3], begin=[2], size=[2], Index="int32",
+           error="axis 0: 2 to 4 is not within input's size 3")  # fmt: skip
+PAD.case("W06", "zeros around", input=[[1]], paddings=[[1, 0], [0, 2]], output=[[0, 0, 0], [1, 0, 0]])
+CONCAT.case("E22", "the axis comes first", concat_dim=1, values=[[[1], [2]], [[3], [4]]], N=2, output=[[1, 3], [2, 4]])
+CONCAT.case("W06", "other sizes agree", concat_dim=0, values=[[[1, 2]], [[3]]], N=2, error="values[1] has shape [1, 1]")
+SPLIT.case("E22", "equal parts", split_dim=0, value=[1, 2, 3, 4], num_split=2, output=[[1, 2], [3, 4]])
+SPLIT.case("W06", "parts are equal", split_dim=0, value=[1, 2, 3], num_split=2, error="which 2 equal parts do not make")
+PACK.case("W06", "a new first axis", values=[[1, 2], [3, 4]], N=2, output=[[1, 2], [3, 4]])
+PACK.case("W06", "shapes agree", values=[[1, 2], [3]], N=2, error="values[1] has shape [1], but values[0] has [2]")
+UNPACK.case("W06", "one row each", value=[[1, 2], [3, 4]], num=2, output=[[1, 2], [3, 4]])
+TRANSPOSE.case("W06", "rows become columns", x=[[1, 2, 3], [4, 5, 6]], perm=[1, 0], y=[[1, 4], [2, 5], [3, 6]])
+TRANSPOSE.case("W06", "each axis once", x=[[1, 2]], perm=[0, 0], error="perm = [0, 0] does not name each axis once")
+INVERT_PERMUTATION.case("W06", "where each went", x=[2, 0, 1], y=[1, 2, 0])
+
+
+def slice_(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor:
+    """The block of `input_` that starts at `begin` and has `size`; -1 reaches to the end."""
+    input_ = convert_to_tensor(input_, name="input")
+    index = next((t.dtype.base_dtype for t in (begin, size) if isinstance(t, Tensor)), int32)
+    return SLICE(input_, begin, size, Index=index, name=name)
+
+
+def pad(input: Any, paddings: Any, name: str | None = None) -> Tensor:
+    """`input` with `paddings[i] = (before, after)` zeros along axis i."""
+    return PAD(input, paddings, name=name)
+
+
+def concat(concat_dim: Any, values: Any, name: str = "concat") -> Tensor:
+    """`values` joined along axis `concat_dim`, which comes first [E22]."""
+    values = list(values) if isinstance(values, (list, tuple)) else [values]
+    if len(values) == 1:
+        return identity(values[0], name=name)
+    return CONCAT(concat_dim, values, name=name)
+
+
+def split(split_dim: Any, num_split: int, value: Any, name: str = "split") -> list[Tensor]:
+    """`value` in `num_split` equal parts along axis `split_dim`, which comes first [E22]."""
+    return SPLIT(split_dim, value, num_split=num_split, name=name)
+
+
+def pack(values: Any, name: str = "pack") -> Tensor:
+    """Tensors of one shape as the rows of a new one."""
+    return PACK(list(values), name=name)
+
+
+def unpack(value: Any, num: int | None = None, name: str = "unpack") -> list[Tensor]:
+    """The rows of `value`; their number must be known, from its shape or from `num`."""
+    value = convert_to_tensor(value, name="value")
+    if num is None:
+        if not value.dims or value.dims[0] is None:
+            raise ValueError(f"unpack needs num: the number of rows of {value.name!r} is not known before the step runs")
+        num = value.dims[0]
+    return UNPACK(value, num=num, name=name)
+
+
+def transpose(a: Any, perm: Any = None, name: str = "transpose") -> Tensor:
+    """`a` with its axes in the order `perm`, or reversed."""
+    a = convert_to_tensor(a, name="a")
+    if perm is None:
+        from refflow.ops.range import range_
+
+        if a.dims is not None:
+            perm = np.arange(len(a.dims), dtype=np.int32)[::-1]
+        else:
+            perm = (rank(a) - 1) - range_(0, rank(a))
+    return TRANSPOSE(a, perm, name=name)

@@ -1,4 +1,4 @@
-"""`refflow bench`: speed as a ratio to the leanest hand-written NumPy, interleaved in one run.
+"""`refflow bench` [S05]: speed as a ratio to the leanest hand-written NumPy, interleaved in one run.
 
     the deck's step      10,000 x 784 x 10, both matrix products and the update; goal 1.15
     run() of a constant  the price of a run; goal 10 us
@@ -88,9 +88,8 @@ def scalar_chain(length: int = 1000) -> tuple[Callable[[], object], Callable[[],
     graph = tf.Graph()
     with graph.as_default():
         v = tf.Variable(1.0)
-        y = v.value() + 0.0
-        one = tf.constant(1.0)
-        for _ in range(length - 1):
+        y, one = v.value(), tf.constant(1.0)
+        for _ in range(length):
             y = y + one
         init = tf.initialize_all_variables()
     session = tf.Session(graph=graph)

@@ -62,7 +62,7 @@ def to_python3(text: str) -> str:
 
 
 def accuracy(predictions: Any, labels: Any) -> float:
-    """Per cent of rows whose largest prediction is at the place of the largest label."""
+    """Per cent of rows whose largest prediction is at the place of the largest label [S28]."""
     labels = labels.eval() if isinstance(labels, Tensor) else labels  # [E02]
     return 100.0 * float(np.mean(np.argmax(predictions, 1) == np.argmax(labels, 1)))
 
@@ -120,7 +120,7 @@ def run(
     text = program_text(spelling)
     exec(compile(to_python3(text) if spelling == "deck" else text, SPELLINGS[spelling], "exec"), names)
     reached = _test_accuracy(names, data, devices, {"allow_soft_placement": gpu, **options})
-    say("Test accuracy: %.1f%%" % reached)
+    say(f"Test accuracy: {reached:.1f}%")
     return Outcome(names["graph"], devices, names, reached)
 
 

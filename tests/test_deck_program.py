@@ -66,7 +66,7 @@ def test_the_gradient_graph_has_the_release_s_nodes(data):  # [S17, S18.3, S19, 
     assert transposed == [True, True]
 
 
-def test_the_small_instance_gives_the_known_losses():  # [S26, S29, W72, W73]
+def test_the_small_instance_gives_the_known_losses():  # [S14, S26, S29, W72, W73]
     """Losses of TensorFlow 2.15 with the same seeds, to the last digits that float32 has."""
     source = np.random.RandomState(0)
     x = source.randn(64, 16).astype(np.float32)

@@ -31,7 +31,7 @@ def register_tensor_conversion_function(
 
 
 def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Tensor:
-    """`value` as a Tensor of the current graph. No promotion: a tensor of another type is an error [W77].
+    """`value` as a Tensor of the current graph. No promotion: a tensor of another type is an error [W77, S31].
 
     as_ref: keep a Variable's reference instead of its value.
     """

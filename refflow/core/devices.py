@@ -1,4 +1,4 @@
-"""Device names: a type and a number, and where needed a job, a replica and a task [W14].
+"""Device names: a type and a number, and where needed a job, a replica and a task [W14, E19].
 
     /job:localhost/replica:0/task:0/gpu:0      full, as the first release prints it
     /job:worker/task:17/device:GPU:3           the whitepaper's longer spelling of the last part
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 from refflow.core.errors import NodeError
 
@@ -48,7 +49,8 @@ class DeviceSpec:
             match = _PART.fullmatch(part)
             if match is None:
                 raise _malformed(text, f"{part!r} is not a part of one")
-            for key, value in match.groupdict().items():
+            for key, part_value in match.groupdict().items():
+                value: Any = part_value
                 if value is None:
                     continue
                 if key == "bare":
@@ -56,7 +58,7 @@ class DeviceSpec:
                 elif key == "type":
                     value = value.lower()
                 elif key != "job":
-                    value = None if value == "*" else int(value)  # type: ignore[assignment]
+                    value = None if value == "*" else int(value)
                 if getattr(spec, key) is not None:
                     raise _malformed(text, f"it has two parts for {key!r}")
                 spec = replace(spec, **{key: value})

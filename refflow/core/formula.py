@@ -35,7 +35,7 @@ _BINARY: dict[type, tuple[str, str, str]] = {
     ast.Add: ("add", "({} + {})", "{} + {}"),
     ast.Sub: ("subtract", "({} - {})", "{} - {}"),
     ast.Mult: ("multiply", "({} * {})", r"{} \, {}"),
-    ast.Div: ("divide", "({} / {})", r"\frac{{{}}}{{{}}}"),
+    ast.Div: ("divide", "tl.div_rn({}, {})", r"\frac{{{}}}{{{}}}"),
 }
 _COMPARE: dict[type, tuple[str, str, str]] = {
     ast.Lt: ("less", "({} < {})", "{} < {}"),

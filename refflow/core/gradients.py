@@ -1,4 +1,4 @@
-"""gradients(ys, xs): nodes that compute d(sum of ys)/dx for each x, added to the same graph [W29].
+"""gradients(ys, xs): nodes that compute d(sum of ys)/dx for each x, added to the same graph [W29, S49].
 
     1. between    the operations on some path from an x to a y: forward from xs, then backward from ys
     2. pending    for each of them, how many of its uses have not sent a gradient back yet

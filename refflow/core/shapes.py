@@ -250,7 +250,7 @@ class TensorShape:
         return list(self)
 
     def num_elements(self) -> int | None:
-        return prod(self._dims) if self.is_fully_defined() else None  # type: ignore[arg-type, misc]
+        return prod(self._dims) if self.is_fully_defined() else None  # type: ignore[arg-type]
 
     def is_fully_defined(self) -> bool:
         return is_known(self._dims)

@@ -251,5 +251,5 @@ def initialize_variables(var_list: list[Variable], name: str = "init") -> Operat
 
 
 def initialize_all_variables() -> Operation:
-    """One operation that gives every variable of the default graph its initial value [S24]."""
+    """One operation that gives every variable of the default graph its initial value [S24, E21]."""
     return initialize_variables(all_variables())

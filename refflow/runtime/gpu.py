@@ -28,7 +28,7 @@ _VIEWS: dict[str, Callable[..., Any]] = {
     "Assign": lambda ref, value: value,
 }
 _HOST_INPUTS = {"Reshape": (1,), "ExpandDims": (1,)}
-_ELEMENTWISE = ("float32", "float16", "int32", "int64")
+_ELEMENTWISE = (("float32", "float16", "int32", "int64"), ("float32", "float16"))  # without, with division
 
 
 class GpuDevice(Device):
@@ -53,8 +53,9 @@ class GpuDevice(Device):
             return False
         if op_def.name in _VIEWS:
             return dtype.is_floating
-        if op_def.formula is not None:
-            return dtype.name in _ELEMENTWISE and op_def.accuracy in ("exact", "rounded")
+        if op_def.formula is not None:  # integers are divided by another rule than floats
+            divides = any(step[0] in ("divide", "sqrt") for step in op_def.formula.steps)
+            return dtype.name in _ELEMENTWISE[divides] and op_def.accuracy in ("exact", "rounded")
         kernel = _table().get(op_def.name)
         return kernel is not None and dtype.name in kernel.dtypes
 

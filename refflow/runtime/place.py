@@ -1,4 +1,4 @@
-"""Place: one device for each node, by simple rules, and a table that says why [W21, W22].
+"""Place: one device for each node, by simple rules, and a table that says why [W21, W22, S35].
 
     1. a stateful node stays where an earlier step of this session put it
     2. nodes that share a reference, or ask for it with "@node", form a group on one device  [W37, W38]

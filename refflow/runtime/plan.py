@@ -8,7 +8,7 @@
 
 The order is one that the executor could have chosen: lowest id first. Buffers come from an arena and are
 reused when the last user of a value has run [W16]; a fetched value is never in the arena, nor is it a view of
-a constant, a feed or a variable: what the caller holds never changes afterwards. Scalars travel as NumPy
+a constant, a feed or a variable: what the caller holds never changes afterwards, and one program gives one result [S65]. Scalars travel as NumPy
 scalars, for which Python's own operators are quickest. Under `kernels="reference"` only the pages' kernels are
 called, and the bits are the executor's.
 
@@ -323,7 +323,7 @@ class _Writer:
         if not is_known(shape) or dtype.kind in "sr":
             return None
         if node.device.type != "cpu":
-            return self._bind("b", node.device.empty(shape, dtype))  # type: ignore[arg-type]
+            return self._bind("b", node.device.empty(shape, dtype))
         if shape == () or (node, port) in self.fetched:
             return None
         array, block = self.arena.take(shape, np.dtype(dtype.as_numpy_dtype))  # type: ignore[arg-type]

@@ -81,7 +81,7 @@ class Session:
     # -- running --------------------------------------------------------------------------------------
 
     def run(self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None) -> Any:
-        """Runs one step and returns the fetched values in the structure of `fetches` [W08, W10].
+        """Runs one step and returns the fetched values in the structure of `fetches` [W08, W10, S26].
 
         fetches: a Tensor, an Operation (gives None), a Variable, IndexedSlices, a name, or a list, tuple or
         dict of those. feed_dict: values that stand in for tensors, any tensors, not only placeholders.

@@ -44,7 +44,7 @@ def test_other_characters_make_no_name(graph, name):  # [W70]
         tf.constant(1.0, name=name)
 
 
-def test_graphs_do_not_share_names_and_do_not_mix():  # [S10]
+def test_graphs_do_not_share_names_and_do_not_mix():  # [S10, W02]
     first, second = tf.Graph(), tf.Graph()
     with first.as_default():
         a = tf.constant(1.0, name="c")

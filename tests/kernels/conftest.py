@@ -1,0 +1,22 @@
+"""Decides, before Triton is imported, whether kernels are interpreted or run on a card."""
+
+import importlib.util
+import os
+import sys
+
+
+def pytest_configure(config):
+    """Interpreted, unless the tests for a card are asked for."""
+    if "gpu" not in (config.option.markexpr or ""):
+        os.environ["TRITON_INTERPRET"] = "1"
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Files that need Triton are left out, visibly, where it is not installed."""
+    if importlib.util.find_spec("triton") is None and collection_path.name in NEEDS_TRITON:
+        print(f"{collection_path.name}: not run, triton is not installed", file=sys.stderr)
+        return True
+    return None
+
+
+NEEDS_TRITON = ("test_interpreted.py", "test_ahead_of_time.py", "test_gpu_device.py", "test_on_gpu.py")

@@ -1,0 +1,69 @@
+"""The NumPy kernels give what the pages give, for every type and for awkward memory [S43, W51]."""
+
+import numpy as np
+import pytest
+
+from refflow_kernels.cpu import KERNELS
+from tests.kernels.samples import SAMPLES, assert_within, reference
+
+PAIRS = [(op_type, dtype) for op_type, kernel in KERNELS.items() for dtype in kernel.dtypes if "complex" not in dtype]
+
+
+def test_every_hot_kernel_has_samples():
+    assert set(KERNELS) == set(SAMPLES)
+
+
+def outputs(result):
+    return list(result) if isinstance(result, tuple) else [result]
+
+
+@pytest.mark.parametrize(("op_type", "dtype"), PAIRS)
+def test_a_fast_kernel_agrees_with_its_page(op_type, dtype, rng):
+    kernel = KERNELS[op_type]
+    for inputs, attrs, bounds in SAMPLES[op_type](rng, dtype):
+        wanted = reference(op_type, inputs, attrs)
+        kept = [x.copy() for x in inputs]
+        with np.errstate(all="ignore"):
+            assert_within(outputs(kernel.function(*inputs, **attrs)), wanted, bounds, dtype)
+            places = tuple(np.full_like(w, 77) for w in wanted)
+            result = kernel.function(*inputs, **attrs, out=places if len(places) > 1 else places[0])
+            assert all(r is p for r, p in zip(outputs(result), places, strict=True))
+            assert_within(places, wanted, bounds, dtype)
+        for x, copy in zip(inputs, kept, strict=True):
+            np.testing.assert_array_equal(x, copy)
+
+
+@pytest.mark.parametrize("op_type", KERNELS)
+@pytest.mark.parametrize("layout", ["transposed", "every second", "read-only"])
+def test_any_memory_layout_will_do(op_type, layout, rng):
+    def laid_out(x):
+        x = np.asarray(x)
+        if layout == "read-only":
+            x = x.copy()
+            x.flags.writeable = False
+        elif layout == "transposed":
+            x = np.array(x, order="F")
+        elif x.ndim:
+            wide = np.repeat(x, 2, axis=-1)
+            x = wide[..., ::2]
+        return x
+
+    for inputs, attrs, bounds in SAMPLES[op_type](rng, "float32"):
+        with np.errstate(all="ignore"):
+            result = KERNELS[op_type].function(*map(laid_out, inputs), **attrs)
+        assert_within(outputs(result), reference(op_type, inputs, attrs), bounds, "float32")
+
+
+def test_an_update_may_write_where_it_reads(rng):  # [S32]
+    for (var, alpha, delta), _, _ in SAMPLES["ApplyGradientDescent"](rng, "float32"):
+        wanted = var - alpha * delta
+        KERNELS["ApplyGradientDescent"].function(var, alpha, delta, out=var)
+        np.testing.assert_array_equal(var, wanted)
+
+
+def test_two_calls_give_the_same_bits(rng):
+    for op_type, kernel in KERNELS.items():
+        for inputs, attrs, _ in SAMPLES[op_type](rng, "float32"):
+            with np.errstate(all="ignore"):
+                first, second = (outputs(kernel.function(*inputs, **attrs)) for _ in range(2))
+            assert [np.asarray(f).tobytes() for f in first] == [np.asarray(s).tobytes() for s in second]

@@ -1,0 +1,95 @@
+"""The GPU device from end to end on a machine without a card: its kernels interpreted, its memory NumPy's."""
+
+import numpy as np
+import pytest
+
+import refflow as tf
+from refflow.runtime.device import Device
+from refflow.runtime.gpu import GpuDevice, gpu_devices
+from tests.kernels.interpreter import Memory
+
+
+class InterpretedGpu(GpuDevice):
+    """Everything of the real device but its memory."""
+
+    def empty(self, shape, dtype):
+        return Memory.empty(shape, dtype.as_numpy_dtype)
+
+    def from_host(self, array):
+        return Memory.of(array)
+
+    def to_host(self, value):
+        assert value.guard_is_whole()
+        return value.array.copy()
+
+    def private_copy(self, value):
+        return Memory.of(value.array if isinstance(value, Memory) else value)
+
+
+def deck_program(rows=24):
+    rng = np.random.default_rng(3)
+    graph = tf.Graph()
+    graph.seed = 7
+    with graph.as_default():
+        examples = tf.constant(rng.normal(size=(rows, 12)).astype(np.float32))
+        labels = tf.constant(np.eye(4, dtype=np.float32)[rng.integers(0, 4, rows)])
+        weights = tf.Variable(tf.truncated_normal([12, 4]))
+        b = tf.Variable(tf.zeros([4]))
+        logits = tf.matmul(examples, weights) + b
+        loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits, labels))
+        optimizer = tf.train.GradientDescentOptimizer(0.5).minimize(loss)
+        prediction = tf.nn.softmax(logits)
+        init = tf.initialize_all_variables()
+    return graph, init, [optimizer, loss, prediction]
+
+
+def train(steps=4, **options):
+    graph, init, fetches = deck_program()
+    with tf.Session(graph=graph, **options) as session:
+        session.run(init)
+        results = [session.run(fetches) for _ in range(steps)]
+        stages = session.stages(session.signature(fetches))
+        return results, {row.op_type: row.device for row in stages.placement}
+
+
+@pytest.mark.parametrize("executor", ["plan", "executor"])
+def test_the_deck_s_program_learns_alike_on_the_gpu(executor):  # [S33, S42, E15]
+    wanted, _ = train()
+    devices = [Device(0), InterpretedGpu(0)]
+    got, where = train(devices=devices, allow_soft_placement=True, executor=executor)
+    for (_, loss, prediction), (_, wanted_loss, wanted_prediction) in zip(got, wanted, strict=True):
+        assert loss == pytest.approx(wanted_loss, abs=1e-5)
+        assert np.ndim(loss) == 0
+        np.testing.assert_allclose(prediction, wanted_prediction, atol=1e-5)
+    for op_type in ("MatMul", "Softmax", "SoftmaxCrossEntropyWithLogits", "Mean", "Sum", "Add", "Variable"):
+        assert where[op_type].endswith("gpu:0"), op_type
+
+
+def test_an_op_without_a_triton_kernel_goes_to_the_cpu_and_back():  # [W22]
+    x = tf.placeholder(tf.float32, [2, 3])
+    y = tf.nn.relu(tf.tanh(tf.nn.relu(x)))
+    with tf.Session(devices=[Device(0), InterpretedGpu(0)]) as session:
+        values = np.float32([[-1, 2, 3], [4, -5, 6]])
+        np.testing.assert_allclose(session.run(y, {x: values}), np.tanh(np.maximum(values, 0)), rtol=1e-6)
+
+
+def test_state_on_the_gpu_is_read_copied_and_changed_there():  # [W11]
+    v = tf.Variable(np.float32([1, 2, 3]))
+    again = tf.identity(v)
+    with tf.Session(devices=[Device(0), InterpretedGpu(0)]) as session:
+        with pytest.raises(tf.errors.FailedPreconditionError):
+            session.run(v)
+        session.run(v.initializer)
+        before = session.run(again)
+        session.run(tf.assign(v, [4.0, 5.0, 6.0]))
+        assert before.tolist() == [1, 2, 3] and session.run(v).tolist() == [4, 5, 6]
+
+
+def test_a_card_that_is_not_there_is_told_in_words(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(RuntimeError, match=r"/gpu:0 needs torch, which is not installed: pip install 'refflow\[gpu\]'"):
+        gpu_devices(1)
+    with pytest.raises(RuntimeError, match="which is not installed"):
+        tf.Session(device_count={"GPU": 1})

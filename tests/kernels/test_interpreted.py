@@ -1,0 +1,107 @@
+"""The Triton kernels give what the pages give, run by Triton's interpreter on a machine without a card.
+
+The interpreter computes every dot in plain float32, so that it tests indices, masks and orders, not precisions.
+"""
+
+import sys
+
+import numpy as np
+import pytest
+
+from refflow.core.opdef import registered_ops
+from refflow_kernels.gpu import KERNELS
+from refflow_kernels.gpu.elementwise import build
+from tests.kernels.interpreter import Memory
+from tests.kernels.samples import SAMPLES, assert_within, reference
+
+PAIRS = [(op_type, dtype) for op_type, kernel in KERNELS.items() for dtype in kernel.dtypes]
+
+
+def launch(op_type, inputs, attrs, wanted):
+    """The kernel's outputs, after a look at the guards behind every buffer."""
+    kernel = KERNELS[op_type]
+    memory = [x if i in kernel.host_inputs else Memory.of(x) for i, x in enumerate(inputs)]
+    places = tuple(Memory.empty(w.shape, w.dtype) for w in wanted)
+    scratch = {}
+    need = kernel.workspace and kernel.workspace(memory, **attrs)
+    if need:
+        scratch["workspace"] = Memory.empty(*need)
+    with np.errstate(all="ignore"):
+        kernel.function(*memory, **attrs, out=places if len(places) > 1 else places[0], **scratch)
+    buffers = [m for m in memory if isinstance(m, Memory)] + [*places, *scratch.values()]
+    assert all(m.guard_is_whole() for m in buffers)
+    return [p.array for p in places]
+
+
+@pytest.mark.parametrize(("op_type", "dtype"), PAIRS)
+def test_a_triton_kernel_agrees_with_its_page(op_type, dtype, rng):
+    for inputs, attrs, bounds in SAMPLES[op_type](rng, dtype):
+        if max(x.size for x in inputs) > 20_000:
+            continue  # the interpreter takes seconds for those
+        wanted = reference(op_type, inputs, attrs)
+        assert_within(launch(op_type, inputs, attrs, wanted), wanted, bounds, dtype)
+
+
+def test_a_long_product_is_cut_and_added_in_order(rng):  # [S16]
+    from refflow_kernels.gpu.matmul import parts_for
+
+    a, b = rng.normal(size=(3000, 20)).astype(np.float32), rng.normal(size=(3000, 10)).astype(np.float32)
+    assert parts_for(20, 10, 3000) > 1
+    attrs = {"transpose_a": True, "transpose_b": False}
+    wanted = reference("MatMul", (a, b), attrs)
+    bound = 3002 * 2.0**-24 * (np.abs(a.T) @ np.abs(b))
+    first = launch("MatMul", (a, b), attrs, wanted)
+    assert_within(first, wanted, (bound,), "float32")
+    assert first[0].tobytes() == launch("MatMul", (a, b), attrs, wanted)[0].tobytes()
+
+
+def test_a_product_without_its_workspace_is_refused():
+    from refflow_kernels.gpu.matmul import matmul
+
+    a, b, out = Memory.empty((3000, 20), np.float32), Memory.empty((3000, 10), np.float32), Memory.empty((20, 10), np.float32)
+    with pytest.raises(ValueError, match="needs a workspace: ask matmul_workspace"):
+        matmul(a, b, transpose_a=True, out=out)
+
+
+@pytest.mark.parametrize("op_type", ["Softmax", "SoftmaxCrossEntropyWithLogits"])
+def test_rows_longer_than_the_registers_are_walked(op_type, rng, monkeypatch):  # [S18.2, S22]
+    for page in ("softmax", "softmax_xent"):
+        monkeypatch.setattr(sys.modules[f"refflow_kernels.gpu.{page}"], "LONGEST", 4)
+    for inputs, attrs, bounds in SAMPLES[op_type](rng, "float32"):
+        if inputs[0].shape[0] <= 5:
+            wanted = reference(op_type, inputs, attrs)
+            assert_within(launch(op_type, inputs, attrs, wanted), wanted, bounds, "float32")
+
+
+FORMULAS = [op for op in registered_ops() if op.formula is not None and op.accuracy in ("exact", "rounded")]
+
+
+@pytest.mark.parametrize("op", FORMULAS, ids=lambda op: op.name)
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.int32])
+def test_a_generated_kernel_gives_numpys_bits(op, dtype, rng):  # [S43]
+    """Addition, multiplication, division and comparison are rounded once, and nothing is fused."""
+    if dtype == np.int32 and (op.name in ("Div", "Sqrt") or not any(t.name == "int32" for t in op.attrs["T"].allowed)):
+        pytest.skip(f"{op.name} of integers is left to the CPU")
+    kernel = build(op.name, op.formula.parameters, op.formula.triton())
+    shapes = [[(), ()], [(7,), (7,)], [(3, 5), (5,)], [(4, 1, 3), (2, 1)], [(1,), (6,)], [(0, 3), (3,)], [(1100,), ()]]
+    for pair in shapes:
+        arrays = [np.asarray(rng.normal(size=s) * 4, np.float64) for s in pair][: len(op.formula.parameters)]
+        arrays = [np.abs(a) + 0.5 if op.name == "Sqrt" else a for a in arrays]
+        arrays = [np.asarray(a, dtype) for a in arrays]
+        if dtype != np.int32 and arrays[0].size > 2 and op.name != "Sqrt":
+            arrays[0].reshape(-1)[:2] = [np.nan, -0.0]
+        if op.name == "Div":
+            arrays[1] = np.where(arrays[1] == 0, 1, arrays[1]).astype(dtype)
+        wide = [a.astype(np.float32) for a in arrays] if dtype == np.float16 else arrays
+        with np.errstate(all="ignore"):
+            wanted = np.asarray(op.formula.numpy(*wide))
+            wanted = wanted if wanted.dtype == bool else wanted.astype(dtype)
+            out = Memory.empty(wanted.shape, wanted.dtype)
+            kernel(*(Memory.of(a) for a in arrays), out=out)
+        assert out.guard_is_whole()
+        np.testing.assert_array_equal(out.array, wanted)
+
+
+def test_the_source_of_a_generated_kernel_can_be_read():
+    text = build("Add", ("x", "y"), "(x + y)").source
+    assert "tl.store(out_at + i, (x + y), mask=real)" in text

@@ -110,11 +110,16 @@ def report(quick: bool = False, say: Callable[[str], object] = print) -> dict[st
     rounds = 15 if quick else 60
     ours, lean = take_turns(list(deck_step()), rounds)
     found = {"deck step, times the leanest NumPy": ours / lean}
-    say(f"the deck's step, 10,000 x 784 x 10   refflow {1e3 * ours:7.2f} ms   NumPy {1e3 * lean:7.2f} ms   ratio {ours / lean:.2f}")
+    say(_row("the deck's step, 10,000 x 784 x 10", 1e3 * ours, "ms", 1e3 * lean))
     (run,) = take_turns([constant_run()], rounds, calls=1000)
     found["run() of a constant, us"] = 1e6 * run
-    say(f"run() of a constant                  refflow {1e6 * run:7.2f} us")
+    say(_row("run() of a constant", 1e6 * run, "us"))
     ours, lean = take_turns(list(scalar_chain()), rounds, calls=3)
     found["scalar add, us a node"] = 1e3 * ours
-    say(f"a chain of 1,000 scalar adds         refflow {1e3 * ours:7.3f} us   NumPy {1e3 * lean:7.3f} us a node   ratio {ours / lean:.2f}")
+    say(_row("a chain of 1,000 scalar adds, a node", 1e3 * ours, "us", 1e3 * lean))
     return found
+
+
+def _row(what: str, ours: float, unit: str, lean: float | None = None) -> str:
+    beside = "" if lean is None else f"   NumPy {lean:7.3f} {unit}   ratio {ours / lean:.2f}"
+    return f"{what:36}  refflow {ours:7.3f} {unit}{beside}"

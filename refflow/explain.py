@@ -25,11 +25,11 @@ def explain(session: Session, fetches: Any, feeds: Sequence[Any] = (), say: Say 
     signature = session.signature(fetches, feeds)
     stages = session.stages(signature)
     graph = session.graph
-    _head(say, 1, "The signature", "Names, feeds and fetches. A second run of the same one skips to the last stage [W09].")
+    _head(say, 1, "The signature", "Fetches and feeds. A second run of the same one skips to the last stage [W09].")
     say(f"  fetch   {', '.join([t.name for t in signature.tensors] + [o.name for o in signature.targets])}")
     say(f"  feed    {', '.join(f.tensor.name for f in signature.feeds) or 'nothing'}")
 
-    _head(say, 2, "Prune", "Back from what is asked for to what it needs; fetches get a _send, feeds a _recv [W35, W36].")
+    _head(say, 2, "Prune", "Back from what is asked for to what it needs; fetches get a _send, feeds a _recv [W36].")
     say(f"  the graph has {graph.version} operations; {len(stages.pruned.nodes)} nodes are in this step")
     say(f"  left out: {_listed(_names(graph.get_operations()) - _names(stages.pruned.nodes))}\n")
     _list(say, stages.pruned)
@@ -51,7 +51,7 @@ def explain(session: Session, fetches: Any, feeds: Sequence[Any] = (), say: Say 
         crossing = [n for n in part.nodes if n.type == "_Send" and not n.attrs["client_terminated"]]
         say(f"  {part.device.name}: {len(part.nodes)} nodes, {len(crossing)} sends to other devices")
 
-    _head(say, 6, "Execute", "The readable executor: what is ready at the start, and the number of nodes each waits for [W17].")
+    _head(say, 6, "Execute", "What is ready at the start, and the number of nodes that each other one waits for [W17].")
     _waits(say, stages.partitioned)
 
     _head(say, 7, "Plan", "The same step as straight-line Python over preallocated buffers. Lines belong to nodes.")
@@ -86,9 +86,10 @@ def _list(say: Say, step: StepGraph) -> None:
     width = max(len(n.name) for n in step.nodes)
     kind = max(len(n.type) for n in step.nodes)
     for node in step.nodes:
-        inputs = [f"{n.name}:{port}" if port else n.name for n, port in node.inputs] + [f"^{n.name}" for n in node.controls]
+        inputs = node.node_def.input
         made = " ".join(f"{t.name}{shape_text(s)}" for t, s in zip(node.types, node.shapes, strict=True))
-        say(f"  {node.id:4d}  {node.name:{width}}  {node.type:{kind}}  {made}{' <- ' if inputs else ''}{', '.join(inputs)}")
+        arrow = " <- " if inputs else ""
+        say(f"  {node.id:4d}  {node.name:{width}}  {node.type:{kind}}  {made}{arrow}{', '.join(inputs)}")
 
 
 def _waits(say: Say, step: StepGraph) -> None:

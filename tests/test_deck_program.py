@@ -10,8 +10,16 @@ from refflow import deck
 from refflow.data import FashionMnist
 
 # The forward part and the update, in order, under the names of the first release.
-FORWARD = ["Const", "Const_1", "truncated_normal/shape", "truncated_normal/mean", "truncated_normal/stddev", "truncated_normal/TruncatedNormal", "truncated_normal/mul", "truncated_normal", "Variable", "Variable/Assign", "zeros", "Variable_1", "Variable_1/Assign", "MatMul", "add", "SoftmaxCrossEntropyWithLogits", "Rank", "range/start", "range/delta", "range", "Mean"]
-UPDATE = ["GradientDescent/learning_rate", "GradientDescent/update_Variable/ApplyGradientDescent", "GradientDescent/update_Variable_1/ApplyGradientDescent", "GradientDescent", "Softmax", "init"]
+FORWARD = """
+Const Const_1 truncated_normal/shape truncated_normal/mean truncated_normal/stddev
+truncated_normal/TruncatedNormal truncated_normal/mul truncated_normal Variable Variable/Assign
+zeros Variable_1 Variable_1/Assign MatMul add SoftmaxCrossEntropyWithLogits Rank range/start
+range/delta range Mean
+""".split()  # noqa: SIM905  (a list to read)
+UPDATE = """
+GradientDescent/learning_rate GradientDescent/update_Variable/ApplyGradientDescent
+GradientDescent/update_Variable_1/ApplyGradientDescent GradientDescent Softmax init
+""".split()  # noqa: SIM905  (a list to read)
 # The gradient part by scope: how many nodes of each type, constants of the library's own functions aside.
 GRADIENT = {
     "": {"Shape": 1, "Const": 1, "Fill": 1, "ZerosLike": 1},
@@ -88,13 +96,14 @@ def _losses(x, y, **options):
     assert graph.get_operation_by_name("truncated_normal/TruncatedNormal").get_attr("seed2") == 5
     with tf.Session(graph=graph, **options) as session:
         tf.initialize_all_variables().run()
-        return {i: float(l) for i in range(301) for l in [session.run([loss, step])[0]] if i % 100 == 0}
+        losses = [float(session.run([loss, step])[0]) for _ in range(301)]
+        return {i: losses[i] for i in range(0, 301, 100)}
 
 
 def test_both_spellings_print_the_same_to_the_byte(data):  # [S11, S25, S27, S28, E02, E16, E21]
     lines, _ = transcript(data, num_steps=201)
     assert lines == transcript(data, "python3", num_steps=201)[0]
-    assert [line.split(" : ")[0] for line in lines[::2][:3]] == ["Loss at step 0", "Loss at step 100", "Loss at step 200"]
+    assert [line.split(" : ")[0] for line in lines[:6:2]] == [f"Loss at step {n}" for n in (0, 100, 200)]
     assert lines[1].startswith("Training accuracy: ") and lines[1].endswith("%")
     assert lines[-1].startswith("Test accuracy: ")
 

@@ -14,7 +14,8 @@ def test_the_program_is_the_slides_to_the_byte():  # [S29]
 
 
 def test_the_two_spellings_differ_only_where_the_languages_do():  # [S11, S25, S27]
-    translated = deck.to_python3(deck.program_text("deck")).replace("AsDefault", "as_default").replace("xrange", "range")
+    translated = deck.to_python3(deck.program_text("deck"))
+    translated = translated.replace("AsDefault", "as_default").replace("xrange", "range")
     translated = translated.replace("accuracy(predictions, labels)", "accuracy(predictions, train_labels)")
     assert [line for line in translated.splitlines() if line.strip()] == [
         line for line in deck.program_text("python3").splitlines() if line.strip()

@@ -33,7 +33,8 @@ def tree(tmp_path):
     for folder in ("spec/clauses", "refflow", "refflow_kernels", "tests", "tutorials"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "spec/clauses/deck.md").write_text(
-        "# Deck\n\n- **S01** done (§1): One.\n- **S02** planned: Two.\n- **S03** done: Three.\n- **S03.1** done: Part.\n"
+        "# Deck\n\n- **S01** done (§1): One.\n- **S02** planned: Two.\n"
+        "- **S03** done: Three.\n- **S03.1** done: Part.\n"
     )
     (tmp_path / "refflow/a.py").write_text('"""Does it [S01].""" \nOP.case("S03.1", "title", x=[1])\nx[i, N] = T[S]\n')
     (tmp_path / "tests/test_a.py").write_text("def test_one():  # [S01]\n    assert True is not False\n")

@@ -108,7 +108,7 @@ class OpDef:
             raise NodeError(f"{self.name}: accuracy {self.accuracy!r} is none of {', '.join(ACCURACY)}")
         for arg in self.inputs + self.outputs:
             if arg.fixed is None and arg.type not in self.attrs:
-                raise NodeError(f"{self.name}: type {arg.type} of {arg.name} is neither an element type nor an attribute")
+                raise NodeError(f"{self.name}: {arg.type}, the type of {arg.name}, is neither a type nor an attribute")
             if arg.number is not None and arg.number not in self.attrs:
                 raise NodeError(f"{self.name}: count {arg.number} of {arg.name} is not an attribute")
 

@@ -288,7 +288,7 @@ def ones_like(tensor: Any, dtype: Any = None, name: str | None = None) -> Tensor
 # -- placeholder -----------------------------------------------------------------------------------
 
 PLACEHOLDER = define_op("Placeholder", "-> output: dtype", dtype=Attr("type"),
-                        shape=Attr("shape", default=TensorShape(None)), source=("W10", "W35"), stateful=True)  # fmt: skip
+                        shape=Attr("shape", default=TensorShape(None)), source=("W10", "W35"), stateful=True)
 PLACEHOLDER.no_gradient()
 
 

@@ -269,13 +269,11 @@ ADD.case("S17", "an empty operand gives an empty result", x=np.zeros((0, 2), np.
          z=np.zeros((0, 2), np.float32))  # fmt: skip
 ADD.case("S17", "other sizes do not stretch", x=[1, 2, 3], y=[1, 2],
          error="[3] and [2] do not broadcast: 3 meets 2")  # fmt: skip
-ADD.case("W77", "integers wrap around", x=np.array([2147483647], np.int32), y=np.array([1], np.int32), z=np.array([-2147483648], np.int32))
+ADD.case("W77", "integers wrap around", T="int32", x=[2147483647], y=[1], z=[-2147483648])
 SUB.case("W06", "x less y", x=[5, 1], y=[2, 3], z=[3, -2])
 MUL.case("W06", "a number times each element", x=[1, 2, 3], y=2, z=[2, 4, 6])
-DIV.case("W77", "integers truncate toward zero", x=np.array([7, -7, 7, -7], np.int32), y=np.array([2, 2, -2, -2], np.int32),
-         z=np.array([3, -3, -3, 3], np.int32))  # fmt: skip
-DIV.case("W77", "an integer divided by zero is an error", x=np.array([1], np.int32), y=np.array([0], np.int32),
-         error="integer division by zero")  # fmt: skip
+DIV.case("W77", "integers truncate toward zero", T="int32", x=[7, -7, 7, -7], y=[2, 2, -2, -2], z=[3, -3, -3, 3])
+DIV.case("W77", "an integer divided by zero is an error", T="int32", x=[1], y=[0], error="integer division by zero")
 DIV.case("W06", "a float divided by zero is infinite", x=[1, -1], y=[0, 0], z=[np.inf, -np.inf])
 DIV.case("W06", "x over y", x=[1, 3], y=[2, -4], z=[0.5, -0.75])
 MAXIMUM.case("W06", "the larger of two, and NaN where there is one", x=[1, 5, np.nan], y=[3, 2, 0], z=[3, 5, np.nan])

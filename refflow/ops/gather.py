@@ -65,10 +65,10 @@ def _tail(sizes: Tensor) -> Tensor:
     return slice_(sizes, [1], [-1])
 
 
-GATHER.case("W32", "rows by number", params=[[1, 2], [3, 4], [5, 6]], indices=np.array([2, 0, 2], np.int32),
+GATHER.case("W32", "rows by number", Tindices="int32", params=[[1, 2], [3, 4], [5, 6]], indices=[2, 0, 2],
             output=[[5, 6], [1, 2], [5, 6]])  # fmt: skip
-GATHER.case("W32", "rows exist", params=[[1, 2]], indices=np.array([1], np.int32), error="indices[0] = 1 is not in [0, 1)")
-GATHER.case("W32", "nothing counts from the end", params=[1, 2], indices=np.array([-1], np.int32),
+GATHER.case("W32", "rows exist", Tindices="int32", params=[[1, 2]], indices=[1], error="indices[0] = 1 is not in [0, 1)")
+GATHER.case("W32", "nothing counts from the end", Tindices="int32", params=[1, 2], indices=[-1],
             error="indices[0] = -1 is not in [0, 2)")  # fmt: skip
 
 
@@ -131,12 +131,12 @@ for _op in (SCATTER_UPDATE, SCATTER_ADD, SCATTER_SUB):
     _op.no_gradient()
     _op.shape(_scatter_shape)
 
-SCATTER_UPDATE.case("O04", "other rows stay", ref=[1, 2, 3], indices=np.array([1], np.int32), updates=[9], output_ref=[1, 9, 3])
-SCATTER_ADD.case("O04", "an index may come twice", ref=[1, 2, 3], indices=np.array([0, 0], np.int32), updates=[10, 20],
+SCATTER_UPDATE.case("O04", "other rows stay", Tindices="int32", ref=[1, 2, 3], indices=[1], updates=[9], output_ref=[1, 9, 3])
+SCATTER_ADD.case("O04", "an index may come twice", Tindices="int32", ref=[1, 2, 3], indices=[0, 0], updates=[10, 20],
                  output_ref=[31, 2, 3])  # fmt: skip
-SCATTER_SUB.case("O04", "an index may come twice", ref=[1, 2, 3], indices=np.array([2, 2], np.int32), updates=[1, 1],
+SCATTER_SUB.case("O04", "an index may come twice", Tindices="int32", ref=[1, 2, 3], indices=[2, 2], updates=[1, 1],
                  output_ref=[1, 2, 1])  # fmt: skip
-SCATTER_SUB.case("O04", "a row for each index", ref=[[1, 2]], indices=np.array([0], np.int32), updates=[1],
+SCATTER_SUB.case("O04", "a row for each index", Tindices="int32", ref=[[1, 2]], indices=[0], updates=[1],
                  error="updates has shape [1], but indices [1] into a variable [1, 2] need [1, 2]")  # fmt: skip
 
 
@@ -179,7 +179,9 @@ def _unsorted_segment_sum_shape(context: ShapeContext) -> shapes.Shape:
     if data is None or ids is None:
         return None
     if not shapes.compatible(data[: len(ids)], ids):
-        raise ShapeError(f"data has shape {shapes.text(data)}, which does not begin with segment_ids {shapes.text(ids)}")
+        raise ShapeError(
+            f"data has shape {shapes.text(data)}, which does not begin with that of segment_ids, {shapes.text(ids)}"
+        )
     return (None if count is None else count[0], *data[len(ids) :])
 
 
@@ -189,8 +191,8 @@ def _unsorted_segment_sum_gradient(op, dy):
     return gather(dy, op.inputs[1]), None, None
 
 
-UNSORTED_SEGMENT_SUM.case("W32", "rows with one id are added", data=[[1, 2], [3, 4], [5, 6]],
-                          segment_ids=np.array([1, 0, 1], np.int32), num_segments=3,
+UNSORTED_SEGMENT_SUM.case("W32", "rows with one id are added", Tindices="int32", data=[[1, 2], [3, 4], [5, 6]],
+                          segment_ids=[1, 0, 1], num_segments=3,
                           output=[[3, 4], [6, 8], [0, 0]])  # fmt: skip
 
 

@@ -313,7 +313,7 @@ def unpack(value: Any, num: int | None = None, name: str = "unpack") -> list[Ten
     value = convert_to_tensor(value, name="value")
     if num is None:
         if not value.dims or value.dims[0] is None:
-            raise ValueError(f"unpack needs num: the number of rows of {value.name!r} is not known before the step runs")
+            raise ValueError(f"unpack needs num: how many rows {value.name!r} has is not known before the step runs")
         num = value.dims[0]
     return UNPACK(value, num=num, name=name)
 

@@ -77,6 +77,6 @@ MATMUL.case("S16", "a is transposed first", a=[[1, 2], [3, 4]], b=[[1], [0]], tr
 MATMUL.case("S16", "b is transposed first", a=[[1, 2]], b=[[3, 4], [5, 6]], transpose_b=True, product=[[11, 17]])
 MATMUL.case("S16", "an empty sum is zero", a=np.zeros((2, 0), np.float32), b=np.zeros((0, 2), np.float32),
             product=[[0, 0], [0, 0]])  # fmt: skip
-MATMUL.case("S16", "integers wrap around", a=np.array([[65536]], np.int32), b=np.array([[65536]], np.int32), product=np.array([[0]], np.int32))
+MATMUL.case("S16", "integers wrap around", T="int32", a=[[65536]], b=[[65536]], product=[[0]])
 MATMUL.case("S16", "the inner sizes must agree", a=[[1, 2, 3]], b=[[1], [2]], error="b has K = 2, but a has K = 3")
 MATMUL.case("S16", "operands are matrices", a=[1, 2], b=[[1], [2]], error="a has rank 1, but takes rank 2: a: [M, K]")

@@ -260,7 +260,7 @@ SUM.case("S17", "axes exist", input=[1, 2], reduction_indices=[1],
          error="reduction_indices has axis 1, but the input has rank 1")  # fmt: skip
 MEAN.case("S19", "over everything", input=[[1, 2], [3, 6]], reduction_indices=[0, 1], output=3)
 MEAN.case("S19", "the mean of nothing is NaN", input=np.zeros(0, np.float32), reduction_indices=[0], output=np.nan)
-MEAN.case("W77", "integers divide toward zero", input=np.array([-3, 0], np.int32), reduction_indices=[0], output=np.int32(-1))
+MEAN.case("W77", "integers divide toward zero", T="int32", input=[-3, 0], reduction_indices=[0], output=-1)
 MAX.case("W76", "the largest", input=[[1, 5], [3, 2]], reduction_indices=[0], output=[3, 5])
 MAX.case("W76", "NaN wins", input=[1, np.nan, 3], reduction_indices=[0], output=np.nan)
 MAX.case("W76", "the largest of nothing", input=np.zeros(0, np.float32), reduction_indices=[0], output=-np.inf)

@@ -83,7 +83,9 @@ ASSIGN_ADD.case("W11", "+=", ref=[1, 2], value=[10, 20], output_ref=[11, 22])
 ASSIGN_SUB.case("S32", "-=", ref=[1, 2], value=[10, 20], output_ref=[-9, -18])
 
 
-def assign(ref: Any, value: Any, validate_shape: bool = True, use_locking: bool = True, name: str | None = None) -> Tensor:
+def assign(
+    ref: Any, value: Any, validate_shape: bool = True, use_locking: bool = True, name: str | None = None
+) -> Tensor:
     """Sets the variable behind `ref`; the result is the reference, after the change."""
     return ASSIGN(ref, value, validate_shape=validate_shape, use_locking=use_locking, name=name)
 

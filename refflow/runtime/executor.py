@@ -113,7 +113,7 @@ class _Run:
         self._note("start", node)
         if node.type == "_Recv":
             self.awaited.append(node)
-            self.rendezvous.recv_async(key_of(node), lambda value, dead, error: self.arrived.append((node, value, error)))
+            self.rendezvous.recv_async(key_of(node), lambda v, dead, error: self.arrived.append((node, v, error)))
             return
         inputs = [self.values[edge] for edge in node.inputs]
         try:

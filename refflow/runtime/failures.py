@@ -57,5 +57,6 @@ def summary(value: Any) -> str:
     if to_host is not None or getattr(value, "dtype", None) is None:
         return text
     if value.size and value.dtype.kind in "fiu":
-        return f"{text} {value.min():.6g} to {value.max():.6g}" if value.size > 1 else f"{text} {value.reshape(-1)[0]:.6g}"
+        low, high = value.min(), value.max()
+        return f"{text} {low:.6g}" if value.size == 1 else f"{text} {low:.6g} to {high:.6g}"
     return text

@@ -105,9 +105,10 @@ def _call(node: Node, bound: BoundKernel, arguments: dict[str, Any], arrays: lis
 def _check_outputs(node: Node, outputs: list[Any], found: list[shapes.Shape]) -> None:
     """A kernel that breaks its own OpDef's promise is a bug of ours, not of the user's graph."""
     for i, (value, dtype, shape) in enumerate(zip(outputs, node.types, found, strict=True)):
-        if isinstance(value, np.ndarray):
-            if value.dtype != np.dtype(dtype.base_dtype.as_numpy_dtype) or not shapes.compatible(shape, value.shape):
-                raise errors.BugError(
-                    f"{node.type}'s kernel gave output {i} as {value.dtype}{list(value.shape)}, but its OpDef says "
-                    f"{dtype.base_dtype.name}{shapes.text(shape)}"
-                )
+        if not isinstance(value, np.ndarray):
+            continue
+        if value.dtype != np.dtype(dtype.base_dtype.as_numpy_dtype) or not shapes.compatible(shape, value.shape):
+            raise errors.BugError(
+                f"{node.type}'s kernel gave output {i} as {value.dtype}{list(value.shape)}, but its OpDef says "
+                f"{dtype.base_dtype.name}{shapes.text(shape)}"
+            )

@@ -28,7 +28,9 @@ from refflow.core.shapes import Shape
 class Node:
     """One node of a step."""
 
-    __slots__ = ("attrs", "controls", "device", "id", "inputs", "name", "op_def", "origin", "request", "shapes", "types")
+    __slots__ = (
+        "attrs", "controls", "device", "id", "inputs", "name", "op_def", "origin", "request", "shapes", "types",
+    )  # fmt: skip
 
     def __init__(
         self,

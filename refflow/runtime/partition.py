@@ -87,8 +87,9 @@ class _Cut:
         key = (producer, "control", user.device)
         if key not in self.received:
             token = np.zeros(0, np.float32)
-            dummy = self._add(f"edge_{producer.id}_{producer.name}/done", "Const",
-                              {"value": token, "dtype": float32}, [], [producer], [float32], [(0,)], producer.device)  # fmt: skip
+            attrs = {"value": token, "dtype": float32}
+            name = f"edge_{producer.id}_{producer.name}/done"
+            dummy = self._add(name, "Const", attrs, [], [producer], [float32], [(0,)], producer.device)
             self.received[key] = self._pair(dummy, 0, user.device, host=True)
         return self.received[key]
 

@@ -8,9 +8,9 @@
 
 The order is one that the executor could have chosen: lowest id first. Buffers come from an arena and are
 reused when the last user of a value has run [W16]; a fetched value is never in the arena, nor is it a view of
-a constant, a feed or a variable: what the caller holds never changes afterwards, and one program gives one result [S65]. Scalars travel as NumPy
-scalars, for which Python's own operators are quickest. Under `kernels="reference"` only the pages' kernels are
-called, and the bits are the executor's.
+a constant, a feed or a variable: what the caller holds never changes afterwards, and one program gives one
+result [S65]. Scalars travel as NumPy scalars, for which Python's own operators are quickest. Under
+`kernels="reference"` only the pages' kernels are called, and the bits are the executor's.
 
 Each line of the source belongs to a node, so that an exception's line number tells which node failed.
 
@@ -199,11 +199,15 @@ class _Writer:
         elif node.type not in ("_Send", "NoOp"):
             self._compute(node)
         elif node.type == "_Send" and not node.attrs["client_terminated"]:
-            # A reference is read when it is sent, which may be before a later change.
-            if node.inputs[0][0].types[node.inputs[0][1]].is_ref_dtype:
-                copy = self._bind("d", node.device.private_copy)
-                self.names[node, 0] = f"v{node.id}"
-                self._write(node, f"v{node.id} = {copy}({self.names[node.inputs[0]]}.read())")
+            self._send(node)
+
+    def _send(self, node: Node) -> None:
+        """A reference is read when it is sent, which may be before a later change; a value needs no call."""
+        producer, port = node.inputs[0]
+        if producer.types[port].is_ref_dtype:
+            copy = self._bind("d", node.device.private_copy)
+            self.names[node, 0] = f"v{node.id}"
+            self._write(node, f"v{node.id} = {copy}({self.names[producer, port]}.read())")
 
     def _receive(self, node: Node) -> None:
         edge = self.sent[node]
@@ -311,11 +315,18 @@ class _Writer:
         given = [g if isinstance(g, str) else f"[{', '.join(g)}]" for g in node.op_def.group(inputs, node.attrs)]
         named = bound.arguments | op_state(node, self.states)
         if bound.workspace is not None:
-            named |= bound.workspace([_known(n, p) for n, p in node.inputs])
+            named |= bound.workspace([self._known(e) for e in node.inputs])
         given += [f"{key}={self._bind('a', value)}" for key, value in named.items()]
         if out is not None:
             given.append(f"out={out}")
         return f"{function}({', '.join(given)})"
+
+    def _known(self, edge: tuple[Node, int]) -> Any:
+        """A constant's value, or what is known of another input."""
+        while edge[0] in self.sent:
+            edge = self.sent[edge[0]]
+        node, port = edge
+        return node.attrs["value"] if node.type == "Const" else _Shaped(node, port)
 
     def _memory(self, node: Node, port: int) -> str | None:
         """The name of a buffer for an output, or None where the kernel must make fresh memory."""
@@ -351,13 +362,6 @@ class _Shaped:
 
     def __init__(self, node: Node, port: int):
         self.shape, self.dtype = node.shapes[port], node.types[port].base_dtype
-
-
-def _known(node: Node, port: int) -> Any:
-    """A constant's value, or what is known of another input."""
-    while node.type == "_Recv" and node.inputs:
-        node, port = node.inputs[0]
-    return node.attrs["value"] if node.type == "Const" else _Shaped(node, port)
 
 
 def _scalar(value: Any) -> Any:

@@ -226,7 +226,8 @@ class _Feed:
                 raise TypeError(f"{array.dtype} values do not become {self.dtype.name} without loss")
             return array.astype(self.numpy_type, copy=False)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"cannot feed {_short(value)} for {self.tensor.name!r}, which is {self.dtype.name}: {error}") from None
+            where = f"{self.tensor.name!r}, which is {self.dtype.name}"
+            raise type(error)(f"cannot feed {_short(value)} for {where}: {error}") from None
 
 
 class _Signature:
@@ -248,7 +249,7 @@ class _Signature:
                 from refflow.core.errors import InvalidArgumentError
 
                 raise InvalidArgumentError(
-                    tensor.op.node_def, tensor.op, f"{tensor.name!r} is both fed and fetched: its value is the one you feed"
+                    tensor.op.node_def, tensor.op, f"{tensor.name!r} is both fed and fetched: you know its value"
                 )
         try:
             self.quick = tuple(fetches) if type(fetches) is list else fetches

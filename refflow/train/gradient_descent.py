@@ -29,8 +29,9 @@ class GradientDescentOptimizer(Optimizer):
         self._learning_rate_tensor: Any = None
 
     def _prepare(self) -> None:
+        plain = not isinstance(self._learning_rate, (Tensor, Variable))
         self._learning_rate_tensor = convert_to_tensor(
-            self._learning_rate, None if isinstance(self._learning_rate, (Tensor, Variable)) else float32, "learning_rate"
+            self._learning_rate, float32 if plain else None, "learning_rate"
         )
 
     def _rate(self, variable: Variable) -> Tensor:

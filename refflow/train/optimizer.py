@@ -86,7 +86,10 @@ class Optimizer:
         return list(zip(found, variables, strict=True))
 
     def apply_gradients(
-        self, grads_and_vars: Iterable[tuple[Any, Variable]], global_step: Variable | None = None, name: str | None = None
+        self,
+        grads_and_vars: Iterable[tuple[Any, Variable]],
+        global_step: Variable | None = None,
+        name: str | None = None,
     ) -> Operation:
         """One operation that updates every variable by its gradient; None gradients are left out."""
         pairs = [(gradient, variable) for gradient, variable in grads_and_vars if gradient is not None]

@@ -100,7 +100,8 @@ def test_a_formula_is_read_the_same_by_all_its_readers(op):
     if op.name == "ReluGrad":
         arrays = arrays[::-1]
     wanted = eval(  # the text is Python; with these names it is also NumPy
-        op.formula.text, {n: getattr(np, n) for n in ("exp", "log", "sqrt", "tanh", "maximum", "minimum", "where", "abs")},
+        op.formula.text,
+        {n: getattr(np, n) for n in ("exp", "log", "sqrt", "tanh", "maximum", "minimum", "where", "abs")},
         dict(zip(op.formula.parameters, arrays, strict=True)),
     )  # fmt: skip
     np.testing.assert_array_equal(op.formula.numpy(*arrays), wanted)

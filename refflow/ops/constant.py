@@ -15,13 +15,14 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.convert import convert_to_tensor, op_scope, register_tensor_conversion_function
-from refflow.core.dtypes import DType, as_dtype, float32, int32, int64, string
-from refflow.core.errors import DTypeError, ShapeError
+from refflow.core.dtypes import DType, as_dtype, float32, int32, int64
+from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import TensorShape
 from refflow.core.signature import Attr
+from refflow.core.values import as_value
 
 CONST = define_op("Const", "-> output: dtype", value=Attr("tensor"), dtype=Attr("type"), source=("S12", "W06"))
 CONST.no_gradient()
@@ -64,97 +65,6 @@ def _fill_up(array: np.ndarray, shape: tuple[Any, ...]) -> np.ndarray:
     full = np.full(size, array.reshape(-1)[-1], array.dtype) if array.reshape(-1)[-1] else np.zeros(size, array.dtype)
     full[: array.size] = array.reshape(-1)
     return full.reshape(shape)
-
-
-def as_value(value: Any, dtype: DType | None, explicit: bool = False) -> np.ndarray:
-    """A private array of `value` with NumPy type `dtype`, or the type that the value itself suggests.
-
-    A float never becomes an integer unless `explicit` asks for the type of an array.
-    """
-    if isinstance(value, (np.ndarray, np.generic)):
-        array = np.asarray(value)
-        if array.dtype.kind in "USO":
-            return _strings(array, dtype)
-        if dtype is None:
-            as_dtype(array.dtype)  # an array of a type that no tensor has is refused here
-            return array.copy()
-        target = np.dtype(dtype.as_numpy_dtype)
-        if not explicit and not np.can_cast(array.dtype, target, "same_kind"):
-            raise DTypeError(f"an array of {array.dtype} is given where {dtype.name} is needed: use cast() or astype()")
-        return _narrowed(array, target)
-    if dtype is string:
-        return _strings(np.asarray(value, dtype=object), dtype)
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ShapeError(f"this list is not rectangular, so it is no tensor: {_short(value)} ({error})") from None
-    if array.dtype.kind in "US":
-        return _strings(array, dtype)
-    if array.dtype == object:
-        raise DTypeError(f"{_short(value)} holds something that is neither a number, a bool nor a string")
-    if dtype is None:
-        if array.dtype == np.float64:
-            return array.astype(np.float32) if not _holds_float64(value) else array
-        if array.dtype == np.int64 and not _holds_int64(value):
-            fits = array.size == 0 or (array.min() >= int32.min and array.max() <= int32.max)
-            return array.astype(np.int32) if fits else array
-        return array
-    target = np.dtype(dtype.as_numpy_dtype)
-    if array.size and not _kinds_fit(array.dtype.kind, target.kind):
-        raise DTypeError(f"expected {dtype.name}, got {_short(value)}, which is {array.dtype}")
-    return _narrowed(array, target)
-
-
-def _narrowed(array: np.ndarray, target: np.dtype) -> np.ndarray:
-    """`array` as `target`; an integer that does not fit is an error, never another number."""
-    if target.kind in "iu" and array.dtype.kind in "iu" and array.size:
-        limits = np.iinfo(target)
-        if int(array.min()) < limits.min or int(array.max()) > limits.max:
-            raise DTypeError(f"{int(array.min())} to {int(array.max())} does not fit into {target}")
-    with np.errstate(over="ignore", invalid="ignore"):
-        return array.astype(target)
-
-
-def _kinds_fit(have: str, want: str) -> bool:
-    """Whether a Python value of NumPy kind `have` may be written where `want` is needed."""
-    order = {"b": "b", "i": "iufc", "u": "iufc", "f": "fc", "c": "c"}
-    return want in order.get(have, "")
-
-
-def _holds_float64(value: Any) -> bool:
-    return any(isinstance(v, np.floating) and v.dtype == np.float64 for v in _leaves(value))
-
-
-def _holds_int64(value: Any) -> bool:
-    return any(isinstance(v, np.integer) and v.dtype == np.int64 for v in _leaves(value))
-
-
-def _leaves(value: Any) -> Any:
-    """The first few numbers of a nested list: NumPy scalars in it keep their type."""
-    while isinstance(value, (list, tuple)) and value and isinstance(value[0], (list, tuple, np.ndarray)):
-        value = value[0]
-    if isinstance(value, np.ndarray):
-        return (value.reshape(-1)[:1]).tolist() if value.dtype.kind not in "fi" else list(value.reshape(-1)[:1])
-    return value[:8] if isinstance(value, (list, tuple)) else (value,)
-
-
-def _strings(array: np.ndarray, dtype: DType | None) -> np.ndarray:
-    if dtype is not None and dtype is not string:
-        raise DTypeError(f"expected {dtype.name}, got text")
-    found = np.empty(array.shape, dtype=object)
-    flat, source = found.reshape(-1), array.reshape(-1)
-    for i, item in enumerate(source):
-        if isinstance(item, str):
-            item = item.encode("utf-8")
-        if not isinstance(item, bytes):
-            raise DTypeError(f"expected string, got {_short(item)}")
-        flat[i] = item
-    return found
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) < 60 else text[:57] + "..."
 
 
 def _convert_value(value: Any, dtype: DType | None, name: str | None, as_ref: bool) -> Tensor:

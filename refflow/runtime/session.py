@@ -24,10 +24,12 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.dtypes import string
+from refflow.core.errors import InvalidArgumentError
 from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices, IndexedSlicesValue
 from refflow.core.shapes import Shape
 from refflow.core.tensor import default_sessions
+from refflow.core.values import as_value
 from refflow.runtime import place as place_module
 from refflow.runtime.config import ConfigProto
 from refflow.runtime.device import Device, local_devices
@@ -216,8 +218,6 @@ class _Feed:
 
     def _array(self, value: Any) -> np.ndarray:
         if self.dtype is string:
-            from refflow.ops.constant import as_value
-
             return as_value(value, string)
         try:
             array = np.asarray(value)
@@ -246,8 +246,6 @@ class _Signature:
             raise ValueError("one tensor is fed twice, under two names")
         for tensor in self.tensors:
             if tensor in fed:
-                from refflow.core.errors import InvalidArgumentError
-
                 raise InvalidArgumentError(
                     tensor.op.node_def, tensor.op, f"{tensor.name!r} is both fed and fetched: you know its value"
                 )

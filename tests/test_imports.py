@@ -1,0 +1,60 @@
+"""Who may import whom: read from the sources, so that the layers stay layers [S39]."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+STANDARD = sys.stdlib_module_names
+
+# The first rule whose folder or file fits says what a file may import, beside the standard library.
+RULES = {
+    "refflow/core/": ("numpy", "refflow.core"),
+    "refflow/ops/": ("numpy", "refflow.core", "refflow.ops"),
+    "refflow/train/": ("numpy", "refflow.core", "refflow.ops", "refflow.train"),
+    "refflow/nn/": ("numpy", "refflow.core", "refflow.ops", "refflow.nn"),
+    "refflow/data/": ("numpy", "refflow.data"),
+    "refflow/runtime/gpu.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.gpu", "torch", "triton"),
+    "refflow/runtime/device.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.cpu"),
+    "refflow/runtime/": ("numpy", "refflow.core", "refflow.runtime"),
+    "refflow/": ("numpy", "refflow"),
+    "refflow_kernels/cpu/": ("numpy", "refflow_kernels.cpu", "refflow_kernels.kernel"),
+    "refflow_kernels/gpu/": ("triton", "refflow_kernels.gpu", "refflow_kernels.kernel"),
+}
+FILES = [p for folder in ("refflow", "refflow_kernels") for p in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_a_file_imports_only_what_its_layer_may(path):  # [S39]
+    name = path.relative_to(ROOT).as_posix()
+    allowed = next((modules for start, modules in RULES.items() if name.startswith(start)), None)
+    if allowed is None:
+        assert name.startswith("refflow_kernels/")  # the package's own two files and its benchmark
+        return
+    for module in imported(path):
+        fits = any(module == a or module.startswith(a + ".") for a in allowed)
+        assert fits or module.split(".")[0] in STANDARD, f"{name} imports {module}"
+
+
+def test_importing_refflow_loads_neither_torch_nor_triton():
+    code = "import sys, refflow; print(sorted({'torch', 'triton'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_importing_the_kernels_loads_nothing():
+    code = "import sys, refflow_kernels; print('numpy' in sys.modules or 'triton' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert result.stdout.strip() == "False"

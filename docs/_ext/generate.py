@@ -75,7 +75,7 @@ def gradient_text(op: OpDef) -> str:
 def example(case: Any) -> str:
     given = [f"{key} = {short(value)}" for key, value in (case.inputs | case.attrs).items()]
     result = [f"{key} = {short(value)}" for key, value in case.outputs.items()] or [f"error: {case.error}"]
-    return f"{case.title}  [{case.clause}]\n" + "\n".join(f"    {line}" for line in given + ["->", *result])
+    return f"{case.title}  [{case.clause}]\n" + "\n".join(f"    {line}" for line in [*given, "->", *result])
 
 
 def short(value: Any) -> str:
@@ -92,7 +92,8 @@ def escaped(text: str) -> str:
 
 
 def kernels_page() -> str:
-    rows = [".. list-table::", "   :header-rows: 1", "", "   * - op", "     - reference", "     - fast CPU", "     - GPU"]
+    rows = [".. list-table::", "   :header-rows: 1", ""]
+    rows += ["   * - op", "     - reference", "     - fast CPU", "     - GPU"]
     gpu = gpu_ops()
     for op in registered_ops():
         ufunc = op.formula is not None and op.formula.ufunc

@@ -21,17 +21,10 @@ Next: refflow_kernels/gpu/reductions.py.
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import linecache
-from collections.abc import Callable
-from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import triton
 import triton.language as tl
-
-from refflow_kernels.gpu.arrays import ceil_div, check_out, is_packed
 
 _BLOCK = 1024  # elements in one program: 8 for each thread
 _INT32 = 1 << 31

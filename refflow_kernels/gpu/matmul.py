@@ -86,7 +86,7 @@ def _add_pieces(pieces, product, size, count, BLOCK: tl.constexpr):
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     real = i < size
     total = tl.zeros((BLOCK,), tl.float32)
-    for p in range(0, count):
+    for p in range(count):
         total += tl.load(pieces + tl.full((), 1, tl.int64) * p * size + i, mask=real, other=0.0)
     tl.store(product + i, total.to(product.dtype.element_ty), mask=real)
 

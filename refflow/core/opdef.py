@@ -81,6 +81,7 @@ class OpDef:
         self.signature = signature
         self.inputs, self.outputs = parse_signature(signature)
         self.attrs: dict[str, Attr] = {key: as_attr(key, value) for key, value in attrs.items()}
+        self._type_lists = {key for key, attr in self.attrs.items() if attr.kind == "list(type)"}
         self.source = source
         self.stateful = stateful
         self.commutative = commutative
@@ -181,7 +182,7 @@ class OpDef:
         return list(result) if isinstance(result, (tuple, list)) else [result]
 
     def is_type_list(self, arg: Arg) -> bool:
-        return arg.fixed is None and self.attrs.get(arg.type, Attr("type")).kind == "list(type)"
+        return arg.type in self._type_lists
 
     def length(self, arg: Arg, attrs: dict[str, Any]) -> int:
         """How many tensors `arg` stands for."""

@@ -29,11 +29,11 @@ BROADCAST_GRADIENT_ARGS.no_gradient()
 @BROADCAST_GRADIENT_ARGS.kernel
 def broadcast_gradient_args(s0, s1):
     rank = max(len(s0), len(s1))
-    a = [1] * (rank - len(s0)) + list(s0)
-    b = [1] * (rank - len(s1)) + list(s1)
+    a = [1] * (rank - len(s0)) + s0.tolist()
+    b = [1] * (rank - len(s1)) + s1.tolist()
     for axis in range(rank):
         if a[axis] != b[axis] and 1 not in (a[axis], b[axis]):
-            raise ValueError(f"s0 = {list(s0)} and s1 = {list(s1)} do not broadcast: {a[axis]} meets {b[axis]}")
+            raise ValueError(f"s0 = {s0.tolist()} and s1 = {s1.tolist()} do not broadcast: {a[axis]} meets {b[axis]}")
     # Where both sizes are 1 nothing was stretched, but a missing axis has to go either way.
     r0 = [i for i in range(rank) if a[i] == 1 and (b[i] != 1 or i < rank - len(s0))]
     r1 = [i for i in range(rank) if b[i] == 1 and (a[i] != 1 or i < rank - len(s1))]

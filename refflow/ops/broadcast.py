@@ -2,6 +2,9 @@
 
     s0 = [64, 10], s1 = [10]     ->     r0 = [], r1 = [0]
 
+As in TensorFlow, where the shapes differ at all, every axis of size 1 is listed, also one that the other has
+with size 1: summing over it changes nothing.
+
 Next: ops/elementwise.py.
 """
 
@@ -34,14 +37,16 @@ def broadcast_gradient_args(s0, s1):
     for axis in range(rank):
         if a[axis] != b[axis] and 1 not in (a[axis], b[axis]):
             raise ValueError(f"s0 = {s0.tolist()} and s1 = {s1.tolist()} do not broadcast: {a[axis]} meets {b[axis]}")
-    # Where both sizes are 1 nothing was stretched, but a missing axis has to go either way.
-    r0 = [i for i in range(rank) if a[i] == 1 and (b[i] != 1 or i < rank - len(s0))]
-    r1 = [i for i in range(rank) if b[i] == 1 and (a[i] != 1 or i < rank - len(s1))]
+    if a == b and len(s0) == len(s1):
+        a = b = []  # nothing was stretched
+    r0 = [i for i, size in enumerate(a) if size == 1]
+    r1 = [i for i, size in enumerate(b) if size == 1]
     return np.array(r0, s0.dtype), np.array(r1, s1.dtype)
 
 
 BROADCAST_GRADIENT_ARGS.case("S17", "a vector was stretched over the rows", s0=[64, 10], s1=[10], r0=[], r1=[0])
 BROADCAST_GRADIENT_ARGS.case("S17", "each operand may be stretched", s0=[3, 1], s1=[1, 4], r0=[1], r1=[0])
+BROADCAST_GRADIENT_ARGS.case("S17", "a size of 1 in both counts for both", s0=[1, 1], s1=[4, 1], r0=[0, 1], r1=[1])
 BROADCAST_GRADIENT_ARGS.case("S17", "equal shapes stretch nothing", s0=[2, 3], s1=[2, 3], r0=[], r1=[])
 BROADCAST_GRADIENT_ARGS.case("S17", "sizes must fit", s0=[2], s1=[3], error="do not broadcast: 2 meets 3")
 

@@ -5,8 +5,8 @@
     test_images, test_labels              the same of 10,000 other pictures
 
 By H. Xiao, K. Rasul and R. Vollgraf (arXiv:1708.07747, 2017); the licence is beside this file. Debian has
-packed the publisher's four files anew: other .gz bytes, same content. So what is checked is the SHA-256 of
-each file's *unpacked* content, one rule for both.
+packed the publisher's four files anew, without names and times: other .gz bytes, same content. So what is
+checked is the SHA-256 of each file's *unpacked* content, one rule for both.
 
 The package carries a subset, the first 10,000 training and the first 2,000 test pictures in published order:
 four IDX arrays, one after another, in one xz file. scripts/make_fashion_mnist_small.py makes it.
@@ -125,8 +125,9 @@ def fashion_mnist(
 
     What the caller named, as path or in REFFLOW_DATA, is used or is an error; nothing else takes its place.
 
-    size="small" is always the same 12,000 pictures, whatever is installed: those in the package, and none of
-    the places above is looked at. With a path, they are read (and all of its files checked) there.
+    size="small" is always the same 12,000 pictures, whatever is installed: those that are in the package. Only
+    a folder that the caller named comes before them; its four files are checked whole, so the pictures are the
+    same even then. The package's subset never stands in for the full set.
 
     >>> fashion_mnist(size="small").train_images.shape
     (10000, 28, 28)
@@ -135,10 +136,10 @@ def fashion_mnist(
         raise ValueError(f'fashion_mnist: size is {size!r}, but expected "full" or "small".')
     if path is not None:
         folder = _named(path, "path")
-    elif size == "small":
-        return _embedded(SMALL)
     elif os.environ.get(VARIABLE):
         folder = _named(os.environ[VARIABLE], VARIABLE)
+    elif size == "small":
+        return _embedded(SMALL)
     else:
         folder = _find(download)
     full = load(folder, FULL)

@@ -8,7 +8,8 @@ stage over (outer, reduce, inner), the last axis first:
     [A, B, C] over A and C:    (A*B, C, 1), then (1, A, B)
 
 One program takes a tile of results and walks along the reduced axis; every lane keeps an accumulator of its own, and
-at the end the lanes are combined as a tree. A long axis over few results is cut: the pieces' results go to the workspace,
+at the end the lanes are combined as a tree. A long axis over few results is cut: the pieces' results go to the
+workspace,
 and a further stage combines them in order.
 
 Accumulators are float32, also for 16-bit floats. NaN wins in maximum and minimum.

@@ -223,12 +223,12 @@ def test_a_named_folder_that_is_wrong_is_an_error_even_if_another_place_has_the_
         "file": "is not a folder",
         "incomplete": "lacks train-images-idx3-ubyte.gz",
     }
-    for name, problem in problems.items():
+    for (name, problem), size in itertools.product(problems.items(), ("full", "small")):
         monkeypatch.setenv("REFFLOW_DATA", str(tmp_path / name))
         path = tmp_path / name if by == "path" else None
         said = re.escape(f"{tmp_path / name}, named by {by}, {problem}. Install the four files with `apt")
         with pytest.raises(FileNotFoundError, match=said):
-            fashion_mnist(path, download=True)
+            fashion_mnist(path, size=size, download=True)
 
 
 def test_an_empty_variable_counts_as_not_set(tmp_path, tiny, contents, monkeypatch):
@@ -250,8 +250,17 @@ def test_a_size_that_is_neither_is_an_error():
 # The subset
 
 
-def test_the_subset_is_that_of_the_checksums_and_asks_no_other_place(monkeypatch):
-    monkeypatch.setenv("REFFLOW_DATA", "no such folder")
+@pytest.fixture
+def unnamed(monkeypatch):
+    """The variable of whoever runs the tests names no folder."""
+    monkeypatch.delenv("REFFLOW_DATA", raising=False)
+
+
+def test_the_subset_is_that_of_the_checksums_and_asks_no_place_that_nobody_named(unnamed, monkeypatch, tmp_path):
+    monkeypatch.setattr(MODULE, "DEBIAN", tmp_path / "debian")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for folder in (MODULE.DEBIAN, cache_folder()):
+        write_set(folder, [b"not the set"] * len(FULL))
     data = fashion_mnist(size="small")
     assert data.source == "the subset in refflow"
     for array, part in zip(data.arrays, SMALL, strict=True):
@@ -259,7 +268,7 @@ def test_the_subset_is_that_of_the_checksums_and_asks_no_other_place(monkeypatch
         assert hashlib.sha256(format_idx(array)).hexdigest() == part.sha256
 
 
-def test_the_subset_has_every_label_about_equally_often():
+def test_the_subset_has_every_label_about_equally_often(unnamed):
     data = fashion_mnist(size="small")
     for labels in (data.train_labels, data.test_labels):
         counts = np.bincount(labels, minlength=len(LABELS))
@@ -267,7 +276,7 @@ def test_the_subset_has_every_label_about_equally_often():
         assert 0.9 * len(labels) / 10 < counts.min() <= counts.max() < 1.1 * len(labels) / 10
 
 
-def test_a_trouser_is_a_tall_picture_and_a_sneaker_a_wide_one():
+def test_a_trouser_is_a_tall_picture_and_a_sneaker_a_wide_one(unnamed):
     """The labels belong to the pictures: the columns a trouser leaves dark, a sneaker fills, and the rows likewise."""
     data = fashion_mnist(size="small")
     mean = {name: data.train_images[data.train_labels == LABELS.index(name)].mean(0) for name in LABELS}
@@ -275,16 +284,25 @@ def test_a_trouser_is_a_tall_picture_and_a_sneaker_a_wide_one():
     assert mean["Sneaker"][:6].mean() < 5 < 30 < mean["Trouser"][:6].mean()
 
 
-def test_small_with_a_path_is_the_front_of_that_folder(tmp_path, tiny, contents):
+@pytest.mark.parametrize("by", ["path", "REFFLOW_DATA"])
+def test_small_of_a_named_folder_is_the_front_of_that_folder(by, tmp_path, tiny, contents, monkeypatch):
     folder = write_set(tmp_path / "set", contents)
-    full, small = fashion_mnist(folder), fashion_mnist(folder, size="small")
+    monkeypatch.setenv("REFFLOW_DATA", str(folder) if by == "REFFLOW_DATA" else "no such folder")
+    path = folder if by == "path" else None
+    full, small = fashion_mnist(path), fashion_mnist(path, size="small")
     assert small.source == f"the first 2 and 1 of {folder}"
     for few, all_ in zip(small.arrays, full.arrays, strict=True):
         np.testing.assert_array_equal(few, all_[: len(few)])
     assert [len(few) for few in small.arrays] == [2, 2, 1, 1]
 
 
-def test_a_damaged_subset_is_an_error(monkeypatch, tmp_path):
+@has_full
+def test_the_subset_is_the_same_wherever_it_is_read(unnamed):
+    for a, b in zip(fashion_mnist(size="small").arrays, fashion_mnist(DEBIAN, size="small").arrays, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_damaged_subset_is_an_error(unnamed, monkeypatch, tmp_path):
     damaged = tmp_path / "damaged.xz"
     monkeypatch.setattr(MODULE, "EMBEDDED", damaged)
     damaged.write_bytes(b"not xz")
@@ -298,7 +316,7 @@ def test_a_damaged_subset_is_an_error(monkeypatch, tmp_path):
         fashion_mnist(size="small")
 
 
-def test_the_subset_is_small_and_loads_in_a_second():
+def test_the_subset_is_small_and_loads_in_a_second(unnamed):
     assert EMBEDDED.stat().st_size < 5_000_000
     times = []
     for _ in range(3):
@@ -335,7 +353,7 @@ def test_the_script_packs_the_same_content_to_the_same_bytes(contents):
 
 
 @has_full
-def test_the_full_set_starts_with_the_subset():
+def test_the_full_set_starts_with_the_subset(unnamed):
     full, small = load(DEBIAN, FULL), fashion_mnist(size="small")
     assert [array.shape for array in full.arrays] == [(60000, 28, 28), (60000,), (10000, 28, 28), (10000,)]
     assert set(np.bincount(full.train_labels)) == {6000}

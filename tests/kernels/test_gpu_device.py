@@ -6,7 +6,7 @@ import pytest
 import refflow as tf
 from refflow.runtime.device import Device
 from refflow.runtime.gpu import GpuDevice, gpu_devices
-from tests.kernels.interpreter import Memory
+from refflow_kernels.interpreter import Memory
 
 
 class InterpretedGpu(GpuDevice):

@@ -1,0 +1,119 @@
+"""NumPy arrays as Triton's interpreter wants its memory, without torch; and guards behind every buffer.
+
+Set TRITON_INTERPRET=1 before Triton is imported, and the Triton kernels run on `Memory.of(array)` on any machine,
+slowly. `guard_is_whole` tells afterwards if anything was written behind the end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+GUARD = 64  # elements behind each buffer that nobody may touch
+
+
+class _DType:
+    """A type that Triton recognises by the end of its name."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"memory.{self.name}"
+
+    def __eq__(self, other: object) -> bool:
+        return str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+class Memory:
+    """A contiguous array with what a launch asks of a tensor. It shares the array: nothing is copied."""
+
+    def __init__(self, array: np.ndarray, whole: np.ndarray | None = None):
+        self.array = array
+        self.whole = array if whole is None else whole
+        self.shape = array.shape
+        self.dtype = _DType({"bool": "int1"}.get(array.dtype.name, array.dtype.name))
+
+    @classmethod
+    def of(cls, array: Any) -> Memory:
+        """A copy of `array` with a guard behind it."""
+        array = np.asarray(array)
+        whole = np.empty(array.size + GUARD, array.dtype)
+        whole.view(np.uint8)[...] = 0xA5
+        inside = whole[: array.size].reshape(array.shape)
+        inside[...] = array
+        return cls(inside, whole)
+
+    @classmethod
+    def empty(cls, shape: Any, dtype: Any) -> Memory:
+        return cls.of(np.full(shape, 77, dtype))
+
+    def guard_is_whole(self) -> bool:
+        return bool((self.whole[self.array.size :].view(np.uint8) == 0xA5).all())
+
+    def __getitem__(self, key: Any) -> Memory:
+        return Memory(self.array[key], self.whole)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.array[key] = value.array if isinstance(value, Memory) else value
+
+    def reshape(self, shape: Any) -> Memory:
+        return Memory(self.array.reshape(shape), self.whole)
+
+    def unsqueeze(self, axis: int) -> Memory:
+        return Memory(np.expand_dims(self.array, axis), self.whole)
+
+    # What the interpreter asks.
+    def data_ptr(self) -> int:
+        return self.array.ctypes.data
+
+    def untyped_storage(self) -> Memory:
+        return self
+
+    def cpu(self) -> Memory:
+        return self
+
+    def copy_(self, other: Any) -> Memory:
+        return self
+
+    def storage_offset(self) -> int:
+        return 0
+
+    def size(self) -> tuple[int, ...]:
+        return self.shape
+
+    def stride(self, axis: int | None = None) -> Any:
+        strides = tuple(s // self.array.itemsize for s in self.array.strides)
+        return strides if axis is None else strides[axis]
+
+    def new_empty(self, *args: Any, **kwargs: Any) -> Memory:
+        return self
+
+    def set_(self, *args: Any, **kwargs: Any) -> Memory:
+        return self
+
+    def element_size(self) -> int:
+        return self.array.itemsize
+
+    @property
+    def device(self) -> str:
+        return "cpu"
+
+
+class InterpretedCard:
+    """What the benchmark needs of a card, without one."""
+
+    def upload(self, array: Any) -> Memory:
+        return Memory.of(array)
+
+    def empty(self, shape: Any, dtype: str) -> Memory:
+        return Memory.empty(shape, dtype)
+
+    def download(self, memory: Memory) -> np.ndarray:
+        if not memory.guard_is_whole():
+            raise MemoryError("a kernel wrote behind the end of its output")
+        return memory.array

@@ -1,0 +1,25 @@
+"""The benchmark for a card runs through without one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("triton", reason="the dry run uses Triton's interpreter")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_dry_run_checks_every_case(tmp_path):
+    command = [sys.executable, "-m", "refflow_kernels.bench", "--dry-run", "--out", str(tmp_path / "rows.json")]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert result.returncode == 0, result.stderr
+    found = json.loads((tmp_path / "rows.json").read_text())
+    assert len(found["rows"]) >= 14 and all(row["error"] < 1e-5 for row in found["rows"])
+
+
+def test_without_a_card_it_says_what_it_needs():
+    code = "import sys; sys.modules['torch'] = None; from refflow_kernels.bench import main; sys.exit(main([]))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=100)
+    assert result.returncode == 1 and "--dry-run needs neither" in result.stderr

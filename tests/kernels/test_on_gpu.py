@@ -1,0 +1,55 @@
+"""The Triton kernels and the deck's program on a real card: `pytest -m gpu`."""
+
+import numpy as np
+import pytest
+
+from refflow_kernels.gpu import KERNELS
+from tests.kernels.samples import SAMPLES, assert_within, reference
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.fixture(scope="module")
+def torch():
+    torch = pytest.importorskip("torch", reason="torch allocates the card's memory")
+    if not torch.cuda.is_available():
+        pytest.skip("torch finds no CUDA card")
+    return torch
+
+
+def launch(torch, op_type, inputs, attrs, wanted):
+    kernel = KERNELS[op_type]
+
+    def there(x):
+        return torch.from_numpy(np.ascontiguousarray(x).reshape(np.shape(x)).copy()).cuda()
+
+    memory = [x if i in kernel.host_inputs else there(x) for i, x in enumerate(inputs)]
+    places = tuple(torch.full(w.shape, 77, dtype=getattr(torch, w.dtype.name), device="cuda") for w in wanted)
+    scratch = {}
+    need = kernel.workspace and kernel.workspace(memory, **attrs)
+    if need:
+        scratch["workspace"] = torch.empty(need[0], dtype=getattr(torch, need[1]), device="cuda")
+    kernel.function(*memory, **attrs, out=places if len(places) > 1 else places[0], **scratch)
+    return [p.cpu().numpy() for p in places]
+
+
+@pytest.mark.parametrize(("op_type", "dtype"), [(o, d) for o, k in KERNELS.items() for d in k.dtypes])
+def test_a_kernel_agrees_with_its_page_and_with_itself(torch, op_type, dtype, rng):
+    for inputs, attrs, bounds in SAMPLES[op_type](rng, dtype):
+        wanted = reference(op_type, inputs, attrs)
+        first, second = (launch(torch, op_type, inputs, attrs, wanted) for _ in range(2))
+        # exp and log on a card are good to two units, where NumPy's are good to one.
+        looser = tuple(4 * np.asarray(b) for b in bounds) if "Softmax" in op_type else bounds
+        assert_within(first, wanted, looser, dtype)
+        assert [f.tobytes() for f in first] == [s.tobytes() for s in second]
+
+
+def test_the_deck_s_program_learns_on_the_card_as_on_the_cpu(torch):  # [S33, S42]
+    from refflow import deck
+
+    def losses(gpu):
+        lines = []
+        deck.run(num_steps=301, gpu=gpu, say=lambda *words: lines.append(" ".join(map(str, words))))
+        return [float(line.split(" : ")[1]) for line in lines if line.startswith("Loss")]
+
+    np.testing.assert_allclose(losses(True), losses(False), rtol=1e-5)

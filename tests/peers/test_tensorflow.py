@@ -1,0 +1,82 @@
+"""TensorFlow itself as the oracle: pip install '.[test,peers]', then pytest -m peers."""
+
+import inspect
+import os
+
+import numpy as np
+import pytest
+
+import refflow as tf
+from tests.cases import CASES, IDS, attrs_of, expected, inputs_of
+
+pytestmark = pytest.mark.peers
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# Arguments that today's TensorFlow calls otherwise.
+RENAMED = {"reduction_indices": "axis", "dim": "axis", "squeeze_dims": "axis", "split_dim": "axis"}
+# What today's TensorFlow takes, and the first release, or its kernels, did not; and what it builds another way.
+BEYOND = {"Softmax: scores are a matrix", "SoftmaxCrossEntropyWithLogits: numbers of examples must agree"}
+APART = {"Const", "Select", "TileGrad", "NoOp"}
+COMPARED = [
+    (op, case)
+    for name, (op, case) in zip(IDS, CASES, strict=True)
+    if name not in BEYOND and op.name not in APART and not op.ref_inputs
+]
+
+
+@pytest.fixture(scope="module")
+def tensorflow():
+    return pytest.importorskip("tensorflow", reason="the oracle is TensorFlow: pip install '.[peers]'")
+
+
+@pytest.mark.parametrize(("op", "case"), COMPARED, ids=[f"{o.name}: {c.title}" for o, c in COMPARED])
+def test_a_case_holds_in_tensorflow(tensorflow, op, case):
+    function = getattr(tensorflow.raw_ops, op.name)
+    parameters = inspect.signature(function).parameters
+    attrs, arguments = attrs_of(op, case), {}
+    for arg, value in zip(op.inputs, inputs_of(op, case, attrs), strict=True):
+        name = arg.name if arg.name in parameters else RENAMED[arg.name]
+        constant = tensorflow.constant
+        arguments[name] = [constant(v) for v in value] if isinstance(value, list) else constant(value)
+    for key, value in attrs.items():
+        name = key if key in parameters else RENAMED.get(key, key)
+        if name in parameters and name not in arguments:
+            arguments[name] = getattr(tensorflow.dtypes, value.name) if isinstance(value, tf.DType) else value
+    if case.error is not None:
+        with pytest.raises((ValueError, TypeError, tensorflow.errors.OpError)):
+            function(**arguments)
+        return
+    result = function(**arguments)
+    outputs = [o.numpy() for o in (result if isinstance(result, list | tuple) else [result])]
+    for got, wanted in zip(outputs, expected(op, case), strict=True):
+        if wanted is not None:
+            assert got.dtype == wanted.dtype and got.shape == wanted.shape
+            np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-7)
+
+
+def program(lib, x, y, seed):
+    """The deck's program in either library, with the op seed given, since the two count nodes differently."""
+    examples, labels = lib.constant(x), lib.constant(y)
+    weights = lib.Variable(lib.truncated_normal([x.shape[1], y.shape[1]], seed=seed))
+    b = lib.Variable(lib.zeros([y.shape[1]]))
+    logits = lib.matmul(examples, weights) + b
+    return logits, labels
+
+
+def test_the_deck_s_program_gives_tensorflow_s_losses(tensorflow, rng):  # [S29]
+    v1 = tensorflow.compat.v1
+    x = rng.normal(size=(64, 16)).astype(np.float32)
+    y = np.eye(3, dtype=np.float32)[rng.integers(0, 3, 64)]
+    with tensorflow.Graph().as_default(), v1.Session() as session:
+        logits, labels = program(v1, x, y, 5)
+        loss = v1.reduce_mean(v1.nn.softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+        step = v1.train.GradientDescentOptimizer(0.5).minimize(loss)
+        session.run(v1.global_variables_initializer())
+        theirs = [session.run([loss, step])[0] for _ in range(200)]
+    with tf.Session() as session:
+        logits, labels = program(tf, x, y, 5)
+        loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits, labels))
+        step = tf.train.GradientDescentOptimizer(0.5).minimize(loss)
+        session.run(tf.initialize_all_variables())
+        ours = [session.run([loss, step])[0] for _ in range(200)]
+    np.testing.assert_allclose(ours, theirs, rtol=2e-6)

@@ -2,7 +2,7 @@
 
     import refflow as tf
 
-Building never computes; a Session runs what was built. The reading path is in docs/reading.md.
+Building never computes; a Session runs what was built. The reading path is in docs/reading.rst.
 """
 
 from refflow import nn, train

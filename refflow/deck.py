@@ -11,7 +11,7 @@ The text is kept byte for byte in spec/deck_program.txt. It names things that th
 The spelling is Python 2: `print` is a statement, and `xrange` is range [S25, S27]; the graph's own older
 spelling, AsDefault, is still a method of Graph [S11].
 
-Next: docs/reading.md.
+Next: docs/reading.rst.
 """
 
 from __future__ import annotations

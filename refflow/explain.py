@@ -2,7 +2,7 @@
 
     1 signature  2 prune  3 optimise  4 place  5 partition  6 the executor's events  7 the plan
 
-Next: docs/reading.md.
+Next: docs/reading.rst.
 """
 
 from __future__ import annotations

@@ -46,8 +46,7 @@ _COMPARE: dict[type, tuple[str, str, str]] = {
     ast.NotEq: ("not_equal", "({} != {})", r"{} \ne {}"),
 }
 
-Operand = str | int | float  # a name; the number of an earlier step is written ("step", n)
-Step = tuple[Any, ...]
+Step = tuple[Any, ...]  # a ufunc's name and its operands: names, numbers, or ("step", n) for an earlier result
 
 
 def divide(x: Any, y: Any, out: Any = None) -> Any:

@@ -8,7 +8,7 @@
 Gradients are ordinary nodes, so they can be differentiated, pruned and placed like any others. Inside
 the scope `gradients/`, each operation's part has its own scope `<operation>_grad`.
 
-Next: ops/matmul.py.
+Next: train/optimizer.py.
 """
 
 from __future__ import annotations

@@ -67,10 +67,6 @@ class Graph:
     def get_operations(self) -> list[Operation]:
         return list(self._nodes)
 
-    def operations_since(self, version: int) -> list[Operation]:
-        """The operations newer than `version`, which is what Extend sends [W09]."""
-        return self._nodes[version:]
-
     def get_operation_by_name(self, name: str) -> Operation:
         return self.as_graph_element(name, allow_tensor=False)
 

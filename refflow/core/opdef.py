@@ -26,8 +26,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from refflow.core import errors, shape_rules, shapes
 from refflow.core.build import add_node
 from refflow.core.dtypes import DType
@@ -56,7 +54,6 @@ class Kernel:
     function: Callable[..., Any]
     device_type: str
     attrs: tuple[str, ...]  # attribute names among its parameters
-    takes_state: bool
 
     def arguments(self, attrs: dict[str, Any]) -> dict[str, Any]:
         return {name: attrs[name] for name in self.attrs}
@@ -121,7 +118,7 @@ class OpDef:
             return lambda f: self.kernel(f, function or device_type)
         names = tuple(inspect.signature(function).parameters)
         wanted = tuple(name for name in names if name in self.attrs)
-        self.kernels[device_type] = Kernel(function, device_type, wanted, "state" in names)
+        self.kernels[device_type] = Kernel(function, device_type, wanted)
         return function
 
     def gradient(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -295,8 +292,3 @@ def op_def(name: str) -> OpDef:
 def registered_ops() -> list[OpDef]:
     """All op types, by name."""
     return [_REGISTRY[name] for name in sorted(_REGISTRY)]
-
-
-def as_array(value: Any, dtype: DType) -> np.ndarray:
-    """A case's plain list or number as an array of `dtype`."""
-    return np.asarray(value, dtype=dtype.as_numpy_dtype)

@@ -30,14 +30,12 @@ class BoundKernel(NamedTuple):
     """A kernel for one node: what to call, and how.
 
     function: called with the inputs, then `arguments` by name. takes_out: it writes into `out=`, one
-    array or a tuple. host_inputs: places of inputs that stay in host memory. workspace: shape and type of
-    scratch memory for given input shapes, or None.
+    array or a tuple. workspace: from the inputs, more arguments with the scratch memory it needs, or None.
     """
 
     function: Callable[..., Any]
     arguments: dict[str, Any]
     takes_out: bool = False
-    host_inputs: tuple[int, ...] = ()
     workspace: Callable[..., Any] | None = None
 
 

@@ -10,7 +10,7 @@ One executor runs all partitions of a step in one process, so that every interle
 choice of the policy. Each step begins with every node in `waits`, and ends when no node is left in any of
 the three places.
 
-Next: runtime/plan.py.
+Next: runtime/place.py.
 """
 
 from __future__ import annotations

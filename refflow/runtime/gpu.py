@@ -69,7 +69,7 @@ class GpuDevice(Device):
         if op_def.name == "Const":
             return BoundKernel(self._constant(attrs["value"]), {})
         if op_def.name in _VIEWS:
-            return BoundKernel(_VIEWS[op_def.name], {}, host_inputs=self.host_inputs(op_def, attrs))
+            return BoundKernel(_VIEWS[op_def.name], {})
         if op_def.formula is not None:
             from refflow_kernels.gpu.elementwise import build
 
@@ -82,9 +82,7 @@ class GpuDevice(Device):
             )
         names = tuple(op_def.kernels["cpu"].attrs)
         arguments = {name: attrs[name] for name in names}
-        return BoundKernel(
-            kernel.function, arguments, True, kernel.host_inputs, self._workspace(kernel.workspace, arguments)
-        )
+        return BoundKernel(kernel.function, arguments, True, self._workspace(kernel.workspace, arguments))
 
     def _constant(self, value: np.ndarray) -> Callable[[], Any]:
         kept: list[Any] = []

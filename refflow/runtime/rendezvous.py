@@ -7,7 +7,7 @@
 
 With the value travels a flag that says whether it is dead, for control flow [W41].
 
-Next: runtime/executor.py.
+Next: runtime/plan.py.
 """
 
 from __future__ import annotations

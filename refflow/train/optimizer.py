@@ -10,7 +10,7 @@ before any update may read a gradient [W80]:
 
 Nothing trains here: a session runs the operation that comes back, once a step.
 
-Next: train/gradient_descent.py.
+Next: runtime/session.py, after a look at train/gradient_descent.py.
 """
 
 from __future__ import annotations

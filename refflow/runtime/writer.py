@@ -1,0 +1,331 @@
+"""Writes a plan: a step's source, line by line, and the buffers that its lines use.
+
+For each value the writer knows what it is called, whose memory it lies in (a view lies in its input's), and when
+that memory is needed for the last time. A buffer goes back to the arena behind that line.
+
+Next: refflow_kernels/cpu/matmul.py.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from refflow.core.errors import ShapeError
+from refflow.core.formula import divide
+from refflow.core.shape_rules import ShapeContext, apply_rule
+from refflow.core.shapes import is_known
+from refflow.runtime.device import BoundKernel
+from refflow.runtime.kernels import OpStates, check_shapes, op_state, variable_state
+from refflow.runtime.nodes import Node, StepGraph, in_order
+from refflow.runtime.rendezvous import key_of
+
+_OPERATORS = {"add": "+", "subtract": "-", "multiply": "*"}
+_BINDINGS: dict[str, Any] = {"divide": divide}
+
+
+class Arena:
+    """Buffers by size, handed out again once free."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._free: dict[int, list[np.ndarray]] = {}
+
+    def take(self, shape: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+        """An array of that shape, and the block of bytes that it lies in."""
+        size = -(-max(1, prod(shape) * dtype.itemsize) // 64) * 64
+        blocks = self._free.get(size)
+        if blocks:
+            block = blocks.pop()
+        else:
+            block = np.empty(size, np.uint8)
+            self.total += size
+        return block[: prod(shape) * dtype.itemsize].view(dtype).reshape(shape), block
+
+    def give_back(self, block: np.ndarray) -> None:
+        self._free.setdefault(block.nbytes, []).append(block)
+
+
+class Writer:
+    """Writes the source of a step and collects what its names are bound to."""
+
+    def __init__(self, step: StepGraph, kernels: str, states: OpStates):
+        self.step, self.kernels, self.states = step, kernels, states
+        self.bindings: dict[str, Any] = dict(_BINDINGS)
+        self.arena = Arena()
+        self.text: list[str] = ["def step(f):"]
+        self.lines: dict[int, Node] = {}
+        self.names: dict[tuple[Node, int], str] = {}  # what a value is called
+        self.roots: dict[tuple[Node, int], tuple[Node, int]] = {}  # the value whose memory it is
+        self.private: set[tuple[Node, int]] = set()  # fresh memory that nobody else holds
+        self.blocks: dict[tuple[Node, int], np.ndarray] = {}  # arena memory of a value
+        sends = {key_of(n): n for n in step.nodes if n.type == "_Send" and not n.attrs["client_terminated"]}
+        self.sent = {n: sends[key_of(n)].inputs[0] for n in step.nodes if n.type == "_Recv" and key_of(n) in sends}
+        self.order = in_order(step.nodes, {n: [sends[key_of(n)]] for n in self.sent})
+        self.last_use = self._last_uses()
+        self.fetched = {self._origin(n.inputs[0]) for n in step.fetches}
+
+    # -- what lives how long ------------------------------------------------------------------------
+
+    def _origin(self, edge: tuple[Node, int]) -> tuple[Node, int]:
+        """The value whose memory `edge` shares, through views and through transfers within one memory."""
+        while True:
+            node, _ = edge
+            if node in self.sent and node.device.type == "cpu" and self.sent[node][0].device.type == "cpu":
+                edge = self.sent[node]
+            elif node.op_def.view:
+                edge = node.inputs[0]
+            else:
+                return edge
+
+    def _last_uses(self) -> dict[tuple[Node, int], int]:
+        """For each memory, the place in the order of the node that needs it last."""
+        last: dict[tuple[Node, int], int] = {}
+        for place, node in enumerate(self.order):
+            for edge in node.inputs:
+                last[self._origin(edge)] = place
+        return last
+
+    # -- writing ------------------------------------------------------------------------------------
+
+    def source(self) -> str:
+        for place, node in enumerate(self.order):
+            self._node(node)
+            for edge in dict.fromkeys(self._origin(e) for e in node.inputs):
+                if self.last_use[edge] == place and edge in self.blocks:
+                    self.arena.give_back(self.blocks.pop(edge))
+            for port in range(len(node.types)):
+                # An output that nobody reads still had to be written somewhere.
+                if (node, port) not in self.last_use and (node, port) in self.blocks:
+                    self.arena.give_back(self.blocks.pop((node, port)))
+        results = []
+        for i, fetch in enumerate(self.step.fetches):
+            self._write(fetch.inputs[0][0], f"o{i} = {self._result(fetch)}")
+            results.append(f"o{i}")
+        self._write(None, f"return ({', '.join(results)}{',' if len(results) == 1 else ''})")
+        return "\n".join(self.text) + "\n"
+
+    def _write(self, node: Node | None, line: str) -> None:
+        self.text.append("    " + line)
+        if node is not None:
+            self.lines[len(self.text)] = node
+
+    def _bind(self, prefix: str, value: Any) -> str:
+        name = f"{prefix}{len(self.bindings)}"
+        self.bindings[name] = value
+        return name
+
+    def _node(self, node: Node) -> None:
+        if node.type == "Const":
+            self.names[node, 0] = self._bind("c", _scalar(node.device.from_host(node.attrs["value"])))
+        elif node in self.sent:
+            self._receive(node)
+        elif node.type == "_Recv":
+            self.names[node, 0] = f"v{node.id}"
+            self._write(node, f"v{node.id} = f[{self.step.feeds.index(node)}]")
+        elif node.type == "Variable":
+            self.names[node, 0] = self._bind("r", variable_state(node))
+        elif node.type not in ("_Send", "NoOp"):
+            self._compute(node)
+        elif node.type == "_Send" and not node.attrs["client_terminated"]:
+            self._send(node)
+
+    def _send(self, node: Node) -> None:
+        """A reference is read when it is sent, which may be before a later change; a value needs no call."""
+        producer, port = node.inputs[0]
+        if producer.types[port].is_ref_dtype:
+            copy = self._bind("d", node.device.private_copy)
+            self.names[node, 0] = f"v{node.id}"
+            self._write(node, f"v{node.id} = {copy}({self.names[producer, port]}.read())")
+
+    def _receive(self, node: Node) -> None:
+        edge = self.sent[node]
+        sender = next(n for n in self.order if n.type == "_Send" and key_of(n) == key_of(node))
+        name = self.names.get((sender, 0)) or self.names[edge]
+        source, target = edge[0].device, node.device
+        if source.type != "cpu":
+            to_host = self._bind("d", source.to_host)
+            name = f"{to_host}({name})"
+        if target.type != "cpu" and not node.attrs.get("_host_memory"):
+            upload = self._bind("d", target.from_host)
+            name = f"{upload}({name})"
+        self.names[node, 0] = f"v{node.id}"
+        self._write(node, f"v{node.id} = {name}")
+
+    def _compute(self, node: Node) -> None:
+        inputs = [self._input(node, place) for place in range(len(node.inputs))]
+        if _may_not_fit(node):
+            check = self._bind("s", _checker(node))
+            self._write(node, f"{check}(({', '.join(inputs)},))")
+        if node.op_def.ref_inputs:
+            self._update(node, inputs)
+        elif not self._formula(node, inputs):
+            self._call(node, inputs)
+
+    def _input(self, node: Node, place: int) -> str:
+        """The value of one input; a reference is read here, at the moment its user runs [W12]."""
+        edge = node.inputs[place]
+        name = self.names[edge]
+        if not edge[0].types[edge[1]].is_ref_dtype:
+            return name
+        if place in node.op_def.ref_inputs and node.op_def.allows_uninitialized:
+            return f"({name}.blank() if {name}.value is None else {name}.value)"
+        local = f"{name}_{node.id}"
+        self._write(node, f"{local} = {name}.value")
+        self._write(node, f"if {local} is None: {name}.read()")
+        if node.op_def.view:  # it would hand out the variable's own memory
+            self._write(node, f"{local} = {self._bind('d', node.device.private_copy)}({local})")
+        elif edge[0].shapes[edge[1]] == () and node.device.type == "cpu":
+            self._write(node, f"{local} = {local}[()]")
+        return local
+
+    def _update(self, node: Node, inputs: list[str]) -> None:
+        """A change of state: computed into the variable's own memory where the kernel can, else stored."""
+        state = self.names[node.inputs[node.op_def.ref_inputs[0]]]
+        bound = node.device.kernel(node.op_def, node.attrs, self.kernels)
+        for port, dtype in enumerate(node.types):
+            if dtype.is_ref_dtype:
+                self.names[node, port] = state
+        if bound.takes_out and len(node.op_def.ref_inputs) == 1:
+            call = self._call_text(node, bound, inputs, out=f"{state}.value")
+            self._write(node, f"with {state}.lock: {call}")
+            return
+        outputs = [f"v{node.id}_{i}" for i in range(len(node.op_def.outputs))]
+        call = self._call_text(node, bound, inputs)
+        self._write(node, f"{', '.join(outputs)} = {call}")
+        for name, place in zip(outputs, node.op_def.ref_inputs, strict=False):
+            self._write(node, f"{self.names[node.inputs[place]]}.store({name})")
+
+    def _formula(self, node: Node, inputs: list[str]) -> bool:
+        """Elementwise ops without their page's function: one NumPy call per step, into memory we have."""
+        formula = node.op_def.formula
+        if formula is None or node.device.type != "cpu" or formula.ufunc is None:
+            return False
+        name = f"v{node.id}"
+        shape = node.shapes[0]
+        floats = node.types[0].is_floating or (formula.ufunc != "divide" and node.types[0].is_integer)
+        scalars = all(n.shapes[p] == () for n, p in node.inputs)
+        self.names[node, 0] = name
+        if scalars and floats and formula.ufunc in _OPERATORS:
+            self._write(node, f"{name} = {inputs[0]} {_OPERATORS[formula.ufunc]} {inputs[1]}")
+            return True
+        plain_divide = formula.ufunc != "divide" or not node.inputs[0][0].types[node.inputs[0][1]].base_dtype.is_integer
+        function = self._bind("u", getattr(np, formula.ufunc)) if plain_divide else "divide"
+        out = self._memory(node, 0) if shape not in ((), None) and plain_divide else None
+        if out is None:
+            self._write(node, f"{name} = {function}({', '.join(inputs)})")
+        else:
+            # Positional is quicker, but maximum and minimum are to take more operands one day.
+            place = f"out={out}" if formula.ufunc in ("maximum", "minimum") else out
+            self._write(node, f"{function}({', '.join(inputs)}, {place})")
+            self.names[node, 0] = out
+        return True
+
+    def _call(self, node: Node, inputs: list[str]) -> None:
+        bound = node.device.kernel(node.op_def, node.attrs, self.kernels)
+        count = len(node.types)
+        outs = [self._memory(node, port) for port in range(count)] if bound.takes_out else [None] * count
+        if all(outs) and count:
+            out = outs[0] if count == 1 else f"({', '.join(o for o in outs if o)})"
+            self._write(node, self._call_text(node, bound, inputs, out=out))
+            for port, name in enumerate(outs):
+                self.names[node, port] = str(name)
+            return
+        for port in range(count):
+            self.names[node, port] = f"v{node.id}" if count == 1 else f"v{node.id}_{port}"
+        targets = ", ".join(self.names[node, port] for port in range(count))
+        listed = any(a.number is not None or node.op_def.is_type_list(a) for a in node.op_def.outputs)
+        comma = "," if listed and count == 1 else ""
+        call = self._call_text(node, bound, inputs)
+        self._write(node, f"{targets}{comma} = {call}" if count else call)
+
+    def _call_text(self, node: Node, bound: BoundKernel, inputs: list[str], out: str | None = None) -> str:
+        function = self._bind("k", bound.function)
+        given = [g if isinstance(g, str) else f"[{', '.join(g)}]" for g in node.op_def.group(inputs, node.attrs)]
+        named = bound.arguments | op_state(node, self.states)
+        if bound.workspace is not None:
+            named |= bound.workspace([self._known(e) for e in node.inputs])
+        given += [f"{key}={self._bind('a', value)}" for key, value in named.items()]
+        if out is not None:
+            given.append(f"out={out}")
+        return f"{function}({', '.join(given)})"
+
+    def _known(self, edge: tuple[Node, int]) -> Any:
+        """A constant's value, or what is known of another input."""
+        while edge[0] in self.sent:
+            edge = self.sent[edge[0]]
+        node, port = edge
+        return node.attrs["value"] if node.type == "Const" else _Shaped(node, port)
+
+    def _memory(self, node: Node, port: int) -> str | None:
+        """The name of a buffer for an output, or None where the kernel must make fresh memory."""
+        shape, dtype = node.shapes[port], node.types[port]
+        if not is_known(shape) or dtype.kind in "sr":
+            return None
+        if node.device.type != "cpu":
+            return self._bind("b", node.device.empty(shape, dtype))
+        if shape == () or (node, port) in self.fetched:
+            return None
+        array, block = self.arena.take(shape, np.dtype(dtype.as_numpy_dtype))  # type: ignore[arg-type]
+        self.blocks[node, port] = block
+        return self._bind("b", array)
+
+    def _result(self, fetch: Node) -> str:
+        """A fetched value as the caller gets it: in memory of its own."""
+        edge = fetch.inputs[0]
+        node, port = edge
+        name = self.names[edge]
+        own = self._bind("d", _own)
+        if node.types[port].is_ref_dtype:
+            return f"{own}({self._bind('d', node.device.to_host)}({name}.read()))"
+        if node.device.type != "cpu":
+            return f"{own}({self._bind('d', node.device.to_host)}({name}))"
+        fresh = self._origin(edge) == edge and node.type not in ("Const", "_Recv")
+        if fresh and sum(f.inputs[0] == edge for f in self.step.fetches) == 1 and is_known(node.shapes[port]):
+            return f"{name}[()]" if node.shapes[port] == () else name
+        return f"{own}({name})"
+
+
+class _Shaped:
+    """An input's shape and type, for what only asks for those."""
+
+    def __init__(self, node: Node, port: int):
+        self.shape, self.dtype = node.shapes[port], node.types[port].base_dtype
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.shape == () and value.dtype != object:
+        return value[()]
+    return value
+
+
+def _own(value: Any) -> Any:
+    """A fetched value in memory of its own; scalars as NumPy scalars, strings as bytes."""
+    return np.array(value, copy=True)[()]
+
+
+def _may_not_fit(node: Node) -> bool:
+    """False when it is certain before the run that the op's shape rule accepts the inputs."""
+    known = [n.shapes[p] for n, p in node.inputs]
+    if not all(is_known(s) for s in known):
+        return True
+
+    def value_of(place: int) -> Any:
+        producer = node.inputs[place][0]
+        return producer.attrs["value"] if producer.type == "Const" else None
+
+    context = ShapeContext(node.op_def, node.attrs, known, value_of)
+    try:
+        apply_rule(node.op_def, context)
+    except ShapeError:
+        return True
+    return context.undecided
+
+
+def _checker(node: Node) -> Any:
+    def check(inputs: tuple[Any, ...]) -> None:
+        check_shapes(node, [np.asarray(v) if not hasattr(v, "shape") else v for v in inputs])
+
+    return check

@@ -1,6 +1,7 @@
 """The pages name the page to read next, and those names lead along the reading path."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,6 @@ def test_the_next_page_is_there(path):
     assert following(path) is None or located(following(path)) is not None
 
 
-@pytest.mark.parametrize(("here", "there"), list(zip(PATH, PATH[1:], strict=False)), ids=PATH[1:])
+@pytest.mark.parametrize(("here", "there"), list(pairwise(PATH)), ids=PATH[1:])
 def test_the_path_leads_from_page_to_page(here, there):
     assert following(located(here)) == there

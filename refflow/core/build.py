@@ -143,12 +143,12 @@ def _tensor(
         else:
             why = f"{said.get(arg.type, arg.type)} has {arg.type} = {wanted.name}"
         raise DTypeError(
-            f"{op_def.name}: {label} ({value.name!r}) is {value.dtype.base_dtype.name}, but {why}. "
+            f"{label} ({value.name!r}) is {value.dtype.base_dtype.name}, but {why}. "
             "Nothing is converted silently: use cast()"
         )
     if arg.is_ref and not value.dtype.is_ref_dtype:
         raise DTypeError(
-            f"{op_def.name}: {label} must be a variable's reference, but {value.name!r} is a plain {value.dtype.name}"
+            f"{label} must be a variable's reference, but {value.name!r} is a plain {value.dtype.name}"
         )
     return value
 

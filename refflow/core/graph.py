@@ -15,7 +15,7 @@ Next: core/opdef.py.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +75,7 @@ class Graph:
 
     def as_graph_element(self, obj: Any, allow_tensor: bool = True, allow_operation: bool = True) -> Any:
         """The Tensor or Operation that `obj` is, names, or stands for (as a Variable does)."""
-        wanted = " or a ".join(w for w, ok in (("Tensor", allow_tensor), ("Operation", allow_operation)) if ok)
+        wanted = " or ".join(w for w, ok in (("a Tensor", allow_tensor), ("an Operation", allow_operation)) if ok)
         convert = getattr(obj, "_as_graph_element", None)
         if convert is not None:
             obj = convert()
@@ -87,7 +87,7 @@ class Graph:
             if obj.graph is not self:
                 raise NodeError(f"{obj!r} belongs to another graph than this one")
             return obj
-        raise TypeError(f"expected a {wanted} or its name, got {type(obj).__name__}: {obj!r}")
+        raise TypeError(f"expected {wanted} or its name, got {type(obj).__name__}: {obj!r}")
 
     def _named_element(self, text: str, wanted: str, allow_tensor: bool, allow_operation: bool) -> Any:
         if ":" not in text and allow_operation:
@@ -95,9 +95,9 @@ class Graph:
                 return self._by_name[text]
             raise KeyError(f"no operation is named {text!r} in this graph.{self._near(text)}")
         if ":" not in text:
-            raise NodeError(f"{text!r} names an operation, but a {wanted} is expected. Its first output is '{text}:0'")
+            raise NodeError(f"{text!r} names an operation, but {wanted} is expected. Its first output is '{text}:0'")
         if not allow_tensor:
-            raise NodeError(f"{text!r} names a tensor, but an {wanted} is expected")
+            raise NodeError(f"{text!r} names a tensor, but {wanted} is expected")
         name, port = parse_input(text)
         if name not in self._by_name:
             raise KeyError(f"{text!r} is an output of no operation: nothing is named {name!r}.{self._near(name)}")
@@ -268,6 +268,8 @@ class Graph:
             finally:
                 self._control_stack = saved
             return
+        if not isinstance(control_inputs, Iterable):
+            raise TypeError(f"control_dependencies takes a list of operations or tensors, got {control_inputs!r}")
         sources = []
         for item in control_inputs:
             element = self.as_graph_element(item)

@@ -45,7 +45,7 @@ def as_value(value: Any, dtype: DType | None, explicit: bool = False) -> np.ndar
         raise DTypeError(f"{_short(value)} holds something that is neither a number, a bool nor a string")
     if dtype is None:
         if array.dtype == np.float64:
-            return array.astype(np.float32) if not _holds_float64(value) else array
+            return array if _holds_float64(value) else _narrowed(array, np.dtype(np.float32))
         if array.dtype == np.int64 and not _holds_int64(value):
             fits = array.size == 0 or (array.min() >= int32.min and array.max() <= int32.max)
             return array.astype(np.int32) if fits else array

@@ -41,8 +41,7 @@ def _binary(name: str, op_def: Callable[..., Any]) -> Callable[[Any, Any], Any]:
     def operator(x: Any, y: Any) -> Any:
         with op_scope([x, y], None, name) as scope:
             x = convert_to_tensor(x, name="x")
-            y = convert_to_tensor(y, x.dtype.base_dtype, "y")
-            return op_def(x, y, name=scope)
+            return op_def(x, _like(y, x, "y"), name=scope)
 
     return operator
 
@@ -51,10 +50,21 @@ def _reflected(name: str, op_def: Callable[..., Any]) -> Callable[[Any, Any], An
     def operator(y: Any, x: Any) -> Any:
         with op_scope([x, y], None, name) as scope:
             y = convert_to_tensor(y, name="y")
-            x = convert_to_tensor(x, y.dtype.base_dtype, "x")
-            return op_def(x, y, name=scope)
+            return op_def(_like(x, y, "x"), y, name=scope)
 
     return operator
+
+
+def _like(value: Any, tensor: Tensor, name: str) -> Tensor:
+    """`value` as a tensor of the type of the tensor that it meets."""
+    wanted = tensor.dtype.base_dtype
+    try:
+        return convert_to_tensor(value, wanted, name)
+    except TypeError as error:
+        raise DTypeError(
+            f"{tensor.name!r} is {wanted.name}, and what it is combined with cannot be: {error}. Write the other "
+            "operand in that type, or use cast()"
+        ) from None
 
 
 def _matmul(x: Any, y: Any) -> Tensor:

@@ -66,6 +66,9 @@ class Session:
         if graph is not None and not isinstance(graph, Graph):
             raise TypeError(f"graph must be a Graph, got {type(graph).__name__}: {graph!r}")
         self.graph = graph or get_default_graph()
+        unknown = sorted(set(options) - set(vars(ConfigProto())))
+        if unknown:
+            raise TypeError(f"Session has no option {unknown[0]!r}. It has: {', '.join(vars(ConfigProto()))}")
         self.config = ConfigProto(**{**vars(config or ConfigProto()), **options})
         self.devices = list(devices) if devices is not None else local_devices(self.config.device_count)
         self.log = EventLog(clock) if log else None
@@ -115,6 +118,8 @@ class Session:
         found = self._signatures.get(key)
         if found is None:
             found = _Signature(self.graph, key, fetches, list(feed_dict))
+            if len(self._signatures) >= _MANY_STEPS:
+                self._signatures.pop(next(iter(self._signatures)))
             self._signatures[key] = found
         return found
 

@@ -51,20 +51,22 @@ from refflow.ops.constant import constant, ones, ones_like, placeholder, zeros, 
 from refflow.ops.dynamic_stitch import dynamic_stitch
 from refflow.ops.elementwise import ABS as abs
 from refflow.ops.elementwise import ADD as add
+from refflow.ops.elementwise import CEIL as ceil
+from refflow.ops.elementwise import COS as cos
 from refflow.ops.elementwise import DIV as div
-from refflow.ops.elementwise import EQUAL as equal
 from refflow.ops.elementwise import EXP as exp
-from refflow.ops.elementwise import GREATER as greater
-from refflow.ops.elementwise import GREATER_EQUAL as greater_equal
-from refflow.ops.elementwise import LESS as less
-from refflow.ops.elementwise import LESS_EQUAL as less_equal
+from refflow.ops.elementwise import FLOOR as floor
+from refflow.ops.elementwise import INV as inv
 from refflow.ops.elementwise import LOG as log
 from refflow.ops.elementwise import MAXIMUM as maximum
 from refflow.ops.elementwise import MINIMUM as minimum
+from refflow.ops.elementwise import MOD as mod
 from refflow.ops.elementwise import MUL as mul
 from refflow.ops.elementwise import NEG as neg
-from refflow.ops.elementwise import SELECT as select
+from refflow.ops.elementwise import RSQRT as rsqrt
 from refflow.ops.elementwise import SIGMOID as sigmoid
+from refflow.ops.elementwise import SIGN as sign
+from refflow.ops.elementwise import SIN as sin
 from refflow.ops.elementwise import SQRT as sqrt
 from refflow.ops.elementwise import SQUARE as square
 from refflow.ops.elementwise import SUB as sub
@@ -73,6 +75,17 @@ from refflow.ops.elementwise import add_n, cast
 from refflow.ops.gather import gather, scatter_add, scatter_sub, scatter_update
 from refflow.ops.joining import concat, pack, pad, split, transpose, unpack
 from refflow.ops.joining import slice_ as slice
+from refflow.ops.logic import EQUAL as equal
+from refflow.ops.logic import GREATER as greater
+from refflow.ops.logic import GREATER_EQUAL as greater_equal
+from refflow.ops.logic import LESS as less
+from refflow.ops.logic import LESS_EQUAL as less_equal
+from refflow.ops.logic import LOGICAL_AND as logical_and
+from refflow.ops.logic import LOGICAL_NOT as logical_not
+from refflow.ops.logic import LOGICAL_OR as logical_or
+from refflow.ops.logic import NOT_EQUAL as not_equal
+from refflow.ops.logic import SELECT as select
+from refflow.ops.logic import logical_xor
 from refflow.ops.matmul import matmul
 from refflow.ops.random import random_normal, random_uniform, set_random_seed, truncated_normal
 from refflow.ops.range import range_ as range

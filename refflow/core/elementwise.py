@@ -24,6 +24,7 @@ def define_elementwise(
     text: str,
     /,
     *,
+    operand: str = "T",
     result: str = "T",
     inputs: tuple[str, ...] = (),
     output: str | None = None,
@@ -34,13 +35,13 @@ def define_elementwise(
 ) -> OpDef:
     """Registers an op that computes `text` for every element.
 
-    result: the output's type, "T" or a fixed one such as "bool". inputs: the operands in order, where that is
-    not the order in which the formula names them. output: its name, by default `y` for one
+    operand: the inputs' type, and result: the output's, "T" or a fixed one such as "bool". inputs: the operands in
+    order, where that is not the order in which the formula names them. output: its name, by default `y` for one
     operand and `z` for several, as in the first release.
     """
     formula = Formula(text, inputs)
     output = output or ("y" if len(formula.parameters) == 1 else "z")
-    operands = ", ".join(f"{p}: T" for p in formula.parameters)
+    operands = ", ".join(f"{p}: {operand}" for p in formula.parameters)
     op_def = define_op(
         name, f"{operands} -> {output}: {result}", source=source, commutative=commutative, accuracy=accuracy, **attrs
     )

@@ -29,6 +29,15 @@ FUNCTIONS: dict[str, tuple[str, str, str]] = {
     "abs": ("absolute", "tl.abs({})", r"\lvert {} \rvert"),
     "maximum": ("maximum", "tl.maximum({}, {}, propagate_nan=tl.PropagateNan.ALL)", r"\max({}, {})"),
     "minimum": ("minimum", "tl.minimum({}, {}, propagate_nan=tl.PropagateNan.ALL)", r"\min({}, {})"),
+    "sign": ("sign", "tl.where({0} > 0, 1, tl.where({0} < 0, -1, {0} * 0))", r"\operatorname{{sign}}({})"),
+    "floor": ("floor", "tl.floor({})", r"\lfloor {} \rfloor"),
+    "ceil": ("ceil", "tl.ceil({})", r"\lceil {} \rceil"),
+    "sin": ("sin", "tl.sin({})", r"\sin({})"),
+    "cos": ("cos", "tl.cos({})", r"\cos({})"),
+    "fmod": ("fmod", "({} % {})", r"{} \bmod {}"),
+    "logical_and": ("logical_and", "({} & {})", r"{} \land {}"),
+    "logical_or": ("logical_or", "({} | {})", r"{} \lor {}"),
+    "logical_not": ("logical_not", "({} == 0)", r"\lnot {}"),
     "where": ("where", "tl.where({}, {}, {})", r"\begin{{cases}}{1} & {0}\\{2} & \text{{else}}\end{{cases}}"),
 }
 _BINARY: dict[type, tuple[str, str, str]] = {
@@ -59,6 +68,17 @@ def divide(x: Any, y: Any, out: Any = None) -> Any:
     # floor is one too low where the signs differ and something remains
     one_low = ((x < 0) != (y < 0)) & (quotient * y != x)
     return np.add(quotient, one_low, out=out, dtype=quotient.dtype)
+
+
+def remainder(x: Any, y: Any, out: Any = None) -> Any:
+    """What truncating division leaves, with the sign of x; an integer's by 0 is an error."""
+    if isinstance(y, (np.ndarray, np.generic)) and y.dtype.kind in "iu" and not np.all(y):
+        raise ZeroDivisionError("integer division by zero")
+    return np.fmod(x, y, out=out)
+
+
+# Ufuncs that treat integers by rules of their own.
+INTEGER_RULES = {"divide": divide, "fmod": remainder}
 
 
 class Formula:
@@ -111,7 +131,7 @@ class Formula:
             return values[self._root]
         done: list[Any] = []
         for name, *operands in self.steps:
-            function = divide if name == "divide" else getattr(np, name)
+            function = INTEGER_RULES.get(name) or getattr(np, name)
             done.append(function(*(_value(o, values, done) for o in operands)))
         return done[-1]
 

@@ -119,7 +119,10 @@ class Tensor:
         def _operator(self, other: Any = None) -> Any: ...
 
         __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _operator
+        __mod__ = __rmod__ = __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _operator
         __matmul__ = __rmatmul__ = __lt__ = __le__ = __gt__ = __ge__ = __getitem__ = _operator
+
+        def __invert__(self) -> Any: ...
 
         def __neg__(self) -> Any: ...
 

@@ -9,6 +9,7 @@ from refflow.ops import (
     elementwise,
     gather,
     joining,
+    logic,
     matmul,
     operators,
     random,

@@ -14,12 +14,26 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core.dtypes import ALL, FLOATS, NUMBERS, REALS, as_dtype, complex64, complex128
+from refflow.core.dtypes import (
+    ALL,
+    FLOATS,
+    NUMBERS,
+    REALS,
+    as_dtype,
+    complex64,
+    complex128,
+    float32,
+    float64,
+    int32,
+    int64,
+)
 from refflow.core.elementwise import define_elementwise
 from refflow.core.graph import Tensor
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.opdef import define_op
 from refflow.ops.broadcast import unbroadcast
+from refflow.ops.constant import ZEROS_LIKE
+from refflow.ops.logic import GREATER_EQUAL, LESS_EQUAL, SELECT
 
 SMOOTH = (*FLOATS, complex64, complex128)
 
@@ -31,6 +45,14 @@ MAXIMUM = define_elementwise("Maximum", "maximum(x, y)", T=REALS, accuracy="exac
 MINIMUM = define_elementwise("Minimum", "minimum(x, y)", T=REALS, accuracy="exact", source=("W06",))
 NEG = define_elementwise("Neg", "-x", T=NUMBERS, accuracy="exact", source=("W06",))
 ABS = define_elementwise("Abs", "abs(x)", T=REALS, accuracy="exact", source=("W06", "S47"))
+SIGN = define_elementwise("Sign", "sign(x)", T=REALS, accuracy="exact")
+FLOOR = define_elementwise("Floor", "floor(x)", T=FLOATS, accuracy="exact")
+CEIL = define_elementwise("Ceil", "ceil(x)", T=FLOATS, accuracy="exact")
+MOD = define_elementwise("Mod", "fmod(x, y)", T=(int32, int64, float32, float64), accuracy="exact", source=("W77",))
+INV = define_elementwise("Inv", "1 / x", T=SMOOTH)
+RSQRT = define_elementwise("Rsqrt", "1 / sqrt(x)", T=SMOOTH, accuracy="transcendental")
+SIN = define_elementwise("Sin", "sin(x)", T=SMOOTH, accuracy="transcendental")
+COS = define_elementwise("Cos", "cos(x)", T=SMOOTH, accuracy="transcendental")
 SQUARE = define_elementwise("Square", "x * x", T=NUMBERS, source=("W06", "S47"))
 SQRT = define_elementwise("Sqrt", "sqrt(x)", T=SMOOTH, source=("W06",))
 EXP = define_elementwise("Exp", "exp(x)", T=SMOOTH, accuracy="transcendental", source=("W06",))
@@ -44,16 +66,6 @@ RELU_GRAD = define_elementwise(
     "ReluGrad", "where(features > 0, gradients, 0)", T=REALS, inputs=("gradients", "features"), output="backprops",
     accuracy="exact", source=("S30",),
 )  # fmt: skip
-LESS = define_elementwise("Less", "x < y", T=REALS, result="bool", accuracy="exact", source=("W06",))
-LESS_EQUAL = define_elementwise("LessEqual", "x <= y", T=REALS, result="bool", accuracy="exact")
-GREATER = define_elementwise("Greater", "x > y", T=REALS, result="bool", accuracy="exact", source=("W06",))
-GREATER_EQUAL = define_elementwise("GreaterEqual", "x >= y", T=REALS, result="bool", accuracy="exact")
-EQUAL = define_elementwise(
-    "Equal", "x == y", T=tuple(t for t in ALL if t.kind in "fiucbs"), result="bool", accuracy="exact",
-    commutative=True, source=("W06",),
-)  # fmt: skip
-for _comparison in (LESS, LESS_EQUAL, GREATER, GREATER_EQUAL, EQUAL):
-    _comparison.no_gradient()
 
 
 @ADD.gradient
@@ -86,11 +98,8 @@ def _choice_gradient(compare):
     def gradient(op, dz):
         """The whole gradient goes to the operand that was taken, to x where they are equal."""
         x, y = op.inputs
-        taken = compare(x, y)
-        zero = dz - dz
-        return unbroadcast(
-            op.inputs, lambda: _where(taken, dz, zero), lambda: _where(taken, zero, dz)
-        )  # fmt: skip
+        taken, zero = compare(x, y), ZEROS_LIKE(dz)
+        return unbroadcast(op.inputs, lambda: SELECT(taken, dz, zero), lambda: SELECT(taken, zero, dz))
 
     return gradient
 
@@ -108,9 +117,41 @@ def _neg_gradient(op, dy):
 @ABS.gradient
 def _abs_gradient(op, dy):
     """dx = dy * sign(x), and 0 at 0."""
-    x = op.inputs[0]
-    zero = x - x
-    return dy * (cast(x > zero, x.dtype) - cast(x < zero, x.dtype))
+    return dy * SIGN(op.inputs[0])
+
+
+@SIGN.gradient
+def _sign_gradient(op, dy):
+    """Flat wherever there is a slope: dx = 0."""
+    return ZEROS_LIKE(dy)
+
+
+FLOOR.gradient(_sign_gradient)
+
+
+@INV.gradient
+def _inv_gradient(op, dy):
+    """dx = -dy * y**2."""
+    return NEG(dy) * SQUARE(op.outputs[0])
+
+
+@RSQRT.gradient
+def _rsqrt_gradient(op, dy):
+    """dx = -dy * y**3 / 2."""
+    y = op.outputs[0]
+    return dy * (SQUARE(y) * y * -0.5)
+
+
+@SIN.gradient
+def _sin_gradient(op, dy):
+    """dx = dy * cos(x)."""
+    return dy * COS(op.inputs[0])
+
+
+@COS.gradient
+def _cos_gradient(op, dy):
+    """dx = -dy * sin(x)."""
+    return NEG(dy) * SIN(op.inputs[0])
 
 
 @SQUARE.gradient
@@ -160,31 +201,6 @@ def _relu_gradient(op, dy):
 def _relu_grad_gradient(op, dy):
     """Linear in `gradients`; flat in `features`."""
     return RELU_GRAD(dy, op.inputs["features"]), None
-
-
-# -- selection ---------------------------------------------------------------------------------------
-
-SELECT = define_op("Select", "condition: bool[...S], t: T[...S], e: T[...S] -> output: T[...S]",
-                   T=tuple(ALL), source=("W06",))  # fmt: skip
-
-
-@SELECT.kernel
-def select_kernel(condition, t, e):
-    return np.where(condition, t, e)
-
-
-@SELECT.gradient
-def _select_gradient(op, dy):
-    """Each element's gradient goes to the side it came from."""
-    condition, zero = op.inputs[0], dy - dy
-    return None, SELECT(condition, dy, zero), SELECT(condition, zero, dy)
-
-
-def _where(condition, t, e):
-    return SELECT(condition, t, e)
-
-
-SELECT.case("W06", "t where the condition holds, else e", condition=[True, False], t=[1, 2], e=[3, 4], output=[1, 4])
 
 
 # -- sums of many, and casts -------------------------------------------------------------------------
@@ -281,6 +297,17 @@ MAXIMUM.case("W06", "operands stretch", x=[[1, 5]], y=[[3], [4]], z=[[3, 5], [4,
 MINIMUM.case("W06", "the smaller of two", x=[1, 5], y=[3, 2], z=[1, 2])
 NEG.case("W06", "the sign turns, also that of zero", x=[1, -2, 0], y=[-1, 2, -0.0])
 ABS.case("W06", "the distance from zero", x=[1, -2, 0], y=[1, 2, 0])
+SIGN.case("S47", "-1, 0 or 1, and NaN stays", x=[-3, 0, 2, np.nan], y=[-1, 0, 1, np.nan])
+SIGN.case("S47", "of numbers", x=[-3, 2], y=[-1, 1])
+FLOOR.case("W06", "down, also below zero", x=[1.5, -1.5], y=[1, -2])
+CEIL.case("W06", "up, also below zero", x=[1.5, -1.5], y=[2, -1])
+MOD.case("W77", "the remainder has the sign of x", T="int32", x=[7, -7, 7, -7], y=[3, 3, -3, -3], z=[1, -1, 1, -1])
+MOD.case("W77", "of floats", x=[5.5, -5.5], y=[2, 2], z=[1.5, -1.5])
+MOD.case("W77", "an integer divided by zero is an error", T="int32", x=[1], y=[0], error="integer division by zero")
+INV.case("W06", "one over x", x=[2, -4], y=[0.5, -0.25])
+RSQRT.case("W06", "one over the root", x=[4, 0.25], y=[0.5, 2])
+SIN.case("W06", "a quarter turn", x=[0, np.pi / 2], y=[0, 1])
+COS.case("W06", "a half turn", x=[0, np.pi], y=[1, -1])
 SQUARE.case("W06", "x times x", x=[3, -4], y=[9, 16])
 SQRT.case("W06", "no real root below zero", x=[9, 0, -1], y=[3, 0, np.nan])
 EXP.case("W06", "e to the x", x=[0, -np.inf], y=[1, 0])
@@ -294,9 +321,3 @@ RELU.case("S30", "a ramp", features=[[-3, -1], [1, 3]], activations=[[0, 0], [1,
 SQRT.case("W06", "squares have whole roots", x=[4, 9], y=[2, 3])
 RELU_GRAD.case("S30", "nothing flows back at or below zero", gradients=[5, 6, 7], features=[-1, 0, 2],
                backprops=[0, 0, 7])  # fmt: skip
-LESS.case("W06", "NaN is less than nothing", x=[1, 2, np.nan], y=[2, 1, 0], z=[True, False, False])
-LESS_EQUAL.case("W06", "equal counts", x=[1, 2], y=[1, 1], z=[True, False])
-GREATER.case("W06", "strictly", x=[1, 2], y=[1, 1], z=[False, True])
-GREATER_EQUAL.case("W06", "equal counts", x=[1, 0], y=[1, 1], z=[True, False])
-EQUAL.case("W06", "NaN equals nothing, and zeros of both signs are equal", x=[np.nan, 0.0], y=[np.nan, -0.0],
-           z=[False, True])  # fmt: skip

@@ -154,7 +154,7 @@ def _one_hot_size(at: Tensor, sizes: Tensor) -> Tensor:
 
 
 def _equal(x: Tensor, y: Tensor) -> Tensor:
-    from refflow.ops.elementwise import EQUAL
+    from refflow.ops.logic import EQUAL
 
     return EQUAL(x, y)
 

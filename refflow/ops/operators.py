@@ -16,28 +16,35 @@ import numpy as np
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.errors import DTypeError
 from refflow.core.graph import Tensor
-from refflow.ops import elementwise
+from refflow.ops import elementwise, logic
 from refflow.ops.array import identity, squeeze
 from refflow.ops.joining import slice_
 from refflow.ops.matmul import matmul
 from refflow.ops.variable import Variable
 
-_BINARY = {
+_BINARY: dict[str, Callable[..., Any]] = {
     "add": elementwise.ADD,
     "sub": elementwise.SUB,
     "mul": elementwise.MUL,
     "truediv": elementwise.DIV,
+    "mod": elementwise.MOD,
+    "and": logic.LOGICAL_AND,
+    "or": logic.LOGICAL_OR,
+    "xor": logic.logical_xor,
 }
 _COMPARE = {
-    "lt": elementwise.LESS,
-    "le": elementwise.LESS_EQUAL,
-    "gt": elementwise.GREATER,
-    "ge": elementwise.GREATER_EQUAL,
+    "lt": logic.LESS,
+    "le": logic.LESS_EQUAL,
+    "gt": logic.GREATER,
+    "ge": logic.GREATER_EQUAL,
 }
-_NODE_NAMES = {"truediv": "div", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+_NODE_NAMES = {
+    "truediv": "div", "and": "and_", "or": "or_",
+    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
+}  # fmt: skip
 
 
-def _binary(name: str, op_def: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+def _binary(name: str, op_def: Any) -> Callable[[Any, Any], Any]:
     def operator(x: Any, y: Any) -> Any:
         with op_scope([x, y], None, name) as scope:
             x = convert_to_tensor(x, name="x")
@@ -137,6 +144,7 @@ def _operators() -> dict[str, Callable[..., Any]]:
         if name in _BINARY:
             found["r" + name] = _reflected(node, op_def)
     found["neg"] = lambda x: elementwise.NEG(convert_to_tensor(x))
+    found["invert"] = lambda x: logic.LOGICAL_NOT(convert_to_tensor(x))
     found["abs"] = lambda x: elementwise.ABS(convert_to_tensor(x))
     return found
 

@@ -29,7 +29,8 @@ from refflow.core.shape_rules import ShapeContext, axes_of
 from refflow.core.signature import Attr
 from refflow.ops.array import fill, rank, reshape, shape, tile
 from refflow.ops.dynamic_stitch import dynamic_stitch
-from refflow.ops.elementwise import EQUAL, LESS, MAXIMUM, SELECT, cast
+from refflow.ops.elementwise import MAXIMUM, cast
+from refflow.ops.logic import EQUAL, LESS, SELECT
 from refflow.ops.range import range_
 
 

@@ -54,7 +54,7 @@ class GpuDevice(Device):
         if op_def.name in _VIEWS:
             return dtype.is_floating
         if op_def.formula is not None:  # integers are divided by another rule than floats
-            divides = any(step[0] in ("divide", "sqrt") for step in op_def.formula.steps)
+            divides = any(step[0] in ("divide", "sqrt", "fmod") for step in op_def.formula.steps)
             return dtype.name in _ELEMENTWISE[divides] and op_def.accuracy in ("exact", "rounded")
         kernel = _table().get(op_def.name)
         return kernel is not None and dtype.name in kernel.dtypes

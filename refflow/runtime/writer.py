@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core.errors import ShapeError
-from refflow.core.formula import divide
+from refflow.core.formula import INTEGER_RULES
 from refflow.core.shape_rules import ShapeContext, apply_rule
 from refflow.core.shapes import is_known
 from refflow.runtime.device import BoundKernel
@@ -23,7 +23,6 @@ from refflow.runtime.nodes import Node, StepGraph, in_order
 from refflow.runtime.rendezvous import key_of
 
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*"}
-_BINDINGS: dict[str, Any] = {"divide": divide}
 
 
 class Arena:
@@ -53,7 +52,7 @@ class Writer:
 
     def __init__(self, step: StepGraph, kernels: str, states: OpStates):
         self.step, self.kernels, self.states = step, kernels, states
-        self.bindings: dict[str, Any] = dict(_BINDINGS)
+        self.bindings: dict[str, Any] = {}
         self.arena = Arena()
         self.text: list[str] = ["def step(f):"]
         self.lines: dict[int, Node] = {}
@@ -211,9 +210,10 @@ class Writer:
         if scalars and floats and formula.ufunc in _OPERATORS:
             self._write(node, f"{name} = {inputs[0]} {_OPERATORS[formula.ufunc]} {inputs[1]}")
             return True
-        plain_divide = formula.ufunc != "divide" or not node.inputs[0][0].types[node.inputs[0][1]].base_dtype.is_integer
-        function = self._bind("u", getattr(np, formula.ufunc)) if plain_divide else "divide"
-        out = self._memory(node, 0) if shape not in ((), None) and plain_divide else None
+        producer, port = node.inputs[0]
+        own_rule = INTEGER_RULES.get(formula.ufunc) if producer.types[port].base_dtype.is_integer else None
+        function = self._bind("u", own_rule or getattr(np, formula.ufunc))
+        out = self._memory(node, 0) if shape not in ((), None) and own_rule is None else None
         if out is None:
             self._write(node, f"{name} = {function}({', '.join(inputs)})")
         else:

@@ -154,6 +154,9 @@ def test_a_tensor_has_no_truth_value_no_length_and_is_equal_to_itself_only(graph
 
 def test_operators_build_nodes_named_after_themselves(graph):  # [S17]
     x = tf.constant([4.0, 2.0], name="x")
+    y = x > 1
+    logic = [(x % 3).op, (y & y).op, (y | y).op, (y ^ y).op, (~y).op, (True & y).op]
+    assert [op.type for op in logic] == ["Mod", "LogicalAnd", "LogicalOr", "LogicalAnd", "LogicalNot", "LogicalAnd"]
     made = [x + 1, 1 - x, x * 2, 1 / x, -x, abs(x), x < 1, x[0], x[0:1]]
     assert [t.op.type for t in made] == ["Add", "Sub", "Mul", "Div", "Neg", "Abs", "Less", "Squeeze", "Slice"]
     assert [t.op.name for t in made[:4]] == ["add", "sub", "mul", "div"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.core.formula import Formula
+from refflow.core.formula import FUNCTIONS, Formula
 from refflow.core.opdef import op_def, registered_ops
 from refflow.core.signature import Attr, parse_signature
 
@@ -91,17 +91,20 @@ def test_an_op_page_is_whole(op):  # [S43]
     """Every op has a reference kernel, unless the runtime itself is its meaning, and an answer about gradients."""
     by_the_runtime = {"Variable", "_Send", "_Recv"}
     assert ("cpu" in op.kernels) != (op.name in by_the_runtime)
-    assert op.has_gradient_rule or op.name in by_the_runtime | {"NoOp"}
+    # The release registered none for these.
+    assert op.has_gradient_rule or op.name in by_the_runtime | {"NoOp", "Mod", "Ceil"}
 
 
 @pytest.mark.parametrize("op", [op for op in registered_ops() if op.formula], ids=lambda op: op.name)
 def test_a_formula_is_read_the_same_by_all_its_readers(op):
     arrays = [np.array([0.5, 2.0, 3.0], np.float32) + i for i in range(len(op.formula.parameters))]
+    if op.name.startswith("Logical"):
+        arrays = [a > 2 for a in arrays]
     if op.name == "ReluGrad":
         arrays = arrays[::-1]
     wanted = eval(  # the text is Python; with these names it is also NumPy
         op.formula.text,
-        {n: getattr(np, n) for n in ("exp", "log", "sqrt", "tanh", "maximum", "minimum", "where", "abs")},
+        {n: getattr(np, n) for n in FUNCTIONS | {"abs": 0}},
         dict(zip(op.formula.parameters, arrays, strict=True)),
     )  # fmt: skip
     np.testing.assert_array_equal(op.formula.numpy(*arrays), wanted)

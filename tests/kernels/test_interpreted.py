@@ -8,7 +8,9 @@ import sys
 import numpy as np
 import pytest
 
+from refflow.core.dtypes import as_dtype
 from refflow.core.opdef import registered_ops
+from refflow.runtime.gpu import GpuDevice
 from refflow_kernels.gpu import KERNELS
 from refflow_kernels.gpu.elementwise import build
 from refflow_kernels.interpreter import Memory
@@ -71,13 +73,12 @@ def test_rows_longer_than_the_registers_are_walked(op_type, rng, monkeypatch):  
             assert_within(launch(op_type, inputs, attrs, wanted), wanted, bounds, "float32")
 
 
-FORMULAS = [op for op in registered_ops() if op.formula is not None and op.accuracy in ("exact", "rounded")]
 GENERATED = [
     (op, dtype)
-    for op in FORMULAS
+    for op in registered_ops()
     for dtype in (np.float32, np.float16, np.int32)
-    # Division and roots of integers are left to the CPU.
-    if dtype is not np.int32 or op.name not in ("Div", "Sqrt")
+    if op.formula is not None and "T" in op.attrs and GpuDevice().supports(op, {"T": as_dtype(dtype)})
+    if as_dtype(dtype) in op.attrs["T"].allowed
 ]
 
 
@@ -92,7 +93,7 @@ def test_a_generated_kernel_gives_numpys_bits(op, dtype, rng):  # [S43]
         arrays = [np.asarray(a, dtype) for a in arrays]
         if dtype != np.int32 and arrays[0].size > 2 and op.name != "Sqrt":
             arrays[0].reshape(-1)[:2] = [np.nan, -0.0]
-        if op.name == "Div":
+        if op.name in ("Div", "Mod"):
             arrays[1] = np.where(arrays[1] == 0, 1, arrays[1]).astype(dtype)
         wide = [a.astype(np.float32) for a in arrays] if dtype == np.float16 else arrays
         with np.errstate(all="ignore"):

@@ -94,3 +94,21 @@ def assert_same_bits(got, want):
                 continue
             assert np.asarray(g).dtype == np.asarray(w).dtype and np.shape(g) == np.shape(w)
             assert np.asarray(g).tobytes() == np.asarray(w).tobytes()
+
+
+def deck_like(rows=40):
+    """The deck's program on random data: its graph, its initializer, and what a step fetches."""
+    rng = np.random.default_rng(3)
+    graph = tf.Graph()
+    graph.seed = 7
+    with graph.as_default():
+        examples = tf.constant(rng.normal(size=(rows, 12)).astype(np.float32))
+        labels = tf.constant(np.eye(4, dtype=np.float32)[rng.integers(0, 4, rows)])
+        weights = tf.Variable(tf.truncated_normal([12, 4]))
+        b = tf.Variable(tf.zeros([4]))
+        logits = tf.matmul(examples, weights) + b
+        loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits, labels))
+        optimizer = tf.train.GradientDescentOptimizer(0.5).minimize(loss)
+        prediction = tf.nn.softmax(logits)
+        init = tf.initialize_all_variables()
+    return graph, init, [optimizer, loss, prediction]

@@ -7,6 +7,7 @@ import refflow as tf
 from refflow.runtime.device import Device
 from refflow.runtime.gpu import GpuDevice, gpu_devices
 from refflow_kernels.interpreter import Memory
+from tests.graphs import deck_like
 
 
 class InterpretedGpu(GpuDevice):
@@ -26,25 +27,8 @@ class InterpretedGpu(GpuDevice):
         return Memory.of(value.array if isinstance(value, Memory) else value)
 
 
-def deck_program(rows=24):
-    rng = np.random.default_rng(3)
-    graph = tf.Graph()
-    graph.seed = 7
-    with graph.as_default():
-        examples = tf.constant(rng.normal(size=(rows, 12)).astype(np.float32))
-        labels = tf.constant(np.eye(4, dtype=np.float32)[rng.integers(0, 4, rows)])
-        weights = tf.Variable(tf.truncated_normal([12, 4]))
-        b = tf.Variable(tf.zeros([4]))
-        logits = tf.matmul(examples, weights) + b
-        loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits, labels))
-        optimizer = tf.train.GradientDescentOptimizer(0.5).minimize(loss)
-        prediction = tf.nn.softmax(logits)
-        init = tf.initialize_all_variables()
-    return graph, init, [optimizer, loss, prediction]
-
-
 def train(steps=4, **options):
-    graph, init, fetches = deck_program()
+    graph, init, fetches = deck_like()
     with tf.Session(graph=graph, **options) as session:
         session.run(init)
         results = [session.run(fetches) for _ in range(steps)]

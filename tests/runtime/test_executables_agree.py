@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import refflow as tf
-from tests.graphs import Program, assert_same_bits, programs
+from tests.graphs import Program, assert_same_bits, deck_like, programs
 
 QUICK = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -44,24 +44,6 @@ def test_fast_kernels_agree_with_the_reference_within_rounding(decisions):
         for a, b in zip(fast, slow, strict=True):
             if a is not None:
                 np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
-
-
-def deck_like(rows=40):
-    """The deck's program on random data."""
-    rng = np.random.default_rng(3)
-    graph = tf.Graph()
-    graph.seed = 7
-    with graph.as_default():
-        examples = tf.constant(rng.normal(size=(rows, 12)).astype(np.float32))
-        labels = tf.constant(np.eye(4, dtype=np.float32)[rng.integers(0, 4, rows)])
-        weights = tf.Variable(tf.truncated_normal([12, 4]))
-        b = tf.Variable(tf.zeros([4]))
-        logits = tf.matmul(examples, weights) + b
-        loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits, labels))
-        optimizer = tf.train.GradientDescentOptimizer(0.5).minimize(loss)
-        prediction = tf.nn.softmax(logits)
-        init = tf.initialize_all_variables()
-    return graph, init, [optimizer, loss, prediction]
 
 
 def losses(steps=2, **options):

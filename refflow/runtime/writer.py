@@ -191,11 +191,15 @@ class Writer:
             call = self._call_text(node, bound, inputs, out=f"{state}.value")
             self._write(node, f"with {state}.lock: {call}")
             return
-        outputs = [f"v{node.id}_{i}" for i in range(len(node.op_def.outputs))]
-        call = self._call_text(node, bound, inputs)
-        self._write(node, f"{', '.join(outputs)} = {call}")
-        for name, place in zip(outputs, node.op_def.ref_inputs, strict=False):
+        # The kernel gives the references' new values first, then its plain outputs.
+        references = node.op_def.ref_inputs
+        plain = [port for port, dtype in enumerate(node.types) if not dtype.is_ref_dtype]
+        results = [f"v{node.id}_{i}" for i in range(len(references) + len(plain))]
+        self._write(node, f"{', '.join(results)} = {self._call_text(node, bound, inputs)}")
+        for name, place in zip(results, references, strict=False):
             self._write(node, f"{self.names[node.inputs[place]]}.store({name})")
+        for name, port in zip(results[len(references) :], plain, strict=True):
+            self.names[node, port] = name
 
     def _formula(self, node: Node, inputs: list[str]) -> bool:
         """Elementwise ops without their page's function: one NumPy call per step, into memory we have."""

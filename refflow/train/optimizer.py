@@ -25,6 +25,8 @@ from refflow.core.errors import DTypeError
 from refflow.core.gradients import gradients
 from refflow.core.graph import GraphKeys, Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
+from refflow.ops.constant import constant
+from refflow.ops.elementwise import cast
 from refflow.ops.variable import Variable, assign_add
 
 
@@ -139,6 +141,25 @@ class Optimizer:
         return group(*updates, name=name)
 
     # -- slots ----------------------------------------------------------------------------------------
+
+    def _slot(self, variable: Variable, name: str, value: float = 0.0) -> Variable:
+        """The variable `name` that goes along with `variable`, made with `value` everywhere when first asked for."""
+        slots = self._slots.setdefault(name, {})
+        if variable not in slots:
+            graph = variable.graph
+            with graph.as_default(), graph.device(variable.device), graph.name_scope(None):
+                start = constant(value, variable.dtype.base_dtype, variable.get_shape())
+                slots[variable] = Variable(start, trainable=False, name=f"{variable.op.name}/{self._name}")
+        return slots[variable]
+
+    @staticmethod
+    def _number(value: Any, variable: Variable) -> Any:
+        """A setting as a tensor of the variable's type."""
+        wanted = variable.dtype.base_dtype
+        if not isinstance(value, (Tensor, Variable)):
+            return convert_to_tensor(value, wanted)
+        tensor = convert_to_tensor(value)
+        return tensor if tensor.dtype.base_dtype is wanted else cast(tensor, wanted)
 
     def get_slot(self, var: Variable, name: str) -> Variable | None:
         """The variable called `name` that goes along with `var`, or None."""

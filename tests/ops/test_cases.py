@@ -31,7 +31,9 @@ def test_the_reference_kernel_gives_what_the_page_says(op, case):
     attrs = attrs_of(op, case)
     with np.errstate(all="ignore"):
         result = op.reference(*inputs_of(op, case, attrs), **{k: attrs[k] for k in op.kernels["cpu"].attrs})
-    assert_equal(op, list(result) if isinstance(result, tuple | list) else [result], expected(op, case))
+    results = list(result) if isinstance(result, tuple | list) else [result]
+    # New values of references come first; the one output that stands for them is the first.
+    assert_equal(op, results[: len(op.outputs)] if op.ref_inputs else results, expected(op, case))
 
 
 @pytest.mark.parametrize("constants", [True, False], ids=["constants", "fed"])

@@ -80,3 +80,30 @@ def test_the_deck_s_program_gives_tensorflow_s_losses(tensorflow, rng):  # [S29]
         session.run(tf.initialize_all_variables())
         ours = [session.run([loss, step])[0] for _ in range(200)]
     np.testing.assert_allclose(ours, theirs, rtol=2e-6)
+
+
+OPTIMIZERS = {
+    "Momentum": lambda lib: lib.train.MomentumOptimizer(0.1, 0.9),
+    "Adagrad": lambda lib: lib.train.AdagradOptimizer(0.1),
+    "RMSProp": lambda lib: lib.train.RMSPropOptimizer(0.1, 0.9, 0.5),
+    "Adam": lambda lib: lib.train.AdamOptimizer(0.1),
+}
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_an_optimizer_takes_tensorflow_s_steps(tensorflow, kind):  # [W78]
+    def trained(lib, initialize):
+        with lib.Graph().as_default():
+            v = lib.Variable(np.array([[1, 2], [3, 4]], np.float32))
+            loss = lib.reduce_sum(lib.square(lib.matmul(lib.constant(np.array([[1, 2]], np.float32)), v) - 1.0))
+            step = OPTIMIZERS[kind](lib).minimize(loss)
+            init = initialize()
+            with lib.Session() as session:
+                session.run(init)
+                for _ in range(20):
+                    session.run(step)
+                return session.run(v)
+
+    v1 = tensorflow.compat.v1
+    theirs = trained(v1, v1.global_variables_initializer)
+    np.testing.assert_allclose(trained(tf, tf.initialize_all_variables), theirs, rtol=1e-6)

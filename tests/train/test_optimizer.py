@@ -85,3 +85,69 @@ def test_gradients_that_are_all_none_are_refused():
     v = tf.Variable(3.0)
     with pytest.raises(ValueError, match="every one is None"):
         tf.train.GradientDescentOptimizer(1.0).apply_gradients([(None, v)])
+
+
+def closed_form(kind, gradients):
+    """The release's formulas in float64, one number at a time."""
+    w, a, b = 1.0, {"Adagrad": 0.1, "RMSProp": 1.0}.get(kind, 0.0), 0.0
+    for step, g in enumerate(gradients, 1):
+        if kind == "Momentum":
+            a = 0.9 * a + g
+            w -= 0.1 * a
+        elif kind == "Adagrad":
+            a += g * g
+            w -= 0.1 * g / a**0.5
+        elif kind == "RMSProp":
+            a += 0.1 * (g * g - a)
+            b = 0.5 * b + 0.1 * g / (a + 1e-10) ** 0.5
+            w -= b
+        else:
+            a, b = 0.9 * a + 0.1 * g, 0.999 * b + 0.001 * g * g
+            w -= 0.1 * (1 - 0.999**step) ** 0.5 / (1 - 0.9**step) * a / (b**0.5 + 1e-8)
+    return w
+
+
+MAKE = {
+    "Momentum": lambda: tf.train.MomentumOptimizer(0.1, 0.9),
+    "Adagrad": lambda: tf.train.AdagradOptimizer(0.1),
+    "RMSProp": lambda: tf.train.RMSPropOptimizer(0.1, 0.9, momentum=0.5),
+    "Adam": lambda: tf.train.AdamOptimizer(0.1),
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"executor": "executor"}, {"kernels": "reference"}], ids=str)
+@pytest.mark.parametrize("kind", MAKE)
+def test_optimizers_with_slots_follow_the_release_s_formulas(kind, options):  # [W78, S48]
+    gradients = [0.5, -1.0, 2.0, 0.25, 0.0, 3.0]
+    v, g = tf.Variable(np.float64([1.0])), tf.placeholder(tf.float64, [1])
+    step = MAKE[kind]().apply_gradients([(g, v)])
+    with tf.Session(**options) as session:
+        session.run(tf.initialize_all_variables())
+        for gradient in gradients:
+            session.run(step, {g: [gradient]})
+        assert session.run(v)[0] == pytest.approx(closed_form(kind, gradients), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["Momentum", "Adagrad"])
+def test_a_sparse_gradient_moves_its_rows_and_their_slots_alone(kind):  # [S50e]
+    table = tf.Variable(np.float64([[1.0], [1.0], [1.0]]))
+    optimizer = MAKE[kind]()
+    step = optimizer.minimize(tf.reduce_sum(tf.gather(table, [1])))
+    (name,) = optimizer.get_slot_names()
+    with tf.Session() as session:
+        session.run(tf.initialize_all_variables())
+        before = session.run(optimizer.get_slot(table, name))
+        session.run(step)
+        rows, slots = session.run([table, optimizer.get_slot(table, name)])
+    assert rows[1, 0] == pytest.approx(closed_form(kind, [1.0])) and rows[[0, 2]].tolist() == [[1], [1]]
+    assert (slots != before).ravel().tolist() == [False, True, False]
+
+
+def test_slots_are_variables_that_are_initialized_and_not_trained():
+    v = tf.Variable(1.0, name="v")
+    optimizer = tf.train.AdamOptimizer()
+    optimizer.minimize(v * v)
+    assert optimizer.get_slot_names() == ["m", "v"]
+    assert {x.op.name for x in tf.all_variables()} == {"v", "v/Adam", "v/Adam_1", "beta1_power", "beta2_power"}
+    assert tf.trainable_variables() == [v]
+    assert optimizer.get_slot(v, "nothing") is None

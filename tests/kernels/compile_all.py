@@ -20,7 +20,9 @@ from triton.runtime import driver
 from triton.runtime.jit import JITFunction
 
 import refflow.ops  # noqa: F401  (registers the ops)
-from refflow.core.opdef import op_def
+from refflow.core.dtypes import float32
+from refflow.core.opdef import op_def, registered_ops
+from refflow.runtime.gpu import GpuDevice
 from refflow_kernels.gpu import KERNELS
 from refflow_kernels.gpu.elementwise import build
 
@@ -139,11 +141,12 @@ def launches():
     yield "Sum columns", run("Sum", [Place([4096, 1024]), [0]], [Place([1024])], keep_dims=False)
     yield "Sum all", run("Sum", [Place([1 << 24]), [0]], [Place([])], keep_dims=False)
     yield "ApplyGradientDescent", run("ApplyGradientDescent", [large, Place([]), large], [large])
-    for name in ("Add", "Mul", "Relu", "ReluGrad"):
-        formula = op_def(name).formula
-        kernel = build(name, formula.parameters, formula.triton())
-        operands = [large] * len(formula.parameters)
-        yield name, lambda kernel=kernel, operands=operands: kernel(*operands, out=large)
+    for op in registered_ops():
+        if op.formula is not None and "T" in op.attrs and GpuDevice().supports(op, {"T": float32}):
+            kernel = build(op.name, op.formula.parameters, op.formula.triton())
+            out = Place([1024, 1024], op.outputs[0].fixed.name) if op.outputs[0].fixed else large
+            operands = [large] * len(op.formula.parameters)
+            yield op.name, lambda kernel=kernel, operands=operands, out=out: kernel(*operands, out=out)
     formula = op_def("Add").formula
     bias = build("Add", formula.parameters, formula.triton())
     yield "Add rows", lambda: bias(z, Place([10]), out=z)

@@ -5,8 +5,8 @@
     test_images, test_labels              the same of 10,000 other pictures
 
 By H. Xiao, K. Rasul and R. Vollgraf (arXiv:1708.07747, 2017); the licence is beside this file. Debian has
-packed the publisher's four files anew, without names and times: other .gz bytes, same content. So what is
-checked is the SHA-256 of each file's *unpacked* content, one rule for both.
+stripped name and time from the publisher's four .gz files: other bytes, same content. So what is checked is
+the SHA-256 of each file's *unpacked* content, one rule for both.
 
 The package carries a subset, the first 10,000 training and the first 2,000 test pictures in published order:
 four IDX arrays, one after another, in one xz file. scripts/make_fashion_mnist_small.py makes it.
@@ -84,8 +84,8 @@ BASE_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 
 ADVICE = (
     "Install the four files with `apt install dataset-fashion-mnist`, or name the folder that has them as "
-    f"path or in {VARIABLE}, or let fashion_mnist(download=True) fetch them (30 MB); or ask for the subset in "
-    'this package with fashion_mnist(size="small").'
+    f"path or in {VARIABLE}, or let fashion_mnist(download=True) fetch them (30 MB); or name no folder and "
+    'ask for the subset in this package with fashion_mnist(size="small").'
 )
 
 

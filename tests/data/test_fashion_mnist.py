@@ -8,6 +8,7 @@ import importlib.util
 import itertools
 import lzma
 import re
+import struct
 import subprocess
 import sys
 import threading
@@ -360,6 +361,26 @@ def test_the_full_set_starts_with_the_subset(unnamed):
     assert set(np.bincount(full.test_labels)) == {1000}
     for few, all_ in zip(small.arrays, full.arrays, strict=True):
         np.testing.assert_array_equal(few, all_[: len(few)])
+
+
+@has_full
+@pytest.mark.parametrize(
+    ("part", "mtime", "md5"),
+    [
+        (FULL[0], 1504176606, "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
+        (FULL[1], 1504176606, "25c81989df183df01b3e8a0aad5dffbe"),
+        (FULL[2], 1504176627, "bef4ecab320f06d8554ea6380940ec79"),
+        (FULL[3], 1504176627, "bb300cfdad3c16e7a12a480ee83cd310"),
+    ],
+    ids=[part.name for part in FULL],
+)
+def test_with_name_and_time_debians_file_is_the_published_one(part, mtime, md5):
+    """So the checksums of the content are those of the publisher's files, whose MD5 he states."""
+    packed = (DEBIAN / part.filename).read_bytes()
+    if packed[:4] != b"\x1f\x8b\x08\x00":
+        pytest.skip("this file is not as Debian packs it: its gzip header has other fields")
+    header = b"\x1f\x8b\x08\x08" + struct.pack("<IBB", mtime, 0, 3) + part.name.encode() + b"\0"
+    assert hashlib.md5(header + packed[10:], usedforsecurity=False).hexdigest() == md5
 
 
 # The download, from a server in this process

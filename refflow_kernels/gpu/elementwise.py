@@ -11,6 +11,9 @@ A lane makes one element of the result. An operand is read in one of three ways:
     stretched   it broadcasts: place = sum of coordinate * stride, with stride 0 along stretched axes; neighbouring
                 axes that every operand walks like one are joined first
 
+Whole blocks are read and written without a mask, so that an odd size costs 16-byte loads in the last block alone.
+Places are int32 while they fit: dividing int64 by the sizes of axes takes ten times the instructions.
+
 Arithmetic is NumPy's to the bit for + - * / sqrt in float32: products and sums are not fused, and division is rounded
 correctly. 16-bit floats are computed in float32 and rounded once.
 
@@ -38,31 +41,44 @@ STRAIGHT, SINGLE, STRETCHED = 0, 1, 2
 def source(name: str, parameters: Sequence[str], expression: str) -> str:
     """The Triton text of an elementwise kernel."""
     strides = [f"{p}_{axis}" for p in parameters for axis in range(AXES)]
-    loads = "".join(
-        f"""
-    if {p}_KIND == {STRAIGHT}:
-        {p} = tl.load({p}_at + i, mask=real, other=0)
-    elif {p}_KIND == {SINGLE}:
-        {p} = tl.load({p}_at)
-    else:
-        {p} = tl.load({p}_at + i0 * {p}_0 + i1 * {p}_1 + i2 * {p}_2 + i3 * {p}_3, mask=real, other=0)
-    if {p}.dtype == tl.float16:
-        {p} = {p}.to(tl.float32)"""
-        for p in parameters
-    )
-    return f'''@triton.jit
+    whole, last = _body(parameters, expression, masked=False), _body(parameters, expression, masked=True)
+    return f"""@triton.jit
 def {name}(
     {", ".join(f"{p}_at" for p in parameters)}, out_at, size, d1, d2, d3, {", ".join(strides)},
-    {", ".join(f"{p}_KIND: tl.constexpr" for p in parameters)}, BLOCK: tl.constexpr,
+    {", ".join(f"{p}_KIND: tl.constexpr" for p in parameters)}, BLOCK: tl.constexpr, WIDE: tl.constexpr,
 ):
-    i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    real = i < size
+    start = tl.program_id(0)
+    if WIDE:
+        start = start.to(tl.int64)
+    start = start * BLOCK
+    i = start + tl.arange(0, BLOCK)
     i3, rest = i % d3, i // d3
     i2, rest = rest % d2, rest // d2
-    i1, i0 = rest % d1, rest // d1{loads}
-    result = {expression}
-    tl.store(out_at + i, result.to(out_at.dtype.element_ty), mask=real)
-'''
+    i1, i0 = rest % d1, rest // d1
+    if start + BLOCK <= size:{whole}
+    else:
+        real = i < size{last}
+"""
+
+
+def _body(parameters: Sequence[str], expression: str, masked: bool) -> str:
+    """Load, compute, store: for a whole block, or for the last one, some of whose lanes lie behind the end."""
+    loaded, stored = (", mask=real, other=0", ", mask=real") if masked else ("", "")
+    loads = "".join(
+        f"""
+        if {p}_KIND == {STRAIGHT}:
+            {p} = tl.load({p}_at + i{loaded})
+        elif {p}_KIND == {SINGLE}:
+            {p} = tl.load({p}_at)
+        else:
+            {p} = tl.load({p}_at + i0 * {p}_0 + i1 * {p}_1 + i2 * {p}_2 + i3 * {p}_3{loaded})
+        if {p}.dtype == tl.float16:
+            {p} = {p}.to(tl.float32)"""
+        for p in parameters
+    )
+    return f"""{loads}
+        result = {expression}
+        tl.store(out_at + i, result.to(out_at.dtype.element_ty){stored})"""
 
 
 @functools.cache
@@ -87,7 +103,7 @@ def build(name: str, parameters: tuple[str, ...], expression: str) -> Callable[.
         kernel[(ceil_div(size, BLOCK),)](
             *operands, out, size, *dims[1:], *(s for row in strides for s in row),
             **{f"{p}_KIND": kind for p, kind in zip(parameters, kinds, strict=True)},
-            BLOCK=BLOCK, num_warps=4, enable_fp_fusion=False,
+            BLOCK=BLOCK, WIDE=size + BLOCK > 2**31 - 1, num_warps=4, enable_fp_fusion=False,
         )  # fmt: skip
         return out
 

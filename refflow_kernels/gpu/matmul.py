@@ -181,7 +181,10 @@ def matmul(
         am, ak, bk, bn, pm, pn, M * N,
         BLOCK_M=tiles.block_m, BLOCK_N=tiles.block_n, BLOCK_K=tiles.block_k, GROUP=8,
         PRECISION=precision if bits == 32 else "ieee", num_warps=tiles.warps, num_stages=tiles.stages,
+        enable_fp_fusion=True,
     )  # fmt: skip
     if pieces > 1:
-        _add_pieces[(ceil_div(M * N, _SUM_BLOCK),)](workspace, out, M * N, pieces, BLOCK=_SUM_BLOCK, num_warps=4)
+        _add_pieces[(ceil_div(M * N, _SUM_BLOCK),)](
+            workspace, out, M * N, pieces, BLOCK=_SUM_BLOCK, num_warps=4, enable_fp_fusion=True
+        )
     return out

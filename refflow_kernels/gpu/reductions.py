@@ -77,18 +77,17 @@ def _reduce(
     Results are numbered j = o * inner + i, and a tile has BLOCK_O of them, each with BLOCK_R lanes along r.
     """
     j = tl.program_id(0).to(tl.int64) * BLOCK_O + tl.arange(0, BLOCK_O)  # int64: the input may pass 2**31 elements
-    part = tl.program_id(1)
+    part = tl.program_id(1).to(tl.int64)
     o, i = j // inner, j % inner
-    real = j < outer * inner
+    real = o < outer
     lane = tl.arange(0, BLOCK_R)
     stop = tl.minimum((part + 1) * piece, length)
     column = x + (o * length * inner + i)[:, None]
     total = tl.full((BLOCK_O, BLOCK_R), START, tl.float32)
     for start in range(part * piece, stop, BLOCK_R):
         r = start + lane
-        here = r[None, :].to(tl.int64) * inner
-        value = tl.load(column + here, mask=real[:, None] & (r[None, :] < stop), other=START).to(tl.float32)
-        total = _combine(total, value, OP)
+        value = tl.load(column + r[None, :] * inner, mask=real[:, None] & (r[None, :] < stop), other=START)
+        total = _combine(total, value.to(tl.float32), OP)
     done = tl.div_rn(_across(total, OP), tl.full((BLOCK_O,), 1.0, tl.float32) * divisor)
     tl.store(result + (o * tl.num_programs(1) + part) * inner + i, done.to(result.dtype.element_ty), mask=real)
 
@@ -201,7 +200,7 @@ def _run(op: str, start: float, x: Any, indices: Any, keep_dims: bool, out: Any,
         _reduce[ceil_div(stage.outer * stage.inner, across), stage.pieces](
             source, target, stage.outer, stage.length, stage.inner, ceil_div(stage.length, stage.pieces),
             float(count) if last and mean else 1.0,
-            OP=op, START=start, BLOCK_O=across, BLOCK_R=lanes, num_warps=4,
+            OP=op, START=start, BLOCK_O=across, BLOCK_R=lanes, num_warps=4, enable_fp_fusion=True,
         )  # fmt: skip
         source = target
     return out

@@ -78,9 +78,9 @@ def softmax(logits: Any, out: Any = None) -> Any:
     if N == 0 or C == 0:
         return out
     if C > LONG:
-        _softmax_long[(N,)](logits, out, C, BLOCK=CHUNK, num_warps=8)
+        _softmax_long[(N,)](logits, out, C, BLOCK=CHUNK, num_warps=8, enable_fp_fusion=True)
         return out
     block = power_of_two(C)
     rows, warps = rows_and_warps(block)
-    _softmax[(ceil_div(N, rows),)](logits, out, N, C, ROWS=rows, BLOCK=block, num_warps=warps)
+    _softmax[(ceil_div(N, rows),)](logits, out, N, C, ROWS=rows, BLOCK=block, num_warps=warps, enable_fp_fusion=True)
     return out

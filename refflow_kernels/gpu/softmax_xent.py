@@ -68,10 +68,11 @@ def softmax_xent(features: Any, labels: Any, out: Any = None) -> tuple[Any, Any]
     if N == 0:
         return loss, backprop
     if C > LONG:
-        _softmax_xent_long[(N,)](features, labels, loss, backprop, C, BLOCK=CHUNK, num_warps=8)
+        _softmax_xent_long[(N,)](features, labels, loss, backprop, C, BLOCK=CHUNK, num_warps=8, enable_fp_fusion=True)
         return loss, backprop
     block = power_of_two(C)
     rows, warps = rows_and_warps(block, TILE)
-    grid = (ceil_div(N, rows),)
-    _softmax_xent[grid](features, labels, loss, backprop, N, C, ROWS=rows, BLOCK=block, num_warps=warps)
+    _softmax_xent[(ceil_div(N, rows),)](
+        features, labels, loss, backprop, N, C, ROWS=rows, BLOCK=block, num_warps=warps, enable_fp_fusion=True
+    )
     return loss, backprop

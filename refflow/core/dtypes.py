@@ -189,7 +189,7 @@ string, bool_, resource, variant = DType(7), DType(10), DType(20), DType(21)
 qint8, quint8, qint16, quint16, qint32 = DType(11), DType(12), DType(15), DType(16), DType(13)
 half, double = float16, float64
 
-FLOATS = (float16, float32, float64)
+FLOATS = (float16, float32, float64, bfloat16)
 REALS = (*FLOATS, int8, int16, int32, int64, uint8, uint16, uint32, uint64)
 NUMBERS = (*REALS, complex64, complex128)
 INDICES = (int32, int64)

@@ -27,8 +27,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from refflow.core import errors, shape_rules, shapes
+from refflow.core.bfloat16 import through_float32
 from refflow.core.build import add_node
-from refflow.core.dtypes import DType
+from refflow.core.dtypes import DType, bfloat16
 from refflow.core.errors import NodeError
 from refflow.core.shapes import Shape
 from refflow.core.signature import Arg, Attr, as_attr, parse_signature
@@ -92,6 +93,8 @@ class OpDef:
         self.make_state: Callable[..., Any] | None = None
         self.gradient_function: Callable[..., Any] | None = None
         self.has_gradient_rule = False
+        self.lacks_gradient = False  # stated, so that nobody takes it for forgotten
+        self.variant_of: OpDef | None = None  # the page that explains this op
         self.formula: Any = None  # core/elementwise.py: the op's one expression
         self._fixed_places = all(a.number is None and not self.is_type_list(a) for a in self.inputs + self.outputs)
         self._input_places = {a.name: i for i, a in enumerate(self.inputs)}
@@ -134,6 +137,10 @@ class OpDef:
             raise NodeError(f"{self.name} has a gradient already")
         self.has_gradient_rule = True
 
+    def no_gradient_registered(self) -> None:
+        """States that the release has no rule here, so that asking for one is a LookupError by name [W30]."""
+        self.lacks_gradient = True
+
     def shape(self, rule: shape_rules.Rule) -> shape_rules.Rule:
         """Registers a rule `rule(context)` where the signature's dimension names cannot say it."""
         self.shape_rule = rule
@@ -172,10 +179,21 @@ class OpDef:
             raise errors.UnimplementedError(None, None, f"{self.name} has no reference kernel")
         return self.kernels["cpu"].function
 
+    def page_kernel(self, attrs: dict[str, Any]) -> Callable[..., Any]:
+        """The reference kernel for nodes with these attributes: bfloat16 goes through float32."""
+        types = [t for value in attrs.values() for t in (value if isinstance(value, list) else [value])]
+        if self.view or not any(t is bfloat16 for t in types):
+            return self.reference
+        return through_float32(self.reference, self._result_types(attrs))
+
+    def _result_types(self, attrs: dict[str, Any]) -> list[DType]:
+        """The types of what a kernel returns: new values of its references, then plain outputs."""
+        references = [self.inputs[i].fixed or attrs[self.inputs[i].type] for i in self.ref_inputs]
+        return references + [t for t in self.output_types(attrs) if not t.is_ref_dtype]
+
     def compute(self, arrays: Sequence[Any], attrs: dict[str, Any]) -> list[Any]:
         """The reference kernel's outputs for a stateless op, as a list."""
-        kernel = self.kernels["cpu"]
-        result = kernel.function(*self.group(arrays, attrs), **kernel.arguments(attrs))
+        result = self.page_kernel(attrs)(*self.group(arrays, attrs), **self.kernels["cpu"].arguments(attrs))
         return list(result) if isinstance(result, (tuple, list)) else [result]
 
     def is_type_list(self, arg: Arg) -> bool:
@@ -277,6 +295,30 @@ def define_op(
     )
     _REGISTRY[name] = op_def
     return op_def
+
+
+def define_variant(name: str, base: OpDef, signature: str = "", /, **attrs: Any) -> OpDef:
+    """Registers another name of an operation: today's `AddV2` beside `Add`.
+
+    Everything that `base` has by now is shared: kernels, rules, gradient, flags and the cases that need no attribute
+    that is gone. `signature` and `attrs` say what differs; an attribute given as None is left out. The kernel is
+    called with inputs in this signature's order, so an op that only reorders them registers a kernel of its own.
+    """
+    kept = {key: attr for key, attr in (base.attrs | attrs).items() if attr is not None}
+    twin = define_op(
+        name, signature or base.signature, source=base.source, stateful=base.stateful, commutative=base.commutative,
+        accuracy=base.accuracy, view=base.view, allows_uninitialized=base.allows_uninitialized, **kept,
+    )  # fmt: skip
+    twin.variant_of = base
+    for device_type, page in base.kernels.items():
+        twin.kernel(page.function, device_type)
+    twin.shape_rule, twin.constant_rule, twin.make_state = base.shape_rule, base.constant_rule, base.make_state
+    twin.gradient_function, twin.has_gradient_rule = base.gradient_function, base.has_gradient_rule
+    twin.lacks_gradient, twin.formula = base.lacks_gradient, base.formula
+    same_names = {a.name for a in base.inputs + base.outputs} == {a.name for a in twin.inputs + twin.outputs}
+    if same_names:
+        twin.cases = [c for c in base.cases if c.attrs.keys() <= twin.attrs.keys()]
+    return twin
 
 
 def op_def(name: str) -> OpDef:

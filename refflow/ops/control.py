@@ -17,6 +17,7 @@ from refflow.core.opdef import define_op
 from refflow.core.signature import Attr
 
 NO_OP = define_op("NoOp", "->", source=("W03", "S24"))
+NO_OP.no_gradient_registered()
 
 
 @NO_OP.kernel

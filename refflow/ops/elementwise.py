@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from refflow.core.bfloat16 import RECORD, rounded, widened
 from refflow.core.dtypes import (
     ALL,
     FLOATS,
@@ -127,6 +128,8 @@ def _sign_gradient(op, dy):
 
 
 FLOOR.gradient(_sign_gradient)
+CEIL.no_gradient_registered()
+MOD.no_gradient_registered()
 
 
 @INV.gradient
@@ -235,17 +238,20 @@ def add_n(inputs: Any, name: str | None = None) -> Tensor:
 
 
 CAST = define_op("Cast", "x: SrcT[...S] -> y: DstT[...S]", SrcT=tuple(t for t in ALL if t.kind in "fiucb"),
-                 DstT=tuple(t for t in ALL if t.kind in "fiucb"), source=("W06", "W77"))  # fmt: skip
+                 DstT=tuple(t for t in ALL if t.kind in "fiucb"), Truncate=True,
+                 source=("W06", "W77", "E14"))  # fmt: skip
 
 
 @CAST.kernel
-def cast_kernel(x, DstT):
-    """The same number in another type: floats lose their fraction toward zero when they become ints."""
-    target = np.dtype(DstT.as_numpy_dtype)
-    if DstT.name == "bfloat16":  # the high half of a float32, nothing rounded [W52, E14]
-        return np.asarray((x.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)).view(target)
-    if x.dtype.names == ("bfloat16",):
-        x = np.asarray(x.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+def cast_kernel(x, DstT, Truncate=True):
+    """The same number in another type: floats lose their fraction toward zero when they become ints.
+
+    A bfloat16 keeps the high half of a float32, and with Truncate, as in the first release, nothing of the rest.
+    """
+    x, target = widened(x), np.dtype(DstT.as_numpy_dtype)
+    if DstT.name == "bfloat16":  # [W52, E14]
+        single = (x.real if np.iscomplexobj(x) else x).astype(np.float32)
+        return np.asarray((single.view(np.uint32) >> 16).astype(np.uint16)).view(target) if Truncate else rounded(single)
     if np.iscomplexobj(x) and target.kind != "c":
         x = x.real
     with np.errstate(invalid="ignore", over="ignore"):
@@ -262,6 +268,10 @@ def _cast_gradient(op, dy):
 
 
 CAST.case("W77", "floats lose their fraction toward zero", x=[1.7, -1.7], DstT="int32", y=[1, -1])
+CAST.case("E14", "a bfloat16 is cut off", x=[1.0078125, 1.01171875], DstT="bfloat16",
+          y=np.array([0x3F81, 0x3F81], np.uint16).view(RECORD))  # fmt: skip
+CAST.case("E14", "or rounded to the nearest, ties to even", x=[1.0078125, 1.01171875], DstT="bfloat16", Truncate=False,
+          y=np.array([0x3F81, 0x3F82], np.uint16).view(RECORD))  # fmt: skip
 CAST.case("W77", "true is one", x=[True, False], SrcT="bool", DstT="float32", y=[1.0, 0.0])
 
 

@@ -64,8 +64,7 @@ class Device:
             return fast
         if "cpu" not in op_def.kernels:
             raise errors.UnimplementedError(None, None, f"{op_def.name} has no kernel for {self.type}")
-        page = op_def.kernels["cpu"]
-        return BoundKernel(page.function, page.arguments(attrs))
+        return BoundKernel(op_def.page_kernel(attrs), op_def.kernels["cpu"].arguments(attrs))
 
     def host_inputs(self, op_def: OpDef, attrs: dict[str, Any]) -> tuple[int, ...]:
         """Places of inputs that a kernel reads in host memory though it runs here."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from refflow.core.dtypes import bfloat16
 from refflow.core.errors import ShapeError
 from refflow.core.formula import INTEGER_RULES
 from refflow.core.shape_rules import ShapeContext, apply_rule
@@ -205,6 +206,8 @@ class Writer:
         """Elementwise ops without their page's function: one NumPy call per step, into memory we have."""
         formula = node.op_def.formula
         if formula is None or node.device.type != "cpu" or formula.ufunc is None:
+            return False
+        if any(n.types[p].base_dtype is bfloat16 for n, p in node.inputs):  # no ufunc computes in it
             return False
         name = f"v{node.id}"
         shape = node.shapes[0]

@@ -45,6 +45,15 @@ def rounded(array: Any) -> np.ndarray:
     return np.asarray(np.where(np.isnan(single), quiet, half), np.uint16).view(RECORD)
 
 
+def as_known_elsewhere(array: Any) -> Any:
+    """The same bits under the type that the ml_dtypes library gives NumPy, where that is installed."""
+    try:
+        from ml_dtypes import bfloat16 as number
+    except ImportError:
+        return array
+    return np.asarray(array).view(number)
+
+
 def through_float32(kernel: Callable[..., Any], types: Sequence[DType]) -> Callable[..., Any]:
     """`kernel`, which computes in float32, for bfloat16 inputs and outputs; `types` are those of its results."""
 

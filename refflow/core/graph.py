@@ -159,12 +159,33 @@ class Graph:
         self._add(op)
         return op
 
+    def adopt(self, op: Operation) -> None:
+        """Adds an operation that was made elsewhere, under the scopes in force; its name is not in use."""
+        if self._finalized:
+            raise RuntimeError("this graph is finalized: nothing can be added to it any more")
+        if self._control_stack:
+            known = set(op.control_inputs)
+            op.control_inputs += [c for c in self._control_inputs_for(op.inputs) if c not in known]
+        if self._device_stack:
+            self._apply_device_scopes(op)
+        self._reserve(op.name)
+        self._add(op)
+
+    def _reserve(self, name: str) -> None:
+        """Marks a name, and the scopes that it lies in, as taken."""
+        while name not in self._names_in_use:
+            self._names_in_use[name] = 1
+            name, _, _ = name.rpartition("/")
+            if not name:
+                return
+
     def _add(self, op: Operation) -> None:
         self._nodes.append(op)
         op._id = len(self._nodes)
         self._by_name[op.name] = op
         for tensor in op.inputs:
-            tensor._consumers.append(op)
+            if tensor is not None:  # a loop's way back is joined when its end is there
+                tensor._consumers.append(op)
         for scope in self._control_stack:
             scope.members.add(op)
 

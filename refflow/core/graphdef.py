@@ -19,7 +19,9 @@ import numpy as np
 from refflow.core.dtypes import DType
 from refflow.core.errors import NodeError
 from refflow.core.shapes import TensorShape
+from refflow.core.signature import Arg
 
+RELEASE = 7  # the graph version of the first release; readers refuse ops that their own version has retired
 NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\-/]*")  # a node [W70]
 SCOPED_NAME = re.compile(r"[A-Za-z0-9_.\-/]*")  # inside a scope a part may also begin with _
 
@@ -41,11 +43,46 @@ class NodeDef:
         return f"{self.name} = {self.op}[{attrs}{device}]({', '.join(self.input)})"
 
 
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """An attribute's value that names a function and fills in its attributes."""
+
+    name: str
+    attr: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class FunctionDef:
+    """A graph with named inputs and outputs, for nodes that call it.
+
+    Inside, an input's text is an argument's name, or `node:output_name:number`; `ret` says the same for each output.
+    Attributes of nodes may be `Placeholder`s, which the caller's attributes replace.
+    """
+
+    name: str
+    inputs: tuple[Arg, ...] = ()
+    outputs: tuple[Arg, ...] = ()
+    node: list[NodeDef] = field(default_factory=list)
+    ret: dict[str, str] = field(default_factory=dict)
+    control_ret: dict[str, str] = field(default_factory=dict)
+    attr: dict[str, Any] = field(default_factory=dict)
+    is_stateful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """Stands for the caller's attribute of that name inside a function."""
+
+    name: str
+
+
 @dataclass(slots=True)
 class GraphDef:
-    """Nodes in creation order."""
+    """Nodes in creation order, the functions that they call, and the version of who wrote them."""
 
     node: list[NodeDef] = field(default_factory=list)
+    library: list[FunctionDef] = field(default_factory=list)
+    producer: int = RELEASE
 
     def __iter__(self) -> Iterator[NodeDef]:
         return iter(self.node)

@@ -93,6 +93,7 @@ class OpDef:
         self.make_state: Callable[..., Any] | None = None
         self.gradient_function: Callable[..., Any] | None = None
         self.has_gradient_rule = False
+        self.is_unknown = False  # no such op type is defined here: a graph that names it can be read, but not run
         self.lacks_gradient = False  # stated, so that nobody takes it for forgotten
         self.variant_of: OpDef | None = None  # the page that explains this op
         self.formula: Any = None  # core/elementwise.py: the op's one expression
@@ -112,6 +113,18 @@ class OpDef:
                 raise NodeError(f"{self.name}: {arg.type}, the type of {arg.name}, is neither a type nor an attribute")
             if arg.number is not None and arg.number not in self.attrs:
                 raise NodeError(f"{self.name}: count {arg.number} of {arg.name} is not an attribute")
+
+    @classmethod
+    def unknown(cls, name: str) -> OpDef:
+        """Stands for an op type that is not defined."""
+        found = cls(name, "->", {}, (), True, False, "exact", False, False)
+        found.is_unknown = True
+        return found
+
+    @property
+    def family(self) -> str:
+        """The name of the op that this is, or is a variant of."""
+        return self.name if self.variant_of is None else self.variant_of.family
 
     # -- filling it in (decorators on the op's page) -----------------------------------------------
 
@@ -329,6 +342,11 @@ def op_def(name: str) -> OpDef:
         hint = f" Near it: {', '.join(near)}." if near else ""
         raise NodeError(f"no op type is called {name!r}.{hint} define_op() makes new ones")
     return found
+
+
+def find_op_def(name: str) -> OpDef | None:
+    """The OpDef of an op type, or None."""
+    return _REGISTRY.get(name)
 
 
 def registered_ops() -> list[OpDef]:

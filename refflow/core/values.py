@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core.dtypes import DType, as_dtype, int32, string
+from refflow.core.bfloat16 import RECORD, rounded
+from refflow.core.dtypes import DType, as_dtype, bfloat16, int32, string
 from refflow.core.errors import DTypeError, ShapeError
 
 
@@ -22,8 +23,12 @@ def as_value(value: Any, dtype: DType | None, explicit: bool = False) -> np.ndar
 
     A float never becomes an integer unless `explicit` asks for the type of an array.
     """
+    if dtype is bfloat16:
+        return as_bfloat16(value)
     if isinstance(value, (np.ndarray, np.generic)):
         array = np.asarray(value)
+        if array.dtype.name == "bfloat16":  # another library's type for the same bits
+            array = array.view(RECORD)
         if array.dtype.kind in "USO":
             return _strings(array, dtype)
         if dtype is None:
@@ -54,6 +59,16 @@ def as_value(value: Any, dtype: DType | None, explicit: bool = False) -> np.ndar
     if array.size and not _kinds_fit(array.dtype.kind, target.kind):
         raise DTypeError(f"expected {dtype.name}, got {_short(value)}, which is {array.dtype}")
     return _narrowed(array, target)
+
+
+def as_bfloat16(value: Any) -> np.ndarray:
+    """Numbers rounded to bfloat16; arrays that hold its bits, ours or another library's, as they are."""
+    array = np.asarray(value)
+    if array.dtype == RECORD or array.dtype.name == "bfloat16":
+        return array.view(RECORD).copy()
+    if array.dtype.kind not in "fiu" and array.size:
+        raise DTypeError(f"expected bfloat16, got {_short(value)}, which is {array.dtype}")
+    return rounded(array)
 
 
 def _narrowed(array: np.ndarray, target: np.dtype) -> np.ndarray:

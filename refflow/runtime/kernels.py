@@ -57,7 +57,7 @@ def check_shapes(node: Node, arrays: Sequence[Any]) -> list[shapes.Shape]:
 
 def prepare(node: Node, kernels: str, states: OpStates) -> Callable[[list[Any]], list[Any]]:
     """A function from the node's input values to its output values."""
-    if node.type == "Variable":
+    if node.op_def.family == "Variable":
         state = variable_state(node)
         return lambda inputs: [state]
     device: Device = node.device

@@ -39,7 +39,7 @@ def prune(
         shape = tensor.dims if feed_shapes is None else feed_shapes[i]
         step.feeds.append(_feed(step, tensor, shape))
     step.nodes += step.feeds
-    moved = {t.op: step.feeds[i] for t, i in fed.items() if t.op.type == "Placeholder"}
+    moved = {t.op: step.feeds[i] for t, i in fed.items() if t.op.op_def.family == "Placeholder"}
     copies: dict[Operation, Node] = {}
     for op in sorted(needed, key=lambda op: op._id):
         copies[op] = _copy(op)
@@ -58,7 +58,7 @@ def prune(
 def _needed(fed: dict[Tensor, int], fetches: Sequence[Tensor], targets: Sequence[Operation]) -> set[Operation]:
     found: set[Operation] = set()
     stack = [t.op for t in fetches] + list(targets)
-    fed_placeholders = {t.op for t in fed if t.op.type == "Placeholder"}
+    fed_placeholders = {t.op for t in fed if t.op.op_def.family == "Placeholder"}
     while stack:
         op = stack.pop()
         if op in found:

@@ -22,14 +22,16 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core import shapes
-from refflow.core.dtypes import string
+from refflow.core import importer, shapes
+from refflow.core.bfloat16 import as_known_elsewhere
+from refflow.core.dtypes import bfloat16, string
 from refflow.core.errors import InvalidArgumentError
 from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices, IndexedSlicesValue
 from refflow.core.shapes import Shape
 from refflow.core.tensor import default_sessions
-from refflow.core.values import as_value
+from refflow.core.graphdef import GraphDef
+from refflow.core.values import as_bfloat16, as_value
 from refflow.runtime import place as place_module
 from refflow.runtime.config import ConfigProto
 from refflow.runtime.device import Device, local_devices
@@ -155,6 +157,10 @@ class Session:
             self._placed, self.config,
         )  # fmt: skip
 
+    def extend(self, graph_def: GraphDef) -> None:
+        """Adds nodes to this session's graph [W07]. They may read what is there; a name that is taken is an error."""
+        importer.extend(self.graph, graph_def, joins=True)
+
     def signature(self, fetches: Any, feeds: Sequence[Any] = ()) -> _Signature:
         """The signature of run(fetches, {f: ... for f in feeds})."""
         return _Signature(self.graph, None, fetches, list(feeds))
@@ -224,6 +230,8 @@ class _Feed:
     def _array(self, value: Any) -> np.ndarray:
         if self.dtype is string:
             return as_value(value, string)
+        if self.dtype is bfloat16:
+            return as_bfloat16(value)
         try:
             array = np.asarray(value)
             kinds_fit = array.dtype.kind == self.numpy_type.kind or array.size == 0
@@ -302,6 +310,10 @@ class _Step:
         else:
             self._run = executable.run
         self._assemble = signature.assemble
+        halves = [i for i, t in enumerate(signature.tensors) if t.dtype.base_dtype is bfloat16]
+        if halves:
+            plain = self._run
+            self._run = lambda feeds: [as_known_elsewhere(v) if i in halves else v for i, v in enumerate(plain(feeds))]
 
     def __call__(self, feeds: Sequence[Any]) -> Any:
         return self._assemble(self._run(feeds))

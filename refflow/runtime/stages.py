@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from refflow.core import errors
 from refflow.core.graph import Operation, Tensor
 from refflow.core.shapes import Shape
 from refflow.runtime.config import ConfigProto
@@ -42,6 +43,16 @@ class Stages:
         return kind(self.partitioned, config.kernels, states)
 
 
+def _all_known(step: StepGraph) -> None:
+    """NotFoundError with every op type of the step that nobody has defined."""
+    unknown = [n for n in step.nodes if n.op_def.is_unknown]
+    if unknown:
+        names = ", ".join(f"'{t}'" for t in sorted({n.type for n in unknown}))
+        raise errors.NotFoundError(
+            unknown[0].node_def, unknown[0].origin, f"Op type not registered: {names}. define_op() makes new op types"
+        )
+
+
 def build(
     feeds: Sequence[Tensor],
     fetches: Sequence[Tensor],
@@ -53,6 +64,7 @@ def build(
 ) -> Stages:
     """Every stage of a step with this signature."""
     pruned = prune(feeds, fetches, targets, feed_shapes)
+    _all_known(pruned)
     wanted = config.executor == "plan" if config.optimize is None else config.optimize
     optimised = optimise(pruned, merge=config.merge_common_subexpressions) if wanted else pruned
     placed, placement = place(optimised, devices, remembered, config.allow_soft_placement)

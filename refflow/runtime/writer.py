@@ -125,7 +125,7 @@ class Writer:
         elif node.type == "_Recv":
             self.names[node, 0] = f"v{node.id}"
             self._write(node, f"v{node.id} = f[{self.step.feeds.index(node)}]")
-        elif node.type == "Variable":
+        elif node.op_def.family == "Variable":
             self.names[node, 0] = self._bind("r", variable_state(node))
         elif node.type not in ("_Send", "NoOp"):
             self._compute(node)

@@ -1,0 +1,139 @@
+"""GraphDefs in and out of the client's graph: import, write, cut, freeze.
+
+    import_graph_def(bytes, text, message or GraphDef, input_map={"x:0": t}, return_elements=["y:0"], name="scope")
+    write_graph(graph, folder, "graph.pb")
+    extract_sub_graph(graph_def, ["y"])              only what y needs
+    convert_variables_to_constants(session, graph_def, ["y"])
+
+Next: interop/meta_graph.py.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from refflow.core import importer
+from refflow.core.convert import convert_to_tensor
+from refflow.core.errors import NodeError
+from refflow.core.graph import Graph, get_default_graph
+from refflow.core.graphdef import GraphDef, NodeDef, parse_input
+from refflow.core.tensor import Operation, Tensor
+from refflow.interop import protos
+
+
+def import_graph_def(
+    graph_def: Any,
+    input_map: Mapping[str, Any] | None = None,
+    return_elements: Sequence[str] | None = None,
+    name: str | None = None,
+    op_dict: Any = None,
+    producer_op_list: Any = None,
+) -> list[Operation | Tensor] | None:
+    """Adds the nodes of `graph_def` to the default graph, under `name`/ ("import" unless told, "" for none).
+
+    graph_def: bytes, protobuf text, any library's GraphDef message, or a GraphDef. input_map: from names in it, such
+    as "x:0", to tensors that take their place. return_elements: names of operations or tensors in it to return.
+    op_dict, producer_op_list: taken for the release's sake; op types are found by name.
+    Raises NodeError (a ValueError) that names the node for what is not a graph.
+    """
+    graph = get_default_graph()
+    plain = protos.as_graph_def(graph_def)
+    mapped = {key: convert_to_tensor(value) for key, value in (input_map or {}).items()}
+    for key, tensor in mapped.items():
+        if tensor.graph is not graph:
+            raise NodeError(f"input_map[{key!r}] is {tensor.name!r}, which belongs to another graph")
+    with graph.name_scope(name if name is not None else "import") as scope:
+        made = importer.extend(graph, plain, scope, mapped)
+    if return_elements is None:
+        return None
+    return [_element(made, element) for element in return_elements]
+
+
+def _element(made: dict[str, Operation], element: Any) -> Operation | Tensor:
+    if not isinstance(element, (str, bytes)):
+        raise TypeError(f"return_elements holds names, got {element!r}")
+    text = element.decode() if isinstance(element, bytes) else element
+    name, port = parse_input(text)
+    if name not in made:
+        raise NodeError(f"return_elements asks for {text!r}, but the graph has no node of that name")
+    if ":" not in text:
+        return made[name]
+    if port >= len(made[name].outputs):
+        raise NodeError(f"return_elements asks for {text!r}, but {made[name]!r} has {len(made[name].outputs)} outputs")
+    return made[name].outputs[port]
+
+
+def write_graph(graph_or_graph_def: Any, logdir: str, name: str, as_text: bool = True) -> str:
+    """Writes a graph to `logdir`/`name`, as text or in the wire format, and returns the path."""
+    source = graph_or_graph_def
+    plain = source.as_graph_def() if isinstance(source, Graph) else protos.as_graph_def(source)
+    data = protos.to_text(plain).encode() if as_text else protos.to_bytes(plain)
+    os.makedirs(logdir, exist_ok=True)
+    path = os.path.join(logdir, name)
+    partial = f"{path}.tmp{os.getpid()}"
+    with open(partial, "wb") as file:
+        file.write(data)
+    os.replace(partial, path)  # whoever reads sees the old file or the new one
+    return path
+
+
+def extract_sub_graph(graph_def: Any, dest_nodes: Sequence[str]) -> GraphDef:
+    """The nodes that `dest_nodes`, named, need, in their order; NodeError for a name that is not there."""
+    if isinstance(dest_nodes, (str, bytes)):
+        raise TypeError(f"dest_nodes is a list of names, got {dest_nodes!r}")
+    plain = protos.as_graph_def(graph_def)
+    nodes = {n.name: n for n in plain.node}
+    needed: set[str] = set()
+    waiting = [parse_input(name)[0] for name in dest_nodes]
+    while waiting:
+        name = waiting.pop()
+        if name not in nodes:
+            raise NodeError(f"the graph has no node {name!r}")
+        if name not in needed:
+            needed.add(name)
+            waiting += [parse_input(text)[0] for text in nodes[name].input]
+    return replace(plain, node=[n for n in plain.node if n.name in needed])
+
+
+_REFERENCES = {"Variable", "VariableV2", "VarHandleOp"}
+_READS = {"ReadVariableOp"}
+
+
+def convert_variables_to_constants(
+    sess: Any,
+    input_graph_def: Any,
+    output_node_names: Sequence[str],
+    variable_names_whitelist: Sequence[str] | None = None,
+    variable_names_blacklist: Sequence[str] | None = None,
+) -> GraphDef:
+    """What `output_node_names` need, with every variable replaced by a Const of the value it has in `sess`."""
+    cut = extract_sub_graph(input_graph_def, output_node_names)
+    wanted = {
+        n.name for n in cut.node
+        if n.op in _REFERENCES and (variable_names_whitelist is None or n.name in variable_names_whitelist)
+        and n.name not in (variable_names_blacklist or ())
+    }  # fmt: skip
+    readable = {n.name: n for n in cut.node if n.op in _READS and parse_input(n.input[0])[0] in wanted}
+    handles = {n.name for n in cut.node if n.op == "VarHandleOp" and n.name in wanted}
+    reads = {parse_input(n.input[0])[0]: name for name, n in readable.items()}
+    names = [n for n in wanted if n not in handles or n in reads]
+    values = sess.run([f"{reads.get(n, n)}:0" for n in names]) if names else []
+    held = dict(zip(names, values, strict=True))
+    nodes = []
+    for node in cut.node:
+        if node.name in held:
+            nodes.append(NodeDef(node.name, "Const", [], node.device, _constant(held[node.name], node.attr["dtype"])))
+        elif node.name in readable:
+            nodes.append(NodeDef(node.name, "Identity", list(node.input), node.device, {"T": node.attr["dtype"]}))
+        else:
+            nodes.append(node)
+    return replace(cut, node=nodes)
+
+
+def _constant(value: Any, dtype: Any) -> dict[str, Any]:
+    from refflow.core.values import as_value
+
+    return {"dtype": dtype, "value": as_value(value, dtype)}

@@ -244,7 +244,8 @@ def _verify(op: Operation, found: list[Any]) -> None:
             continue
         if not isinstance(gradient, (Tensor, IndexedSlices)):
             raise TypeError(f"the gradient of {op!r} for {tensor.name!r} is a {type(gradient).__name__}, not a Tensor")
-        if gradient.dtype.base_dtype is not tensor.dtype.base_dtype:
+        # A handle stands for the variable behind it: its gradient is the variable's.
+        if gradient.dtype.base_dtype is not tensor.dtype.base_dtype and tensor.dtype is not resource:
             raise DTypeError(
                 f"the gradient of {op!r} for {tensor.name!r} is {gradient.dtype.base_dtype.name}, "
                 f"but the input is {tensor.dtype.base_dtype.name}"

@@ -74,6 +74,7 @@ class OpDef:
         accuracy: str,
         view: bool,
         allows_uninitialized: bool,
+        by_handle: bool = False,
     ):
         self.name = name
         self.signature = signature
@@ -86,6 +87,7 @@ class OpDef:
         self.accuracy = accuracy
         self.view = view  # the first output may share the first input's memory
         self.allows_uninitialized = allows_uninitialized
+        self.by_handle = by_handle  # the kernel gets the state behind a reference itself, and nothing is read or stored
         self.cases: list[Case] = []
         self.kernels: dict[str, Kernel] = {}
         self.shape_rule: shape_rules.Rule | None = None
@@ -100,7 +102,7 @@ class OpDef:
         self._fixed_places = all(a.number is None and not self.is_type_list(a) for a in self.inputs + self.outputs)
         self._input_places = {a.name: i for i, a in enumerate(self.inputs)}
         self._output_places = {a.name: i for i, a in enumerate(self.outputs)}
-        self.ref_inputs = tuple(i for i, a in enumerate(self.inputs) if a.is_ref)
+        self.ref_inputs = () if by_handle else tuple(i for i, a in enumerate(self.inputs) if a.is_ref)
         # Placeholder-like ops have no inputs, so `foldable` is for ops that compute from their inputs alone.
         self.foldable = not stateful and not self.ref_inputs and not any(a.is_ref for a in self.outputs)
         self._check()
@@ -202,7 +204,7 @@ class OpDef:
     def _result_types(self, attrs: dict[str, Any]) -> list[DType]:
         """The types of what a kernel returns: new values of its references, then plain outputs."""
         references = [self.inputs[i].fixed or attrs[self.inputs[i].type] for i in self.ref_inputs]
-        return references + [t for t in self.output_types(attrs) if not t.is_ref_dtype]
+        return references + [t for t in self.output_types(attrs) if not t.is_ref_dtype or not references]
 
     def compute(self, arrays: Sequence[Any], attrs: dict[str, Any]) -> list[Any]:
         """The reference kernel's outputs for a stateless op, as a list."""
@@ -293,6 +295,7 @@ def define_op(
     accuracy: str = "exact",
     view: bool = False,
     allows_uninitialized: bool = False,
+    by_handle: bool = False,
     **attrs: Any,
 ) -> OpDef:
     """Registers an op type and returns its OpDef [S44].
@@ -304,7 +307,7 @@ def define_op(
     if name in _REGISTRY:
         raise NodeError(f"op type {name} is defined already, as {_REGISTRY[name].signature!r}")
     op_def = OpDef(
-        name, signature, attrs, tuple(source), stateful, commutative, accuracy, view, allows_uninitialized
+        name, signature, attrs, tuple(source), stateful, commutative, accuracy, view, allows_uninitialized, by_handle
     )
     _REGISTRY[name] = op_def
     return op_def
@@ -320,7 +323,8 @@ def define_variant(name: str, base: OpDef, signature: str = "", /, **attrs: Any)
     kept = {key: attr for key, attr in (base.attrs | attrs).items() if attr is not None}
     twin = define_op(
         name, signature or base.signature, source=base.source, stateful=base.stateful, commutative=base.commutative,
-        accuracy=base.accuracy, view=base.view, allows_uninitialized=base.allows_uninitialized, **kept,
+        accuracy=base.accuracy, view=base.view, allows_uninitialized=base.allows_uninitialized, by_handle=base.by_handle,
+        **kept,
     )  # fmt: skip
     twin.variant_of = base
     for device_type, page in base.kernels.items():

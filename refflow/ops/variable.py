@@ -22,10 +22,10 @@ import numpy as np
 from refflow.core import shapes
 from refflow.core.control import group
 from refflow.core.convert import convert_to_tensor, op_scope, register_tensor_conversion_function
-from refflow.core.dtypes import NUMBERS, DType, as_dtype
-from refflow.core.errors import DTypeError, ShapeError
+from refflow.core.dtypes import NUMBERS, DType, as_dtype, int32, int64
+from refflow.core.errors import DTypeError, OutOfRangeError, ShapeError
 from refflow.core.graph import GraphKeys, Operation, Tensor, get_default_graph
-from refflow.core.opdef import define_op
+from refflow.core.opdef import define_op, define_variant
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
@@ -36,6 +36,9 @@ VARIABLE = define_op("Variable", "-> ref: Ref(dtype)", shape=Attr("shape"), dtyp
 @VARIABLE.shape
 def _variable_shape(context: ShapeContext) -> shapes.Shape:
     return context.attrs["shape"].as_tuple
+
+
+VARIABLE_V2 = define_variant("VariableV2", VARIABLE)
 
 
 ASSIGN = define_op("Assign", "ref: Ref(T), value: T -> output_ref: Ref(T)", T=Attr("type"), validate_shape=True,
@@ -76,6 +79,48 @@ def assign_sub_kernel(ref, value):
     return ref - value
 
 
+IS_VARIABLE_INITIALIZED = define_op("IsVariableInitialized", "ref: Ref(dtype) -> is_initialized: bool[]",
+                                    dtype=Attr("type"), by_handle=True, stateful=True,
+                                    source=("S14",))  # fmt: skip
+COUNT_UP_TO = define_op("CountUpTo", "ref: Ref(T) -> output: T[]", limit=Attr("int"), T=(int32, int64),
+                        source=("W06",))  # fmt: skip
+TEMPORARY_VARIABLE = define_op("TemporaryVariable", "-> ref: Ref(dtype)", shape=Attr("shape"), dtype=Attr("type"),
+                               var_name="", stateful=True, source=("W06",))  # fmt: skip
+DESTROY_TEMPORARY_VARIABLE = define_op("DestroyTemporaryVariable", "ref: Ref(T) -> value: T", T=Attr("type"),
+                                       var_name=Attr("string"), source=("W06",))  # fmt: skip
+for _op in (IS_VARIABLE_INITIALIZED, COUNT_UP_TO, TEMPORARY_VARIABLE, DESTROY_TEMPORARY_VARIABLE):
+    _op.no_gradient()
+TEMPORARY_VARIABLE.shape(_variable_shape)
+
+
+@IS_VARIABLE_INITIALIZED.kernel
+def is_variable_initialized_kernel(ref):
+    """Whether the variable has a value."""
+    return np.array(ref.value is not None)
+
+
+@COUNT_UP_TO.kernel
+def count_up_to_kernel(ref, limit):
+    """The value, and one more behind the reference; OutOfRangeError at the limit."""
+    if ref >= limit:
+        raise OutOfRangeError(None, None, f"Reached limit of {limit}")
+    return ref + ref.dtype.type(1), np.array(ref)
+
+
+@DESTROY_TEMPORARY_VARIABLE.kernel
+def destroy_temporary_variable_kernel(ref):
+    """The last value. The next step begins with whatever it assigns."""
+    return ref, np.array(ref)
+
+
+@DESTROY_TEMPORARY_VARIABLE.shape
+def _destroy_shape(context: ShapeContext) -> shapes.Shape:
+    return context.dims("ref")
+
+
+COUNT_UP_TO.case("W06", "the number before it grows", T="int32", ref=3, limit=5, output=3)
+COUNT_UP_TO.case("W06", "no further than the limit", T="int32", ref=5, limit=5, error="Reached limit of 5")
+DESTROY_TEMPORARY_VARIABLE.case("W06", "the last value", ref=[1, 2], var_name="t", value=[1, 2])
 ASSIGN.case("W11", "the new value", ref=[1, 2], value=[3, 4], output_ref=[3, 4])
 ASSIGN.case("W11", "the shape stays", ref=[1, 2], value=[3], error="value has shape [1], but the variable has [2]")
 ASSIGN.case("W11", "the shape may change if asked", ref=[1, 2], value=[3], validate_shape=False, output_ref=[3])

@@ -55,7 +55,7 @@ class Device:
 
     def supports(self, op_def: OpDef, attrs: dict[str, Any]) -> bool:
         """True when a node like this can run here."""
-        return "cpu" in op_def.kernels or op_def.family in ("Variable", "_Send", "_Recv")
+        return "cpu" in op_def.kernels or op_def.family in ("Variable", "VarHandleOp", "_Send", "_Recv")
 
     def kernel(self, op_def: OpDef, attrs: dict[str, Any], kernels: str) -> BoundKernel:
         """The kernel for a node: the fast sibling if there is one and `kernels` allows, else the page's."""

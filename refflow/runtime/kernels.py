@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core import errors, shape_rules, shapes
+from refflow.core.handles import handle_to
 from refflow.runtime.device import BoundKernel, Device
 from refflow.runtime.nodes import Node
 from refflow.runtime.resources import VariableState
@@ -32,7 +33,7 @@ def variable_state(node: Node) -> VariableState:
     name = attrs["shared_name"] or node.name
     return device.resources.lookup_or_create(
         attrs["container"],
-        "variable",
+        node.op_def.family,
         name,
         lambda: VariableState(name, attrs["dtype"], attrs["shape"].as_tuple, device.private_copy),
     )
@@ -43,15 +44,22 @@ def op_state(node: Node, states: OpStates) -> dict[str, Any]:
     make = node.op_def.make_state
     if make is None:
         return {}
+    names = inspect.signature(make).parameters
+
+    def made() -> Any:
+        return make(**{k: node.attrs[k] for k in names if k in node.attrs})
+
+    if "shared_name" in node.attrs:  # a resource: found again by its name, also from other nodes [W47]
+        name = node.attrs["shared_name"] or node.name
+        return {"state": node.device.resources.lookup_or_create(node.attrs["container"], node.op_def.family, name, made)}
     if node.name not in states:
-        names = inspect.signature(make).parameters
-        states[node.name] = make(**{k: node.attrs[k] for k in names if k in node.attrs})
+        states[node.name] = made()
     return {"state": states[node.name]}
 
 
 def check_shapes(node: Node, arrays: Sequence[Any]) -> list[shapes.Shape]:
     """The outputs' shapes for these inputs; ShapeError where they do not fit."""
-    known: list[shapes.Shape] = [tuple(a.shape) for a in arrays]
+    known: list[shapes.Shape] = [None if a.shape is None else tuple(a.shape) for a in arrays]
     return shape_rules.infer(node.op_def, node.attrs, known, lambda i: np.asarray(arrays[i]))
 
 
@@ -60,6 +68,9 @@ def prepare(node: Node, kernels: str, states: OpStates) -> Callable[[list[Any]],
     if node.op_def.family == "Variable":
         state = variable_state(node)
         return lambda inputs: [state]
+    if node.op_def.family == "VarHandleOp":
+        handle = handle_to(variable_state(node))
+        return lambda inputs: [handle]
     device: Device = node.device
     bound = device.kernel(node.op_def, node.attrs, kernels)
     arguments = bound.arguments | op_state(node, states)
@@ -72,7 +83,7 @@ def prepare(node: Node, kernels: str, states: OpStates) -> Callable[[list[Any]],
         for state, value in zip(references, results, strict=False):
             state.store(value)
         plain = results[len(references) :]
-        outputs = [references[0] if t.is_ref_dtype else plain.pop(0) for t in node.types]
+        outputs = [references[0] if t.is_ref_dtype and references else plain.pop(0) for t in node.types]
         _check_outputs(node, outputs, found)
         return outputs
 
@@ -80,7 +91,7 @@ def prepare(node: Node, kernels: str, states: OpStates) -> Callable[[list[Any]],
 
 
 def _read(node: Node, value: Any, place: int) -> Any:
-    if not isinstance(value, VariableState):
+    if not isinstance(value, VariableState) or node.op_def.by_handle:
         return value
     if node.op_def.allows_uninitialized and value.value is None:
         return value.blank()

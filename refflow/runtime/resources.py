@@ -55,6 +55,10 @@ class VariableState:
         # One element behind strides of zero: a declared shape costs no memory.
         return np.broadcast_to(np.zeros((), self.dtype.as_numpy_dtype), sizes)
 
+    def replace(self, value: Any) -> None:
+        """Makes `value` the value, in new memory: who read the old one keeps it."""
+        self.value = self.upload(value)
+
     def store(self, value: Any) -> None:
         """Makes `value` the variable's value, in place where the shape stays."""
         with self.lock:

@@ -16,6 +16,7 @@ import numpy as np
 from refflow.core.dtypes import bfloat16
 from refflow.core.errors import ShapeError
 from refflow.core.formula import INTEGER_RULES
+from refflow.core.handles import handle_to
 from refflow.core.shape_rules import ShapeContext, apply_rule
 from refflow.core.shapes import is_known
 from refflow.runtime.device import BoundKernel
@@ -127,6 +128,8 @@ class Writer:
             self._write(node, f"v{node.id} = f[{self.step.feeds.index(node)}]")
         elif node.op_def.family == "Variable":
             self.names[node, 0] = self._bind("r", variable_state(node))
+        elif node.op_def.family == "VarHandleOp":
+            self.names[node, 0] = self._bind("h", handle_to(variable_state(node)))
         elif node.type not in ("_Send", "NoOp"):
             self._compute(node)
         elif node.type == "_Send" and not node.attrs["client_terminated"]:
@@ -168,7 +171,7 @@ class Writer:
         """The value of one input; a reference is read here, at the moment its user runs [W12]."""
         edge = node.inputs[place]
         name = self.names[edge]
-        if not edge[0].types[edge[1]].is_ref_dtype:
+        if not edge[0].types[edge[1]].is_ref_dtype or node.op_def.by_handle:
             return name
         if place in node.op_def.ref_inputs and node.op_def.allows_uninitialized:
             return f"({name}.blank() if {name}.value is None else {name}.value)"
@@ -289,7 +292,7 @@ class Writer:
             return f"{own}({self._bind('d', node.device.to_host)}({name}.read()))"
         if node.device.type != "cpu":
             return f"{own}({self._bind('d', node.device.to_host)}({name}))"
-        fresh = self._origin(edge) == edge and node.type not in ("Const", "_Recv")
+        fresh = self._origin(edge) == edge and node.type not in ("Const", "_Recv") and not node.op_def.stateful
         if fresh and sum(f.inputs[0] == edge for f in self.step.fetches) == 1 and is_known(node.shapes[port]):
             return f"{name}[()]" if node.shapes[port] == () else name
         return f"{own}({name})"

@@ -1,0 +1,248 @@
+"""Resource variables: the variable of later releases, behind a handle instead of a reference.
+
+    VarHandleOp              a handle; the runtime makes the state, by container and name [W47]
+    ReadVariableOp           the value at the moment this node runs, which later changes leave as it is
+    AssignVariableOp         value := ..., and AssignAddVariableOp, AssignSubVariableOp
+    ResourceGather           rows of the value;  ResourceScatter...  changes of rows
+
+A change stores a new array and leaves the old one alone, so that what was read before stays what it was. The numbers
+come from the kernels of the reference forms.
+
+Next: ops/training.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refflow.core import errors, shapes
+from refflow.core.dtypes import INDICES, int32, int64
+from refflow.core.errors import ShapeError
+from refflow.core.handles import HandleSpec, handle_to, state_of
+from refflow.core.indexed_slices import IndexedSlices
+from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_rules import ShapeContext
+from refflow.core.signature import Attr
+from refflow.ops import gather
+from refflow.ops.array import reshape
+from refflow.ops.joining import concat, slice_
+
+DTYPE = Attr("type")
+
+VAR_HANDLE = define_op(
+    "VarHandleOp", "-> resource: resource[]", container="", shared_name="", debug_name="", dtype=DTYPE,
+    shape=Attr("shape"), allowed_devices=Attr("list(string)", default=[]), stateful=True, source=("W47",),
+)  # fmt: skip
+READ_VARIABLE = define_op("ReadVariableOp", "resource: resource[] -> value: dtype", dtype=DTYPE, stateful=True,
+                          source=("W12",))  # fmt: skip
+IS_INITIALIZED = define_op("VarIsInitializedOp", "resource: resource[] -> is_initialized: bool[]", stateful=True,
+                           source=("S14",))  # fmt: skip
+VARIABLE_SHAPE = define_op("VariableShape", "input: resource[] -> output: out_type", stateful=True,
+                           out_type=Attr("type", default=int32, allowed=INDICES), source=("W06",))  # fmt: skip
+ASSIGN = define_op("AssignVariableOp", "resource: resource[], value: dtype ->", dtype=DTYPE, validate_shape=False,
+                   stateful=True, source=("W11",))  # fmt: skip
+ASSIGN_ADD = define_op("AssignAddVariableOp", "resource: resource[], value: dtype ->", dtype=DTYPE, stateful=True,
+                       source=("W11",))  # fmt: skip
+ASSIGN_SUB = define_op("AssignSubVariableOp", "resource: resource[], value: dtype ->", dtype=DTYPE, stateful=True,
+                       source=("W11",))  # fmt: skip
+DESTROY = define_op("DestroyResourceOp", "resource: resource[] ->", ignore_lookup_error=True, stateful=True,
+                    source=("W47",))  # fmt: skip
+COUNT_UP_TO = define_op("ResourceCountUpTo", "resource: resource[] -> output: T[]", limit=Attr("int"),
+                        T=(int32, int64), stateful=True, source=("W06",))  # fmt: skip
+GATHER = define_op("ResourceGather", "resource: resource[], indices: Tindices -> output: dtype", batch_dims=0,
+                   validate_indices=True, dtype=DTYPE, Tindices=INDICES, stateful=True, source=("W32",))  # fmt: skip
+
+
+def read(handle: Any, dtype: Any = None) -> np.ndarray:
+    """The value behind a handle, which must have been initialized [S14] and be of the expected type."""
+    state = state_of(handle)
+    if state.value is None:
+        raise errors.FailedPreconditionError(
+            None, None,
+            f"Could not find variable {state.name}. This could mean that the variable has been deleted. It can also "
+            f"mean the variable is uninitialized: run its initializer first. (Resource {state.name} does not exist.)",
+        )  # fmt: skip
+    if dtype is not None and state.dtype is not dtype:
+        raise errors.InvalidArgumentError(
+            None, None, f"Trying to read variable with wrong dtype. Expected {dtype.name} got {state.dtype.name}"
+        )
+    return state.value
+
+
+def _spec(context: ShapeContext, name: str = "resource") -> shapes.Shape:
+    """The declared shape of the variable behind a handle, where it is known."""
+    handle = context.value(name)
+    return None if handle is None else getattr(state_of(handle), "shape", None)
+
+
+@VAR_HANDLE.constant
+def _var_handle_spec(op):
+    return handle_to(HandleSpec(op.attrs["dtype"], op.attrs["shape"].as_tuple))
+
+
+@READ_VARIABLE.kernel
+def read_variable_kernel(resource, dtype):
+    return read(resource, dtype)
+
+
+@READ_VARIABLE.shape
+def _read_shape(context: ShapeContext) -> shapes.Shape:
+    return _spec(context)
+
+
+@READ_VARIABLE.gradient
+def _read_gradient(op, dy):
+    """What arrives at the value is the variable's gradient."""
+    return dy
+
+
+@IS_INITIALIZED.kernel
+def var_is_initialized_kernel(resource):
+    return np.array(state_of(resource).value is not None)
+
+
+@VARIABLE_SHAPE.kernel
+def variable_shape_kernel(input, out_type=int32):
+    return np.array(read(input).shape, out_type.as_numpy_dtype)
+
+
+@VARIABLE_SHAPE.shape
+def _variable_shape_shape(context: ShapeContext) -> shapes.Shape:
+    dims = _spec(context, "input")
+    return (None,) if dims is None else (len(dims),)
+
+
+@ASSIGN.kernel
+def assign_variable_kernel(resource, value, dtype, validate_shape=False):
+    state = state_of(resource)
+    if state.dtype is not dtype:
+        raise errors.InvalidArgumentError(
+            None, None, f"Variable and value dtypes don't match; respectively, {state.dtype.name} and {dtype.name}"
+        )
+    if validate_shape and not shapes.compatible(state.shape, np.shape(value)):
+        raise ShapeError(
+            f"Shape of new value {shapes.text(np.shape(value))} is not compatible with {shapes.text(state.shape)}, "
+            "the variable's"
+        )
+    state.replace(value)
+
+
+def _no_output(context: ShapeContext) -> list[shapes.Shape]:
+    return []
+
+
+def _changed(state: Any, delta: Any, change: Any) -> None:
+    with state.lock:
+        value = read(state)
+        if value.shape != np.shape(delta):
+            raise ShapeError(
+                f"Cannot update variable with shape {shapes.text(value.shape)} using a Tensor with shape "
+                f"{shapes.text(np.shape(delta))}, shapes must be equal"
+            )
+        state.replace(change(value, delta))
+
+
+@ASSIGN_ADD.kernel
+def assign_add_variable_kernel(resource, value):
+    _changed(state_of(resource), value, np.add)
+
+
+@ASSIGN_SUB.kernel
+def assign_sub_variable_kernel(resource, value):
+    _changed(state_of(resource), value, np.subtract)
+
+
+@DESTROY.kernel
+def destroy_resource_kernel(resource, ignore_lookup_error=True):
+    state = state_of(resource)
+    if not ignore_lookup_error and state.value is None:
+        raise errors.NotFoundError(None, None, f"Resource {state.name} does not exist.")
+    state.value = None
+
+
+@COUNT_UP_TO.kernel
+def resource_count_up_to_kernel(resource, limit):
+    """The value before it grows by one; OutOfRangeError once it is at the limit."""
+    state = state_of(resource)
+    with state.lock:
+        value = read(state)
+        if value >= limit:
+            raise errors.OutOfRangeError(None, None, f"Reached limit of {limit}")
+        state.replace(value + value.dtype.type(1))
+        return value.copy()
+
+
+@GATHER.kernel
+def resource_gather_kernel(resource, indices, dtype, batch_dims=0):
+    params = read(resource, dtype)
+    if not batch_dims:
+        return gather.gather_kernel(params, indices)
+    batch = params.shape[:batch_dims]
+    flat_params = params.reshape(-1, *params.shape[batch_dims:])
+    flat_indices = indices.reshape(-1, *indices.shape[batch_dims:])
+    rows = [gather.gather_kernel(p, i) for p, i in zip(flat_params, flat_indices, strict=True)]
+    found = np.stack(rows) if rows else np.zeros((0, *indices.shape[batch_dims:], *params.shape[batch_dims + 1 :]))
+    return found.astype(params.dtype, copy=False).reshape(*batch, *found.shape[1:])
+
+
+@GATHER.shape
+def _gather_shape(context: ShapeContext) -> shapes.Shape:
+    params, indices = _spec(context), context.dims("indices")
+    if params is None or indices is None:
+        return None
+    return (*indices, *params[context.attrs["batch_dims"] + 1 :])
+
+
+@GATHER.gradient
+def _gather_gradient(op, dy):
+    """The rows of dy at the indices, as IndexedSlices of the variable's shape."""
+    resource, indices = op.inputs
+    params_shape = VARIABLE_SHAPE(resource)
+    rows = concat(0, [np.array([-1], np.int32), slice_(params_shape, [1], [-1])])
+    return IndexedSlices(reshape(dy, rows), reshape(indices, [-1]), params_shape), None
+
+
+for _op in (ASSIGN, ASSIGN_ADD, ASSIGN_SUB, DESTROY):
+    _op.shape(_no_output)
+for _op in (VAR_HANDLE, IS_INITIALIZED, VARIABLE_SHAPE, ASSIGN, ASSIGN_ADD, ASSIGN_SUB, DESTROY, COUNT_UP_TO):
+    _op.no_gradient()
+
+
+# -- changes of rows: the reference forms' kernels on the value behind a handle -------------------------------
+
+
+def define_resource_scatter(name: str, base: OpDef) -> OpDef:
+    """`ResourceScatterX` from `ScatterX`: the first input is a handle, and nothing comes out."""
+    inputs = ", ".join(f"{a.name}: {'dtype' if a.type == 'T' else a.type}" for a in base.inputs[1:])
+    attrs: dict[str, Any] = {"dtype": base.attrs["T"], "Tindices": base.attrs["Tindices"]}
+    op_def = define_op(name, f"resource: resource[], {inputs} ->", stateful=True, accuracy=base.accuracy,
+                       source=base.source, **attrs)  # fmt: skip
+    kernel = base.reference
+    infer = base.shape_rule
+
+    def run(resource, indices, updates, dtype):
+        state = state_of(resource)
+        with state.lock:
+            value = read(state, dtype)
+            if infer is not None and np.ndim(updates):
+                wanted = (*indices.shape, *value.shape[1:])
+                if updates.shape != wanted:
+                    raise ShapeError(
+                        f"updates has shape {shapes.text(updates.shape)}, but indices {shapes.text(indices.shape)} into a "
+                        f"variable {shapes.text(value.shape)} need {shapes.text(wanted)}"
+                    )
+            elif infer is not None:
+                updates = np.broadcast_to(updates, (*indices.shape, *value.shape[1:]))
+            state.replace(kernel(value, indices, updates))
+
+    op_def.kernel(run)
+    op_def.shape(_no_output)
+    op_def.no_gradient()
+    return op_def
+
+
+RESOURCE_SCATTER_UPDATE = define_resource_scatter("ResourceScatterUpdate", gather.SCATTER_UPDATE)
+RESOURCE_SCATTER_ADD = define_resource_scatter("ResourceScatterAdd", gather.SCATTER_ADD)
+RESOURCE_SCATTER_SUB = define_resource_scatter("ResourceScatterSub", gather.SCATTER_SUB)

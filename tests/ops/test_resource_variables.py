@@ -1,0 +1,122 @@
+"""Variables behind handles, and what else only looks at a variable's state."""
+
+import numpy as np
+import pytest
+
+import refflow as tf
+from refflow.core.opdef import op_def
+
+
+@pytest.fixture(params=["plan", "executor"])
+def session(request):
+    with tf.Graph().as_default(), tf.Session(executor=request.param) as session:
+        yield session
+
+
+def handle(shape=(2,), dtype=tf.float32, **attrs):
+    return op_def("VarHandleOp")(dtype=dtype, shape=tf.TensorShape(shape), **attrs)
+
+
+def assign(resource, value):
+    return op_def("AssignVariableOp")(resource, tf.constant(value))
+
+
+def read(resource, dtype=tf.float32):
+    return op_def("ReadVariableOp")(resource, dtype=dtype)
+
+
+def test_a_value_that_was_read_stays_what_it_was(session):  # [W12]
+    h = handle()
+    session.run(assign(h, [1.0, 2.0]))
+    before = read(h)
+    with tf.Graph.control_dependencies(h.graph, [before]):
+        add = op_def("AssignAddVariableOp")(h, [10.0, 10.0])
+    with h.graph.control_dependencies([add]):
+        after = read(h)
+    old, new = session.run([before, after])
+    assert old.tolist() == [1, 2] and new.tolist() == [11, 12]
+    session.run(op_def("AssignSubVariableOp")(h, [1.0, 1.0]))
+    assert new.tolist() == [11, 12] and session.run(read(h)).tolist() == [10, 11]
+
+
+def test_a_fetched_value_is_the_caller_s_own(session):
+    h = handle()
+    session.run(assign(h, [1.0, 2.0]))
+    value = session.run(read(h))
+    value[:] = 99
+    assert session.run(read(h)).tolist() == [1, 2]
+
+
+def test_a_variable_without_a_value_says_how_to_give_it_one(session):  # [S14]
+    h = handle()
+    with pytest.raises(tf.errors.FailedPreconditionError, match="run its initializer first"):
+        session.run(read(h))
+    is_there = op_def("VarIsInitializedOp")(h)
+    assert not session.run(is_there)
+    session.run(assign(h, [1.0, 2.0]))
+    assert session.run(is_there)
+    session.run(op_def("DestroyResourceOp")(h))
+    assert not session.run(is_there)
+
+
+def test_handles_of_one_name_are_one_variable(session):  # [W47]
+    session.run(assign(handle(shared_name="w"), [3.0, 4.0]))
+    assert session.run(read(handle(shared_name="w"))).tolist() == [3, 4]
+    assert session.run(op_def("VariableShape")(handle(shared_name="w"))).tolist() == [2]
+
+
+def test_types_and_shapes_are_held(session):
+    h = handle()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="dtypes don't match"):
+        session.run(assign(h, np.array([1, 2], np.int32)))
+    session.run(assign(h, [1.0, 2.0]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="wrong dtype. Expected int32 got float32"):
+        session.run(read(h, tf.int32))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="shapes must be equal"):
+        session.run(op_def("AssignAddVariableOp")(h, [1.0]))
+    strict = op_def("AssignVariableOp")(h, [1.0, 2.0, 3.0], validate_shape=True)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible with"):
+        session.run(strict)
+
+
+def test_rows_are_read_and_changed(session):
+    h = handle([3, 2])
+    session.run(assign(h, np.arange(6, dtype=np.float32).reshape(3, 2)))
+    rows = op_def("ResourceGather")(h, [2, 0], dtype=tf.float32)
+    assert rows.get_shape().as_list() == [2, 2]
+    assert session.run(rows).tolist() == [[4, 5], [0, 1]]
+    session.run(op_def("ResourceScatterAdd")(h, [0, 0], [[1.0, 1.0], [2.0, 2.0]]))
+    session.run(op_def("ResourceScatterUpdate")(h, [1], [[9.0, 9.0]]))
+    session.run(op_def("ResourceScatterSub")(h, [2], [[4.0, 5.0]]))
+    assert session.run(read(h)).tolist() == [[3, 4], [9, 9], [0, 0]]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"indices\[0\] = 3 is not in \[0, 3\)"):
+        session.run(op_def("ResourceGather")(h, [3], dtype=tf.float32))
+
+
+def test_gradients_reach_what_was_read(session):  # [W32]
+    h = handle([3, 2])
+    session.run(assign(h, np.ones((3, 2), np.float32)))
+    value = read(h)
+    (dense,) = tf.gradients(value * value * 3.0, value)
+    assert session.run(dense).tolist() == [[6, 6]] * 3
+    (through,) = tf.gradients(read(h) * 2.0, h)
+    assert session.run(through).tolist() == [[2, 2]] * 3
+    (slices,) = tf.gradients(op_def("ResourceGather")(h, [1, 1], dtype=tf.float32) * 5.0, h)
+    assert session.run(tf.convert_to_tensor(slices)).tolist() == [[0, 0], [10, 10], [0, 0]]
+
+
+def test_a_counter_stops_at_its_limit(session):
+    v = tf.Variable(np.int32(1))
+    count = op_def("CountUpTo")(v.ref(), limit=3)
+    there = op_def("IsVariableInitialized")(v.ref())
+    assert not session.run(there)
+    session.run(v.initializer)
+    assert [session.run(count), session.run(count), session.run(there)] == [1, 2, True]
+    with pytest.raises(tf.errors.OutOfRangeError, match="Reached limit of 3"):
+        session.run(count)
+    h = handle((), tf.int64)
+    session.run(assign(h, np.int64(7)))
+    count = op_def("ResourceCountUpTo")(h, limit=8, T=tf.int64)
+    assert session.run(count) == 7
+    with pytest.raises(tf.errors.OutOfRangeError, match="Reached limit of 8"):
+        session.run(count)

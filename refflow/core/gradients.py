@@ -22,6 +22,7 @@ import numpy as np
 
 from refflow.core.control import tuple_
 from refflow.core.convert import convert_to_tensor, op_scope
+from refflow.core.dtypes import resource
 from refflow.core.errors import DTypeError
 from refflow.core.graph import Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices

@@ -28,7 +28,7 @@ from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
 UNIT = Attr("string", default="BYTE", allowed=("BYTE", "UTF8_CHAR"))
-_CHARACTER = re.compile(rb"[\x80-\xbf]*[^\x80-\xbf][\x80-\xbf]*|[\x80-\xbf]+", re.DOTALL)
+_CHARACTER = re.compile(rb"[^\x80-\xbf][\x80-\xbf]*|[\x80-\xbf]+", re.DOTALL)
 
 
 def strings(items: Iterable[bytes], shape: Sequence[int]) -> np.ndarray:
@@ -42,7 +42,7 @@ def each(function: Callable[..., bytes], *arrays: Any) -> np.ndarray:
 
 
 def characters(text: bytes) -> list[bytes]:
-    """The UTF-8 characters of `text`; stray continuation bytes go with the character before, or else after.
+    """The UTF-8 characters of `text`; continuation bytes that nothing precedes are one.
 
     >>> characters("aé".encode())
     [b'a', b'\\xc3\\xa9']
@@ -92,7 +92,7 @@ def string_lower_kernel(input, encoding):
 
 def _is_plain(encoding: str) -> bool:
     if encoding not in ("", "utf-8"):
-        raise ValueError(f"only utf8 or '' (no encoding) is supported, received {encoding}")
+        raise ValueError(f"only utf-8 or '' (no encoding) is supported, received {encoding}")
     return encoding == ""
 
 
@@ -106,7 +106,7 @@ STRING_LENGTH.case("W06", "characters", input=["né".encode()], unit="UTF8_CHAR"
 STRING_UPPER.case("W06", "ASCII letters only", input=["aé".encode()], output=["Aé".encode()])
 STRING_UPPER.case("W06", "all letters", input=["aé".encode()], encoding="utf-8", output=["AÉ".encode()])
 STRING_LOWER.case("W06", "ASCII letters only", input=["AÉ".encode()], output=["aÉ".encode()])
-STRING_LOWER.case("W06", "one encoding", input=[b"A"], encoding="latin1", error="only utf8 or ''")
+STRING_LOWER.case("W06", "one encoding", input=[b"A"], encoding="latin1", error="only utf-8 or ''")
 
 # -- parts -------------------------------------------------------------------------------------------
 
@@ -116,23 +116,28 @@ SUBSTR.no_gradient_registered()
 
 @SUBSTR.kernel
 def substr_kernel(input, pos, len, unit):
+    return _substr(input, pos, len, unit)
+
+
+def _substr(input: np.ndarray, pos: np.ndarray, counts: np.ndarray, unit: str) -> np.ndarray:
     shape = np.broadcast_shapes(input.shape, pos.shape)
     if pos.ndim and input.shape != pos.shape and max(input.ndim, pos.ndim) > 2:
         raise errors.UnimplementedError(
             None, None, f"Substr broadcast not implemented for {max(input.ndim, pos.ndim)} dimensions"
         )
-    texts, starts, counts = (np.broadcast_to(a, shape) for a in (input, pos, len))
-    two_ways = shape if pos.ndim and input.shape != pos.shape and len(shape) == 2 else None
+    texts, starts, lengths = (np.broadcast_to(a, shape) for a in (input, pos, counts))
+    grid = shape if pos.ndim and input.shape != pos.shape and len(shape) == 2 else None
     cut = _bytes_of if unit == "BYTE" else _characters_of
-    rows = zip(texts.reshape(-1), starts.reshape(-1).tolist(), counts.reshape(-1).tolist(), strict=True)
-    return strings((cut(*row, i, two_ways) for i, row in enumerate(rows)), shape)
+    rows = zip(texts.reshape(-1), starts.reshape(-1).tolist(), lengths.reshape(-1).tolist(), strict=True)
+    return strings((cut(*row, i, grid) for i, row in enumerate(rows)), shape)
 
 
 def _bytes_of(text: bytes, pos: int, count: int, place: int, grid: Any) -> bytes:
     start = pos + len(text) if pos < 0 else pos
     if not 0 <= start <= len(text):
+        where = place if grid is None else f"({place // grid[1]}, {place % grid[1]})"
         shown = text.decode("utf-8", "backslashreplace")
-        raise ValueError(f"pos {pos} out of range for string b'{shown}' at index {_place(place, grid)}")
+        raise ValueError(f"pos {pos} out of range for string b'{shown}' at index {where}")
     return text[start:] if count < 0 else text[start : start + count]
 
 
@@ -140,13 +145,9 @@ def _characters_of(text: bytes, pos: int, count: int, place: int, grid: Any) -> 
     parts = characters(text)
     start = pos + len(parts) if pos < 0 else pos
     if not 0 <= start <= len(parts):
-        raise ValueError(f"pos {pos} out of range for string at index {_place(place, grid)}")
+        row = place if grid is None else place // grid[1]
+        raise ValueError(f"pos {pos} out of range for string at index {row}")
     return b"".join(parts[start : start + max(count, 0)])
-
-
-def _place(place: int, grid: Any) -> str:
-    """How messages name an element: by number, or by row and column where the inputs were broadcast."""
-    return str(place) if grid is None else f"({place // grid[1]}, {place % grid[1]})"
 
 
 @SUBSTR.shape
@@ -211,7 +212,11 @@ def _string_join_shape(context: ShapeContext) -> shapes.Shape:
         if dims and found and len(dims) != len(found):
             raise ShapeError(f"Shapes must be equal rank, but are {len(found)} and {len(dims)}")
         if dims and found and not shapes.compatible(found, dims):
-            raise ShapeError(f"Dimensions must be equal: shapes are {shapes.text(found)} and {shapes.text(dims)}")
+            i = next(i for i, (x, y) in enumerate(zip(found, dims, strict=True)) if x not in (y, None) and y is not None)
+            raise ShapeError(
+                f"Dimension {i} in both shapes must be equal, but are {found[i]} and {dims[i]}. "
+                f"Shapes are {shapes.text(found)} and {shapes.text(dims)}."
+            )
         found = (shapes.merge(found, dims) if found else dims) if dims else found
     return found
 
@@ -272,11 +277,11 @@ def _segment_join_shape(context: ShapeContext) -> shapes.Shape:
     dims, ids = context.dims("inputs"), context.dims("segment_ids")
     if dims is None or ids is None:
         return None
+    if len(ids) > len(dims):
+        raise ShapeError(f"Shape must be at least rank {len(ids)} but is rank {len(dims)}")
     for x, y in zip(dims, ids, strict=False):
         if x is not None and y is not None and x != y:
             raise ShapeError(f"Dimensions must be equal, but are {x} and {y}")
-    if len(ids) > len(dims):
-        raise ShapeError(f"segment_ids has rank {len(ids)}, but inputs has rank {len(dims)}")
     count = context.ints("num_segments")
     if count is not None and count[0] < 0:
         raise ShapeError(f"Dimension size, given by scalar input 2, must be non-negative but is {count[0]}")

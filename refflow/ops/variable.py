@@ -84,13 +84,11 @@ IS_VARIABLE_INITIALIZED = define_op("IsVariableInitialized", "ref: Ref(dtype) ->
                                     source=("S14",))  # fmt: skip
 COUNT_UP_TO = define_op("CountUpTo", "ref: Ref(T) -> output: T[]", limit=Attr("int"), T=(int32, int64),
                         source=("W06",))  # fmt: skip
-TEMPORARY_VARIABLE = define_op("TemporaryVariable", "-> ref: Ref(dtype)", shape=Attr("shape"), dtype=Attr("type"),
-                               var_name="", stateful=True, source=("W06",))  # fmt: skip
+TEMPORARY_VARIABLE = define_variant("TemporaryVariable", VARIABLE, var_name="", container=None, shared_name=None)
 DESTROY_TEMPORARY_VARIABLE = define_op("DestroyTemporaryVariable", "ref: Ref(T) -> value: T", T=Attr("type"),
                                        var_name=Attr("string"), source=("W06",))  # fmt: skip
-for _op in (IS_VARIABLE_INITIALIZED, COUNT_UP_TO, TEMPORARY_VARIABLE, DESTROY_TEMPORARY_VARIABLE):
+for _op in (IS_VARIABLE_INITIALIZED, COUNT_UP_TO, DESTROY_TEMPORARY_VARIABLE):
     _op.no_gradient()
-TEMPORARY_VARIABLE.shape(_variable_shape)
 
 
 @IS_VARIABLE_INITIALIZED.kernel

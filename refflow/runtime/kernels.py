@@ -30,9 +30,9 @@ def variable_state(node: Node) -> VariableState:
     """The state behind a Variable node, made on its device when first asked for [W47]."""
     device: Device = node.device
     attrs = node.attrs
-    name = attrs["shared_name"] or node.name
+    name = attrs.get("shared_name") or attrs.get("var_name") or node.name
     return device.resources.lookup_or_create(
-        attrs["container"],
+        attrs.get("container", ""),
         node.op_def.family,
         name,
         lambda: VariableState(name, attrs["dtype"], attrs["shape"].as_tuple, device.private_copy),

@@ -1,0 +1,86 @@
+"""Protocol buffers' wire format, as little of it as TensorFlow's files need: numbers, fields, and nothing else.
+
+    field = tag, payload        tag = number * 8 + kind        kind 0 varint, 1 eight bytes, 2 length and bytes, 5 four bytes
+
+Next: files/table.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+VARINT, EIGHT, BYTES, FOUR = 0, 1, 2, 5
+
+
+def varint(value: int) -> bytes:
+    """Seven bits a byte, lowest first; negative numbers as 64 bits.
+
+    >>> varint(300)
+    b'\\xac\\x02'
+    """
+    value &= 0xFFFFFFFFFFFFFFFF
+    found = bytearray()
+    while value > 127:
+        found.append(value & 127 | 128)
+        value >>= 7
+    found.append(value)
+    return bytes(found)
+
+
+def read_varint(data: Any, at: int) -> tuple[int, int]:
+    """The number at `at`, and where it ends; ValueError where the bytes stop before it does."""
+    value = shift = 0
+    while shift < 70:
+        if at >= len(data):
+            raise ValueError("the bytes end inside a number")
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value & 0xFFFFFFFFFFFFFFFF, at
+        shift += 7
+    raise ValueError("a number is longer than ten bytes")
+
+
+def signed(value: int) -> int:
+    """A varint's 64 bits as a signed number."""
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def number(field: int, value: int) -> bytes:
+    """A varint field; zero, the default, takes no bytes."""
+    return varint(field << 3) + varint(value) if value else b""
+
+
+def block(field: int, value: bytes, keep_empty: bool = False) -> bytes:
+    """A length-delimited field: bytes, text or a message."""
+    return varint(field << 3 | BYTES) + varint(len(value)) + value if value or keep_empty else b""
+
+
+def fixed32(field: int, value: int) -> bytes:
+    return varint(field << 3 | FOUR) + value.to_bytes(4, "little") if value else b""
+
+
+def fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """(number, value) for each field: ints for numbers, bytes for the rest; ValueError for damaged bytes."""
+    at = 0
+    while at < len(data):
+        tag, at = read_varint(data, at)
+        kind, size = tag & 7, 0
+        value: Any
+        if kind == VARINT:
+            value, at = read_varint(data, at)
+            yield tag >> 3, value
+            continue
+        if kind == BYTES:
+            size, at = read_varint(data, at)
+        elif kind in (EIGHT, FOUR):
+            size = 8 if kind == EIGHT else 4
+        else:
+            raise ValueError(f"field {tag >> 3} has the unknown kind {kind}")
+        if at + size > len(data):
+            raise ValueError(f"field {tag >> 3} ends behind the bytes")
+        value = data[at : at + size]
+        at += size
+        yield tag >> 3, value if kind == BYTES else int.from_bytes(value, "little")

@@ -53,7 +53,7 @@ def inputs_of(op, case, attrs):
     found = []
     for arg in op.inputs:
         value = case.inputs[arg.name]
-        if arg.number is not None:
+        if arg.number is not None or op.is_type_list(arg):
             found.append([array_of(op, arg, v, attrs) for v in value])
         else:
             found.append(array_of(op, arg, value, attrs))
@@ -89,8 +89,9 @@ def expected(op, case):
     found = []
     for arg in op.outputs:
         value = case.outputs.get(arg.name)
-        if arg.number is not None:
-            found += [None if v is None else array_of(op, arg, v, attrs) for v in value]
+        if arg.number is not None or op.is_type_list(arg):
+            values = [None] * op.length(arg, attrs) if value is None else value
+            found += [None if v is None else array_of(op, arg, v, attrs) for v in values]
         else:
             found.append(None if value is None else array_of(op, arg, value, attrs))
     return found

@@ -16,6 +16,8 @@ from refflow.ops import (
     reductions,
     resource_variable,
     softmax,
+    string_format,
+    string_split,
     strings,
     softmax_xent,
     training,

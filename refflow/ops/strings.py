@@ -212,7 +212,7 @@ def _string_join_shape(context: ShapeContext) -> shapes.Shape:
         if dims and found and len(dims) != len(found):
             raise ShapeError(f"Shapes must be equal rank, but are {len(found)} and {len(dims)}")
         if dims and found and not shapes.compatible(found, dims):
-            i = next(i for i, (x, y) in enumerate(zip(found, dims, strict=True)) if x not in (y, None) and y is not None)
+            i = [shapes.compatible((x,), (y,)) for x, y in zip(found, dims, strict=True)].index(False)
             raise ShapeError(
                 f"Dimension {i} in both shapes must be equal, but are {found[i]} and {dims[i]}. "
                 f"Shapes are {shapes.text(found)} and {shapes.text(dims)}."

@@ -13,8 +13,10 @@ STANDARD = sys.stdlib_module_names
 # The first rule whose folder or file fits says what a file may import, beside the standard library.
 RULES = {
     "refflow/core/": ("numpy", "refflow.core"),
-    "refflow/ops/": ("numpy", "refflow.core", "refflow.ops"),
-    "refflow/train/": ("numpy", "refflow.core", "refflow.ops", "refflow.train"),
+    "refflow/files/": ("numpy", "refflow.core", "refflow.files"),
+    "refflow/ops/": ("numpy", "refflow.core", "refflow.files", "refflow.ops"),
+    "refflow/train/": ("numpy", "refflow.core", "refflow.files", "refflow.ops", "refflow.train"),
+    "refflow/interop/": ("numpy", "refflow.core", "refflow.files", "refflow.interop", "google.protobuf"),
     "refflow/nn/": ("numpy", "refflow.core", "refflow.ops", "refflow.nn"),
     "refflow/data/": ("numpy", "refflow.data"),
     "refflow/runtime/gpu.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.gpu", "torch", "triton"),

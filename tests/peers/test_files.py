@@ -1,0 +1,133 @@
+"""Files that TensorFlow reads and writes: graphs and checkpoints, both ways. pip install '.[test,peers,interop]'."""
+
+import os
+
+import numpy as np
+import pytest
+
+import refflow as tf
+from refflow import interop
+from refflow.interop import protos
+from tests.files.test_checkpoints import ARRAYS, save
+
+pytestmark = pytest.mark.peers
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture(scope="module")
+def tensorflow():
+    return pytest.importorskip("tensorflow", reason="the oracle is TensorFlow: pip install '.[peers]'")
+
+
+def test_tensorflow_reads_a_checkpoint_of_ours(tensorflow, tmp_path):
+    save(tmp_path / "m", ARRAYS)
+    save(tmp_path / "m", ARRAYS)  # a replaced one has another data file
+    reader = tensorflow.train.load_checkpoint(str(tmp_path / "m"))
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(reader.get_tensor(name), array)
+
+
+@pytest.mark.parametrize("version", ["V1", "V2"])
+def test_a_checkpoint_of_tensorflow_s_is_restored(tensorflow, tmp_path, version, rng):
+    v1 = tensorflow.compat.v1
+    values = {"w": rng.normal(size=(300, 70)).astype(np.float32), "n": np.arange(9, dtype=np.int64),
+              "z": np.array([1 + 1j], np.complex64), "on": np.array([True, False])}  # fmt: skip
+    with tensorflow.Graph().as_default(), v1.Session() as session:
+        variables = [v1.get_variable(k, initializer=v, use_resource=False) for k, v in values.items()]
+        session.run(v1.global_variables_initializer())
+        saver = v1.train.Saver(variables, write_version=getattr(v1.train.SaverDef, version))
+        path = saver.save(session, str(tmp_path / "m"), global_step=3, write_meta_graph=False)
+    assert tf.train.latest_checkpoint(str(tmp_path)) == path
+    with tf.Graph().as_default(), tf.Session() as session:
+        mine = {k: tf.Variable(np.zeros_like(v), name=k) for k, v in values.items()}
+        tf.train.Saver().restore(session, path)
+        for name, value in values.items():
+            np.testing.assert_array_equal(session.run(mine[name]), value)
+
+
+def test_a_sharded_checkpoint_goes_both_ways(tensorflow, tmp_path):
+    v1 = tensorflow.compat.v1
+    with tensorflow.Graph().as_default(), v1.Session() as session:
+        a, b = (v1.get_variable(n, initializer=np.float32(i), use_resource=False) for i, n in enumerate("ab"))
+        session.run(v1.global_variables_initializer())
+        path = v1.train.Saver([a, b], sharded=True).save(session, str(tmp_path / "m"))
+    with tf.Graph().as_default(), tf.Session(device_count={"CPU": 2}) as session:
+        a = tf.Variable(7.0, name="a")
+        with session.graph.device("/cpu:1"):
+            b = tf.Variable(7.0, name="b")
+        saver = tf.train.Saver(sharded=True)
+        saver.restore(session, path)
+        assert session.run([a, b]) == [0, 1]
+        path = saver.save(session, str(tmp_path / "n"))
+    assert tensorflow.train.load_checkpoint(path).get_tensor("b") == 1
+    assert tensorflow.train.latest_checkpoint(str(tmp_path)) == path
+
+
+def test_a_graph_of_ours_runs_in_tensorflow(tensorflow, rng):
+    v1 = tensorflow.compat.v1
+    x = rng.normal(size=(5, 3)).astype(np.float32)
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        examples = tf.placeholder(tf.float32, [None, 3], name="x")
+        w = tf.Variable(np.ones((3, 2), np.float32))
+        loss = tf.reduce_mean(tf.nn.relu(tf.matmul(examples, w) - 0.5), name="loss")
+        tf.train.GradientDescentOptimizer(0.1).minimize(loss, name="step")
+        session.run(tf.initialize_all_variables())
+        ours = [session.run([loss, "step"], {examples: x})[0] for _ in range(3)]
+        frozen = interop.convert_variables_to_constants(session, graph.as_graph_def(), ["loss"])
+        last = session.run(loss, {examples: x})
+        forms = [protos.to_bytes(graph.as_graph_def()), protos.to_text(graph.as_graph_def())]
+    from google.protobuf import text_format
+
+    for form in forms:
+        read = v1.GraphDef.FromString(form) if isinstance(form, bytes) else text_format.Parse(form, v1.GraphDef())
+        with tensorflow.Graph().as_default(), v1.Session() as session:
+            tensorflow.import_graph_def(read, name="")
+            session.run("init")
+            theirs = [session.run(["loss:0", "step"], {"x:0": x})[0] for _ in range(3)]
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    with tensorflow.Graph().as_default(), v1.Session() as session:
+        tensorflow.import_graph_def(v1.GraphDef.FromString(protos.to_bytes(frozen)), name="")
+        np.testing.assert_allclose(session.run("loss:0", {"x:0": x}), last, rtol=1e-6)
+
+
+@pytest.mark.parametrize("resource", [False, True], ids=["references", "resources"])
+def test_a_graph_of_tensorflow_s_trains_here(tensorflow, resource, rng):
+    v1 = tensorflow.compat.v1
+    x = rng.normal(size=(5, 3)).astype(np.float32)
+    with tensorflow.Graph().as_default() as graph, v1.Session() as session:
+        examples = v1.placeholder(tensorflow.float32, [None, 3], name="x")
+        w = v1.get_variable("w", initializer=np.ones((3, 2), np.float32), use_resource=resource)
+        loss = tensorflow.reduce_mean(tensorflow.nn.relu(tensorflow.matmul(examples, w) - 0.5), name="loss")
+        v1.train.GradientDescentOptimizer(0.1).minimize(loss, name="step")
+        v1.global_variables_initializer()
+        session.run("init")
+        theirs = [session.run(["loss:0", "step"], {"x:0": x})[0] for _ in range(3)]
+        wire = graph.as_graph_def()
+    with tf.Graph().as_default(), tf.Session() as session:
+        interop.import_graph_def(wire, name="")
+        session.run("init")
+        ours = [session.run(["loss:0", "step"], {"x:0": x})[0] for _ in range(3)]
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+def test_functions_are_put_in_the_place_of_their_calls(tensorflow):
+    v1 = tensorflow.compat.v1
+
+    @tensorflow.function
+    def inner(a, b):
+        return tensorflow.stack([a * b, a - b]), a + 1.0
+
+    @tensorflow.function
+    def outer(a):
+        stacked, more = inner(a, a * 2.0)
+        return tensorflow.reduce_sum(stacked) + more
+
+    with tensorflow.Graph().as_default() as graph, v1.Session() as session:
+        x = v1.placeholder(tensorflow.float32, [], name="x")
+        y = tensorflow.identity(outer(x), name="y")
+        theirs = session.run(y, {x: 3.0})
+        wire = graph.as_graph_def()
+    assert any("Call" in n.op for n in wire.node)
+    with tf.Graph().as_default(), tf.Session() as session:
+        interop.import_graph_def(wire, name="")
+        assert session.run("y:0", {"x:0": 3.0}) == theirs

@@ -6,9 +6,11 @@
     values      outputs that somebody still needs, by (node, port)
     uses        how many nodes still need each of them: at zero the value is let go [W16]
 
+All but the queues are kept for each iteration of each loop (runtime/frames.py). A node with a dead input is not run,
+and its outputs are dead [W41]; a Merge runs when its first live input comes, and is dead only if all its inputs are.
+
 One executor runs all partitions of a step in one process, so that every interleaving of the devices is a
-choice of the policy. Each step begins with every node in `waits`, and ends when no node is left in any of
-the three places.
+choice of the policy. The step ends when no node is left in any of the three places.
 
 Next: runtime/place.py.
 """
@@ -16,15 +18,16 @@ Next: runtime/place.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from refflow.core import errors
 from refflow.runtime.events import EventLog
 from refflow.runtime.failures import as_op_error, summary
-from refflow.runtime.kernels import OpStates, prepare
-from refflow.runtime.nodes import Node, StepGraph
+from refflow.runtime.frames import DEAD, Frame, Iteration
+from refflow.runtime.kernels import OpStates, prepare, read_input
+from refflow.runtime.nodes import ENTERS, EXITS, MERGES, NEXTS, SWITCHES, Node, StepGraph
 from refflow.runtime.policy import Policy, fifo
 from refflow.runtime.rendezvous import Rendezvous, key_of
 from refflow.runtime.resources import VariableState
@@ -38,20 +41,30 @@ class Executor:
         self.users: dict[Node, list[Node]] = {n: [] for n in step.nodes}
         self.waits: dict[Node, int] = {}
         self.uses: dict[tuple[Node, int], int] = {}
+        self.enters: dict[str, int] = {}  # how many Enter nodes each frame has
         self.run_node: dict[Node, Callable[[list[Any]], list[Any]]] = {}
         for node in step.nodes:
             before = dict.fromkeys([n for n, _ in node.inputs] + node.controls)
-            self.waits[node] = len(before)
             for n in before:
                 self.users[n].append(node)
+            # A Merge waits for its control edges alone, and for whichever data comes first.
+            self.waits[node] = len(set(node.controls)) if node.type in MERGES else len(before)
             for edge in node.inputs:
                 self.uses[edge] = self.uses.get(edge, 0) + 1
-            if node.type not in ("_Send", "_Recv"):
+            if node.type in ENTERS:
+                self.enters[node.attrs["frame_name"]] = self.enters.get(node.attrs["frame_name"], 0) + 1
+            if node.type not in ("_Send", "_Recv") and node.type not in SWITCHES and node.type not in MERGES:
                 self.run_node[node] = prepare(node, kernels, states)
 
     def run(self, feeds: Sequence[Any], policy: Policy = fifo, log: EventLog | None = None) -> list[Any]:
         """The fetched values of one step, in host memory of their own."""
         return _Run(self, policy, log).run(feeds)
+
+
+class _Awaited(NamedTuple):
+    node: Node
+    frame: Frame
+    iteration: Iteration
 
 
 class _Run:
@@ -61,12 +74,12 @@ class _Run:
         self.fixed = executor
         self.policy = policy
         self.log = log
-        self.waits = dict(executor.waits)
-        self.uses = dict(executor.uses)
-        self.values: dict[tuple[Node, int], Any] = {}
+        self.root = Frame("", None, 0, 0, 1)
+        self.frames: dict[tuple[Frame, int, str], Frame] = {}
         self.ready: list[Node] = []
-        self.awaited: list[Node] = []
-        self.arrived: list[tuple[Node, Any, BaseException | None]] = []
+        self.places: list[tuple[Frame, Iteration]] = []  # of the ready nodes
+        self.awaited: list[_Awaited] = []
+        self.arrived: list[tuple[_Awaited, Any, bool, BaseException | None]] = []
         self.rendezvous = Rendezvous()
 
     def __str__(self) -> str:
@@ -75,17 +88,20 @@ class _Run:
         def names(nodes: Any) -> str:
             return ", ".join(n.name for n in nodes) or "-"
 
-        waiting = [n for n, count in self.waits.items() if count]
-        held = ", ".join(f"{n.name}:{port}" for n, port in self.values) or "-"
-        return f"ready: {names(self.ready)}\nawaited: {names(self.awaited)}\nwaiting: {names(waiting)}\nvalues: {held}"
+        top = self.root.iterations[0]
+        waiting = [n for n in self.fixed.step.nodes if top.waits.get(n, self.fixed.waits[n])]
+        held = ", ".join(f"{n.name}:{port}" for n, port in top.values) or "-"
+        awaited = names(a.node for a in self.awaited)
+        return f"ready: {names(self.ready)}\nawaited: {awaited}\nwaiting: {names(waiting)}\nvalues: {held}"
 
     def run(self, feeds: Sequence[Any]) -> list[Any]:
         step = self.fixed.step
         for node, value in zip(step.feeds, feeds, strict=True):
             self.rendezvous.send(key_of(node), value)
+        top = self.root.iterations[0]
         for node in step.nodes:
-            if not self.waits[node]:
-                self._make_ready(node)
+            if not self.fixed.waits[node] and node.type not in MERGES:
+                self._make_ready(node, self.root, top)
         try:
             self._loop()
         except BaseException as error:
@@ -96,81 +112,231 @@ class _Run:
     def _loop(self) -> None:
         while self.ready or self.arrived or self.awaited:
             while self.arrived:
-                node, value, error = self.arrived.pop(0)
+                awaited, value, is_dead, error = self.arrived.pop(0)
+                node = awaited.node
                 if error is not None:
                     raise as_op_error(error, node)
-                self.awaited.remove(node)
-                if not node.attrs.get("_host_memory"):
+                self.awaited.remove(awaited)
+                if is_dead:
+                    value = DEAD
+                elif not node.attrs.get("_host_memory"):
                     value = node.device.from_host(value)
                 self._note("recv", node, value)
-                self._finish(node, [value])
+                self._finish(node, awaited.frame, awaited.iteration, [value])
             if self.ready:
-                self._run_node(self.ready.pop(self.policy(self.ready)))
+                chosen = self.policy(self.ready)
+                self._run_node(self.ready.pop(chosen), *self.places.pop(chosen))
             elif self.awaited and not self.arrived:
                 raise self._deadlock()
 
-    def _run_node(self, node: Node) -> None:
+    # -- one node -------------------------------------------------------------------------------------
+
+    def _run_node(self, node: Node, frame: Frame, iteration: Iteration) -> None:
         self._note("start", node)
         if node.type == "_Recv":
-            self.awaited.append(node)
-            self.rendezvous.recv_async(key_of(node), lambda v, dead, error: self.arrived.append((node, v, error)))
+            awaited = _Awaited(node, frame, iteration)
+            self.awaited.append(awaited)
+            key = key_of(node, frame.path, iteration.number)
+            self.rendezvous.recv_async(key, lambda v, dead, error: self.arrived.append((awaited, v, dead, error)))
             return
-        inputs = [self.values[edge] for edge in node.inputs]
+        inputs = [iteration.values.get(edge, DEAD) for edge in node.inputs]
+        is_dead = node in iteration.dead and node.type != "ControlTrigger"
         try:
-            outputs = self._send(node, inputs[0]) if node.type == "_Send" else self.fixed.run_node[node](inputs)
+            if node.type == "_Send":
+                outputs = self._send(node, frame, iteration, DEAD if is_dead else inputs[0])
+            elif is_dead:
+                outputs = [DEAD] * len(node.types)
+            else:
+                outputs = self._outputs(node, inputs)
         except Exception as error:
             self._note("error", node)
             raise as_op_error(error, node, inputs) from error
         self._note("end", node, outputs[0] if outputs else None)
-        self._finish(node, outputs)
+        self._finish(node, frame, iteration, outputs)
 
-    def _send(self, node: Node, value: Any) -> list[Any]:
+    def _outputs(self, node: Node, inputs: list[Any]) -> list[Any]:
+        """What a live node gives. Switch and Merge say with None which of their values are not there."""
+        if node.type in SWITCHES:
+            data, pred = read_input(node, inputs[0], 0), read_input(node, inputs[1], 1)
+            if np.shape(pred) != ():
+                raise ValueError(f"pred must be a scalar, got shape {list(np.shape(pred))}")
+            return [DEAD if v is None else v for v in node.op_def.reference(data, pred)]
+        if node.type in MERGES:
+            live = [None if v is DEAD else read_input(node, v, i) for i, v in enumerate(inputs)]
+            return list(node.op_def.reference(live))
+        return self.fixed.run_node[node](inputs)
+
+    def _send(self, node: Node, frame: Frame, iteration: Iteration, value: Any) -> list[Any]:
         """References are read here: what travels is the value at this moment [W12]. It travels in host memory."""
         if isinstance(value, VariableState):
             value = node.device.private_copy(value.read())
-        self.rendezvous.send(key_of(node), node.device.to_host(value))
+        sent = None if value is DEAD else node.device.to_host(value)
+        self.rendezvous.send(key_of(node, frame.path, iteration.number), sent, value is DEAD)
         self._note("send", node, value)
         return []
 
-    def _finish(self, node: Node, outputs: list[Any]) -> None:
-        for port, value in enumerate(outputs):
-            if self.uses.get((node, port)):
-                self.values[node, port] = value
-        for edge in node.inputs:
-            self.uses[edge] -= 1
-            if not self.uses[edge]:
-                self.values.pop(edge, None)
-        for user in self.fixed.users[node]:
-            self.waits[user] -= 1
-            if not self.waits[user]:
-                self._make_ready(user)
+    # -- what follows from it -------------------------------------------------------------------------
 
-    def _make_ready(self, node: Node) -> None:
+    def _finish(self, node: Node, frame: Frame, iteration: Iteration, outputs: list[Any]) -> None:
+        for edge in node.inputs:
+            if edge in iteration.uses:
+                iteration.uses[edge] -= 1
+                if not iteration.uses[edge]:
+                    iteration.values.pop(edge, None)
+        is_dead = node in iteration.dead
+        if node.type in ENTERS:
+            self._enter(node, frame, iteration, outputs, is_dead)
+        elif node.type in EXITS:
+            self._exit(node, frame, outputs, is_dead)
+        elif node.type in NEXTS:
+            if not is_dead:
+                self._next(node, frame, iteration, outputs)
+        else:
+            self._deliver(node, outputs, frame, iteration, is_dead)
+        iteration.running -= 1
+        self._settle(frame)
+
+    def _deliver(self, node: Node, outputs: list[Any], frame: Frame, iteration: Iteration, is_dead: bool) -> None:
+        """Outputs go to those who use them, in one iteration."""
+        for port, value in enumerate(outputs):
+            uses = self.fixed.uses.get((node, port))
+            if uses:
+                iteration.values[node, port] = value
+                iteration.uses[node, port] = uses
+        for user in self.fixed.users[node]:
+            if user.type in MERGES:
+                self._arrive_at_merge(user, node, frame, iteration)
+                continue
+            if is_dead or any(n is node and outputs[port] is DEAD for n, port in user.inputs):
+                iteration.dead.add(user)
+            left = iteration.waits.get(user, self.fixed.waits[user]) - 1
+            iteration.waits[user] = left
+            if not left:
+                self._make_ready(user, frame, iteration)
+
+    def _arrive_at_merge(self, merge: Node, node: Node, frame: Frame, iteration: Iteration) -> None:
+        if node in merge.controls:
+            iteration.waits[merge] = iteration.waits.get(merge, self.fixed.waits[merge]) - 1
+        here = [edge for edge in merge.inputs if edge[0] is node]
+        iteration.arrived[merge] = iteration.arrived.get(merge, 0) + len(here)
+        if merge in iteration.fired or iteration.waits.get(merge, self.fixed.waits[merge]):
+            return
+        alive = any(iteration.values.get(edge, DEAD) is not DEAD for edge in merge.inputs)
+        # The way back into a loop that is never begun will not come.
+        ended = iteration.arrived[merge] == len(merge.inputs) or (bool(here) and node.type in ENTERS)
+        if alive or ended:
+            if not alive:
+                iteration.dead.add(merge)
+            iteration.fired.add(merge)
+            self._make_ready(merge, frame, iteration)
+
+    def _make_ready(self, node: Node, frame: Frame, iteration: Iteration) -> None:
+        iteration.running += 1
         self.ready.append(node)
+        self.places.append((frame, iteration))
         self._note("ready", node)
+
+    # -- loops ----------------------------------------------------------------------------------------
+
+    def _enter(self, node: Node, frame: Frame, iteration: Iteration, outputs: list[Any], is_dead: bool) -> None:
+        name = node.attrs["frame_name"]
+        key = (frame, iteration.number, name)
+        child = self.frames.get(key)
+        if child is None:
+            child = Frame(name, frame, iteration.number, self.fixed.enters[name], node.attrs["parallel_iterations"])
+            self.frames[key] = child
+            iteration.running += 1  # until the child is done
+        child.enters -= 1
+        if node.attrs["is_constant"]:
+            child.constants.append((node, outputs))
+            for each in list(child.iterations.values()):
+                self._deliver(node, outputs, child, each, is_dead)
+        else:
+            self._deliver(node, outputs, child, child.iterations[0], is_dead)
+        self._settle(child)
+
+    def _exit(self, node: Node, frame: Frame, outputs: list[Any], is_dead: bool) -> None:
+        if frame.parent is None:
+            raise errors.InvalidArgumentError(node.node_def, node.origin, f"{node.name!r} leaves a frame it is not in")
+        if is_dead:
+            frame.dead_exits.append(node)
+        else:
+            frame.live_exits.add(node)
+            self._deliver(node, outputs, frame.parent, frame.parent.iterations[frame.at], False)
+
+    def _next(self, node: Node, frame: Frame, iteration: Iteration, outputs: list[Any]) -> None:
+        number = iteration.number + 1
+        if number > frame.newest:
+            if frame.newest - frame.oldest + 1 >= frame.parallel:
+                frame.deferred.append((node, outputs))
+                return
+            self._begin(frame)
+        self._deliver(node, outputs, frame, frame.iterations[number], False)
+
+    def _begin(self, frame: Frame) -> None:
+        frame.newest += 1
+        iteration = frame.iterations[frame.newest] = Iteration(frame.newest)
+        for node, outputs in frame.constants:
+            self._deliver(node, outputs, frame, iteration, outputs[0] is DEAD)
+
+    def _settle(self, frame: Frame) -> None:
+        """Lets go of iterations that are over, begins those that waited, and closes the frame when it is done."""
+        while frame.parent is not None and not frame.enters and not frame.iterations[frame.oldest].running:
+            if frame.deferred and frame.newest - frame.oldest < frame.parallel:
+                self._begin(frame)
+                deferred, frame.deferred = frame.deferred, []
+                for node, outputs in deferred:
+                    self._deliver(node, outputs, frame, frame.iterations[frame.newest], False)
+            if frame.oldest == frame.newest:
+                break
+            del frame.iterations[frame.oldest]
+            frame.oldest += 1
+        parent = frame.parent
+        if parent is None or not frame.is_done():
+            return
+        del self.frames[parent, frame.at, frame.name]
+        around = parent.iterations[frame.at]
+        for node in dict.fromkeys(frame.dead_exits):
+            if node not in frame.live_exits:
+                self._deliver(node, [DEAD] * len(node.types), parent, around, True)
+        around.running -= 1
+        self._settle(parent)
+
+    # -- the ends -------------------------------------------------------------------------------------
 
     def _note(self, kind: str, node: Node, value: Any = None) -> None:
         if self.log is not None:
             self.log.add(kind, node, "" if value is None else _told(value))
 
     def _fetched(self, node: Node) -> Any:
-        taken: list[Any] = []
-        self.rendezvous.recv_async(key_of(node), lambda value, dead, error: taken.append(value))
+        taken: list[tuple[Any, bool]] = []
+        self.rendezvous.recv_async(key_of(node), lambda value, dead, error: taken.append((value, dead)))
         if not taken:
             raise errors.BugError(f"the step ended without the value of {node.name!r}")
+        value, is_dead = taken[0]
+        if is_dead:
+            producer = node.inputs[0][0]
+            raise errors.InvalidArgumentError(
+                producer.node_def, producer.origin,
+                f"Retval[0] does not have value: {producer.name!r} was fetched, but control flow did not run it",
+            )  # fmt: skip
         # A copy of one's own: later steps must not change what the caller holds.
-        return np.array(taken[0], copy=True)
+        return np.array(value, copy=True)
 
     def _deadlock(self) -> errors.OpError:
-        waiting = [n for n, count in self.waits.items() if count]
-        names = ", ".join(n.name for n in self.awaited)
+        first = self.awaited[0].node
+        top = self.root.iterations[0]
+        waiting = [n for n in self.fixed.step.nodes if top.waits.get(n, self.fixed.waits[n])]
+        names = ", ".join(a.node.name for a in self.awaited)
         return errors.InternalError(
-            self.awaited[0].node_def,
-            self.awaited[0].origin,
+            first.node_def,
+            first.origin,
             f"the step cannot finish: {names} wait for values that nobody will send, and {len(waiting)} nodes wait "
             "for them",
         )
 
 
 def _told(value: Any) -> str:
+    if value is DEAD:
+        return "dead"
     return f"variable {value.name}" if isinstance(value, VariableState) else summary(value)

@@ -77,7 +77,7 @@ def prepare(node: Node, kernels: str, states: OpStates) -> Callable[[list[Any]],
 
     def run(inputs: list[Any]) -> list[Any]:
         references = [inputs[i] for i in node.op_def.ref_inputs]
-        arrays = [_read(node, value, i) for i, value in enumerate(inputs)]
+        arrays = [read_input(node, value, i) for i, value in enumerate(inputs)]
         found = check_shapes(node, arrays)
         results = _call(node, bound, arguments, arrays, found)
         for state, value in zip(references, results, strict=False):
@@ -90,7 +90,8 @@ def prepare(node: Node, kernels: str, states: OpStates) -> Callable[[list[Any]],
     return run
 
 
-def _read(node: Node, value: Any, place: int) -> Any:
+def read_input(node: Node, value: Any, place: int) -> Any:
+    """An input's value; a reference is read now."""
     if not isinstance(value, VariableState) or node.op_def.by_handle:
         return value
     if node.op_def.allows_uninitialized and value.value is None:

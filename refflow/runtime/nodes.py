@@ -25,6 +25,20 @@ from refflow.core.opdef import OpDef
 from refflow.core.shapes import Shape
 
 
+# Op types that decide which nodes run, and how often: the executor knows them by name.
+SWITCHES = frozenset(("Switch", "RefSwitch"))
+MERGES = frozenset(("Merge", "RefMerge"))
+ENTERS = frozenset(("Enter", "RefEnter"))
+EXITS = frozenset(("Exit", "RefExit"))
+NEXTS = frozenset(("NextIteration", "RefNextIteration"))
+CONTROL_FLOW = SWITCHES | MERGES | ENTERS | EXITS | NEXTS
+
+
+def is_back_edge(producer: Node, user: Node) -> bool:
+    """True for a loop's way back: the edge from a NextIteration to the Merge before it."""
+    return producer.type in NEXTS and user.type in MERGES
+
+
 class Node:
     """One node of a step."""
 
@@ -67,14 +81,12 @@ class Node:
         device = self.request if self.device is None else self.device.name
         return NodeDef(self.name, self.type, data + [f"^{n.name}" for n in self.controls], device, self.attrs)
 
-    def copy(self, renamed: dict[Node, Node]) -> Node:
-        """This node with its edges led to the copies in `renamed`, where it enters itself."""
+    def copy(self) -> Node:
+        """This node without its edges."""
         twin = Node(
-            self.id, self.name, self.op_def, self.attrs, [(renamed[n], port) for n, port in self.inputs],
-            [renamed[n] for n in self.controls], self.types, list(self.shapes), self.request, self.origin,
-        )  # fmt: skip
+            self.id, self.name, self.op_def, self.attrs, [], [], self.types, list(self.shapes), self.request, self.origin
+        )
         twin.device = self.device
-        renamed[self] = twin
         return twin
 
     def __repr__(self) -> str:
@@ -94,8 +106,11 @@ class StepGraph:
         self.targets = targets  # nodes that are to run though no value of theirs is fetched
 
     def copy(self) -> StepGraph:
-        renamed: dict[Node, Node] = {}
-        nodes = [n.copy(renamed) for n in self.nodes]
+        renamed = {n: n.copy() for n in self.nodes}
+        for node, twin in renamed.items():  # loops lead back, so all copies come before the edges
+            twin.inputs = [(renamed[n], port) for n, port in node.inputs]
+            twin.controls = [renamed[n] for n in node.controls]
+        nodes = list(renamed.values())
         ends = ([renamed[n] for n in group] for group in (self.feeds, self.fetches, self.targets))
         return StepGraph(nodes, self.next_id, *ends)
 
@@ -120,7 +135,7 @@ def in_order(nodes: Iterable[Node], edges: dict[Node, list[Node]] | None = None)
     waits: dict[Node, int] = {}
     users: dict[Node, list[Node]] = {n: [] for n in nodes}
     for node in nodes:
-        before = {n for n, _ in node.inputs} | set(node.controls) | set((edges or {}).get(node, ()))
+        before = {n for n, _ in node.inputs if not is_back_edge(n, node)} | set(node.controls) | set((edges or {}).get(node, ()))
         before &= members
         waits[node] = len(before)
         for n in before:

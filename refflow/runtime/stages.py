@@ -19,7 +19,7 @@ from refflow.runtime.config import ConfigProto
 from refflow.runtime.device import Device
 from refflow.runtime.executor import Executor
 from refflow.runtime.kernels import OpStates
-from refflow.runtime.nodes import StepGraph
+from refflow.runtime.nodes import CONTROL_FLOW, StepGraph
 from refflow.runtime.optimise import optimise
 from refflow.runtime.partition import Partition, partition
 from refflow.runtime.place import Placement, place
@@ -39,8 +39,13 @@ class Stages:
     partitions: list[Partition]
 
     def executable(self, config: ConfigProto, states: OpStates) -> Executor | Plan:
-        kind = Plan if config.executor == "plan" else Executor
+        kind = Plan if config.executor == "plan" and not _has_control_flow(self.pruned) else Executor
         return kind(self.partitioned, config.kernels, states)
+
+
+def _has_control_flow(step: StepGraph) -> bool:
+    """A plan runs every node of a step once; with control flow only the executor knows which, and how often."""
+    return any(n.type in CONTROL_FLOW for n in step.nodes)
 
 
 def _all_known(step: StepGraph) -> None:
@@ -66,6 +71,7 @@ def build(
     pruned = prune(feeds, fetches, targets, feed_shapes)
     _all_known(pruned)
     wanted = config.executor == "plan" if config.optimize is None else config.optimize
+    wanted = wanted and not _has_control_flow(pruned)
     optimised = optimise(pruned, merge=config.merge_common_subexpressions) if wanted else pruned
     placed, placement = place(optimised, devices, remembered, config.allow_soft_placement)
     partitioned, partitions = partition(placed)

@@ -1,0 +1,196 @@
+"""Control flow: nodes whose meaning is which of their outputs live, and in which iteration [W39, W40, W41].
+
+    Switch         data goes to output_true or output_false, the other output is dead
+    Merge          the first live input, and its number
+    Enter          data enters a frame, iteration 0;  Exit leaves it;  NextIteration goes to the next iteration
+    LoopCond       the condition that a loop's Switches obey
+
+What is dead, and in which frame and iteration a value belongs, is the executor's business: see runtime/executor.py.
+Here are the types and shapes. The kernels tell what a node gives when it is live.
+
+Next: ops/variable.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refflow.core import shapes
+from refflow.core.convert import convert_to_tensor
+from refflow.core.dtypes import int32
+from refflow.core.graph import Tensor
+from refflow.core.opdef import define_op
+from refflow.core.shape_rules import ShapeContext
+from refflow.core.signature import Attr
+
+ANY = Attr("type")
+_FRAME = {"frame_name": Attr("string"), "is_constant": False, "parallel_iterations": 10}
+
+SWITCH = define_op("Switch", "data: T, pred: bool[] -> output_false: T, output_true: T", T=ANY,
+                   source=("W39",))  # fmt: skip
+MERGE = define_op("Merge", "inputs: N * T -> output: T, value_index: int32[]", T=ANY, N=Attr("int", minimum=1),
+                  source=("W39", "E24"))  # fmt: skip
+ENTER = define_op("Enter", "data: T[...S] -> output: T[...S]", T=ANY, source=("W39", "W40"), **_FRAME)
+EXIT = define_op("Exit", "data: T[...S] -> output: T[...S]", T=ANY, source=("W39", "E18"))
+NEXT_ITERATION = define_op("NextIteration", "data: T[...S] -> output: T[...S]", T=ANY, source=("W39",))
+LOOP_COND = define_op("LoopCond", "input: bool[] -> output: bool[]", source=("W39",))
+CONTROL_TRIGGER = define_op("ControlTrigger", "->", source=("W41",))
+REF_SWITCH = define_op("RefSwitch", "data: Ref(T), pred: bool[] -> output_false: Ref(T), output_true: Ref(T)", T=ANY,
+                       by_handle=True, allows_uninitialized=True, source=("W39",))  # fmt: skip
+REF_MERGE = define_op("RefMerge", "inputs: Ref(N * T) -> output: Ref(T), value_index: int32[]", T=ANY, by_handle=True,
+                      N=Attr("int", minimum=1), source=("W39",))  # fmt: skip
+REF_ENTER = define_op("RefEnter", "data: Ref(T)[...S] -> output: Ref(T)[...S]", T=ANY, by_handle=True,
+                      source=("W39", "W40"), **_FRAME)  # fmt: skip
+REF_EXIT = define_op("RefExit", "data: Ref(T)[...S] -> output: Ref(T)[...S]", T=ANY, by_handle=True, source=("W39",))
+REF_NEXT_ITERATION = define_op("RefNextIteration", "data: Ref(T)[...S] -> output: Ref(T)[...S]", T=ANY, by_handle=True,
+                               source=("W39",))  # fmt: skip
+REF_SELECT = define_op("RefSelect", "index: int32[], inputs: Ref(N * T) -> output: Ref(T)", T=ANY, by_handle=True,
+                       N=Attr("int", minimum=1), source=("W39",))  # fmt: skip
+REF_IDENTITY = define_op("RefIdentity", "input: Ref(T)[...S] -> output: Ref(T)[...S]", T=ANY, by_handle=True,
+                         allows_uninitialized=True, source=("W12",))  # fmt: skip
+
+PASSING = (ENTER, EXIT, NEXT_ITERATION, LOOP_COND, REF_ENTER, REF_EXIT, REF_NEXT_ITERATION, REF_IDENTITY)
+
+
+def _passed_on(value: Any) -> Any:
+    return value
+
+
+for _op in PASSING:
+    _op.kernel(_passed_on)
+
+
+@CONTROL_TRIGGER.kernel
+def control_trigger_kernel():
+    """Finishes once all that it waits for has, dead or not."""
+
+
+@SWITCH.kernel
+def switch_kernel(data, pred):
+    """The value for the output that lives, and None for the dead one."""
+    return (None, data) if bool(np.reshape(pred, ())) else (data, None)
+
+
+@REF_SWITCH.kernel
+def ref_switch_kernel(data, pred):
+    return switch_kernel(data, pred)
+
+
+@MERGE.kernel
+def merge_kernel(inputs):
+    """The first of `inputs` that is not None, and its place."""
+    for place, value in enumerate(inputs):
+        if value is not None:
+            return value, np.array(place, np.int32)
+    raise ValueError("a Merge ran without a live input")
+
+
+@REF_MERGE.kernel
+def ref_merge_kernel(inputs):
+    return merge_kernel(inputs)
+
+
+@REF_SELECT.kernel
+def ref_select_kernel(index, inputs):
+    """The reference whose number is `index`."""
+    if not 0 <= int(index) < len(inputs):
+        raise IndexError(f"Index must be in the range [0, {len(inputs)}) but got {int(index)}")
+    return inputs[int(index)]
+
+
+def _both(context: ShapeContext) -> list[shapes.Shape]:
+    context.match("pred")
+    return [context.dims("data"), context.dims("data")]
+
+
+SWITCH.shape(_both)
+REF_SWITCH.shape(_both)
+
+
+def _common(parts: list[shapes.Shape]) -> shapes.Shape:
+    """What the shapes of several have in common: the sizes that are equal in all."""
+    first = parts[0]
+    if first is None or any(p is None or len(p) != len(first) for p in parts):
+        return None
+    columns = zip(*(p for p in parts if p is not None), strict=True)
+    return tuple(column[0] if len(set(column)) == 1 else None for column in columns)
+
+
+def _merged(context: ShapeContext) -> list[shapes.Shape]:
+    return [_common(context.list_dims("inputs")), ()]
+
+
+MERGE.shape(_merged)
+REF_MERGE.shape(_merged)
+
+
+@REF_SELECT.shape
+def _ref_select_shape(context: ShapeContext) -> shapes.Shape:
+    context.match("index")
+    return _common(context.list_dims("inputs"))
+
+
+for _op in (CONTROL_TRIGGER, LOOP_COND, REF_SELECT, REF_IDENTITY):
+    _op.no_gradient()
+
+
+@NEXT_ITERATION.gradient
+def _next_iteration_gradient(op, dy):
+    """Gradients pass through unchanged; the loop of gradients runs the other way [W43]."""
+    return dy
+
+
+for _op in (ENTER, EXIT, REF_ENTER, REF_EXIT, REF_NEXT_ITERATION, REF_MERGE):
+    _op.no_gradient_registered()
+
+
+@SWITCH.gradient
+def _switch_gradient(op, dfalse, dtrue):
+    """The gradient of whichever output lived comes back: a Merge [W43]."""
+    return merge([dfalse, dtrue], name="cond_grad")[0], None
+
+
+@REF_SWITCH.gradient
+def _ref_switch_gradient(op, dfalse, dtrue):
+    return _switch_gradient(op, dfalse, dtrue)
+
+
+@MERGE.gradient
+def _merge_gradient(op, dy, _):
+    """The gradient goes to the input that was taken: one Switch for each but the last [W43]."""
+    count = len(op.inputs)
+    if count == 1:
+        return dy
+    index = op.outputs["value_index"]
+    found = []
+    rest = dy
+    for place in range(count):
+        from refflow.ops.logic import EQUAL
+
+        not_here, here = switch(rest, EQUAL(index, np.int32(place)))
+        found.append(here)
+        rest = not_here
+    return found
+
+
+def switch(data: Any, pred: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
+    """(output_false, output_true): `data` comes out of the one that the scalar bool `pred` names."""
+    result = SWITCH(data, pred, name=name)
+    return result.output_false, result.output_true
+
+
+def merge(inputs: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
+    """(output, value_index): the first of `inputs` that is live, and its number."""
+    if not isinstance(inputs, (list, tuple)) or not inputs:
+        raise ValueError(f"merge takes a list with at least one tensor, got {inputs!r}")
+    if any(i is None for i in inputs):
+        raise ValueError("merge takes tensors; at least one of its inputs is None")
+    result = MERGE([convert_to_tensor(i) for i in inputs], name=name)
+    return result.output, result.value_index
+
+
+def exit(data: Any, name: str | None = None) -> Tensor:
+    """`data` made available to the frame around the present one."""
+    return EXIT(data, name=name)

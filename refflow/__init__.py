@@ -88,6 +88,7 @@ from refflow.ops.logic import SELECT as select
 from refflow.ops.logic import logical_xor
 from refflow.ops.matmul import matmul
 from refflow.ops.random import random_normal, random_uniform, set_random_seed, truncated_normal
+from refflow.ops.messages import Assert, Print, add_check_numerics_ops, verify_tensor_all_finite
 from refflow.ops.range import range_ as range
 from refflow.ops.reductions import argmax, reduce_max, reduce_mean, reduce_min, reduce_prod, reduce_sum
 from refflow.ops.variable import (

@@ -79,7 +79,8 @@ def build(op, case, constants):
     for arg, value in zip(op.inputs, inputs_of(op, case, attrs), strict=True):
         arguments.append([tensor(arg, v) for v in value] if isinstance(value, list) else tensor(arg, value))
     result = op(*arguments, **attrs)
-    outputs = list(result) if isinstance(result, tuple | list) else [result]
+    parts = list(result) if isinstance(result, tuple | list) else [result]
+    outputs = [t for part in parts for t in (part if isinstance(part, list) else [part])]
     return outputs, feeds, initializers
 
 

@@ -183,7 +183,7 @@ class _Run:
                 iteration.uses[edge] -= 1
                 if not iteration.uses[edge]:
                     iteration.values.pop(edge, None)
-        is_dead = node in iteration.dead
+        is_dead = node in iteration.dead and node.type != "ControlTrigger"
         if node.type in ENTERS:
             self._enter(node, frame, iteration, outputs, is_dead)
         elif node.type in EXITS:
@@ -312,7 +312,7 @@ class _Run:
         taken: list[tuple[Any, bool]] = []
         self.rendezvous.recv_async(key_of(node), lambda value, dead, error: taken.append((value, dead)))
         if not taken:
-            raise errors.BugError(f"the step ended without the value of {node.name!r}")
+            raise self._starved(node.inputs[0][0])
         value, is_dead = taken[0]
         if is_dead:
             producer = node.inputs[0][0]
@@ -322,6 +322,15 @@ class _Run:
             )  # fmt: skip
         # A copy of one's own: later steps must not change what the caller holds.
         return np.array(value, copy=True)
+
+    def _starved(self, node: Node) -> BaseException:
+        """Why `node` never ran: something that it needs has inputs in several frames, of which no two meet."""
+        if not self.fixed.enters:
+            return errors.BugError(f"the step ended without the value of {node.name!r}")
+        return errors.InvalidArgumentError(
+            node.node_def, node.origin, f"{node.name!r} was never run: it, or a node before it, takes inputs from "
+            "different frames. What a loop reads from outside has to come in through an Enter",
+        )  # fmt: skip
 
     def _deadlock(self) -> errors.OpError:
         first = self.awaited[0].node

@@ -18,6 +18,7 @@ from refflow.ops import (
     messages,
     operators,
     parsing,
+    parsing_sequence,
     random,
     reductions,
     resource_variable,

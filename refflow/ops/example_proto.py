@@ -1,0 +1,216 @@
+"""Example records: named lists of bytes, floats or integers, in Protocol Buffers' wire format, read and written.
+
+    Example          1 features          Features     1 map of name -> Feature
+    SequenceExample  1 context           Feature      one of 1 bytes_list, 2 float_list, 3 int64_list
+                     2 feature_lists     FeatureLists 1 map of name -> FeatureList, whose field 1 repeats Feature
+
+Numbers come packed (one block) or one by one. Of two entries with one name the last counts; of a feature's several
+lists, the first. Damaged bytes are a ValueError.
+
+Next: ops/parsing.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refflow.core.dtypes import DType, float32, int64, string
+from refflow.core.opdef import define_op
+from refflow.files.wire import BYTES, VARINT, block, fields, read_varint, varint
+from refflow.ops.strings import each
+
+_KINDS = {1: string, 2: float32, 3: int64}
+_FIELDS = {string: 1, float32: 2, int64: 3}
+
+
+class Feature(NamedTuple):
+    """What one feature holds: a type, and a list of bytes or an array of numbers."""
+
+    dtype: DType
+    values: Any
+
+
+def entries(data: bytes, field: int = 1) -> dict[bytes, bytes]:
+    """A message's map: the encoded value of each name."""
+    found: dict[bytes, bytes] = {}
+    for number, entry in fields(data):
+        if number == field:
+            pair = dict(_blocks(entry))
+            found[pair.get(1, b"")] = pair.get(2, b"")
+    return found
+
+
+def _blocks(data: Any) -> list[tuple[int, bytes]]:
+    if not isinstance(data, bytes):
+        raise ValueError("a message is expected, not a number")
+    return [(number, value) for number, value in fields(data) if isinstance(value, bytes)]
+
+
+def features_of(data: bytes, field: int = 1) -> dict[bytes, bytes]:
+    """The encoded features of an Example by name; with `field` 2, a SequenceExample's lists of features."""
+    found: dict[bytes, bytes] = {}
+    for number, part in _blocks(data):
+        if number == field:
+            found |= entries(part)
+    return found
+
+
+def kind_of(feature: bytes) -> DType | None:
+    """The type of an encoded feature, None if it holds nothing."""
+    return _KINDS.get(feature[0] >> 3) if feature and feature[0] & 7 == BYTES else None
+
+
+def read_feature(feature: bytes) -> Feature | None:
+    """A feature's values, None if it has not even a type."""
+    dtype = kind_of(feature)
+    if dtype is None:
+        return None
+    size, at = read_varint(feature, 1)
+    if at + size > len(feature):
+        raise ValueError("a list ends behind its feature")
+    data = feature[at : at + size]
+    return Feature(dtype, _strings(data) if dtype is string else _numbers(data, dtype))
+
+
+def _strings(data: bytes) -> list[bytes]:
+    found = _blocks(data)
+    if any(number != 1 for number, _ in found):
+        raise ValueError("a list of bytes has one field")
+    return [value for _, value in found]
+
+
+def _numbers(data: bytes, dtype: DType) -> np.ndarray:
+    if not data:
+        return np.zeros(0, dtype.as_numpy_dtype)
+    if data[0] == 1 << 3 | BYTES:
+        size, at = read_varint(data, 1)
+        if at + size != len(data):
+            raise ValueError("numbers come packed or one by one, not both")
+        packed = data[at:]
+        return np.frombuffer(packed, "<f4", len(packed) // 4) if dtype is float32 else varints(packed)
+    if dtype is float32:
+        rows = np.frombuffer(data, np.uint8).reshape(-1, 5) if len(data) % 5 == 0 else np.zeros((1, 5), np.uint8)
+        if not (rows[:, 0] == (1 << 3 | 5)).all():
+            raise ValueError("a list of floats has one field")
+        return np.ascontiguousarray(rows[:, 1:]).view("<f4").reshape(-1)
+    both = varints(data)  # tags are numbers as well
+    if len(both) % 2 or (both[0::2] != (1 << 3 | VARINT)).any():
+        raise ValueError("a list of integers has one field")
+    return both[1::2]
+
+
+def varints(data: bytes) -> np.ndarray:
+    """All numbers of a packed list, side by side: seven bits from each byte, the last byte of a number is below 128.
+
+    >>> varints(varint(300) + varint(-1)).tolist()
+    [300, -1]
+    """
+    raw = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(raw < 128)
+    if not raw.size:
+        return np.zeros(0, np.int64)
+    if not ends.size or ends[-1] != raw.size - 1:
+        raise ValueError("the bytes end inside a number")
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    places = np.arange(raw.size) - np.repeat(starts, ends - starts + 1)
+    if places.max() > 9:
+        raise ValueError("a number is longer than ten bytes")
+    parts = (raw & 127).astype(np.uint64) << (7 * places).astype(np.uint64)
+    return np.bitwise_or.reduceat(parts, starts).view(np.int64)
+
+
+# -- writing -----------------------------------------------------------------------------------------
+
+
+def write_feature(feature: Feature | None) -> bytes:
+    """A feature's bytes, numbers packed."""
+    if feature is None:
+        return b""
+    if feature.dtype is string:
+        data = b"".join(block(1, value, keep_empty=True) for value in feature.values)
+    elif feature.dtype is float32:
+        data = block(1, np.asarray(feature.values, "<f4").tobytes())
+    else:
+        data = block(1, b"".join(varint(int(value)) for value in feature.values))
+    return block(_FIELDS[feature.dtype], data, keep_empty=True)
+
+
+def _map(items: Mapping[str, bytes]) -> bytes:
+    return b"".join(
+        block(1, block(1, name.encode()) + block(2, value, keep_empty=True)) for name, value in sorted(items.items())
+    )
+
+
+def write_example(features: Mapping[str, Feature | None]) -> bytes:
+    """An Example's bytes, names in order.
+
+    >>> features_of(write_example({"a": Feature(int64, [5])}))
+    {b'a': b'\\x1a\\x03\\n\\x01\\x05'}
+    """
+    return block(1, _map({name: write_feature(feature) for name, feature in features.items()}), keep_empty=True)
+
+
+def write_sequence_example(
+    context: Mapping[str, Feature | None], lists: Mapping[str, Sequence[Feature | None]]
+) -> bytes:
+    """A SequenceExample's bytes, names in order."""
+    rows = {
+        name: b"".join(block(1, write_feature(feature), keep_empty=True) for feature in features)
+        for name, features in lists.items()
+    }
+    context_bytes = _map({name: write_feature(feature) for name, feature in context.items()})
+    return block(1, context_bytes) + block(2, _map(rows))
+
+
+# -- from JSON ---------------------------------------------------------------------------------------
+
+DECODE_JSON_EXAMPLE = define_op("DecodeJSONExample", "json_examples: string[...S] -> binary_examples: string[...S]",
+                                source=("W06",))  # fmt: skip
+DECODE_JSON_EXAMPLE.no_gradient_registered()
+_WEB_SAFE = str.maketrans("-_", "+/")
+_JSON_KINDS = {"bytesList": string, "bytes_list": string, "floatList": float32, "float_list": float32,
+               "int64List": int64, "int64_list": int64}  # fmt: skip
+
+
+@DECODE_JSON_EXAMPLE.kernel
+def decode_json_example_kernel(json_examples):
+    return each(_from_json, json_examples)
+
+
+def _from_json(text: bytes) -> bytes:
+    try:
+        message = json.loads(text)
+        features = _members(_members(message, "features"), "feature")
+        return write_example({name: _json_feature(value) for name, value in features.items()}) if message else b""
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"Error while parsing JSON: {error}") from None
+
+
+def _members(message: dict[str, Any], name: str) -> dict[str, Any]:
+    unknown = message.keys() - {name}
+    if unknown and name in ("features", "value"):
+        raise ValueError(f"no such field: '{unknown.pop()}'")
+    return message.get(name) or {}
+
+
+def _json_feature(message: dict[str, Any]) -> Feature | None:
+    if not message:
+        return None
+    ((name, content),) = message.items()
+    dtype = _JSON_KINDS[name]
+    values = list(_members(content, "value"))
+    if dtype is string:
+        plain = [v.translate(_WEB_SAFE) for v in values]
+        return Feature(dtype, [base64.b64decode(v + "=" * (-len(v) % 4)) for v in plain])
+    return Feature(dtype, [float(v) if dtype is float32 else int(v) for v in values])
+
+
+DECODE_JSON_EXAMPLE.case("W06", "numbers",
+                         json_examples=[b'{"features": {"feature": {"a": {"int64List": {"value": [5]}}}}}'],
+                         binary_examples=[b"\n\x0c\n\n\n\x01a\x12\x05\x1a\x03\n\x01\x05"])  # fmt: skip
+DECODE_JSON_EXAMPLE.case("W06", "JSON it is", json_examples=[b"{"], error="Error while parsing JSON")

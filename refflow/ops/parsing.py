@@ -1,0 +1,345 @@
+"""Example records into tensors: a batch of serialized Examples in, one tensor for each wanted feature out.
+
+A feature is asked for in one of three ways; `serialized` is a vector of batch records, or one record without the axis.
+
+    dense    [batch, *shape]: as many values as the shape takes, or the default; where the first size is unknown, as
+             many rows as the longest record has, filled up with the one default value
+    sparse   indices [n, 2] of (record, place), values [n], shape [batch, longest]
+    ragged   values [n], row_splits [batch + 1]
+
+Next: ops/parse_example.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refflow.core import shapes
+from refflow.core.dtypes import DType, float32, int32, int64, string
+from refflow.core.errors import ShapeError
+from refflow.core.opdef import define_op
+from refflow.core.shape_rules import ShapeContext
+from refflow.core.shapes import TensorShape
+from refflow.core.signature import Attr
+from refflow.ops.example_proto import Feature, features_of, read_feature
+from refflow.ops.strings import strings
+
+TYPES = Attr("list(type)", allowed=(float32, int64, string), minimum=0)
+SPLITS = Attr("list(type)", allowed=(int32, int64), minimum=0)
+COUNT = Attr("int", minimum=0)
+SHAPES = Attr("list(shape)", minimum=0)
+C_NAMES = {float32: "float", int64: "int64", string: "string"}
+LIST_NAMES = {float32: "float", int64: "int64", string: "bytes"}
+
+PARSE_EXAMPLE = define_op(
+    "ParseExample",
+    "serialized: string, names: string, sparse_keys: Nsparse * string, dense_keys: Ndense * string, "
+    "dense_defaults: Tdense -> sparse_indices: Nsparse * int64, sparse_values: sparse_types, "
+    "sparse_shapes: Nsparse * int64, dense_values: Tdense",
+    Nsparse=COUNT, Ndense=COUNT, sparse_types=TYPES, Tdense=TYPES, dense_shapes=SHAPES, source=("W44",),
+)  # fmt: skip
+PARSE_EXAMPLE_V2 = define_op(
+    "ParseExampleV2",
+    "serialized: string, names: string, sparse_keys: string, dense_keys: string, ragged_keys: string, "
+    "dense_defaults: Tdense -> sparse_indices: num_sparse * int64, sparse_values: sparse_types, "
+    "sparse_shapes: num_sparse * int64, dense_values: Tdense, ragged_values: ragged_value_types, "
+    "ragged_row_splits: ragged_split_types",
+    Tdense=TYPES, num_sparse=COUNT, sparse_types=TYPES, ragged_value_types=TYPES, ragged_split_types=SPLITS,
+    dense_shapes=SHAPES, source=("W44",),
+)  # fmt: skip
+PARSE_SINGLE_EXAMPLE = define_op(
+    "ParseSingleExample",
+    "serialized: string, dense_defaults: Tdense -> sparse_indices: num_sparse * int64, sparse_values: sparse_types, "
+    "sparse_shapes: num_sparse * int64, dense_values: Tdense",
+    num_sparse=COUNT, sparse_keys=Attr("list(string)", minimum=0), dense_keys=Attr("list(string)", minimum=0),
+    sparse_types=TYPES, Tdense=TYPES, dense_shapes=SHAPES, source=("W44",),
+)  # fmt: skip
+for _op in (PARSE_EXAMPLE, PARSE_EXAMPLE_V2, PARSE_SINGLE_EXAMPLE):
+    _op.no_gradient_registered()
+
+
+class Dense(NamedTuple):
+    """A feature that becomes a tensor of a fixed shape, or of a fixed shape in each row."""
+
+    key: bytes
+    dtype: DType
+    shape: shapes.Dims
+    default: np.ndarray
+
+    @property
+    def is_variable(self) -> bool:
+        return bool(self.shape) and self.shape[0] is None
+
+    @property
+    def row(self) -> int:
+        """How many values make one record, or one row of it."""
+        return prod(d for d in self.shape if d is not None)
+
+
+class Record:
+    """One serialized example: its features by name, and how messages call it."""
+
+    def __init__(self, serialized: bytes, where: str, features: dict[bytes, bytes]):
+        self.serialized, self.where, self.features = serialized, where, features
+
+    def read(self, key: bytes, dtype: DType, order: str) -> Feature | None:
+        """The feature `key`, None if there is none; an error if it is of another type."""
+        data = self.features.get(key)
+        if not data:
+            return None
+        try:
+            feature = read_feature(data)
+        except ValueError:
+            raise self.error(key, "Can't parse serialized Example.") from None
+        if feature is not None and feature.dtype is not dtype:
+            names = {"wanted": C_NAMES[dtype], "found": C_NAMES[feature.dtype]}
+            raise self.error(key, "Data types don't match. " + order.format(**names))
+        return feature
+
+    def error(self, key: bytes, text: str) -> ValueError:
+        name, index = self.where.split("|") if self.where else ("", "")
+        place = f"Name: {name}, Key: {key.decode()}, Index: {index}.  " if self.where else f"Key: {key.decode()}.  "
+        return ValueError(place + text)
+
+    def missing(self, key: bytes, dtype: DType) -> ValueError:
+        name = f"Name: {self.where.split('|')[0]}, " if self.where else ""
+        text = f"Feature: {key.decode()} (data type: {C_NAMES[dtype]}) is required but could not be found."
+        return ValueError(name + text)
+
+
+SPARSE_ORDER = "Expected type: {wanted}, Actual type: {found}"
+DENSE_ORDER = "Data type: {found} but expected type: {wanted}"
+
+
+def open_records(serialized: np.ndarray, names: np.ndarray) -> list[Record]:
+    """The records of a batch, or the one record of a scalar."""
+    if names.size and names.shape != serialized.shape:
+        raise ValueError(
+            f"Expected names have the same shape as serialized: name.shape={listed(names.shape)}, "
+            f"serialized.shape={listed(serialized.shape)}"
+        )
+    found = []
+    for i, text in enumerate(serialized.reshape(-1)):
+        name = names.reshape(-1)[i].decode() if names.size else "<unknown>"
+        try:
+            features = features_of(text)
+        except ValueError:
+            shown = text.decode("utf-8", "backslashreplace")
+            raise ValueError(f"Could not parse example input, value: '{shown}'") from None
+        found.append(Record(text, f"{name}|{i}" if serialized.ndim else "", features))
+    return found
+
+
+def listed(dims: Sequence[int | None]) -> str:
+    """Sizes as TensorFlow's messages write them."""
+    return f"[{','.join('?' if d is None else str(d) for d in dims)}]"
+
+
+def joined(parts: Sequence[Any], dtype: DType) -> np.ndarray:
+    """Lists of values one after the other."""
+    if dtype is string:
+        return strings((value for part in parts for value in part), (sum(map(len, parts)),))
+    kind = dtype.as_numpy_dtype
+    return np.concatenate([np.zeros(0, kind), *(np.asarray(part, kind) for part in parts)])
+
+
+def sparse_feature(records: Sequence[Record], key: bytes, dtype: DType, batched: bool) -> tuple[np.ndarray, ...]:
+    """Indices, values and shape of one sparse feature."""
+    rows = [r.values if (r := record.read(key, dtype, SPARSE_ORDER)) else [] for record in records]
+    lengths = np.array([len(row) for row in rows], np.int64)
+    values = joined(rows, dtype)
+    first = np.repeat(np.cumsum(lengths) - lengths, lengths)
+    place = np.arange(len(values)) - first
+    if not batched:
+        return place[:, None].astype(np.int64), values, lengths
+    indices = np.stack([np.repeat(np.arange(len(rows)), lengths), place], axis=1).astype(np.int64)
+    return indices, values, np.array([len(rows), lengths.max(initial=0)], np.int64)
+
+
+def ragged_feature(
+    records: Sequence[Record], key: bytes, dtype: DType, splits: DType, batched: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values and row splits of one ragged feature; a single record needs no splits."""
+    rows = [r.values if (r := record.read(key, dtype, SPARSE_ORDER)) else [] for record in records]
+    ends = np.cumsum([0, *map(len, rows)]) if batched else np.zeros(0)
+    return joined(rows, dtype), ends.astype(splits.as_numpy_dtype)
+
+
+def dense_feature(records: Sequence[Record], want: Dense, batched: bool) -> np.ndarray:
+    """One dense feature of all records."""
+    rows = [_dense_row(record, want) for record in records]
+    if want.is_variable and batched:
+        longest = max((len(row) for row in rows), default=0)
+        padding = want.default.reshape(-1).tolist() or [b"" if want.dtype is string else 0]
+        rows = [joined([row, padding * (longest - len(row))], want.dtype) for row in rows]
+    rest = tuple(d for d in want.shape if d is not None)
+    values = joined(rows, want.dtype)
+    if not want.is_variable:
+        return values.reshape(*([len(rows)] if batched else []), *rest)
+    size = -1 if want.row else 0
+    if not batched:
+        return values.reshape(len(values) // want.row if want.row else 0, *rest)
+    return values.reshape(len(rows), len(rows[0]) // want.row if rows and size else 0, *rest)
+
+
+def _dense_row(record: Record, want: Dense) -> Any:
+    feature = record.read(want.key, want.dtype, DENSE_ORDER)
+    if feature is None:
+        if want.is_variable:
+            return []
+        if not want.default.size and want.row:
+            raise record.missing(want.key, want.dtype)
+        return want.default.reshape(-1)
+    count, kind, dims = len(feature.values), LIST_NAMES[want.dtype], listed(want.shape)
+    if want.is_variable:
+        if want.row and count % want.row:
+            raise record.error(
+                want.key,
+                f"Number of {kind} values is not a multiple of stride length. Saw {count} values but output shape "
+                f"is: {dims}",
+            )
+    elif count != want.row:
+        if not record.where or (want.dtype is string and count > want.row):
+            detail = "" if record.where else _single_detail(kind, count > want.row)
+            raise record.error(want.key, "Can't parse serialized Example" + (detail or "."))
+        raise record.error(
+            want.key, f"Number of {kind} values != expected.  Values size: {count} but output shape: {dims}"
+        )
+    return feature.values
+
+
+def _single_detail(kind: str, too_many: bool) -> str:
+    return f": Parsing {kind}_list failed." if too_many else f": Some {kind}_list slice was not parsed."
+
+
+def wanted_dense(
+    keys: Sequence[bytes], types: Sequence[DType], dims: Sequence[TensorShape], defaults: Sequence[np.ndarray]
+) -> list[Dense]:
+    """The dense features asked for; errors where a default does not fit its shape."""
+    found = []
+    for i, (key, dtype, shape, default) in enumerate(zip(keys, types, dims, defaults, strict=True)):
+        want = Dense(key, dtype, shape.as_tuple or (), default)
+        if want.is_variable and default.size > 1:
+            raise ValueError(
+                f"dense_shape[{i}] is a variable length shape: {listed(want.shape)}, therefore def_value[{i}] must "
+                f"contain a single element (the padding element).  But its shape is: {listed(default.shape)}"
+            )
+        if not want.is_variable and default.size and default.shape != want.shape:
+            raise ValueError(
+                f"def_value[{i}].shape() == {listed(default.shape)} is not compatible with dense_shapes_[{i}] == "
+                f"{listed(want.shape)}"
+            )
+        found.append(want)
+    return found
+
+
+def _parse(serialized, names, sparse, dense, ragged):
+    """All outputs, kind by kind, as the ops list them."""
+    batched = serialized.ndim == 1
+    records = open_records(serialized, names) if sparse or dense or ragged else []
+    if not records and not batched:
+        return []
+    for want in dense:  # a type that does not fit is told before a value that is missing
+        for record in records:
+            record.read(want.key, want.dtype, DENSE_ORDER)
+    rows = [sparse_feature(records, key, dtype, batched) for key, dtype in sparse]
+    out = [part[i] for i in range(3) for part in rows]
+    out += [dense_feature(records, want, batched) for want in dense]
+    pairs = [ragged_feature(records, key, dtype, splits, batched) for key, dtype, splits in ragged]
+    return out + [values for values, _ in pairs] + [splits for _, splits in pairs]
+
+
+@PARSE_EXAMPLE.kernel
+def parse_example_kernel(
+    serialized, names, sparse_keys, dense_keys, dense_defaults, sparse_types, Tdense, dense_shapes
+):
+    sparse = list(zip([k.item() for k in sparse_keys], sparse_types, strict=True))
+    dense = wanted_dense([k.item() for k in dense_keys], Tdense, dense_shapes, dense_defaults)
+    return _parse(serialized, names, sparse, dense, [])
+
+
+@PARSE_EXAMPLE_V2.kernel
+def parse_example_v2_kernel(
+    serialized, names, sparse_keys, dense_keys, ragged_keys, dense_defaults, Tdense, sparse_types,
+    ragged_value_types, ragged_split_types, dense_shapes,
+):  # fmt: skip
+    sparse = list(zip(sparse_keys, sparse_types, strict=True))
+    ragged = list(zip(ragged_keys, ragged_value_types, ragged_split_types, strict=True))
+    return _parse(serialized, names, sparse, wanted_dense(dense_keys, Tdense, dense_shapes, dense_defaults), ragged)
+
+
+@PARSE_SINGLE_EXAMPLE.kernel
+def parse_single_example_kernel(
+    serialized, dense_defaults, sparse_keys, dense_keys, sparse_types, Tdense, dense_shapes
+):
+    sparse = [(key.encode(), dtype) for key, dtype in zip(sparse_keys, sparse_types, strict=True)]
+    dense = wanted_dense([k.encode() for k in dense_keys], Tdense, dense_shapes, dense_defaults)
+    return _parse(serialized, np.zeros(0, object), sparse, dense, [])
+
+
+def check_dense_shapes(given: Sequence[TensorShape]) -> list[shapes.Dims]:
+    """The dense shapes; only a first size may be unknown."""
+    found: list[shapes.Dims] = []
+    for i, shape in enumerate(given):
+        if shape.as_tuple is None or None in shape.as_tuple[1:]:
+            text = "<unknown>" if shape.as_tuple is None else listed(shape.as_tuple)
+            raise ShapeError(f"dense_shapes[{i}] has unknown rank or unknown inner dimensions: {text}")
+        found.append(shape.as_tuple)
+    return found
+
+
+@PARSE_EXAMPLE.shape
+@PARSE_EXAMPLE_V2.shape
+@PARSE_SINGLE_EXAMPLE.shape
+def _parse_shape(context: ShapeContext) -> list[shapes.Shape]:
+    dims, attrs = context.dims("serialized"), context.attrs
+    most = {"ParseExample": 1, "ParseExampleV2": 1, "ParseSingleExample": 0}[context.op_def.name]
+    if dims is not None and len(dims) > most:
+        raise ShapeError(f"Shape must be at most rank {most} but is rank {len(dims)}")
+    dense = check_dense_shapes(attrs["dense_shapes"])
+    count, ragged = len(attrs["sparse_types"]), len(attrs.get("ragged_value_types", ()))
+    out: list[shapes.Shape] = []
+    if dims is None and most:
+        out += [(None, None)] * count
+        out += [(None,)] * 2 * count
+        out += [None] * len(dense)
+        out += [(None,)] * 2 * ragged
+        return out
+    batch = tuple(dims or ())
+    rank = len(batch) + 1
+    out += [(None, rank)] * count + [(None,)] * count + [(rank,)] * count
+    out += [(*batch, *shape) for shape in dense]
+    rows = None if batch[:1] == (None,) else batch[0] + 1 if batch else 0  # type: ignore[operator]
+    return out + [(None,)] * ragged + [(rows,)] * ragged
+
+
+_RECORD = b"\n\x0c\n\n\n\x01a\x12\x05\x1a\x03\n\x01\x05"  # {a: [5]}
+PARSE_EXAMPLE.case(
+    "W44", "sparse and dense", serialized=np.array([_RECORD], object), names=np.zeros(0, object),
+    sparse_keys=[np.array(b"a", object)], dense_keys=[np.array(b"b", object)], dense_defaults=[np.array([7])],
+    Nsparse=1, Ndense=1, sparse_types=[int64], Tdense=[int64], dense_shapes=[TensorShape([1])],
+    sparse_indices=[np.array([[0, 0]])], sparse_values=[np.array([5])], sparse_shapes=[np.array([1, 1])],
+    dense_values=[np.array([[7]])],
+)  # fmt: skip
+PARSE_EXAMPLE_V2.case(
+    "W44", "ragged", serialized=np.array([_RECORD, b""], object), names=np.zeros(0, object),
+    sparse_keys=np.zeros(0, object), dense_keys=np.zeros(0, object), ragged_keys=np.array([b"a"], object),
+    dense_defaults=[], num_sparse=0, sparse_types=[], Tdense=[], dense_shapes=[], ragged_value_types=[int64],
+    ragged_split_types=[int32], ragged_values=[np.array([5])], ragged_row_splits=[np.array([0, 1, 1], np.int32)],
+)  # fmt: skip
+PARSE_EXAMPLE_V2.case(
+    "W44", "what has no default is needed", serialized=np.array([_RECORD], object), names=np.zeros(0, object),
+    sparse_keys=np.zeros(0, object), dense_keys=np.array([b"b"], object), ragged_keys=np.zeros(0, object),
+    dense_defaults=[np.zeros(0, np.float32)], num_sparse=0, sparse_types=[], Tdense=[float32],
+    dense_shapes=[TensorShape([2])], ragged_value_types=[], ragged_split_types=[],
+    error="Feature: b (data type: float) is required but could not be found.",
+)  # fmt: skip
+PARSE_SINGLE_EXAMPLE.case(
+    "W44", "one record, no batch axis", serialized=np.array(_RECORD, object), dense_defaults=[np.zeros(0, np.int64)],
+    num_sparse=0, sparse_keys=[], dense_keys=["a"], sparse_types=[], Tdense=[int64], dense_shapes=[TensorShape([1])],
+    dense_values=[np.array([5])],
+)  # fmt: skip

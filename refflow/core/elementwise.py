@@ -9,9 +9,11 @@ Next: ops/elementwise.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import reduce
 from typing import Any
+
+import numpy as np
 
 from refflow.core import shapes
 from refflow.core.formula import Formula
@@ -47,6 +49,37 @@ def define_elementwise(
     )
     op_def.formula = formula
     op_def.kernel(formula.numpy)
+    op_def.shape(_broadcast_all)
+    return op_def
+
+
+def define_broadcasting(
+    name: str,
+    operands: str,
+    function: Callable[..., Any],
+    /,
+    *,
+    operand: str = "T",
+    result: str = "T",
+    output: str | None = None,
+    accuracy: str = "rounded",
+    **more: Any,
+) -> OpDef:
+    """Registers an elementwise op by a NumPy function, where no formula says it. `operands`: their names, in order.
+
+    The function takes arrays that broadcast; what it gives takes the output's element type.
+    """
+    names = operands.split()
+    output = output or ("y" if len(names) == 1 else "z")
+    signature = f"{', '.join(f'{n}: {operand}' for n in names)} -> {output}: {result}"
+    op_def = define_op(name, signature, accuracy=accuracy, **more)
+
+    def kernel(*arrays: Any) -> Any:
+        found = np.asarray(function(*arrays))
+        wanted = np.bool_ if result == "bool" else np.asarray(arrays[0]).dtype
+        return found if result not in ("T", "bool") else found.astype(wanted, copy=False)
+
+    op_def.kernel(kernel)
     op_def.shape(_broadcast_all)
     return op_def
 

@@ -63,7 +63,7 @@ def divide(x: Any, y: Any, out: Any = None) -> Any:
     if not all(isinstance(v, (np.ndarray, np.generic)) and v.dtype.kind in "iu" for v in (x, y)):
         return np.divide(x, y, out=out)
     if not np.all(y):
-        raise ZeroDivisionError("integer division by zero")
+        raise ZeroDivisionError("Integer division by zero")
     quotient = np.floor_divide(x, y)
     # floor is one too low where the signs differ and something remains
     one_low = ((x < 0) != (y < 0)) & (quotient * y != x)
@@ -73,7 +73,7 @@ def divide(x: Any, y: Any, out: Any = None) -> Any:
 def remainder(x: Any, y: Any, out: Any = None) -> Any:
     """What truncating division leaves, with the sign of x; an integer's by 0 is an error."""
     if isinstance(y, (np.ndarray, np.generic)) and y.dtype.kind in "iu" and not np.all(y):
-        raise ZeroDivisionError("integer division by zero")
+        raise ZeroDivisionError("Integer division by zero")
     return np.fmod(x, y, out=out)
 
 

@@ -45,7 +45,7 @@ def as_value(value: Any, dtype: DType | None, explicit: bool = False) -> np.ndar
     except ValueError as error:
         raise ShapeError(f"this list is not rectangular, so it is no tensor: {_short(value)} ({error})") from None
     if array.dtype.kind in "US":
-        return _strings(array, dtype)
+        return _strings(np.asarray(value, dtype=object), dtype)  # as texts: NumPy cuts off zero bytes at the end
     if array.dtype == object:
         raise DTypeError(f"{_short(value)} holds something that is neither a number, a bool nor a string")
     if dtype is None:
@@ -114,7 +114,7 @@ def _strings(array: np.ndarray, dtype: DType | None) -> np.ndarray:
             item = item.encode("utf-8")
         if not isinstance(item, bytes):
             raise DTypeError(f"expected string, got {_short(item)}")
-        flat[i] = item
+        flat[i] = bytes(item)
     return found
 
 

@@ -1,6 +1,7 @@
 """Which operations there are: a page for each op of substance, a table for each family of one-liners."""
 
 from refflow.ops import (
+    arithmetic,
     array,
     broadcast,
     constant,
@@ -14,6 +15,7 @@ from refflow.ops import (
     gather,
     joining,
     logic,
+    lookup,
     matmul,
     messages,
     operators,

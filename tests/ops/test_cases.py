@@ -19,6 +19,8 @@ def assert_equal(op, got, want):
         if w is None:
             continue
         g = np.asarray(g)
+        if g.dtype.name == "bfloat16":  # as ml_dtypes knows it, where that is installed
+            g = g.view(w.dtype)
         assert g.dtype == w.dtype and g.shape == w.shape
         if op.accuracy == "exact" or w.dtype.kind not in "fc":
             np.testing.assert_array_equal(g, w)
@@ -29,9 +31,11 @@ def assert_equal(op, got, want):
 @pytest.mark.parametrize(("op", "case"), OK, ids=OK_IDS)
 def test_the_reference_kernel_gives_what_the_page_says(op, case):
     attrs = attrs_of(op, case)
+    if op.make_state is not None:
+        pytest.skip("its state is made by a session")
     with np.errstate(all="ignore"):
         result = op.reference(*inputs_of(op, case, attrs), **{k: attrs[k] for k in op.kernels["cpu"].attrs})
-    results = list(result) if isinstance(result, tuple | list) else [result]
+    results = list(result) if isinstance(result, tuple | list) else [result] if op.outputs else []
     if op.ref_inputs:  # new values of the references come first, then the plain outputs
         plain = results[len(op.ref_inputs) :]
         results = [results[0] if a.is_ref else plain.pop(0) for a in op.outputs]
@@ -68,6 +72,8 @@ def test_a_wrong_call_says_what_the_page_says(op, case, executor, constants):
 @pytest.mark.parametrize("op", registered_ops(), ids=lambda op: op.name)
 def test_every_op_that_computes_has_a_case(op):
     needs_none = {"Placeholder", "Variable", "TemporaryVariable", "_Send", "_Recv"}
-    # What works on state behind handles has tests of its own.
-    handles = op.by_handle or any(a.fixed in (tf.resource, tf.variant) for a in op.inputs + op.outputs)
+    # Files, control flow, and what works on state behind handles have tests of their own.
+    elsewhere = {"ControlTrigger", "Enter", "Exit", "LoopCond", "Merge", "NextIteration", "Switch"}
+    elsewhere |= {"MergeV2Checkpoints", "Restore", "RestoreSlice", "RestoreV2", "Save", "SaveSlices", "SaveV2"}
+    handles = op.name in elsewhere or op.by_handle or any(a.fixed in (tf.resource, tf.variant) for a in op.inputs + op.outputs)
     assert op.cases or op.accuracy == "random" or op.family in needs_none or handles

@@ -108,7 +108,7 @@ def test_a_loop_in_a_branch_that_is_not_taken_is_dead(session):  # [W41]
 
 def test_a_loop_s_error_names_its_node(session):
     (y,) = loop(lambda i, n: i < n, lambda i, n: (i / (i - i),), tf.constant(1), constants=(tf.constant(3),))
-    with pytest.raises(tf.errors.InvalidArgumentError, match="(?i)integer division by zero"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Integer division by zero"):
         session.run(y)
     (y,) = loop(lambda i: i < 3, lambda i: (i + i,), tf.constant(1))  # the constant 3 is outside the frame
     with pytest.raises(tf.errors.InvalidArgumentError, match="different frames"):

@@ -26,6 +26,7 @@ from refflow.ops import (
     resource_variable,
     save_restore,
     softmax,
+    special,
     string_format,
     string_hash,
     string_split,

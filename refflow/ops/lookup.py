@@ -273,7 +273,7 @@ _LINE_NUMBER, _WHOLE_LINE = -1, -2
 
 
 def from_file_kernel(table_handle, filename, key_index, value_index, vocab_size, delimiter, offset):
-    """A line is an entry: its number, all of it, or one of its columns, as key and as value."""
+    """A line is an entry: its number (from `offset` on), all of it, or one of its columns, as key and as value."""
     table = state_of(table_handle)
     path = filename.item().decode()
     if not path:
@@ -286,9 +286,11 @@ def from_file_kernel(table_handle, filename, key_index, value_index, vocab_size,
             raise ValueError(
                 f"{what} index for line number requires table {word} dtype of int64, got {dtype.name}"
             )
-    lines = _lines(path, vocab_size, offset)
+    lines = _lines(path, vocab_size)
     columns = [
-        [_field(line, i, index, dtype, delimiter.encode(), path) for i, line in enumerate(lines)]
+        list(range(offset, offset + len(lines)))
+        if index == _LINE_NUMBER
+        else [_field(line, i, index, dtype, delimiter.encode(), path) for i, line in enumerate(lines)]
         for index, dtype in ((key_index, table.key_dtype), (value_index, table.value_dtype))
     ]
     keys, values = (
@@ -299,16 +301,15 @@ def from_file_kernel(table_handle, filename, key_index, value_index, vocab_size,
     return []
 
 
-def _lines(path: str, limit: int, offset: int) -> list[bytes]:
+def _lines(path: str, limit: int) -> list[bytes]:
     try:
         with open(path, "rb") as file:
-            file.seek(offset)
-            lines = []
+            lines, place = [], 0
             for line in islice(file, limit if limit >= 0 else None):
-                offset += len(line)
+                place += len(line)
                 lines.append(line.rstrip(b"\n").rstrip(b"\r"))
                 if not lines[-1]:
-                    raise ValueError(f"Invalid content in {path}: empty line found at position {offset}.")
+                    raise ValueError(f"Invalid content in {path}: empty line found at position {place}.")
     except FileNotFoundError:
         raise errors.NotFoundError(None, None, f"{path}; No such file or directory") from None
     if not lines:
@@ -319,8 +320,6 @@ def _lines(path: str, limit: int, offset: int) -> list[bytes]:
 
 
 def _field(line: bytes, i: int, index: int, dtype: DType, delimiter: bytes, path: str) -> Any:
-    if index == _LINE_NUMBER:
-        return i
     if index != _WHOLE_LINE:
         columns = line.split(delimiter)
         if len(columns) <= index:

@@ -222,9 +222,9 @@ class DenseHashTable(MutableHashTable):
         with self.lock:
             wanted = self._allowed(keys)
             shape = self.check_default(keys, default)
-            defaults = self._rows(np.broadcast_to(default, shape).reshape(len(wanted), *self.value_shape))
+            other = (self._rows(default) or [None])[0]  # of a default for each key, the first
             places = [self.entries.get(key) for key in wanted]
-            found = [other if p is None else self.values[p] for p, other in zip(places, defaults, strict=True)]
+            found = [other if p is None else self.values[p] for p in places]
         return _array(found if not self.value_shape else [v for row in found for v in row], self.value_dtype, shape)
 
     def insert(self, keys: np.ndarray, values: np.ndarray) -> None:

@@ -164,7 +164,8 @@ ZEROS_LIKE = define_op("ZerosLike", "x: T[...S] -> y: T[...S]", T=Attr("type"), 
 
 @ZEROS_LIKE.kernel
 def zeros_like_kernel(x):
-    return np.zeros_like(x)
+    x = np.asarray(x)
+    return np.full(x.shape, b"", object) if x.dtype == object else np.zeros(x.shape, x.dtype)
 
 
 @ZEROS_LIKE.gradient
@@ -184,6 +185,22 @@ def zeros_like(tensor: Any, dtype: Any = None, name: str | None = None) -> Tenso
         from refflow.ops.array import shape
 
         return zeros(shape(tensor), dtype, scope)
+
+
+ONES_LIKE = define_op("OnesLike", "x: T[...S] -> y: T[...S]", T=Attr("type"), source=("W06",))
+
+
+@ONES_LIKE.kernel
+def ones_like_kernel(x):
+    return np.ones(np.shape(x), np.asarray(x).dtype)
+
+
+@ONES_LIKE.gradient
+def _ones_like_gradient(op, dy):
+    return None
+
+
+ONES_LIKE.case("W06", "the shape and type of x, all one", x=[[3, 2]], y=[[1, 1]])
 
 
 def ones_like(tensor: Any, dtype: Any = None, name: str | None = None) -> Tensor:

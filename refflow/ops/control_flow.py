@@ -19,7 +19,6 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.convert import convert_to_tensor
-from refflow.core.dtypes import int32
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext

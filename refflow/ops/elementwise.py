@@ -27,6 +27,8 @@ from refflow.core.dtypes import (
     float64,
     int32,
     int64,
+    string,
+    variant,
 )
 from refflow.core.elementwise import define_elementwise
 from refflow.core.graph import Tensor
@@ -38,7 +40,7 @@ from refflow.ops.logic import GREATER_EQUAL, LESS_EQUAL, SELECT
 
 SMOOTH = (*FLOATS, complex64, complex128)
 
-ADD = define_elementwise("Add", "x + y", T=NUMBERS, commutative=True, source=("S17", "W06"))
+ADD = define_elementwise("Add", "x + y", T=(*NUMBERS, string), commutative=True, source=("S17", "W06"))
 SUB = define_elementwise("Sub", "x - y", T=NUMBERS, source=("W06",))
 MUL = define_elementwise("Mul", "x * y", T=NUMBERS, commutative=True, source=("W06",))
 DIV = define_elementwise("Div", "x / y", T=NUMBERS, source=("W06", "W77", "E25"))
@@ -46,7 +48,7 @@ MAXIMUM = define_elementwise("Maximum", "maximum(x, y)", T=REALS, accuracy="exac
 MINIMUM = define_elementwise("Minimum", "minimum(x, y)", T=REALS, accuracy="exact", source=("W06",))
 NEG = define_elementwise("Neg", "-x", T=NUMBERS, accuracy="exact", source=("W06",))
 ABS = define_elementwise("Abs", "abs(x)", T=REALS, accuracy="exact", source=("W06", "S47"))
-SIGN = define_elementwise("Sign", "sign(x)", T=REALS, accuracy="exact")
+SIGN = define_elementwise("Sign", "sign(x)", T=NUMBERS, accuracy="exact")
 FLOOR = define_elementwise("Floor", "floor(x)", T=FLOATS, accuracy="exact")
 CEIL = define_elementwise("Ceil", "ceil(x)", T=FLOATS, accuracy="exact")
 MOD = define_elementwise("Mod", "fmod(x, y)", T=(int32, int64, float32, float64), accuracy="exact", source=("W77",))
@@ -208,7 +210,7 @@ def _relu_grad_gradient(op, dy):
 
 # -- sums of many, and casts -------------------------------------------------------------------------
 
-ADD_N = define_op("AddN", "inputs: N * T[...S] -> sum: T[...S]", N=1, T=NUMBERS,
+ADD_N = define_op("AddN", "inputs: N * T[...S] -> sum: T[...S]", N=1, T=(*NUMBERS, variant),
                   commutative=True, accuracy="dot", source=("W32",))  # fmt: skip
 
 
@@ -251,7 +253,8 @@ def cast_kernel(x, DstT, Truncate=True):
     x, target = widened(x), np.dtype(DstT.as_numpy_dtype)
     if DstT.name == "bfloat16":  # [W52, E14]
         single = (x.real if np.iscomplexobj(x) else x).astype(np.float32)
-        return np.asarray((single.view(np.uint32) >> 16).astype(np.uint16)).view(target) if Truncate else rounded(single)
+        cut = np.asarray((single.view(np.uint32) >> 16).astype(np.uint16)).view(target)
+        return cut if Truncate else rounded(single)
     if np.iscomplexobj(x) and target.kind != "c":
         x = x.real
     with np.errstate(invalid="ignore", over="ignore"):

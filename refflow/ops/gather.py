@@ -13,7 +13,7 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.convert import convert_to_tensor, register_tensor_conversion_function
-from refflow.core.dtypes import INDICES, NUMBERS, DType
+from refflow.core.dtypes import INDICES, NUMBERS, DType, int32
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.indexed_slices import IndexedSlices
@@ -158,18 +158,24 @@ def scatter_sub(ref: Any, indices: Any, updates: Any, use_locking: bool = False,
 # -- from slices to a dense tensor ---------------------------------------------------------------------
 
 UNSORTED_SEGMENT_SUM = define_op(
-    "UnsortedSegmentSum", "data: T, segment_ids: Tindices, num_segments: int32[] -> output: T", T=NUMBERS,
-    Tindices=INDICES, accuracy="dot", source=("W32",),
+    "UnsortedSegmentSum", "data: T, segment_ids: Tindices, num_segments: Tnumsegments[] -> output: T", T=NUMBERS,
+    Tindices=INDICES, Tnumsegments=Attr("type", default=int32, allowed=INDICES), accuracy="dot", source=("W32",),
 )  # fmt: skip
 
 
 @UNSORTED_SEGMENT_SUM.kernel
 def unsorted_segment_sum_kernel(data, segment_ids, num_segments):
     """output[s] = the sum of the rows whose id is s."""
-    check_rows(segment_ids, int(num_segments), "segment_ids")
+    count = int(num_segments)
+    if count < 0:
+        raise ValueError(f"Input num_segments == {count} must not be negative.")
+    check_rows(np.maximum(segment_ids, 0) if count else segment_ids, count, "segment_ids")
     rows = data.shape[segment_ids.ndim :]
-    total = np.zeros((int(num_segments), *rows), data.dtype)
-    np.add.at(total, segment_ids.reshape(-1), data.reshape(-1, *rows))
+    ids, data = segment_ids.reshape(-1), data.reshape(segment_ids.size, *rows)
+    if np.any(ids < 0):  # a negative id drops its row
+        ids, data = ids[ids >= 0], data[ids >= 0]
+    total = np.zeros((count, *rows), data.dtype)
+    np.add.at(total, ids, data)
     return total
 
 
@@ -188,7 +194,9 @@ def _unsorted_segment_sum_shape(context: ShapeContext) -> shapes.Shape:
 @UNSORTED_SEGMENT_SUM.gradient
 def _unsorted_segment_sum_gradient(op, dy):
     """Each row gets the gradient of its segment."""
-    return gather(dy, op.inputs[1]), None, None
+    from refflow.ops.segments import gathered
+
+    return gathered(dy, op.inputs[1])[0], None, None
 
 
 UNSORTED_SEGMENT_SUM.case("W32", "rows with one id are added", Tindices="int32", data=[[1, 2], [3, 4], [5, 6]],

@@ -5,23 +5,29 @@ Next: ops/elementwise.py.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
+from refflow.core import shapes
 from refflow.core.convert import op_scope
 from refflow.core.dtypes import ALL, REALS
 from refflow.core.elementwise import define_elementwise
+from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_rules import ShapeContext
 from refflow.ops.constant import ZEROS_LIKE
 
-_WITH_EQUALITY = tuple(t for t in ALL if t.kind in "fiucbs")
+_WITH_EQUALITY = tuple(t for t in ALL if t.kind in "fiucbsq")
 
 
-def _comparison(name: str, text: str, types: Any = REALS, *source: str, commutative: bool = False) -> OpDef:
+def _comparison(
+    name: str, text: str, types: Any = REALS, *source: str, commutative: bool = False, **attrs: Any
+) -> OpDef:
     op_def = define_elementwise(
-        name, text, T=types, result="bool", accuracy="exact", source=source, commutative=commutative
+        name, text, T=types, result="bool", accuracy="exact", source=source, commutative=commutative, **attrs
     )
     op_def.no_gradient()
     return op_def
@@ -31,8 +37,8 @@ LESS = _comparison("Less", "x < y", REALS, "W06")
 LESS_EQUAL = _comparison("LessEqual", "x <= y")
 GREATER = _comparison("Greater", "x > y", REALS, "W06")
 GREATER_EQUAL = _comparison("GreaterEqual", "x >= y")
-EQUAL = _comparison("Equal", "x == y", _WITH_EQUALITY, "W06", commutative=True)
-NOT_EQUAL = _comparison("NotEqual", "x != y", _WITH_EQUALITY, commutative=True)
+EQUAL = _comparison("Equal", "x == y", _WITH_EQUALITY, "W06", commutative=True, incompatible_shape_error=True)
+NOT_EQUAL = _comparison("NotEqual", "x != y", _WITH_EQUALITY, commutative=True, incompatible_shape_error=True)
 
 _LOGIC: dict[str, Any] = {"operand": "bool", "result": "bool", "accuracy": "exact"}
 LOGICAL_AND = define_elementwise("LogicalAnd", "logical_and(x, y)", commutative=True, **_LOGIC)
@@ -48,13 +54,56 @@ def logical_xor(x: Any, y: Any, name: str = "LogicalXor") -> Tensor:
         return LOGICAL_AND(LOGICAL_OR(x, y), LOGICAL_NOT(LOGICAL_AND(x, y)), name=scope)
 
 
-SELECT = define_op("Select", "condition: bool[...S], t: T[...S], e: T[...S] -> output: T[...S]",
+SELECT = define_op("Select", "condition: bool, t: T[...S], e: T[...S] -> output: T[...S]",
                    T=tuple(ALL), source=("W06",))  # fmt: skip
+SELECT_V2 = define_op("SelectV2", "condition: bool, t: T, e: T -> output: T", T=tuple(ALL), source=("W06",))
 
 
 @SELECT.kernel
 def select_kernel(condition, t, e):
+    """t where the condition holds, else e; a vector of conditions chooses whole rows."""
+    condition = np.asarray(condition)
+    if 0 < condition.ndim < np.ndim(t):
+        condition = condition.reshape(condition.shape + (1,) * (np.ndim(t) - condition.ndim))
     return np.where(condition, t, e)
+
+
+@SELECT.shape
+def _select_shape(context: ShapeContext) -> shapes.Shape:
+    """The condition has the shape of t and e, or is a scalar, or has one element for each row."""
+    context.match("t", "...S")
+    context.match("e", "...S")
+    whole, condition = context.shape("...S"), context.dims("condition")
+    if whole is not None and condition:
+        row_wise = len(condition) == 1 and len(whole) > 1
+        if not shapes.compatible(condition, whole[:1] if row_wise else whole):
+            raise ShapeError(
+                f"condition has shape {shapes.text(condition)}, but t and e have {shapes.text(whole)}: it must have "
+                "that shape, be a scalar, or have one element for each row"
+            )
+    return whole
+
+
+@SELECT_V2.kernel
+def select_v2_kernel(condition, t, e):
+    return np.where(condition, t, e)
+
+
+@SELECT_V2.shape
+def _select_v2_shape(context: ShapeContext) -> shapes.Shape:
+    return reduce(shapes.broadcast, context.inputs)
+
+
+@SELECT_V2.gradient
+def _select_v2_gradient(op, dz):
+    """Each element's gradient goes to the side it came from, summed over what was stretched."""
+    from refflow.ops.broadcast import unbroadcast
+
+    condition, t, e = op.inputs
+    zero = ZEROS_LIKE(dz)
+    to_t = unbroadcast([t, dz], lambda: SELECT_V2(condition, dz, zero), lambda: dz)[0]
+    to_e = unbroadcast([e, dz], lambda: SELECT_V2(condition, zero, dz), lambda: dz)[0]
+    return None, to_t, to_e
 
 
 @SELECT.gradient
@@ -74,4 +123,10 @@ NOT_EQUAL.case("W06", "NaN differs from itself", x=[np.nan, 1.0], y=[np.nan, 1.0
 LOGICAL_AND.case("W06", "both", x=[True, True, False], y=[True, False, False], z=[True, False, False])
 LOGICAL_OR.case("W06", "either", x=[True, True, False], y=[True, False, False], z=[True, True, False])
 LOGICAL_NOT.case("W06", "the opposite", x=[True, False], y=[False, True])
+SELECT.case("W06", "a vector chooses rows", condition=[True, False], t=[[1, 2], [3, 4]], e=[[5, 6], [7, 8]],
+            output=[[1, 2], [7, 8]])  # fmt: skip
+SELECT.case("W06", "a scalar chooses all", condition=True, t=[1, 2], e=[3, 4], output=[1, 2])
+SELECT.case("W06", "conditions fit", condition=[True], t=[1, 2], e=[3, 4], error="condition has shape [1]")
+SELECT_V2.case("W06", "everything stretches", condition=[True, False], t=[[1.0], [2.0]], e=5.0, T="float32",
+               output=[[1, 5], [2, 5]])  # fmt: skip
 SELECT.case("W06", "t where the condition holds, else e", condition=[True, False], t=[1, 2], e=[3, 4], output=[1, 4])

@@ -127,7 +127,7 @@ def Print(
     input_: Any, data: Any, message: str | None = None, first_n: int | None = None, summarize: int | None = None,
     name: str | None = None,
 ) -> Tensor:  # fmt: skip
-    """`input_` again; each run writes `message` and the first `summarize` elements of each of `data`, `first_n` times."""
+    """`input_` again; each of the first `first_n` runs writes `message` and the first elements of each of `data`."""
     return PRINT(input_, list(data), message=message, first_n=first_n, summarize=summarize, name=name)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import float32, float64, int32, int64
+from refflow.core.dtypes import REALS, int32
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
@@ -20,7 +20,7 @@ from refflow.core.signature import Attr
 RANGE = define_op(
     "Range",
     "start: Tidx[], limit: Tidx[], delta: Tidx[] -> output: Tidx",
-    Tidx=Attr("type", default=int32, allowed=(int32, int64, float32, float64)),
+    Tidx=Attr("type", default=int32, allowed=REALS),
     source=("S19",),
 )
 RANGE.no_gradient()

@@ -21,7 +21,7 @@ import numpy as np
 from refflow.core import shapes
 from refflow.core.constants import constant_value
 from refflow.core.convert import convert_to_tensor
-from refflow.core.dtypes import INDICES, NUMBERS, REALS, int32, int64
+from refflow.core.dtypes import INDICES, NUMBERS, REALS, bool_, int16, int32, int64, uint16
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef, define_op
@@ -224,16 +224,65 @@ def reduce_prod(
     return _reduce(PROD, input_tensor, reduction_indices, keep_dims, name)
 
 
-ARG_MAX = define_op("ArgMax", "input: T, dimension: int32[] -> output: int64", T=REALS, source=("S57",))
+LOGICAL = {"All": np.all, "Any": np.any}
+
+
+def _logical(name: str, function: Callable[..., Any]) -> OpDef:
+    op_def = define_op(name, "input: bool, reduction_indices: Tidx -> output: bool", keep_dims=False,
+                       Tidx=Attr("type", default=int32, allowed=INDICES), source=("W06",))  # fmt: skip
+
+    def kernel(input, reduction_indices, keep_dims=False):
+        return np.asarray(function(input, axis=_axes(reduction_indices, input.ndim), keepdims=keep_dims))
+
+    op_def.kernel(kernel)
+    op_def.shape(_reduced_shape)
+    op_def.no_gradient_registered()
+    return op_def
+
+
+ALL_OF, ANY_OF = (_logical(name, function) for name, function in LOGICAL.items())
+
+
+def euclidean_norm_kernel(input, reduction_indices, keep_dims=False):
+    wide = _wide(input)
+    squares = np.sum((wide * np.conj(wide)).real if wide.dtype.kind == "c" else wide * wide,
+                     axis=_axes(reduction_indices, input.ndim), keepdims=keep_dims)  # fmt: skip
+    return np.asarray(np.sqrt(squares)).astype(input.dtype)
+
+
+EUCLIDEAN_NORM = _reduction("EuclideanNorm", euclidean_norm_kernel, accuracy="dot", source=("W06",))
+
+
+@EUCLIDEAN_NORM.gradient
+def _euclidean_norm_gradient(op, dy):
+    """dx = dy * x / y, spread."""
+    new_shape, _ = _spread_shapes(op)
+    return op.inputs[0] * (reshape(dy, new_shape) / reshape(op.outputs[0], new_shape)), None
+
+
+_PLACES: dict[str, Any] = {
+    "T": (*REALS, bool_), "Tidx": Attr("type", default=int32, allowed=(int16, *INDICES)),
+    "output_type": Attr("type", default=int64, allowed=(int16, uint16, *INDICES)),
+}  # fmt: skip
+ARG_MAX = define_op("ArgMax", "input: T, dimension: Tidx[] -> output: output_type", source=("S57",), **_PLACES)
+ARG_MIN = define_op("ArgMin", "input: T, dimension: Tidx[] -> output: output_type", source=("W06",), **_PLACES)
 ARG_MAX.no_gradient()
+ARG_MIN.no_gradient()
 
 
 @ARG_MAX.kernel
-def arg_max_kernel(input, dimension):
+def arg_max_kernel(input, dimension, output_type=int64):
     """The first place of the largest value along one axis; the first NaN where there is one."""
-    return np.argmax(input, axis=int(dimension)).astype(np.int64)
+    return np.asarray(np.argmax(input, axis=int(dimension))).astype(output_type.as_numpy_dtype)
 
 
+@ARG_MIN.kernel
+def arg_min_kernel(input, dimension, output_type=int64):
+    """The first place of the smallest value along one axis; the first NaN where there is one."""
+    return np.asarray(np.argmin(input, axis=int(dimension))).astype(output_type.as_numpy_dtype)
+
+
+@ARG_MIN.shape
 @ARG_MAX.shape
 def _arg_max_shape(context: ShapeContext) -> shapes.Shape:
     context.match("dimension")
@@ -242,8 +291,15 @@ def _arg_max_shape(context: ShapeContext) -> shapes.Shape:
         return None if dims is None else (None,) * (len(dims) - 1)
     (axis[0],) = axes_of(axis, len(dims), "dimension")
     if dims[axis[0]] == 0:
-        raise ShapeError(f"input has no elements along dimension {axis[0]}, so none of them is the largest")
+        raise ShapeError(
+            f"Reduction axis {axis[0]} is empty in shape {shapes.text(dims)}: none of no elements is the largest"
+        )
     return dims[: axis[0]] + dims[axis[0] + 1 :]
+
+
+def argmin(input: Any, dimension: Any, name: str | None = None) -> Tensor:
+    """int64 places of the smallest values along `dimension`; the first of several."""
+    return ARG_MIN(input, dimension, name=name)
 
 
 def argmax(input: Any, dimension: Any, name: str | None = None) -> Tensor:
@@ -251,6 +307,24 @@ def argmax(input: Any, dimension: Any, name: str | None = None) -> Tensor:
     return ARG_MAX(input, dimension, name=name)
 
 
+def reduce_all(
+    input_tensor: Any, reduction_indices: Any = None, keep_dims: bool = False, name: str | None = None
+) -> Tensor:
+    """True where every bool along `reduction_indices` is; true for nothing."""
+    return _reduce(ALL_OF, input_tensor, reduction_indices, keep_dims, name)
+
+
+def reduce_any(
+    input_tensor: Any, reduction_indices: Any = None, keep_dims: bool = False, name: str | None = None
+) -> Tensor:
+    """True where some bool along `reduction_indices` is; false for nothing."""
+    return _reduce(ANY_OF, input_tensor, reduction_indices, keep_dims, name)
+
+
+ALL_OF.case("W06", "every one", input=[[True, True], [True, False]], reduction_indices=[1], output=[True, False])
+ANY_OF.case("W06", "some one", input=[[False, False], [True, False]], reduction_indices=[1], output=[False, True])
+EUCLIDEAN_NORM.case("W06", "Pythagoras", input=[[3.0, 4.0], [6.0, 8.0]], reduction_indices=[1], output=[5, 10])
+ARG_MIN.case("W06", "the first of equals", input=[[1, 1, 3], [9, 0, 9]], dimension=1, output=[0, 1])
 SUM.case("S17", "over the rows", input=[[1, 2], [3, 4]], reduction_indices=[0], output=[4, 6])
 SUM.case("S17", "an axis counted from the end", input=[[1, 2], [3, 4]], reduction_indices=[-1], output=[3, 7])
 SUM.case("S17", "reduced axes stay with size 1", input=[[1, 2], [3, 4]], reduction_indices=[1], keep_dims=True,

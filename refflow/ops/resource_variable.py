@@ -230,8 +230,8 @@ def define_resource_scatter(name: str, base: OpDef) -> OpDef:
                 wanted = (*indices.shape, *value.shape[1:])
                 if updates.shape != wanted:
                     raise ShapeError(
-                        f"updates has shape {shapes.text(updates.shape)}, but indices {shapes.text(indices.shape)} into a "
-                        f"variable {shapes.text(value.shape)} need {shapes.text(wanted)}"
+                        f"updates has shape {shapes.text(updates.shape)}, but indices {shapes.text(indices.shape)} "
+                        f"into a variable {shapes.text(value.shape)} need {shapes.text(wanted)}"
                     )
             elif infer is not None:
                 updates = np.broadcast_to(updates, (*indices.shape, *value.shape[1:]))

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
+from refflow.core.dtypes import DType, as_dtype
 from refflow.core.errors import InvalidArgumentError, ShapeError
 from refflow.core.opdef import define_op
-from refflow.core.dtypes import DType, as_dtype
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.files.bundle import Bundle, Tensor, bundle_exists, merge_bundles, write_bundle

@@ -1,0 +1,113 @@
+"""Record files: byte strings one after the other, each with its length and two sums [W44].
+
+    length     8 bytes, little end first
+    sum        4 bytes, masked CRC32C of the length
+    data       `length` bytes
+    sum        4 bytes, masked CRC32C of the data
+
+A file may be compressed as a whole: "GZIP" or "ZLIB".
+
+Next: ops/io_functions.py.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from refflow.core.errors import DataLossError, FailedPreconditionError, InvalidArgumentError, NotFoundError
+from refflow.files.crc32c import crc32c, masked
+
+HEADER, FOOTER = 12, 4  # bytes around each record's data
+
+
+def read_file(path: str) -> bytes:
+    """A whole file; errors in TensorFlow's classes."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise NotFoundError(None, None, f"{path}; No such file or directory") from None
+    except IsADirectoryError:
+        raise FailedPreconditionError(None, None, f"{path}; Is a directory") from None
+    except OSError as error:
+        raise InvalidArgumentError(None, None, f"{path}; {error.strerror}") from None
+
+
+def unpacked(data: bytes, compression: str) -> bytes:
+    """The bytes of a file that is compressed as a whole; other names than ZLIB and GZIP mean that it is not."""
+    try:
+        if compression == "GZIP":
+            return gzip.decompress(data)
+        return zlib.decompress(data) if compression == "ZLIB" else data
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataLossError(None, None, f"inflate() failed: {error}") from None
+
+
+def records(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """(offset, data) of each record; DataLossError where a sum does not fit or a record is cut off.
+
+    >>> list(records(framed(b"one") + framed(b"")))
+    [(0, b'one'), (19, b'')]
+    """
+    at = 0
+    while len(data) - at >= HEADER:  # fewer bytes than a header are no record
+        if masked(crc32c(data[at : at + 8])) != int.from_bytes(data[at + 8 : at + HEADER], "little"):
+            hint = " (Is this even a TFRecord file?)" if at == 0 else ""
+            raise DataLossError(None, None, f"corrupted record at {at}{hint}")
+        start = at + HEADER
+        end = start + int.from_bytes(data[at : at + 8], "little")
+        if end + FOOTER > len(data):
+            raise DataLossError(None, None, f"truncated record at {at}' failed with Read less bytes than requested")
+        record = data[start:end]
+        if masked(crc32c(record)) != int.from_bytes(data[end : end + FOOTER], "little"):
+            raise DataLossError(None, None, f"corrupted record at {start}")
+        yield at, record
+        at = end + FOOTER
+
+
+def framed(record: bytes) -> bytes:
+    """One record as it stands in a file."""
+    length = len(record).to_bytes(8, "little")
+    return b"".join([
+        length, masked(crc32c(length)).to_bytes(4, "little"), record, masked(crc32c(record)).to_bytes(4, "little")
+    ])  # fmt: skip
+
+
+def tf_record_iterator(path: str) -> Iterator[bytes]:
+    """The records of a file, one after the other."""
+    for _, record in records(read_file(path)):
+        yield record
+
+
+class TFRecordWriter:
+    """Writes records to a new file.
+
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "records")
+    >>> with TFRecordWriter(path) as writer:
+    ...     writer.write(b"one")
+    >>> list(tf_record_iterator(path))
+    [b'one']
+    """
+
+    def __init__(self, path: str):
+        try:
+            self._file = open(path, "wb")  # noqa: SIM115  (close() is the caller's)
+        except OSError as error:
+            raise NotFoundError(None, None, f"{path}; {error.strerror}") from None
+
+    def write(self, record: bytes) -> None:
+        """Appends one record."""
+        self._file.write(framed(record))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> TFRecordWriter:
+        return self
+
+    def __exit__(self, *unused: Any) -> None:
+        self.close()

@@ -1,0 +1,183 @@
+"""What a reader remembers: the file it is in, how far it has come, and what it has counted [W44].
+
+    read(queue):   no file open        ask the queue for the next name
+                   a record            count it and give it out
+                   the file's end      count the file and go on
+
+A reader whose records are whole files is done with a file as soon as it gives it out.
+
+Next: ops/readers.py.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from refflow.core.errors import InvalidArgumentError, OutOfRangeError, UnimplementedError
+from refflow.files import records, wire
+
+Record = tuple[bytes, bytes]  # key, value
+
+
+class ReaderState:
+    """One reader. Kinds say what the records of a piece of work are."""
+
+    kind = "Reader"
+    one_record = False  # a piece of work is one record
+    serializable = False
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """As it was in the beginning."""
+        self.work = b""
+        self.started = self.finished = self.produced = 0
+        self._open: Iterator[Record] | None = None
+
+    def records(self, work: bytes) -> Iterator[Record]:
+        """The records of one piece of work."""
+        raise NotImplementedError
+
+    def read(self, queue: Any) -> Record:
+        """The next record; the queue's OutOfRangeError when there are no more files."""
+        with self.lock:
+            while True:
+                found = self._next(queue)
+                if found is not None:
+                    return found
+
+    def read_up_to(self, queue: Any, count: int) -> list[Record]:
+        """At least one record and at most `count`, all from one file."""
+        found: list[Record] = []
+        with self.lock:
+            while count > 0 and not found:
+                while len(found) < count:
+                    record = self._next(queue)
+                    if record is None:
+                        break
+                    found.append(record)
+                    if self._open is None:
+                        break
+        return found
+
+    def _next(self, queue: Any) -> Record | None:
+        """One record, or None at a file's end."""
+        if self._open is None:
+            self.work = _name(queue)
+            self.started += 1
+            self._open = self.records(self.work)
+        try:
+            record = next(self._open, None)
+        except BaseException:
+            self._close()
+            raise
+        if record is None or self.one_record:
+            self._close()
+        if record is not None:
+            self.produced += 1
+        return record
+
+    def _close(self) -> None:
+        self.finished, self._open = self.started, None
+
+    def serialize(self) -> bytes:
+        if not self.serializable:
+            raise UnimplementedError(None, None, "Reader SerializeState")
+        counts = (self.started, self.finished, self.produced)
+        return b"".join(wire.number(i + 1, n) for i, n in enumerate(counts)) + wire.block(
+            4, self.work if self._open else b""
+        )
+
+    def restore(self, state: bytes) -> None:
+        if not self.serializable:
+            raise UnimplementedError(None, None, "Reader RestoreState")
+        try:
+            pairs = list(wire.fields(state))
+        except ValueError:
+            pairs = [(0, 0)]
+        if any(field < 1 for field, _ in pairs):
+            shown = state.decode("utf-8", "backslashreplace")
+            raise InvalidArgumentError(None, None, f"Could not parse state for {self.kind} '{self.kind}': {shown}")
+        found = dict(pairs)
+        self.reset()
+        self.started, self.finished, self.produced = (wire.signed(found.get(i, 0)) for i in (1, 2, 3))
+
+
+def _name(queue: Any) -> bytes:
+    value = queue.dequeue()[0]
+    return value if isinstance(value, bytes) else value.item()
+
+
+class IdentityReaderState(ReaderState):
+    kind, one_record, serializable = "IdentityReader", True, True
+
+    def records(self, work: bytes) -> Iterator[Record]:
+        yield work, work
+
+
+class WholeFileReaderState(ReaderState):
+    kind, one_record, serializable = "WholeFileReader", True, True
+
+    def records(self, work: bytes) -> Iterator[Record]:
+        yield work, records.read_file(work.decode())
+
+
+class TextLineReaderState(ReaderState):
+    """Lines without their ends, and without carriage returns; keys count lines from 1, the skipped ones too."""
+
+    kind = "TextLineReader"
+
+    def __init__(self, skip_header_lines: int):
+        self.skip = skip_header_lines
+        super().__init__()
+
+    def records(self, work: bytes) -> Iterator[Record]:
+        lines = records.read_file(work.decode()).split(b"\n")
+        if not lines[-1]:  # what follows the last line end is no line
+            lines.pop()
+        for i, line in enumerate(lines[self.skip :], self.skip + 1):
+            yield b"%s:%d" % (work, i), line.replace(b"\r", b"")
+
+
+class FixedLengthRecordReaderState(ReaderState):
+    """`record_bytes` at every hop between a header and a footer; what is left at the end is dropped."""
+
+    kind = "FixedLengthRecordReader"
+
+    def __init__(self, header_bytes: int, record_bytes: int, footer_bytes: int, hop_bytes: int = 0, encoding: str = ""):
+        for name, size in (("header_bytes", header_bytes), ("footer_bytes", footer_bytes), ("hop_bytes", hop_bytes)):
+            if size < 0:
+                raise InvalidArgumentError(None, None, f"{name} must be >= 0 not {size}")
+        if record_bytes < 0:
+            raise InvalidArgumentError(None, None, f"record_bytes must be >= 0 not {record_bytes}")
+        self.header, self.size, self.footer = header_bytes, record_bytes, footer_bytes
+        self.hop, self.encoding = hop_bytes or record_bytes, encoding
+        super().__init__()
+
+    def records(self, work: bytes) -> Iterator[Record]:
+        data = records.unpacked(records.read_file(work.decode()), self.encoding)
+        if self.header > len(data):
+            raise OutOfRangeError(None, None, "reached end of file")
+        at, i = self.header, 0
+        while at + self.size <= len(data) - self.footer:
+            yield b"%s:%d" % (work, i), data[at : at + self.size]
+            at, i = at + self.hop, i + 1
+
+
+class TFRecordReaderState(ReaderState):
+    """Records of files/records.py; keys are where they begin."""
+
+    kind = "TFRecordReader"
+
+    def __init__(self, compression_type: str = ""):
+        self.compression = compression_type
+        super().__init__()
+
+    def records(self, work: bytes) -> Iterator[Record]:
+        data = records.unpacked(records.read_file(work.decode()), self.compression)
+        for offset, record in records.records(data):
+            yield b"%s:%d" % (work, offset), record

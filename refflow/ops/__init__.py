@@ -18,6 +18,7 @@ from refflow.ops import (
     gather,
     io_functions,
     joining,
+    joining_today,
     logic,
     lookup,
     matmul,
@@ -42,5 +43,6 @@ from refflow.ops import (
     string_split,
     strings,
     training,
+    unicode,
     variable,
 )

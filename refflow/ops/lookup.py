@@ -6,7 +6,7 @@
 
 The first release's handle is a reference to a string, that of later releases (names that end in V2) a resource.
 
-Next: ops/readers.py.
+Next: ops/io_functions.py.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 
 Without a batch the first axis goes. ParseSingleSequenceExample is the first release's op for one record.
 
-Next: ops/lookup.py.
+Next: ops/lookup_tables.py.
 """
 
 from __future__ import annotations

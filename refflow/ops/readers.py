@@ -6,7 +6,7 @@
 
 The first release's handle is a reference to a string, that of later releases (names that end in V2) a resource.
 
-Next: ops/regex.py.
+Next: ops/save_restore.py.
 """
 
 from __future__ import annotations

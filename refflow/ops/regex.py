@@ -8,7 +8,7 @@ The two languages share most of their words. What differs is translated, one con
 
 Text is UTF-8. A byte that belongs to no character is carried as a lone surrogate, which no pattern but \\C matches.
 
-Next: ops/unicode.py.
+Next: ops/unicode_scripts.py.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.strings import each
+from refflow.ops.unicode_scripts import script_ranges
 
 _STRAY = r"\udc80-\udcff"  # bytes that are not UTF-8
 _CLASSES = {"d": "0-9", "w": "0-9A-Za-z_", "s": r"\t\n\f\r "}
@@ -286,8 +287,6 @@ def _property(name: str) -> str | None:
         return r"\U00000000-\U0000d7ff\U0000e000-\U0010ffff"
     if name in "CLMNPSZ" or (len(name) == 2 and name[0] in "CLMNPSZ" and name[1].islower()):
         return _ranges(category=name) or None
-    from refflow.ops.unicode_scripts import script_ranges
-
     found = script_ranges(name)
     return None if found is None else "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in found)
 

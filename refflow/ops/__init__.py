@@ -25,6 +25,7 @@ from refflow.ops import (
     messages,
     nd,
     operators,
+    padding,
     parsing,
     parsing_sequence,
     random,
@@ -32,6 +33,7 @@ from refflow.ops import (
     reductions,
     regex,
     resource_variable,
+    reverse,
     save_restore,
     segments,
     softmax,
@@ -44,5 +46,6 @@ from refflow.ops import (
     strings,
     training,
     unicode,
+    unique,
     variable,
 )

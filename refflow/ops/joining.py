@@ -21,14 +21,17 @@ from refflow.ops.array import ANY, INDEX, identity, rank, reshape, shape, size
 
 SLICE = define_op("Slice", "input: T, begin: Index[R], size: Index[R] -> output: T", T=ANY,
                   Index=Attr("type", allowed=INDICES), source=("W06",))  # fmt: skip
-PAD = define_op("Pad", "input: T, paddings: int32[R, 2] -> output: T", T=ANY, source=("W06",))
+PAD = define_op("Pad", "input: T, paddings: Tpaddings[R, 2] -> output: T", T=ANY, Tpaddings=INDEX, source=("W06",))
 CONCAT = define_op("Concat", "concat_dim: int32[], values: N * T -> output: T", N=Attr("int", minimum=1), T=ANY,
                    source=("W06", "W32", "E22"))  # fmt: skip
 SPLIT = define_op("Split", "split_dim: int32[], value: T -> output: num_split * T", num_split=Attr("int", minimum=1),
                   T=ANY, source=("W06", "W31", "E22"))  # fmt: skip
-PACK = define_op("Pack", "values: N * T[...S] -> output: T", N=Attr("int", minimum=1), T=ANY, source=("W06",))
-UNPACK = define_op("Unpack", "value: T -> output: num * T", num=Attr("int", minimum=0), T=ANY, source=("W06",))
+PACK = define_op("Pack", "values: N * T[...S] -> output: T", N=Attr("int", minimum=1), T=ANY, axis=0, source=("W06",))
+UNPACK = define_op("Unpack", "value: T -> output: num * T", num=Attr("int", minimum=0), T=ANY, axis=0,
+                   source=("W06",))  # fmt: skip
 TRANSPOSE = define_op("Transpose", "x: T, perm: Tperm[R] -> y: T", T=ANY, Tperm=INDEX, source=("W06",))
+CONJUGATE_TRANSPOSE = define_op("ConjugateTranspose", "x: T, perm: Tperm[R] -> y: T", T=ANY, Tperm=INDEX,
+                                source=("W06",))  # fmt: skip
 
 
 @SLICE.kernel
@@ -75,11 +78,13 @@ def _to_int32(x: Tensor) -> Tensor:
 
 @PAD.kernel
 def pad_kernel(input, paddings):
-    return np.pad(input, [tuple(int(n) for n in row) for row in paddings])
+    filling = b"" if input.dtype == object else 0
+    return np.pad(input, [tuple(int(n) for n in row) for row in paddings], constant_values=filling)
 
 
 @PAD.shape
-def _pad_shape(context: ShapeContext) -> shapes.Shape:
+def pad_shape(context: ShapeContext) -> shapes.Shape:
+    """The input's sizes with the paddings before and after."""
     dims, paddings = context.dims("input"), context.ints("paddings")
     context.match("paddings", "R" if dims is None else str(len(dims)), "2")
     if dims is None or paddings is None:
@@ -105,13 +110,17 @@ def concat_kernel(concat_dim, values):
 @CONCAT.shape
 def _concat_shape(context: ShapeContext) -> shapes.Shape:
     context.match("concat_dim")
-    axis, parts = context.ints("concat_dim"), context.list_dims("values")
+    return concat_shape(context.list_dims("values"), context.ints("concat_dim"), "concat_dim")
+
+
+def concat_shape(parts: list[shapes.Shape], axis: list[int] | None, name: str) -> shapes.Shape:
+    """The shape of `parts` joined along `axis`, which the input called `name` holds."""
     ranks = {len(p) for p in parts if p is not None}
     if len(ranks) > 1:
         raise ShapeError(f"values have different ranks: {', '.join(shapes.text(p) for p in parts)}")
     if not ranks or axis is None:
         return (None,) * ranks.pop() if ranks else None
-    (at,) = axes_of(axis, ranks.pop(), "concat_dim")
+    (at,) = axes_of(axis, ranks.pop(), name)
     merged: shapes.Shape = None
     total: int | None = 0
     for i, part in enumerate(parts):
@@ -184,8 +193,8 @@ def _split_gradient(op, *dys):
 
 
 @PACK.kernel
-def pack_kernel(values):
-    return np.stack(values)
+def pack_kernel(values, axis=0):
+    return np.stack(values, axis)
 
 
 @PACK.shape
@@ -195,18 +204,24 @@ def _pack_shape(context: ShapeContext) -> shapes.Shape:
         if not shapes.compatible(merged, part):
             raise ShapeError(f"values[{i}] has shape {shapes.text(part)}, but values[0] has {shapes.text(merged)}")
         merged = shapes.merge(merged, part)
-    return None if merged is None else (context.attrs["N"], *merged)
+    if merged is None:
+        return None
+    (at,) = axes_of([context.attrs["axis"]], len(merged) + 1, "axis")
+    return (*merged[:at], context.attrs["N"], *merged[at:])
 
 
 @PACK.gradient
 def _pack_gradient(op, dy):
     """Each value gets its row."""
-    return unpack(dy, op.get_attr("N"))
+    return UNPACK(dy, num=op.get_attr("N"), axis=op.get_attr("axis"))
 
 
 @UNPACK.kernel
-def unpack_kernel(value):
-    return [row.copy() for row in value] if value.ndim > 1 else [np.asarray(row) for row in value]
+def unpack_kernel(value, axis=0):
+    moved = np.moveaxis(value, axis, 0)
+    if moved.ndim > 1:
+        return [np.array(row, copy=True, order="C") for row in moved]
+    return [moved[i : i + 1].reshape(()).copy() for i in range(len(moved))]
 
 
 @UNPACK.shape
@@ -216,22 +231,29 @@ def _unpack_shape(context: ShapeContext) -> list[shapes.Shape]:
         return [None] * count
     if not dims:
         raise ShapeError("value is a scalar: there is no axis to unpack")
-    if dims[0] not in (None, count):
-        raise ShapeError(f"value has {dims[0]} rows, but num = {count}")
-    return [dims[1:]] * count
+    (at,) = axes_of([context.attrs["axis"]], len(dims), "axis")
+    if dims[at] not in (None, count):
+        raise ShapeError(f"value has {dims[at]} rows, but num = {count}")
+    return [(*dims[:at], *dims[at + 1 :])] * count
 
 
 @UNPACK.gradient
 def _unpack_gradient(op, *dys):
     """The rows' gradients, stacked."""
-    return pack(list(dys))
+    return PACK(list(dys), axis=op.get_attr("axis"))
 
 
 @TRANSPOSE.kernel
 def transpose_kernel(x, perm):
-    return np.ascontiguousarray(np.transpose(x, [int(p) for p in perm]))
+    return np.array(np.transpose(x, [int(p) for p in perm]), copy=True, order="C")
 
 
+@CONJUGATE_TRANSPOSE.kernel
+def conjugate_transpose_kernel(x, perm):
+    return np.conj(transpose_kernel(x, perm)) if np.iscomplexobj(x) else transpose_kernel(x, perm)
+
+
+@CONJUGATE_TRANSPOSE.shape
 @TRANSPOSE.shape
 def _transpose_shape(context: ShapeContext) -> shapes.Shape:
     dims, perm = context.dims("x"), context.ints("perm")
@@ -243,15 +265,26 @@ def _transpose_shape(context: ShapeContext) -> shapes.Shape:
     return tuple(dims[p] for p in perm)
 
 
-INVERT_PERMUTATION = define_op("InvertPermutation", "x: int32[N] -> y: int32[N]", source=("W06",))
+INVERT_PERMUTATION = define_op("InvertPermutation", "x: T[N] -> y: T[N]",
+                               T=Attr("type", default=int32, allowed=INDICES), source=("W06",))  # fmt: skip
 INVERT_PERMUTATION.no_gradient()
 
 
 @INVERT_PERMUTATION.kernel
 def invert_permutation_kernel(x):
-    if sorted(x.tolist()) != list(range(len(x))):
-        raise ValueError(f"x = {x.tolist()} is no permutation of 0 to {len(x) - 1}")
-    return np.argsort(x).astype(np.int32)
+    if len(x) and (x.min() < 0 or x.max() >= len(x)):
+        bad = int(x[(x < 0) | (x >= len(x))][0])
+        raise ValueError(f"{bad} is not between 0 and {len(x)}: x = {x.tolist()} is no permutation")
+    if len(np.unique(x)) < len(x):
+        twice = int(np.flatnonzero(np.bincount(x) > 1)[0])
+        raise ValueError(f"{twice} is duplicated in the input: x = {x.tolist()} is no permutation")
+    return np.argsort(x).astype(x.dtype)
+
+
+@CONJUGATE_TRANSPOSE.gradient
+def _conjugate_transpose_gradient(op, dy):
+    """The axes go back to where they came from, mirrored again."""
+    return CONJUGATE_TRANSPOSE(dy, INVERT_PERMUTATION(op.inputs[1])), None
 
 
 @TRANSPOSE.gradient
@@ -275,6 +308,11 @@ PACK.case("W06", "shapes agree", values=[[1, 2], [3]], N=2, error="values[1] has
 UNPACK.case("W06", "one row each", value=[[1, 2], [3, 4]], num=2, output=[[1, 2], [3, 4]])
 TRANSPOSE.case("W06", "rows become columns", x=[[1, 2, 3], [4, 5, 6]], perm=[1, 0], y=[[1, 4], [2, 5], [3, 6]])
 TRANSPOSE.case("W06", "each axis once", x=[[1, 2]], perm=[0, 0], error="perm = [0, 0] does not name each axis once")
+CONJUGATE_TRANSPOSE.case("W06", "rows become columns", x=[[1, 2, 3], [4, 5, 6]], perm=[1, 0],
+                         y=[[1, 4], [2, 5], [3, 6]])  # fmt: skip
+PACK.case("W06", "a new last axis", values=[[1, 2], [3, 4]], N=2, axis=-1, output=[[1, 3], [2, 4]])
+UNPACK.case("W06", "one column each", value=[[1, 2], [3, 4]], num=2, axis=1, output=[[1, 3], [2, 4]])
+INVERT_PERMUTATION.case("W06", "each place once", x=[0, 0], error="0 is duplicated in the input")
 INVERT_PERMUTATION.case("W06", "where each went", x=[2, 0, 1], y=[1, 2, 0])
 
 

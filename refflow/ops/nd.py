@@ -112,9 +112,8 @@ def _check_updates(indices: Any, updates: Any, dims: Any) -> None:
     cut = _slice_dims(dims, indices, "shape")
     if cut is not None and not shapes.compatible(updates, (*cut[0], *cut[1])):
         raise ShapeError(
-            f"updates has shape {shapes.text(updates)}, but indices {shapes.text(indices)} into {shapes.text(dims)} need "
-            f"{shapes.text((*cut[0], *cut[1]))} (Dimensions must match the outer dimensions of indices and the inner ones "
-            "of the shape)"
+            f"updates has shape {shapes.text(updates)}, but indices {shapes.text(indices)} into {shapes.text(dims)} "
+            f"need {shapes.text((*cut[0], *cut[1]))}: outer dimensions of indices, inner ones of the shape"
         )
 
 

@@ -1,0 +1,166 @@
+"""Broadcasting made visible, and borders that are not zero.
+
+    BroadcastTo, BroadcastArgs      PadV2: any constant      MirrorPad: REFLECT without the edge, SYMMETRIC with it
+
+Next: ops/nd.py.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refflow.core import shapes
+from refflow.core.dtypes import INDICES, int32
+from refflow.core.errors import ShapeError
+from refflow.core.opdef import define_op
+from refflow.core.shape_rules import ShapeContext
+from refflow.core.signature import Attr
+from refflow.ops.array import ANY, INDEX, reshape, shape
+from refflow.ops.broadcast import BROADCAST_GRADIENT_ARGS
+from refflow.ops.constant import shape_from
+from refflow.ops.joining import pad_shape, slice_
+from refflow.ops.reductions import reduce_sum
+
+BROADCAST_TO = define_op("BroadcastTo", "input: T, shape: Tidx[R] -> output: T", T=ANY, Tidx=INDEX, source=("S17",))
+BROADCAST_ARGS = define_op("BroadcastArgs", "s0: T[A], s1: T[B] -> r0: T[C]",
+                           T=Attr("type", default=int32, allowed=INDICES), source=("S17",))  # fmt: skip
+PAD_V2 = define_op("PadV2", "input: T, paddings: Tpaddings[R, 2], constant_values: T[] -> output: T", T=ANY,
+                   Tpaddings=INDEX, source=("W06",))  # fmt: skip
+MODES = Attr("string", allowed=("REFLECT", "SYMMETRIC"))
+MIRROR_PAD = define_op("MirrorPad", "input: T, paddings: Tpaddings[R, 2] -> output: T", T=ANY, Tpaddings=INDEX,
+                       mode=MODES, source=("W06",))  # fmt: skip
+MIRROR_PAD_GRAD = define_op("MirrorPadGrad", "input: T, paddings: Tpaddings[R, 2] -> output: T", T=ANY,
+                            Tpaddings=INDEX, mode=MODES, accuracy="dot", source=("W30",))  # fmt: skip
+BROADCAST_ARGS.no_gradient()
+
+
+@BROADCAST_TO.kernel
+def broadcast_to_kernel(input, shape):
+    return np.array(np.broadcast_to(input, tuple(int(s) for s in shape)), copy=True, order="C")
+
+
+@BROADCAST_TO.shape
+def _broadcast_to_shape(context: ShapeContext) -> shapes.Shape:
+    dims, wanted = context.dims("input"), shape_from(context, "shape")
+    if dims is not None and wanted is not None:
+        if len(dims) > len(wanted):
+            raise ShapeError(
+                f"Rank of input ({len(dims)}) must be no greater than rank of output shape ({len(wanted)})."
+            )
+        for have, want in zip(reversed(dims), reversed(wanted), strict=False):
+            if have not in (1, None, want) and want is not None:
+                raise ShapeError(f"Incompatible shapes: {shapes.text(dims)} vs. {shapes.text(wanted)}")
+    return wanted
+
+
+@BROADCAST_TO.gradient
+def _broadcast_to_gradient(op, dy):
+    """dx: the sum over the axes that were stretched."""
+    x = op.inputs[0]
+    sizes = shape(x)
+    over, _ = BROADCAST_GRADIENT_ARGS(sizes, shape(dy))
+    return reshape(reduce_sum(dy, over), sizes), None
+
+
+@BROADCAST_ARGS.kernel
+def broadcast_args_kernel(s0, s1):
+    try:
+        return np.array(np.broadcast_shapes(tuple(s0.tolist()), tuple(s1.tolist())), s0.dtype)
+    except ValueError:
+        raise ValueError(f"Incompatible shapes: {s0.tolist()} vs. {s1.tolist()}") from None
+
+
+@PAD_V2.kernel
+def pad_v2_kernel(input, paddings, constant_values):
+    value = constant_values.item() if isinstance(constant_values, np.ndarray) else constant_values
+    return np.pad(input, [tuple(int(n) for n in row) for row in paddings], constant_values=value)
+
+
+@PAD_V2.shape
+def _pad_v2_shape(context: ShapeContext) -> shapes.Shape:
+    context.match("constant_values")
+    return pad_shape(context)
+
+
+@PAD_V2.gradient
+def _pad_v2_gradient(op, dy):
+    """dx is cut out of dy; the constant gets what the border got."""
+    x, paddings, _ = op.inputs
+    before = reshape(slice_(paddings, [0, 0], [-1, 1]), [-1])
+    sizes = shape(x)
+    if before.dtype.base_dtype is not sizes.dtype:
+        from refflow.ops.elementwise import cast
+
+        sizes = cast(sizes, before.dtype)
+    dx = slice_(dy, before, sizes)
+    return dx, None, reduce_sum(dy) - reduce_sum(dx)
+
+
+def _mirror_mode(mode: str) -> str:
+    return "reflect" if mode == "REFLECT" else "symmetric"
+
+
+@MIRROR_PAD.kernel
+def mirror_pad_kernel(input, paddings, mode):
+    widths = [tuple(int(n) for n in row) for row in paddings]
+    for axis, (before, after) in enumerate(widths):
+        most = input.shape[axis] - (mode == "REFLECT")
+        if before > most or after > most:
+            limit = "less than" if mode == "REFLECT" else "no greater than"
+            raise ValueError(
+                f"paddings must be {limit} the dimension size: {before}, {after} not {limit} {input.shape[axis]}"
+            )
+    return np.pad(input, widths, mode=_mirror_mode(mode)) if input.size else np.pad(input, widths)
+
+
+@MIRROR_PAD.shape
+def _mirror_pad_shape(context: ShapeContext) -> shapes.Shape:
+    return pad_shape(context)
+
+
+@MIRROR_PAD.gradient
+def _mirror_pad_gradient(op, dy):
+    """Every mirrored element's gradient goes back to its original."""
+    return MIRROR_PAD_GRAD(dy, op.inputs[1], mode=op.get_attr("mode")), None
+
+
+@MIRROR_PAD_GRAD.kernel
+def mirror_pad_grad_kernel(input, paddings, mode):
+    """Folds the borders back, axis by axis."""
+    found = input
+    for axis, (before, after) in enumerate((int(a), int(b)) for a, b in paddings):
+        if not before and not after:
+            continue
+        length = found.shape[axis] - before - after
+        origin = np.pad(np.arange(length), (before, after), mode=_mirror_mode(mode))
+        moved = np.moveaxis(found, axis, 0)
+        total = np.zeros((length, *moved.shape[1:]), moved.dtype)
+        np.add.at(total, origin, moved)
+        found = np.moveaxis(total, 0, axis)
+    return np.array(found, copy=True, order="C")
+
+
+@MIRROR_PAD_GRAD.shape
+def _mirror_pad_grad_shape(context: ShapeContext) -> shapes.Shape:
+    dims, paddings = context.dims("input"), context.ints("paddings")
+    if dims is None or paddings is None:
+        return None if dims is None else (None,) * len(dims)
+    return tuple(None if d is None else d - paddings[2 * i] - paddings[2 * i + 1] for i, d in enumerate(dims))
+
+
+@MIRROR_PAD_GRAD.gradient
+def _mirror_pad_grad_gradient(op, dz):
+    """Every original's gradient is seen in its mirrors."""
+    return MIRROR_PAD(dz, op.inputs[1], mode=op.get_attr("mode")), None
+
+
+BROADCAST_TO.case("S17", "stretched", input=[[1], [2]], shape=[2, 3], output=[[1, 1, 1], [2, 2, 2]])
+BROADCAST_TO.case("S17", "sizes fit", input=[1, 2], shape=[3], error="Incompatible shapes")
+BROADCAST_ARGS.case("S17", "the common shape", s0=[3, 1], s1=[4], r0=[3, 4])
+PAD_V2.case("W06", "any border", input=[1, 2], paddings=[[1, 1]], constant_values=9, output=[9, 1, 2, 9])
+MIRROR_PAD.case("W06", "without the edge", input=[1, 2, 3], paddings=[[2, 1]], mode="REFLECT",
+                output=[3, 2, 1, 2, 3, 2])  # fmt: skip
+MIRROR_PAD.case("W06", "with the edge", input=[1, 2, 3], paddings=[[2, 1]], mode="SYMMETRIC",
+                output=[2, 1, 1, 2, 3, 3])  # fmt: skip
+MIRROR_PAD_GRAD.case("W30", "folded back", input=[1, 10, 100, 1000], paddings=[[1, 0]], mode="REFLECT",
+                     output=[10, 101, 1000])  # fmt: skip

@@ -1,6 +1,7 @@
 """Which operations there are: a page for each op of substance, a table for each family of one-liners."""
 
 from refflow.ops import (
+    activations,
     arithmetic,
     array,
     bitwise,
@@ -19,6 +20,7 @@ from refflow.ops import (
     io_functions,
     joining,
     joining_today,
+    log_softmax,
     logic,
     lookup,
     matmul,
@@ -44,6 +46,7 @@ from refflow.ops import (
     string_hash,
     string_split,
     strings,
+    top_k,
     training,
     unicode,
     unique,

@@ -99,8 +99,7 @@ def string_to_number(string_tensor: Any, out_type: Any = None, name: str | None 
 # -- numbers as memory -------------------------------------------------------------------------------
 
 _RAW = tuple(
-    as_dtype(name)
-    for name in ("float16", "float32", "float64", "int32", "uint16", "uint8", "int16", "int8", "int64")
+    as_dtype(name) for name in ("float16", "float32", "float64", "int32", "uint16", "uint8", "int16", "int8", "int64")
 )
 DECODE_RAW = define_op(
     "DecodeRaw", "bytes: string -> output: out_type",

@@ -283,11 +283,9 @@ def from_file_kernel(table_handle, filename, key_index, value_index, vocab_size,
     for what, index, dtype in (("Key", key_index, table.key_dtype), ("Value", value_index, table.value_dtype)):
         if index == _LINE_NUMBER and dtype is not int64:
             word = what.lower()
-            raise ValueError(
-                f"{what} index for line number requires table {word} dtype of int64, got {dtype.name}"
-            )
+            raise ValueError(f"{what} index for line number requires table {word} dtype of int64, got {dtype.name}")
     lines = _lines(path, vocab_size)
-    columns = [
+    columns: list[list[Any]] = [
         list(range(offset, offset + len(lines)))
         if index == _LINE_NUMBER
         else [_field(line, i, index, dtype, delimiter.encode(), path) for i, line in enumerate(lines)]

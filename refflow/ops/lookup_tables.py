@@ -186,9 +186,7 @@ class DenseHashTable(MutableHashTable):
             if not 0 < max_load_factor < 1:
                 raise ValueError(f"max_load_factor must be between 0 and 1, got: {max_load_factor:g}")
             if initial_num_buckets < 4 or initial_num_buckets & (initial_num_buckets - 1):
-                raise ValueError(
-                    f"Number of buckets must be at least 4 and a power of 2, got: {initial_num_buckets}"
-                )
+                raise ValueError(f"Number of buckets must be at least 4 and a power of 2, got: {initial_num_buckets}")
             self.key_shape = empty_key.shape
             self.empty, self.deleted = (self._keys(mark)[0] for mark in (empty_key, deleted_key))
             self.load_factor = max_load_factor

@@ -44,11 +44,15 @@ def parse_example(
             dense_keys=dense_keys, dense_defaults=defaults, sparse_types=sparse_types, dense_shapes=dims,
             Tdense=dense_types, Nsparse=len(sparse_keys), Ndense=len(dense_keys), name=scope,
         )  # fmt: skip
-    from refflow.core.sparse import SparseTensor
-
     parts = zip(found.sparse_indices, found.sparse_values, found.sparse_shapes, strict=True)
-    sparse = [SparseTensor(indices, values, shape) for indices, values, shape in parts]
+    sparse = [_sparse_tensor(indices, values, shape) for indices, values, shape in parts]
     return dict(zip([*sparse_keys, *dense_keys], [*sparse, *found.dense_values], strict=True))
+
+
+def _sparse_tensor(indices: Tensor, values: Tensor, shape: Tensor) -> Any:
+    from refflow.core.sparse import SparseTensor  # type: ignore[import-not-found]
+
+    return SparseTensor(indices, values, shape)
 
 
 def _check_keys(sparse_keys: Any, sparse_types: Any, dense_keys: Any, dense_types: Any, dense_shapes: Any) -> None:

@@ -134,9 +134,7 @@ def list_dense(
     return values.reshape(*([len(found)] if batched else []), longest, *dims), lengths if batched else lengths[0]
 
 
-def _checked_steps(
-    record: SequenceRecord, key: bytes, dtype: DType, dims: Dims, steps: list[Any]
-) -> list[Any]:
+def _checked_steps(record: SequenceRecord, key: bytes, dtype: DType, dims: Dims, steps: list[Any]) -> list[Any]:
     size = prod(dims)
     total = sum(len(_or_empty(step)) for step in steps)
     if not record.old and size and total % size:

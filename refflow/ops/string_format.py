@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import REALS, DType, bool_, complex64, complex128, float64, int32, string, variant
+from refflow.core.dtypes import REALS, DType, bool_, complex64, complex128, float32, float64, int32, string, variant
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
@@ -172,6 +172,9 @@ def _format_shape(context: ShapeContext) -> shapes.Shape:
     return ()
 
 
-
+STRING_FORMAT.case("W06", "tensors in a sentence",
+                   inputs=[np.array([[1, 2], [3, 4]], np.int32), np.array(0.5, np.float32)],
+                   T=[int32, float32], template="{} and {}.", placeholder="{}",
+                   output=np.array(b"[[1 2]\n [3 4]] and 0.5.", object))  # fmt: skip
 STRING_FORMAT.case("W06", "as many marks as inputs", inputs=[np.array([1, 2], np.int32)], T=[int32], template="%s, %s",
                    error="num placeholders in template and num inputs must match: 2 vs. 1")  # fmt: skip

@@ -93,9 +93,7 @@ def pieces(data: bytes, codec: str) -> Iterator[tuple[int, str | None]]:
             at += error.end
 
 
-def decode(
-    data: bytes, codec: str, errors: str, replacement: int, controls: bool
-) -> tuple[list[int], list[int]]:
+def decode(data: bytes, codec: str, errors: str, replacement: int, controls: bool) -> tuple[list[int], list[int]]:
     """Code points, and where each begins in `data`."""
     points: list[int] = []
     starts: list[int] = []

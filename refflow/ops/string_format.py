@@ -6,7 +6,7 @@
 
 A float is written with 6 significant digits, and with 9 where 6 do not give it back (15 and 17 for float64).
 
-Next: ops/regex.py.
+Next: ops/re2.py.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from refflow.core.dtypes import as_dtype
 from refflow.core.opdef import op_def
 from refflow.ops.decode import decode_raw, string_to_number
 from refflow.ops.decode_csv import decode_csv, split_csv
-from refflow.ops.regex import compiled, rewrite_parts, substitute
+from refflow.ops.re2 import compiled
+from refflow.ops.regex import rewrite_parts, substitute
 from refflow.ops.string_format import float_text, summary
 from refflow.ops.string_hash import fingerprint64, murmur64, siphash, string_to_hash_bucket
 from refflow.ops.strings import characters, strings

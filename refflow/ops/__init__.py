@@ -10,6 +10,7 @@ from refflow.ops import (
     constant,
     control,
     control_flow,
+    conv,
     cumulative,
     decode,
     decode_csv,

@@ -17,15 +17,15 @@ from refflow.core.dtypes import FLOATS
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
 
-SOFTMAX = define_op("Softmax", "logits: T[N, C] -> softmax: T[N, C]", T=FLOATS, accuracy="composed",
+SOFTMAX = define_op("Softmax", "logits: T[...S, C] -> softmax: T[...S, C]", T=FLOATS, accuracy="composed",
                     source=("S22", "S46", "W06"))  # fmt: skip
 
 
 @SOFTMAX.kernel
 def softmax_kernel(logits):
     wide = logits.astype(np.float32) if logits.dtype == np.float16 else logits
-    exps = np.exp(wide - wide.max(axis=1, keepdims=True, initial=-np.inf))  # [N, C]  in [0, 1]
-    return (exps / exps.sum(axis=1, keepdims=True)).astype(logits.dtype)
+    exps = np.exp(wide - wide.max(axis=-1, keepdims=True, initial=-np.inf))  # [N, C]  in [0, 1]
+    return (exps / exps.sum(axis=-1, keepdims=True)).astype(logits.dtype)
 
 
 @SOFTMAX.gradient
@@ -35,11 +35,13 @@ def _softmax_gradient(op, dy):
     from refflow.ops.reductions import reduce_sum
 
     y = op.outputs[0]
-    return (dy - reshape(reduce_sum(dy * y, [1]), [-1, 1])) * y
+    if y.dims is not None and len(y.dims) == 2:
+        return (dy - reshape(reduce_sum(dy * y, [1]), [-1, 1])) * y
+    return (dy - reduce_sum(dy * y, [-1], keep_dims=True)) * y
 
 
 def softmax(logits: Any, name: str | None = None) -> Tensor:
-    """Probabilities [N, C] of scores [N, C]: positive, and each row sums to one."""
+    """Probabilities of scores [..., C]: positive, and each row sums to one."""
     return SOFTMAX(logits, name=name)
 
 
@@ -47,4 +49,5 @@ SOFTMAX.case("S22", "equal scores share alike", logits=[[7, 7, 7, 7]], softmax=[
 SOFTMAX.case("S22", "a shift of a row changes nothing", logits=[[0, np.log(3)], [1e4, 1e4 + 1e3]],
              softmax=[[0.25, 0.75], [0, 1]])  # fmt: skip
 SOFTMAX.case("S22", "a score of minus infinity has probability 0", logits=[[0, -np.inf]], softmax=[[1, 0]])
-SOFTMAX.case("S22", "scores are a matrix", logits=[1, 2], error="logits has rank 1, but takes rank 2: logits: [N, C]")
+SOFTMAX.case("S22", "one row", logits=[7, 7], softmax=[0.5, 0.5])
+SOFTMAX.case("S22", "scores have classes", logits=1, error="logits has rank 0, but takes at least rank 1")

@@ -42,11 +42,14 @@ def shifted_exps(scores: Any) -> tuple[Any, Any, Any, int]:
 
 
 def softmax(logits: Any, out: Any = None) -> Any:
-    """Probabilities [N, C] of scores [N, C]."""
+    """Probabilities [..., C] of scores [..., C]."""
     if out is None:
         out = np.empty(logits.shape, logits.dtype)
-    for rows in blocks(*logits.shape):
-        _, exps, total, axis = shifted_exps(logits[rows])
+    if not logits.size:
+        return out
+    scores, shares = logits.reshape(-1, logits.shape[-1]), out.reshape(-1, logits.shape[-1])
+    for rows in blocks(*scores.shape):
+        _, exps, total, axis = shifted_exps(scores[rows])
         exps /= total
-        out[rows] = exps.T if axis == 0 else exps
+        shares[rows] = exps.T if axis == 0 else exps
     return out

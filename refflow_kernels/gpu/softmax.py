@@ -13,6 +13,7 @@ Next: refflow_kernels/gpu/softmax_xent.py.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import triton
@@ -71,10 +72,11 @@ def rows_and_warps(block: int, tile: int = TILE) -> tuple[int, int]:
 
 
 def softmax(logits: Any, out: Any = None) -> Any:
-    """Probabilities [N, C] of scores [N, C]."""
-    N, C = logits.shape
+    """Probabilities [..., C] of scores [..., C]."""
+    *lead, C = logits.shape
+    N = prod(lead)
     check_packed(logits=logits)
-    check_out(out, (N, C))
+    check_out(out, (*lead, C))
     if N == 0 or C == 0:
         return out
     if C > LONG:

@@ -1,0 +1,220 @@
+"""Activations: what a unit makes of its input, and their slopes [S30, W06].
+
+    Relu6      min(max(x, 0), 6)                 Softplus   log(1 + exp(x))
+    Elu        x, below 0 exp(x) - 1             Softsign   x / (1 + |x|)
+    Selu       scale * (x, below 0 alpha * (exp(x) - 1))
+    LeakyRelu  x, below 0 alpha * x
+
+Each has an op for its slope, `XGrad(gradients, ...)`: of the input for Relu6, LeakyRelu, Softplus and Softsign, of
+the output for Elu and Selu.
+
+Next: ops/softmax.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from refflow.core.dtypes import FLOATS, REALS, float32
+from refflow.core.opdef import OpDef, define_op
+from refflow.core.signature import Attr
+from refflow.ops.constant import ZEROS_LIKE
+from refflow.ops.logic import LESS, SELECT
+
+SCALE, SCALE_ALPHA = 1.0507009873554805, 1.7580993408473766  # of Selu: the fixed points of mean 0 and variance 1
+
+
+def _activation(
+    name: str, function: Callable[..., Any], types: Any = FLOATS, accuracy: str = "transcendental"
+) -> OpDef:
+    op_def = define_op(name, "features: T[...S] -> activations: T[...S]", T=types, accuracy=accuracy,
+                       source=("S30", "W06"))  # fmt: skip
+    op_def.kernel(lambda features: _typed(function(_wide(features)), features))
+    return op_def
+
+
+def _slope(name: str, of: str, function: Callable[..., Any], types: Any = FLOATS, **more: Any) -> OpDef:
+    op_def = define_op(name, f"gradients: T[...S], {of}: T[...S] -> backprops: T[...S]", T=types,
+                       source=("S30",), **{"accuracy": "transcendental", **more})  # fmt: skip
+    if of == "features":
+        op_def.kernel(lambda gradients, features: _typed(function(_wide(gradients), _wide(features)), features))
+    else:
+        op_def.kernel(lambda gradients, outputs: _typed(function(_wide(gradients), _wide(outputs)), outputs))
+    return op_def
+
+
+def _wide(x: Any) -> Any:
+    """float16 is computed in float32."""
+    x = np.asarray(x)
+    return x.astype(np.float32) if x.dtype == np.float16 else x
+
+
+def _typed(value: Any, like: Any) -> np.ndarray:
+    return np.asarray(value).astype(np.asarray(like).dtype, copy=False)
+
+
+def softplus(x: Any) -> Any:
+    return np.logaddexp(x, np.zeros((), x.dtype))
+
+
+RELU6 = _activation("Relu6", lambda x: np.minimum(np.maximum(x, 0), 6), REALS, "exact")
+ELU = _activation("Elu", lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0)), x))
+SELU = _activation("Selu", lambda x: np.where(x < 0, SCALE_ALPHA * np.expm1(np.minimum(x, 0)), SCALE * x))
+SOFTPLUS = _activation("Softplus", softplus)
+SOFTSIGN = _activation("Softsign", lambda x: x / (1 + np.abs(x)), accuracy="rounded")
+LEAKY_RELU = define_op("LeakyRelu", "features: T[...S] -> activations: T[...S]", alpha=0.2,
+                       T=Attr("type", default=float32, allowed=FLOATS), accuracy="rounded", source=("S30",))
+
+RELU6_GRAD = _slope("Relu6Grad", "features", lambda dy, x: np.where((x > 0) & (x < 6), dy, 0), REALS, accuracy="exact")
+ELU_GRAD = _slope("EluGrad", "outputs", lambda dy, y: np.where(y < 0, (y + 1) * dy, dy), accuracy="rounded")
+SELU_GRAD = _slope("SeluGrad", "outputs", lambda dy, y: np.where(y < 0, dy * (y + SCALE_ALPHA), dy * SCALE),
+                   accuracy="rounded")  # fmt: skip
+SOFTPLUS_GRAD = _slope("SoftplusGrad", "features", lambda dy, x: dy / (np.exp(-x) + 1))
+SOFTSIGN_GRAD = _slope("SoftsignGrad", "features", lambda dy, x: dy / (1 + np.abs(x)) ** 2, accuracy="rounded")
+LEAKY_RELU_GRAD = define_op(
+    "LeakyReluGrad", "gradients: T[...S], features: T[...S] -> backprops: T[...S]", alpha=0.2,
+    T=Attr("type", default=float32, allowed=FLOATS), accuracy="rounded", source=("S30",),
+)  # fmt: skip
+
+
+@LEAKY_RELU.kernel
+def leaky_relu_kernel(features, alpha=0.2):
+    x = _wide(features)
+    return _typed(np.where(x > 0, x, x.dtype.type(alpha) * x), features)
+
+
+@LEAKY_RELU_GRAD.kernel
+def leaky_relu_grad_kernel(gradients, features, alpha=0.2):
+    dy = _wide(gradients)
+    return _typed(np.where(_wide(features) > 0, dy, dy.dtype.type(alpha) * dy), features)
+
+
+@RELU6.gradient
+def _relu6_gradient(op, dy):
+    """dx = dy where the output is between 0 and 6, else 0."""
+    return RELU6_GRAD(dy, op.outputs[0])
+
+
+@RELU6_GRAD.gradient
+def _relu6_grad_gradient(op, ddx):
+    """Linear in `gradients`, flat in `features`."""
+    return RELU6_GRAD(ddx, op.inputs["features"]), ZEROS_LIKE(op.inputs["features"])
+
+
+@ELU.gradient
+def _elu_gradient(op, dy):
+    """dx = dy, and dy * (y + 1) where y < 0."""
+    return ELU_GRAD(dy, op.outputs[0])
+
+
+@ELU_GRAD.gradient
+def _elu_grad_gradient(op, ddx):
+    """d(gradients) = ddx by the same slope; doutputs = ddx * gradients where outputs are below 0."""
+    dy, y = op.inputs
+    zero = ZEROS_LIKE(y)
+    return ELU_GRAD(ddx, y), SELECT(LESS(y, zero), ddx * dy, zero)
+
+
+@SELU.gradient
+def _selu_gradient(op, dy):
+    """dx = scale * dy, and dy * (y + scale * alpha) where y < 0."""
+    return SELU_GRAD(dy, op.outputs[0])
+
+
+@SELU_GRAD.gradient
+def _selu_grad_gradient(op, ddx):
+    """d(gradients) = ddx by the same slope; doutputs = ddx * gradients where outputs are below 0."""
+    dy, y = op.inputs
+    zero = ZEROS_LIKE(y)
+    return SELU_GRAD(ddx, y), SELECT(LESS(y, zero), ddx * dy, zero)
+
+
+@SOFTPLUS.gradient
+def _softplus_gradient(op, dy):
+    """dx = dy * sigmoid(x)."""
+    return SOFTPLUS_GRAD(dy, op.inputs[0])
+
+
+@SOFTPLUS_GRAD.gradient
+def _softplus_grad_gradient(op, ddx):
+    """d(gradients) = ddx * sigmoid(x); dx = ddx * dy * sigmoid(x) * sigmoid(-x)."""
+    from refflow.ops.elementwise import NEG, SIGMOID
+
+    dy, x = op.inputs
+    return SOFTPLUS_GRAD(ddx, x), ddx * dy * SIGMOID(x) * SIGMOID(NEG(x))
+
+
+@SOFTSIGN.gradient
+def _softsign_gradient(op, dy):
+    """dx = dy / (1 + |x|)**2."""
+    return SOFTSIGN_GRAD(dy, op.inputs[0])
+
+
+SOFTSIGN_GRAD.no_gradient_registered()
+
+
+@LEAKY_RELU.gradient
+def _leaky_relu_gradient(op, dy):
+    """dx = dy, and alpha * dy where x is not above 0."""
+    return LEAKY_RELU_GRAD(dy, op.inputs[0], alpha=op.get_attr("alpha"))
+
+
+@LEAKY_RELU_GRAD.gradient
+def _leaky_relu_grad_gradient(op, ddx):
+    """Linear in `gradients`, flat in `features`."""
+    x = op.inputs["features"]
+    return LEAKY_RELU_GRAD(ddx, x, alpha=op.get_attr("alpha")), ZEROS_LIKE(x)
+
+
+# -- losses and norms that are one number --------------------------------------------------------------------
+
+L2_LOSS = define_op("L2Loss", "t: T -> output: T[]", T=FLOATS, accuracy="dot", source=("W06",))
+L1_LOSS = define_op("L1Loss", "t: T -> output: T[]", T=FLOATS, accuracy="dot", source=("E07",))
+
+
+@L2_LOSS.kernel
+def l2_loss_kernel(t):
+    """Half of the sum of squares."""
+    wide = _wide(t)
+    return _typed((wide * wide).sum() / 2, t)
+
+
+@L1_LOSS.kernel
+def l1_loss_kernel(t):
+    """The sum of absolute values. The deck names it; no release has it."""
+    return _typed(np.abs(_wide(t)).sum(), t)
+
+
+@L2_LOSS.gradient
+def _l2_loss_gradient(op, dy):
+    """dt = t * dy."""
+    return op.inputs[0] * dy
+
+
+@L1_LOSS.gradient
+def _l1_loss_gradient(op, dy):
+    """dt = sign(t) * dy, and 0 at 0."""
+    from refflow.ops.elementwise import SIGN
+
+    return SIGN(op.inputs[0]) * dy
+
+
+_X = [-2.0, 0.0, 3.0, 8.0]
+RELU6.case("S30", "between 0 and 6", features=_X, activations=[0, 0, 3, 6])
+ELU.case("S30", "levels off at -1", features=[-np.inf, 0, 3], activations=[-1, 0, 3])
+ELU.case("S30", "a curve below zero", features=[-np.log(2.0), 2.0], activations=[-0.5, 2])
+SELU.case("S30", "a line above zero", features=[0, 1], activations=[0, SCALE])
+SOFTPLUS.case("S30", "log 2 at 0", features=[0, 1000], activations=[np.log(2), 1000])
+SOFTSIGN.case("S30", "between -1 and 1", features=[-1, 0, 3], activations=[-0.5, 0, 0.75])
+LEAKY_RELU.case("S30", "a slope below zero too", features=[-10, 0, 3], alpha=0.5, activations=[-5, 0, 3])
+RELU6_GRAD.case("S30", "passes between the bounds", gradients=[1, 2, 3, 4], features=_X, backprops=[0, 0, 3, 0])
+ELU_GRAD.case("S30", "by the output", gradients=[4, 4], outputs=[-0.5, 2], backprops=[2, 4])
+SELU_GRAD.case("S30", "by the output", gradients=[1.0, 2.0], outputs=[2, 1], backprops=[SCALE, 2 * SCALE])
+SOFTPLUS_GRAD.case("S30", "the sigmoid", gradients=[2, 4], features=[0, 0], backprops=[1, 2])
+SOFTSIGN_GRAD.case("S30", "flat far out", gradients=[4, 16], features=[1, -3], backprops=[1, 1])
+LEAKY_RELU_GRAD.case("S30", "a slope below zero too", gradients=[2, 2], features=[-1, 1], alpha=0.5, backprops=[1, 2])
+L2_LOSS.case("W06", "half the sum of squares", t=[[3, 4]], output=12.5)
+L1_LOSS.case("E07", "the sum of absolute values", t=[[3, -4]], output=7)

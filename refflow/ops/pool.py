@@ -1,0 +1,483 @@
+"""Pools: the largest or the mean of each window, over images and volumes [W75].
+
+A mean counts the cells of the image alone. The slope of a maximum goes to one cell, the first in scan order, and
+`MaxPoolGradGrad` reads that cell of what comes back. `MaxPoolWithArgmax` also says where the cell is:
+
+    place = (y * W + x) * C + c            plus n * H * W * C with include_batch_in_index
+
+Next: ops/normalisation.py.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from refflow.core import shapes
+from refflow.core.dtypes import FLOATS, INDICES, REALS, float32, int64
+from refflow.core.errors import ShapeError
+from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_rules import ShapeContext
+from refflow.core.signature import Attr
+from refflow.ops.array import shape
+from refflow.ops.constant import ZEROS_LIKE, shape_from
+from refflow.ops.conv import PADDINGS, PLAIN_PADDINGS, register_with_attrs
+from refflow.ops.windows import (
+    Window,
+    as_format,
+    channels_last,
+    cropped,
+    explicit_pairs,
+    padded,
+    places,
+    shaped,
+    sizes_out,
+    spatial,
+    windows,
+)
+
+_FORMATS = {2: Attr("string", default="NHWC", allowed=("NHWC", "NCHW")),
+            3: Attr("string", default="NDHWC", allowed=("NDHWC", "NCDHW"))}  # fmt: skip
+
+
+def _lowest(dtype: np.dtype) -> Any:
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
+
+
+def _whole(attrs: dict[str, Any], x: np.ndarray) -> tuple[np.ndarray, list[Window], bool]:
+    """x with pooled axes last but one, a Window for each, and whether channels are pooled instead of space."""
+    layout = attrs["data_format"]
+    x = channels_last(x, layout)
+    ks, strides = _last(attrs["ksize"], layout), _last(attrs["strides"], layout)
+    if ks[-1] != 1:  # across channels: they become the one spatial axis
+        return x[..., None], windows(x.shape[-1:], ks[-1:], strides[-1:], [1], attrs["padding"]), True
+    rank = x.ndim - 2
+    pairs = explicit_pairs(attrs.get("explicit_paddings", ()), layout)
+    axes = windows(x.shape[1:-1], ks[1:-1], strides[1:-1], [1] * rank, attrs["padding"], pairs)
+    return x, axes, False
+
+
+def _last(values: Any, layout: str) -> list[int]:
+    values = [int(v) for v in values]
+    return [values[0], *values[2:], values[1]] if layout.startswith("NC") else values
+
+
+def _largest(x: np.ndarray, axes: list[Window]) -> np.ndarray:
+    image = padded(x, axes, _lowest(x.dtype))
+    found = np.full((*x.shape[: -len(axes) - 1], *(a.out for a in axes), x.shape[-1]), _lowest(x.dtype), x.dtype)
+    lead = (slice(None),) * (x.ndim - len(axes) - 2)
+    for _, view in places(axes):
+        found = np.maximum(found, image[lead + view])
+    return found
+
+
+def _first_places(x: np.ndarray, y: np.ndarray, axes: list[Window]) -> list[tuple[Any, np.ndarray]]:
+    """For each place of a window: where it looks, and which windows have their largest value there first."""
+    image = padded(x, axes, _lowest(x.dtype))
+    open_ = np.ones(y.shape, bool)
+    found = []
+    for _, view in places(axes):
+        here = open_ & (image[view] == y)
+        open_ &= ~here
+        found.append((view, here))
+    return found
+
+
+def _spread(x: np.ndarray, y: np.ndarray, dy: np.ndarray, axes: list[Window]) -> np.ndarray:
+    """dx: each window's gradient at its first largest cell."""
+    total = np.zeros((len(x), *(a.size + a.before + a.after for a in axes), x.shape[-1]), dy.dtype)
+    for view, here in _first_places(x, y, axes):
+        part = total[view]
+        part += np.where(here, dy, dy.dtype.type(0))
+    return cropped(total, axes)
+
+
+def _picked(x: np.ndarray, y: np.ndarray, ddx: np.ndarray, axes: list[Window]) -> np.ndarray:
+    """For each window what `ddx` has at its first largest cell."""
+    image = padded(ddx, axes)
+    found = np.zeros(y.shape, ddx.dtype)
+    for view, here in _first_places(x, y, axes):
+        found = np.where(here, image[view], found)
+    return found
+
+
+def _counts(axes: list[Window]) -> np.ndarray:
+    """How many real cells each window has, [out..., 1]."""
+    one = np.ones((1, *(a.size for a in axes), 1), np.float64)
+    image = padded(one, axes)
+    return sum(image[view] for _, view in places(axes))[0]
+
+
+def _means(x: np.ndarray, axes: list[Window]) -> np.ndarray:
+    image = padded(x, axes)
+    total = sum((image[view] for _, view in places(axes)), np.zeros((), x.dtype))
+    return total / _counts(axes).astype(x.dtype)
+
+
+def _wide(x: np.ndarray) -> np.ndarray:
+    return x.astype(np.float32) if x.dtype == np.float16 else x
+
+
+def _pooled_dims(context: ShapeContext, dims: shapes.Shape, rank: int, ksize: Any, strides: Any) -> shapes.Shape:
+    attrs = context.attrs
+    if dims is not None and len(dims) != rank + 2:
+        raise ShapeError(f"the input must be {rank + 2}-dimensional, got shape {shapes.text(dims)}")
+    for name, values in (("ksize", ksize), ("strides", strides)):
+        if values is None:
+            return (None,) * (rank + 2)
+        if len(values) != rank + 2:
+            raise ShapeError(f"Sliding window {name} must specify {rank + 2} dimensions, got {len(values)}")
+        if min(values) < 1:
+            raise ShapeError(f"Sliding window {name} must be positive: {values}")
+    layout = attrs["data_format"]
+    ks, steps = _last(ksize, layout), _last(strides, layout)
+    if ks[0] != 1 or steps[0] != 1:
+        raise ShapeError("Pooling is not yet supported on the batch dimension.")
+    if dims is None:
+        return (None,) * (rank + 2)
+    if ks[-1] != 1:
+        depth = dims[-1] if not layout.startswith("NC") else dims[1]
+        if any(k != 1 for k in ks[1:-1]):
+            raise ShapeError("MaxPooling supports exactly one of pooling across depth or pooling across width/height.")
+        if depth is not None and (depth % ks[-1] or ks[-1] != steps[-1]):
+            raise ShapeError("Depthwise max pooling requires the depth window to evenly divide the input depth and to be "
+                             "as long as its stride.")  # fmt: skip
+        return shaped(spatial(dims, layout), dims[0], None if depth is None else depth // ks[-1], layout)
+    pairs = explicit_pairs(attrs.get("explicit_paddings", ()), layout)
+    outs = sizes_out(spatial(dims, layout), ks[1:-1], steps[1:-1], [1] * rank, attrs["padding"], pairs)
+    depth = dims[1] if layout.startswith("NC") else dims[-1]
+    return shaped(outs, dims[0], depth, layout)
+
+
+class _Pools:
+    """MaxPool and AvgPool of one rank with their gradients."""
+
+    def __init__(self, rank: int):
+        self.rank = rank
+        end = "" if rank == 2 else "3D"
+        window: dict[str, Any] = {"ksize": Attr("list(int)"), "strides": Attr("list(int)"),
+                                  "data_format": _FORMATS[rank], "source": ("W74", "W75")}  # fmt: skip
+        edges: dict[str, Any] = {"padding": PLAIN_PADDINGS}
+        if rank == 2:
+            edges = {"padding": PADDINGS, "explicit_paddings": Attr("list(int)", default=[])}
+        types: dict[str, Any] = {"T": Attr("type", default=float32, allowed=REALS)}
+        plain = window | {"padding": PLAIN_PADDINGS}
+        self.names = [k for k in (window | edges) if k != "source"]
+        self.plain_names = [k for k in plain if k != "source"]
+        self.max = define_op(f"MaxPool{end}", "input: T -> output: T", **window, **edges, **types)
+        three = "orig_input: T, orig_output: T, grad: T -> output: T"
+        if rank == 3:
+            self.max_grad = define_op(
+                "MaxPool3DGrad", "orig_input: TInput, orig_output: TInput, grad: T -> output: T", **plain, **types,
+                TInput=types["T"],
+            )  # fmt: skip
+        else:
+            self.max_grad = define_op(f"MaxPool{end}Grad", three, accuracy="dot", **window, **edges, **types)
+        self.max_grad_grad = define_op(f"MaxPool{end}GradGrad", three, **plain, **types)
+        value = "value" if rank == 2 else "input"
+        self.mean = define_op(f"AvgPool{end}", f"{value}: T -> output: T", T=FLOATS, accuracy="dot", **plain)
+        self.mean_grad = define_op(f"AvgPool{end}Grad", "orig_input_shape: int32[R], grad: T -> output: T", T=FLOATS,
+                                   accuracy="dot", **plain)  # fmt: skip
+        self._kernels()
+        self._shapes()
+        self._gradients()
+
+    def _kernels(self) -> None:
+        def largest(input, **attrs):
+            x, axes, _ = _whole(attrs, input)
+            y = _largest(x.reshape(-1, *x.shape[-2:]) if x.ndim > len(axes) + 2 else x, axes)
+            if x.ndim > len(axes) + 2:
+                y = y.reshape(*x.shape[:-2], -1)
+            return as_format(y, attrs["data_format"])
+
+        def back(orig_input, orig_output, grad, **attrs):
+            layout = attrs["data_format"]
+            x, axes, deep = _whole(attrs, orig_input)
+            y, dy = channels_last(orig_output, layout), _wide(channels_last(grad, layout))
+            if deep:
+                flat = (v.reshape(-1, v.shape[-1], 1) for v in (channels_last(orig_input, layout), y, dy))
+                return as_format(_spread(*flat, axes).reshape(x.shape[:-1]).astype(grad.dtype), layout)
+            return as_format(_spread(x, y, dy, axes).astype(grad.dtype, copy=False), layout)
+
+        def back_back(orig_input, orig_output, grad, **attrs):
+            layout = attrs["data_format"]
+            x, axes, _ = _whole(attrs, orig_input)
+            y = channels_last(orig_output, layout)
+            return as_format(_picked(x, y, channels_last(grad, layout), axes), layout)
+
+        def mean(value, **attrs):
+            x, axes, _ = _whole(attrs, value)
+            return as_format(_means(_wide(x), axes).astype(value.dtype, copy=False), attrs["data_format"])
+
+        def mean_back(orig_input_shape, grad, **attrs):
+            layout = attrs["data_format"]
+            dims = [int(s) for s in orig_input_shape]
+            dy = _wide(channels_last(grad, layout))
+            like = np.broadcast_to(np.zeros((), dy.dtype), dims)
+            _, axes, _ = _whole(attrs, like)
+            share = dy / _counts(axes).astype(dy.dtype)
+            total = np.zeros((len(dy), *(a.size + a.before + a.after for a in axes), dy.shape[-1]), dy.dtype)
+            for _, view in places(axes):
+                part = total[view]
+                part += share
+            return as_format(cropped(total, axes).astype(grad.dtype, copy=False), layout)
+
+        register_with_attrs(self.max, largest, self.names)
+        register_with_attrs(self.max_grad, back, self.names if self.rank == 2 else self.plain_names)
+        register_with_attrs(self.max_grad_grad, back_back, self.plain_names)
+        register_with_attrs(self.mean, mean, self.plain_names)
+        register_with_attrs(self.mean_grad, mean_back, self.plain_names)
+
+    def _shapes(self) -> None:
+        rank = self.rank
+
+        def forward(context: ShapeContext) -> shapes.Shape:
+            name = context.op_def.inputs[0].name
+            return _pooled_dims(context, context.dims(name), rank, context.attrs["ksize"], context.attrs["strides"])
+
+        self.max.shape(forward)
+        self.mean.shape(forward)
+
+        def check(context: ShapeContext, given: shapes.Shape, name: str) -> None:
+            wanted = _pooled_dims(context, context.inputs[0], rank, context.attrs["ksize"], context.attrs["strides"])
+            if not shapes.compatible(given, wanted):
+                raise ShapeError(f"Expected {name} shape to be {shapes.text(wanted)}, but got {shapes.text(given)}")
+
+        @self.max_grad.shape
+        def back(context: ShapeContext) -> shapes.Shape:
+            check(context, context.dims("orig_output"), "orig_output")
+            check(context, context.dims("grad"), "grad")
+            return context.dims("orig_input")
+
+        @self.max_grad_grad.shape
+        def back_back(context: ShapeContext) -> shapes.Shape:
+            check(context, context.dims("orig_output"), "orig_output")
+            if not shapes.compatible(context.dims("grad"), context.dims("orig_input")):
+                raise ShapeError(
+                    f"Expected grad shape to be {shapes.text(context.dims('orig_input'))}, but got "
+                    f"{shapes.text(context.dims('grad'))}"
+                )
+            return context.dims("orig_output")
+
+        @self.mean_grad.shape
+        def mean_back(context: ShapeContext) -> shapes.Shape:
+            dims = shape_from(context, "orig_input_shape")
+            if dims is not None:
+                if len(dims) != rank + 2:
+                    raise ShapeError(f"orig_input_shape must have {rank + 2} elements, got {len(dims)}")
+                wanted = _pooled_dims(context, dims, rank, context.attrs["ksize"], context.attrs["strides"])
+                if not shapes.compatible(context.dims("grad"), wanted):
+                    raise ShapeError(
+                        f"Expected grad shape to be {shapes.text(wanted)}, but got {shapes.text(context.dims('grad'))}"
+                    )
+            return (None,) * (rank + 2) if dims is None else dims
+
+    def _gradients(self) -> None:
+        def given(op, names):
+            return {n: op.get_attr(n) for n in names}
+
+        @self.max.gradient
+        def max_gradient(op, dy):
+            """Each window's gradient goes to its first largest cell."""
+            attrs = given(op, self.names if self.rank == 2 else self.plain_names)
+            return self.max_grad(op.inputs[0], op.outputs[0], dy, **attrs)
+
+        @self.max_grad.gradient
+        def max_grad_gradient(op, ddx):
+            """What stands at those cells."""
+            x, y, _ = op.inputs
+            attrs = given(op, self.plain_names)
+            return ZEROS_LIKE(x), ZEROS_LIKE(y), self.max_grad_grad(x, y, ddx, **attrs)
+
+        @self.max_grad_grad.gradient
+        def max_grad_grad_gradient(op, ddy):
+            """Back to those cells."""
+            x, y, _ = op.inputs
+            attrs = given(op, self.plain_names)
+            return ZEROS_LIKE(x), ZEROS_LIKE(y), self.max_grad(x, y, ddy, **attrs)
+
+        @self.mean.gradient
+        def mean_gradient(op, dy):
+            """Every cell of a window gets its share."""
+            return self.mean_grad(shape(op.inputs[0]), dy, **given(op, self.plain_names))
+
+        @self.mean_grad.gradient
+        def mean_grad_gradient(op, ddx):
+            """The mean again."""
+            return None, self.mean(ddx, **given(op, self.plain_names))
+
+
+POOL_2D, POOL_3D = _Pools(2), _Pools(3)
+
+
+# -- windows that come as tensors --------------------------------------------------------------------------------
+
+
+def _v2(name: str, base: OpDef, inputs: str) -> OpDef:
+    """`base` with ksize and strides as inputs instead of attributes."""
+    types = {"T": base.attrs["T"], "data_format": base.attrs["data_format"], "padding": PLAIN_PADDINGS}
+    op_def = define_op(name, f"{inputs}, ksize: int32[K], strides: int32[K] -> output: T", source=base.source, **types)
+    kernel = base.reference
+
+    def run(*tensors, data_format, padding):
+        *data, ksize, strides = tensors
+        return kernel(*data, ksize=[int(k) for k in ksize], strides=[int(s) for s in strides], padding=padding,
+                      data_format=data_format)  # fmt: skip
+
+    register_with_attrs(op_def, run, ["data_format", "padding"])
+
+    @op_def.shape
+    def rule(context: ShapeContext) -> shapes.Shape:
+        dims = context.inputs[0]
+        found = _pooled_dims(context, dims, 2, context.ints("ksize"), context.ints("strides"))
+        return dims if "Grad" in name and "GradGrad" not in name else found
+
+    return op_def
+
+
+MAX_POOL_V2 = _v2("MaxPoolV2", POOL_2D.max, "input: T")
+MAX_POOL_GRAD_V2 = _v2("MaxPoolGradV2", POOL_2D.max_grad, "orig_input: T, orig_output: T, grad: T")
+MAX_POOL_GRAD_GRAD_V2 = _v2("MaxPoolGradGradV2", POOL_2D.max_grad_grad, "orig_input: T, orig_output: T, grad: T")
+
+
+def _v2_attrs(op: Any) -> dict[str, Any]:
+    return {n: op.get_attr(n) for n in ("data_format", "padding")}
+
+
+@MAX_POOL_V2.gradient
+def _max_pool_v2_gradient(op, dy):
+    """Each window's gradient goes to its first largest cell."""
+    x, ksize, strides = op.inputs
+    return MAX_POOL_GRAD_V2(x, op.outputs[0], dy, ksize, strides, **_v2_attrs(op)), None, None
+
+
+@MAX_POOL_GRAD_V2.gradient
+def _max_pool_grad_v2_gradient(op, ddx):
+    """What stands at those cells."""
+    x, y, _, ksize, strides = op.inputs
+    back = MAX_POOL_GRAD_GRAD_V2(x, y, ddx, ksize, strides, **_v2_attrs(op))
+    return ZEROS_LIKE(x), ZEROS_LIKE(y), back, None, None
+
+
+@MAX_POOL_GRAD_GRAD_V2.gradient
+def _max_pool_grad_grad_v2_gradient(op, ddy):
+    """Back to those cells."""
+    x, y, _, ksize, strides = op.inputs
+    back = MAX_POOL_GRAD_V2(x, y, ddy, ksize, strides, **_v2_attrs(op))
+    return ZEROS_LIKE(x), ZEROS_LIKE(y), back, None, None
+
+
+# -- with places ------------------------------------------------------------------------------------------------
+
+_PLACE_ATTRS: dict[str, Any] = {
+    "ksize": Attr("list(int)"), "strides": Attr("list(int)"), "padding": PLAIN_PADDINGS,
+    "include_batch_in_index": False, "source": ("W75",),
+}  # fmt: skip
+WITH_ARGMAX = define_op("MaxPoolWithArgmax", "input: T -> output: T, argmax: Targmax", T=REALS,
+                        Targmax=Attr("type", default=int64, allowed=INDICES), **_PLACE_ATTRS)  # fmt: skip
+GRAD_WITH_ARGMAX = define_op("MaxPoolGradWithArgmax", "input: T, grad: T, argmax: Targmax -> output: T", T=REALS,
+                             Targmax=Attr("type", allowed=INDICES), accuracy="dot", **_PLACE_ATTRS)  # fmt: skip
+GRAD_GRAD_WITH_ARGMAX = define_op("MaxPoolGradGradWithArgmax", "input: T, grad: T, argmax: Targmax -> output: T", T=REALS,
+                                  Targmax=Attr("type", allowed=INDICES), **_PLACE_ATTRS)  # fmt: skip
+
+
+@WITH_ARGMAX.kernel
+def max_pool_with_argmax_kernel(input, ksize, strides, padding, Targmax=int64, include_batch_in_index=False):
+    attrs = {"ksize": ksize, "strides": strides, "padding": padding, "data_format": "NHWC"}
+    x, axes, _ = _whole(attrs, input)
+    y = _largest(x, axes)
+    cells = np.arange(x[0].size).reshape(1, *x.shape[1:])
+    cells = np.broadcast_to(cells, x.shape)
+    if include_batch_in_index:
+        cells = cells + np.arange(len(x)).reshape(-1, 1, 1, 1) * x[0].size
+    return y, _picked(x, y, cells, axes).astype(Targmax.as_numpy_dtype)
+
+
+@WITH_ARGMAX.shape
+def _with_argmax_shape(context: ShapeContext) -> list[shapes.Shape]:
+    attrs = context.attrs
+    context.attrs = attrs | {"data_format": "NHWC"}
+    return [_pooled_dims(context, context.dims("input"), 2, attrs["ksize"], attrs["strides"])] * 2
+
+
+def _flat_places(x: np.ndarray, argmax: np.ndarray, with_batch: bool) -> np.ndarray:
+    flat = argmax.reshape(len(argmax), -1)
+    if not with_batch:
+        flat = flat + np.arange(len(flat))[:, None] * prod(x.shape[1:])
+    if flat.size and (flat.min() < 0 or flat.max() >= x.size):
+        raise ValueError(f"argmax names cells outside the input: {int(flat.min())} to {int(flat.max())} of {x.size}")
+    return flat.reshape(-1)
+
+
+@GRAD_WITH_ARGMAX.kernel
+def max_pool_grad_with_argmax_kernel(input, grad, argmax, include_batch_in_index=False):
+    total = np.zeros(input.size, _wide(grad).dtype)
+    np.add.at(total, _flat_places(input, argmax, include_batch_in_index), _wide(grad).reshape(-1))
+    return total.reshape(input.shape).astype(grad.dtype)
+
+
+@GRAD_WITH_ARGMAX.shape
+def _grad_with_argmax_shape(context: ShapeContext) -> shapes.Shape:
+    return context.dims("input")
+
+
+@GRAD_GRAD_WITH_ARGMAX.kernel
+def max_pool_grad_grad_with_argmax_kernel(input, grad, argmax, include_batch_in_index=False):
+    return grad.reshape(-1)[_flat_places(input, argmax, include_batch_in_index)].reshape(argmax.shape)
+
+
+@GRAD_GRAD_WITH_ARGMAX.shape
+def _grad_grad_with_argmax_shape(context: ShapeContext) -> shapes.Shape:
+    return context.dims("argmax")
+
+
+@WITH_ARGMAX.gradient
+def _with_argmax_gradient(op, dy, _):
+    """Each window's gradient goes to the cell that is named."""
+    attrs = {n: op.get_attr(n) for n in ("ksize", "strides", "padding", "include_batch_in_index")}
+    return GRAD_WITH_ARGMAX(op.inputs[0], dy, op.outputs["argmax"], **attrs)
+
+
+GRAD_WITH_ARGMAX.no_gradient_registered()
+GRAD_GRAD_WITH_ARGMAX.no_gradient_registered()
+
+_X = np.array([[1, 2, 5], [4, 3, 6], [9, 8, 7]], np.float32).reshape(1, 3, 3, 1)
+_Y = np.array([[4, 6], [9, 8]], np.float32).reshape(1, 2, 2, 1)
+_DY = np.array([[1, 10], [100, 1000]], np.float32).reshape(1, 2, 2, 1)
+_DX = np.array([[0, 0, 0], [1, 0, 10], [100, 1000, 0]], np.float32).reshape(1, 3, 3, 1)
+_W = {"ksize": [1, 2, 2, 1], "strides": [1, 1, 1, 1], "padding": "VALID"}
+POOL_2D.max.case("W74", "the largest of each window", input=_X, **_W, output=_Y)
+POOL_2D.max.case("W74", "windows fit", input=_X, ksize=[1, 5, 5, 1], strides=[1, 1, 1, 1], padding="VALID",
+                 error="Computed output size would be negative")  # fmt: skip
+POOL_2D.max_grad.case("W75", "to the largest cell", orig_input=_X, orig_output=_Y, grad=_DY, **_W, output=_DX)
+POOL_2D.max_grad.case("W75", "the first of equals", orig_input=np.ones((1, 2, 2, 1), np.float32),
+                      orig_output=np.ones((1, 1, 1, 1), np.float32), grad=np.full((1, 1, 1, 1), 5, np.float32), **_W,
+                      output=np.array([5, 0, 0, 0], np.float32).reshape(1, 2, 2, 1))  # fmt: skip
+POOL_2D.max_grad_grad.case("W75", "what stands there", orig_input=_X, orig_output=_Y, grad=10 * _X, **_W, output=10 * _Y)
+POOL_2D.mean.case("W75", "real cells only", value=_X, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding="SAME",
+                  output=np.array([[2.5, 5.5], [8.5, 7]], np.float32).reshape(1, 2, 2, 1))  # fmt: skip
+POOL_2D.mean_grad.case("W75", "equal shares", orig_input_shape=[1, 3, 3, 1], grad=4 * np.ones((1, 2, 2, 1), np.float32), **_W,
+                       output=np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32).reshape(1, 3, 3, 1))  # fmt: skip
+_W2 = {"ksize": [1, 2, 2, 1], "strides": [1, 1, 1, 1], "padding": "VALID"}
+MAX_POOL_V2.case("W74", "the largest of each window", input=_X, **_W2, output=_Y)
+MAX_POOL_GRAD_V2.case("W75", "to the largest cell", orig_input=_X, orig_output=_Y, grad=_DY, **_W2, output=_DX)
+MAX_POOL_GRAD_GRAD_V2.case("W75", "what stands there", orig_input=_X, orig_output=_Y, grad=10 * _X, **_W2,
+                           output=10 * _Y)  # fmt: skip
+WITH_ARGMAX.case("W75", "and where it is", input=_X, **_W, output=_Y,
+                 argmax=np.array([[3, 5], [6, 7]]).reshape(1, 2, 2, 1))  # fmt: skip
+GRAD_WITH_ARGMAX.case("W75", "to the named cell", input=_X, grad=_DY, argmax=np.array([[3, 5], [6, 7]]).reshape(1, 2, 2, 1),
+                      **_W, output=_DX)  # fmt: skip
+GRAD_GRAD_WITH_ARGMAX.case("W75", "what stands there", input=_X, grad=10 * _X, **_W,
+                           argmax=np.array([[3, 5], [6, 7]]).reshape(1, 2, 2, 1), output=10 * _Y)  # fmt: skip
+_V = np.arange(1, 9, dtype=np.float32).reshape(1, 2, 2, 2, 1)
+_C = {"ksize": [1, 2, 2, 2, 1], "strides": [1, 1, 1, 1, 1], "padding": "VALID"}
+_ONE = np.full((1, 1, 1, 1, 1), 8, np.float32)
+POOL_3D.max.case("E07", "the largest of a cube", input=_V, **_C, output=_ONE)
+POOL_3D.max_grad.case("E07", "to the largest cell", orig_input=_V, orig_output=_ONE, grad=_ONE, **_C,
+                      output=np.where(_V == 8, 8, 0).astype(np.float32))  # fmt: skip
+POOL_3D.max_grad_grad.case("E07", "what stands there", orig_input=_V, orig_output=_ONE, grad=_V, **_C, output=_ONE)
+POOL_3D.mean.case("E07", "the mean of a cube", input=_V, **_C, output=np.full((1, 1, 1, 1, 1), 4.5, np.float32))
+POOL_3D.mean_grad.case("E07", "equal shares", orig_input_shape=[1, 2, 2, 2, 1], grad=_ONE, **_C,
+                       output=np.ones((1, 2, 2, 2, 1), np.float32))  # fmt: skip

@@ -151,6 +151,7 @@ def _differentiable(op, case):
 
 # Inputs for which TensorFlow has no rule, though there is a slope.
 NO_RULE = {("Betainc", "a"), ("Betainc", "b"), ("Polygamma", "a"), ("Zeta", "x")}
+NO_RULE |= {(f"Matrix{part}V{v}", "padding_value") for part in ("Diag", "DiagPart") for v in (2, 3)}
 WITH_SLOPES = [
     (op, case) for op, case in CASES
     if op.gradient_function is not None and case.error is None and not op.ref_inputs and _differentiable(op, case)

@@ -1,0 +1,317 @@
+"""Normalisation: over a batch for each channel, or over neighbouring channels [W06].
+
+    FusedBatchNorm      y = (x - mean) * scale / sqrt(variance + epsilon) + offset
+                        training: mean and variance of the batch, and running ones with a factor
+    LRN                 y[c] = x[c] / (bias + alpha * sum of x[j]**2 for |j - c| <= depth_radius) ** beta
+
+Next: ops/activations.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refflow.core import shapes
+from refflow.core.dtypes import FLOATS, bfloat16, float16, float32
+from refflow.core.errors import ShapeError
+from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_rules import ShapeContext
+from refflow.core.signature import Attr
+
+_FORMATS = Attr("string", default="NHWC", allowed=("NHWC", "NCHW", "NDHWC", "NCDHW"))
+_IN = "x: T, scale: {U}[C], offset: {U}[C], mean: {U}[M], variance: {U}[M]"
+_OUT = "y: T, batch_mean: {U}[C], batch_variance: {U}[C], reserve_space_1: {U}[C], reserve_space_2: {U}[C]"
+_GIVEN = "y_backprop: T, x: T, scale: {V}[C], reserve_space_1: {U}[C], reserve_space_2: {U}[C]"
+_BACK = "x_backprop: T, scale_backprop: {U}[C], offset_backprop: {U}[C]"
+
+
+def _forward(version: int) -> OpDef:
+    u = "T" if version == 1 else "U"
+    end = "" if version == 1 else f"V{version}"
+    third = ", reserve_space_3: U" if version == 3 else ""
+    return define_op(
+        f"FusedBatchNorm{end}", f"{_IN.format(U=u)} -> {_OUT.format(U=u)}{third}", epsilon=0.0001,
+        exponential_avg_factor=1.0, data_format=_FORMATS, is_training=True, accuracy="composed", source=("W06",),
+        **_types(version),
+    )  # fmt: skip
+
+
+def _backward(version: int) -> OpDef:
+    u, v = ("T", "T") if version == 1 else ("U", "float32")
+    end = "" if version == 1 else f"V{version}"
+    third = ", reserve_space_3: U" if version == 3 else ""
+    first = 4 if version == 3 else 3
+    return define_op(
+        f"FusedBatchNormGrad{end}",
+        f"{_GIVEN.format(U=u, V=v)}{third} -> {_BACK.format(U=u)}, reserve_space_{first}: {u}, "
+        f"reserve_space_{first + 1}: {u}",
+        epsilon=0.0001, data_format=_FORMATS, is_training=True, accuracy="composed", source=("W30",), **_types(version),
+    )  # fmt: skip
+
+
+def _types(version: int) -> dict[str, Any]:
+    if version == 1:
+        return {"T": (float32,)}
+    return {"T": (float16, bfloat16, float32), "U": (bfloat16, float32)}
+
+
+def _channel(data_format: str, rank: int) -> int:
+    return 1 if data_format.startswith("NC") else rank - 1
+
+
+def _as_column(v: np.ndarray, rank: int, channel: int) -> np.ndarray:
+    return v.reshape([-1 if i == channel else 1 for i in range(rank)])
+
+
+def batch_norm(x, scale, offset, mean, variance, epsilon, factor, data_format, is_training):
+    """y, the running mean and variance, and what the gradient needs: the batch's mean and variance."""
+    channel = _channel(data_format, x.ndim)
+    wide, axes = x.astype(np.float32), tuple(i for i in range(x.ndim) if i != channel)
+    kind = scale.dtype
+    count = wide.size // max(1, len(scale))
+    if is_training:
+        if count:
+            m, v = wide.mean(axes), wide.var(axes)
+        else:
+            m = v = np.full(len(scale), np.nan, np.float32)
+        unbiased = v * (count / max(count - 1, 1))
+        new_m, new_v = m, unbiased
+        if factor != 1.0:
+            new_m = (1 - factor) * mean + factor * m
+            new_v = (1 - factor) * variance + factor * unbiased
+    else:
+        m, v = mean.astype(np.float32), variance.astype(np.float32)
+        new_m, new_v = m, v
+    inverse = 1 / np.sqrt(v + np.float32(epsilon))
+    y = (wide - _as_column(m, x.ndim, channel)) * _as_column(inverse * scale, x.ndim, channel)
+    y = y + _as_column(offset, x.ndim, channel)
+    return [y.astype(x.dtype), new_m.astype(kind), new_v.astype(kind), m.astype(kind), v.astype(kind)]
+
+
+def batch_norm_grad(dy, x, scale, m, v, epsilon, data_format, is_training):
+    """dx, dscale, doffset: with the batch's own statistics dx loses its mean and its part along x."""
+    channel = _channel(data_format, x.ndim)
+    axes = tuple(i for i in range(x.ndim) if i != channel)
+    wide, dwide = x.astype(np.float32), dy.astype(np.float32)
+    inverse = 1 / np.sqrt(v.astype(np.float32) + np.float32(epsilon))
+
+    def column(a):
+        return _as_column(a, x.ndim, channel)
+
+    centred = wide - column(m.astype(np.float32))
+    doffset = dwide.sum(axes)
+    dscale = (dwide * centred).sum(axes) * inverse
+    if is_training:
+        count = max(1, wide.size // max(1, len(scale)))
+        slope = dwide - column(doffset / count) - centred * column(dscale * inverse / count)
+    else:
+        slope = dwide
+    dx = slope * column(scale * inverse)
+    return dx.astype(x.dtype), dscale.astype(scale.dtype), doffset.astype(scale.dtype)
+
+
+def _forward_shape(context: ShapeContext) -> list[shapes.Shape]:
+    x = context.dims("x")
+    for name in ("scale", "offset"):
+        context.match(name, "C")
+    if x is not None:
+        if len(x) not in (4, 5):
+            raise ShapeError(f"input must be 4 or 5-dimensional, got {shapes.text(x)}")
+        channels = x[_channel(context.attrs["data_format"], len(x))]
+        scale = context.dims("scale")
+        if scale is not None and None not in (channels, scale[0]) and channels != scale[0]:
+            raise ShapeError(f"scale must have the same number of elements as the channels of x, got {scale[0]} and "
+                             f"{channels}")  # fmt: skip
+    if not context.attrs["is_training"]:
+        for name in ("mean", "variance"):
+            context.match(name, "C")
+    vector = context.shape("C")
+    more = len(context.op_def.outputs) - 5
+    return [x, vector, vector, vector, vector, *[None] * more]
+
+
+def _backward_shape(context: ShapeContext) -> list[shapes.Shape]:
+    if not shapes.compatible(context.dims("y_backprop"), context.dims("x")):
+        raise ShapeError(
+            f"x and y_backprop must have same shape, got {shapes.text(context.dims('x'))} and "
+            f"{shapes.text(context.dims('y_backprop'))}"
+        )
+    for name in ("scale", "reserve_space_1", "reserve_space_2"):
+        context.match(name, "C")
+    return [context.dims("x"), context.shape("C"), context.shape("C"), None, None]
+
+
+def _define(version: int) -> tuple[OpDef, OpDef]:
+    forward, backward = _forward(version), _backward(version)
+
+    def kernel(x, scale, offset, mean, variance, epsilon, exponential_avg_factor, data_format, is_training):
+        found = batch_norm(
+            x, scale, offset, mean, variance, epsilon, exponential_avg_factor, data_format, is_training
+        )  # fmt: skip
+        return [*found, np.zeros(0, scale.dtype)] if version == 3 else found
+
+    def plain(y_backprop, x, scale, reserve_space_1, reserve_space_2, epsilon, data_format, is_training):
+        found = batch_norm_grad(
+            y_backprop, x, scale, reserve_space_1, reserve_space_2, epsilon, data_format, is_training
+        )  # fmt: skip
+        return [*found, np.zeros(0, reserve_space_1.dtype), np.zeros(0, reserve_space_1.dtype)]
+
+    def third(
+        y_backprop, x, scale, reserve_space_1, reserve_space_2, reserve_space_3, epsilon, data_format, is_training
+    ):
+        return plain(y_backprop, x, scale, reserve_space_1, reserve_space_2, epsilon, data_format, is_training)
+
+    forward.kernel(kernel)
+    backward.kernel(third if version == 3 else plain)
+    forward.shape(_forward_shape)
+    backward.shape(_backward_shape)
+    backward.no_gradient_registered()
+
+    @forward.gradient
+    def gradient(op, dy, *_):
+        """dx, dscale and doffset from the op of the slope; statistics are data."""
+        x, scale, _, mean, variance = op.inputs
+        attrs = {n: op.get_attr(n) for n in ("epsilon", "data_format", "is_training")}
+        if attrs["is_training"]:
+            kept = [op.outputs["reserve_space_1"], op.outputs["reserve_space_2"]]
+        else:
+            kept = [mean, variance]
+        if version == 3:
+            kept.append(op.outputs["reserve_space_3"])
+        back = backward(dy, x, scale, *kept, **attrs)
+        return back.x_backprop, back.scale_backprop, back.offset_backprop, None, None
+
+    return forward, backward
+
+
+FUSED = {version: _define(version) for version in (1, 2, 3)}
+
+# -- the first release's form -----------------------------------------------------------------------------------
+
+GLOBAL = define_op(
+    "BatchNormWithGlobalNormalization", "t: T, m: T[C], v: T[C], beta: T[C], gamma: T[C] -> result: T", T=FLOATS,
+    variance_epsilon=Attr("float"), scale_after_normalization=Attr("bool"), accuracy="composed", source=("W06",),
+)  # fmt: skip
+GLOBAL_GRAD = define_op(
+    "BatchNormWithGlobalNormalizationGrad",
+    "t: T, m: T[C], v: T[C], gamma: T[C], backprop: T -> dx: T, dm: T[C], dv: T[C], db: T[C], dg: T[C]", T=FLOATS,
+    variance_epsilon=Attr("float"), scale_after_normalization=Attr("bool"), accuracy="composed", source=("W30",),
+)  # fmt: skip
+
+
+@GLOBAL.kernel
+def global_batch_norm_kernel(t, m, v, beta, gamma, variance_epsilon, scale_after_normalization):
+    inverse = 1 / np.sqrt(v + v.dtype.type(variance_epsilon))
+    return (t - m) * (inverse * gamma if scale_after_normalization else inverse) + beta
+
+
+@GLOBAL_GRAD.kernel
+def global_batch_norm_grad_kernel(t, m, v, gamma, backprop, variance_epsilon, scale_after_normalization):
+    inverse = 1 / np.sqrt(v + v.dtype.type(variance_epsilon))
+    factor = gamma if scale_after_normalization else np.ones_like(gamma)
+    axes = tuple(range(t.ndim - 1))
+    dx = backprop * (inverse * factor)
+    db = backprop.sum(axes)
+    along = (backprop * (t - m)).sum(axes)
+    dv = along * factor * v.dtype.type(-0.5) * inverse**3
+    dg = along * inverse if scale_after_normalization else np.zeros_like(gamma)
+    return dx, -db * inverse * factor, dv, db, dg
+
+
+@GLOBAL.shape
+def _global_shape(context: ShapeContext) -> shapes.Shape:
+    for name in ("m", "v", "beta", "gamma"):
+        context.match(name, "C")
+    context.match("t", "?", "?", "?", "C")
+    return context.dims("t")
+
+
+@GLOBAL_GRAD.shape
+def _global_grad_shape(context: ShapeContext) -> list[shapes.Shape]:
+    for name in ("m", "v", "gamma"):
+        context.match(name, "C")
+    context.match("t", "?", "?", "?", "C")
+    vector = context.shape("C")
+    return [context.dims("t"), vector, vector, vector, vector]
+
+
+@GLOBAL.gradient
+def _global_gradient(op, dy):
+    """All five slopes from one op."""
+    t, m, v, _, gamma = op.inputs
+    attrs = {n: op.get_attr(n) for n in ("variance_epsilon", "scale_after_normalization")}
+    return tuple(GLOBAL_GRAD(t, m, v, gamma, dy, **attrs))
+
+
+GLOBAL_GRAD.no_gradient_registered()
+
+# -- across channels --------------------------------------------------------------------------------------------
+
+_LRN: dict[str, Any] = {"depth_radius": 5, "bias": 1.0, "alpha": 1.0, "beta": 0.5,
+                        "T": Attr("type", default=float32, allowed=FLOATS), "accuracy": "composed"}  # fmt: skip
+LRN = define_op("LRN", "input: T[N, H, W, C] -> output: T[N, H, W, C]", source=("W06",), **_LRN)
+LRN_GRAD = define_op(
+    "LRNGrad", "input_grads: T[N, H, W, C], input_image: T[N, H, W, C], output_image: T[N, H, W, C] "
+    "-> output: T[N, H, W, C]", source=("W30",), **_LRN,
+)  # fmt: skip
+
+
+def _band_sums(x: np.ndarray, radius: int) -> np.ndarray:
+    """For each channel the sum over the channels at most `radius` away."""
+    size = x.shape[-1]
+    near = np.abs(np.arange(size)[:, None] - np.arange(size)) <= radius
+    return x @ near.astype(x.dtype)
+
+
+def _single(x: np.ndarray) -> np.ndarray:
+    return x.astype(np.float32) if x.dtype == np.float16 else x
+
+
+@LRN.kernel
+def lrn_kernel(input, depth_radius=5, bias=1.0, alpha=1.0, beta=0.5):
+    x = _single(input)
+    norm = bias + alpha * _band_sums(x * x, depth_radius)
+    return (x * norm ** x.dtype.type(-beta)).astype(input.dtype)
+
+
+@LRN_GRAD.kernel
+def lrn_grad_kernel(input_grads, input_image, output_image, depth_radius=5, bias=1.0, alpha=1.0, beta=0.5):
+    """dx = dy * norm**-beta - 2 alpha beta x * the band sum of dy * y / norm."""
+    dy, x, y = (_single(a) for a in (input_grads, input_image, output_image))
+    norm = bias + alpha * _band_sums(x * x, depth_radius)
+    back = dy * norm ** x.dtype.type(-beta) - 2 * alpha * beta * x * _band_sums(dy * y / norm, depth_radius)
+    return back.astype(input_grads.dtype)
+
+
+@LRN.gradient
+def _lrn_gradient(op, dy):
+    """From the op of the slope."""
+    attrs = {n: op.get_attr(n) for n in ("depth_radius", "bias", "alpha", "beta")}
+    return LRN_GRAD(dy, op.inputs[0], op.outputs[0], **attrs)
+
+
+LRN_GRAD.no_gradient_registered()
+
+_X = np.array([1, 3], np.float32).reshape(2, 1, 1, 1)
+for _version, (_op, _back) in FUSED.items():
+    _more = {"U": "float32"} if _version > 1 else {}
+    _op.case("W06", "mean 0 and variance 1", x=_X, scale=[2], offset=[5], mean=np.zeros(0, np.float32),
+             variance=np.zeros(0, np.float32), epsilon=0.0, y=np.array([3, 7], np.float32).reshape(2, 1, 1, 1),
+             batch_mean=[2], batch_variance=[2], **_more)  # fmt: skip
+    _op.case("W06", "given statistics", x=_X, scale=[2], offset=[5], mean=[1], variance=[4], epsilon=0.0,
+             is_training=False, y=np.array([5, 7], np.float32).reshape(2, 1, 1, 1), **_more)  # fmt: skip
+    _third = {"reserve_space_3": np.zeros(0, np.float32)} if _version == 3 else {}
+    _back.case("W30", "given statistics", y_backprop=_X, x=_X, scale=[2], reserve_space_1=[1], reserve_space_2=[4],
+               epsilon=0.0, is_training=False, x_backprop=_X, scale_backprop=[3], offset_backprop=[4], **_third,
+               **_more)  # fmt: skip
+GLOBAL.case("W06", "given statistics", t=_X, m=[1], v=[4], beta=[5], gamma=[2], variance_epsilon=0.0,
+            scale_after_normalization=True, result=np.array([5, 7], np.float32).reshape(2, 1, 1, 1))  # fmt: skip
+GLOBAL_GRAD.case("W30", "given statistics", t=_X, m=[1], v=[4], gamma=[2], backprop=_X, variance_epsilon=0.0,
+                 scale_after_normalization=True, dx=_X, dm=[-4], dv=[-0.75], db=[4], dg=[3])  # fmt: skip
+LRN.case("W06", "by the neighbours' squares", input=np.array([3, 4], np.float32).reshape(1, 1, 1, 2), bias=0.0, depth_radius=1,
+         output=np.array([0.6, 0.8], np.float32).reshape(1, 1, 1, 2))  # fmt: skip
+LRN_GRAD.case("W30", "one channel alone", input_grads=np.full((1, 1, 1, 1), 2, np.float32),
+              input_image=np.full((1, 1, 1, 1), 3, np.float32), output_image=np.full((1, 1, 1, 1), 3, np.float32), alpha=0.0,
+              output=np.full((1, 1, 1, 1), 2, np.float32))  # fmt: skip

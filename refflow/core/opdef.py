@@ -304,12 +304,17 @@ def define_op(
     source: clauses that name the op. stateful: a run may see or leave something beyond inputs and outputs.
     accuracy: how near a kernel must come to the exact value; one of ACCURACY.
     """
-    if name in _REGISTRY:
-        raise NodeError(f"op type {name} is defined already, as {_REGISTRY[name].signature!r}")
     op_def = OpDef(
         name, signature, attrs, tuple(source), stateful, commutative, accuracy, view, allows_uninitialized, by_handle
     )
-    _REGISTRY[name] = op_def
+    return register(op_def)
+
+
+def register(op_def: OpDef) -> OpDef:
+    """Enters an OpDef under its name; NodeError where there is one of that name."""
+    if op_def.name in _REGISTRY:
+        raise NodeError(f"op type {op_def.name} is defined already, as {_REGISTRY[op_def.name].signature!r}")
+    _REGISTRY[op_def.name] = op_def
     return op_def
 
 

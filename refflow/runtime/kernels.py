@@ -47,7 +47,8 @@ def op_state(node: Node, states: OpStates) -> dict[str, Any]:
     names = inspect.signature(make).parameters
 
     def made() -> Any:
-        return make(**{k: node.attrs[k] for k in names if k in node.attrs})
+        known = node.attrs | {"node_name": node.name}
+        return make(**{k: known[k] for k in names if k in known})
 
     if "shared_name" in node.attrs:  # a resource: found again by its name, also from other nodes [W47]
         name = node.attrs["shared_name"] or node.name

@@ -35,6 +35,7 @@ ENTER = define_op("Enter", "data: T[...S] -> output: T[...S]", T=ANY, source=("W
 EXIT = define_op("Exit", "data: T[...S] -> output: T[...S]", T=ANY, source=("W39", "E18"))
 NEXT_ITERATION = define_op("NextIteration", "data: T[...S] -> output: T[...S]", T=ANY, source=("W39",))
 LOOP_COND = define_op("LoopCond", "input: bool[] -> output: bool[]", source=("W39",))
+TO_BOOL = define_op("ToBool", "input: T -> output: bool[]", T=ANY, source=("W39",))
 CONTROL_TRIGGER = define_op("ControlTrigger", "->", source=("W41",))
 REF_SWITCH = define_op("RefSwitch", "data: Ref(T), pred: bool[] -> output_false: Ref(T), output_true: Ref(T)", T=ANY,
                        by_handle=True, allows_uninitialized=True, source=("W39",))  # fmt: skip
@@ -59,6 +60,17 @@ def _passed_on(value: Any) -> Any:
 
 for _op in PASSING:
     _op.kernel(_passed_on)
+
+
+@TO_BOOL.kernel
+def to_bool_kernel(input):
+    """A scalar's truth; of another tensor, whether it has elements."""
+    value = np.asarray(input)
+    return np.array(bool(value[()]) if value.shape == () else value.size > 0)
+
+
+TO_BOOL.case("W39", "a number that is not zero", input=3, output=True)
+TO_BOOL.case("W39", "a tensor with elements", input=[0], output=True)
 
 
 @CONTROL_TRIGGER.kernel
@@ -131,7 +143,7 @@ def _ref_select_shape(context: ShapeContext) -> shapes.Shape:
     return _common(context.list_dims("inputs"))
 
 
-for _op in (CONTROL_TRIGGER, LOOP_COND, REF_SELECT, REF_IDENTITY):
+for _op in (CONTROL_TRIGGER, LOOP_COND, TO_BOOL, REF_SELECT, REF_IDENTITY):
     _op.no_gradient()
 
 

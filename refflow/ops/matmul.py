@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import FLOATS, complex64, complex128, int32, int64
+from refflow.core.dtypes import NUMBERS
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
@@ -26,7 +26,9 @@ MATMUL = define_op(
     "a: T, b: T -> product: T",
     transpose_a=False,
     transpose_b=False,
-    T=(*FLOATS, int32, int64, complex64, complex128),
+    grad_a=False,
+    grad_b=False,
+    T=NUMBERS,
     accuracy="dot",
     source=("S16", "W06"),
 )

@@ -106,6 +106,60 @@ def _normals(words: np.ndarray, wide: bool) -> list[np.ndarray]:
     return [*box_muller(uniforms[:, 0], uniforms[:, 1]), *box_muller(uniforms[:, 2], uniforms[:, 3])]
 
 
+RANDOM_UNIFORM_INT = define_op(
+    "RandomUniformInt", "shape: T[R], minval: Tout[], maxval: Tout[] -> output: Tout", seed=0, seed2=0,
+    Tout=INDICES, T=Attr("type", default=int32, allowed=INDICES), stateful=True, accuracy="random", source=("W73",),
+)  # fmt: skip
+RANDOM_SHUFFLE = define_op("RandomShuffle", "value: T[...S] -> output: T[...S]", seed=0, seed2=0, T=Attr("type"),
+                           stateful=True, accuracy="random", source=("W73",))  # fmt: skip
+for _op in (RANDOM_UNIFORM_INT, RANDOM_SHUFFLE):
+    _op.no_gradient()
+    _op.state(PhiloxStream)
+
+
+@RANDOM_UNIFORM_INT.kernel
+def random_uniform_int_kernel(shape, minval, maxval, state):
+    """Words modulo the range: 32 bits of a word, or of two."""
+    low, high = int(minval), int(maxval)
+    count = int(np.prod(shape, dtype=np.int64))
+    kind = np.asarray(minval).dtype
+    if low >= high:
+        if count:
+            raise ValueError(f"Need minval < maxval, got {low} >= {high}")
+        return np.zeros(tuple(shape), kind)
+    first = state.reserve(count)
+    wide = kind == np.int64
+    blocks = np.arange(-(-count // (2 if wide else 4)), dtype=np.uint64)
+    words = state.words(blocks, first)
+    if wide:
+        bits = (words[:, 0::2].astype(np.uint64) | (words[:, 1::2].astype(np.uint64) << np.uint64(32))).reshape(-1)
+    else:
+        bits = words.reshape(-1).astype(np.uint64)
+    found = bits[:count] % np.uint64(high - low)
+    return (found + np.uint64(low & 0xFFFFFFFFFFFFFFFF)).astype(np.int64).astype(kind).reshape(tuple(shape))
+
+
+@RANDOM_UNIFORM_INT.shape
+def _uniform_int_shape(context: ShapeContext) -> shapes.Shape:
+    context.match("minval")
+    context.match("maxval")
+    return _shape(context)
+
+
+@RANDOM_SHUFFLE.kernel
+def random_shuffle_kernel(value, state):
+    """Rows in a random order: each place in turn is swapped with one at or after it."""
+    count = len(value) if value.ndim else 0
+    if count <= 1:
+        return np.array(value, copy=True)
+    words = state.words(np.arange(-(-(count + 1) // 4), dtype=np.uint64), state.reserve(count)).reshape(-1)
+    order = np.arange(count)
+    for i in range(count - 1):
+        j = i + int(words[i]) % (count - i)
+        order[i], order[j] = order[j], order[i]
+    return value[order]
+
+
 def get_seed(op_seed: int | None) -> tuple[int, int]:
     """The two seeds of an op that is built now; (0, 0) asks for other numbers each time [W72]."""
     graph = get_default_graph()

@@ -27,7 +27,7 @@ from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext, axes_of
 from refflow.core.signature import Attr
-from refflow.ops.array import fill, rank, reshape, shape, tile
+from refflow.ops.array import fill, rank, reshape, shape, size, tile
 from refflow.ops.dynamic_stitch import dynamic_stitch
 from refflow.ops.elementwise import MAXIMUM, cast
 from refflow.ops.logic import EQUAL, LESS, SELECT
@@ -112,7 +112,12 @@ def _spread_shapes(op: Any) -> tuple[Tensor, Tensor]:
     """
     x, indices = op.inputs
     x_shape = shape(x)                                                       # [2, 3, 5, 7]
-    x_rank = rank(x)                                                         # 4
+    return reduced_ones(x_shape, indices, rank(x)), x_shape                  # 4
+
+
+def reduced_ones(x_shape: Tensor, indices: Tensor, x_rank: Tensor | None = None) -> Tensor:
+    """`x_shape` with 1 at the places that `indices` names."""
+    x_rank = size(x_shape) if x_rank is None else x_rank
     if indices.dtype is not int32:
         indices = cast(indices, int32)                                       # [1, 2]
     if not _known_to_be(indices, lambda value: (value >= 0).all()):
@@ -122,7 +127,7 @@ def _spread_shapes(op: Any) -> tuple[Tensor, Tensor]:
         [range_(0, x_rank), indices],
         [x_shape, fill(indices_shape, 1)],
     )
-    return ones_there, x_shape
+    return ones_there
 
 
 def _known_to_be(tensor: Tensor, claim: Callable[[Any], Any]) -> bool:

@@ -29,6 +29,7 @@ from refflow.core.errors import InvalidArgumentError
 from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices, IndexedSlicesValue
 from refflow.core.shapes import Shape
+from refflow.core.sparse_tensor import SparseTensor, SparseTensorValue
 from refflow.core.tensor import default_sessions
 from refflow.core.graphdef import GraphDef
 from refflow.core.values import as_bfloat16, as_value
@@ -107,6 +108,8 @@ class Session:
     def _run(self, fetches: Any, feed_dict: Mapping[Any, Any]) -> Any:
         if self._closed:
             raise RuntimeError("this session is closed: make a new Session, and run the initializers again")
+        if any(isinstance(key, SparseTensor) for key in feed_dict):
+            feed_dict = _three_for_sparse(feed_dict)
         signature = self._signature(fetches, feed_dict)
         values = [feed(value) for feed, value in zip(signature.feeds, feed_dict.values(), strict=True)]
         step = self._step(signature, values)
@@ -284,6 +287,9 @@ class _Signature:
             places = [None if t is None else self._take(_element(graph, t, "fetch")) for t in
                       (fetches.values, fetches.indices, fetches.dense_shape)]  # fmt: skip
             return lambda values: IndexedSlicesValue(*(None if p is None else values[p] for p in places))
+        if isinstance(fetches, SparseTensor):
+            three = [self._take(_element(graph, t, "fetch")) for t in (fetches.indices, fetches.values, fetches.shape)]
+            return lambda values: SparseTensorValue(*(values[p] for p in three))
         element = _element(graph, fetches, "fetch")
         if isinstance(element, Operation):
             self.targets.append(element)
@@ -318,6 +324,17 @@ class _Step:
 
     def __call__(self, feeds: Sequence[Any]) -> Any:
         return self._assemble(self._run(feeds))
+
+
+def _three_for_sparse(feed_dict: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The feeds with the parts of a SparseTensor in its place; its value is a SparseTensorValue or such a tuple."""
+    found: dict[Any, Any] = {}
+    for key, value in feed_dict.items():
+        if isinstance(key, SparseTensor):
+            found |= dict(zip((key.indices, key.values, key.shape), value, strict=True))
+        else:
+            found[key] = value
+    return found
 
 
 def _run_logged(session: Session, executor: Executor, feeds: Sequence[Any]) -> list[Any]:

@@ -1,0 +1,52 @@
+"""Gradients of linear algebra that the generic test cannot vary freely."""
+
+import numpy as np
+import pytest
+
+import refflow as tf
+from refflow.core.opdef import op_def
+
+
+def slope(build, value, rng):
+    """(directional slope by the graph, by differences) along a random direction."""
+    along = rng.normal(size=value.shape)
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float64, value.shape)
+        y = build(x)
+        weights = rng.normal(size=y.get_shape().as_list())
+        (dx,) = tf.gradients(y, x, grad_ys=tf.constant(weights))
+
+        def at(v):
+            return (session.run(y, {x: v}) * weights).sum()
+
+        found = (session.run(dx, {x: value}) * along).sum()
+        return found, (at(value + 1e-6 * along) - at(value - 1e-6 * along)) / 2e-6
+
+
+@pytest.mark.parametrize("name", ["Cholesky", "BatchCholesky"])
+def test_a_triangular_factor_of_a_symmetric_matrix(name, rng):
+    def build(x):
+        both = tf.batch_matmul(x, x, adj_y=True) + np.eye(3)
+        return op_def(name)(both)
+
+    found, wanted = slope(build, rng.normal(size=(2, 3, 3)), rng)
+    assert found == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("adj_x", [False, True])
+@pytest.mark.parametrize("adj_y", [False, True])
+@pytest.mark.parametrize("name", ["BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"])
+def test_products_of_batches(name, adj_x, adj_y, rng):
+    other = rng.normal(size=(2, 5, 4) if adj_y else (2, 4, 5))
+    types = {"Tout": tf.float64} if name.endswith("V3") else {}
+    value = rng.normal(size=(2, 4, 3) if adj_x else (2, 3, 4))
+    found, wanted = slope(
+        lambda x: op_def(name)(x, tf.constant(other), adj_x=adj_x, adj_y=adj_y, **types), value, rng
+    )
+    assert found == pytest.approx(wanted, rel=1e-6)
+
+
+def test_a_stretched_operand_gets_the_sum_over_the_batch(rng):
+    other = rng.normal(size=(3, 2, 4, 5))
+    found, wanted = slope(lambda x: op_def("BatchMatMulV2")(x, tf.constant(other)), rng.normal(size=(2, 3, 4)), rng)
+    assert found == pytest.approx(wanted, rel=1e-6)

@@ -26,7 +26,7 @@ def slope(build, value, rng):
 @pytest.mark.parametrize("name", ["Cholesky", "BatchCholesky"])
 def test_a_triangular_factor_of_a_symmetric_matrix(name, rng):
     def build(x):
-        both = tf.batch_matmul(x, x, adj_y=True) + np.eye(3)
+        both = op_def("BatchMatMul")(x, x, adj_y=True) + np.eye(3)
         return op_def(name)(both)
 
     found, wanted = slope(build, rng.normal(size=(2, 3, 3)), rng)
@@ -50,3 +50,14 @@ def test_a_stretched_operand_gets_the_sum_over_the_batch(rng):
     other = rng.normal(size=(3, 2, 4, 5))
     found, wanted = slope(lambda x: op_def("BatchMatMulV2")(x, tf.constant(other)), rng.normal(size=(2, 3, 4)), rng)
     assert found == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("part", ["e", "v"])
+def test_eigenvalues_and_vectors_of_a_symmetric_matrix(part, rng):
+    def build(x):
+        found = op_def("SelfAdjointEigV2")(op_def("BatchMatMul")(x, x, adj_y=True))
+        # Signs of vectors are free: their squares are not.
+        return found.e if part == "e" else found.v * found.v
+
+    found, wanted = slope(build, rng.normal(size=(2, 3, 3)), rng)
+    assert found == pytest.approx(wanted, rel=1e-4)

@@ -1,0 +1,168 @@
+"""Matrices as products: singular values, eigenvalues, orthogonal and triangular factors [W06].
+
+    Svd               A = U diag(s) V^H, s falling         SelfAdjointEigV2   A = V diag(e) V^H, e rising
+    Qr                A = Q R                              SelfAdjointEig     the first release's: e above V, in one
+
+Signs of vectors are those that LAPACK gives.
+
+Next: ops/matrix_diag.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refflow.core import shapes
+from refflow.core.dtypes import float32, float64
+from refflow.core.errors import ShapeError
+from refflow.core.graph import Tensor
+from refflow.core.opdef import define_op, define_variant
+from refflow.core.shape_rules import ShapeContext
+from refflow.ops.array import expand_dims
+from refflow.ops.batch_matmul import BATCH_MATMUL_V2
+from refflow.ops.linalg import TYPES, square
+
+QR = define_op("Qr", "input: T -> q: T, r: T", T=TYPES, full_matrices=False, accuracy="composed", source=("W06",))
+SVD = define_op("Svd", "input: T -> s: T, u: T, v: T", T=TYPES, compute_uv=True, full_matrices=False,
+                accuracy="composed", source=("W06",))  # fmt: skip
+SELF_ADJOINT_EIG_V2 = define_op("SelfAdjointEigV2", "input: T -> e: T, v: T", T=TYPES, compute_v=True,
+                                accuracy="composed", source=("W06",))  # fmt: skip
+SELF_ADJOINT_EIG = define_op("SelfAdjointEig", "input: T -> output: T", T=(float32, float64), accuracy="composed",
+                             source=("W06",))  # fmt: skip
+for _op in (QR, SVD, SELF_ADJOINT_EIG):
+    _op.no_gradient_registered()
+
+
+def _wide(x: np.ndarray) -> np.ndarray:
+    return x.astype(np.float32) if x.dtype == np.float16 else x
+
+
+def _matrix(context: ShapeContext) -> tuple[Any, Any, Any] | None:
+    """Batch, rows and columns."""
+    dims = context.dims("input")
+    if dims is None:
+        return None
+    if len(dims) < 2:
+        raise ShapeError(f"Shape must be at least rank 2 but is rank {len(dims)}")
+    return dims[:-2], dims[-2], dims[-1]
+
+
+def _least(a: int | None, b: int | None) -> int | None:
+    return None if a is None or b is None else min(a, b)
+
+
+@QR.kernel
+def qr_kernel(input, full_matrices=False):
+    q, r = np.linalg.qr(_wide(input), mode="complete" if full_matrices else "reduced")
+    return q.astype(input.dtype), r.astype(input.dtype)
+
+
+@QR.shape
+def _qr_shape(context: ShapeContext) -> list[shapes.Shape]:
+    found = _matrix(context)
+    if found is None:
+        return [None, None]
+    batch, m, n = found
+    k = m if context.attrs["full_matrices"] else _least(m, n)
+    return [(*batch, m, k), (*batch, k, n)]
+
+
+@SVD.kernel
+def svd_kernel(input, compute_uv=True, full_matrices=False):
+    if not compute_uv:
+        s = np.linalg.svd(_wide(input), compute_uv=False).astype(input.dtype)
+        return s, np.zeros(0, input.dtype), np.zeros(0, input.dtype)
+    u, s, vh = np.linalg.svd(_wide(input), full_matrices=full_matrices)
+    v = np.conj(np.swapaxes(vh, -1, -2))
+    return s.astype(input.dtype), u.astype(input.dtype), np.ascontiguousarray(v).astype(input.dtype)
+
+
+@SVD.shape
+def _svd_shape(context: ShapeContext) -> list[shapes.Shape]:
+    found = _matrix(context)
+    if found is None:
+        return [None, None, None]
+    batch, m, n = found
+    k = _least(m, n)
+    if not context.attrs["compute_uv"]:
+        return [(*batch, k), (0,), (0,)]
+    full = context.attrs["full_matrices"]
+    return [(*batch, k), (*batch, m, m if full else k), (*batch, n, n if full else k)]
+
+
+def _lower_read(x: np.ndarray) -> np.ndarray:
+    lower = np.tril(x)
+    strict = np.tril(x, -1)
+    return lower + np.conj(np.swapaxes(strict, -1, -2))
+
+
+@SELF_ADJOINT_EIG_V2.kernel
+def self_adjoint_eig_v2_kernel(input, compute_v=True):
+    """Only the lower triangle is read."""
+    whole = _lower_read(_wide(input))
+    if not compute_v:
+        return np.linalg.eigvalsh(whole).astype(input.dtype), np.zeros(0, input.dtype)
+    e, v = np.linalg.eigh(whole)
+    return e.astype(input.dtype), v.astype(input.dtype)
+
+
+@SELF_ADJOINT_EIG_V2.shape
+def _eig_shape(context: ShapeContext) -> list[shapes.Shape]:
+    dims = square(context)
+    if dims is None:
+        return [None, None]
+    return [dims[:-1], dims if context.attrs["compute_v"] else (0,)]
+
+
+@SELF_ADJOINT_EIG_V2.gradient
+def _eig_gradient(op, de, dv):
+    """dA = V (diag(de) + F * (V^H dV)) V^H with F[i, j] = 1 / (e[j] - e[i]), 0 on the diagonal; lower part."""
+    from refflow.ops.arithmetic import DIV_NO_NAN
+    from refflow.ops.constant import ONES_LIKE
+    from refflow.ops.matrix_diag import BAND_PART, MATRIX_DIAG, MATRIX_DIAG_PART, MATRIX_SET_DIAG
+
+    e, v = op.outputs
+    diagonal = MATRIX_DIAG[1](de)
+    middle = diagonal
+    if op.get_attr("compute_v"):
+        gaps = expand_dims(e, -2) - expand_dims(e, -1)
+        middle = diagonal + DIV_NO_NAN(BATCH_MATMUL_V2(v, dv, adj_x=True), gaps)
+    whole = BATCH_MATMUL_V2(v, BATCH_MATMUL_V2(middle, v, adj_y=True))
+    eye = MATRIX_DIAG[1](ONES_LIKE(e))
+    both = whole + BATCH_MATMUL_V2(whole, eye, adj_x=True)
+    lower = BAND_PART(both, np.int64(-1), np.int64(0))
+    half = MATRIX_DIAG_PART[1](whole)
+    return MATRIX_SET_DIAG[1](lower, half)
+
+
+@SELF_ADJOINT_EIG.kernel
+def self_adjoint_eig_kernel(input):
+    """[..., M + 1, M]: the eigenvalues as the first row, the vectors as the columns below."""
+    e, v = np.linalg.eigh(_lower_read(input))
+    return np.concatenate([e[..., None, :], v], -2).astype(input.dtype)
+
+
+@SELF_ADJOINT_EIG.shape
+def _self_adjoint_eig_shape(context: ShapeContext) -> shapes.Shape:
+    dims = square(context)
+    return None if dims is None else (*dims[:-2], None if dims[-1] is None else dims[-1] + 1, dims[-1])
+
+
+QR.case("W06", "of a diagonal", input=[[-2.0, 0.0], [0.0, -3.0]], q=[[1, 0], [0, 1]], r=[[-2, 0], [0, -3]])
+SVD.case("W06", "sizes alone, the largest first", input=[[3.0, 0.0], [0.0, -4.0]], compute_uv=False, s=[4, 3])
+SELF_ADJOINT_EIG_V2.case("W06", "of a diagonal, rising", input=np.array([[3.0, 0.0], [0.0, 1.0]], np.float32),
+                         compute_v=False, e=[1, 3])  # fmt: skip
+SELF_ADJOINT_EIG.case("W06", "values above vectors", input=[[1.0, 0.0], [0.0, 3.0]], output=[[1, 3], [1, 0], [0, 1]])
+BATCH_SELF_ADJOINT_EIG = define_variant("BatchSelfAdjointEig", SELF_ADJOINT_EIG)
+
+
+def self_adjoint_eig(input: Any, name: str | None = None) -> Tensor:
+    """Eigenvalues, the first row, and eigenvectors, the columns below, of a symmetric matrix [M, M]."""
+    return SELF_ADJOINT_EIG(input, name=name)
+
+
+def batch_self_adjoint_eig(input: Any, name: str | None = None) -> Tensor:
+    """Eigenvalues, as first rows, and eigenvectors, as columns below, of symmetric matrices [..., M, M]."""
+    return BATCH_SELF_ADJOINT_EIG(input, name=name)

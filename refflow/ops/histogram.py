@@ -1,0 +1,239 @@
+"""Counting: how many values fall into each bin, and numbers at equal distances.
+
+    Bincount            how often 0, 1, 2, ... occur, or the sum of their weights
+    HistogramFixedWidth equal bins over a range; what lies outside counts for the outermost ones
+    Bucketize           for each value the number of boundaries at or below it
+    LinSpace            `num` numbers from start to stop
+
+Next: ops/unique.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refflow.core import shapes
+from refflow.core.dtypes import FLOATS, INDICES, float32, float64, int32, int64
+from refflow.core.errors import ShapeError
+from refflow.core.graph import Tensor
+from refflow.core.opdef import define_op, define_variant
+from refflow.core.shape_rules import ShapeContext
+from refflow.core.signature import Attr
+from refflow.ops.dynamic_stitch import DYNAMIC_STITCH
+
+_COUNTED = (int32, int64, float32, float64)
+BINCOUNT = define_op("Bincount", "arr: int32, size: int32[], weights: T -> bins: T", T=_COUNTED, accuracy="dot",
+                     source=("W06",))  # fmt: skip
+DENSE_BINCOUNT = define_op("DenseBincount", "input: Tidx, size: Tidx[], weights: T -> output: T", Tidx=INDICES, T=_COUNTED,
+                           binary_output=False, accuracy="dot", source=("W06",))  # fmt: skip
+HISTOGRAM = define_op("HistogramFixedWidth", "values: T, value_range: T[2], nbins: int32[] -> out: dtype", T=_COUNTED,
+                      dtype=Attr("type", default=int32, allowed=INDICES), source=("W06",))  # fmt: skip
+BUCKETIZE = define_op("Bucketize", "input: T[...S] -> output: int32[...S]", T=_COUNTED, boundaries=Attr("list(float)"),
+                      source=("W06",))  # fmt: skip
+LIN_SPACE = define_op("LinSpace", "start: T[], stop: T[], num: Tidx[] -> output: T", T=FLOATS,
+                      Tidx=Attr("type", default=int32, allowed=INDICES), accuracy="rounded", source=("W06",))  # fmt: skip
+PARALLEL_STITCH = define_variant("ParallelDynamicStitch", DYNAMIC_STITCH)
+for _op in (BINCOUNT, DENSE_BINCOUNT, HISTOGRAM, BUCKETIZE):
+    _op.no_gradient_registered()
+LIN_SPACE.no_gradient()
+
+
+def _size(size: Any) -> int:
+    if int(size) < 0:
+        raise ValueError(f"size ({int(size)}) must be non-negative")
+    return int(size)
+
+
+def _counts(values: np.ndarray, size: int, weights: np.ndarray, binary: bool = False) -> np.ndarray:
+    if values.size and values.min() < 0:
+        raise ValueError("Input arr must be non-negative!")
+    found = np.zeros(size, weights.dtype)
+    keep = values < size
+    if binary:
+        found[values[keep]] = 1
+    else:
+        np.add.at(found, values[keep], weights.reshape(values.shape)[keep] if weights.size else weights.dtype.type(1))
+    return found
+
+
+@BINCOUNT.kernel
+def bincount_kernel(arr, size, weights):
+    return _counts(arr.reshape(-1), _size(size), weights.reshape(-1))
+
+
+@DENSE_BINCOUNT.kernel
+def dense_bincount_kernel(input, size, weights, binary_output=False):
+    """One row of counts for a vector, or for each row of a matrix."""
+    count = _size(size)
+    if input.ndim > 2:
+        raise ValueError("Shape must be at most rank 2")
+    if weights.size and weights.shape != input.shape:
+        raise ValueError(f"`weights` must be the same shape as `arr` or a length-0 `Tensor`, got {list(weights.shape)}")
+    if input.ndim < 2:
+        return _counts(input.reshape(-1), count, weights.reshape(-1), binary_output)
+    rows = [_counts(r, count, weights[i] if weights.size else weights.reshape(-1), binary_output)
+            for i, r in enumerate(input)]  # fmt: skip
+    return np.stack(rows) if rows else np.zeros((0, count), weights.dtype)
+
+
+@BINCOUNT.shape
+def _bincount_shape(context: ShapeContext) -> shapes.Shape:
+    context.match("size")
+    size = context.ints("size")
+    return (None if size is None or size[0] < 0 else size[0],)
+
+
+@DENSE_BINCOUNT.shape
+def _dense_bincount_shape(context: ShapeContext) -> shapes.Shape:
+    context.match("size")
+    dims, size = context.dims("input"), context.ints("size")
+    count = None if size is None or size[0] < 0 else size[0]
+    if dims is None:
+        return None
+    if len(dims) > 2:
+        raise ShapeError(f"Shape must be at most rank 2 but is rank {len(dims)}")
+    return (dims[0], count) if len(dims) == 2 else (count,)
+
+
+@HISTOGRAM.kernel
+def histogram_kernel(values, value_range, nbins, dtype=int32):
+    count = int(nbins)
+    if count <= 0:
+        raise ValueError(f"nbins should be a positive number, but got '{count}'")
+    low, high = value_range
+    if low >= high:
+        raise ValueError(f"value_range should satisfy value_range[0] < value_range[1], but got '[{low}, {high}]'")
+    step = (float(high) - float(low)) / count
+    places = np.floor((values.reshape(-1).astype(np.float64) - float(low)) / step)
+    bins = np.clip(np.nan_to_num(places, nan=0, posinf=count, neginf=-1), 0, count - 1).astype(np.int64)
+    return np.bincount(bins, minlength=count).astype(dtype.as_numpy_dtype)
+
+
+@HISTOGRAM.shape
+def _histogram_shape(context: ShapeContext) -> shapes.Shape:
+    context.match("value_range", "2")
+    context.match("nbins")
+    count = context.ints("nbins")
+    return (None if count is None or count[0] <= 0 else count[0],)
+
+
+@BUCKETIZE.kernel
+def bucketize_kernel(input, boundaries):
+    edges = np.array(boundaries, np.float32)
+    if np.any(edges[1:] < edges[:-1]):
+        raise ValueError("Expected sorted boundaries")
+    return np.searchsorted(edges.astype(np.float64), input.astype(np.float64), side="right").astype(np.int32)
+
+
+@LIN_SPACE.kernel
+def lin_space_kernel(start, stop, num):
+    count = int(num)
+    if count <= 0:
+        raise ValueError(f"Requires num > 0: {count}")
+    kind = np.asarray(start).dtype
+    wide = np.float64 if kind == np.float64 else np.float32
+    found = np.asarray(start, wide) + np.arange(count, dtype=wide) * (
+        (np.asarray(stop, wide) - np.asarray(start, wide)) / wide(max(count - 1, 1))
+    )
+    if count > 1:
+        found[-1] = stop
+    return found.astype(kind)
+
+
+@LIN_SPACE.shape
+def _lin_space_shape(context: ShapeContext) -> shapes.Shape:
+    for name in ("start", "stop", "num"):
+        context.match(name)
+    count = context.ints("num")
+    if count is not None and count[0] <= 0:
+        raise ShapeError(f"Requires num > 0: {count[0]}")
+    return (None if count is None else count[0],)
+
+
+# -- distance between sequences -----------------------------------------------------------------------------------
+
+EDIT_DISTANCE = define_op(
+    "EditDistance", "hypothesis_indices: int64[N, R], hypothesis_values: T[N], hypothesis_shape: int64[R], truth_indices: "
+    "int64[M, R], truth_values: T[M], truth_shape: int64[R] -> output: float32", normalize=True, T=Attr("type"),
+    source=("W06",),
+)  # fmt: skip
+EDIT_DISTANCE.no_gradient()
+
+
+@EDIT_DISTANCE.kernel
+def edit_distance_kernel(
+    hypothesis_indices, hypothesis_values, hypothesis_shape, truth_indices, truth_values, truth_shape, normalize=True
+):
+    """Levenshtein's distance of the sequences along the last axis, for each place of the others."""
+    dims = np.maximum(hypothesis_shape[:-1], truth_shape[:-1])
+    found = np.zeros(tuple(int(d) for d in dims), np.float32)
+    ours, theirs = (_sequences(i, v) for i, v in ((hypothesis_indices, hypothesis_values), (truth_indices, truth_values)))
+    for place in ours.keys() | theirs.keys():
+        said, true = ours.get(place, []), theirs.get(place, [])
+        distance = float(_levenshtein(said, true))
+        if normalize:
+            distance = distance / len(true) if true else np.inf if said else 0.0
+        found[place] = distance
+    return found
+
+
+def _sequences(indices: np.ndarray, values: np.ndarray) -> dict[tuple[int, ...], list[Any]]:
+    found: dict[tuple[int, ...], list[Any]] = {}
+    for place, value in zip(indices.tolist(), values.tolist(), strict=True):
+        found.setdefault(tuple(place[:-1]), []).append(value)
+    return found
+
+
+def _levenshtein(a: list[Any], b: list[Any]) -> int:
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        before, row[0] = row[0], i
+        for j, y in enumerate(b, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (x != y))
+    return row[-1]
+
+
+@EDIT_DISTANCE.shape
+def _edit_distance_shape(context: ShapeContext) -> shapes.Shape:
+    for name in ("hypothesis", "truth"):
+        context.match(f"{name}_indices", "?", "R")
+        context.match(f"{name}_shape", "R")
+    ours, theirs = context.ints("hypothesis_shape"), context.ints("truth_shape")
+    if ours is None or theirs is None:
+        return None
+    return tuple(max(a, b) for a, b in zip(ours[:-1], theirs[:-1], strict=True))
+
+
+FACT = define_op("Fact", "-> fact: string[]", source=("W06",))
+FACT.no_gradient_registered()
+
+
+@FACT.kernel
+def fact_kernel():
+    """0! is 1, as the first release's example of a user's op says."""
+    found = np.empty((), object)
+    found[()] = b"0! == 1"
+    return found
+
+
+BINCOUNT.case("W06", "how often", arr=[1, 1, 3], size=4, weights=np.zeros(0, np.int32), bins=[0, 2, 0, 1])
+BINCOUNT.case("W06", "by weight", arr=[1, 1, 0], size=2, weights=[0.5, 1, 2], T="float32", bins=[2, 1.5])
+DENSE_BINCOUNT.case("W06", "each row", Tidx="int32", input=[[1, 1], [0, 5]], size=2, weights=np.zeros(0, np.int32),
+                    output=[[0, 2], [1, 0]])  # fmt: skip
+HISTOGRAM.case("W06", "outside counts for the ends", values=[-1, 0, 1.5, 2, 5, 15], T="float32", value_range=[0, 5],
+               nbins=5, out=[2, 1, 1, 0, 2])  # fmt: skip
+BUCKETIZE.case("W06", "boundaries at or below", input=[-5, 10, 150], boundaries=[0.0, 10.0, 100.0], T="int32",
+               output=[0, 2, 3])  # fmt: skip
+LIN_SPACE.case("W06", "both ends", start=10, stop=12, num=3, output=[10, 11, 12])
+LIN_SPACE.case("W06", "at least one", start=10, stop=12, num=0, error="Requires num > 0: 0")
+EDIT_DISTANCE.case("W06", "one letter of two is wrong", hypothesis_indices=np.array([[0, 0], [0, 1]]),
+                   hypothesis_values=[1, 2], hypothesis_shape=np.array([1, 2]), truth_indices=np.array([[0, 0], [0, 1]]),
+                   truth_values=[1, 3], truth_shape=np.array([1, 2]), output=[0.5])  # fmt: skip
+FACT.case("W06", "a fact", fact=np.array(b"0! == 1", object))
+
+
+def linspace(start: Any, stop: Any, num: Any, name: str | None = None) -> Tensor:
+    """`num` numbers at equal distances, the first `start`, the last `stop`."""
+    return LIN_SPACE(start, stop, num, name=name)

@@ -5,11 +5,16 @@
 Building never computes; a Session runs what was built. The reading path is in docs/reading.rst.
 """
 
-from refflow import nn, train
+from refflow import nn, python_io, train
 from refflow.core import errors
 from refflow.core.control import group, no_op, with_dependencies
 from refflow.core.control import tuple_ as tuple
-from refflow.core.convert import convert_to_tensor, op_scope, register_tensor_conversion_function
+from refflow.core.convert import (
+    convert_to_tensor,
+    convert_to_tensor_or_indexed_slices,
+    op_scope,
+    register_tensor_conversion_function,
+)
 from refflow.core.dtypes import (
     DType,
     as_dtype,
@@ -41,13 +46,36 @@ from refflow.core.dtypes import (
 from refflow.core.dtypes import bool_ as bool
 from refflow.core.errors import GraphError, OpError
 from refflow.core.gradients import AggregationMethod, NoGradient, RegisterGradient, gradients
-from refflow.core.graph import Graph, GraphKeys, Operation, Tensor, get_default_graph, reset_default_graph
+from refflow.core.graph import (
+    Graph,
+    GraphKeys,
+    Operation,
+    Tensor,
+    add_to_collection,
+    control_dependencies,
+    device,
+    get_collection,
+    get_default_graph,
+    name_scope,
+    reset_default_graph,
+)
 from refflow.core.graphdef import GraphDef, NodeDef
 from refflow.core.indexed_slices import IndexedSlices, IndexedSlicesValue
-from refflow.core.opdef import define_op
+from refflow.core.opdef import RegisterShape, define_op
 from refflow.core.shapes import Dimension, TensorShape
+from refflow.core.sparse_tensor import SparseTensor, SparseTensorValue
+from refflow.core.tensor import get_default_session
+from refflow.interop.importer import import_graph_def
+from refflow.ops.arithmetic import pow
 from refflow.ops.array import expand_dims, fill, identity, rank, reshape, shape, size, squeeze, stop_gradient, tile
+from refflow.ops.batch_matmul import batch_matmul
+from refflow.ops.checks import check_numerics
+from refflow.ops.complex import complex, complex_abs, conj, imag, real
 from refflow.ops.constant import constant, ones, ones_like, placeholder, zeros, zeros_like
+from refflow.ops.data_flow import FIFOQueue, QueueBase, RandomShuffleQueue
+from refflow.ops.decode import decode_raw, string_to_number
+from refflow.ops.decode_csv import decode_csv
+from refflow.ops.decompositions import batch_self_adjoint_eig, self_adjoint_eig
 from refflow.ops.dynamic_stitch import dynamic_stitch
 from refflow.ops.elementwise import ABS as abs
 from refflow.ops.elementwise import ADD as add
@@ -72,9 +100,21 @@ from refflow.ops.elementwise import SQUARE as square
 from refflow.ops.elementwise import SUB as sub
 from refflow.ops.elementwise import TANH as tanh
 from refflow.ops.elementwise import add_n, cast
+from refflow.ops.gather import UNSORTED_SEGMENT_SUM as unsorted_segment_sum
 from refflow.ops.gather import gather, scatter_add, scatter_sub, scatter_update
+from refflow.ops.histogram import linspace
+from refflow.ops.io_functions import matching_files, read_file
+from refflow.ops.joining import INVERT_PERMUTATION as invert_permutation
 from refflow.ops.joining import concat, pack, pad, split, transpose, unpack
 from refflow.ops.joining import slice_ as slice
+from refflow.ops.linalg import (
+    batch_cholesky,
+    batch_matrix_determinant,
+    batch_matrix_inverse,
+    cholesky,
+    matrix_determinant,
+    matrix_inverse,
+)
 from refflow.ops.logic import EQUAL as equal
 from refflow.ops.logic import GREATER as greater
 from refflow.ops.logic import GREATER_EQUAL as greater_equal
@@ -86,20 +126,87 @@ from refflow.ops.logic import LOGICAL_OR as logical_or
 from refflow.ops.logic import NOT_EQUAL as not_equal
 from refflow.ops.logic import SELECT as select
 from refflow.ops.logic import logical_xor
+from refflow.ops.math_functions import (
+    accumulate_n,
+    clip_by_average_norm,
+    clip_by_global_norm,
+    clip_by_norm,
+    clip_by_value,
+    edit_distance,
+    floordiv,
+    global_norm,
+    sparse_segment_mean,
+    sparse_segment_sum,
+    to_bfloat16,
+    to_double,
+    to_float,
+    to_int32,
+    to_int64,
+    truediv,
+)
+from refflow.ops.math_functions import round_ as round
 from refflow.ops.matmul import matmul
-from refflow.ops.random import random_normal, random_uniform, set_random_seed, truncated_normal
+from refflow.ops.matrix_diag import diag
 from refflow.ops.messages import Assert, Print, add_check_numerics_ops, verify_tensor_all_finite
+from refflow.ops.parse_example import parse_example, parse_single_example
+from refflow.ops.random import (
+    get_seed,
+    random_normal,
+    random_shuffle,
+    random_uniform,
+    set_random_seed,
+    truncated_normal,
+)
 from refflow.ops.range import range_ as range
-from refflow.ops.reductions import argmax, reduce_max, reduce_mean, reduce_min, reduce_prod, reduce_sum
+from refflow.ops.readers import (
+    FixedLengthRecordReader,
+    IdentityReader,
+    ReaderBase,
+    TextLineReader,
+    TFRecordReader,
+    WholeFileReader,
+)
+from refflow.ops.reductions import (
+    argmax,
+    argmin,
+    reduce_all,
+    reduce_any,
+    reduce_max,
+    reduce_mean,
+    reduce_min,
+    reduce_prod,
+    reduce_sum,
+)
+from refflow.ops.reverse import reverse, reverse_sequence
+from refflow.ops.segments import segment_max, segment_mean, segment_min, segment_prod, segment_sum
+from refflow.ops.sparse import sparse_to_dense
+from refflow.ops.special import IS_FINITE as is_finite
+from refflow.ops.special import IS_INF as is_inf
+from refflow.ops.special import IS_NAN as is_nan
+from refflow.ops.unique import dynamic_partition, listdiff, unique, where
 from refflow.ops.variable import (
     Variable,
     all_variables,
+    assert_variables_initialized,
     assign,
     assign_add,
     assign_sub,
+    count_up_to,
     initialize_all_variables,
     initialize_variables,
     trainable_variables,
+)
+from refflow.ops.variable_scope import (
+    constant_initializer,
+    get_variable,
+    get_variable_scope,
+    random_normal_initializer,
+    random_uniform_initializer,
+    truncated_normal_initializer,
+    uniform_unit_scaling_initializer,
+    variable_op_scope,
+    variable_scope,
+    zeros_initializer,
 )
 from refflow.runtime.config import ConfigProto
 from refflow.runtime.session import InteractiveSession, Session

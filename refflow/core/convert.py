@@ -51,6 +51,19 @@ def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None, as
     raise DTypeError(f"a {type(value).__name__} cannot become a tensor: {value!r}")
 
 
+def convert_to_tensor_or_indexed_slices(
+    value: Any, dtype: Any = None, name: str | None = None, as_ref: bool = False
+) -> Any:
+    """`value` as a Tensor, or itself where it is IndexedSlices of that type."""
+    from refflow.core.indexed_slices import IndexedSlices
+
+    if not isinstance(value, IndexedSlices):
+        return convert_to_tensor(value, dtype, name, as_ref)
+    if dtype is not None and not as_dtype(dtype).is_compatible_with(value.dtype):
+        raise DTypeError(f"{value.name!r} is {value.dtype.name}, but {as_dtype(dtype).name} is needed")
+    return value
+
+
 def convert_n_to_tensor(values: Iterable[Any], dtype: Any = None, name: str | None = None) -> list[Tensor]:
     """Each value as a tensor, named `name_0`, `name_1`, ..."""
     return [convert_to_tensor(v, dtype, None if name is None else f"{name}_{i}") for i, v in enumerate(values)]

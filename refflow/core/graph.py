@@ -23,7 +23,7 @@ from refflow.core import errors
 from refflow.core.devices import DeviceSpec
 from refflow.core.dtypes import DType
 from refflow.core.errors import NodeError
-from refflow.core.graphdef import NAME, SCOPED_NAME, GraphDef, parse_input
+from refflow.core.graphdef import NAME, RELEASE, SCOPED_NAME, GraphDef, parse_input
 from refflow.core.scopes import LocalStack
 from refflow.core.tensor import Operation, Tensor
 
@@ -63,6 +63,11 @@ class Graph:
     def version(self) -> int:
         """Grows with every operation: the id of the newest one."""
         return len(self._nodes)
+
+    @property
+    def graph_def_version(self) -> int:
+        """The version of the graphs that as_graph_def gives."""
+        return RELEASE
 
     def get_operations(self) -> list[Operation]:
         return list(self._nodes)
@@ -363,6 +368,31 @@ def _requesting(spec: DeviceSpec | None, text: str) -> Callable[[Operation], str
     if spec is None:
         return lambda op: op.device or text  # "@node": colocation replaces nothing that is set
     return lambda op: op.device if op.device.startswith("@") else spec.merge(DeviceSpec.parse(op.device)).to_string()
+
+
+def device(dev: Any) -> Any:
+    """Graph.device of the default graph."""
+    return get_default_graph().device(dev)
+
+
+def name_scope(name: str | None) -> Any:
+    """Graph.name_scope of the default graph."""
+    return get_default_graph().name_scope(name)
+
+
+def control_dependencies(control_inputs: Any) -> Any:
+    """Graph.control_dependencies of the default graph."""
+    return get_default_graph().control_dependencies(control_inputs)
+
+
+def add_to_collection(name: Any, value: Any) -> None:
+    """Graph.add_to_collection of the default graph."""
+    get_default_graph().add_to_collection(name, value)
+
+
+def get_collection(key: Any, scope: str | None = None) -> list[Any]:
+    """Graph.get_collection of the default graph."""
+    return get_default_graph().get_collection(key, scope)
 
 
 _default_graphs: LocalStack[Graph] = LocalStack(Graph)

@@ -34,6 +34,11 @@ def default_session(session: Any, what: str) -> Any:
     return found
 
 
+def get_default_session() -> Any:
+    """The innermost session in force, or None."""
+    return default_sessions.top()
+
+
 class Tensor:
     """A symbolic handle to one output of an operation. Session.run gives it a value."""
 

@@ -45,7 +45,7 @@ def parse_shape_and_slice(text: str) -> tuple[tuple[int, ...], Slice] | None:
         shape = tuple(int(s) for s in sizes)
         found = Slice(tuple(_extent(p) for p in part.split(":")) if part else ())
         fits = len(found.extents) == len(shape) and all(
-            0 <= start and (n is None or start + n <= size)
+            start >= 0 and (n is None or start + n <= size)
             for (start, n), size in zip(found.extents, shape, strict=True)
         )
     except ValueError:

@@ -5,11 +5,77 @@ from __future__ import annotations
 from typing import Any
 
 from refflow.core.graph import Tensor
+from refflow.nn.functions import (
+    avg_pool,
+    avg_pool3d,
+    bias_add,
+    conv2d,
+    conv3d,
+    deconv2d,
+    depthwise_conv2d,
+    dropout,
+    elu,
+    embedding_lookup,
+    in_top_k,
+    l1_loss,
+    l2_loss,
+    l2_normalize,
+    local_response_normalization,
+    lrn,
+    max_pool,
+    max_pool3d,
+    max_pool_with_argmax,
+    moments,
+    relu6,
+    relu_layer,
+    separable_conv2d,
+    sigmoid_cross_entropy_with_logits,
+    softplus,
+    softsign,
+    top_k,
+    xw_plus_b,
+    zero_fraction,
+)
 from refflow.ops.elementwise import RELU, SIGMOID, TANH
 from refflow.ops.softmax import softmax
 from refflow.ops.softmax_xent import softmax_cross_entropy_with_logits
 
-__all__ = ["relu", "sigmoid", "softmax", "softmax_cross_entropy_with_logits", "tanh"]
+__all__ = [
+    "avg_pool",
+    "avg_pool3d",
+    "bias_add",
+    "conv2d",
+    "conv3d",
+    "deconv2d",
+    "depthwise_conv2d",
+    "dropout",
+    "elu",
+    "embedding_lookup",
+    "in_top_k",
+    "l1_loss",
+    "l2_loss",
+    "l2_normalize",
+    "local_response_normalization",
+    "lrn",
+    "max_pool",
+    "max_pool3d",
+    "max_pool_with_argmax",
+    "moments",
+    "relu",
+    "relu6",
+    "relu_layer",
+    "separable_conv2d",
+    "sigmoid",
+    "sigmoid_cross_entropy_with_logits",
+    "softmax",
+    "softmax_cross_entropy_with_logits",
+    "softplus",
+    "softsign",
+    "tanh",
+    "top_k",
+    "xw_plus_b",
+    "zero_fraction",
+]
 
 
 def relu(features: Any, name: str | None = None) -> Tensor:

@@ -225,3 +225,9 @@ def random_uniform(
         low, high = convert_to_tensor(minval, dtype, "min"), convert_to_tensor(maxval, dtype, "max")
         seed1, seed2 = get_seed(seed)
         return ADD(RANDOM_UNIFORM(shape, dtype=dtype, seed=seed1, seed2=seed2) * (high - low), low, name=scope)
+
+
+def random_shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Tensor:
+    """The rows of `value` in a random order."""
+    first, second = get_seed(seed)
+    return RANDOM_SHUFFLE(value, seed=first, seed2=second, name=name)

@@ -285,6 +285,9 @@ def _picked_shape(context: ShapeContext) -> shapes.Shape:
     return None if data is None else (rows, *data[1:])
 
 
+SPARSE_SEGMENT: dict[str, OpDef] = {}
+
+
 def _picked(kind: str) -> None:
     types = {"T": REALS if kind == "Sum" else FLOATS}
     plain = define_op(f"SparseSegment{kind}", f"{_PICKED} -> output: T", accuracy="dot", source=("W06",),
@@ -299,6 +302,8 @@ def _picked(kind: str) -> None:
         "-> output: T, sorted_unique_indices: Tidx", T=FLOATS, Tidx=INDEX, Tsegmentids=INDEX, accuracy="dot",
         source=("W06",),
     )  # fmt: skip
+
+    SPARSE_SEGMENT[kind] = plain
 
     @plain.kernel
     def kernel(data, indices, segment_ids):

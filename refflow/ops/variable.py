@@ -143,6 +143,11 @@ def assign_sub(ref: Any, value: Any, use_locking: bool = False, name: str | None
     return ASSIGN_SUB(ref, value, use_locking=use_locking, name=name)
 
 
+def count_up_to(ref: Any, limit: int, name: str | None = None) -> Tensor:
+    """The integer behind `ref` before it grows by one; OutOfRangeError once it is `limit`."""
+    return COUNT_UP_TO(ref, limit=limit, name=name)
+
+
 class Variable:
     """A Variable node with its initializer, entered in the graph's collections [S14].
 
@@ -223,6 +228,10 @@ class Variable:
     def assign_sub(self, delta: Any, use_locking: bool = False) -> Tensor:
         return assign_sub(self._variable, delta, use_locking=use_locking)
 
+    def count_up_to(self, limit: int) -> Tensor:
+        """The value before it grows by one; OutOfRangeError once it is `limit`."""
+        return count_up_to(self._variable, limit)
+
     def scatter_sub(self, sparse_delta: Any, use_locking: bool = False) -> Tensor:
         """Subtracts the rows of IndexedSlices, each at its place."""
         from refflow.ops.gather import scatter_sub
@@ -288,6 +297,16 @@ def all_variables() -> list[Variable]:
 def trainable_variables() -> list[Variable]:
     """The Variables that optimizers change unless told otherwise."""
     return get_default_graph().get_collection(GraphKeys.TRAINABLE_VARIABLES)
+
+
+def assert_variables_initialized(var_list: Any = None) -> Operation | None:
+    """An operation that fails with FailedPrecondition while one of the variables has no value; None without any."""
+    variables = all_variables() if var_list is None else list(var_list)
+    if not variables:
+        return None
+    from refflow.ops.array import rank
+
+    return group(*(rank(v.ref()) for v in variables))
 
 
 def initialize_variables(var_list: list[Variable], name: str = "init") -> Operation:

@@ -24,7 +24,6 @@ from refflow.core.graphdef import GraphDef, NodeDef
 from refflow.core.opdef import OpDef
 from refflow.core.shapes import Shape
 
-
 # Op types that decide which nodes run, and how often: the executor knows them by name.
 SWITCHES = frozenset(("Switch", "RefSwitch"))
 MERGES = frozenset(("Merge", "RefMerge"))

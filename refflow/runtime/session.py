@@ -27,11 +27,11 @@ from refflow.core.bfloat16 import as_known_elsewhere
 from refflow.core.dtypes import bfloat16, string
 from refflow.core.errors import InvalidArgumentError
 from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
+from refflow.core.graphdef import GraphDef
 from refflow.core.indexed_slices import IndexedSlices, IndexedSlicesValue
 from refflow.core.shapes import Shape
 from refflow.core.sparse_tensor import SparseTensor, SparseTensorValue
 from refflow.core.tensor import default_sessions
-from refflow.core.graphdef import GraphDef
 from refflow.core.values import as_bfloat16, as_value
 from refflow.runtime import place as place_module
 from refflow.runtime.config import ConfigProto

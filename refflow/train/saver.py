@@ -21,9 +21,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core.control import group
-from refflow.core.convert import convert_to_tensor
-from refflow.core.errors import NodeError, NotFoundError
-from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
+from refflow.core.graph import Operation, Tensor, get_default_graph
 from refflow.files.bundle import bundle_exists, remove_bundle
 from refflow.ops.array import identity, reshape
 from refflow.ops.constant import constant

@@ -165,7 +165,9 @@ def _branches(caller: _Caller, preds: list[str], calls: list[Any], data: list[st
         done.append(caller.add(f"ran_{k}", "Identity", [live, *after], T=bool_))
     out = caller.node.attr.get("Tout", [])
     if any(len(r) != len(out) for r in results):
-        raise NodeError(f"node {caller.name!r}: its branches give {[len(r) for r in results]} results, but Tout has {len(out)}")
+        raise NodeError(
+            f"node {caller.name!r}: its branches give {[len(r) for r in results]} results, but Tout has {len(out)}"
+        )
     merged = [
         caller.add(f"merge_{j}", "Merge", [r[j] for r in results], T=t, N=len(results)) for j, t in enumerate(out)
     ]
@@ -220,10 +222,12 @@ def _while(caller: _Caller) -> list[NodeDef]:
     goes_on = caller.add("truth", "ToBool", [test[0], *tested], T=kinds[0])
     goes_on = caller.add("loop_cond", "LoopCond", [goes_on])
     switched = [
-        caller.add(f"switch_{i}", "Switch", [m, goes_on], T=t) for i, (m, t) in enumerate(zip(merged, types, strict=True))
+        caller.add(f"switch_{i}", "Switch", [m, goes_on], T=t)
+        for i, (m, t) in enumerate(zip(merged, types, strict=True))
     ]
     inside = [
-        caller.add(f"inside_{i}", "Identity", [f"{x}:1"], T=t) for i, (x, t) in enumerate(zip(switched, types, strict=True))
+        caller.add(f"inside_{i}", "Identity", [f"{x}:1"], T=t)
+        for i, (x, t) in enumerate(zip(switched, types, strict=True))
     ]
     results, after, _ = caller.inline(caller.attr("body"), f"{caller.name}/body", inside, [f"^{inside[0]}"])
     if len(results) != len(types):

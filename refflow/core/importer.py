@@ -194,7 +194,9 @@ class _Import:
             given = arg.fixed or attrs[arg.type]
             many = list(given) if isinstance(given, list) else [given] * op_def.length(arg, attrs)
             if at + len(many) > len(inputs):
-                raise NodeError(f"node {node.name!r} ({node.op}) has {len(inputs)} inputs; {op_def.signature} needs more")
+                raise NodeError(
+                    f"node {node.name!r} ({node.op}) has {len(inputs)} inputs; {op_def.signature} needs more"
+                )
             for wanted in many:
                 tensor = inputs[at]
                 at += 1
@@ -211,7 +213,9 @@ class _Import:
                         f"{tensor.name!r} is a plain {tensor.dtype.name}"
                     )
         if at < len(inputs):
-            raise NodeError(f"node {node.name!r} ({node.op}) has {len(inputs)} inputs, but {op_def.signature} takes {at}")
+            raise NodeError(
+                f"node {node.name!r} ({node.op}) has {len(inputs)} inputs, but {op_def.signature} takes {at}"
+            )
         return op_def.output_types(attrs)
 
     def _read_from(self, name: str) -> int:
@@ -239,7 +243,8 @@ class _Import:
         wanted = op.attrs.get("T", tensor.dtype.base_dtype)
         if tensor.dtype.base_dtype is not wanted:
             raise DTypeError(
-                f"node {op.name!r} ({op.type}): {tensor.name!r} is {tensor.dtype.base_dtype.name}, but must be {wanted.name}"
+                f"node {op.name!r} ({op.type}): {tensor.name!r} is {tensor.dtype.base_dtype.name}, "
+                f"but must be {wanted.name}"
             )
         list.__setitem__(op.inputs, place, tensor)
         tensor._consumers.append(op)

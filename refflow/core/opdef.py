@@ -328,7 +328,8 @@ def define_variant(name: str, base: OpDef, signature: str = "", /, **attrs: Any)
     kept = {key: attr for key, attr in (base.attrs | attrs).items() if attr is not None}
     twin = define_op(
         name, signature or base.signature, source=base.source, stateful=base.stateful, commutative=base.commutative,
-        accuracy=base.accuracy, view=base.view, allows_uninitialized=base.allows_uninitialized, by_handle=base.by_handle,
+        accuracy=base.accuracy, view=base.view, allows_uninitialized=base.allows_uninitialized,
+        by_handle=base.by_handle,
         **kept,
     )  # fmt: skip
     twin.variant_of = base

@@ -51,7 +51,9 @@ class Entry(NamedTuple):
 
 def _encoded_slice(part: Slice) -> bytes:
     return b"".join(
-        wire.block(1, b"" if n is None else wire.number(1, start) + wire.varint(2 << 3) + wire.varint(n), keep_empty=True)
+        wire.block(
+            1, b"" if n is None else wire.number(1, start) + wire.varint(2 << 3) + wire.varint(n), keep_empty=True
+        )
         for start, n in part.extents
     )
 
@@ -270,7 +272,9 @@ class Bundle:
                 data = file.read()
         except FileNotFoundError:
             raise NotFoundError(
-                None, None, f"Unsuccessful TensorSliceReader constructor: Failed to find any matching files for {prefix}"
+                None,
+                None,
+                f"Unsuccessful TensorSliceReader constructor: Failed to find any matching files for {prefix}",
             ) from None
         rows = dict(Table(data, path).items())
         try:

@@ -1,6 +1,7 @@
 """Protocol buffers' wire format, as little of it as TensorFlow's files need: numbers, fields, and nothing else.
 
-    field = tag, payload        tag = number * 8 + kind        kind 0 varint, 1 eight bytes, 2 length and bytes, 5 four bytes
+    field = tag, payload        tag = number * 8 + kind        kind 0 varint, 1 eight bytes, 2 length and bytes,
+    5 four bytes
 
 Next: files/table.py.
 """

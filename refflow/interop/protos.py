@@ -100,8 +100,10 @@ def _values(proto: Any, dtype: DType, numpy_type: np.dtype) -> np.ndarray:
     if dtype.kind == "q":
         plain = numpy_type[dtype.name]
         return np.array(given, np.int64).astype(plain).view(numpy_type)
-    return np.array(given, np.int64).astype(numpy_type) if dtype.kind in "iu" and numpy_type.itemsize < 4 else np.array(
-        given, numpy_type
+    return (
+        np.array(given, np.int64).astype(numpy_type)
+        if dtype.kind in "iu" and numpy_type.itemsize < 4
+        else np.array(given, numpy_type)
     )
 
 
@@ -125,7 +127,9 @@ _LARGEST = 2**31  # bytes in one message of protobuf's
 
 def _checked(count: int, numpy_type: np.dtype) -> int:
     if count * numpy_type.itemsize > _LARGEST:
-        raise NodeError(f"a tensor of {count} elements is claimed by a few values: that is larger than a graph may hold")
+        raise NodeError(
+            f"a tensor of {count} elements is claimed by a few values: that is larger than a graph may hold"
+        )
     return count
 
 

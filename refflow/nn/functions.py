@@ -71,13 +71,15 @@ def conv2d(
     name: str | None = None,
 ) -> Tensor:  # fmt: skip
     """Windows of `input` [N, H, W, C] times `filter` [kh, kw, C, M]: [N, H', W', M] [W74]."""
-    return CONV_2D.conv(input, filter, strides=list(strides), padding=padding, use_cudnn_on_gpu=use_cudnn_on_gpu, name=name)
+    return CONV_2D.conv(
+        input, filter, strides=list(strides), padding=padding, use_cudnn_on_gpu=use_cudnn_on_gpu, name=name
+    )
 
 
 def deconv2d(
     value: Any, filter: Any, output_shape: Any, strides: Sequence[int], padding: str = "SAME", name: str | None = None
 ) -> Tensor:
-    """The gradient of conv2d for its input, of shape `output_shape`; `filter` is [kh, kw, output channels, input channels]."""
+    """The gradient of conv2d for its input, of shape `output_shape`; `filter` is [kh, kw, outputs, inputs]."""
     return CONV_2D.to_input(output_shape, filter, value, strides=list(strides), padding=padding, name=name)
 
 
@@ -111,12 +113,16 @@ def avg_pool(value: Any, ksize: Sequence[int], strides: Sequence[int], padding: 
     return POOL_2D.mean(value, ksize=list(ksize), strides=list(strides), padding=padding, name=name)
 
 
-def max_pool3d(input: Any, ksize: Sequence[int], strides: Sequence[int], padding: str, name: str | None = None) -> Tensor:
+def max_pool3d(
+    input: Any, ksize: Sequence[int], strides: Sequence[int], padding: str, name: str | None = None
+) -> Tensor:
     """The largest of each window of `input` [N, D, H, W, C] [E07]."""
     return POOL_3D.max(input, ksize=list(ksize), strides=list(strides), padding=padding, name=name)
 
 
-def avg_pool3d(input: Any, ksize: Sequence[int], strides: Sequence[int], padding: str, name: str | None = None) -> Tensor:
+def avg_pool3d(
+    input: Any, ksize: Sequence[int], strides: Sequence[int], padding: str, name: str | None = None
+) -> Tensor:
     """The mean of the real cells of each window of `input` [N, D, H, W, C] [E07]."""
     return POOL_3D.mean(input, ksize=list(ksize), strides=list(strides), padding=padding, name=name)
 
@@ -125,7 +131,9 @@ def max_pool_with_argmax(
     input: Any, ksize: Sequence[int], strides: Sequence[int], padding: str, Targmax: Any = None, name: str | None = None
 ) -> Any:
     """(output, argmax): the largest of each window, and the cell's number (y * W + x) * C + c."""
-    return WITH_ARGMAX(input, ksize=list(ksize), strides=list(strides), padding=padding, Targmax=Targmax or int64, name=name)
+    return WITH_ARGMAX(
+        input, ksize=list(ksize), strides=list(strides), padding=padding, Targmax=Targmax or int64, name=name
+    )
 
 
 def local_response_normalization(
@@ -149,7 +157,9 @@ def in_top_k(predictions: Any, targets: Any, k: int, name: str | None = None) ->
     return IN_TOP_K(predictions, targets, k=k, name=name)
 
 
-def dropout(x: Any, keep_prob: Any, noise_shape: Any = None, seed: int | None = None, name: str | None = None) -> Tensor:
+def dropout(
+    x: Any, keep_prob: Any, noise_shape: Any = None, seed: int | None = None, name: str | None = None
+) -> Tensor:
     """`x` with elements kept with probability `keep_prob` and scaled by 1 / keep_prob, else 0.
 
     noise_shape: draws are shared along its axes of size 1.

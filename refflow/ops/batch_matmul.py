@@ -49,10 +49,10 @@ def _dims(context: ShapeContext, stretch: bool) -> shapes.Shape:
     if x is None or y is None:
         return None
     m, k = x[-2:][::-1] if attrs["adj_x"] else x[-2:]
-    l, n = y[-2:][::-1] if attrs["adj_y"] else y[-2:]
-    if None not in (k, l) and k != l:
+    rows, n = y[-2:][::-1] if attrs["adj_y"] else y[-2:]
+    if None not in (k, rows) and k != rows:
         raise ShapeError(
-            f"Matrix size-incompatible: In[0] mismatch In[1] shape: {k} vs. {l}: {shapes.text(x)} {shapes.text(y)}"
+            f"Matrix size-incompatible: In[0] mismatch In[1] shape: {k} vs. {rows}: {shapes.text(x)} {shapes.text(y)}"
         )
     if stretch:
         return (*(shapes.broadcast(x[:-2], y[:-2]) or ()), m, n)
@@ -61,7 +61,9 @@ def _dims(context: ShapeContext, stretch: bool) -> shapes.Shape:
     return (*(shapes.merge(x[:-2], y[:-2]) or ()), m, n)
 
 
-def _product_gradient(op_def: OpDef, x: Tensor, y: Tensor, dz: Tensor, adj_x: bool, adj_y: bool) -> tuple[Tensor, Tensor]:
+def _product_gradient(
+    op_def: OpDef, x: Tensor, y: Tensor, dz: Tensor, adj_x: bool, adj_y: bool
+) -> tuple[Tensor, Tensor]:
     """dx and dy of the product, in the operands' own orientation."""
     if not adj_x:
         dx = op_def(dz, y, adj_y=not adj_y)
@@ -138,8 +140,11 @@ for _op in (BATCH_MATMUL, BATCH_MATMUL_V2):
     _op.case("S16", "matrix by matrix", x=_X, y=_Y, output=[[[19, 22], [43, 50]]])
     _op.case("S16", "transposed first", x=_X, y=[[[1], [0]]], adj_x=True, output=[[[1], [2]]])
     _op.case("S16", "inner sizes agree", x=_X, y=[[[1, 2, 3]]], error="Matrix size-incompatible")
-BATCH_MATMUL_V2.case("S16", "one matrix for the whole batch", x=[[[1, 2]], [[3, 4]]], y=[[1], [10]], output=[[[21]], [[43]]])
-BATCH_MATMUL_V3.case("S16", "in the result's type", x=np.array(_X, np.int8), y=np.array(_Y, np.int8), Ta="int8", Tb="int8",
+BATCH_MATMUL_V2.case(
+    "S16", "one matrix for the whole batch", x=[[[1, 2]], [[3, 4]]], y=[[1], [10]], output=[[[21]], [[43]]]
+)
+BATCH_MATMUL_V3.case("S16", "in the result's type", x=np.array(_X, np.int8), y=np.array(_Y, np.int8), Ta="int8",
+                     Tb="int8",
                      Tout="int32", output=np.array([[[19, 22], [43, 50]]], np.int32))  # fmt: skip
 
 

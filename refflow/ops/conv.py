@@ -118,8 +118,12 @@ class _Family:
         more = {} if rank == 2 else {"Tshape": Attr("type", default=int32, allowed=INDICES)}
         end = "" if rank == 2 else "V2"
         self.conv = define_op(f"Conv{rank}D", "input: T, filter: T -> output: T", **attrs)
-        self.to_input = define_op(f"Conv{rank}DBackpropInput{end}",
-                                  f"input_sizes: {sizes}, filter: T, out_backprop: T -> output: T", **attrs, **more)
+        self.to_input = define_op(
+            f"Conv{rank}DBackpropInput{end}",
+            f"input_sizes: {sizes}, filter: T, out_backprop: T -> output: T",
+            **attrs,
+            **more,
+        )
         self.to_filter = define_op(
             f"Conv{rank}DBackpropFilter{end}",
             "input: T, filter_sizes: int32, out_backprop: T -> output: T", **attrs,
@@ -190,7 +194,9 @@ class _Family:
             if channels is not None and per is not None and (per == 0 or channels % per):
                 raise ShapeError(f"input depth must be evenly divisible by filter depth: {channels} vs {per}")
             if channels and per and w[-1] is not None and w[-1] % (channels // per):
-                raise ShapeError(f"output depth must be evenly divisible by number of groups: {w[-1]} vs {channels // per}")
+                raise ShapeError(
+                    f"output depth must be evenly divisible by number of groups: {w[-1]} vs {channels // per}"
+                )
             outs = sizes_out(
                 spatial(x, layout), w[:rank], spatial(attrs["strides"], layout), spatial(attrs["dilations"], layout),
                 attrs["padding"], explicit_pairs(attrs.get("explicit_paddings", ()), layout),
@@ -230,7 +236,9 @@ class _Family:
         axes = self.axes(spatial(x, layout), w[: self.rank], attrs)
         wanted = shaped([a.out for a in axes], x[0], w[-1], layout)
         if tuple(dy) != tuple(wanted):
-            raise ShapeError(f"out_backprop has shape {shapes.text(dy)}, but the convolution gives {shapes.text(wanted)}")
+            raise ShapeError(
+                f"out_backprop has shape {shapes.text(dy)}, but the convolution gives {shapes.text(wanted)}"
+            )
 
     def _given(self, op: Any) -> dict[str, Any]:
         return {name: op.get_attr(name) for name in self.attr_names}
@@ -259,7 +267,7 @@ class _Family:
 
 
 def register_with_attrs(op_def: OpDef, kernel: Any, names: list[str]) -> None:
-    """Registers a kernel that takes attributes as `**attrs`: those in `names`, by the op's defaults where it lacks them."""
+    """Registers a kernel that takes the attributes in `names` as `**attrs`."""
     import inspect
 
     inputs = [inspect.Parameter(a.name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for a in op_def.inputs]
@@ -298,10 +306,13 @@ _CROSS = [[[[1.0]], [[0.0]]], [[[0.0]], [[1.0]]]]
 _STEP = {"strides": [1, 1, 1, 1]}
 CONV_2D.conv.case("W74", "each window's diagonal", input=_IMAGE, filter=_CROSS, padding="VALID", **_STEP,
                   output=[[[[6], [8]], [[12], [14]]]])  # fmt: skip
-CONV_2D.conv.case("W74", "SAME pads at the end first", input=_IMAGE, filter=_CROSS, padding="SAME", strides=[1, 2, 2, 1],
+CONV_2D.conv.case("W74", "SAME pads at the end first", input=_IMAGE, filter=_CROSS, padding="SAME", strides=[1,
+                  2, 2, 1],
                   output=[[[[6], [3]], [[7], [9]]]])  # fmt: skip
-CONV_2D.conv.case("W74", "channels fit", input=np.zeros((1, 3, 3, 3), np.float32), filter=np.zeros((1, 1, 2, 1), np.float32),
-                  padding="SAME", **_STEP, error="input depth must be evenly divisible by filter depth: 3 vs 2")  # fmt: skip
+CONV_2D.conv.case("W74", "channels fit", input=np.zeros((1, 3, 3, 3), np.float32), filter=np.zeros((1, 1, 2, 1),
+                  np.float32),
+                  padding="SAME", **_STEP,
+                  error="input depth must be evenly divisible by filter depth: 3 vs 2")  # fmt: skip
 CONV_2D.to_input.case("W74", "windows give back", input_sizes=[1, 3, 3, 1], filter=_CROSS, padding="VALID", **_STEP,
                       out_backprop=[[[[1], [2]], [[3], [4]]]],
                       output=[[[[1], [2], [0]], [[3], [5], [2]], [[0], [3], [4]]]])  # fmt: skip

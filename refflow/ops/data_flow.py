@@ -59,7 +59,13 @@ class QueueBase:
             have = tensor.get_shape()
             if many and have.ndims == 0:
                 raise ValueError(f"{self._name}: component {i} has no rows")
-            row = TensorShape(have.as_list()[1:]) if many and have.ndims is not None else unknown_shape() if many else have
+            row = (
+                TensorShape(have.as_list()[1:])
+                if many and have.ndims is not None
+                else unknown_shape()
+                if many
+                else have
+            )
             row.assert_is_compatible_with(shape)
             tensors.append(tensor)
         return tensors
@@ -83,7 +89,9 @@ class QueueBase:
 
     def dequeue(self, name: str | None = None) -> Any:
         """One row, a tensor or a list of them; waits while the queue is empty."""
-        found = op_def("QueueDequeue")(self._queue_ref, component_types=self._dtypes, name=name or f"{self._name}_Dequeue")
+        found = op_def("QueueDequeue")(
+            self._queue_ref, component_types=self._dtypes, name=name or f"{self._name}_Dequeue"
+        )
         return self._results(found)
 
     def dequeue_many(self, n: Any, name: str | None = None) -> Any:
@@ -110,7 +118,9 @@ def _listed(dtypes: Any, shapes: Any) -> tuple[list[DType], Any]:
     types = [as_dtype(dtypes)] if single else [as_dtype(d) for d in dtypes]
     if shapes is None:
         return types, None
-    return types, [shapes] if single or isinstance(shapes, TensorShape) or not _is_list_of_shapes(shapes) else list(shapes)
+    return types, [shapes] if single or isinstance(shapes, TensorShape) or not _is_list_of_shapes(shapes) else list(
+        shapes
+    )
 
 
 def _is_list_of_shapes(shapes: Any) -> bool:

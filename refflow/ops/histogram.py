@@ -26,14 +26,16 @@ from refflow.ops.dynamic_stitch import DYNAMIC_STITCH
 _COUNTED = (int32, int64, float32, float64)
 BINCOUNT = define_op("Bincount", "arr: int32, size: int32[], weights: T -> bins: T", T=_COUNTED, accuracy="dot",
                      source=("W06",))  # fmt: skip
-DENSE_BINCOUNT = define_op("DenseBincount", "input: Tidx, size: Tidx[], weights: T -> output: T", Tidx=INDICES, T=_COUNTED,
+DENSE_BINCOUNT = define_op("DenseBincount", "input: Tidx, size: Tidx[], weights: T -> output: T", Tidx=INDICES,
+                           T=_COUNTED,
                            binary_output=False, accuracy="dot", source=("W06",))  # fmt: skip
 HISTOGRAM = define_op("HistogramFixedWidth", "values: T, value_range: T[2], nbins: int32[] -> out: dtype", T=_COUNTED,
                       dtype=Attr("type", default=int32, allowed=INDICES), source=("W06",))  # fmt: skip
 BUCKETIZE = define_op("Bucketize", "input: T[...S] -> output: int32[...S]", T=_COUNTED, boundaries=Attr("list(float)"),
                       source=("W06",))  # fmt: skip
 LIN_SPACE = define_op("LinSpace", "start: T[], stop: T[], num: Tidx[] -> output: T", T=FLOATS,
-                      Tidx=Attr("type", default=int32, allowed=INDICES), accuracy="rounded", source=("W06",))  # fmt: skip
+                      Tidx=Attr("type", default=int32, allowed=INDICES), accuracy="rounded",
+                      source=("W06",))  # fmt: skip
 PARALLEL_STITCH = define_variant("ParallelDynamicStitch", DYNAMIC_STITCH)
 for _op in (BINCOUNT, DENSE_BINCOUNT, HISTOGRAM, BUCKETIZE):
     _op.no_gradient_registered()
@@ -155,7 +157,8 @@ def _lin_space_shape(context: ShapeContext) -> shapes.Shape:
 # -- distance between sequences -----------------------------------------------------------------------------------
 
 EDIT_DISTANCE = define_op(
-    "EditDistance", "hypothesis_indices: int64[N, R], hypothesis_values: T[N], hypothesis_shape: int64[R], truth_indices: "
+    "EditDistance", "hypothesis_indices: int64[N, R], hypothesis_values: T[N], hypothesis_shape: "
+    "int64[R], truth_indices: "
     "int64[M, R], truth_values: T[M], truth_shape: int64[R] -> output: float32", normalize=True, T=Attr("type"),
     source=("W06",),
 )  # fmt: skip
@@ -169,7 +172,9 @@ def edit_distance_kernel(
     """Levenshtein's distance of the sequences along the last axis, for each place of the others."""
     dims = np.maximum(hypothesis_shape[:-1], truth_shape[:-1])
     found = np.zeros(tuple(int(d) for d in dims), np.float32)
-    ours, theirs = (_sequences(i, v) for i, v in ((hypothesis_indices, hypothesis_values), (truth_indices, truth_values)))
+    ours, theirs = (
+        _sequences(i, v) for i, v in ((hypothesis_indices, hypothesis_values), (truth_indices, truth_values))
+    )
     for place in ours.keys() | theirs.keys():
         said, true = ours.get(place, []), theirs.get(place, [])
         distance = float(_levenshtein(said, true))
@@ -229,7 +234,8 @@ BUCKETIZE.case("W06", "boundaries at or below", input=[-5, 10, 150], boundaries=
 LIN_SPACE.case("W06", "both ends", start=10, stop=12, num=3, output=[10, 11, 12])
 LIN_SPACE.case("W06", "at least one", start=10, stop=12, num=0, error="Requires num > 0: 0")
 EDIT_DISTANCE.case("W06", "one letter of two is wrong", hypothesis_indices=np.array([[0, 0], [0, 1]]),
-                   hypothesis_values=[1, 2], hypothesis_shape=np.array([1, 2]), truth_indices=np.array([[0, 0], [0, 1]]),
+                   hypothesis_values=[1, 2], hypothesis_shape=np.array([1, 2]), truth_indices=np.array([[0, 0],
+                   [0, 1]]),
                    truth_values=[1, 3], truth_shape=np.array([1, 2]), output=[0.5])  # fmt: skip
 FACT.case("W06", "a fact", fact=np.array(b"0! == 1", object))
 

@@ -29,7 +29,9 @@ TYPES = (float16, float32, float64, complex64, complex128)
 
 MATRIX_INVERSE = define_op("MatrixInverse", "input: T -> output: T", T=TYPES, adjoint=False, accuracy="composed",
                            source=("W06",))  # fmt: skip
-MATRIX_DETERMINANT = define_op("MatrixDeterminant", "input: T -> output: T", T=TYPES, accuracy="composed", source=("W06",))
+MATRIX_DETERMINANT = define_op(
+    "MatrixDeterminant", "input: T -> output: T", T=TYPES, accuracy="composed", source=("W06",)
+)
 LOG_MATRIX_DETERMINANT = define_op("LogMatrixDeterminant", "input: T -> sign: T, log_abs_determinant: T", T=TYPES,
                                    accuracy="composed", source=("W06",))  # fmt: skip
 MATRIX_SOLVE = define_op("MatrixSolve", "matrix: T, rhs: T -> output: T", T=TYPES, adjoint=False, accuracy="composed",
@@ -123,7 +125,7 @@ def cholesky_kernel(input):
 
 
 @CHOLESKY_GRAD.kernel
-def cholesky_grad_kernel(l, grad):
+def cholesky_grad_kernel(l, grad):  # noqa: E741  (the input's name)
     """L^-T phi(L^T dL) L^-1, symmetrized: phi halves the diagonal and drops what is above it."""
     factor, dl = _wide(l), np.tril(_wide(grad))
     middle = np.tril(adjoint(factor) @ dl)
@@ -269,7 +271,9 @@ _A = [[4.0, 2.0], [2.0, 5.0]]
 MATRIX_INVERSE.case("W06", "times the matrix is one", input=[[2, 0], [0, 4]], output=[[0.5, 0], [0, 0.25]])
 MATRIX_INVERSE.case("W06", "singular matrices have none", input=[[1, 1], [1, 1]], error="Input is not invertible.")
 MATRIX_DETERMINANT.case("W06", "the product of a diagonal", input=[[2, 0], [0, 4]], output=8)
-LOG_MATRIX_DETERMINANT.case("W06", "sign and size apart", input=[[-2, 0], [0, 4]], sign=-1, log_abs_determinant=np.log(8))
+LOG_MATRIX_DETERMINANT.case(
+    "W06", "sign and size apart", input=[[-2, 0], [0, 4]], sign=-1, log_abs_determinant=np.log(8)
+)
 MATRIX_SOLVE.case("W06", "two equations", matrix=[[2, 0], [0, 4]], rhs=[[2], [8]], output=[[1], [2]])
 TRIANGULAR_SOLVE.case("W06", "row after row", matrix=[[2, 9], [1, 4]], rhs=[[2], [9]], output=[[1], [2]])
 CHOLESKY.case("W06", "a square root of sorts", input=_A, output=[[2, 0], [1, 2]])

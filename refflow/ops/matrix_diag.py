@@ -65,7 +65,9 @@ def _diag_part_shape(context: ShapeContext) -> shapes.Shape:
         raise ShapeError(f"Input must have even and non-zero rank, input rank is {len(dims)}")
     half = len(dims) // 2
     if not shapes.compatible(dims[:half], dims[half:]):
-        raise ShapeError(f"Invalid shape {shapes.text(dims)}: dimensions {list(dims[:half])} and {list(dims[half:])} differ")
+        raise ShapeError(
+            f"Invalid shape {shapes.text(dims)}: dimensions {list(dims[:half])} and {list(dims[half:])} differ"
+        )
     return shapes.merge(dims[:half], dims[half:])
 
 
@@ -97,7 +99,7 @@ def _check_band(low: int, high: int, rows: int, columns: int) -> None:
 
 
 def _places(low: int, high: int, rows: int, columns: int, align: str) -> tuple[np.ndarray, ...]:
-    """For each element of a band laid out in rows, highest diagonal first: its places in band and matrix, and if real."""
+    """For each element of a band laid out in rows, highest diagonal first: row, column, and whether it is real."""
     longest = min(rows + min(high, 0), columns - max(low, 0))
     ks = np.arange(high, low - 1, -1)[:, None]
     lengths = np.minimum(rows + np.minimum(ks, 0), columns - np.maximum(ks, 0))
@@ -115,7 +117,8 @@ def _filled(diagonal: np.ndarray, low: int, high: int, into: np.ndarray, align: 
     flat = diagonal if low != high or diagonal.ndim == into.ndim else diagonal[..., None, :]
     if flat.shape[-2:] != real.shape:
         raise ValueError(
-            f"the diagonals have shape {list(diagonal.shape)}, but a band from {low} to {high} of a {rows} x {columns} matrix "
+            f"the diagonals have shape {list(diagonal.shape)}, but a band from {low} to {high} of a "
+            f"{rows} x {columns} matrix "
             f"has {real.shape[0]} of length {real.shape[1]}"
         )
     into[..., y[real], x[real]] = flat[..., real]
@@ -127,7 +130,8 @@ def matrix_diag(diagonal, k, num_rows, num_cols, padding_value, align):
     band = low != high
     if band and (diagonal.ndim < 2 or diagonal.shape[-2] != high - low + 1):
         raise ValueError(
-            f"The number of diagonals provided in the input does not match the lower_diag_index and upper_diag_index range: "
+            "The number of diagonals provided in the input does not match the lower_diag_index and "
+            "upper_diag_index range: "
             f"{diagonal.shape[-2] if diagonal.ndim > 1 else 1} for {low} to {high}"
         )
     longest = diagonal.shape[-1]
@@ -144,7 +148,9 @@ def matrix_diag(diagonal, k, num_rows, num_cols, padding_value, align):
     if columns < least_columns:
         raise ValueError("The number of columns is too small.")
     if rows != least_rows and columns != least_columns:
-        raise ValueError("The number of rows or columns is not consistent with the specified d_lower, d_upper, and diagonal.")
+        raise ValueError(
+            "The number of rows or columns is not consistent with the specified d_lower, d_upper, and diagonal."
+        )
     batch = diagonal.shape[: -2 if band else -1]
     into = np.full((*batch, rows, columns), np.asarray(padding_value).reshape(())[()], diagonal.dtype)
     return _filled(diagonal, low, high, into, align)
@@ -186,7 +192,9 @@ def _family(version: int) -> tuple[OpDef, OpDef, OpDef]:
     k = ", k: int32" if version > 1 else ""
     padding = ", padding_value: T[]" if version > 1 else ""
     sizes = ", num_rows: int32[], num_cols: int32[]" if version > 1 else ""
-    diag = define_op(f"MatrixDiag{end}", f"diagonal: T{k}{sizes}{padding} -> output: T", T=ANY, source=("W06",), **align)
+    diag = define_op(
+        f"MatrixDiag{end}", f"diagonal: T{k}{sizes}{padding} -> output: T", T=ANY, source=("W06",), **align
+    )
     part = define_op(f"MatrixDiagPart{end}", f"input: T{k}{padding} -> diagonal: T", T=ANY, source=("W06",), **align)
     put = define_op(f"MatrixSetDiag{end}", f"input: T, diagonal: T{k} -> output: T", T=ANY, source=("W06",), **align)
     left = "LEFT_LEFT"  # how versions before the third lay out a band
@@ -311,7 +319,9 @@ DIAG.case("W06", "on the diagonal", diagonal=[1, 2], output=[[1, 0], [0, 2]])
 DIAG_PART.case("W06", "off the diagonal", input=[[1, 9], [9, 2]], diagonal=[1, 2])
 MATRIX_DIAG[1].case("W06", "a matrix each", diagonal=[[1, 2]], output=[[[1, 0], [0, 2]]])
 MATRIX_DIAG_PART[1].case("W06", "the diagonal", input=_M, diagonal=[1, 5, 9])
-MATRIX_SET_DIAG[1].case("W06", "another diagonal", input=_M, diagonal=[0, 0, 1], output=[[0, 2, 3], [4, 0, 6], [7, 8, 1]])
+MATRIX_SET_DIAG[1].case(
+    "W06", "another diagonal", input=_M, diagonal=[0, 0, 1], output=[[0, 2, 3], [4, 0, 6], [7, 8, 1]]
+)
 for _v in (2, 3):
     MATRIX_DIAG[_v].case("W06", "above the main one", diagonal=[1, 2], k=1, num_rows=-1, num_cols=-1, padding_value=0,
                          output=[[0, 1, 0], [0, 0, 2], [0, 0, 0]])  # fmt: skip

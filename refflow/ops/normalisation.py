@@ -310,8 +310,10 @@ GLOBAL.case("W06", "given statistics", t=_X, m=[1], v=[4], beta=[5], gamma=[2], 
             scale_after_normalization=True, result=np.array([5, 7], np.float32).reshape(2, 1, 1, 1))  # fmt: skip
 GLOBAL_GRAD.case("W30", "given statistics", t=_X, m=[1], v=[4], gamma=[2], backprop=_X, variance_epsilon=0.0,
                  scale_after_normalization=True, dx=_X, dm=[-4], dv=[-0.75], db=[4], dg=[3])  # fmt: skip
-LRN.case("W06", "by the neighbours' squares", input=np.array([3, 4], np.float32).reshape(1, 1, 1, 2), bias=0.0, depth_radius=1,
+LRN.case("W06", "by the neighbours' squares", input=np.array([3, 4], np.float32).reshape(1, 1, 1, 2), bias=0.0,
+         depth_radius=1,
          output=np.array([0.6, 0.8], np.float32).reshape(1, 1, 1, 2))  # fmt: skip
 LRN_GRAD.case("W30", "one channel alone", input_grads=np.full((1, 1, 1, 1), 2, np.float32),
-              input_image=np.full((1, 1, 1, 1), 3, np.float32), output_image=np.full((1, 1, 1, 1), 3, np.float32), alpha=0.0,
+              input_image=np.full((1, 1, 1, 1), 3, np.float32), output_image=np.full((1, 1, 1, 1), 3,
+              np.float32), alpha=0.0,
               output=np.full((1, 1, 1, 1), 2, np.float32))  # fmt: skip

@@ -142,8 +142,10 @@ def _pooled_dims(context: ShapeContext, dims: shapes.Shape, rank: int, ksize: An
         if any(k != 1 for k in ks[1:-1]):
             raise ShapeError("MaxPooling supports exactly one of pooling across depth or pooling across width/height.")
         if depth is not None and (depth % ks[-1] or ks[-1] != steps[-1]):
-            raise ShapeError("Depthwise max pooling requires the depth window to evenly divide the input depth and to be "
-                             "as long as its stride.")  # fmt: skip
+            raise ShapeError(
+                "Depthwise max pooling requires the depth window to evenly divide the input depth and to be as long as "
+                "its stride."
+            )
         return shaped(spatial(dims, layout), dims[0], None if depth is None else depth // ks[-1], layout)
     pairs = explicit_pairs(attrs.get("explicit_paddings", ()), layout)
     outs = sizes_out(spatial(dims, layout), ks[1:-1], steps[1:-1], [1] * rank, attrs["padding"], pairs)
@@ -379,8 +381,11 @@ WITH_ARGMAX = define_op("MaxPoolWithArgmax", "input: T -> output: T, argmax: Tar
                         Targmax=Attr("type", default=int64, allowed=INDICES), **_PLACE_ATTRS)  # fmt: skip
 GRAD_WITH_ARGMAX = define_op("MaxPoolGradWithArgmax", "input: T, grad: T, argmax: Targmax -> output: T", T=REALS,
                              Targmax=Attr("type", allowed=INDICES), accuracy="dot", **_PLACE_ATTRS)  # fmt: skip
-GRAD_GRAD_WITH_ARGMAX = define_op("MaxPoolGradGradWithArgmax", "input: T, grad: T, argmax: Targmax -> output: T", T=REALS,
-                                  Targmax=Attr("type", allowed=INDICES), **_PLACE_ATTRS)  # fmt: skip
+GRAD_GRAD_WITH_ARGMAX = define_op(
+    "MaxPoolGradGradWithArgmax", "input: T, grad: T, argmax: Targmax -> output: T", T=REALS,
+    Targmax=Attr("type", allowed=INDICES), **_PLACE_ATTRS,
+)  # fmt: skip
+
 
 
 @WITH_ARGMAX.kernel
@@ -455,10 +460,13 @@ POOL_2D.max_grad.case("W75", "to the largest cell", orig_input=_X, orig_output=_
 POOL_2D.max_grad.case("W75", "the first of equals", orig_input=np.ones((1, 2, 2, 1), np.float32),
                       orig_output=np.ones((1, 1, 1, 1), np.float32), grad=np.full((1, 1, 1, 1), 5, np.float32), **_W,
                       output=np.array([5, 0, 0, 0], np.float32).reshape(1, 2, 2, 1))  # fmt: skip
-POOL_2D.max_grad_grad.case("W75", "what stands there", orig_input=_X, orig_output=_Y, grad=10 * _X, **_W, output=10 * _Y)
+POOL_2D.max_grad_grad.case(
+    "W75", "what stands there", orig_input=_X, orig_output=_Y, grad=10 * _X, **_W, output=10 * _Y
+)
 POOL_2D.mean.case("W75", "real cells only", value=_X, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding="SAME",
                   output=np.array([[2.5, 5.5], [8.5, 7]], np.float32).reshape(1, 2, 2, 1))  # fmt: skip
-POOL_2D.mean_grad.case("W75", "equal shares", orig_input_shape=[1, 3, 3, 1], grad=4 * np.ones((1, 2, 2, 1), np.float32), **_W,
+POOL_2D.mean_grad.case("W75", "equal shares", orig_input_shape=[1, 3, 3, 1], grad=4 * np.ones((1, 2, 2, 1),
+                       np.float32), **_W,
                        output=np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32).reshape(1, 3, 3, 1))  # fmt: skip
 _W2 = {"ksize": [1, 2, 2, 1], "strides": [1, 1, 1, 1], "padding": "VALID"}
 MAX_POOL_V2.case("W74", "the largest of each window", input=_X, **_W2, output=_Y)
@@ -467,7 +475,8 @@ MAX_POOL_GRAD_GRAD_V2.case("W75", "what stands there", orig_input=_X, orig_outpu
                            output=10 * _Y)  # fmt: skip
 WITH_ARGMAX.case("W75", "and where it is", input=_X, **_W, output=_Y,
                  argmax=np.array([[3, 5], [6, 7]]).reshape(1, 2, 2, 1))  # fmt: skip
-GRAD_WITH_ARGMAX.case("W75", "to the named cell", input=_X, grad=_DY, argmax=np.array([[3, 5], [6, 7]]).reshape(1, 2, 2, 1),
+GRAD_WITH_ARGMAX.case("W75", "to the named cell", input=_X, grad=_DY, argmax=np.array([[3, 5], [6,
+                      7]]).reshape(1, 2, 2, 1),
                       **_W, output=_DX)  # fmt: skip
 GRAD_GRAD_WITH_ARGMAX.case("W75", "what stands there", input=_X, grad=10 * _X, **_W,
                            argmax=np.array([[3, 5], [6, 7]]).reshape(1, 2, 2, 1), output=10 * _Y)  # fmt: skip

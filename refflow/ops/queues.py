@@ -76,7 +76,8 @@ class Queue:
                 raise ValueError(f"component {i} has no rows: Input tensors to EnqueueMany must have at least one axis")
             if self.dims and not shapes.compatible(self.dims[i], dims):
                 raise ValueError(
-                    f"Shape mismatch in tuple component {i}. Expected {shapes.text(self.dims[i])}, got {shapes.text(dims)}"
+                    f"Shape mismatch in tuple component {i}. Expected {shapes.text(self.dims[i])}, "
+                    f"got {shapes.text(dims)}"
                 )
 
     def enqueue(self, row: Row, late: type[errors.OpError] = errors.CancelledError) -> None:
@@ -100,7 +101,8 @@ class Queue:
                 raise errors.CancelledError(None, None, "Dequeue operation was cancelled")
             if have < least or (have < count and not have):
                 raise errors.OutOfRangeError(
-                    None, None, f"{self.kind} '{self.name}' is closed and has insufficient elements (requested {count}, "
+                    None, None,
+                    f"{self.kind} '{self.name}' is closed and has insufficient elements (requested {count}, "
                     f"current size {len(self.rows)})",
                 )  # fmt: skip
             found = [self.pop() for _ in range(min(count, have))]
@@ -314,7 +316,6 @@ def size(handle):
 
 def is_closed(handle):
     return np.array(state_of(handle).closed)
-
 
 
 def _same(kernel: Callable[..., Any]) -> Callable[[str], Callable[..., Any]]:

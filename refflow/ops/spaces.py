@@ -123,7 +123,9 @@ def _to_space_dims(dims: shapes.Shape, block: Any, crops: Any) -> shapes.Shape:
     if any(b < 1 for b in block):
         raise ShapeError(f"All values in block_shape must be positive, got value {min(block)}")
     if dims[0] is not None and dims[0] % prod(block):
-        raise ShapeError(f"Input batch dimension ({dims[0]}) is not divisible by product of block sizes ({prod(block)})")
+        raise ShapeError(
+            f"Input batch dimension ({dims[0]}) is not divisible by product of block sizes ({prod(block)})"
+        )
     if crops is not None and min(crops, default=0) < 0:
         raise ShapeError("Crops must be non-negative")
     found: list[int | None] = []

@@ -66,9 +66,14 @@ def check_order(indices: np.ndarray, dims: Any) -> None:
     numbers = ravelled(indices, dims)
     for i in np.flatnonzero(numbers[1:] <= numbers[:-1])[:1] + 1:
         shown = ",".join(map(str, indices[i].tolist()))
-        what = "is repeated" if numbers[i] == numbers[i - 1] else (
-            "is out of order. Many sparse ops require sorted indices.\n  Use `tf.sparse.reorder` to create a correctly "
-            "ordered copy."
+        what = (
+            "is repeated"
+            if numbers[i] == numbers[i - 1]
+            else (
+                "is out of order. Many sparse ops require sorted indices.\n  Use `tf.sparse.reorder` "
+                "to create a correctly "
+                "ordered copy."
+            )
         )
         raise ValueError(f"indices[{i}] = [{shown}] {what}")
 
@@ -124,20 +129,20 @@ def _sparse_to_dense_shape(context: ShapeContext) -> shapes.Shape:
 
     context.match("output_shape", "R")
     context.match("default_value")
-    dims, indices, values = shape_from(context, "output_shape"), context.dims("sparse_indices"), context.dims("sparse_values")
+    dims, indices, values = (
+        shape_from(context, "output_shape"),
+        context.dims("sparse_indices"),
+        context.dims("sparse_values"),
+    )
     if indices is not None:
         if len(indices) > 2:
             raise ShapeError(f"sparse_indices should be a scalar, vector, or matrix, got shape {shapes.text(indices)}")
         depth = indices[1] if len(indices) == 2 else 1
         if dims is not None and depth is not None and depth != len(dims):
-            raise ShapeError(
-                f"output_shape has incorrect number of elements: {len(dims)} should be: {depth}"
-            )
+            raise ShapeError(f"output_shape has incorrect number of elements: {len(dims)} should be: {depth}")
         count = indices[0] if indices else 1
         if values and None not in (count, values[0]) and values[0] != count:
-            raise ShapeError(
-                f"sparse_values has incorrect shape {shapes.text(values)}, should be [] or [{count}]"
-            )
+            raise ShapeError(f"sparse_values has incorrect shape {shapes.text(values)}, should be [] or [{count}]")
     return dims
 
 
@@ -191,11 +196,14 @@ def sparse_reshape_kernel(input_indices, input_shape, new_shape):
     if -1 in wanted:
         rest = int(np.prod([d for d in wanted if d != -1], dtype=object)) if len(wanted) > 1 else 1
         if rest == 0:
-            raise ValueError("reshape cannot infer the missing input size for an empty tensor unless all specified input "
-                             "sizes are non-zero")  # fmt: skip
+            raise ValueError(
+                "reshape cannot infer the missing input size for an empty tensor unless all specified input sizes are "
+                "non-zero"
+            )
         if total % rest:
             raise ValueError(
-                f"Input to reshape is a SparseTensor with {total} dense values, but the requested shape requires a multiple "
+                f"Input to reshape is a SparseTensor with {total} dense values, but the requested "
+                "shape requires a multiple "
                 f"of {rest}. input_shape={list(map(int, input_shape))} output_shape={list(map(int, new_shape))}"
             )
         wanted[wanted.index(-1)] = total // rest
@@ -221,7 +229,8 @@ SLICE_GRAD = define_op(
     "output_indices: int64[M, R] -> val_grad: T[N]", T=NUMBERS, source=("W30",),
 )  # fmt: skip
 SPLIT = define_op(
-    "SparseSplit", "split_dim: int64[], indices: int64[N, R], values: T[N], shape: int64[R] -> output_indices: num_split * "
+    "SparseSplit", "split_dim: int64[], indices: int64[N, R], values: T[N], shape: int64[R] -> "
+    "output_indices: num_split * "
     "int64, output_values: num_split * T, output_shape: num_split * int64", num_split=Attr("int", minimum=1), T=ANY,
     source=("W06",),
 )  # fmt: skip
@@ -314,7 +323,8 @@ def sparse_concat_kernel(indices, values, shapes, concat_dim):
         others = [j for j in range(rank) if j != axis and len(dims) == rank and dims[j] != shapes[0][j]]
         if len(dims) != rank or others:
             raise ValueError(
-                f"Input shapes must match: expected {[int(d) for d in shapes[0]]} got {[int(d) for d in dims]} at position {i}"
+                f"Input shapes must match: expected {[int(d) for d in shapes[0]]} got "
+                f"{[int(d) for d in dims]} at position {i}"
             )
     total, parts = 0, []
     for where, dims in zip(indices, shapes, strict=True):
@@ -346,17 +356,21 @@ ADD = define_op(
     Treal=REALS, accuracy="rounded", source=("W06",),
 )  # fmt: skip
 ADD_GRAD = define_op(
-    "SparseAddGrad", "backprop_val_grad: T[K], a_indices: int64[N, R], b_indices: int64[M, R], sum_indices: int64[K, R] "
+    "SparseAddGrad", "backprop_val_grad: T[K], a_indices: int64[N, R], b_indices: int64[M, R], "
+    "sum_indices: int64[K, R] "
     "-> a_val_grad: T[N], b_val_grad: T[M]", T=NUMBERS, source=("W30",),
 )  # fmt: skip
 DENSE_ADD = define_op(
-    "SparseTensorDenseAdd", "a_indices: Tindices[N, R], a_values: T[N], a_shape: Tindices[R], b: T[...S] -> output: T[...S]",
+    "SparseTensorDenseAdd", "a_indices: Tindices[N, R], a_values: T[N], a_shape: Tindices[R], b: "
+    "T[...S] -> output: T[...S]",
     T=NUMBERS, Tindices=Attr("type", allowed=INDICES), accuracy="rounded", source=("W06",),
 )  # fmt: skip
 DENSE_MATMUL = define_op(
-    "SparseTensorDenseMatMul", "a_indices: Tindices[N, 2], a_values: T[N], a_shape: int64[2], b: T -> product: T", T=NUMBERS,
-    Tindices=INDEX, adjoint_a=False, adjoint_b=False, accuracy="dot", source=("W06",),
+    "SparseTensorDenseMatMul",
+    "a_indices: Tindices[N, 2], a_values: T[N], a_shape: int64[2], b: T -> product: T",
+    T=NUMBERS, Tindices=INDEX, adjoint_a=False, adjoint_b=False, accuracy="dot", source=("W06",),
 )  # fmt: skip
+
 
 
 @ADD.kernel
@@ -434,7 +448,8 @@ def sparse_tensor_dense_matmul_kernel(a_indices, a_values, a_shape, b, adjoint_a
     dense = np.conj(b.T) if adjoint_b else b
     if columns != dense.shape[0]:
         raise ValueError(
-            f"Cannot multiply A and B because inner dimension does not match: {columns} vs. {dense.shape[0]}.  Did you forget "
+            f"Cannot multiply A and B because inner dimension does not match: {columns} vs. "
+            f"{dense.shape[0]}.  Did you forget "
             f"a transpose?  Dimensions of A: [{int(a_shape[0])}, {int(a_shape[1])}).  Dimensions of B: {list(b.shape)}"
         )
     for name, at, limit in (("m", y, rows), ("k", x, columns)):
@@ -583,7 +598,8 @@ def sparse_softmax_kernel(sp_indices, sp_values, sp_shape):
 SOFTMAX.no_gradient_registered()
 
 FILL_EMPTY_ROWS = define_op(
-    "SparseFillEmptyRows", "indices: int64[N, R], values: T[N], dense_shape: int64[R], default_value: T[] -> output_indices: "
+    "SparseFillEmptyRows", "indices: int64[N, R], values: T[N], dense_shape: int64[R], "
+    "default_value: T[] -> output_indices: "
     "int64, output_values: T, empty_row_indicator: bool, reverse_index_map: int64[N]", T=ANY, source=("W06",),
 )  # fmt: skip
 FILL_EMPTY_ROWS_GRAD = define_op(
@@ -645,7 +661,8 @@ FILL_EMPTY_ROWS_GRAD.no_gradient_registered()
 
 def _with_dense(name: str, ufunc: Any) -> OpDef:
     op_def = define_op(
-        f"SparseDenseCwise{name}", "sp_indices: int64[N, R], sp_values: T[N], sp_shape: int64[R], dense: T -> output: T[N]",
+        f"SparseDenseCwise{name}", "sp_indices: int64[N, R], sp_values: T[N], sp_shape: int64[R], "
+        "dense: T -> output: T[N]",
         T=NUMBERS, accuracy="rounded", source=("W06",),
     )  # fmt: skip
 

@@ -33,7 +33,14 @@ class ArrayState:
     """The elements of one TensorArray."""
 
     def __init__(self, name: str, dtype: Any, size: int, dynamic: bool, clears: bool, dims: Any, same: bool = False):
-        self.name, self.dtype, self.dynamic, self.clears, self.dims, self.same = name, dtype, dynamic, clears, dims, same
+        self.name, self.dtype, self.dynamic, self.clears, self.dims, self.same = (
+            name,
+            dtype,
+            dynamic,
+            clears,
+            dims,
+            same,
+        )
         self.items: list[Any] = [None] * size
         self.dims_of: list[Any] = [None] * size  # of elements that were written, or whose gradient may be read
         self.cleared = [False] * size
@@ -48,7 +55,8 @@ class ArrayState:
         with self.lock:
             if np.asarray(value).dtype != np.dtype(self.dtype.as_numpy_dtype):
                 raise self.fail(
-                    f"Could not write to TensorArray index {index} because the value dtype is {np.asarray(value).dtype} but "
+                    f"Could not write to TensorArray index {index} because the value dtype is "
+                    f"{np.asarray(value).dtype} but "
                     f"TensorArray dtype is {self.dtype.name}."
                 )
             if index < 0 or (index >= len(self.items) and not self.dynamic):
@@ -64,7 +72,8 @@ class ArrayState:
             if not shapes.compatible(self.dims, np.shape(value)):
                 raise self.fail(
                     f"Could not write to TensorArray index {index} because the value shape is "
-                    f"{shapes.text(np.shape(value))} which is incompatible with the TensorArray's inferred element shape: "
+                    f"{shapes.text(np.shape(value))} which is incompatible with the TensorArray's "
+                    "inferred element shape: "
                     f"{shapes.text(self.dims)} (consider setting infer_shape=False)."
                 )
             if self.same:
@@ -80,7 +89,8 @@ class ArrayState:
                 if np.shape(value) != self.items[index].shape:
                     raise self.fail(
                         f"Could not aggregate to TensorArray index {index} because the existing shape is "
-                        f"{shapes.text(self.items[index].shape)} but the new input shape is {shapes.text(np.shape(value))}."
+                        f"{shapes.text(self.items[index].shape)} but the new input shape is "
+                        f"{shapes.text(np.shape(value))}."
                     )
                 value = self.items[index] + value
             self.items[index] = np.array(value, copy=True)
@@ -100,9 +110,11 @@ class ArrayState:
                 known = self.dims_of[index] if self.dims_of[index] is not None else self.dims
                 if not shapes.is_known(known):
                     raise self.fail(
-                        f"Could not read from TensorArray index {index}.  Furthermore, the element shape is not fully defined: "
+                        f"Could not read from TensorArray index {index}.  Furthermore, the element "
+                        "shape is not fully defined: "
                         f"{shapes.text(known)}.  It is possible you are working with a resizeable TensorArray and "
-                        "stop_gradients is not allowing the gradients to be written.  If you set the full element_shape "
+                        "stop_gradients is not allowing the gradients to be written.  If you set the "
+                        "full element_shape "
                         "property on the forward TensorArray, the proper all-zeros tensor will be returned instead of "
                         "incurring this error."
                     )
@@ -129,8 +141,10 @@ TENSOR_ARRAY = define_op(
     identical_element_shapes=False, tensor_array_name="", stateful=True, source=("W43",),
 )  # fmt: skip
 _ARRAY = "handle: resource[]"
-WRITE = define_op("TensorArrayWriteV3", f"{_ARRAY}, index: int32[], value: T, flow_in: float32[] -> flow_out: float32[]",
-                  T=ANY, stateful=True, source=("W43",))  # fmt: skip
+WRITE = define_op(
+    "TensorArrayWriteV3", f"{_ARRAY}, index: int32[], value: T, flow_in: float32[] -> flow_out: float32[]", T=ANY,
+    stateful=True, source=("W43",),
+)  # fmt: skip
 READ = define_op("TensorArrayReadV3", f"{_ARRAY}, index: int32[], flow_in: float32[] -> value: dtype", dtype=ANY,
                  stateful=True, source=("W43",))  # fmt: skip
 SCATTER = define_op(
@@ -202,7 +216,8 @@ def gather_kernel(handle, indices, flow_in, dtype, element_shape):
     for i, row in enumerate(rows):
         if row.shape != rows[0].shape:
             raise array.fail(
-                f"TensorArray has inconsistent shapes.  Index 0 has shape: {shapes.text(rows[0].shape)} but index {i} has "
+                "TensorArray has inconsistent shapes.  Index 0 has shape: "
+                f"{shapes.text(rows[0].shape)} but index {i} has "
                 f"shape: {shapes.text(row.shape)}"
             )
     return np.stack(rows)
@@ -227,7 +242,8 @@ def split_kernel(handle, value, lengths, flow_in):
         raise array.fail("Expected value to be at least a vector, but received shape: []")
     if int(lengths.sum()) != len(value):
         raise array.fail(
-            f"Expected sum of lengths to be equal to values.shape[0], but sum of lengths is {int(lengths.sum())} and value's "
+            "Expected sum of lengths to be equal to values.shape[0], but sum of lengths is "
+            f"{int(lengths.sum())} and value's "
             f"shape is: {shapes.text(np.shape(value))}"
         )
     if not array.dynamic and len(lengths) != len(array.items):
@@ -383,7 +399,9 @@ def _dims_from(value: Any) -> shapes.Shape:
     array = np.asarray(value)
     if array.ndim == 0:
         if int(array) != -1:
-            raise ValueError(f"The only valid scalar shape tensor is the fully unknown shape specified as -1, got {int(array)}")
+            raise ValueError(
+                f"The only valid scalar shape tensor is the fully unknown shape specified as -1, got {int(array)}"
+            )
         return None
     return tuple(None if int(d) == -1 else int(d) for d in array)
 
@@ -396,7 +414,9 @@ FROM_TENSOR = define_op("TensorListFromTensor", "tensor: element_dtype, element_
                         "-> output_handle: variant[]", **_SHAPE_TYPE)  # fmt: skip
 _LIST = "input_handle: variant[]"
 _ELEMENT: dict[str, Any] = {"element_dtype": ANY, "source": ("W43",)}
-GET_ITEM = define_op("TensorListGetItem", f"{_LIST}, index: int32[], element_shape: int32 -> item: element_dtype", **_ELEMENT)
+GET_ITEM = define_op(
+    "TensorListGetItem", f"{_LIST}, index: int32[], element_shape: int32 -> item: element_dtype", **_ELEMENT
+)
 SET_ITEM = define_op("TensorListSetItem", f"{_LIST}, index: int32[], item: element_dtype -> output_handle: variant[]",
                      resize_if_index_out_of_bounds=False, **_ELEMENT)  # fmt: skip
 STACK_LIST = define_op("TensorListStack", f"{_LIST}, element_shape: int32 -> tensor: element_dtype", num_elements=-1,
@@ -476,7 +496,9 @@ def set_item_kernel(input_handle, index, item, resize_if_index_out_of_bounds=Fal
 def stack_list_kernel(input_handle, element_shape, element_dtype, num_elements=-1):
     found = state_of(input_handle)
     if num_elements not in (-1, len(found)):
-        raise ValueError(f"Operation expected a list with {num_elements} elements but got a list with {len(found)} elements.")
+        raise ValueError(
+            f"Operation expected a list with {num_elements} elements but got a list with {len(found)} elements."
+        )
     if not len(found):
         dims = found.dims if shapes.is_known(found.dims) else _dims_from(element_shape)
         if not shapes.is_known(dims):
@@ -527,7 +549,18 @@ def _unknown(context: ShapeContext) -> shapes.Shape:
     return None
 
 
-for _op in (RESERVE, EMPTY_LIST, FROM_TENSOR, GET_ITEM, SET_ITEM, STACK_LIST, PUSH_BACK, POP_BACK, LENGTH, ELEMENT_SHAPE):
+for _op in (
+    RESERVE,
+    EMPTY_LIST,
+    FROM_TENSOR,
+    GET_ITEM,
+    SET_ITEM,
+    STACK_LIST,
+    PUSH_BACK,
+    POP_BACK,
+    LENGTH,
+    ELEMENT_SHAPE,
+):
     _op.no_gradient_registered()
 
 # -- mutexes --------------------------------------------------------------------------------------------------

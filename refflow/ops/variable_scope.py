@@ -80,7 +80,9 @@ class VariableScope:
                 )
             return found
         if self._reuse:
-            raise ValueError(f"Under-sharing: Variable {full} does not exist, disallowed. Did you mean to set reuse=None?")
+            raise ValueError(
+                f"Under-sharing: Variable {full} does not exist, disallowed. Did you mean to set reuse=None?"
+            )
         if dims is None or not dims.is_fully_defined():
             raise ValueError(f"Shape of a new variable ({full}) must be fully defined, but instead was {shape}.")
         make = initializer or self._initializer or uniform_unit_scaling_initializer()

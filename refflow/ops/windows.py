@@ -46,7 +46,8 @@ def out_and_padding(
     room = size + before + after - reach
     if room < 0 and room + stride <= 0:
         raise ShapeError(
-            f"Computed output size would be negative: {(room + stride) // stride} [input_size: {size}, effective_filter_size:"
+            f"Computed output size would be negative: {(room + stride) // stride} [input_size: "
+            f"{size}, effective_filter_size:"
             f" {reach}, stride: {stride}]"
         )
     return max(0, room // stride + 1), before, after

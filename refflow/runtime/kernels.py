@@ -52,7 +52,9 @@ def op_state(node: Node, states: OpStates) -> dict[str, Any]:
 
     if "shared_name" in node.attrs:  # a resource: found again by its name, also from other nodes [W47]
         name = node.attrs["shared_name"] or node.name
-        return {"state": node.device.resources.lookup_or_create(node.attrs["container"], node.op_def.family, name, made)}
+        return {
+            "state": node.device.resources.lookup_or_create(node.attrs["container"], node.op_def.family, name, made)
+        }
     if node.name not in states:
         states[node.name] = made()
     return {"state": states[node.name]}

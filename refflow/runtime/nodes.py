@@ -83,7 +83,16 @@ class Node:
     def copy(self) -> Node:
         """This node without its edges."""
         twin = Node(
-            self.id, self.name, self.op_def, self.attrs, [], [], self.types, list(self.shapes), self.request, self.origin
+            self.id,
+            self.name,
+            self.op_def,
+            self.attrs,
+            [],
+            [],
+            self.types,
+            list(self.shapes),
+            self.request,
+            self.origin,
         )
         twin.device = self.device
         return twin
@@ -95,9 +104,7 @@ class Node:
 class StepGraph:
     """The nodes of one step, in an order in which they could run."""
 
-    def __init__(
-        self, nodes: list[Node], next_id: int, feeds: list[Node], fetches: list[Node], targets: list[Node]
-    ):
+    def __init__(self, nodes: list[Node], next_id: int, feeds: list[Node], fetches: list[Node], targets: list[Node]):
         self.nodes = nodes
         self.next_id = next_id
         self.feeds = feeds  # _Recv nodes, in the order of the feeds
@@ -134,7 +141,11 @@ def in_order(nodes: Iterable[Node], edges: dict[Node, list[Node]] | None = None)
     waits: dict[Node, int] = {}
     users: dict[Node, list[Node]] = {n: [] for n in nodes}
     for node in nodes:
-        before = {n for n, _ in node.inputs if not is_back_edge(n, node)} | set(node.controls) | set((edges or {}).get(node, ()))
+        before = (
+            {n for n, _ in node.inputs if not is_back_edge(n, node)}
+            | set(node.controls)
+            | set((edges or {}).get(node, ()))
+        )
         before &= members
         waits[node] = len(before)
         for n in before:

@@ -145,7 +145,10 @@ def _differentiable(op, case):
         return False
     outputs = [v for out in case.outputs.values() for v in (out if isinstance(out, list) else [out])]
     finite = all(np.isfinite(np.asarray(v, float)).all() for v in outputs)
-    covered = op.family in ("Cholesky", "SelfAdjointEigV2")  # one triangle is read, and the gradient is symmetric: test_linear_gradients.py
+    covered = op.family in (
+        "Cholesky",
+        "SelfAdjointEigV2",
+    )  # one triangle is read, and the gradient is symmetric: test_linear_gradients.py
     covered |= case.title == "the later row wins"  # its gradient is the release's, not calculus' (see its page)
     return bool(smooth) and finite and not covered and all(np.isfinite(a).all() and a.size for a in flat)
 
@@ -208,7 +211,12 @@ def test_a_registered_gradient_agrees_with_differences(op, case, rng):  # [S49, 
 
 def test_every_gradient_is_among_those_checked():
     checked = {op.name for op, _ in WITH_SLOPES}
-    by_hand = {"ZerosLike", "OnesLike", "OnesLike", "ReadVariableOp", "ResourceGather"}  # nothing; and tests/ops/test_resource_variables.py
+    by_hand = {
+        "ZerosLike",
+        "OnesLike",
+        "ReadVariableOp",
+        "ResourceGather",
+    }  # nothing; and tests/ops/test_resource_variables.py
     by_hand |= {"Complex", "Real", "Imag", "Conj", "ComplexAbs", "Angle"}  # tests/ops/test_complex.py
     by_hand |= {"BatchCholesky", "BatchMatMulV3", "Cholesky", "SelfAdjointEigV2"}  # tests/ops/test_linear_gradients.py
     by_hand |= {"GatherV2", "PreventGradient"}  # tests/ops/test_arrays.py

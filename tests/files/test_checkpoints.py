@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,7 +95,7 @@ def test_a_flipped_bit_is_data_loss_that_names_file_and_tensor(tmp_path, which, 
     prefix = str(tmp_path / "m")
     save(prefix, {"w": rng.normal(size=(20, 20)), "text": STRINGS})
     path = data_path(prefix, 0, 1) if which == "data" else prefix + ".index"
-    good = open(path, "rb").read()
+    good = Path(path).read_bytes()
     for place in rng.choice(len(good) - (0 if which == "data" else 48), 60, replace=False):
         bad = bytearray(good)
         bad[place] ^= 1 << rng.integers(8)
@@ -111,7 +112,7 @@ def test_a_cut_file_is_data_loss(tmp_path):
     prefix = str(tmp_path / "m")
     save(prefix, ARRAYS)
     for path in (data_path(prefix, 0, 1), prefix + ".index"):
-        good = open(path, "rb").read()
+        good = Path(path).read_bytes()
         with open(path, "wb") as file:
             file.write(good[: len(good) // 2])
         with pytest.raises(tf.errors.DataLossError):
@@ -137,7 +138,8 @@ from refflow.core.dtypes import float64
 from refflow.files.bundle import Tensor, write_bundle
 print("begun", flush=True)
 for i in itertools.count():
-    write_bundle(sys.argv[1], [Tensor("n", np.full(20000, i, float), float64), Tensor("m", np.full(10, i, float), float64)])
+    write_bundle(sys.argv[1], [Tensor("n", np.full(20000, i, float), float64), Tensor("m", np.full(10, i,
+    float), float64)])
 """
 
 

@@ -75,5 +75,9 @@ def test_every_op_that_computes_has_a_case(op):
     # Files, control flow, and what works on state behind handles have tests of their own.
     elsewhere = {"ControlTrigger", "Enter", "Exit", "LoopCond", "Merge", "NextIteration", "Switch"}
     elsewhere |= {"MergeV2Checkpoints", "Restore", "RestoreSlice", "RestoreV2", "Save", "SaveSlices", "SaveV2"}
-    handles = op.name in elsewhere or op.by_handle or any(a.fixed in (tf.resource, tf.variant) or (a.is_ref and a.fixed) for a in op.inputs + op.outputs)
+    handles = (
+        op.name in elsewhere
+        or op.by_handle
+        or any(a.fixed in (tf.resource, tf.variant) or (a.is_ref and a.fixed) for a in op.inputs + op.outputs)
+    )
     assert op.cases or op.accuracy == "random" or op.family in needs_none or handles

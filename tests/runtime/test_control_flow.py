@@ -118,7 +118,7 @@ def test_a_loop_s_error_names_its_node(session):
 def test_references_pass_through_switches(session):
     v = tf.Variable(1.0)
     session.run(v.initializer)
-    off, on = op_def("RefSwitch")(v.ref(), tf.constant(True))
+    _, on = op_def("RefSwitch")(v.ref(), tf.constant(True))
     session.run(tf.assign_add(on, 4.0))
     assert session.run(v) == 5.0
     chosen = op_def("RefSelect")(tf.constant(1), [v.ref(), tf.Variable(9.0).ref()])

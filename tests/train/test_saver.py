@@ -112,7 +112,7 @@ def test_what_is_wrong_is_said(tmp_path):
             tf.train.Saver({"x": [v["w"], v["w"]]})
         with pytest.raises(TypeError, match="only variables are saved"):
             tf.train.Saver([tf.constant(1.0)])
-    shorter, u = session_with(w=[1])
+    shorter, _ = session_with(w=[1])
     with shorter.graph.as_default(), pytest.raises(tf.errors.InvalidArgumentError, match="shape"):
         tf.train.Saver().restore(shorter, path)
     with tf.Graph().as_default(), pytest.raises(ValueError, match="no variables to save"):

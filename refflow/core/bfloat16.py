@@ -11,6 +11,7 @@ Next: core/opdef.py.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -48,10 +49,10 @@ def rounded(array: Any) -> np.ndarray:
 def as_known_elsewhere(array: Any) -> Any:
     """The same bits under the type that the ml_dtypes library gives NumPy, where that is installed."""
     try:
-        from ml_dtypes import bfloat16 as number
+        library = importlib.import_module("ml_dtypes")
     except ImportError:
         return array
-    return np.asarray(array).view(number)
+    return np.asarray(array).view(library.bfloat16)
 
 
 def through_float32(kernel: Callable[..., Any], types: Sequence[DType]) -> Callable[..., Any]:

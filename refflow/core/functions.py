@@ -171,8 +171,8 @@ def _branches(caller: _Caller, preds: list[str], calls: list[Any], data: list[st
     merged = [
         caller.add(f"merge_{j}", "Merge", [r[j] for r in results], T=t, N=len(results)) for j, t in enumerate(out)
     ]
-    after = caller.add("ran", "Merge", done, T=bool_, N=len(done))
-    return caller.gather(merged, out, [f"^{after}", *caller.control])
+    ran = caller.add("ran", "Merge", done, T=bool_, N=len(done))
+    return caller.gather(merged, out, [f"^{ran}", *caller.control])
 
 
 def _truth(caller: _Caller, name: str, value: str, dtype: Any) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable
 
-from refflow.core.errors import DataLossError
+from refflow.core.errors import DataLossError, OpError
 from refflow.files.crc32c import crc32c, masked, unmasked
 from refflow.files.wire import read_varint, varint
 
@@ -101,7 +101,7 @@ class Table:
         """Every entry, keys rising."""
         return [entry for handle in self._handles for entry in self._entries(handle)]
 
-    def _damaged(self, why: str) -> DataLossError:
+    def _damaged(self, why: str) -> OpError:
         return DataLossError(None, None, f"{self._path} is damaged: {why}")
 
     def _entries(self, handle: bytes) -> list[tuple[bytes, bytes]]:

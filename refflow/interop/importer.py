@@ -5,7 +5,7 @@
     extract_sub_graph(graph_def, ["y"])              only what y needs
     convert_variables_to_constants(session, graph_def, ["y"])
 
-Next: interop/meta_graph.py.
+Next: interop/protos.py.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ Next: ops/softmax_xent.py.
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -164,7 +163,7 @@ def dropout(
 
     noise_shape: draws are shared along its axes of size 1.
     """
-    if isinstance(keep_prob, numbers.Real) and not 0 < keep_prob <= 1:
+    if isinstance(keep_prob, (int, float)) and not 0 < keep_prob <= 1:
         raise ValueError(f"keep_prob must be a number in (0, 1], got {keep_prob}")
     with op_scope([x], name, "dropout"):
         x = convert_to_tensor(x, name="x")

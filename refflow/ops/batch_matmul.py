@@ -24,7 +24,7 @@ from refflow.ops.array import reshape, shape
 from refflow.ops.broadcast import BROADCAST_GRADIENT_ARGS
 from refflow.ops.joining import slice_
 
-_FLAGS = {"adj_x": False, "adj_y": False, "grad_x": False, "grad_y": False}
+_FLAGS: dict[str, Any] = {"adj_x": False, "adj_y": False, "grad_x": False, "grad_y": False}
 _V1 = (*FLOATS, int32, int64, complex64, complex128)
 
 

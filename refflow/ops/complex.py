@@ -25,7 +25,7 @@ from refflow.ops.broadcast import unbroadcast
 from refflow.ops.constant import ZEROS_LIKE
 from refflow.ops.elementwise import INV, NEG
 
-_PAIR = {"T": Attr("type", default=complex64, allowed=(complex64, complex128)),
+_PAIR: dict[str, Any] = {"T": Attr("type", default=complex64, allowed=(complex64, complex128)),
          "Tout": Attr("type", default=float32, allowed=(float32, float64))}  # fmt: skip
 
 COMPLEX = define_broadcasting(

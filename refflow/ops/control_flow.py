@@ -25,7 +25,7 @@ from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
 ANY = Attr("type")
-_FRAME = {"frame_name": Attr("string"), "is_constant": False, "parallel_iterations": 10}
+_FRAME: dict[str, Any] = {"frame_name": Attr("string"), "is_constant": False, "parallel_iterations": 10}
 
 SWITCH = define_op("Switch", "data: T, pred: bool[] -> output_false: T, output_true: T", T=ANY,
                    source=("W39",))  # fmt: skip

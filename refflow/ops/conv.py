@@ -60,7 +60,8 @@ def _forward(x: np.ndarray, w: np.ndarray, axes: list[Window]) -> np.ndarray:
     if channels < _FEW:  # one product of all that each window sees
         seen = np.empty((*outs, *w.shape[:-1]), x.dtype)
         for at, view in places(axes):
-            seen[(..., *at, slice(None))] = image[view]
+            place: Any = (..., *at, slice(None))
+            seen[place] = image[view]
         return (seen.reshape(-1, prod(w.shape[:-1])) @ w.reshape(-1, filters)).reshape(*outs, filters)
     total = np.zeros((prod(outs), filters), x.dtype)
     for at, view in places(axes):
@@ -115,7 +116,7 @@ class _Family:
             attrs |= {"padding": PLAIN_PADDINGS}
         self.attr_names = [k for k in attrs if k not in ("T", "accuracy", "source")]
         sizes = "int32" if rank == 2 else "Tshape"
-        more = {} if rank == 2 else {"Tshape": Attr("type", default=int32, allowed=INDICES)}
+        more: dict[str, Any] = {} if rank == 2 else {"Tshape": Attr("type", default=int32, allowed=INDICES)}
         end = "" if rank == 2 else "V2"
         self.conv = define_op(f"Conv{rank}D", "input: T, filter: T -> output: T", **attrs)
         self.to_input = define_op(
@@ -303,7 +304,7 @@ CONV_2D, CONV_3D = _Family(2), _Family(3)
 
 _IMAGE = [[[[1.0], [2.0], [3.0]], [[4.0], [5.0], [6.0]], [[7.0], [8.0], [9.0]]]]
 _CROSS = [[[[1.0]], [[0.0]]], [[[0.0]], [[1.0]]]]
-_STEP = {"strides": [1, 1, 1, 1]}
+_STEP: dict[str, Any] = {"strides": [1, 1, 1, 1]}
 CONV_2D.conv.case("W74", "each window's diagonal", input=_IMAGE, filter=_CROSS, padding="VALID", **_STEP,
                   output=[[[[6], [8]], [[12], [14]]]])  # fmt: skip
 CONV_2D.conv.case("W74", "SAME pads at the end first", input=_IMAGE, filter=_CROSS, padding="SAME", strides=[1,
@@ -320,7 +321,7 @@ CONV_2D.to_filter.case("W74", "what each place saw", input=_IMAGE, filter_sizes=
                        out_backprop=[[[[1], [0]], [[0], [1]]]],
                        output=[[[[6]], [[8]]], [[[12]], [[14]]]])  # fmt: skip
 _VOLUME = np.arange(1, 9, dtype=np.float32).reshape(1, 2, 2, 2, 1)
-_STEP3 = {"strides": [1, 1, 1, 1, 1], "padding": "VALID"}
+_STEP3: dict[str, Any] = {"strides": [1, 1, 1, 1, 1], "padding": "VALID"}
 CONV_3D.conv.case("E07", "the sum of a cube", input=_VOLUME, filter=np.ones((2, 2, 2, 1, 1), np.float32), **_STEP3,
                   output=np.full((1, 1, 1, 1, 1), 36, np.float32))  # fmt: skip
 CONV_3D.to_input.case("E07", "each cell gets the gradient", input_sizes=[1, 2, 2, 2, 1],

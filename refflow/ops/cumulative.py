@@ -64,7 +64,7 @@ CUMPROD = _running("Cumprod", lambda x, axis: np.cumprod(x, axis, dtype=x.dtype)
 CUMULATIVE_LOGSUMEXP = _running("CumulativeLogsumexp", _log_sums, -np.inf, FLOATS, "composed")
 
 
-def _flags(op: Any) -> dict[str, bool]:
+def _flags(op: Any) -> dict[str, Any]:
     return {"exclusive": op.get_attr("exclusive"), "reverse": not op.get_attr("reverse")}
 
 

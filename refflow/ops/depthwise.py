@@ -164,7 +164,7 @@ def _to_filter_gradient(op, ddw):
 
 _X = np.array([1, 2, 3, 4], np.float32).reshape(1, 1, 2, 2)  # two places of two channels
 _W = np.array([1, 10, 100, 1000], np.float32).reshape(1, 2, 2, 1)
-_S = {"strides": [1, 1, 1, 1], "padding": "VALID"}
+_S: dict[str, Any] = {"strides": [1, 1, 1, 1], "padding": "VALID"}
 DEPTHWISE.case("W74", "each channel on its own", input=_X, filter=_W, **_S,
                output=np.array([301, 4020], np.float32).reshape(1, 1, 1, 2))  # fmt: skip
 TO_INPUT.case("W74", "back to the places", input_sizes=[1, 1, 2, 2], filter=_W,

@@ -5,7 +5,7 @@
                              band's rows the shorter diagonals stand at
     MatrixBandPart           all but a band set to zero
 
-Next: ops/edit_distance.py.
+Next: ops/variable.py.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ def _family(version: int) -> tuple[OpDef, OpDef, OpDef]:
             return None
         low, high = ks[0], ks[-1]
         batch = dims[:-1] if low == high else dims[:-2]
-        if None in (rows, columns, dims[-1]):
+        if rows is None or columns is None or dims[-1] is None:
             return (*batch, None, None)
         least = dims[-1] - min(high, 0), dims[-1] + max(low, 0)
         r, c = rows[0], columns[0]

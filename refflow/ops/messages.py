@@ -137,7 +137,7 @@ def add_check_numerics_ops() -> Operation:
     from refflow.core.opdef import op_def
 
     graph = get_default_graph()
-    checks = []
+    checks: list[Any] = []
     for op in graph.get_operations():
         for output in op.outputs:
             if output.dtype.base_dtype.name in ("float16", "float32", "float64"):

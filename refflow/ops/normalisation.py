@@ -296,13 +296,13 @@ LRN_GRAD.no_gradient_registered()
 
 _X = np.array([1, 3], np.float32).reshape(2, 1, 1, 1)
 for _version, (_op, _back) in FUSED.items():
-    _more = {"U": "float32"} if _version > 1 else {}
+    _more: dict[str, Any] = {"U": "float32"} if _version > 1 else {}
     _op.case("W06", "mean 0 and variance 1", x=_X, scale=[2], offset=[5], mean=np.zeros(0, np.float32),
              variance=np.zeros(0, np.float32), epsilon=0.0, y=np.array([3, 7], np.float32).reshape(2, 1, 1, 1),
              batch_mean=[2], batch_variance=[2], **_more)  # fmt: skip
     _op.case("W06", "given statistics", x=_X, scale=[2], offset=[5], mean=[1], variance=[4], epsilon=0.0,
              is_training=False, y=np.array([5, 7], np.float32).reshape(2, 1, 1, 1), **_more)  # fmt: skip
-    _third = {"reserve_space_3": np.zeros(0, np.float32)} if _version == 3 else {}
+    _third: dict[str, Any] = {"reserve_space_3": np.zeros(0, np.float32)} if _version == 3 else {}
     _back.case("W30", "given statistics", y_backprop=_X, x=_X, scale=[2], reserve_space_1=[1], reserve_space_2=[4],
                epsilon=0.0, is_training=False, x_backprop=_X, scale_backprop=[3], offset_backprop=[4], **_third,
                **_more)  # fmt: skip

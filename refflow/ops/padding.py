@@ -7,6 +7,8 @@ Next: ops/nd.py.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from refflow.core import shapes
@@ -96,13 +98,13 @@ def _pad_v2_gradient(op, dy):
     return dx, None, reduce_sum(dy) - reduce_sum(dx)
 
 
-def _mirror_mode(mode: str) -> str:
+def _mirror_mode(mode: str) -> Any:
     return "reflect" if mode == "REFLECT" else "symmetric"
 
 
 @MIRROR_PAD.kernel
 def mirror_pad_kernel(input, paddings, mode):
-    widths = [tuple(int(n) for n in row) for row in paddings]
+    widths = [(int(a), int(b)) for a, b in paddings]
     for axis, (before, after) in enumerate(widths):
         most = input.shape[axis] - (mode == "REFLECT")
         if before > most or after > most:

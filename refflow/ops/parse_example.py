@@ -50,7 +50,7 @@ def parse_example(
 
 
 def _sparse_tensor(indices: Tensor, values: Tensor, shape: Tensor) -> Any:
-    from refflow.core.sparse_tensor import SparseTensor  # type: ignore[import-not-found]
+    from refflow.core.sparse_tensor import SparseTensor
 
     return SparseTensor(indices, values, shape)
 

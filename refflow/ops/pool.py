@@ -107,7 +107,7 @@ def _counts(axes: list[Window]) -> np.ndarray:
     """How many real cells each window has, [out..., 1]."""
     one = np.ones((1, *(a.size for a in axes), 1), np.float64)
     image = padded(one, axes)
-    return sum(image[view] for _, view in places(axes))[0]
+    return sum((image[view] for _, view in places(axes)), np.zeros((), image.dtype))[0]
 
 
 def _means(x: np.ndarray, axes: list[Window]) -> np.ndarray:
@@ -199,8 +199,11 @@ class _Pools:
             x, axes, deep = _whole(attrs, orig_input)
             y, dy = channels_last(orig_output, layout), _wide(channels_last(grad, layout))
             if deep:
-                flat = (v.reshape(-1, v.shape[-1], 1) for v in (channels_last(orig_input, layout), y, dy))
-                return as_format(_spread(*flat, axes).reshape(x.shape[:-1]).astype(grad.dtype), layout)
+                flat_x, flat_y, flat_dy = (
+                    v.reshape(-1, v.shape[-1], 1) for v in (channels_last(orig_input, layout), y, dy)
+                )
+                back = _spread(flat_x, flat_y, flat_dy, axes).reshape(x.shape[:-1])
+                return as_format(back.astype(grad.dtype), layout)
             return as_format(_spread(x, y, dy, axes).astype(grad.dtype, copy=False), layout)
 
         def back_back(orig_input, orig_output, grad, **attrs):
@@ -319,7 +322,7 @@ POOL_2D, POOL_3D = _Pools(2), _Pools(3)
 
 def _v2(name: str, base: OpDef, inputs: str) -> OpDef:
     """`base` with ksize and strides as inputs instead of attributes."""
-    types = {"T": base.attrs["T"], "data_format": base.attrs["data_format"], "padding": PLAIN_PADDINGS}
+    types: dict[str, Any] = {"T": base.attrs["T"], "data_format": base.attrs["data_format"], "padding": PLAIN_PADDINGS}
     op_def = define_op(name, f"{inputs}, ksize: int32[K], strides: int32[K] -> output: T", source=base.source, **types)
     kernel = base.reference
 
@@ -452,7 +455,7 @@ _X = np.array([[1, 2, 5], [4, 3, 6], [9, 8, 7]], np.float32).reshape(1, 3, 3, 1)
 _Y = np.array([[4, 6], [9, 8]], np.float32).reshape(1, 2, 2, 1)
 _DY = np.array([[1, 10], [100, 1000]], np.float32).reshape(1, 2, 2, 1)
 _DX = np.array([[0, 0, 0], [1, 0, 10], [100, 1000, 0]], np.float32).reshape(1, 3, 3, 1)
-_W = {"ksize": [1, 2, 2, 1], "strides": [1, 1, 1, 1], "padding": "VALID"}
+_W: dict[str, Any] = {"ksize": [1, 2, 2, 1], "strides": [1, 1, 1, 1], "padding": "VALID"}
 POOL_2D.max.case("W74", "the largest of each window", input=_X, **_W, output=_Y)
 POOL_2D.max.case("W74", "windows fit", input=_X, ksize=[1, 5, 5, 1], strides=[1, 1, 1, 1], padding="VALID",
                  error="Computed output size would be negative")  # fmt: skip
@@ -468,7 +471,7 @@ POOL_2D.mean.case("W75", "real cells only", value=_X, ksize=[1, 2, 2, 1], stride
 POOL_2D.mean_grad.case("W75", "equal shares", orig_input_shape=[1, 3, 3, 1], grad=4 * np.ones((1, 2, 2, 1),
                        np.float32), **_W,
                        output=np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32).reshape(1, 3, 3, 1))  # fmt: skip
-_W2 = {"ksize": [1, 2, 2, 1], "strides": [1, 1, 1, 1], "padding": "VALID"}
+_W2: dict[str, Any] = {"ksize": [1, 2, 2, 1], "strides": [1, 1, 1, 1], "padding": "VALID"}
 MAX_POOL_V2.case("W74", "the largest of each window", input=_X, **_W2, output=_Y)
 MAX_POOL_GRAD_V2.case("W75", "to the largest cell", orig_input=_X, orig_output=_Y, grad=_DY, **_W2, output=_DX)
 MAX_POOL_GRAD_GRAD_V2.case("W75", "what stands there", orig_input=_X, orig_output=_Y, grad=10 * _X, **_W2,
@@ -481,7 +484,7 @@ GRAD_WITH_ARGMAX.case("W75", "to the named cell", input=_X, grad=_DY, argmax=np.
 GRAD_GRAD_WITH_ARGMAX.case("W75", "what stands there", input=_X, grad=10 * _X, **_W,
                            argmax=np.array([[3, 5], [6, 7]]).reshape(1, 2, 2, 1), output=10 * _Y)  # fmt: skip
 _V = np.arange(1, 9, dtype=np.float32).reshape(1, 2, 2, 2, 1)
-_C = {"ksize": [1, 2, 2, 2, 1], "strides": [1, 1, 1, 1, 1], "padding": "VALID"}
+_C: dict[str, Any] = {"ksize": [1, 2, 2, 2, 1], "strides": [1, 1, 1, 1, 1], "padding": "VALID"}
 _ONE = np.full((1, 1, 1, 1, 1), 8, np.float32)
 POOL_3D.max.case("E07", "the largest of a cube", input=_V, **_C, output=_ONE)
 POOL_3D.max_grad.case("E07", "to the largest cell", orig_input=_V, orig_output=_ONE, grad=_ONE, **_C,

@@ -380,18 +380,20 @@ for _kind in ("Sum", "Mean", "SqrtN"):
     _picked(_kind)
 
 _ROWS = [[1.0, 4.0], [3.0, 2.0], [5.0, 6.0]]
-for _kind, _wanted in {
+_WHOLE: dict[str, Any] = {
     "Sum": [[4, 6], [0, 0], [5, 6]], "Mean": [[2, 3], [0, 0], [5, 6]], "Prod": [[3, 8], [1, 1], [5, 6]],
     "Min": [[1, 2], [0, 0], [5, 6]], "Max": [[3, 4], [0, 0], [5, 6]],
-}.items():  # fmt: skip
+}  # fmt: skip
+for _kind, _wanted in _WHOLE.items():
     SEGMENT[_kind].case("W06", "rows of one segment", Tindices="int32", data=_ROWS, segment_ids=[0, 0, 2],
                         output=_wanted)  # fmt: skip
     SEGMENT[_kind].case("W06", "ids never fall", Tindices="int32", data=_ROWS, segment_ids=[0, 2, 1],
                         error="segment ids are not increasing")  # fmt: skip
-for _kind, _wanted in {
+_LOOSE: dict[str, Any] = {
     "Prod": [[5, 24], [1, 1], [3, 2]], "Min": [[1, 4], [np.inf, np.inf], [3, 2]],
     "Max": [[5, 6], [-np.inf, -np.inf], [3, 2]],
-}.items():  # fmt: skip
+}  # fmt: skip
+for _kind, _wanted in _LOOSE.items():
     UNSORTED[_kind].case("W06", "in any order", Tindices="int32", data=_ROWS, segment_ids=[0, 2, 0], num_segments=3,
                          output=_wanted)  # fmt: skip
     UNSORTED[_kind].case("W06", "a negative id drops its row", Tindices="int32", data=_ROWS, segment_ids=[0, -1, 0],

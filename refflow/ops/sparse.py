@@ -49,7 +49,7 @@ def unravelled(numbers: np.ndarray, dims: Any) -> np.ndarray:
 def check_bounds(indices: np.ndarray, dims: Any) -> None:
     """InvalidArgument where a place lies outside the shape."""
     limits = np.asarray(dims)
-    bad = np.flatnonzero(((indices < 0) | (indices >= limits)).any(axis=1)) if indices.size else []
+    bad = np.flatnonzero(((indices < 0) | (indices >= limits)).any(axis=1)) if indices.size else np.zeros(0, int)
     if len(bad):
         i = int(bad[0])
         shown = ",".join(map(str, indices[i].tolist()))

@@ -20,6 +20,7 @@ from refflow.core.dtypes import FLOATS, NUMBERS, float32, float64
 from refflow.core.elementwise import define_broadcasting
 from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef
+from refflow.core.opdef import op_def as find
 from refflow.ops.broadcast import unbroadcast
 from refflow.ops.constant import ZEROS_LIKE
 from refflow.ops.elementwise import CAST, COS, EXP, INV, NEG, RSQRT, SIN, SMOOTH, SQUARE
@@ -333,8 +334,8 @@ for _name, _numpy, _slope in (
 ):
     _UNARY[_name] = _function(_name, _numpy, _slope)
 
-LGAMMA = _function("Lgamma", lgamma, lambda x: DIGAMMA(x), FLOATS)
-DIGAMMA = _function("Digamma", _in_float64(digamma), lambda x: POLYGAMMA(_one(x), x), FLOATS)
+LGAMMA = _function("Lgamma", lgamma, lambda x: find("Digamma")(x), FLOATS)
+DIGAMMA = _function("Digamma", _in_float64(digamma), lambda x: find("Polygamma")(_one(x), x), FLOATS)
 ERF = _function("Erf", erf, lambda x: _number(2 / math.sqrt(math.pi), x) * EXP(NEG(SQUARE(x))), FLOATS)
 ERFC = _function("Erfc", erfc, lambda x: _number(-2 / math.sqrt(math.pi), x) * EXP(NEG(SQUARE(x))), FLOATS)
 ERFINV = _function("Erfinv", _in_float64(erfinv), types=FLOATS)
@@ -375,7 +376,7 @@ for _op in (IS_FINITE, IS_INF, IS_NAN):
 # -- Bessel functions -----------------------------------------------------------------------------------------
 
 BESSEL: dict[str, OpDef] = {}
-for _name, _numpy in {
+for _name, _bessel in {
     "BesselI0e": lambda x: _bessel_i(0, x),
     "BesselI1e": lambda x: _bessel_i(1, x),
     "BesselI0": lambda x: _bessel_i(0, x) * np.exp(np.abs(x)),
@@ -389,7 +390,7 @@ for _name, _numpy in {
     "BesselY0": lambda x: _bessel_y(0, x),
     "BesselY1": lambda x: _bessel_y(1, x),
 }.items():
-    BESSEL[_name] = _function(_name, _in_float64(_numpy), types=FLOATS)
+    BESSEL[_name] = _function(_name, _in_float64(_bessel), types=FLOATS)
 
 
 def _bessel_slope(name: str, rule: Callable[[Tensor, Tensor], Tensor]) -> None:
@@ -633,9 +634,9 @@ FRESNEL_COS.case("W06", "at 0 and 1", x=[0, 1], y=[0, 0.7798934003768228])
 SPENCE.case("W06", "at 0, 1/2 and 2", x=[0.5, 2], y=[0.5822405264650125, -(math.pi**2) / 12])
 DAWSN.case("W06", "at 0 and 1", x=[0, 1], y=[0, 0.5380795069127684])
 EXPINT.case("W06", "at 1 and 2", x=[1, 2], y=[1.8951178163559368, 4.95423435600189])
-for _name, _y in (
+for _name, _at_one in (
     ("I0", 1.2660658777520084), ("I1", 0.565159103992485), ("I0e", 0.46575960759364043), ("I1e", 0.2079104153497085),
     ("K0", 0.42102443824070834), ("K1", 0.6019072301972346), ("K0e", 1.1444630798068947), ("K1e", 1.636153486263258),
     ("J0", 0.7651976865579666), ("J1", 0.44005058574493355), ("Y0", 0.08825696421567698), ("Y1", -0.7812128213002887),
 ):  # fmt: skip
-    BESSEL[f"Bessel{_name}"].case("W06", "at 1", x=[1], y=[_y])
+    BESSEL[f"Bessel{_name}"].case("W06", "at 1", x=[1], y=[_at_one])

@@ -23,7 +23,7 @@ from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import shape
 
-_MASKS = {"begin_mask": 0, "end_mask": 0, "ellipsis_mask": 0, "new_axis_mask": 0, "shrink_axis_mask": 0}
+_MASKS: dict[str, Any] = {"begin_mask": 0, "end_mask": 0, "ellipsis_mask": 0, "new_axis_mask": 0, "shrink_axis_mask": 0}
 _INDEX = Attr("type", allowed=(int16, *INDICES))
 
 STRIDED_SLICE = define_op(
@@ -121,7 +121,7 @@ def strided_slice_kernel(
     return scalar
 
 
-def _attrs(context_attrs: dict[str, Any]) -> dict[str, int]:
+def _attrs(context_attrs: dict[str, Any]) -> dict[str, Any]:
     return {name: context_attrs[name] for name in _MASKS}
 
 

@@ -464,7 +464,7 @@ def _element(found: TensorList, value: Any, element_shape: Any) -> np.ndarray:
                 "Trying to read an uninitialized tensor but element_shape is not fully defined: " + shapes.text(dims)
             )
         dims = known[0]
-    return np.zeros(dims, found.dtype.as_numpy_dtype)
+    return np.zeros(tuple(d or 0 for d in dims or ()), found.dtype.as_numpy_dtype)
 
 
 @GET_ITEM.kernel
@@ -504,7 +504,7 @@ def stack_list_kernel(input_handle, element_shape, element_dtype, num_elements=-
         if not shapes.is_known(dims):
             raise ValueError(f"Tried to stack elements of an empty list with non-fully-defined element_shape: "
                              f"{shapes.text(dims)}")  # fmt: skip
-        return np.zeros((0, *dims), element_dtype.as_numpy_dtype)
+        return np.zeros((0, *(d or 0 for d in dims or ())), element_dtype.as_numpy_dtype)
     rows = [_element(found, v, element_shape) for v in found]
     if any(r.shape != rows[0].shape for r in rows):
         raise ValueError("Tried to stack list which contains tensors of different shapes")

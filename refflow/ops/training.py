@@ -370,10 +370,10 @@ _CASES: dict[str, tuple[dict[str, Any], float]] = {
 for _name, (_values, _result) in _CASES.items():
     _names, _ = _parameters(_RULES[_name][0])
     _slots = _RULES[_name][1]
-    _tensors = {n: [v] if n in _names[:_slots] or n in _STEP else v for n, v in _values.items()}
+    _tensors: dict[str, Any] = {n: [v] if n in _names[:_slots] or n in _STEP else v for n, v in _values.items()}
     APPLY[f"Apply{_name}"].case("W78", "one step by hand", out=[_result], **_tensors)
     if _RULES[_name][2]:
-        _by_row = {n: [v, v] if n in _names[:_slots] else v for n, v in _values.items()}
+        _by_row: dict[str, Any] = {n: [v, v] if n in _names[:_slots] else v for n, v in _values.items()}
         _by_row["grad"] = [_by_row.pop("delta") if "delta" in _by_row else _by_row["grad"]]
         APPLY[f"SparseApply{_name}"].case("W78", "one row by hand", out=[_values["var"], _result], indices=[1],
                                           Tindices="int32", **_by_row)  # fmt: skip

@@ -1,6 +1,6 @@
 """QueueRunner: threads that keep a queue filled while a program takes from it [W45].
 
-Next: train/input.py.
+Next: runtime/session.py.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ _BACK = {"NextIteration", "RefNextIteration"}
 _JOIN = {"Merge", "RefMerge"}
 # Where today's TensorFlow leaves out an attribute, it means this, and the first release something else.
 _TODAY: dict[str, dict[str, Any]] = {"Cast": {"Truncate": False}}
+_MOST_OUTPUTS = 1 << 20
 _TODAYS_PRODUCER = 21  # from here on, attributes with default values may be missing
 
 
@@ -192,8 +193,10 @@ class _Import:
         at = 0
         for arg in op_def.inputs:
             given = arg.fixed or attrs[arg.type]
-            many = list(given) if isinstance(given, list) else [given] * op_def.length(arg, attrs)
-            if at + len(many) > len(inputs):
+            count = op_def.length(arg, attrs)
+            fits = at + count <= len(inputs)  # before anything of that size is made
+            many = (list(given) if isinstance(given, list) else [given] * count) if fits else []
+            if not fits:
                 raise NodeError(
                     f"node {node.name!r} ({node.op}) has {len(inputs)} inputs; {op_def.signature} needs more"
                 )
@@ -216,6 +219,8 @@ class _Import:
             raise NodeError(
                 f"node {node.name!r} ({node.op}) has {len(inputs)} inputs, but {op_def.signature} takes {at}"
             )
+        if any(op_def.length(arg, attrs) > _MOST_OUTPUTS for arg in op_def.outputs):
+            raise NodeError(f"node {node.name!r} ({node.op}) claims more than {_MOST_OUTPUTS} outputs")
         return op_def.output_types(attrs)
 
     def _read_from(self, name: str) -> int:

@@ -1,0 +1,106 @@
+"""Graphs in the wire format: in and out, under names, joined, cut, frozen."""
+
+import numpy as np
+import pytest
+
+import refflow as tf
+from refflow import interop
+from refflow.core.graphdef import GraphDef, NodeDef
+from refflow.interop import protos
+
+pytest.importorskip("google.protobuf", reason="graphs in the wire format need pip install '.[interop]'")
+
+
+@pytest.fixture
+def wire():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 2], name="x")
+        w = tf.constant(np.array([[1, 2], [3, 4]], np.float32), name="w")
+        tf.matmul(x, w, name="y")
+        return protos.to_bytes(graph.as_graph_def())
+
+
+@pytest.mark.parametrize("form", ["bytes", "text", "message", "plain"])
+def test_every_form_of_a_graph_is_taken(wire, form):
+    plain = protos.as_graph_def(wire)
+    given = {"bytes": wire, "text": protos.to_text(plain), "message": protos.write_graph(plain), "plain": plain}[form]
+    with tf.Graph().as_default(), tf.Session() as session:
+        (y,) = tf.import_graph_def(given, return_elements=["y:0"], name="")
+        assert y.get_shape().as_list() == [None, 2]
+        assert session.run(y, {"x:0": [[1, 1]]}).tolist() == [[4, 6]]
+
+
+def test_names_get_a_prefix_that_is_free(wire):
+    with tf.Graph().as_default() as graph:
+        names = [tf.import_graph_def(wire, return_elements=["y"], name=n)[0].name for n in (None, None, "mine")]
+        assert names == ["import/y", "import_1/y", "mine/y"]
+        with pytest.raises(tf.GraphError, match="no node of that name"):
+            tf.import_graph_def(wire, return_elements=["absent"])
+        assert graph.unique_name("import/y") == "import/y_1"
+
+
+def test_a_tensor_may_take_the_place_of_an_input(wire):
+    with tf.Graph().as_default(), tf.Session() as session:
+        ones = tf.ones([1, 2])
+        (y,) = tf.import_graph_def(wire, {"x:0": ones}, ["y:0"])
+        assert session.run(y).tolist() == [[4, 6]]
+        with pytest.raises(tf.GraphError, match="input_map names y:0, which no node of the graph reads"):
+            tf.import_graph_def(wire, {"y:0": ones})
+
+
+def test_a_session_is_extended_with_nodes_that_read_what_is_there(wire):  # [W07]
+    with tf.Graph().as_default(), tf.Session() as session:
+        session.extend(protos.as_graph_def(wire))
+        assert session.run("y:0", {"x:0": [[1, 1]]}).tolist() == [[4, 6]]
+        session.extend(GraphDef([NodeDef("z", "Neg", ["y"], "", {"T": tf.float32})]))
+        assert session.run("z:0", {"x:0": [[1, 1]]}).tolist() == [[-4, -6]]
+        with pytest.raises(tf.GraphError, match="'z' is in the graph already"):
+            session.extend(GraphDef([NodeDef("z", "NoOp", [], "", {})]))
+
+
+def test_the_same_graph_gives_the_same_bytes(wire):
+    assert protos.to_bytes(protos.as_graph_def(wire)) == wire
+    assert protos.to_bytes(protos.as_graph_def(protos.to_text(protos.as_graph_def(wire)))) == wire
+
+
+@pytest.mark.parametrize("array", [
+    np.array([1.5, -2], np.float16), np.array([[True, False]]), np.array(7, np.int8), np.zeros((0, 3)),
+    np.array([1 + 2j], np.complex64), np.array([b"a", b""], object), np.array([2**63], np.uint64),
+], ids=lambda a: str(a.dtype))  # fmt: skip
+def test_constants_travel_unchanged(array):
+    with tf.Graph().as_default() as graph:
+        tf.constant(array, name="c")
+        wire = protos.to_bytes(graph.as_graph_def())
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.import_graph_def(wire, name="")
+        found = np.asarray(session.run("c:0"), array.dtype if array.dtype == object else None)
+    assert found.dtype == array.dtype
+    np.testing.assert_array_equal(found, array)
+
+
+def test_a_graph_is_written_and_cut_and_frozen(tmp_path):
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        v = tf.Variable([1.0, 2.0], name="v")
+        y = tf.mul(v, 3.0, name="y")
+        tf.neg(y, name="other")
+        session.run(v.initializer)
+        cut = interop.extract_sub_graph(graph.as_graph_def(), ["y"])
+        assert {n.name for n in cut.node} == {"v", "y", "y/y"}
+        frozen = interop.convert_variables_to_constants(session, graph.as_graph_def(), ["y"])
+        session.run(v.assign([9.0, 9.0]))
+        path = interop.write_graph(frozen, str(tmp_path), "graph.txt")
+    with tf.Graph().as_default(), tf.Session() as session, open(path, encoding="utf-8") as file:
+        tf.import_graph_def(file.read(), name="")
+        assert session.run("y:0").tolist() == [3, 6]
+    with pytest.raises(tf.GraphError, match="no node 'absent'"):
+        interop.extract_sub_graph(frozen, ["absent"])
+
+
+def test_what_is_no_graph_is_told():
+    with tf.Graph().as_default():
+        with pytest.raises(tf.GraphError, match="no GraphDef"):
+            tf.import_graph_def(b"\x0a\xff", name="")
+        with pytest.raises(tf.GraphError, match="this text is no GraphDef"):
+            tf.import_graph_def("node {", name="")
+        with pytest.raises(TypeError, match="expected a GraphDef"):
+            tf.import_graph_def(7, name="")

@@ -67,6 +67,8 @@ def read_tensor(proto: Any) -> np.ndarray:
     if dtype.name not in _FIELDS:
         raise NodeError(f"a tensor of type {dtype.name} cannot be written into a graph")
     count = prod(shape)
+    if any(size > 2**62 for size in shape):
+        raise NodeError(f"shape {list(shape)} is larger than any array can be")
     if proto.tensor_content and dtype is not string:
         if len(proto.tensor_content) != count * numpy_type.itemsize:
             raise NodeError(
@@ -116,19 +118,18 @@ def _zero(dtype: DType, numpy_type: np.dtype) -> np.ndarray:
 
 
 def _stretched(one: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    try:
-        return np.broadcast_to(one, shape) if prod(shape) else np.empty(shape, one.dtype)
-    except (ValueError, OverflowError):
-        raise NodeError(f"shape {list(shape)} is larger than any array can be") from None
+    _checked(prod(shape), one.dtype)
+    return np.broadcast_to(one, shape) if prod(shape) else np.empty(shape, one.dtype)
 
 
-_LARGEST = 2**31  # bytes in one message of protobuf's
+_LARGEST = 2**29  # bytes that one value may stand for: who works with it has to have them
 
 
 def _checked(count: int, numpy_type: np.dtype) -> int:
     if count * numpy_type.itemsize > _LARGEST:
         raise NodeError(
-            f"a tensor of {count} elements is claimed by a few values: that is larger than a graph may hold"
+            f"a tensor of {count} elements is claimed by a few values; a graph may hold {_LARGEST} bytes in that way. "
+            "Use Fill for larger ones"
         )
     return count
 

@@ -46,6 +46,7 @@ from refflow.ops import (
     readers,
     reductions,
     regex,
+    resize,
     resource_variable,
     reverse,
     save_restore,

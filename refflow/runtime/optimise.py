@@ -101,13 +101,20 @@ def _known_outputs(node: Node) -> list[Any] | None:
     if any(v is None for v in values) or "cpu" not in node.op_def.kernels:
         return None
     given = sum(v.nbytes for v in values)
+    try:  # what does not fit is left to the run, which says so
+        found = shape_rules.infer(node.op_def, node.attrs, [v.shape for v in values], lambda i: values[i])
+    except (ShapeError, ValueError, TypeError, LookupError, ArithmeticError):
+        return None
+    likely = [prod(s) * t.size for s, t in zip(found, node.types, strict=True) if is_known(s)]  # type: ignore[arg-type]
+    if any(size > max(given, _LARGEST) for size in likely):
+        return None
     sizes = [prod(s) * t.size for s, t in zip(node.shapes, node.types, strict=True) if is_known(s)]  # type: ignore[arg-type]
     if any(size > max(given, _LARGEST) for size in sizes):
         return None
     try:
         with np.errstate(all="ignore"):
             return [np.asarray(v) for v in node.op_def.compute(values, node.attrs)]
-    except (ValueError, ArithmeticError, IndexError):
+    except (ValueError, TypeError, ArithmeticError, LookupError, MemoryError):
         return None  # left to the run, which reports it as the node's error
 
 

@@ -180,6 +180,15 @@ from refflow.ops.reductions import (
 from refflow.ops.reverse import reverse, reverse_sequence
 from refflow.ops.segments import segment_max, segment_mean, segment_min, segment_prod, segment_sum
 from refflow.ops.sparse import sparse_to_dense
+from refflow.ops.sparse_functions import (
+    sparse_concat,
+    sparse_fill_empty_rows,
+    sparse_mask,
+    sparse_reorder,
+    sparse_retain,
+    sparse_tensor_to_dense,
+    sparse_to_indicator,
+)
 from refflow.ops.special import IS_FINITE as is_finite
 from refflow.ops.special import IS_INF as is_inf
 from refflow.ops.special import IS_NAN as is_nan

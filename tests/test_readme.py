@@ -11,10 +11,24 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_program_runs_and_learns(capsys):
-    (program,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    program, _ = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     exec(compile(program, "README.md", "exec"), {})
     numbers = [float(n) for n in re.findall(r"\d\.\d+", capsys.readouterr().out)]
     assert len(numbers) == 3 and all(n > 0.99 for n in numbers)
+
+
+def test_a_graph_from_a_file_runs(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("google.protobuf", reason="graphs in the wire format need pip install '.[interop]'")
+    import refflow as tf
+    from refflow import interop
+
+    _, program = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    with tf.Graph().as_default() as graph:
+        tf.mul(tf.placeholder(tf.float32, [None, 2], name="x"), 3.0, name="y/")
+        interop.write_graph(graph, str(tmp_path), "graph.pb", as_text=False)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(program, "README.md", "exec"), {})
+    assert capsys.readouterr().out == "[[3. 6.]]\n"
 
 
 @pytest.mark.parametrize(("name", "part"), [("run", "refflow run deck"), ("test", "-m pytest")])

@@ -8,11 +8,12 @@ With M and m the largest and the smallest of r, g, b:
     hue          h + delta, s and v stay
     saturation   clip(s * factor, 0, 1)
 
-Next: ops/image_crop.py.
+Next: ops/resize.py.
 """
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,11 @@ from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.ops.arithmetic import DIV_NO_NAN
+from refflow.ops.constant import constant
+from refflow.ops.elementwise import SQUARE, add_n, cast
+from refflow.ops.joining import PACK as STACK
+from refflow.ops.logic import LOGICAL_AND
 
 _T = Attr("type", default=float32, allowed=FLOATS)
 _HALF_OR_SINGLE = Attr("type", default=float32, allowed=(float16, float32))
@@ -83,10 +89,40 @@ HSV_TO_RGB.no_gradient()
 
 @RGB_TO_HSV.gradient
 def _rgb_to_hsv_gradient(op, dy):
-    """The slopes of each of the six orders in which r, g and b may stand."""
-    from refflow.image.colour_gradient import rgb_to_hsv_gradient
+    """By which channel is the largest and which the smallest; of equal ones red is larger than green than blue.
 
-    return rgb_to_hsv_gradient(op.inputs[0], op.outputs[0], dy)
+    With M = x[i] the largest, j and k the next two round the circle and d = M - m:
+
+        dv/dM = 1,    ds/dM = m / M**2,    ds/dm = -1 / M,    6 * h = 2 * i + (x[j] - x[k]) / d
+    """
+    x = [op.inputs[0][..., i] for i in range(3)]
+    dh, ds, dv = (dy[..., i] for i in range(3))
+    r, g, b = x
+    one = op.inputs[0].dtype.base_dtype
+
+    def chosen(*conditions):
+        return cast(reduce(LOGICAL_AND, conditions), one)
+
+    big = [chosen(r >= b, r >= g), chosen(g > r, g >= b), chosen(b > r, b > g)]
+    small = [chosen(r < b, r < g), chosen(g <= r, g < b), chosen(b <= r, b <= g)]
+    positive = [chosen(c > constant(0, one)) for c in x]
+    top = add_n([w * c for w, c in zip(big, x, strict=True)])
+    bottom = add_n([w * c for w, c in zip(small, x, strict=True)])
+    unit = constant(1, one)
+    over_span = DIV_NO_NAN(unit, top - bottom)
+    squared = DIV_NO_NAN(unit, SQUARE(top - bottom))
+    slopes = [
+        dv * big[i]
+        + ds * positive[i] * (big[i] * bottom * DIV_NO_NAN(unit, SQUARE(top)) - small[i] * DIV_NO_NAN(unit, top))
+        for i in range(3)
+    ]
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        here = dh * big[i] * positive[i] * constant(1 / 6, one)
+        slopes[i] += here * (x[k] - x[j]) * squared
+        slopes[j] += here * (small[j] * (x[i] - x[k]) * squared + small[k] * over_span)
+        slopes[k] += here * (small[k] * (x[j] - x[i]) * squared - small[j] * over_span)
+    return STACK(slopes, axis=-1)
 
 
 RGB_TO_HSV.case("W06", "hue is zero at red", images=[[1, 0, 0], [0, 1, 0], [0.5, 0.5, 0.5], [0.5, 0.25, 0.25]],

@@ -14,12 +14,14 @@ from refflow.train.saver import (
     latest_checkpoint,
     update_checkpoint_state,
 )
+from refflow.train.schedules import ExponentialMovingAverage, exponential_decay, global_step
 
 __all__ = [
     "AdagradOptimizer",
     "AdamOptimizer",
     "CheckpointState",
     "Coordinator",
+    "ExponentialMovingAverage",
     "GradientDescentOptimizer",
     "MomentumOptimizer",
     "Optimizer",
@@ -29,7 +31,9 @@ __all__ = [
     "SaverDef",
     "add_queue_runner",
     "checkpoint_exists",
+    "exponential_decay",
     "get_checkpoint_state",
+    "global_step",
     "latest_checkpoint",
     "start_queue_runners",
     "update_checkpoint_state",

@@ -26,6 +26,7 @@ from refflow.ops import (
     gather,
     histogram,
     io_functions,
+    image_crop,
     joining,
     joining_today,
     linalg,

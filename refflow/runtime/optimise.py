@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shape_rules
-from refflow.core.errors import ShapeError
+from refflow.core.errors import OpError, ShapeError
 from refflow.core.opdef import op_def
 from refflow.core.shapes import is_known
 from refflow.runtime.nodes import Node, StepGraph, in_order
@@ -114,7 +114,7 @@ def _known_outputs(node: Node) -> list[Any] | None:
     try:
         with np.errstate(all="ignore"):
             return [np.asarray(v) for v in node.op_def.compute(values, node.attrs)]
-    except (ValueError, TypeError, ArithmeticError, LookupError, MemoryError):
+    except (OpError, ValueError, TypeError, ArithmeticError, LookupError, MemoryError):
         return None  # left to the run, which reports it as the node's error
 
 

@@ -220,7 +220,7 @@ def test_every_gradient_is_among_those_checked():
     }  # nothing; and tests/ops/test_resource_variables.py
     by_hand |= {"Complex", "Real", "Imag", "Conj", "ComplexAbs", "Angle"}  # tests/ops/test_complex.py
     by_hand |= {"BatchCholesky", "BatchMatMulV3", "Cholesky", "SelfAdjointEigV2"}  # tests/ops/test_linear_gradients.py
-    by_hand |= {"ResizeBicubic", "ResizeBilinear"}  # tests/ops/test_images.py
+    by_hand |= {"CropAndResize", "ResizeBicubic", "ResizeBilinear"}  # tests/ops/test_images.py
     by_hand |= {"GatherV2", "PreventGradient"}  # tests/ops/test_arrays.py
     by_hand |= {"Merge", "NextIteration", "RefSwitch", "Switch"}  # tests/runtime/test_control_flow.py
     missing = {op.name for op in registered_ops() if op.gradient_function is not None} - checked - by_hand

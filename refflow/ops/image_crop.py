@@ -1,0 +1,440 @@
+"""Parts of images: crops at boxes, at random, and glimpses around points.
+
+A box is (y1, x1, y2, x2), with 0 and 1 the middles of the first and the last row or column. A crop of height h reads
+
+    y = y1 * (H - 1) + i * (y2 - y1) * (H - 1) / (h - 1)        h = 1: the middle of the box
+
+along straight lines between pixels or at the nearest one, and an `extrapolation_value` outside. Gradients go back to
+the pixels that were read, and to the corners of the boxes.
+
+Next: ops/boxes.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refflow.core import errors, shapes
+from refflow.core.dtypes import float16, float32, float64, int8, int16, int32, int64, uint8, uint16
+from refflow.core.errors import ShapeError
+from refflow.core.graph import Tensor
+from refflow.core.opdef import OpDef, define_op, define_variant
+from refflow.core.shape_rules import ShapeContext
+from refflow.core.signature import Attr
+from refflow.ops.array import shape
+from refflow.ops.philox import PhiloxStream
+from refflow.ops.random import get_seed
+
+_PIXELS = (uint8, uint16, int8, int16, int32, int64, float16, float32, float64)
+_METHODS = Attr("string", default="bilinear", allowed=("bilinear", "nearest"))
+
+CROP_AND_RESIZE = define_op(
+    "CropAndResize", "image: T, boxes: float32, box_ind: int32, crop_size: int32 -> crops: float32", T=_PIXELS,
+    method=_METHODS, extrapolation_value=0.0, source=("W06",), accuracy="composed",
+)  # fmt: skip
+CROP_GRAD_IMAGE = define_op(
+    "CropAndResizeGradImage", "grads: float32, boxes: float32, box_ind: int32, image_size: int32 -> output: T",
+    T=(float32, float16, float64), method=_METHODS, source=("W06",), accuracy="composed",
+)  # fmt: skip
+CROP_GRAD_BOXES = define_op(
+    "CropAndResizeGradBoxes", "grads: float32, image: T, boxes: float32, box_ind: int32 -> output: float32", T=_PIXELS,
+    method=Attr("string", default="bilinear", allowed=("bilinear",)), source=("W06",), accuracy="composed",
+)  # fmt: skip
+
+
+class _Line(NamedTuple):
+    """Where crops read along one axis: [boxes, size] each."""
+
+    inside: np.ndarray  # bool
+    low: np.ndarray  # the pixel before
+    high: np.ndarray  # and behind
+    lerp: np.ndarray  # how far from one to the other, 0..1
+    nearest: np.ndarray
+
+
+def _line(first: np.ndarray, last: np.ndarray, size: int, out: int) -> _Line:
+    reach = np.float32(size - 1)
+    if out > 1:
+        step = (last - first) * reach / np.float32(out - 1)
+        x = (first * reach)[:, None] + np.arange(out, dtype=np.float32) * step[:, None]
+    else:
+        x = (np.float32(0.5) * (first + last) * reach)[:, None]
+    inside = (x >= 0) & (x <= reach)
+    x = np.where(inside, x, np.float32(0))
+    low = np.floor(x)
+    # The nearest is half away from zero, as C's round() has it.
+    nearest = np.floor(x + np.float32(0.5)).astype(np.int64)
+    return _Line(inside, low.astype(np.int64), np.ceil(x).astype(np.int64), x - low, nearest)
+
+
+def _lines(boxes: np.ndarray, height: int, width: int, sizes: tuple[int, int]) -> tuple[_Line, _Line]:
+    return (_line(boxes[:, 0], boxes[:, 2], height, sizes[0]), _line(boxes[:, 1], boxes[:, 3], width, sizes[1]))
+
+
+def _check_boxes(boxes: np.ndarray, box_ind: np.ndarray, batch: int) -> None:
+    if not np.isfinite(boxes).all():
+        raise ValueError("Boxes contains at least one element that is not finite")
+    if np.any((box_ind < 0) | (box_ind >= batch)):
+        raise errors.OutOfRangeError(None, None, "box_index has values outside [0, batch_size)")
+
+
+def _corners(y: _Line, x: _Line) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """(row, column, weight), [boxes, h, w] each, of the four pixels around each place."""
+    rows, columns = ((y.low, 1 - y.lerp), (y.high, y.lerp)), ((x.low, 1 - x.lerp), (x.high, x.lerp))
+    return [(r[:, :, None], c[:, None, :], v[:, :, None] * w[:, None, :]) for r, v in rows for c, w in columns]
+
+
+@CROP_AND_RESIZE.kernel
+def crop_and_resize_kernel(image, boxes, box_ind, crop_size, method, extrapolation_value):
+    height, width, depth = image.shape[1:]
+    if not height or not width:
+        raise ValueError("image dimensions must be positive")
+    h, w = (int(v) for v in crop_size)
+    if h <= 0 or w <= 0:
+        raise ValueError("crop dimensions must be positive")
+    _check_boxes(boxes, box_ind, len(image))
+    if not len(boxes):
+        return np.zeros((0, h, w, depth), np.float32)
+    y, x = _lines(boxes, height, width, (h, w))
+    item = box_ind[:, None, None]
+    if method == "nearest":
+        found = image[item, y.nearest[:, :, None], x.nearest[:, None, :]].astype(np.float32)
+    else:
+        tl, tr, bl, br = (image[item, r, c].astype(np.float32) for r, c, _ in _corners(y, x))
+        across, down = x.lerp[:, None, :, None], y.lerp[:, :, None, None]
+        top, bottom = tl + (tr - tl) * across, bl + (br - bl) * across
+        found = top + (bottom - top) * down
+    inside = (y.inside[:, :, None] & x.inside[:, None, :])[..., None]
+    return np.where(inside, found, np.float32(extrapolation_value))
+
+
+@CROP_GRAD_IMAGE.kernel
+def crop_and_resize_grad_image_kernel(grads, boxes, box_ind, image_size, T, method):
+    dims = tuple(int(v) for v in image_size)
+    if dims[1] <= 0 or dims[2] <= 0:
+        raise ValueError("image dimensions must be positive")
+    if grads.shape[3] != dims[3]:
+        raise ValueError("image_size and grads are incompatible")
+    _check_grads(grads, boxes)
+    wide = np.float64 if T is float64 else np.float32
+    total = np.zeros((*dims[:3], grads.shape[3]), wide)
+    if len(boxes):
+        _check_boxes(boxes, box_ind, dims[0])
+        y, x = _lines(boxes, dims[1], dims[2], (grads.shape[1], grads.shape[2]))
+        inside = y.inside[:, :, None] & x.inside[:, None, :]
+        given = np.where(inside[..., None], grads, 0)
+        places = _corners(y, x)
+        if method == "nearest":
+            places = [(y.nearest[:, :, None], x.nearest[:, None, :], np.ones(inside.shape, np.float32))]
+        for row, column, weight in places:
+            index = np.broadcast_arrays(box_ind[:, None, None], row, column)
+            np.add.at(total, tuple(index), (given * weight[..., None]).astype(wide))
+    return total.astype(T.as_numpy_dtype)
+
+
+@CROP_GRAD_BOXES.kernel
+def crop_and_resize_grad_boxes_kernel(grads, image, boxes, box_ind):
+    height, width = image.shape[1:3]
+    if not height or not width:
+        raise ValueError("image dimensions must be positive")
+    if image.shape[3] != grads.shape[3]:
+        raise ValueError("image, grads depth differ")
+    _check_grads(grads, boxes)
+    if not len(boxes):
+        return np.zeros((0, 4), np.float32)
+    _check_boxes(boxes, box_ind, len(image))
+    y, x = _lines(boxes, height, width, (grads.shape[1], grads.shape[2]))
+    item = box_ind[:, None, None]
+    tl, tr, bl, br = (image[item, r, c].astype(np.float32) for r, c, _ in _corners(y, x))
+    across, down = x.lerp[:, None, :, None], y.lerp[:, :, None, None]
+    inside = (y.inside[:, :, None] & x.inside[:, None, :])[..., None]
+    given = np.where(inside, grads, 0)
+    slope_y = (((1 - across) * (bl - tl) + across * (br - tr)) * given).sum(axis=(2, 3))  # [boxes, h]
+    slope_x = (((1 - down) * (tr - tl) + down * (br - bl)) * given).sum(axis=(1, 3))  # [boxes, w]
+
+    def ends(slope: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """To the two ends of the box, by how far each place is from them."""
+        out, reach = slope.shape[1], np.float32(size - 1)
+        at = np.arange(out, dtype=np.float32) * (reach / np.float32(out - 1)) if out > 1 else reach / 2
+        return (slope * (reach - at)).sum(axis=1), (slope * at).sum(axis=1)
+
+    (y1, y2), (x1, x2) = ends(slope_y, height), ends(slope_x, width)
+    return np.stack([y1, x1, y2, x2], axis=1).astype(np.float32)
+
+
+def _check_grads(grads: np.ndarray, boxes: np.ndarray) -> None:
+    if len(grads) != len(boxes):
+        raise ValueError("boxes and grads have incompatible shape")
+    if not grads.shape[1] or not grads.shape[2]:
+        raise ValueError("grads dimensions must be positive")
+
+
+def _check_crop(context: ShapeContext, image: str) -> int | None:
+    """How many boxes there are; ShapeError where what belongs together does not fit."""
+    dims, boxes, index = context.dims(image), context.dims("boxes"), context.dims("box_ind")
+    if dims is not None and len(dims) != 4:
+        raise ShapeError(f"{'input image' if image == 'image' else 'grads image'} must be 4-D{shapes.text(dims)}")
+    if boxes is not None and len(boxes) != 2:
+        raise ShapeError(f"boxes must be 2-D, got: {shapes.text(boxes)}")
+    if boxes is not None and boxes[1] not in (None, 4):
+        raise ShapeError(f"boxes must have 4 columns{shapes.text(boxes)}")
+    if index is not None and len(index) != 1:
+        raise ShapeError(f"box_index must be 1-D{shapes.text(index)}")
+    if boxes is None or index is None:
+        return (boxes or index or (None,))[0]
+    if not shapes.compatible(boxes[:1], index):
+        raise ShapeError(f"box_index has incompatible shape: {shapes.text(index)}, boxes have {shapes.text(boxes)}")
+    return boxes[0] if index[0] is None else index[0]
+
+
+@CROP_AND_RESIZE.shape
+def _crop_shape(context: ShapeContext) -> shapes.Shape:
+    image, size = context.dims("image"), context.dims("crop_size")
+    count = _check_crop(context, "image")
+    if size is not None and len(size) != 1:
+        raise ShapeError(f"crop_size must be 1-D{shapes.text(size)}")
+    if size is not None and size[0] not in (None, 2):
+        raise ShapeError(f"crop_size must have two elements{shapes.text(size)}")
+    wanted = context.ints("crop_size")
+    h, w = (None, None) if wanted is None else (v if v >= 0 else None for v in wanted)
+    return count, h, w, None if image is None else image[3]
+
+
+@CROP_GRAD_IMAGE.shape
+def _crop_grad_image_shape(context: ShapeContext) -> shapes.Shape:
+    _check_crop(context, "grads")
+    size = context.dims("image_size")
+    if size is not None and len(size) != 1:
+        raise ShapeError(f"image_size must be 1-D{shapes.text(size)}")
+    if size is not None and size[0] not in (None, 4):
+        raise ShapeError(f"image_size must have 4 elements{shapes.text(size)}")
+    wanted = context.ints("image_size")
+    return (None,) * 4 if wanted is None else tuple(v if v >= 0 else None for v in wanted)
+
+
+@CROP_GRAD_BOXES.shape
+def _crop_grad_boxes_shape(context: ShapeContext) -> shapes.Shape:
+    image = context.dims("image")
+    if image is not None and len(image) != 4:
+        raise ShapeError(f"input image must be 4-D{shapes.text(image)}")
+    return _check_crop(context, "grads"), 4
+
+
+@CROP_AND_RESIZE.gradient
+def _crop_gradient(op, dy):
+    image, boxes, index, _ = op.inputs
+    known = image.get_shape()
+    dims: Any = np.array(known.as_list(), np.int32) if known.is_fully_defined() else shape(image)
+    kind = image.dtype.base_dtype
+    d_image = None
+    if kind in (float16, float32, float64):
+        d_image = CROP_GRAD_IMAGE(dy, boxes, index, dims, T=kind, method=op.get_attr("method"))
+    return d_image, CROP_GRAD_BOXES(dy, image, boxes, index), None, None
+
+
+CROP_GRAD_IMAGE.no_gradient_registered()
+CROP_GRAD_BOXES.no_gradient_registered()
+
+_SQUARE = [[[[1.0], [2.0]], [[3.0], [4.0]]]]
+CROP_AND_RESIZE.case("W06", "the whole image, and upside down", image=_SQUARE, boxes=[[0, 0, 1, 1], [1, 0, 0, 1]],
+                     box_ind=[0, 0], crop_size=[2, 2], crops=[_SQUARE[0], _SQUARE[0][::-1]])  # fmt: skip
+CROP_AND_RESIZE.case("W06", "the middle", image=_SQUARE, boxes=[[0, 0, 1, 1]], box_ind=[0], crop_size=[1, 1],
+                     crops=[[[[2.5]]]])  # fmt: skip
+CROP_AND_RESIZE.case("W06", "outside is the value given", image=_SQUARE, boxes=[[0, 0, 2, 0]], box_ind=[0],
+                     crop_size=[3, 1], extrapolation_value=9.0, crops=[[[[1]], [[3]], [[9]]]])  # fmt: skip
+CROP_AND_RESIZE.case("W06", "boxes are of images that exist", image=_SQUARE, boxes=[[0, 0, 1, 1]], box_ind=[1],
+                     crop_size=[1, 1], error="box_index has values outside [0, batch_size)")  # fmt: skip
+CROP_GRAD_IMAGE.case("W06", "pixels get what they gave", grads=[[[[4]]]], boxes=[[0, 0, 1, 0.5]], box_ind=[0],
+                     image_size=[1, 2, 2, 1], T="float32", output=[[[[1.5], [0.5]], [[1.5], [0.5]]]])  # fmt: skip
+CROP_GRAD_BOXES.case("W06", "one step down is worth two", grads=[[[[1]]]], image=_SQUARE, boxes=[[0, 0, 1, 1]],
+                     box_ind=[0], output=[[1, 0.5, 1, 0.5]])  # fmt: skip
+
+# -- at random ------------------------------------------------------------------------------------------------
+
+
+class SampleStream(PhiloxStream):
+    """A stream whose runs take words one by one, not a region for each element."""
+
+    def take(self, blocks: int) -> SampleWords:
+        with self._lock:
+            first, self.next_block = self.next_block, self.next_block + blocks
+        return SampleWords(self, first)
+
+
+class SampleWords:
+    """One run's words, in order."""
+
+    def __init__(self, stream: PhiloxStream, first: int):
+        self._stream, self._block, self._words = stream, first, [0] * 0
+
+    def word(self) -> int:
+        if not self._words:
+            self._words = self._stream.words(np.zeros(1, np.uint64), self._block)[0].tolist()
+            self._block += 1
+        return self._words.pop(0)
+
+    def long(self) -> int:
+        low = self.word()
+        return low | self.word() << 32
+
+    def unit(self) -> np.float32:
+        """A number in [0, 1)."""
+        return np.float32((self.word() & 0x7FFFFF) / 0x800000)
+
+    def below(self, n: int) -> int:
+        """A whole number in [0, n), all equally likely."""
+        if n & (n - 1) == 0:
+            return self.word() & (n - 1) & 0xFFFFFFFF
+        surplus = 0xFFFFFFFF % n + 1
+        while (found := self.word()) < surplus:
+            pass
+        return found % n
+
+
+RANDOM_CROP = define_op(
+    "RandomCrop", "image: T, size: int64 -> output: T", T=(uint8, int8, int16, int32, int64, float32, float64), seed=0,
+    seed2=0, stateful=True, source=("W06", "W72"), accuracy="random",
+)  # fmt: skip
+RANDOM_CROP.state(SampleStream)
+RANDOM_CROP.no_gradient()
+
+
+@RANDOM_CROP.kernel
+def random_crop_kernel(image, size, state):
+    wanted = [int(v) for v in size]
+    for name, have, want in zip(("height", "width"), image.shape, wanted, strict=False):
+        if want < 0:
+            raise ValueError(f"{name} must be non-negative: {name} = {want}")
+        if have < want:
+            raise errors.FailedPreconditionError(
+                None, None, f"{name} must be >= target_{name}: {name} = {have}, target_{name} = {want}"
+            )
+    if list(image.shape[:2]) == wanted:
+        return image.copy()
+    words = state.take(1)
+    at = [words.long() % (have - want + 1) if have > want else 0
+          for have, want in zip(image.shape, wanted, strict=False)]  # fmt: skip
+    return image[at[0] : at[0] + wanted[0], at[1] : at[1] + wanted[1]].copy()
+
+
+@RANDOM_CROP.shape
+def _random_crop_shape(context: ShapeContext) -> shapes.Shape:
+    image, size = context.dims("image"), context.dims("size")
+    if image is not None and len(image) != 3:
+        raise ShapeError(f"input must be 3-dimensional{shapes.text(image)}")
+    if size is not None and len(size) != 1:
+        raise ShapeError(f"shape_t must be 1-dimensional{shapes.text(size)}")
+    if size is not None and size[0] not in (None, 2):
+        raise ShapeError(f"shape_t must have two elements{shapes.text(size)}")
+    wanted = context.ints("size")
+    h, w = (None, None) if wanted is None else (v if v >= 0 else None for v in wanted)
+    return h, w, None if image is None else image[2]
+
+
+def random_crop(image: Any, size: Any, seed: int | None = None, name: str | None = None) -> Tensor:
+    """A window of height and width `size` of `image` [H, W, C], every place equally likely."""
+    first, second = get_seed(seed)
+    return RANDOM_CROP(image, size, seed=first, seed2=second, name=name)
+
+
+# -- glimpses -------------------------------------------------------------------------------------------------
+
+GLIMPSE = define_op(
+    "ExtractGlimpse", "input: float32, size: int32, offsets: float32 -> glimpse: float32", centered=True,
+    normalized=True, uniform_noise=True, noise="uniform", source=("W06",), accuracy="composed",
+)  # fmt: skip
+
+
+def _noise(image: np.ndarray, dims: tuple[int, ...], noise: str) -> np.ndarray:
+    """What stands outside of an image: nothing, or noise like what is inside."""
+    if noise == "zero" or not image.size:
+        return np.zeros(dims, np.float32)
+    rng = np.random.default_rng()
+    if noise == "gaussian":
+        return (rng.standard_normal(dims) * image.std() + image.mean()).astype(np.float32)
+    return (rng.random(dims) * (image.max() - image.min()) + image.min()).astype(np.float32)
+
+
+def _glimpses(images: np.ndarray, size: Any, corner: np.ndarray, noise: str) -> np.ndarray:
+    """Windows whose first pixel is `corner` [N, 2], cut toward zero to whole pixels."""
+    h, w = (int(v) for v in size)
+    height, width = images.shape[1:3]
+    found = np.empty((len(images), h, w, images.shape[3]), np.float32)
+    for image, window, (y, x) in zip(images, found, np.trunc(corner).astype(np.int64).tolist(), strict=True):
+        top, left, bottom, right = max(y, 0), max(x, 0), min(y + h, height), min(x + w, width)
+        if (top, left, bottom, right) != (y, x, y + h, x + w):
+            window[...] = _noise(image, window.shape, noise)
+        if top < bottom and left < right:
+            window[top - y : bottom - y, left - x : right - x] = image[top:bottom, left:right]
+    return found
+
+
+def _check_glimpse(size: Any, uniform_noise: bool, noise: str) -> None:
+    if noise not in ("uniform", "gaussian", "zero"):
+        raise ValueError(f"The noise could only be uniform, gaussian, or zero, got {noise}")
+    if uniform_noise and noise != "uniform":
+        raise ValueError("The uniform_noise and noise could not be specified at the same time")
+    for value in size:
+        if value < 0:
+            raise ValueError(f"Expected a non-negative size, got {value}")
+
+
+@GLIMPSE.kernel
+def extract_glimpse_kernel(input, size, offsets, centered, normalized, uniform_noise, noise):
+    """Offsets of the window's middle: from the image's own with `centered`, in image sizes with `normalized`."""
+    _check_glimpse(size, uniform_noise, noise)
+    dims, window = np.array(input.shape[1:3], np.float32), size.astype(np.float32)
+    at = offsets * dims if normalized else offsets
+    at = at / 2 + dims / 2 if centered else at
+    return _glimpses(input, size, at - window / 2, noise)
+
+
+@GLIMPSE.shape
+def _glimpse_shape(context: ShapeContext) -> shapes.Shape:
+    image, size, offsets = (context.dims(n) for n in ("input", "size", "offsets"))
+    if image is not None and len(image) != 4:
+        raise ShapeError(f"input must be 4-dimensional (batch_size, height, width, depth){shapes.text(image)}")
+    if size is not None and (len(size) != 1 or size[0] not in (None, 2)):
+        raise ShapeError(f"input must be a vector of size 2 (height, width){shapes.text(size)}")
+    if offsets is not None and len(offsets) != 2:
+        raise ShapeError(f"input must be a matrix (batch_size, 2){shapes.text(offsets)}")
+    if offsets is not None and image is not None and not shapes.compatible(offsets[:1], image[:1]):
+        raise ShapeError(f"first dimension should be batch{shapes.text(offsets)}")
+    if offsets is not None and offsets[1] not in (None, 2):
+        raise ShapeError(f"second dimension should be of size 2 (y,x){shapes.text(offsets)}")
+    wanted = context.ints("size")
+    h, w = (None, None) if wanted is None else (v if v >= 0 else None for v in wanted)
+    return None if image is None else image[0], h, w, None if image is None else image[3]
+
+
+GLIMPSE.no_gradient()
+GLIMPSE.case("W06", "the middle of a row", input=[[[[1], [2], [3], [4]]]], size=[1, 2], offsets=[[0, 0]],
+             glimpse=[[[[2], [3]]]])  # fmt: skip
+GLIMPSE.case("W06", "nothing is outside", input=[[[[1], [2], [3], [4]]]], size=[1, 2], offsets=[[0, 1]],
+             uniform_noise=False, noise="zero", glimpse=[[[[4], [0]]]])  # fmt: skip
+GLIMPSE.case("W06", "a point for each image", input=[[[[1]]]], size=[1, 1], offsets=[[0, 0], [0, 0]],
+             error="first dimension should be batch")  # fmt: skip
+GLIMPSE_V2: OpDef = define_variant("ExtractGlimpseV2", GLIMPSE)
+GLIMPSE_V2.lacks_gradient, GLIMPSE_V2.has_gradient_rule = True, False
+
+
+@GLIMPSE_V2.kernel
+def extract_glimpse_v2_kernel(input, size, offsets, centered, normalized, uniform_noise, noise):
+    """Offsets of the window's first pixel, and of its middle where they are both centered and normalized."""
+    if centered and normalized:
+        return extract_glimpse_kernel(input, size, offsets, True, True, uniform_noise, noise)
+    _check_glimpse(size, uniform_noise, noise)
+    dims = np.array(input.shape[1:3], np.float32)
+    at = offsets * dims if normalized else offsets
+    return _glimpses(input, size, at + dims / 2 if centered else at, noise)
+
+
+def extract_glimpse(
+    input: Any, size: Any, offsets: Any, centered: bool | None = None, normalized: bool | None = None,
+    uniform_noise: bool | None = None, name: str | None = None,
+) -> Tensor:  # fmt: skip
+    """Windows [N, h, w, C] of images [N, H, W, C] around offsets [N, 2], one each; noise outside."""
+    return GLIMPSE(input, size, offsets, centered=centered, normalized=normalized, uniform_noise=uniform_noise,
+                   noise="gaussian" if uniform_noise is False else None, name=name)  # fmt: skip

@@ -7,6 +7,7 @@ from refflow.ops import (
     batch_matmul,
     bias_add,
     bitwise,
+    boxes,
     broadcast,
     checks,
     colour,

@@ -21,7 +21,7 @@ import numpy as np
 from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, float16, float32, float64, int8, int16, int32, int64, uint8
 from refflow.core.errors import ShapeError
-from refflow.core.opdef import OpDef, define_op
+from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.arithmetic import DIV_NO_NAN
@@ -241,4 +241,3 @@ HUE.case("W06", "grey stays", images=[[[2, 2, 2]]], delta=0.5, output=[[[2, 2, 2
 SATURATION.case("W06", "half of the way to grey", images=[[[1, 0, 0]]], scale=0.5, output=[[[1, 0.5, 0.5]]])
 SATURATION.case("W06", "there are three channels", images=[[[1, 0]]], scale=0.5, error="input must have 3 channels")
 
-OPS: tuple[OpDef, ...] = (RGB_TO_HSV, HSV_TO_RGB, CONTRAST, CONTRAST_V2, HUE, SATURATION)

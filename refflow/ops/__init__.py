@@ -28,6 +28,7 @@ from refflow.ops import (
     histogram,
     io_functions,
     image_crop,
+    image_transform,
     joining,
     joining_today,
     linalg,

@@ -318,21 +318,19 @@ _COLORS = np.array([
 @DRAW.kernel
 def draw_bounding_boxes_kernel(images, boxes):
     """Frames one pixel wide, one color after the other; each side is drawn where it is inside."""
-    return _drawn(images, boxes, _COLORS)
+    white = np.array([1, 0, 0, 0], bool)
+    return _drawn(images, boxes, np.where(white, np.float32(1), _COLORS) if images.shape[3] == 1 else _COLORS)
 
 
 @DRAW_V2.kernel
 def draw_bounding_boxes_v2_kernel(images, boxes, colors):
-    return _drawn(images, boxes, colors if colors.size else _COLORS)
+    return _drawn(images, boxes, colors) if colors.size else draw_bounding_boxes_kernel(images, boxes)
 
 
 def _drawn(images: np.ndarray, boxes: np.ndarray, colors: np.ndarray) -> np.ndarray:
     found = images.copy()
     height, width, depth = images.shape[1:]
     colors = colors.astype(images.dtype)
-    if depth == 1:  # grey: every box is white
-        colors = colors.copy()
-        colors[:, 0] = 1
     scale = np.array([height - 1, width - 1] * 2, np.float32)
     for canvas, of_image in zip(found, boxes, strict=True):
         for i, box in enumerate(of_image):
@@ -364,13 +362,11 @@ def _drawn_shape(context: ShapeContext) -> shapes.Shape:
         raise ShapeError(f"The size of the third dimension of the box must be 4. Received: {boxes[2]}")
     if context.op_def is DRAW_V2:
         colors = context.dims("colors")
-        if colors is not None and 0 not in colors:
-            if len(colors) != 2:
-                raise ShapeError(f"colors must be a 2-D matrix{shapes.text(colors)}")
-            if None not in (colors[1], images and images[3]) and colors[1] < images[3]:  # type: ignore
-                raise ShapeError(
-                    f"colors must have equal or more channels than the image provided: {shapes.text(colors)}"
-                )
+        if colors is not None and len(colors) != 2:
+            raise ShapeError(f"colors must be a 2-D matrix{shapes.text(colors)}")
+        needed = None if images is None else images[3]
+        if colors is not None and needed is not None and colors[1] is not None and colors[1] < needed:
+            raise ShapeError(f"colors must have equal or more channels than the image provided: {shapes.text(colors)}")
     return images
 
 

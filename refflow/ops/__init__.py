@@ -27,6 +27,7 @@ from refflow.ops import (
     gather,
     histogram,
     io_functions,
+    image_codec,
     image_crop,
     image_transform,
     joining,

@@ -4,7 +4,7 @@
     scale           output pixel i reads input around (i + 1/2 - translation) / scale, all pixels within the filter's
                     radius, weighted by the filter and made to sum to 1; with antialias, a filter as wide as the scale
 
-Next: ops/image_codec.py.
+Next: files/png.py.
 """
 
 from __future__ import annotations

@@ -14,9 +14,11 @@ STANDARD = sys.stdlib_module_names
 RULES = {
     "refflow/core/": ("numpy", "refflow.core"),
     "refflow/files/": ("numpy", "refflow.core", "refflow.files"),
+    "refflow/ops/image_codec.py": ("numpy", "refflow.core", "refflow.files", "refflow.ops", "PIL"),
     "refflow/ops/": ("numpy", "refflow.core", "refflow.files", "refflow.ops"),
     "refflow/train/": ("numpy", "refflow.core", "refflow.files", "refflow.ops", "refflow.train"),
     "refflow/interop/": ("numpy", "refflow.core", "refflow.files", "refflow.interop", "google.protobuf"),
+    "refflow/image/": ("numpy", "refflow.core", "refflow.ops", "refflow.image"),
     "refflow/nn/": ("numpy", "refflow.core", "refflow.ops", "refflow.nn"),
     "refflow/data/": ("numpy", "refflow.data"),
     "refflow/runtime/gpu.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.gpu", "torch", "triton"),

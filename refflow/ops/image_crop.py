@@ -25,7 +25,6 @@ from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import shape
 from refflow.ops.philox import PhiloxStream
-from refflow.ops.random import get_seed
 
 _PIXELS = (uint8, uint16, int8, int16, int32, int64, float16, float32, float64)
 _METHODS = Attr("string", default="bilinear", allowed=("bilinear", "nearest"))
@@ -333,10 +332,6 @@ def _random_crop_shape(context: ShapeContext) -> shapes.Shape:
     return h, w, None if image is None else image[2]
 
 
-def random_crop(image: Any, size: Any, seed: int | None = None, name: str | None = None) -> Tensor:
-    """A window of height and width `size` of `image` [H, W, C], every place equally likely."""
-    first, second = get_seed(seed)
-    return RANDOM_CROP(image, size, seed=first, seed2=second, name=name)
 
 
 # -- glimpses -------------------------------------------------------------------------------------------------

@@ -365,12 +365,12 @@ AREA.case("W06", "means of two pixels", images=_image([1, 3, 5, 9]), size=[1, 2]
 AREA.case("W06", "a pixel may be split", images=_image([3, 6, 9]), size=[1, 2], resized_images=_image([4, 8]))
 
 
-def resize_bilinear(images: Any, size: Any, align_corners: bool = False, name: str | None = None) -> Tensor:
+def resize_bilinear(images: Any, size: Any, name: str | None = None, align_corners: bool = False) -> Tensor:
     """`images` [N, H, W, C] in height and width `size`, float32, along straight lines between pixels."""
     return BILINEAR(images, size, align_corners=align_corners, name=name)
 
 
-def resize_nearest_neighbor(images: Any, size: Any, align_corners: bool = False, name: str | None = None) -> Tensor:
+def resize_nearest_neighbor(images: Any, size: Any, name: str | None = None, align_corners: bool = False) -> Tensor:
     """`images` [N, H, W, C] in height and width `size`, each pixel that of the input nearest to it."""
     return NEAREST(images, size, align_corners=align_corners, name=name)
 
@@ -380,11 +380,11 @@ def resize_nearest_neighbor_grad(grads: Any, size: Any, name: str | None = None)
     return NEAREST_GRAD(grads, size, name=name)
 
 
-def resize_bicubic(images: Any, size: Any, align_corners: bool = False, name: str | None = None) -> Tensor:
+def resize_bicubic(images: Any, size: Any, name: str | None = None, align_corners: bool = False) -> Tensor:
     """`images` [N, H, W, C] in height and width `size`, float32, along cubics through pixels."""
     return BICUBIC(images, size, align_corners=align_corners, name=name)
 
 
-def resize_area(images: Any, size: Any, align_corners: bool = False, name: str | None = None) -> Tensor:
+def resize_area(images: Any, size: Any, name: str | None = None, align_corners: bool = False) -> Tensor:
     """`images` [N, H, W, C] in height and width `size`, float32, each pixel the mean of what it covers."""
     return AREA(images, size, align_corners=align_corners, name=name)

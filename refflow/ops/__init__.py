@@ -67,6 +67,7 @@ from refflow.ops import (
     string_hash,
     string_split,
     strings,
+    summary,
     tensor_array,
     top_k,
     training,

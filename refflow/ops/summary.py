@@ -89,7 +89,7 @@ def _histogram_name(node_name):
 
 
 @HISTOGRAM.kernel
-def histogram_summary_kernel(tag, values, state=HISTOGRAM.name):
+def histogram_summary_kernel(tag, values, state):
     """state: the node's name, for the error that some value is not finite."""
     numbers = values.astype(np.float64)
     if np.isnan(numbers).any():
@@ -211,7 +211,7 @@ def _tensor_summary_name(node_name):
 
 
 @TENSOR.kernel
-def tensor_summary_kernel(tensor, state=TENSOR.name):
+def tensor_summary_kernel(tensor, state):
     """The tensor under the node's name, which is `state`."""
     return _string(block(1, block(7, state.encode()) + block(8, summaries.tensor_proto(tensor))))
 

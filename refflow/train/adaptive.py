@@ -16,6 +16,8 @@ from refflow.core.control import group
 from refflow.core.graph import Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.ops import training
+from refflow.ops.elementwise import SQRT, SQUARE
+from refflow.ops.gather import scatter_add
 from refflow.ops.variable import Variable
 from refflow.train.optimizer import Optimizer
 
@@ -107,6 +109,13 @@ class RMSPropOptimizer(Optimizer):
             variable.ref(), *slots, *numbers, gradient, use_locking=self._use_locking
         ).op  # fmt: skip
 
+    def _apply_sparse(self, gradient: IndexedSlices, variable: Variable) -> Operation:
+        slots = (self._slot(variable, name).ref() for name in ("rms", "momentum"))
+        numbers = (self._number(value, variable) for value in self._given)
+        return training.APPLY["SparseApplyRMSProp"](
+            variable.ref(), *slots, *numbers, gradient.values, gradient.indices, use_locking=self._use_locking
+        ).op
+
 
 class AdamOptimizer(Optimizer):
     """Steps of about `learning_rate`: a running mean of gradients over the root of a running mean of squares."""
@@ -142,6 +151,21 @@ class AdamOptimizer(Optimizer):
         given = (*(self._powers or ()), self._learning_rate, self._beta1, self._beta2, self._epsilon)
         numbers = (self._number(value, variable) for value in given)
         return training.APPLY_ADAM(variable.ref(), *slots, *numbers, gradient, use_locking=self._use_locking).op
+
+    def _apply_sparse(self, gradient: IndexedSlices, variable: Variable) -> Operation:
+        """All rows fade and move, as if the gradient had zeros in the rows that it lacks."""
+        graph, locked = get_default_graph(), self._use_locking
+        given = (*(self._powers or ()), self._learning_rate, self._beta1, self._beta2, self._epsilon)
+        power1, power2, rate, beta1, beta2, epsilon = (self._number(value, variable) for value in given)
+        means = []
+        for name, beta, new in (("m", beta1, gradient.values), ("v", beta2, SQUARE(gradient.values))):
+            slot = self._slot(variable, name)
+            faded = slot.assign(slot.ref() * beta, use_locking=locked)
+            with graph.control_dependencies([faded.op]):
+                means.append(scatter_add(slot.ref(), gradient.indices, (1 - beta) * new, use_locking=locked))
+        m, v = means
+        step = rate * SQRT(1 - power2) / (1 - power1) * m / (SQRT(v) + epsilon)
+        return group(variable.assign_sub(step, use_locking=locked), m, v)
 
     def _finish(self, updates: list[Operation], name: str) -> Operation:
         graph = get_default_graph()

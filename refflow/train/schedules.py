@@ -16,6 +16,7 @@ from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import float32, float64
 from refflow.core.graph import Operation, Tensor, get_default_graph
 from refflow.ops.arithmetic import POW
+from refflow.ops.constant import zeros
 from refflow.ops.elementwise import FLOOR, MINIMUM, cast
 from refflow.ops.variable import Variable, assign_sub, trainable_variables
 
@@ -41,7 +42,7 @@ def global_step(sess: Any, global_step_tensor: Any) -> int:
 
 
 class ExponentialMovingAverage:
-    """Shadow copies of variables that follow them slowly.
+    """Shadow copies of variables that follow them slowly; those of tensors of known shape start at zero.
 
     decay: near 1 is slow. num_updates: a count of steps; while it is small the decay is at most
     (1 + num_updates) / (10 + num_updates), so that averages move quickly at first.
@@ -49,9 +50,9 @@ class ExponentialMovingAverage:
 
     def __init__(self, decay: Any, num_updates: Any = None, name: str = "ExponentialMovingAverage"):
         self._decay, self._num_updates, self._name = decay, num_updates, name
-        self._averages: dict[Variable, Variable] = {}
+        self._averages: dict[Any, Variable] = {}
 
-    def apply(self, var_list: Iterable[Variable] | None = None) -> Operation:
+    def apply(self, var_list: Iterable[Any] | None = None) -> Operation:
         """Makes the averages, starting at the variables' values, and returns the operation that moves them."""
         variables = list(trainable_variables() if var_list is None else var_list)
         for var in variables:
@@ -60,7 +61,8 @@ class ExponentialMovingAverage:
             if var in self._averages:
                 raise ValueError(f"Moving average already computed for: {var.name}")
             with get_default_graph().name_scope(None):
-                self._averages[var] = Variable(var.initialized_value(), trainable=False, name=self.average_name(var))
+                start = var.initialized_value() if isinstance(var, Variable) else zeros(var.get_shape(), var.dtype)
+                self._averages[var] = Variable(start, trainable=False, name=self.average_name(var))
             get_default_graph().add_to_collection("moving_average_variables", var)
         with op_scope(variables, None, self._name) as scope:
             decay = convert_to_tensor(self._decay, name="decay")
@@ -74,11 +76,11 @@ class ExponentialMovingAverage:
                 moves.append(assign_sub(average, (average.value() - var) * share).op)
             return group(*moves, name=scope)
 
-    def average(self, var: Variable) -> Variable | None:
+    def average(self, var: Any) -> Variable | None:
         """The average of a variable, or None."""
         return self._averages.get(var)
 
-    def average_name(self, var: Variable) -> str:
+    def average_name(self, var: Any) -> str:
         """The name of its average: for restoring averages in the variables' place."""
         return f"{var.op.name}/{self._name}"
 

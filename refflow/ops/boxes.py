@@ -50,8 +50,9 @@ def suppressed(
 ) -> tuple[list[int], list[Any]]:
     """The boxes that are kept, at most `limit`, and their scores; those at or below `least` do not count.
 
-    >>> suppressed(_overlaps(np.array([[0, 0, 1, 1], [0, 0, 1, 0.9], [0, 2, 1, 3]])), np.array([1, 2, 3]), 9, 0.5, 0)
-    ([2, 1], [3, 2])
+    >>> boxes = np.array([[0, 0, 1, 1], [0, 0, 1, 0.9], [0, 2, 1, 3]])
+    >>> suppressed(_overlaps(boxes), np.array([1.0, 2.0, 3.0]), 9, 0.5, 0)[0]
+    [2, 1]
     """
     number = scores.dtype.type
     # The highest score is on top, of equal ones the first box; the last entry counts the kept boxes already seen.

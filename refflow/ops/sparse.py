@@ -28,7 +28,7 @@ from refflow.ops.gather import gather
 
 ANY = Attr("type")
 
-# -- places --------------------------------------------------------------------------------------------------------
+# -- places ----------------------------------------------------------------------------------------------------------
 
 
 def numbered(*blocks: np.ndarray) -> list[np.ndarray]:
@@ -73,8 +73,8 @@ def spelled(sizes: Any) -> str:
 
 def first_outside(indices: np.ndarray, dims: Any) -> int | None:
     """Which place is the first outside the shape."""
-    bad = np.flatnonzero(((indices < 0) | (indices >= np.asarray(dims))).any(axis=1)) if indices.size else ()
-    return int(bad[0]) if len(bad) else None
+    bad = ((indices < 0) | (indices >= np.asarray(dims))).any(axis=1)
+    return int(bad.argmax()) if bad.any() else None
 
 
 def check_bounds(indices: np.ndarray, dims: Any) -> None:
@@ -105,7 +105,7 @@ def check_order(indices: np.ndarray, dims: Any) -> None:
     )
 
 
-# -- shapes --------------------------------------------------------------------------------------------------------
+# -- shapes ----------------------------------------------------------------------------------------------------------
 
 
 def need_rank(dims: shapes.Shape, rank: int, text: str) -> None:
@@ -203,7 +203,7 @@ def _sparse_to_dense_gradient(op, dy):
     return None, None, taken, reduce_sum(dy) - reduce_sum(at)
 
 
-# -- order and shape ---------------------------------------------------------------------------------------------------
+# -- order and shape -------------------------------------------------------------------------------------------------
 
 
 @REORDER.kernel

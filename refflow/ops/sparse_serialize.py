@@ -58,7 +58,7 @@ class Parts(NamedTuple):
     shape: np.ndarray
 
 
-# -- checks -----------------------------------------------------------------------------------------------------------
+# -- checks ----------------------------------------------------------------------------------------------------------
 
 
 def _ranks(context: ShapeContext) -> tuple[shapes.Shape, shapes.Shape, shapes.Shape]:
@@ -82,7 +82,7 @@ def _first_axis(context: ShapeContext) -> int | None:
     return dims[0] if dims else None
 
 
-# -- into strings -----------------------------------------------------------------------------------------------------
+# -- into strings ----------------------------------------------------------------------------------------------------
 
 
 def _in_three(parts: Parts, dtype: DType, out_type: DType) -> np.ndarray:
@@ -127,7 +127,7 @@ def _serialize_many_shape(context: ShapeContext) -> shapes.Shape:
     return (_first_axis(context), 3)
 
 
-# -- out of strings -----------------------------------------------------------------------------------------------------
+# -- out of strings --------------------------------------------------------------------------------------------------
 
 _CALLED = {"float32": "float", "float64": "double", "float16": "half"}
 
@@ -149,7 +149,8 @@ def _checked_parts(items: Sequence[Any], i: int, dtype: DType) -> Parts:
     (indices, _), (values, kind), (dims, _) = (_read(item) for item in items)
     if indices.ndim != 2:
         raise ValueError(
-            f"Expected serialized_sparse[{i}, 0] to represent an index matrix but received shape {spelled(indices.shape)}"
+            f"Expected serialized_sparse[{i}, 0] to represent an index matrix but received shape "
+            f"{spelled(indices.shape)}"
         )
     for column, part, what in ((1, values, "values"), (2, dims, "shape")):
         if part.ndim != 1:
@@ -182,8 +183,8 @@ def _stacked(parts: Sequence[Parts], axes: tuple[int, ...], what: str) -> Parts:
     for i, part in enumerate(parts[1:], 1):
         if len(part.shape) != len(dims):
             raise ValueError(
-                f"Inconsistent {what} across SparseTensors: rank prior to SparseTensor[{i}] was: {len(dims)} but rank of "
-                f"SparseTensor[{i}] is: {len(part.shape)}"
+                f"Inconsistent {what} across SparseTensors: rank prior to SparseTensor[{i}] was: {len(dims)} but rank "
+                f"of SparseTensor[{i}] is: {len(part.shape)}"
             )
         dims = np.maximum(dims, part.shape)
     counts = [len(p.values) for p in parts]
@@ -216,7 +217,7 @@ def _deserialize_shape(context: ShapeContext) -> list[shapes.Shape]:
     return [(None, None), (None,), (None,)]
 
 
-# -- in a map -----------------------------------------------------------------------------------------------------------
+# -- in a map --------------------------------------------------------------------------------------------------------
 
 
 class TensorsMap:

@@ -22,7 +22,7 @@ from refflow.ops.example_proto import varints
 
 _DTYPE, _SHAPE, _CONTENT, _STRINGS = 1, 2, 4, 8
 # Lists by field: the type of their elements, None for varints.
-_LISTS = {5: np.dtype("<f4"), 6: np.dtype("<f8"), 7: None, 9: np.dtype("<f4"), 10: None, 11: None,
+_LISTS: dict[int, Any] = {5: np.dtype("<f4"), 6: np.dtype("<f8"), 7: None, 9: np.dtype("<f4"), 10: None, 11: None,
           12: np.dtype("<f8"), 13: None, 16: None, 17: None}  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def _find(tensor: Tensor, depth: int) -> Any:
         known = op.op_def.constant_rule(op)
         if known is not None:
             return known
-    if not op.op_def.foldable or not op.inputs:
+    if not op.op_def.foldable or not op.inputs or any(t is None for t in op.inputs):  # a loop that is not closed yet
         return None
     if not all(t.dtype.is_integer or t.dtype.is_bool for t in (*op.inputs, *op.outputs)):
         return None
@@ -46,4 +46,5 @@ def _find(tensor: Tensor, depth: int) -> Any:
     if any(a is None or a.size > _LARGEST for a in arrays):
         return None
     with np.errstate(all="ignore"):
-        return np.asarray(op.op_def.compute(arrays, op.attrs)[tensor.value_index])
+        found = op.op_def.compute(arrays, op.attrs)[tensor.value_index]
+    return None if found is None else np.asarray(found)  # None on the side that a Switch does not take

@@ -43,6 +43,7 @@ from refflow.ops import (
     normalisation,
     operators,
     padding,
+    patches,
     parsing,
     parsing_sequence,
     pool,

@@ -5,7 +5,7 @@ the outermost level comes first (FIRST_DIM_SIZE). Where `shape` says -1, the lon
 
     place of a value = place of its row * length of rows + its column          what lies outside is left out
 
-Next: ops/variable.py.
+Next: ops/sparse_cross.py.
 """
 
 from __future__ import annotations

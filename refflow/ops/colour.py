@@ -150,8 +150,6 @@ def _contrast(images: np.ndarray, factor: Any) -> np.ndarray:
 
 @CONTRAST.kernel
 def adjust_contrast_kernel(images, contrast_factor, min_value, max_value):
-    if min_value > max_value:
-        raise ValueError(f"min_value must not exceed max_value: {min_value} > {max_value}")
     if not images.size:
         return images.astype(np.float32)
     return np.clip(_contrast(images, contrast_factor), min_value, max_value)

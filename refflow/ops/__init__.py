@@ -67,6 +67,7 @@ from refflow.ops import (
     sparse,
     sparse_count,
     sparse_cross,
+    sparse_dense,
     sparse_join,
     sparse_math,
     sparse_reduce,

@@ -168,7 +168,7 @@ def _softmax_shape(context: ShapeContext) -> shapes.Shape:
 @SOFTMAX.gradient
 def _softmax_gradient(op, dy):
     """dx = (dy - sum over the row of y dy) y."""
-    from refflow.ops.sparse_math import CWISE_ADD
+    from refflow.ops.sparse_dense import CWISE_ADD
 
     indices, _, dims = op.inputs
     y = op.outputs[0]

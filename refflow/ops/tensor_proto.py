@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from refflow.core.bfloat16 import rounded
 from refflow.core.dtypes import DType, bfloat16, float16, string
 from refflow.files.wire import block, fields, number, read_varint, signed, varint
 from refflow.ops.example_proto import varints
@@ -27,13 +28,14 @@ _LISTS: dict[int, Any] = {5: np.dtype("<f4"), 6: np.dtype("<f8"), 7: None, 9: np
 
 
 def to_bytes(array: np.ndarray, dtype: DType) -> bytes:
-    """The array as a TensorProto."""
+    """The array as a TensorProto; float32 for bfloat16 is rounded, as kernels compute in it."""
     dims = b"".join(block(2, number(1, size), keep_empty=True) for size in array.shape)
     if dtype is string:
         texts = array.reshape(-1).tolist()
         content = b"".join(varint(len(t)) for t in texts) + b"".join(texts)
     else:
-        content = np.ascontiguousarray(array).tobytes()
+        plain = rounded(array) if dtype is bfloat16 and array.dtype == np.float32 else array
+        content = np.ascontiguousarray(plain).tobytes()
     return number(_DTYPE, int(dtype)) + block(_SHAPE, dims, keep_empty=True) + block(_CONTENT, content)
 
 

@@ -21,9 +21,18 @@ class SparseTensorValue(NamedTuple):
     values: Any
     shape: Any
 
+    @property
+    def dense_shape(self) -> Any:
+        """`shape`, as later releases call it."""
+        return self.shape
+
 
 class SparseTensor:
-    """Three tensors that stand for one; the indices are best in row-major order."""
+    """Three tensors that stand for one; the indices are best in row-major order [W10].
+
+    indices: int64 [N, rank]; values: [N] of any type; shape: int64 [rank]. ShapeError, a ValueError, where static
+    shapes do not fit together.
+    """
 
     __slots__ = ("indices", "shape", "values")
 
@@ -32,6 +41,9 @@ class SparseTensor:
             self.indices = convert_to_tensor(indices, int64, "indices")
             self.values = convert_to_tensor(values, name="values")
             self.shape = convert_to_tensor(shape, int64, "shape")
+        places = self.indices.get_shape().with_rank(2)
+        places[0].merge_with(self.values.get_shape().with_rank(1)[0])
+        places[1].merge_with(self.shape.get_shape().with_rank(1)[0])
 
     @classmethod
     def from_value(cls, sparse_tensor_value: Any) -> SparseTensor:

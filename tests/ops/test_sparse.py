@@ -51,6 +51,14 @@ def test_its_parts_have_the_types_of_the_release():
     assert s.graph is s.values.graph and s.dense_shape is s.shape
 
 
+@pytest.mark.parametrize("parts", [
+    ([0, 1], [1.0], [2, 2]), ([[0, 1]], [[1.0]], [2, 2]), ([[0, 1]], [1.0, 2.0], [2, 2]), ([[0, 1]], [1.0], [2, 2, 2]),
+])  # fmt: skip
+def test_its_parts_fit_together(parts):
+    with pytest.raises(ValueError, match="rank|Dimension|dimension|shape"):
+        tf.SparseTensor(*parts)
+
+
 def test_functions_take_and_give_sparse_tensors():
     s = sparse()
     backwards = tf.SparseTensor(INDICES[::-1].copy(), np.array([6.0, 5.0], np.float32), SHAPE)

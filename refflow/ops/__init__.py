@@ -51,6 +51,7 @@ from refflow.ops import (
     queues,
     ragged,
     ragged_to_tensor,
+    ragged_variant,
     random,
     readers,
     reductions,

@@ -8,7 +8,7 @@ Nested splits are rows of rows, the outermost first.
     RaggedRange             a row of numbers for each start
     RaggedGather            rows by number                 RaggedFillEmptyRows     a default in each empty row
 
-Next: ops/ragged_to_tensor.py.
+Next: ops/ragged_variant.py.
 """
 
 from __future__ import annotations

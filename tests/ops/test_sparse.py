@@ -157,6 +157,36 @@ def test_damaged_messages_are_value_errors(data):
         from_bytes(data)
 
 
+# -- ragged -----------------------------------------------------------------------------------------------------------
+
+NESTED, VALUES = [np.array([0, 1, 3]), np.array([0, 2, 2, 5])], np.arange(5)
+
+
+@pytest.mark.parametrize(("batched", "shape", "rank"), [(False, [], 2), (True, [2], 1), (True, [1, 2], 1)])
+def test_ragged_tensors_pass_through_variants(batched, shape, rank):
+    packed = op_def("RaggedTensorToVariant")(NESTED, VALUES, batched_input=batched)
+    levels = len(shape) + rank
+    back = op_def("RaggedTensorFromVariant")(
+        tf.reshape(packed, shape), input_ragged_rank=rank, output_ragged_rank=levels, Tvalues=tf.int64
+    )
+    *splits, values = run(*back[0], back[1])
+    assert [s.tolist() for s in splits[-2:]] == [s.tolist() for s in NESTED] and values.tolist() == VALUES.tolist()
+    assert len(splits) == levels and (levels < 3 or splits[0].tolist() == [0, 2])
+
+
+def test_a_variant_tells_what_it_holds():
+    packed = op_def("RaggedTensorToVariant")(NESTED, VALUES, batched_input=True)
+    back = op_def("RaggedTensorFromVariant")(packed, input_ragged_rank=0, output_ragged_rank=1, Tvalues=tf.int64)
+    with pytest.raises(tf.OpError, match="has ragged_rank=1.  Expected ragged_rank=0"):
+        run(back[1])
+
+
+def test_gradients_of_rows_go_back_side_by_side():
+    rows = op_def("RaggedTensorToVariant")([np.array([0, 2, 5])], np.arange(5.0), batched_input=True)
+    back = op_def("RaggedTensorToVariantGradient")(rows, np.array([0, 2, 5]), [5], Tvalues=tf.float64)
+    assert run(back)[0].tolist() == [0, 1, 2, 3, 4]
+
+
 # -- places ----------------------------------------------------------------------------------------------------------
 
 

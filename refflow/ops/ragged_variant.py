@@ -55,6 +55,10 @@ class Ragged:
     def __len__(self) -> int:
         return len(self.splits[0]) - 1 if self.splits else len(self.values)
 
+    def __add__(self, other: Ragged) -> Ragged:
+        """The sum of two gradients, which have the same rows."""
+        return Ragged(self.splits, self.values + other.values, self.dtype)
+
     def rows(self) -> list[Ragged]:
         """Each row with one level less."""
         found = []

@@ -183,8 +183,9 @@ def test_a_variant_tells_what_it_holds():
 
 def test_gradients_of_rows_go_back_side_by_side():
     rows = op_def("RaggedTensorToVariant")([np.array([0, 2, 5])], np.arange(5.0), batched_input=True)
-    back = op_def("RaggedTensorToVariantGradient")(rows, np.array([0, 2, 5]), [5], Tvalues=tf.float64)
-    assert run(back)[0].tolist() == [0, 1, 2, 3, 4]
+    for gradient, times in ((rows, 1), (tf.add_n([rows, rows]), 2)):
+        back = op_def("RaggedTensorToVariantGradient")(gradient, np.array([0, 2, 5]), [5], Tvalues=tf.float64)
+        assert run(back)[0].tolist() == [times * i for i in range(5)]
 
 
 # -- places ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,176 @@
+"""TensorFlow's Python front end over refflow's runtime: the same program, run by the one and by the other.
+
+    with stand_in():                       sessions of compat.v1 send their graphs here, as GraphDefs
+        program(tensorflow)
+
+    differences(program)                   what the program's runs gave there and did not give here, in words
+
+A session's nodes arrive as it comes to know them, are fed and fetched by name, and an error comes back as the class of
+its status code. Nothing else of TensorFlow's runtime is asked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+import refflow as rf
+from refflow.interop import protos
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+class Outcome(NamedTuple):
+    """What one run gave: values, or the class and text of its error."""
+
+    fetched: tuple[str, ...]
+    values: list[Any]
+    error: str | None
+    message: str
+
+
+class _Twin:
+    """A refflow session that knows the same graph as a session of TensorFlow."""
+
+    def __init__(self) -> None:
+        self.graph = rf.Graph()
+        self.session = rf.Session(graph=self.graph)
+        self.version = 0
+
+    def catch_up(self, theirs: Any) -> None:
+        if theirs.version == self.version:
+            return
+        new = theirs.as_graph_def(from_version=self.version + 1 if self.version else None)
+        self.version = theirs.version
+        self.session.extend(protos.as_graph_def(new.SerializeToString()))
+
+
+def _raised(tensorflow: Any, error: Exception) -> Exception:
+    """refflow's error as TensorFlow's class; what is found while a graph is taken in is an invalid argument."""
+    code = getattr(error, "error_code", rf.errors.INVALID_ARGUMENT)
+    where = getattr(getattr(error, "op", None), "name", None)
+    text = f"{error}\n\t [[{{{{node {where}}}}}]]" if where else str(error)
+    return tensorflow.compat.v1.errors.exception_type_from_error_code(code)(None, None, text)
+
+
+@contextmanager
+def stand_in() -> Iterator[None]:
+    """While it lasts, refflow runs what TensorFlow's sessions of this process are asked to run."""
+    import tensorflow
+    from tensorflow.python.client import session as client
+
+    twins: WeakKeyDictionary[Any, _Twin] = WeakKeyDictionary()
+
+    def do_run(self: Any, handle: Any, targets: Any, fetches: Any, feeds: Any, options: Any, metadata: Any) -> Any:
+        twin = twins.setdefault(self, None) or _Twin()
+        twins[self] = twin
+        try:
+            twin.catch_up(self.graph)
+            fed = {key.deref().name: value for key, value in feeds.items()}
+            wanted = [t.name for t in fetches] + [op.name for op in targets]
+            return [_known_there(v) for v in twin.session.run(wanted, fed)[: len(fetches)]]
+        except (rf.OpError, rf.GraphError, ValueError, TypeError) as error:
+            raise _raised(tensorflow, error) from error
+
+    def make_callable(self: Any, fetches: Any, feed_list: Any = None, accept_options: bool = False) -> Any:
+        return lambda *values, **_: self.run(fetches, dict(zip(feed_list or (), values, strict=True)))
+
+    kept = client.BaseSession._do_run, client.BaseSession.make_callable
+    client.BaseSession._do_run = do_run
+    client.BaseSession.make_callable = make_callable
+    try:
+        yield
+    finally:
+        client.BaseSession._do_run, client.BaseSession.make_callable = kept
+        for twin in list(twins.values()):
+            twin.session.close()
+
+
+def _known_there(value: Any) -> Any:
+    return value if isinstance(value, (np.ndarray, np.generic, bytes)) else np.asarray(value)
+
+
+@contextmanager
+def _noted(into: list[Outcome]) -> Iterator[None]:
+    """Keeps the outcome of every run of a TensorFlow session."""
+    from tensorflow.python.client import session as client
+
+    inner = client.BaseSession._do_run
+
+    def do_run(self: Any, handle: Any, targets: Any, fetches: Any, *rest: Any) -> Any:
+        names = tuple(t.name for t in fetches) + tuple(op.name for op in targets)
+        try:
+            values = inner(self, handle, targets, fetches, *rest)
+        except Exception as error:
+            into.append(Outcome(names, [], type(error).__name__, str(error).split("\n")[0]))
+            raise
+        into.append(Outcome(names, list(values), None, ""))
+        return values
+
+    client.BaseSession._do_run = do_run
+    try:
+        yield
+    finally:
+        client.BaseSession._do_run = inner
+
+
+def outcomes(program: Callable[[Any], Any], here: bool) -> list[Outcome]:
+    """The outcome of every run that `program(tensorflow)` asks for, by refflow or by TensorFlow itself.
+
+    The program gets a graph of its own; an OpError that leaves it ends it there.
+    """
+    import tensorflow
+
+    found: list[Outcome] = []
+    with tensorflow.Graph().as_default(), stand_in() if here else nullcontext(), _noted(found):
+        tensorflow.compat.v1.set_random_seed(1)
+        with suppress(tensorflow.errors.OpError):
+            program(tensorflow)
+    return found
+
+
+def differences(program: Callable[[Any], Any], rtol: float = 1e-5, atol: float = 1e-6) -> list[str]:
+    """Each run of `program(tensorflow)` that gave something else here, in words; an empty list if all agree.
+
+    Values are compared with their types and shapes, errors by class. Text of errors is shown, not compared.
+    """
+    theirs, ours = outcomes(program, here=False), outcomes(program, here=True)
+    found = []
+    for number, (t, o) in enumerate(zip(theirs, ours, strict=False)):
+        where = f"run {number} of {', '.join(t.fetched)[:80]}"
+        if t.error != o.error:
+            said = [f"{x.error}: {x.message}" if x.error else f"values {_brief(x.values)}" for x in (t, o)]
+            found.append(f"{where}: there {said[0]}; here {said[1]}")
+            continue
+        for name, a, b in zip(t.fetched, t.values, o.values, strict=False):
+            unlike = unlikeness(a, b, rtol, atol)
+            if unlike:
+                found.append(f"{where}: {name}: {unlike}")
+    if len(theirs) != len(ours):
+        found.append(f"{len(theirs)} runs there, {len(ours)} here")
+    return found
+
+
+def unlikeness(theirs: Any, ours: Any, rtol: float, atol: float) -> str:
+    """In which way two fetched values differ, or an empty string."""
+    a, b = np.asarray(theirs), np.asarray(ours)
+    if a.dtype != b.dtype and not {a.dtype.kind, b.dtype.kind} <= set("SO"):
+        return f"there {a.dtype}, here {b.dtype}"
+    if a.shape != b.shape:
+        return f"there {a.dtype}{list(a.shape)}, here {b.dtype}{list(b.shape)}"
+    if a.dtype.kind in "fcV" or a.dtype.name == "bfloat16":
+        wide = complex if a.dtype.kind == "c" else float
+        same = np.allclose(a.astype(wide), b.astype(wide), rtol, atol, equal_nan=True)
+    else:
+        same = a.tolist() == b.tolist()
+    return "" if same else f"there {_brief(a)}, here {_brief(b)}"
+
+
+def _brief(value: Any) -> str:
+    text = np.array2string(value, threshold=12) if isinstance(value, np.ndarray) else str(value)
+    return " ".join(text.split())[:160]

@@ -6,6 +6,7 @@ import pytest
 import refflow as tf
 from refflow.core.opdef import registered_ops
 from tests.cases import CASES, attrs_of, inputs_of
+from tests.ops.test_fft import TRANSFORMS
 
 
 def run(*tensors, feeds=None):
@@ -220,6 +221,7 @@ def test_every_gradient_is_among_those_checked():
         "ResourceGather",
     }  # nothing; and tests/ops/test_resource_variables.py
     by_hand |= {"Complex", "Real", "Imag", "Conj", "ComplexAbs", "Angle"}  # tests/ops/test_complex.py
+    by_hand |= set(TRANSFORMS)  # tests/ops/test_fft.py
     by_hand |= {"BatchCholesky", "BatchMatMulV3", "Cholesky", "SelfAdjointEigV2"}  # tests/ops/test_linear_gradients.py
     by_hand |= {"CropAndResize", "ResizeBicubic", "ResizeBilinear", "ScaleAndTranslate"}  # tests/ops/test_images.py
     by_hand |= {"ImageProjectiveTransformV2", "ImageProjectiveTransformV3"}  # tests/ops/test_images.py

@@ -22,7 +22,7 @@ import numpy as np
 
 from refflow.core.control import tuple_
 from refflow.core.convert import convert_to_tensor, op_scope
-from refflow.core.dtypes import resource
+from refflow.core.dtypes import int64, resource
 from refflow.core.errors import DTypeError
 from refflow.core.graph import Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
@@ -266,10 +266,11 @@ def add_gradients(arrived: Sequence[Any], method: int = AggregationMethod.DEFAUL
                 total = op_def("AddN")([total, gradient])
             return total
     slices = [_as_slices(g) for g in arrived]
+    indices = [s.indices for s in slices]
+    if len({i.dtype for i in indices}) > 1:  # one that was given with int64, one that counts all rows
+        indices = [op_def("Cast")(i, DstT=int64) for i in indices]
     return IndexedSlices(
-        op_def("Concat")(0, [s.values for s in slices]),
-        op_def("Concat")(0, [s.indices for s in slices]),
-        slices[0].dense_shape,
+        op_def("Concat")(0, [s.values for s in slices]), op_def("Concat")(0, indices), slices[0].dense_shape
     )
 
 

@@ -143,6 +143,45 @@ def _backward_shape(context: ShapeContext) -> list[shapes.Shape]:
     return [context.dims("x"), context.shape("C"), context.shape("C"), None, None]
 
 
+def _slope_in_steps(dy, x, scale, mean, variance, epsilon, channel, is_training):
+    """dx, dscale, doffset as `batch_norm_grad` has them, from nodes that have gradients; float32."""
+    from refflow.ops.array import reshape
+    from refflow.ops.elementwise import RSQRT
+    from refflow.ops.reductions import reduce_mean, reduce_sum
+
+    rank = len(x.dims)
+    axes = [i for i in range(rank) if i != channel]
+    column = [1] * rank
+    column[channel] = -1
+    if is_training:
+        mean = reduce_mean(x, axes, keep_dims=True)
+        variance = reduce_mean((x - mean) * (x - mean), axes, keep_dims=True)
+    else:
+        mean, variance = reshape(mean, column), reshape(variance, column)
+    inverse = RSQRT(variance + epsilon)
+    normal = (x - mean) * inverse
+    slope = dy
+    if is_training:
+        slope = dy - reduce_mean(dy, axes, keep_dims=True) - normal * reduce_mean(dy * normal, axes, keep_dims=True)
+    return reshape(scale, column) * inverse * slope, reduce_sum(dy * normal, axes), reduce_sum(dy, axes)
+
+
+def _second_order(op, ddx, ddscale, ddoffset, *_):
+    """What `_slope_in_steps` has as its own gradient: the batch's statistics depend on x there."""
+    from refflow.core.gradients import gradients
+    from refflow.ops.elementwise import cast
+
+    dy, x, scale, mean, variance, *third = op.inputs
+    if x.dims is None:
+        raise ShapeError(f"the second derivative of {op.name!r} needs the rank of x, which is unknown: use set_shape()")
+    dy, x, mean, variance = (cast(t, float32) for t in (dy, x, mean, variance))
+    channel = _channel(op.get_attr("data_format"), len(x.dims))
+    slopes = _slope_in_steps(dy, x, scale, mean, variance, op.get_attr("epsilon"), channel, op.get_attr("is_training"))
+    found = gradients(slopes, [dy, x, scale], [cast(g, float32) for g in (ddx, ddscale, ddoffset)])
+    types = [t.dtype.base_dtype for t in op.inputs]
+    return [*(cast(g, t) for g, t in zip(found, types, strict=False)), None, None, *[None] * len(third)]
+
+
 def _define(version: int) -> tuple[OpDef, OpDef]:
     forward, backward = _forward(version), _backward(version)
 
@@ -167,7 +206,7 @@ def _define(version: int) -> tuple[OpDef, OpDef]:
     backward.kernel(third if version == 3 else plain)
     forward.shape(_forward_shape)
     backward.shape(_backward_shape)
-    backward.no_gradient_registered()
+    backward.gradient(_second_order)
 
     @forward.gradient
     def gradient(op, dy, *_):

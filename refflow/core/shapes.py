@@ -39,10 +39,10 @@ def _size(value: Any) -> int | None:
 
 
 def text(shape: Shape) -> str:
-    """`[64, ?]`, or `<unknown>` where the rank is unknown."""
+    """`[64,?]` as TensorFlow writes it, or `<unknown>` where the rank is unknown."""
     if shape is None:
         return "<unknown>"
-    return "[" + ", ".join("?" if d is None else str(d) for d in shape) + "]"
+    return "[" + ",".join("?" if d is None else str(d) for d in shape) + "]"
 
 
 def is_known(shape: Shape) -> bool:
@@ -86,7 +86,9 @@ def _stretch(x: int | None, y: int | None, a: Shape, b: Shape) -> int | None:
         return y  # a size other than 1 can only meet itself or 1
     if y is None:
         return x
-    raise ShapeError(f"{text(a)} and {text(b)} do not broadcast: {x} meets {y}. Sizes must be equal, or one of them 1")
+    raise ShapeError(
+        f"Incompatible shapes: {text(a)} vs. {text(b)}: {x} meets {y}. Sizes must be equal, or one of them 1"
+    )
 
 
 class Dimension:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from refflow.core import shapes
 from refflow.core.dtypes import INDICES, int32
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
@@ -36,7 +37,8 @@ def broadcast_gradient_args(s0, s1):
     b = [1] * (rank - len(s1)) + s1.tolist()
     for axis in range(rank):
         if a[axis] != b[axis] and 1 not in (a[axis], b[axis]):
-            raise ValueError(f"s0 = {s0.tolist()} and s1 = {s1.tolist()} do not broadcast: {a[axis]} meets {b[axis]}")
+            first, second = shapes.text(tuple(s0.tolist())), shapes.text(tuple(s1.tolist()))
+            raise ValueError(f"Incompatible shapes: {first} vs. {second}: {a[axis]} meets {b[axis]}")
     if a == b and len(s0) == len(s1):
         a = b = []  # nothing was stretched
     r0 = [i for i, size in enumerate(a) if size == 1]
@@ -48,7 +50,7 @@ BROADCAST_GRADIENT_ARGS.case("S17", "a vector was stretched over the rows", s0=[
 BROADCAST_GRADIENT_ARGS.case("S17", "each operand may be stretched", s0=[3, 1], s1=[1, 4], r0=[1], r1=[0])
 BROADCAST_GRADIENT_ARGS.case("S17", "a size of 1 in both counts for both", s0=[1, 1], s1=[4, 1], r0=[0, 1], r1=[1])
 BROADCAST_GRADIENT_ARGS.case("S17", "equal shapes stretch nothing", s0=[2, 3], s1=[2, 3], r0=[], r1=[])
-BROADCAST_GRADIENT_ARGS.case("S17", "sizes must fit", s0=[2], s1=[3], error="do not broadcast: 2 meets 3")
+BROADCAST_GRADIENT_ARGS.case("S17", "sizes must fit", s0=[2], s1=[3], error="Incompatible shapes: [2] vs. [3]")
 
 
 def unbroadcast(inputs: Sequence[Tensor], dx: Any, dy: Any) -> tuple[Tensor, Tensor]:

@@ -297,7 +297,7 @@ ADD.case("S17", "a column is added to each column", x=[[1, 2], [3, 4]], y=[[10],
 ADD.case("S17", "an empty operand gives an empty result", x=np.zeros((0, 2), np.float32), y=[1, 2],
          z=np.zeros((0, 2), np.float32))  # fmt: skip
 ADD.case("S17", "other sizes do not stretch", x=[1, 2, 3], y=[1, 2],
-         error="[3] and [2] do not broadcast: 3 meets 2")  # fmt: skip
+         error="Incompatible shapes: [3] vs. [2]: 3 meets 2")  # fmt: skip
 ADD.case("W77", "integers wrap around", T="int32", x=[2147483647], y=[1], z=[-2147483648])
 SUB.case("W06", "x less y", x=[5, 1], y=[2, 3], z=[3, -2])
 MUL.case("W06", "a number times each element", x=[1, 2, 3], y=2, z=[2, 4, 6])

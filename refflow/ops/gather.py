@@ -137,7 +137,7 @@ SCATTER_ADD.case("O04", "an index may come twice", Tindices="int32", ref=[1, 2, 
 SCATTER_SUB.case("O04", "an index may come twice", Tindices="int32", ref=[1, 2, 3], indices=[2, 2], updates=[1, 1],
                  output_ref=[1, 2, 1])  # fmt: skip
 SCATTER_SUB.case("O04", "a row for each index", Tindices="int32", ref=[[1, 2]], indices=[0], updates=[1],
-                 error="updates has shape [1], but indices [1] into a variable [1, 2] need [1, 2]")  # fmt: skip
+                 error="updates has shape [1], but indices [1] into a variable [1,2] need [1,2]")  # fmt: skip
 
 
 def scatter_update(ref: Any, indices: Any, updates: Any, use_locking: bool = True, name: str | None = None) -> Tensor:

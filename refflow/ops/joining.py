@@ -300,7 +300,7 @@ SLICE.case("W06", "blocks lie inside", input=[1, 2, 3], begin=[2], size=[2], Ind
            error="axis 0: 2 to 4 is not within input's size 3")  # fmt: skip
 PAD.case("W06", "zeros around", input=[[1]], paddings=[[1, 0], [0, 2]], output=[[0, 0, 0], [1, 0, 0]])
 CONCAT.case("E22", "the axis comes first", concat_dim=1, values=[[[1], [2]], [[3], [4]]], N=2, output=[[1, 3], [2, 4]])
-CONCAT.case("W06", "other sizes agree", concat_dim=0, values=[[[1, 2]], [[3]]], N=2, error="values[1] has shape [1, 1]")
+CONCAT.case("W06", "other sizes agree", concat_dim=0, values=[[[1, 2]], [[3]]], N=2, error="values[1] has shape [1,1]")
 SPLIT.case("E22", "equal parts", split_dim=0, value=[1, 2, 3, 4], num_split=2, output=[[1, 2], [3, 4]])
 SPLIT.case("W06", "parts are equal", split_dim=0, value=[1, 2, 3], num_split=2, error="which 2 equal parts do not make")
 PACK.case("W06", "a new first axis", values=[[1, 2], [3, 4]], N=2, output=[[1, 2], [3, 4]])

@@ -274,7 +274,7 @@ HISTOGRAM.case("W60", "numbers only", tag=_TAG, values=[1, np.nan], error="Nan i
 IMAGE.case("W60", "one picture", tag=_TAG, tensor=np.zeros((1, 1, 1, 1), np.uint8), max_images=1,
            summary=_string(summaries.image_value("t/image", np.zeros((1, 1, 1), np.uint8))))  # fmt: skip
 IMAGE.case("W60", "two channels are no picture", tag=_TAG, tensor=np.zeros((1, 1, 1, 2), np.float32),
-           error="Tensor must be 4-D with last dim 1, 3, or 4, not [1, 1, 1, 2]")  # fmt: skip
+           error="Tensor must be 4-D with last dim 1, 3, or 4, not [1,1,1,2]")  # fmt: skip
 AUDIO.case("W60", "silence", tag=_TAG, tensor=[[0]], sample_rate=8000.0, max_outputs=1,
            summary=_string(summaries.audio_value("t/audio", np.zeros((1, 1), np.float32), 8000)))  # fmt: skip
 AUDIO_V2.case("W60", "sound takes time", tag=_TAG, tensor=[[0]], sample_rate=0, error="sample_rate must be > 0")

@@ -39,7 +39,7 @@ def as_op_error(error: BaseException, node: Node, inputs: Any = ()) -> BaseExcep
 
 
 def described(value: Any) -> str:
-    """`float32[64, 10]`, or a few words for what is no array."""
+    """`float32[64,10]`, or a few words for what is no array."""
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
     if shape is None or dtype is None:
         return type(value).__name__

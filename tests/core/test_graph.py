@@ -119,7 +119,7 @@ def test_an_error_names_the_op_the_sizes_and_the_signature(graph):
         tf.matmul(a, b)
     text = str(caught.value)
     assert "MatMul 'layer1/MatMul': b has K = 500, but a has K = 784" in text
-    assert "a: float32[64, 784], b: float32[500, 10]" in text
+    assert "a: float32[64,784], b: float32[500,10]" in text
 
 
 def test_unknown_sizes_agree_with_everything_until_the_step(graph):

@@ -241,7 +241,7 @@ def test_sizes_that_turn_out_wrong_in_the_step_are_told_in_the_op_s_words(sessio
 def test_a_fed_value_of_the_wrong_shape_type_or_kind_is_refused(session):  # [W10]
     x = tf.placeholder(tf.float32, [None, 784], name="x")
     y = x + 1.0
-    with pytest.raises(ValueError, match=r"cannot feed a value of shape \[10\] for 'x:0', which has shape \[\?, 784\]"):
+    with pytest.raises(ValueError, match=r"cannot feed a value of shape \[10\] for 'x:0', which has shape \[\?,784\]"):
         session.run(y, {x: np.ones(10)})
     with pytest.raises(TypeError, match="only values can be fed, no nodes"):
         session.run(y, {x: y})

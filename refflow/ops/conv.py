@@ -21,6 +21,7 @@ from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.ops import conv_checks as checks
 from refflow.ops.array import shape
 from refflow.ops.constant import shape_from
 from refflow.ops.windows import (
@@ -62,17 +63,18 @@ def _forward(x: np.ndarray, w: np.ndarray, axes: list[Window]) -> np.ndarray:
         for at, view in places(axes):
             place: Any = (..., *at, slice(None))
             seen[place] = image[view]
-        return (seen.reshape(-1, prod(w.shape[:-1])) @ w.reshape(-1, filters)).reshape(*outs, filters)
+        cells = prod(w.shape[:-1])
+        return (seen.reshape(prod(outs), cells) @ w.reshape(cells, filters)).reshape(*outs, filters)
     total = np.zeros((prod(outs), filters), x.dtype)
     for at, view in places(axes):
-        total += image[view].reshape(-1, channels) @ w[at]
+        total += image[view].reshape(prod(outs), channels) @ w[at]
     return total.reshape(*outs, filters)
 
 
 def _to_input(w: np.ndarray, dy: np.ndarray, axes: list[Window]) -> np.ndarray:
     """dx [N, in..., C]: each window's gradient, back at the places that it saw."""
     total = np.zeros((len(dy), *(a.size + a.before + a.after for a in axes), w.shape[-2]), dy.dtype)
-    flat = dy.reshape(-1, dy.shape[-1])
+    flat = dy.reshape(prod(dy.shape[:-1]), dy.shape[-1])
     for at, view in places(axes):
         part = total[view]
         part += (flat @ w[at].T).reshape(part.shape)
@@ -83,9 +85,9 @@ def _to_filter(x: np.ndarray, dy: np.ndarray, axes: list[Window]) -> np.ndarray:
     """dw [k..., C, M]: what each place saw, times the windows' gradients."""
     image = padded(x, axes)
     dw = np.zeros((*(a.k for a in axes), x.shape[-1], dy.shape[-1]), dy.dtype)
-    flat = dy.reshape(-1, dy.shape[-1])
+    flat = dy.reshape(prod(dy.shape[:-1]), dy.shape[-1])
     for at, view in places(axes):
-        dw[at] = image[view].reshape(-1, x.shape[-1]).T @ flat
+        dw[at] = image[view].reshape(len(flat), x.shape[-1]).T @ flat
     return dw
 
 
@@ -183,63 +185,58 @@ class _Family:
         @self.conv.shape
         def conv_shape(context: ShapeContext) -> shapes.Shape:
             attrs = context.attrs
-            check_attrs(attrs, rank)
+            checks.check_attrs(attrs, rank)
             x, w, layout = context.dims("input"), context.dims("filter"), attrs["data_format"]
-            for name, dims in (("input", x), ("filter", w)):
-                if dims is not None and len(dims) != rank + 2:
-                    raise ShapeError(f"{name} must be {rank + 2}-dimensional, got shape {shapes.text(dims)}")
+            checks.forward(x, w, layout, rank)
             if x is None:
-                return None
+                return (None,) * (rank + 2)
             w = w if w is not None else (None,) * (rank + 2)
-            channels, per = x[channel_axis(layout)], w[-2]
-            if channels is not None and per is not None and (per == 0 or channels % per):
-                raise ShapeError(f"input depth must be evenly divisible by filter depth: {channels} vs {per}")
-            if channels and per and w[-1] is not None and w[-1] % (channels // per):
-                raise ShapeError(
-                    f"output depth must be evenly divisible by number of groups: {w[-1]} vs {channels // per}"
-                )
             outs = sizes_out(
                 spatial(x, layout), w[:rank], spatial(attrs["strides"], layout), spatial(attrs["dilations"], layout),
                 attrs["padding"], explicit_pairs(attrs.get("explicit_paddings", ()), layout),
             )  # fmt: skip
-            return shaped(outs, x[0], w[-1], layout)
+            found = shaped(outs, x[0], w[-1], layout)
+            if shapes.is_known(w) and shapes.is_known(found):
+                checks.nothing_to_sum(w, found)
+            return found
 
         @self.to_input.shape
         def to_input_shape(context: ShapeContext) -> shapes.Shape:
-            check_attrs(context.attrs, rank)
-            dims, w, dy = shape_from(context, "input_sizes"), context.dims("filter"), context.dims("out_backprop")
-            layout = context.attrs["data_format"]
-            if dims is not None and len(dims) == 2 and rank == 2:
-                dims = shaped(dims, None if dy is None else dy[0], None if w is None else w[-2], layout)
-            if dims is not None and len(dims) != rank + 2:
-                raise ShapeError(f"input_sizes must have {rank + 2} elements, got {len(dims)}")
+            checks.check_attrs(context.attrs, rank)
+            w, dy = context.dims("filter"), context.dims("out_backprop")
+            dims = self._input_sizes(context, w, dy)
             if shapes.is_known(dims) and shapes.is_known(w) and shapes.is_known(dy):
-                self._agree(dims, w, dy, context.attrs)
+                checks.backward(self.who("Input"), dims, w, dy, context.attrs)
             return (None,) * (rank + 2) if dims is None else dims
 
         @self.to_filter.shape
         def to_filter_shape(context: ShapeContext) -> shapes.Shape:
-            check_attrs(context.attrs, rank)
+            checks.check_attrs(context.attrs, rank)
             w, x, dy = shape_from(context, "filter_sizes"), context.dims("input"), context.dims("out_backprop")
             if shapes.is_known(w) and shapes.is_known(x) and shapes.is_known(dy):
-                self._agree(x, w, dy, context.attrs)
+                checks.backward(self.who("Filter"), x, w, dy, context.attrs)
             return (None,) * (rank + 2) if w is None else w
 
-    def _agree(self, x: Any, w: Any, dy: Any, attrs: dict[str, Any]) -> None:
-        """The gradient that comes in must have the shape that the convolution gave."""
-        layout = attrs["data_format"]
-        if len(w) != self.rank + 2 or len(x) != self.rank + 2:
-            raise ShapeError(f"sizes must have {self.rank + 2} elements, got {len(x)} and {len(w)}")
-        if w[-2] and x[channel_axis(layout)] % w[-2]:
+    def who(self, side: str) -> str:
+        """The name under which TensorFlow's kernels speak."""
+        return f"Conv2DCustomBackprop{side}" if self.rank == 2 else f"Conv3DBackprop{side}Op"
+
+    def _input_sizes(self, context: ShapeContext, w: shapes.Shape, dy: shapes.Shape) -> shapes.Shape:
+        """The shape that `input_sizes` spells; for images height and width are enough."""
+        given = context.dims("input_sizes")
+        if given is not None and len(given) != 1:
+            raise ShapeError(f"Conv{self.rank}DBackpropInput: input_sizes input must be 1-dim, not {len(given)}")
+        sizes = context.ints("input_sizes") or []
+        if min(sizes, default=0) < 0:
+            raise ShapeError(f"Dimension {min(sizes)} must be >= 0: input_sizes = {sizes}")
+        dims, layout = shape_from(context, "input_sizes"), context.attrs["data_format"]
+        if self.rank == 3 or dims is None or len(dims) == 4:
+            return dims
+        if len(dims) != 2:
             raise ShapeError(
-                f"input depth must be evenly divisible by filter depth: {x[channel_axis(layout)]} vs {w[-2]}"
+                f"Conv2DBackpropInput requires input_sizes to contain 4 values or 2 values, but got: {len(dims)}"
             )
-        axes = self.axes(spatial(x, layout), w[: self.rank], attrs)
-        wanted = shaped([a.out for a in axes], x[0], w[-1], layout)
-        if tuple(dy) != tuple(wanted):
-            raise ShapeError(
-                f"out_backprop has shape {shapes.text(dy)}, but the convolution gives {shapes.text(wanted)}"
-            )
+        return shaped(dims, None if dy is None else dy[0], None if w is None else w[-2], layout)
 
     def _given(self, op: Any) -> dict[str, Any]:
         return {name: op.get_attr(name) for name in self.attr_names}
@@ -275,29 +272,6 @@ def register_with_attrs(op_def: OpDef, kernel: Any, names: list[str]) -> None:
     keywords = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in names]
     kernel.__signature__ = inspect.Signature(inputs + keywords)
     op_def.kernel(kernel)
-
-
-def check_attrs(attrs: dict[str, Any], rank: int) -> None:
-    """Strides and dilations have one entry for each axis, at least 1, and leave batch and channels alone."""
-    layout = attrs["data_format"]
-    for name in ("strides", "dilations", "ksize"):
-        values = attrs.get(name)
-        if values is None:
-            continue
-        if len(values) != rank + 2:
-            raise ShapeError(f"{name} must specify {rank + 2} dimensions, got {len(values)}")
-        if min(values) < 1:
-            raise ShapeError(f"{name} must be positive, got {values}")
-        if name == "dilations" and (values[0] != 1 or values[channel_axis(layout)] != 1):
-            raise ShapeError("Current implementation does not yet support dilations in the batch and depth dimensions.")
-        if name == "strides" and (values[0] != 1 or values[channel_axis(layout)] != 1):
-            raise ShapeError("Current implementation does not yet support strides in the batch and depth dimensions.")
-    explicit = attrs.get("explicit_paddings") or []
-    if attrs["padding"] == "EXPLICIT":
-        if len(explicit) != 2 * (rank + 2) or min(explicit) < 0:
-            raise ShapeError(f"explicit_paddings needs {2 * (rank + 2)} numbers that are not negative, got {explicit}")
-    elif explicit:
-        raise ShapeError(f"explicit_paddings must be empty if the padding attribute is not EXPLICIT: {explicit}")
 
 
 CONV_2D, CONV_3D = _Family(2), _Family(3)

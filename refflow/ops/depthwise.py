@@ -17,13 +17,13 @@ from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.ops import conv_checks as checks
 from refflow.ops.array import shape
 from refflow.ops.constant import shape_from
 from refflow.ops.conv import PADDINGS, register_with_attrs
 from refflow.ops.windows import (
     Window,
     as_format,
-    channel_axis,
     channels_last,
     cropped,
     explicit_pairs,
@@ -67,7 +67,7 @@ def depthwise_kernel(input, filter, **attrs):
     total = np.zeros((len(x), *(a.out for a in axes), *w.shape[2:]), x.dtype)
     for at, view in places(axes):
         total += image[view][..., None] * w[at]
-    return as_format(total.reshape(*total.shape[:3], -1).astype(input.dtype, copy=False), layout)
+    return as_format(total.reshape(*total.shape[:3], w.shape[2] * w.shape[3]).astype(input.dtype, copy=False), layout)
 
 
 def to_input_kernel(input_sizes, filter, out_backprop, **attrs):
@@ -100,24 +100,14 @@ for _op, _kernel in ((DEPTHWISE, depthwise_kernel), (TO_INPUT, to_input_kernel),
     register_with_attrs(_op, _kernel, _NAMES)
 
 
-def _checked(attrs: dict[str, Any]) -> None:
-    if len(attrs["strides"]) != 4:
-        raise ShapeError(f"Sliding window strides field must specify 4 dimensions, got {len(attrs['strides'])}")
-
-
 @DEPTHWISE.shape
 def _depthwise_shape(context: ShapeContext) -> shapes.Shape:
     attrs = context.attrs
-    _checked(attrs)
+    checks.check_depthwise_attrs(attrs)
     x, w, layout = context.dims("input"), context.dims("filter"), attrs["data_format"]
-    for name, dims in (("input", x), ("filter", w)):
-        if dims is not None and len(dims) != 4:
-            raise ShapeError(f"{name} must be 4-dimensional, got {shapes.text(dims)}")
+    checks.depthwise(x, w, layout)
     if x is None or w is None:
         return (None,) * 4
-    channels = x[channel_axis(layout)]
-    if None not in (channels, w[2]) and channels != w[2]:
-        raise ShapeError(f"input and filter must have the same depth: {channels} vs {w[2]}")
     outs = sizes_out(spatial(x, layout), w[:2], spatial(attrs["strides"], layout), spatial(attrs["dilations"], layout),
                      attrs["padding"], explicit_pairs(attrs["explicit_paddings"], layout))  # fmt: skip
     return shaped(outs, x[0], None if w[2] is None or w[3] is None else w[2] * w[3], layout)
@@ -125,16 +115,26 @@ def _depthwise_shape(context: ShapeContext) -> shapes.Shape:
 
 @TO_INPUT.shape
 def _to_input_shape(context: ShapeContext) -> shapes.Shape:
-    _checked(context.attrs)
-    dims = shape_from(context, "input_sizes")
-    return (None,) * 4 if dims is None else dims
+    checks.check_depthwise_attrs(context.attrs)
+    sizes = context.ints("input_sizes") or []
+    for i, size in enumerate(sizes):
+        if size < 0:
+            raise ShapeError(f"Dimension {i} of input_sizes must be >= 0: {sizes}")
+    return _back(context, "Input", shape_from(context, "input_sizes"), context.dims("filter"), 0)
 
 
 @TO_FILTER.shape
 def _to_filter_shape(context: ShapeContext) -> shapes.Shape:
-    _checked(context.attrs)
-    dims = shape_from(context, "filter_sizes")
-    return (None,) * 4 if dims is None else dims
+    checks.check_depthwise_attrs(context.attrs)
+    return _back(context, "Filter", context.dims("input"), shape_from(context, "filter_sizes"), 1)
+
+
+def _back(context: ShapeContext, side: str, x: shapes.Shape, w: shapes.Shape, result: int) -> shapes.Shape:
+    """The shape of dx or dw, once that of what comes in is right."""
+    dy, found = context.dims("out_backprop"), (x, w)[result]
+    if shapes.is_known(x) and shapes.is_known(w) and shapes.is_known(dy):
+        checks.depthwise_backward(f"DepthwiseConv2DBackprop{side}", x, w, dy, context.attrs)
+    return (None,) * 4 if found is None else found
 
 
 def _given(op: Any) -> dict[str, Any]:

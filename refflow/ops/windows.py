@@ -43,14 +43,13 @@ def out_and_padding(
         pad = max(0, (out - 1) * stride + reach - size)
         return out, pad // 2, pad - pad // 2
     before, after = explicit if padding == "EXPLICIT" else (0, 0)
-    room = size + before + after - reach
-    if room < 0 and room + stride <= 0:
+    room = size + before + after - reach + stride
+    if room <= -stride:
         raise ShapeError(
-            f"Computed output size would be negative: {(room + stride) // stride} [input_size: "
-            f"{size}, effective_filter_size:"
-            f" {reach}, stride: {stride}]"
+            f"Computed output size would be negative: {-(-room // stride)} [input_size: {size}, "
+            f"effective_filter_size: {reach}, stride: {stride}]"
         )
-    return max(0, room // stride + 1), before, after
+    return max(0, room // stride), before, after
 
 
 def windows(

@@ -95,6 +95,14 @@ def _known_there(value: Any) -> Any:
     return value if isinstance(value, (np.ndarray, np.generic, bytes)) else np.asarray(value)
 
 
+def _kernel_text(message: str) -> str:
+    """What the kernel said, without the lines around it that say where the node was built."""
+    before = message.split("\n\t [[")[0]
+    if before.startswith("Graph execution error:"):
+        before = before.split("\nNode: ")[-1].split("\n", 1)[-1]
+    return before.split("\n")[0]
+
+
 @contextmanager
 def _noted(into: list[Outcome]) -> Iterator[None]:
     """Keeps the outcome of every run of a TensorFlow session."""
@@ -107,7 +115,7 @@ def _noted(into: list[Outcome]) -> Iterator[None]:
         try:
             values = inner(self, handle, targets, fetches, *rest)
         except Exception as error:
-            into.append(Outcome(names, [], type(error).__name__, str(error).split("\n")[0]))
+            into.append(Outcome(names, [], type(error).__name__, _kernel_text(str(error))))
             raise
         into.append(Outcome(names, list(values), None, ""))
         return values

@@ -58,12 +58,17 @@ _COMPARE: dict[type, tuple[str, str, str]] = {
 Step = tuple[Any, ...]  # a ufunc's name and its operands: names, numbers, or ("step", n) for an earlier result
 
 
+def no_zeros(x: Any, y: Any) -> None:
+    """An integer is not divided by 0; where nothing is divided, nothing is wrong."""
+    if np.asarray(y).dtype.kind in "iu" and np.size(x) and not np.all(y):
+        raise ZeroDivisionError("Integer division by zero")
+
+
 def divide(x: Any, y: Any, out: Any = None) -> Any:
     """x / y; integers truncate toward zero [W77], and an integer divided by 0 is an error."""
     if not all(isinstance(v, (np.ndarray, np.generic)) and v.dtype.kind in "iu" for v in (x, y)):
         return np.divide(x, y, out=out)
-    if not np.all(y):
-        raise ZeroDivisionError("Integer division by zero")
+    no_zeros(x, y)
     quotient = np.floor_divide(x, y)
     # floor is one too low where the signs differ and something remains
     one_low = ((x < 0) != (y < 0)) & (quotient * y != x)
@@ -72,8 +77,7 @@ def divide(x: Any, y: Any, out: Any = None) -> Any:
 
 def remainder(x: Any, y: Any, out: Any = None) -> Any:
     """What truncating division leaves, with the sign of x; an integer's by 0 is an error."""
-    if isinstance(y, (np.ndarray, np.generic)) and y.dtype.kind in "iu" and not np.all(y):
-        raise ZeroDivisionError("Integer division by zero")
+    no_zeros(x, y)
     return np.fmod(x, y, out=out)
 
 

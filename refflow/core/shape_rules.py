@@ -113,7 +113,12 @@ class ShapeContext:
     def _bind_all(self, part: str, dims: shapes.Dims, name: str) -> None:
         known, who = self._bound.get(part, (None, ""))
         if known is not None and not shapes.compatible(known, dims):
-            raise ShapeError(f"{name} has shape {shapes.text(dims)}, but {who} has {shapes.text(known)}")
+            places = self.op_def.labels(self.attrs)
+            raise ShapeError(
+                f"{name} has shape {shapes.text(dims)}, but {who} has {shapes.text(known)}: inputs must have the same "
+                f"size and shape.  Input {places.index(who)}: {shapes.text(known)} != input {places.index(name)}: "
+                f"{shapes.text(dims)}"
+            )
         self._bound[part] = (shapes.merge(known, dims), who or name)
 
     def shape(self, *pattern: str) -> Shape:

@@ -14,10 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, NUMBERS, REALS
 from refflow.core.elementwise import define_broadcasting
+from refflow.core.errors import FailedPreconditionError, ShapeError
+from refflow.core.formula import divide, no_zeros
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op, define_variant
+from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.broadcast import unbroadcast
 from refflow.ops.constant import ZEROS_LIKE
@@ -26,7 +30,6 @@ from refflow.ops.logic import EQUAL, GREATER, LESS, NOT_EQUAL, SELECT
 
 ADD_V2 = define_variant("AddV2", ADD)
 REAL_DIV = define_variant("RealDiv", DIV)
-TRUNCATE_DIV = define_variant("TruncateDiv", DIV)
 TRUNCATE_MOD = define_variant("TruncateMod", MOD)
 RECIPROCAL = define_variant("Reciprocal", INV)
 ACCUMULATE_N_V2 = define_op("AccumulateNV2", "inputs: N * T[...S] -> sum: T[...S]", N=1, T=NUMBERS,
@@ -41,20 +44,20 @@ def _accumulate_gradient(op, dy):
     return [dy] * len(op.inputs)
 
 
-def _whole_divisor(y: Any) -> None:
-    if np.asarray(y).dtype.kind in "iu" and not np.all(y):
-        raise ZeroDivisionError("Integer division by zero")
+def truncated_quotient(x: Any, y: Any) -> Any:
+    quotient = divide(x, y)
+    return quotient if quotient.dtype.kind in "iu" else np.trunc(quotient)
 
 
 def floor_divide(x: Any, y: Any) -> Any:
-    _whole_divisor(y)
+    no_zeros(x, y)
     if np.asarray(x).dtype.kind in "iu":
         return np.floor_divide(x, y)
     return np.floor(np.divide(x, y))
 
 
 def floor_remainder(x: Any, y: Any) -> Any:
-    _whole_divisor(y)
+    no_zeros(x, y)
     return np.mod(x, y)
 
 
@@ -68,6 +71,8 @@ def _unless(skip: Any, value: Any) -> Any:
     return np.where(skip, np.zeros((), np.asarray(value).dtype), value)
 
 
+TRUNCATE_DIV = define_broadcasting("TruncateDiv", "x y", truncated_quotient, T=NUMBERS, source=("W77",))
+TRUNCATE_DIV.no_gradient_registered()
 FLOOR_DIV = define_broadcasting("FloorDiv", "x y", floor_divide, T=NUMBERS, source=("W77", "E25"))
 FLOOR_MOD = define_broadcasting("FloorMod", "x y", floor_remainder, T=REALS, source=("W77",))
 POW = define_broadcasting("Pow", "x y", power, T=NUMBERS, accuracy="transcendental", source=("W06",))
@@ -185,15 +190,20 @@ def _next_after_gradient(op, dz):
 
 
 def _slope(name: str, function: Any) -> Any:
-    """`name(y, dy)`: dx from the value y of a function and what arrives, conjugated for complex numbers."""
-    return define_broadcasting(name, "y dy", lambda y, dy: function(np.conj(y), dy), T=SMOOTH, source=("W30",))
+    """`name(y, dy)`: dx from the value y of a function and what arrives."""
+    return define_broadcasting(name, "y dy", function, T=SMOOTH, source=("W30",))
+
+
+def _mirrored(function: Any) -> Any:
+    """As the release has it for powers: y is conjugated here, and where nothing arrives nothing goes on."""
+    return lambda y, dy: _unless(np.equal(dy, 0), function(np.conj(y), dy))
 
 
 SIGMOID_GRAD = _slope("SigmoidGrad", lambda y, dy: dy * y * (1 - y))
 TANH_GRAD = _slope("TanhGrad", lambda y, dy: dy * (1 - y * y))
-SQRT_GRAD = _slope("SqrtGrad", lambda y, dy: dy * 0.5 / y)
-RSQRT_GRAD = _slope("RsqrtGrad", lambda y, dy: dy * (-0.5 * y) * (y * y))
-RECIPROCAL_GRAD = _slope("ReciprocalGrad", lambda y, dy: -dy * y * y)
+SQRT_GRAD = _slope("SqrtGrad", _mirrored(lambda y, dy: dy * 0.5 / y))
+RSQRT_GRAD = _slope("RsqrtGrad", _mirrored(lambda y, dy: dy * (-0.5 * y) * (y * y)))
+RECIPROCAL_GRAD = _slope("ReciprocalGrad", _mirrored(lambda y, dy: -dy * y * y))
 INV_GRAD = define_variant("InvGrad", RECIPROCAL_GRAD)
 
 
@@ -238,9 +248,24 @@ INV_GRAD.gradient(_reciprocal_grad_gradient)
 # -- limits -------------------------------------------------------------------------------------------------
 
 CLIP_BY_VALUE = define_broadcasting(
-    "ClipByValue", "t clip_value_min clip_value_max", lambda t, low, high: np.minimum(np.maximum(t, low), high),
+    "ClipByValue", "t clip_value_min clip_value_max", lambda t, low, high: np.maximum(np.minimum(t, high), low),
     T=NUMBERS, output="output", accuracy="exact", source=("W06",),
 )  # fmt: skip
+
+
+@CLIP_BY_VALUE.shape
+def _clip_shape(context: ShapeContext) -> shapes.Shape:
+    """A bound is a scalar or has the shape of t: as in TensorFlow, it does not stretch."""
+    t = context.dims("t")
+    for name in ("clip_value_min", "clip_value_max"):
+        bound = context.dims(name)
+        if bound and not shapes.compatible(bound, t):
+            low, high = shapes.text(context.dims("clip_value_min")), shapes.text(context.dims("clip_value_max"))
+            raise ShapeError(
+                "clip_value_min and clip_value_max must be either of the same shape as input, or a scalar. "
+                f"input shape: {shapes.text(t)}clip_value_min shape: {low}clip_value_max shape: {high}"
+            )
+    return t
 
 
 @CLIP_BY_VALUE.gradient
@@ -256,14 +281,24 @@ def _clip_gradient(op, dz):
     return SELECT(inside, dz, zero), at_low, at_high
 
 
-CROSS = define_op("Cross", "a: T[...S], b: T[...S] -> product: T[...S]", T=REALS, accuracy="rounded", source=("W06",))
+CROSS = define_op("Cross", "a: T, b: T -> product: T", T=REALS, accuracy="rounded", source=("W06",))
+
+
+@CROSS.shape
+def _cross_shape(context: ShapeContext) -> shapes.Shape:
+    a, b = context.dims("a"), context.dims("b")
+    if not shapes.compatible(a, b):
+        raise ShapeError(f"Both inputs must be of same shape: {shapes.text(a)} vs. {shapes.text(b)}")
+    if a == ():
+        raise ShapeError("Input must be at least 1D[]")
+    return shapes.merge(a, b)
 
 
 @CROSS.kernel
 def cross_kernel(a, b):
     """a x b along the last axis, which has size 3."""
-    if a.ndim < 1 or a.shape[-1] != 3:
-        raise ValueError(f"Cross-products are only defined for 3-element vectors, got shape {list(a.shape)}")
+    if a.shape[-1] != 3:
+        raise FailedPreconditionError(None, None, "Cross-products are only defined for 3-element vectors.")
     return np.roll(a, -1, -1) * np.roll(b, -2, -1) - np.roll(a, -2, -1) * np.roll(b, -1, -1)
 
 
@@ -274,6 +309,9 @@ def _cross_gradient(op, dz):
     return CROSS(b, dz), CROSS(dz, a)
 
 
+TRUNCATE_DIV.case("W77", "toward zero", T="int32", x=[7, -7, 7, -7], y=[2, 2, -2, -2], z=[3, -3, -3, 3])
+TRUNCATE_DIV.case("W77", "floats too", x=[7.5, -7.5, 1], y=[2, 2, 0], z=[3, -3, np.inf])
+TRUNCATE_DIV.case("W77", "nothing is divided by zero", T="int32", x=[1], y=[0], error="Integer division by zero")
 FLOOR_DIV.case("W77", "down, also below zero", T="int32", x=[7, -7, 7, -7], y=[2, 2, -2, -2], z=[3, -4, -4, 3])
 FLOOR_DIV.case("W77", "nothing is divided by zero", T="int32", x=[1], y=[0], error="Integer division by zero")
 FLOOR_DIV.case("W77", "floats too", x=[7.5, -7.5], y=[2, 2], z=[3, -4])
@@ -303,6 +341,11 @@ RECIPROCAL_GRAD.case("W30", "minus the square", y=[2, 0.5], dy=[1, 4], z=[-4, -1
 INV_GRAD.case("W30", "minus the square", y=[2, 0.5], dy=[1, 4], z=[-4, -1])
 CLIP_BY_VALUE.case("W06", "no further than the bounds", t=[-5, 0.5, 5], clip_value_min=-1, clip_value_max=1,
                    output=[-1, 0.5, 1])  # fmt: skip
+CLIP_BY_VALUE.case("W06", "a bound for all or for each", t=[1, 2], clip_value_min=[1, 2, 3], clip_value_max=3,
+                   error="must be either of the same shape as input, or a scalar. input shape: [2]")  # fmt: skip
+CROSS.case("W06", "vectors have three elements", a=[1, 2], b=[3, 4],
+           error="Cross-products are only defined for 3-element vectors.")  # fmt: skip
+CROSS.case("W06", "of one shape", a=[1, 2, 3], b=[[1, 2, 3]], error="Both inputs must be of same shape: [3] vs. [1,3]")
 CROSS.case("W06", "at right angles to both", a=[[1, 0, 0], [0, 2, 0]], b=[[0, 1, 0], [0, 0, 3]],
            product=[[0, 0, 1], [6, 0, 0]])  # fmt: skip
 ACCUMULATE_N_V2.case("W32", "terms are added", inputs=[[1, 2], [10, 20]], N=2, shape=[2], sum=[11, 22])

@@ -19,9 +19,8 @@ WHOLE = (int8, int16, int32, int64, uint8, uint16, uint32, uint64)
 def _shift(function):
     def shifted(x, y):
         """The shift is at least 0 and at most one less than there are bits."""
-        x = np.asarray(x)
-        limited = np.clip(np.asarray(y).astype(np.int64), 0, x.dtype.itemsize * 8 - 1)
-        return function(x, limited.astype(x.dtype))
+        most = np.asarray(x).dtype.type(np.asarray(x).dtype.itemsize * 8 - 1)
+        return function(x, np.clip(y, 0, most))
 
     return shifted
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.convert import op_scope
-from refflow.core.dtypes import ALL, REALS
+from refflow.core.dtypes import ALL, NUMBERS, REALS
 from refflow.core.elementwise import define_elementwise
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
@@ -39,6 +39,27 @@ GREATER = _comparison("Greater", "x > y", REALS, "W06")
 GREATER_EQUAL = _comparison("GreaterEqual", "x >= y")
 EQUAL = _comparison("Equal", "x == y", _WITH_EQUALITY, "W06", commutative=True, incompatible_shape_error=True)
 NOT_EQUAL = _comparison("NotEqual", "x != y", _WITH_EQUALITY, commutative=True, incompatible_shape_error=True)
+
+APPROXIMATE_EQUAL = define_op("ApproximateEqual", "x: T, y: T -> z: bool", T=NUMBERS, tolerance=1e-5, commutative=True,
+                              source=("W06",))  # fmt: skip
+APPROXIMATE_EQUAL.no_gradient()
+
+
+@APPROXIMATE_EQUAL.kernel
+def approximate_equal_kernel(x, y, tolerance=1e-5):
+    """True where x and y are less than `tolerance` apart, which integers round down; NaN is near nothing."""
+    return np.abs(x - y) < np.abs(x - y).dtype.type(tolerance)
+
+
+@APPROXIMATE_EQUAL.shape
+def _approximate_equal_shape(context: ShapeContext) -> shapes.Shape:
+    x, y = context.dims("x"), context.dims("y")
+    if not shapes.compatible(x, y):
+        raise ShapeError(
+            f"x and y must be of the same shape. x shape: {shapes.text(x)}. y shape: {shapes.text(y)}"
+        )
+    return shapes.merge(x, y)
+
 
 _LOGIC: dict[str, Any] = {"operand": "bool", "result": "bool", "accuracy": "exact"}
 LOGICAL_AND = define_elementwise("LogicalAnd", "logical_and(x, y)", commutative=True, **_LOGIC)
@@ -71,17 +92,21 @@ def select_kernel(condition, t, e):
 @SELECT.shape
 def _select_shape(context: ShapeContext) -> shapes.Shape:
     """The condition has the shape of t and e, or is a scalar, or has one element for each row."""
+    t, condition = context.dims("t"), context.dims("condition")
+    rows = condition is not None and len(condition) == 1 and bool(t) and len(t) > 1  # type: ignore[arg-type]
+    if rows and not shapes.compatible(condition, t[:1]):  # type: ignore[index]
+        raise ShapeError(
+            "Number of batches of 'then' must match size of 'cond', but saw: "
+            f"{t[0]} vs. {condition[0]}"  # type: ignore[index]
+        )
+    if t is not None and condition and not rows and not shapes.compatible(condition, t):
+        raise ShapeError(
+            f"Inputs must have the same size and shape.  Input 0: {shapes.text(condition)} != input 1: "
+            f"{shapes.text(t)}: the condition has the shape of t and e, is a scalar, or has one element for each row"
+        )
     context.match("t", "...S")
     context.match("e", "...S")
-    whole, condition = context.shape("...S"), context.dims("condition")
-    if whole is not None and condition:
-        row_wise = len(condition) == 1 and len(whole) > 1
-        if not shapes.compatible(condition, whole[:1] if row_wise else whole):
-            raise ShapeError(
-                f"condition has shape {shapes.text(condition)}, but t and e have {shapes.text(whole)}: it must have "
-                "that shape, be a scalar, or have one element for each row"
-            )
-    return whole
+    return context.shape("...S")
 
 
 @SELECT_V2.kernel
@@ -91,7 +116,11 @@ def select_v2_kernel(condition, t, e):
 
 @SELECT_V2.shape
 def _select_v2_shape(context: ShapeContext) -> shapes.Shape:
-    return reduce(shapes.broadcast, context.inputs)
+    try:
+        return reduce(shapes.broadcast, context.inputs)
+    except ShapeError:
+        condition, t, e = (shapes.text(dims) for dims in context.inputs)
+        raise ShapeError(f"condition {condition}, then {t}, and else {e} must be broadcastable") from None
 
 
 @SELECT_V2.gradient
@@ -120,13 +149,22 @@ GREATER_EQUAL.case("W06", "equal counts", x=[1, 0], y=[1, 1], z=[True, False])
 EQUAL.case("W06", "NaN equals nothing, and zeros of both signs are equal", x=[np.nan, 0.0], y=[np.nan, -0.0],
            z=[False, True])  # fmt: skip
 NOT_EQUAL.case("W06", "NaN differs from itself", x=[np.nan, 1.0], y=[np.nan, 1.0], z=[True, False])
+APPROXIMATE_EQUAL.case("W06", "nearer than the tolerance", x=[1, 2, np.nan], y=[1.25, 2.5, np.nan], tolerance=0.5,
+                       z=[True, False, False])  # fmt: skip
+APPROXIMATE_EQUAL.case("W06", "nothing stretches", x=[1], y=[[1]],
+                       error="x and y must be of the same shape. x shape: [1]. y shape: [1,1]")  # fmt: skip
 LOGICAL_AND.case("W06", "both", x=[True, True, False], y=[True, False, False], z=[True, False, False])
 LOGICAL_OR.case("W06", "either", x=[True, True, False], y=[True, False, False], z=[True, True, False])
 LOGICAL_NOT.case("W06", "the opposite", x=[True, False], y=[False, True])
 SELECT.case("W06", "a vector chooses rows", condition=[True, False], t=[[1, 2], [3, 4]], e=[[5, 6], [7, 8]],
             output=[[1, 2], [7, 8]])  # fmt: skip
 SELECT.case("W06", "a scalar chooses all", condition=True, t=[1, 2], e=[3, 4], output=[1, 2])
-SELECT.case("W06", "conditions fit", condition=[True], t=[1, 2], e=[3, 4], error="condition has shape [1]")
+SELECT.case("W06", "conditions fit", condition=[True], t=[1, 2], e=[3, 4],
+            error="Input 0: [1] != input 1: [2]")  # fmt: skip
+SELECT.case("W06", "a condition for each row", condition=[True], t=[[1], [2]], e=[[3], [4]],
+            error="Number of batches of 'then' must match size of 'cond', but saw: 2 vs. 1")  # fmt: skip
+SELECT_V2.case("W06", "shapes stretch or are equal", condition=[True, False], t=[1, 2, 3], e=[1],
+               error="condition [2], then [3], and else [1] must be broadcastable")  # fmt: skip
 SELECT_V2.case("W06", "everything stretches", condition=[True, False], t=[[1.0], [2.0]], e=5.0, T="float32",
                output=[[1, 5], [2, 5]])  # fmt: skip
 SELECT.case("W06", "t where the condition holds, else e", condition=[True, False], t=[1, 2], e=[3, 4], output=[1, 4])

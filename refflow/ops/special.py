@@ -11,16 +11,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import reduce
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
+from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, NUMBERS, float32, float64
 from refflow.core.elementwise import define_broadcasting
+from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef
 from refflow.core.opdef import op_def as find
+from refflow.core.shape_rules import ShapeContext
 from refflow.ops.broadcast import unbroadcast
 from refflow.ops.constant import ZEROS_LIKE
 from refflow.ops.elementwise import CAST, COS, EXP, INV, NEG, RSQRT, SIN, SMOOTH, SQUARE
@@ -97,21 +101,26 @@ def digamma(x: np.ndarray) -> np.ndarray:
 
 
 def zeta(x: Any, q: Any) -> np.ndarray:
-    """sum over k >= 0 of (k + q)**-x: some terms one by one, the rest by Euler and Maclaurin's formula."""
+    """sum over k >= 0 of (k + q)**-x: terms one by one until k + q is 12, the rest by Euler and Maclaurin's formula.
+
+    Not defined for x < 1, nor for q below 0 where a power would be complex; infinite at 1 and at the even poles.
+    """
     x, q = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(q, np.float64))
-    bad = (x < 1) | ((q <= 0) & (q != np.floor(q)) & (x != np.floor(x)))
-    infinite = (x == 1) | ((q <= 0) & (q == np.floor(q)))
+    whole_x, pole = x == np.floor(x), (q <= 0) & (q == np.floor(q))
+    infinite = (x == 1) | (pole & (x > 1) & whole_x & (x % 2 == 0))
+    bad = ~(x >= 1) | np.isnan(q) | ((pole | ((q <= 0) & ~whole_x) | (q < -1e5)) & ~infinite)
     s, a = np.where(bad | infinite, 2.0, x), np.where(bad | infinite, 1.0, q)
-    total = np.zeros_like(s)
-    for k in range(12):
-        total += (a + k) ** -s
-    b = a + 12
+    total, b = np.zeros_like(s), a.copy()
+    while np.any(b < 12):
+        low = b < 12
+        total += np.where(low, np.where(low, b, 1.0) ** -s, 0.0)
+        b = np.where(low, b + 1, b)
     total += b ** (1 - s) / (s - 1) + 0.5 * b**-s
     factor, power = s.copy(), b ** (-s - 1)
     bernoulli = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
     fact = 2.0
     for j, number in enumerate(bernoulli):
-        total += number / fact * factor * power
+        total += np.where(power > 0, number / fact * factor * power, 0.0)
         factor *= (s + 2 * j + 1) * (s + 2 * j + 2)
         power /= b * b
         fact *= (2 * j + 3) * (2 * j + 4)
@@ -252,7 +261,8 @@ def igammac(a: Any, x: Any) -> np.ndarray:
 def _incomplete_gamma(a: Any, x: Any) -> tuple[np.ndarray, np.ndarray]:
     a, x = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(x, np.float64))
     bad = ~(a > 0) | ~(x >= 0)
-    s, v = np.where(bad, 1.0, a), np.where(bad, 0.5, x)
+    beyond = np.isinf(a) & ~bad
+    s, v = np.where(bad | beyond, 1.0, a), np.where(bad | beyond, 0.5, x)
     v = np.where(np.isinf(v), 1e300, v)
     front = np.exp(np.minimum(s * np.log(np.where(v > 0, v, 1)) - v - lgamma(s), 700))
     term = np.ones_like(s) / s
@@ -281,8 +291,10 @@ def _incomplete_gamma(a: Any, x: Any) -> tuple[np.ndarray, np.ndarray]:
         if np.all(low | (np.abs(step - 1) < 1e-16)):
             break
     upper = np.where(v >= 1e300, 0.0, front * h)
-    found = np.where(low, lower, 1 - upper), np.where(low, 1 - lower, upper)
-    return np.where(bad, np.nan, found[0]), np.where(bad, np.nan, found[1])
+    lower, upper = np.where(low, lower, 1 - upper), np.where(low, 1 - lower, upper)
+    lower = np.where(bad, np.nan, np.where(beyond, 0.0, lower))
+    upper = np.where(bad, np.nan, np.where(beyond, np.where(np.isinf(x), 0.0, 1.0), upper))
+    return np.where(x == 0, 0.0, lower), upper
 
 
 def betainc(a: Any, b: Any, x: Any) -> np.ndarray:
@@ -503,7 +515,7 @@ def exponential_integral(x: np.ndarray) -> np.ndarray:
         fraction = k / (1 + k / (low + fraction))
     left = -np.exp(-low) / (low + fraction)
     found = np.where(size > 40, far, np.where(size < -2, left, total))
-    return np.where(np.isnan(x), x, np.where(x == 0, -np.inf, found))
+    return np.where(np.isnan(x) | (x == np.inf), x, np.where(x == 0, -np.inf, found))
 
 
 SPENCE = _function("Spence", _in_float64(spence), types=FLOATS)
@@ -544,12 +556,26 @@ IGAMMAC = _several("Igammac", "a x", igammac, FLOATS)
 BETAINC = _several("Betainc", "a b x", betainc)
 
 
+@BETAINC.shape
+def _betainc_shape(context: ShapeContext) -> shapes.Shape:
+    """Scalars stretch; all others have one shape."""
+    known: list[tuple[str, shapes.Shape]] = [(n, context.dims(n)) for n in "abx" if context.dims(n) != ()]
+    for name, dims in known[1:]:
+        first, whole = known[0]
+        if not shapes.compatible(whole, dims):
+            raise ShapeError(
+                f"Shapes of {first} and {name} are inconsistent: {shapes.text(whole)} vs. {shapes.text(dims)}"
+            )
+    return reduce(shapes.merge, (dims for _, dims in known)) if known else ()
+
+
 def _igamma_slope(a: Any, x: Any) -> np.ndarray:
     """d igamma / d a by a symmetric difference of four points, good to about nine digits."""
     step = 1e-3 * np.maximum(np.asarray(a), 1e-3)
     near = igamma(a + step, x) - igamma(a - step, x)
     far = igamma(a + 2 * step, x) - igamma(a - 2 * step, x)
-    return (8 * near - far) / (12 * step)
+    flat = np.isinf(a) & (a > 0) & (x >= 0)
+    return np.where(flat | np.equal(x, 0), 0.0, (8 * near - far) / (12 * step))
 
 
 IGAMMA_GRAD_A = _several("IgammaGradA", "a x", _igamma_slope)
@@ -628,6 +654,8 @@ IGAMMA.case("W06", "for a = 1 what the exponential lacks of 1", a=[1, 1], x=[1, 
             z=[1 - math.exp(-1), 1 - math.exp(-2)])  # fmt: skip
 IGAMMAC.case("W06", "for a = 1 the exponential", a=[1, 1], x=[1, 2], z=[math.exp(-1), math.exp(-2)])
 IGAMMA_GRAD_A.case("W06", "a larger a shifts it to the right", a=[1], x=[1], z=[-0.4317297106349])
+BETAINC.case("W06", "all of one shape, or scalars", a=[1], b=[1, 2], x=[0.25],
+             error="Shapes of a and b are inconsistent: [1] vs. [2]")  # fmt: skip
 BETAINC.case("W06", "for a = b = 1 the argument", a=[1, 2], b=[1, 1], x=[0.25, 0.5], z=[0.25, 0.25])
 FRESNEL_SIN.case("W06", "at 0 and 1", x=[0, 1], y=[0, 0.4382591473903548])
 FRESNEL_COS.case("W06", "at 0 and 1", x=[0, 1], y=[0, 0.7798934003768228])

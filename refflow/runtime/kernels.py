@@ -114,7 +114,23 @@ def _call(node: Node, bound: BoundKernel, arguments: dict[str, Any], arrays: lis
     with np.errstate(all="ignore"):
         result = bound.function(*grouped, **arguments)
     values = list(result) if isinstance(result, (tuple, list)) else [result]
+    values = values if node.op_def.view else [apart(v, grouped) for v in values]
     return [v if hasattr(v, "data_ptr") else np.asarray(v) for v in values]
+
+
+def apart(value: Any, arguments: Sequence[Any]) -> Any:
+    """`value`, or a copy of it where a kernel handed back the memory of an argument, which others may change.
+
+    Only ops that say `view` may share: what lives how long is reckoned with that.
+    """
+    if type(value) is not np.ndarray:
+        return value
+    fresh = value.base is None
+    for argument in arguments:
+        for array in argument if type(argument) is list else (argument,):
+            if value is array or not (fresh or type(array) is not np.ndarray or not np.may_share_memory(value, array)):
+                return value.copy()
+    return value
 
 
 def _check_outputs(node: Node, outputs: list[Any], found: list[shapes.Shape]) -> None:

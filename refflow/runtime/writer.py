@@ -20,7 +20,7 @@ from refflow.core.handles import handle_to
 from refflow.core.shape_rules import ShapeContext, apply_rule
 from refflow.core.shapes import is_known
 from refflow.runtime.device import BoundKernel
-from refflow.runtime.kernels import OpStates, check_shapes, op_state, variable_state
+from refflow.runtime.kernels import OpStates, apart, check_shapes, op_state, variable_state
 from refflow.runtime.nodes import Node, StepGraph, in_order
 from refflow.runtime.rendezvous import key_of
 
@@ -252,7 +252,8 @@ class Writer:
         self._write(node, f"{targets}{comma} = {call}" if count else call)
 
     def _call_text(self, node: Node, bound: BoundKernel, inputs: list[str], out: str | None = None) -> str:
-        function = self._bind("k", bound.function)
+        stored = out is not None or node.op_def.ref_inputs  # a store copies
+        function = self._bind("k", bound.function if stored or node.op_def.view else _fresh(bound.function))
         given = [g if isinstance(g, str) else f"[{', '.join(g)}]" for g in node.op_def.group(inputs, node.attrs)]
         named = bound.arguments | op_state(node, self.states)
         if bound.workspace is not None:
@@ -303,6 +304,18 @@ class _Shaped:
 
     def __init__(self, node: Node, port: int):
         self.shape, self.dtype = node.shapes[port], node.types[port].base_dtype
+
+
+def _fresh(function: Any) -> Any:
+    """The kernel, with results in memory of their own."""
+
+    def kernel(*arguments: Any, **named: Any) -> Any:
+        result = function(*arguments, **named)
+        if type(result) in (list, tuple):
+            return [apart(part, arguments) for part in result]
+        return apart(result, arguments)
+
+    return kernel
 
 
 def _scalar(value: Any) -> Any:

@@ -41,12 +41,17 @@ class _Twin:
         self.graph = rf.Graph()
         self.session = rf.Session(graph=self.graph)
         self.version = 0
+        self.known: set[str] = set()
 
     def catch_up(self, theirs: Any) -> None:
         if theirs.version == self.version:
             return
-        new = theirs.as_graph_def(from_version=self.version + 1 if self.version else None)
+        new = theirs.as_graph_def()
         self.version = theirs.version
+        unknown = [node for node in new.node if node.name not in self.known]
+        self.known |= {node.name for node in unknown}
+        del new.node[:]
+        new.node.extend(unknown)
         self.session.extend(protos.as_graph_def(new.SerializeToString()))
 
 

@@ -326,3 +326,21 @@ def test_a_plan_reuses_the_buffers_of_values_that_died():  # [W16]
         plan = Plan(stages.partitioned, "fast", {})
         assert plan.arena_bytes <= 2 * 4096
         assert plan.run([np.ones(1000, np.float32)])[0][0] == 51
+
+
+def test_a_plan_s_buffer_is_not_handed_on_by_a_kernel_that_gives_its_input_back():  # [W16]
+    """Split in one part may be its input itself: the memory must not be written again while it is needed."""
+    x = tf.placeholder(tf.float32, [1, 2])
+    first, second = tf.split(1, 1, x + 1.0)[0], tf.split(1, 1, x + 10.0)[0]
+    with tf.Session() as session:
+        assert session.run(first - second, {x: [[1, 2]]}).tolist() == [[-9.0, -9.0]]
+
+
+def test_what_was_fetched_stays_when_its_variable_changes():  # [S65]
+    v = tf.Variable([1.0, 2.0])
+    part, step = tf.split(0, 1, v)[0], v.assign_add([1.0, 1.0])
+    with tf.Session() as session:
+        session.run(v.initializer)
+        kept = session.run(part)
+        session.run(step)
+        assert kept.tolist() == [1.0, 2.0]

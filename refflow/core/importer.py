@@ -241,6 +241,10 @@ class _Import:
             return
         except (ValueError, TypeError, LookupError, ArithmeticError, MemoryError) as error:
             raise NodeError(f"node {op.name!r} ({op.type}): attributes or inputs do not fit: {error}") from None
+        if len(found) != len(op.outputs):
+            raise NodeError(
+                f"node {op.name!r} ({op.type}): its attributes speak of {len(found)} outputs and of {len(op.outputs)}"
+            )
         for output, shape in zip(op.outputs, found, strict=True):
             output._shape = shape
 

@@ -44,6 +44,9 @@ TENSOR_STRIDED_SLICE_UPDATE = define_op(
 )  # fmt: skip
 
 
+_MOST_PARTS = 32
+
+
 class Part(NamedTuple):
     """One axis of the input, or a new one: what is taken of it."""
 
@@ -58,6 +61,8 @@ def parts(count: int, rank: int, begin: Any, end: Any, strides: Any, masks: dict
     """Every part of the brackets spelled out over all axes; values are None where they are not known."""
     open_begin, open_end = masks["begin_mask"], masks["end_mask"]
     dots, new, shrink = masks["ellipsis_mask"], masks["new_axis_mask"], masks["shrink_axis_mask"]
+    if count > _MOST_PARTS:
+        raise ShapeError(f"the masks have a bit for each of {_MOST_PARTS} parts, but the slice has {count}")
     if dots & (dots - 1):
         raise ShapeError("Multiple ellipses in slice spec not allowed")
     at_dots = next((i for i in range(count) if dots >> i & 1), count)

@@ -13,15 +13,17 @@ Next: runtime/place.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from refflow.core import shape_rules
+from refflow.core.dtypes import DType
 from refflow.core.errors import OpError, ShapeError
 from refflow.core.opdef import op_def
-from refflow.core.shapes import is_known
+from refflow.core.shapes import Shape, is_known
 from refflow.runtime.nodes import Node, StepGraph, in_order
 
 _LARGEST = 1 << 20  # bytes of a folded result that is larger than all its inputs together
@@ -105,17 +107,20 @@ def _known_outputs(node: Node) -> list[Any] | None:
         found = shape_rules.infer(node.op_def, node.attrs, [v.shape for v in values], lambda i: values[i])
     except (ShapeError, ValueError, TypeError, LookupError, ArithmeticError):
         return None
-    likely = [prod(s) * t.size for s, t in zip(found, node.types, strict=True) if is_known(s)]  # type: ignore[arg-type]
-    if any(size > max(given, _LARGEST) for size in likely):
-        return None
-    sizes = [prod(s) * t.size for s, t in zip(node.shapes, node.types, strict=True) if is_known(s)]  # type: ignore[arg-type]
-    if any(size > max(given, _LARGEST) for size in sizes):
+    if not all(is_known(s) for s in found):
+        return None  # how many elements there will be is not known before they are there
+    if any(size > max(given, _LARGEST) for size in _bytes(found, node.types) + _bytes(node.shapes, node.types)):
         return None
     try:
         with np.errstate(all="ignore"):
             return [np.asarray(v) for v in node.op_def.compute(values, node.attrs)]
     except (OpError, ValueError, TypeError, ArithmeticError, LookupError, MemoryError):
         return None  # left to the run, which reports it as the node's error
+
+
+def _bytes(shapes: Sequence[Shape], types: Sequence[DType]) -> list[int]:
+    """The sizes of those outputs whose shapes are known."""
+    return [prod(s) * t.size for s, t in zip(shapes, types, strict=True) if is_known(s)]  # type: ignore[arg-type]
 
 
 def _constant(step: StepGraph, node: Node, port: int, value: np.ndarray) -> Node:

@@ -21,6 +21,7 @@ from refflow.ops import (
     decode_csv,
     decompositions,
     depthwise,
+    dilation,
     dynamic_stitch,
     elementwise,
     example_proto,

@@ -26,6 +26,7 @@ from refflow.ops import (
     elementwise,
     example_proto,
     fft,
+    fractional_pool,
     gather,
     histogram,
     image_codec,

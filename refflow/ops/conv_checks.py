@@ -80,7 +80,7 @@ def forward(x: Shape, w: Shape, layout: str, rank: int) -> None:
         raise ShapeError(text)
 
 
-def nothing_to_sum(w: Sequence[int], outs: Sequence[int]) -> None:
+def nothing_to_sum(w: Sequence[Any], outs: Sequence[Any]) -> None:
     """A filter without elements says nothing about outputs that have some."""
     if 0 in w and 0 not in outs:
         raise ShapeError("filter must not have zero elements (i.e. all dimensions must be non-zero)")

@@ -235,6 +235,7 @@ def test_every_gradient_is_among_those_checked():
     by_hand |= {"ImageProjectiveTransformV2", "ImageProjectiveTransformV3"}  # tests/ops/test_images.py
     by_hand |= {f"FusedBatchNorm{part}{v}" for part in ("", "Grad") for v in ("", "V2", "V3")}
     # tests/ops/test_batch_norm.py
+    by_hand |= {"FractionalAvgPool", "FractionalMaxPool"}  # tests/ops/test_fractional_pools.py
     by_hand |= {"GatherV2", "PreventGradient"}  # tests/ops/test_arrays.py
     by_hand |= {"Merge", "NextIteration", "RefSwitch", "Switch"}  # tests/runtime/test_control_flow.py
     missing = {op.name for op in registered_ops() if op.gradient_function is not None} - checked - by_hand

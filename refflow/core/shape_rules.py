@@ -163,7 +163,10 @@ def apply_rule(op_def: OpDef, context: ShapeContext) -> list[Shape]:
     """The outputs' shapes in a given context, which afterwards tells if the answer was final."""
     if op_def.shape_rule is None:
         return context.by_signature()
-    result = op_def.shape_rule(context)
+    try:
+        result = op_def.shape_rule(context)
+    except (LookupError, ArithmeticError) as error:  # fewer values, or larger ones, than the rule counts on
+        raise ShapeError(f"the values of its inputs or attributes do not fit together: {error}") from None
     if isinstance(result, list):
         return result
     return [result]  # one output: its tuple, or None for unknown

@@ -16,15 +16,16 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, INDICES, NUMBERS, int32
+from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
-from refflow.core.shape_rules import ShapeContext, axes_of
+from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.elementwise import EXP, LOG, NEG, cast
 
 
 def _running(name: str, function: Callable[..., Any], start: float, types: Any, accuracy: str) -> OpDef:
     op_def = define_op(
-        name, "x: T, axis: Tidx[] -> out: T", exclusive=False, reverse=False, T=types,
+        name, "x: T, axis: Tidx -> out: T", exclusive=False, reverse=False, T=types,
         Tidx=Attr("type", default=int32, allowed=INDICES), accuracy=accuracy, source=("W06",),
     )  # fmt: skip
 
@@ -46,10 +47,13 @@ def _running(name: str, function: Callable[..., Any], start: float, types: Any, 
 
 
 def _same_shape(context: ShapeContext) -> shapes.Shape:
-    context.match("axis")
-    dims, axis = context.dims("x"), context.ints("axis")
-    if dims is not None and axis is not None:
-        axes_of(axis, len(dims), "axis")
+    dims, axis = context.dims("x"), context.dims("axis")
+    if axis:
+        raise ShapeError(f"ScanOp: axis must be a scalar, not {shapes.text(axis)}")
+    known = context.ints("axis")
+    if dims is not None and known is not None and not -len(dims) <= known[0] < len(dims):
+        got = known[0] if known[0] >= 0 else known[0] + len(dims)
+        raise ShapeError(f"ScanOp: Expected scan axis in the range [{-len(dims)}, {len(dims)}), but got {got}")
     return dims
 
 
@@ -105,7 +109,7 @@ CUMSUM.case("W06", "without oneself", x=[1, 2, 3], axis=0, exclusive=True, out=[
 CUMSUM.case("W06", "from the end", x=[1, 2, 3], axis=-1, reverse=True, out=[6, 5, 3])
 CUMSUM.case("W06", "from the end without oneself", x=[[1, 2], [3, 4]], axis=0, exclusive=True, reverse=True,
             out=[[3, 4], [0, 0]])  # fmt: skip
-CUMSUM.case("W06", "axes exist", x=[1], axis=1, error="axis has axis 1, but the input has rank 1")
+CUMSUM.case("W06", "axes exist", x=[1], axis=1, error="Expected scan axis in the range [-1, 1), but got 1")
 CUMPROD.case("W06", "products so far", x=[1, 2, 3], axis=0, out=[1, 2, 6])
 CUMPROD.case("W06", "without oneself", x=[1, 2, 3], axis=0, exclusive=True, out=[1, 1, 2])
 CUMULATIVE_LOGSUMEXP.case("W06", "logarithms of sums so far", x=[0, 0, 0], axis=0,

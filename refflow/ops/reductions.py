@@ -25,7 +25,7 @@ from refflow.core.dtypes import INDICES, NUMBERS, REALS, bool_, int16, int32, in
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef, define_op
-from refflow.core.shape_rules import ShapeContext, axes_of
+from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import fill, rank, reshape, shape, size, tile
 from refflow.ops.dynamic_stitch import dynamic_stitch
@@ -50,14 +50,25 @@ def _reduced_shape(context: ShapeContext) -> shapes.Shape:
         return None
     if indices is None:
         return (None,) * len(dims) if context.attrs["keep_dims"] else None
-    axes = set(axes_of(indices, len(dims)))
+    axes = set(_axes(indices, len(dims)))
     if context.attrs["keep_dims"]:
         return tuple(1 if i in axes else d for i, d in enumerate(dims))
     return tuple(d for i, d in enumerate(dims) if i not in axes)
 
 
 def _axes(reduction_indices: Any, ndim: int) -> tuple[int, ...]:
-    return tuple(sorted(set(axes_of([int(i) for i in np.reshape(reduction_indices, -1)], ndim))))
+    """The axes from 0, in order, each one once."""
+    axes: list[int] = []
+    for axis in map(int, np.reshape(reduction_indices, -1)):
+        if not -ndim <= axis < ndim:
+            raise ShapeError(
+                f"Invalid reduction dimension ({axis} for input with {ndim} dimension(s): reduction_indices has axis "
+                f"{axis}, but the input has rank {ndim}: axes are {-ndim} to {ndim - 1}"
+            )
+        if axis % ndim in axes:
+            raise ShapeError(f"Invalid reduction arguments: Axes contains duplicate dimension: {axis % ndim}")
+        axes.append(axis % ndim)
+    return tuple(sorted(axes))
 
 
 def _wide(array: Any) -> Any:
@@ -269,32 +280,41 @@ _PLACES: dict[str, Any] = {
     "T": (*REALS, bool_), "Tidx": Attr("type", default=int32, allowed=(int16, *INDICES)),
     "output_type": Attr("type", default=int64, allowed=(int16, uint16, *INDICES)),
 }  # fmt: skip
-ARG_MAX = define_op("ArgMax", "input: T, dimension: Tidx[] -> output: output_type", source=("S57",), **_PLACES)
-ARG_MIN = define_op("ArgMin", "input: T, dimension: Tidx[] -> output: output_type", source=("W06",), **_PLACES)
+ARG_MAX = define_op("ArgMax", "input: T, dimension: Tidx -> output: output_type", source=("S57",), **_PLACES)
+ARG_MIN = define_op("ArgMin", "input: T, dimension: Tidx -> output: output_type", source=("W06",), **_PLACES)
 ARG_MAX.no_gradient()
 ARG_MIN.no_gradient()
 
 
+def _numbers(x: np.ndarray, else_: float) -> np.ndarray:
+    """x with `else_` in place of NaN."""
+    return np.where(np.isnan(x), x.dtype.type(else_), x) if x.dtype.kind == "f" else x
+
+
 @ARG_MAX.kernel
 def arg_max_kernel(input, dimension, output_type=int64):
-    """The first place of the largest value along one axis; the first NaN where there is one."""
-    return np.asarray(np.argmax(input, axis=int(dimension))).astype(output_type.as_numpy_dtype)
+    """The first place of the largest value along one axis; NaN is never the largest."""
+    return np.asarray(np.argmax(_numbers(input, -np.inf), axis=int(dimension))).astype(output_type.as_numpy_dtype)
 
 
 @ARG_MIN.kernel
 def arg_min_kernel(input, dimension, output_type=int64):
-    """The first place of the smallest value along one axis; the first NaN where there is one."""
-    return np.asarray(np.argmin(input, axis=int(dimension))).astype(output_type.as_numpy_dtype)
+    """The first place of the smallest value along one axis; NaN is never the smallest."""
+    return np.asarray(np.argmin(_numbers(input, np.inf), axis=int(dimension))).astype(output_type.as_numpy_dtype)
 
 
 @ARG_MIN.shape
 @ARG_MAX.shape
 def _arg_max_shape(context: ShapeContext) -> shapes.Shape:
-    context.match("dimension")
-    dims, axis = context.dims("input"), context.ints("dimension")
+    dims, given = context.dims("input"), context.dims("dimension")
+    if given:
+        raise ShapeError(f"dim must be a scalar, but received tensor of shape: {shapes.text(given)}")
+    axis = context.ints("dimension")
     if dims is None or axis is None:
         return None if dims is None else (None,) * (len(dims) - 1)
-    (axis[0],) = axes_of(axis, len(dims), "dimension")
+    if not -len(dims) <= axis[0] < len(dims):
+        raise ShapeError(f"Expected dimension in the range [{-len(dims)}, {len(dims)}), but got {axis[0]}")
+    axis[0] %= len(dims)
     if dims[axis[0]] == 0:
         raise ShapeError(
             f"Reduction axis {axis[0]} is empty in shape {shapes.text(dims)}: none of no elements is the largest"
@@ -336,6 +356,8 @@ SUM.case("S17", "reduced axes stay with size 1", input=[[1, 2], [3, 4]], reducti
          output=[[3], [7]])  # fmt: skip
 SUM.case("S17", "no axes change nothing", input=[1, 2], reduction_indices=[], output=[1, 2])
 SUM.case("S17", "the sum of nothing is 0", input=np.zeros((0, 2), np.float32), reduction_indices=[0], output=[0, 0])
+SUM.case("S17", "each axis once", input=[[1, 2]], reduction_indices=[1, -1],
+         error="Invalid reduction arguments: Axes contains duplicate dimension: 1")  # fmt: skip
 SUM.case("S17", "axes exist", input=[1, 2], reduction_indices=[1],
          error="reduction_indices has axis 1, but the input has rank 1")  # fmt: skip
 MEAN.case("S19", "over everything", input=[[1, 2], [3, 6]], reduction_indices=[0, 1], output=3)
@@ -347,4 +369,7 @@ MAX.case("W76", "the largest of nothing", input=np.zeros(0, np.float32), reducti
 MIN.case("W76", "the smallest", input=[[1, 5], [3, 2]], reduction_indices=[1], output=[1, 2])
 PROD.case("W76", "the product of nothing is 1", input=np.zeros(0, np.float32), reduction_indices=[0], output=1)
 PROD.case("W76", "over everything", input=[[1, 2], [3, 4]], reduction_indices=[0, 1], output=24)
+ARG_MAX.case("S57", "NaN is never the largest", input=[[1, np.nan, 3], [np.nan, np.nan, np.nan]], dimension=1,
+             output=[2, 0])  # fmt: skip
+ARG_MAX.case("S57", "axes exist", input=[1], dimension=1, error="Expected dimension in the range [-1, 1), but got 1")
 ARG_MAX.case("S57", "the first of equals", input=[[1, 3, 3], [9, 0, 9]], dimension=1, output=[1, 0])

@@ -22,7 +22,7 @@ import numpy as np
 
 from refflow.core import errors, shapes
 from refflow.core.dtypes import INDICES, int32
-from refflow.core.errors import ShapeError
+from refflow.core.errors import OutOfRangeError, ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
@@ -224,6 +224,10 @@ def _string_join_shape(context: ShapeContext) -> shapes.Shape:
 @REDUCE_JOIN.kernel
 def reduce_join_kernel(inputs, reduction_indices, keep_dims, separator):
     rank = inputs.ndim
+    for axis in reduction_indices.reshape(-1):
+        if not -rank <= axis < rank:
+            text = f"Invalid reduction dimension {axis} for input with {rank} dimension(s)"
+            raise OutOfRangeError(None, None, text)
     axes = [int(axis) % rank for axis in reduction_indices.reshape(-1)]
     for i, axis in enumerate(axes):
         if axis in axes[:i]:
@@ -248,9 +252,8 @@ def _reduce_join_shape(context: ShapeContext) -> shapes.Shape:
     axes = context.ints("reduction_indices")
     if dims is None or axes is None:
         return None
-    for axis in axes:
-        if not -len(dims) <= axis < len(dims):
-            raise ShapeError(f"Invalid reduction dimension {axis} for input with {len(dims)} dimensions.")
+    if not all(-len(dims) <= axis < len(dims) for axis in axes):
+        return None  # the kernel refuses it, as out of range
     gone = {axis % len(dims) for axis in axes}
     if context.attrs["keep_dims"]:
         return tuple(1 if i in gone else d for i, d in enumerate(dims))
@@ -294,6 +297,8 @@ REDUCE_JOIN.case("W06", "along the last axis", inputs=[[b"a", b"b"], [b"c", b"d"
                  output=[b"ab", b"cd"])  # fmt: skip
 REDUCE_JOIN.case("W06", "the first axis listed runs fastest", inputs=[[[b"a", b"b"], [b"c", b"d"]]],
                  reduction_indices=[1, 2], separator=".", output=[b"a.c.b.d"])  # fmt: skip
+REDUCE_JOIN.case("W06", "axes exist", inputs=[[b"a"]], reduction_indices=[2],
+                 error="Invalid reduction dimension 2 for input with 2 dimension(s)")  # fmt: skip
 REDUCE_JOIN.case("W06", "each axis once", inputs=[[b"a"]], reduction_indices=[0, -2],
                  error="Duplicate reduction dimension -2")  # fmt: skip
 SEGMENT_JOIN.case("W06", "by segment", inputs=[b"a", b"b", b"c"], segment_ids=np.array([1, 0, 1], np.int32),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
+from refflow.core.bfloat16 import widened
 from refflow.core.dtypes import REALS, int32
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
@@ -35,7 +36,7 @@ def range_kernel(start, limit, delta):
 def _range_shape(context: ShapeContext) -> shapes.Shape:
     for name in ("start", "limit", "delta"):
         context.match(name)
-    start, limit, delta = (context.value(name) for name in ("start", "limit", "delta"))
+    start, limit, delta = (widened(context.value(name)) for name in ("start", "limit", "delta"))
     if delta is not None and delta == 0:
         raise ShapeError("delta = 0: the range would never end")
     if start is None or limit is None or delta is None:

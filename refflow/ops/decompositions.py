@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import float32, float64
-from refflow.core.errors import ShapeError
+from refflow.core.dtypes import complex64, complex128, float32, float64
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op, define_variant
 from refflow.core.shape_rules import ShapeContext
 from refflow.ops.array import expand_dims
 from refflow.ops.batch_matmul import BATCH_MATMUL_V2
-from refflow.ops.linalg import TYPES, square
+from refflow.ops.linalg import TYPES
+from refflow.ops.matrix_checks import matrices, square, wide
 
 QR = define_op("Qr", "input: T -> q: T, r: T", T=TYPES, full_matrices=False, accuracy="composed", source=("W06",))
 SVD = define_op("Svd", "input: T -> s: T, u: T, v: T", T=TYPES, compute_uv=True, full_matrices=False,
@@ -35,18 +35,10 @@ for _op in (QR, SVD, SELF_ADJOINT_EIG):
     _op.no_gradient_registered()
 
 
-def _wide(x: np.ndarray) -> np.ndarray:
-    return x.astype(np.float32) if x.dtype == np.float16 else x
-
-
 def _matrix(context: ShapeContext) -> tuple[Any, Any, Any] | None:
     """Batch, rows and columns."""
-    dims = context.dims("input")
-    if dims is None:
-        return None
-    if len(dims) < 2:
-        raise ShapeError(f"Shape must be at least rank 2 but is rank {len(dims)}")
-    return dims[:-2], dims[-2], dims[-1]
+    (dims,) = matrices(context, "input")
+    return None if dims is None else (dims[:-2], dims[-2], dims[-1])
 
 
 def _least(a: int | None, b: int | None) -> int | None:
@@ -55,7 +47,7 @@ def _least(a: int | None, b: int | None) -> int | None:
 
 @QR.kernel
 def qr_kernel(input, full_matrices=False):
-    q, r = np.linalg.qr(_wide(input), mode="complete" if full_matrices else "reduced")
+    q, r = np.linalg.qr(wide(input), mode="complete" if full_matrices else "reduced")
     return q.astype(input.dtype), r.astype(input.dtype)
 
 
@@ -69,12 +61,25 @@ def _qr_shape(context: ShapeContext) -> list[shapes.Shape]:
     return [(*batch, m, k), (*batch, k, n)]
 
 
+def _parts(x: np.ndarray, full: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """s, U, V^H; nan (as complex numbers, zero) for a matrix that has none, because it is not finite."""
+    try:
+        u, s, vh = np.linalg.svd(x, full_matrices=full)
+    except np.linalg.LinAlgError:
+        good = np.isfinite(x).all((-1, -2), keepdims=True)
+        if good.all():
+            raise
+        u, s, vh = np.linalg.svd(np.where(good, x, 0), full_matrices=full)
+        blank = 0 if x.dtype.kind == "c" else np.nan
+        u, s, vh = np.where(good, u, blank), np.where(good[..., 0], s, blank), np.where(good, vh, blank)
+    return s, u, vh
+
+
 @SVD.kernel
 def svd_kernel(input, compute_uv=True, full_matrices=False):
+    s, u, vh = _parts(wide(input), full_matrices)
     if not compute_uv:
-        s = np.linalg.svd(_wide(input), compute_uv=False).astype(input.dtype)
-        return s, np.zeros(0, input.dtype), np.zeros(0, input.dtype)
-    u, s, vh = np.linalg.svd(_wide(input), full_matrices=full_matrices)
+        return s.astype(input.dtype), np.zeros(0, input.dtype), np.zeros(0, input.dtype)
     v = np.conj(np.swapaxes(vh, -1, -2))
     return s.astype(input.dtype), u.astype(input.dtype), np.ascontiguousarray(v).astype(input.dtype)
 
@@ -101,7 +106,9 @@ def _lower_read(x: np.ndarray) -> np.ndarray:
 @SELF_ADJOINT_EIG_V2.kernel
 def self_adjoint_eig_v2_kernel(input, compute_v=True):
     """Only the lower triangle is read."""
-    whole = _lower_read(_wide(input))
+    whole = _lower_read(wide(input))
+    if not np.isfinite(whole).all():
+        raise ValueError("Self-adjoint eigen decomposition was not successful. The input might not be valid.")
     if not compute_v:
         return np.linalg.eigvalsh(whole).astype(input.dtype), np.zeros(0, input.dtype)
     e, v = np.linalg.eigh(whole)
@@ -155,7 +162,11 @@ SVD.case("W06", "sizes alone, the largest first", input=[[3.0, 0.0], [0.0, -4.0]
 SELF_ADJOINT_EIG_V2.case("W06", "of a diagonal, rising", input=np.array([[3.0, 0.0], [0.0, 1.0]], np.float32),
                          compute_v=False, e=[1, 3])  # fmt: skip
 SELF_ADJOINT_EIG.case("W06", "values above vectors", input=[[1.0, 0.0], [0.0, 3.0]], output=[[1, 3], [1, 0], [0, 1]])
+SELF_ADJOINT_EIG_V2.case("W06", "finite numbers only", input=[[np.nan]], error="decomposition was not successful")
+SVD.case("W06", "what is not finite has no values", input=[[np.inf]], compute_uv=False, s=[np.nan])
 BATCH_SELF_ADJOINT_EIG = define_variant("BatchSelfAdjointEig", SELF_ADJOINT_EIG)
+define_variant("BatchSelfAdjointEigV2", SELF_ADJOINT_EIG_V2, T=(float32, float64))
+define_variant("BatchSvd", SVD, T=(float32, float64, complex64, complex128))
 
 
 def self_adjoint_eig(input: Any, name: str | None = None) -> Tensor:

@@ -3,11 +3,11 @@
     MatrixInverse       A^-1                        dA = -A^-T dY A^-T
     MatrixDeterminant   det A                       dA = dy det(A) A^-T
     MatrixSolve         X with A X = B              dB = A^-T dX, dA = -dB X^T
-    Cholesky            lower L with L L^T = A
+    Cholesky            lower L with L L^T = A; nan where A is not positive
 
 A^T is the conjugate transpose where numbers are complex. LAPACK, through NumPy, does the work.
 
-Next: ops/decompositions.py.
+Next: ops/least_squares.py.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from refflow.core.opdef import define_op, define_variant
 from refflow.core.shape_rules import ShapeContext
 from refflow.ops.batch_matmul import BATCH_MATMUL_V2, adjoint
 from refflow.ops.elementwise import NEG
+from refflow.ops.matrix_checks import compact, equations, has_nan, matrices, must_be_square, square, stretched, wide
 
 TYPES = (float16, float32, float64, complex64, complex128)
 
@@ -39,70 +40,60 @@ MATRIX_SOLVE = define_op("MatrixSolve", "matrix: T, rhs: T -> output: T", T=TYPE
 TRIANGULAR_SOLVE = define_op("MatrixTriangularSolve", "matrix: T, rhs: T -> output: T", T=TYPES, lower=True,
                              adjoint=False, accuracy="composed", source=("W06",))  # fmt: skip
 CHOLESKY = define_op("Cholesky", "input: T -> output: T", T=TYPES, accuracy="composed", source=("W06",))
-CHOLESKY_GRAD = define_op("CholeskyGrad", "l: T, grad: T -> output: T", T=TYPES, accuracy="composed", source=("W30",))
-MATRIX_SOLVE_LS = define_op("MatrixSolveLs", "matrix: T, rhs: T, l2_regularizer: float64[] -> output: T", T=TYPES,
-                            fast=True, accuracy="composed", source=("W06",))  # fmt: skip
+CHOLESKY_GRAD = define_op("CholeskyGrad", "l: T, grad: T -> output: T", T=(float16, float32, float64),
+                          accuracy="composed", source=("W30",))  # fmt: skip
 
 
-def _wide(x: np.ndarray) -> np.ndarray:
-    return x.astype(np.float32) if x.dtype == np.float16 else x
-
-
-def square(context: ShapeContext, name: str = "input") -> shapes.Shape:
-    """The shape of a batch of square matrices."""
-    dims = context.dims(name)
-    if dims is None:
-        return None
-    if len(dims) < 2:
-        raise ShapeError(f"Input matrix must be at least rank 2, got shape {shapes.text(dims)}")
-    if not shapes.compatible(dims[-2:-1], dims[-1:]):
-        raise ShapeError(f"Input matrix must be square, got shape {shapes.text(dims)}")
-    return dims
+def _must_be_regular(x: np.ndarray, result: np.ndarray, text: str) -> np.ndarray:
+    """`result`, unless it is nan because `x` was."""
+    if has_nan(result) and has_nan(x):
+        raise ValueError(text)
+    return result
 
 
 @MATRIX_INVERSE.kernel
 def matrix_inverse_kernel(input, adjoint=False):
-    x = np.swapaxes(input, -1, -2).conj() if adjoint else input
+    x = wide(np.swapaxes(input, -1, -2).conj() if adjoint else input)
     try:
-        return np.linalg.inv(_wide(x)).astype(input.dtype)
+        return _must_be_regular(x, np.linalg.inv(x), "Input is not invertible.").astype(input.dtype)
     except np.linalg.LinAlgError:
         raise ValueError("Input is not invertible.") from None
 
 
 @MATRIX_DETERMINANT.kernel
 def matrix_determinant_kernel(input):
-    return np.asarray(np.linalg.det(_wide(input))).astype(input.dtype)
+    return np.asarray(np.linalg.det(wide(input))).astype(input.dtype)
 
 
 @LOG_MATRIX_DETERMINANT.kernel
 def log_matrix_determinant_kernel(input):
-    sign, log = np.linalg.slogdet(_wide(input))
-    return np.asarray(sign).astype(input.dtype), np.asarray(log).astype(input.dtype)
+    sign, log = (np.asarray(part) for part in np.linalg.slogdet(wide(input)))
+    sign = np.where(np.isnan(log), log, sign)
+    return sign.astype(input.dtype), log.astype(input.dtype)
 
 
 @MATRIX_SOLVE.kernel
 def matrix_solve_kernel(matrix, rhs, adjoint=False):
-    a = np.swapaxes(matrix, -1, -2).conj() if adjoint else matrix
+    a = wide(np.swapaxes(matrix, -1, -2).conj() if adjoint else matrix)
     if not rhs.size:
         return np.zeros(rhs.shape, rhs.dtype)
     try:
-        return np.linalg.solve(_wide(a), _wide(rhs)).astype(rhs.dtype)
+        x = np.linalg.solve(a, wide(rhs))
+        return _must_be_regular(a, x, "Input matrix is not invertible.").astype(rhs.dtype)
     except np.linalg.LinAlgError:
         raise ValueError("Input matrix is not invertible.") from None
 
 
 @TRIANGULAR_SOLVE.kernel
 def matrix_triangular_solve_kernel(matrix, rhs, lower=True, adjoint=False):
-    """Row after row from the corner; only the triangle that `lower` names is read."""
-    a = _wide(matrix)
+    """Row after row from the corner; only the triangle that `lower` names is read. A zero there divides."""
+    a = wide(matrix)
     a = np.tril(a) if lower else np.triu(a)
     if adjoint:
         a, lower = np.swapaxes(a, -1, -2).conj(), not lower
-    if a.size and not np.diagonal(a, 0, -2, -1).all():
-        raise ValueError("Input matrix is not invertible.")
     batch = np.broadcast_shapes(a.shape[:-2], rhs.shape[:-2])
     a = np.broadcast_to(a, (*batch, *a.shape[-2:]))
-    x = np.array(np.broadcast_to(_wide(rhs), (*batch, *rhs.shape[-2:])), copy=True)
+    x = np.array(np.broadcast_to(wide(rhs), (*batch, *rhs.shape[-2:])), copy=True)
     count = a.shape[-1]
     for i in range(count) if lower else range(count - 1, -1, -1):
         done = slice(0, i) if lower else slice(i + 1, count)
@@ -111,9 +102,18 @@ def matrix_triangular_solve_kernel(matrix, rhs, lower=True, adjoint=False):
     return x.astype(rhs.dtype)
 
 
+def _factor_or_nan(x: np.ndarray) -> np.ndarray:
+    """The triangular factor of one matrix; where there is none, its triangle is nan (as complex numbers, zero)."""
+    try:
+        return np.linalg.cholesky(x)
+    except np.linalg.LinAlgError:
+        blank = np.zeros((), x.dtype) if x.dtype.kind == "c" else np.array(np.nan, x.dtype)
+        return np.tril(np.full(x.shape, blank))
+
+
 @CHOLESKY.kernel
 def cholesky_kernel(input):
-    lower = np.tril(_wide(input))  # the other triangle is not read
+    lower = np.tril(wide(input))  # the other triangle is not read
     diagonal = np.real(np.einsum("...ii->...i", lower))
     strict = np.tril(lower, -1)
     whole = strict + np.swapaxes(strict, -1, -2).conj()
@@ -121,33 +121,20 @@ def cholesky_kernel(input):
     try:
         return np.linalg.cholesky(whole).astype(input.dtype)
     except np.linalg.LinAlgError:
-        raise ValueError("Cholesky decomposition was not successful. The input might not be valid.") from None
+        each = [_factor_or_nan(x) for x in whole.reshape(-1, *whole.shape[-2:])]
+        return np.stack(each).reshape(whole.shape).astype(input.dtype)
 
 
 @CHOLESKY_GRAD.kernel
 def cholesky_grad_kernel(l, grad):  # noqa: E741  (the input's name)
     """L^-T phi(L^T dL) L^-1, symmetrized: phi halves the diagonal and drops what is above it."""
-    factor, dl = _wide(l), np.tril(_wide(grad))
+    factor, dl = np.tril(wide(l)), np.tril(wide(grad))
     middle = np.tril(adjoint(factor) @ dl)
     np.einsum("...ii->...i", middle)[...] *= 0.5
-    inverse = np.linalg.inv(factor)
+    eye = np.broadcast_to(np.eye(factor.shape[-1], dtype=factor.dtype), factor.shape)
+    inverse = matrix_triangular_solve_kernel(factor, eye)  # of a singular factor it is nan
     da = adjoint(inverse) @ middle @ inverse
     return ((da + adjoint(da)) / 2).astype(l.dtype)
-
-
-@MATRIX_SOLVE_LS.kernel
-def matrix_solve_ls_kernel(matrix, rhs, l2_regularizer, fast=True):
-    """X that minimizes |A X - B|**2 + l2 * |X|**2; the smallest such X where there are several."""
-    a, b, l2 = _wide(matrix), _wide(rhs), float(l2_regularizer)
-    if not fast or l2 == 0:
-        x = np.linalg.pinv(a, rcond=1e-15) @ b
-        return x.astype(rhs.dtype)
-    m, n = a.shape[-2:]
-    if m >= n:
-        eye = np.eye(n, dtype=a.dtype) * a.dtype.type(l2)
-        return np.linalg.solve(adjoint(a) @ a + eye, adjoint(a) @ b).astype(rhs.dtype)
-    eye = np.eye(m, dtype=a.dtype) * a.dtype.type(l2)
-    return (adjoint(a) @ np.linalg.solve(a @ adjoint(a) + eye, b)).astype(rhs.dtype)
 
 
 MATRIX_INVERSE.shape(square)
@@ -156,7 +143,11 @@ CHOLESKY.shape(square)
 
 @CHOLESKY_GRAD.shape
 def _cholesky_grad_shape(context: ShapeContext) -> shapes.Shape:
-    return square(context, "l")
+    factor, grad = matrices(context, "l", "grad")
+    must_be_square(factor, "Inputs must be a square matrices.")
+    if not shapes.compatible(factor, grad):
+        raise ShapeError(f"Inputs (L and grad) must have the same shape. {compact(factor)} and {compact(grad)}")
+    return shapes.merge(factor, grad)
 
 
 @MATRIX_DETERMINANT.shape
@@ -173,34 +164,18 @@ def _log_determinant_shape(context: ShapeContext) -> list[shapes.Shape]:
 
 @MATRIX_SOLVE.shape
 def _solve_shape(context: ShapeContext) -> shapes.Shape:
-    a, b = square(context, "matrix"), context.dims("rhs")
-    if b is not None and len(b) < 2:
-        raise ShapeError(f"rhs must be at least rank 2, got shape {shapes.text(b)}")
-    if a is not None and b is not None and not shapes.compatible(a[:-1], b[:-1]):
-        raise ShapeError(f"Dimensions must be equal: matrix has shape {shapes.text(a)}, and rhs {shapes.text(b)}")
-    return b
+    matrices(context, "matrix", "rhs")
+    must_be_square(context.dims("matrix"), "First input (lhs) must be a square matrix.")
+    return equations(context)[1]
 
 
 @TRIANGULAR_SOLVE.shape
 def _triangular_shape(context: ShapeContext) -> shapes.Shape:
-    a, b = square(context, "matrix"), context.dims("rhs")
-    if b is not None and len(b) < 2:
-        raise ShapeError(f"In[1] ndims must be >= 2: {len(b)}")
-    if a is None or b is None:
-        return None
-    if None not in (a[-1], b[-2]) and a[-1] != b[-2]:
-        raise ShapeError(f"In[0] mismatch In[1] shape: {a[-1]} vs. {b[-2]}: {shapes.text(a)} {shapes.text(b)}")
-    return (*(shapes.broadcast(a[:-2], b[:-2]) or ()), *b[-2:])
-
-
-@MATRIX_SOLVE_LS.shape
-def _solve_ls_shape(context: ShapeContext) -> shapes.Shape:
     a, b = context.dims("matrix"), context.dims("rhs")
-    if a is None or b is None:
-        return None
-    if len(a) < 2 or len(b) < 2 or not shapes.compatible(a[:-1], b[:-1]):
-        raise ShapeError(f"matrix has shape {shapes.text(a)}, and rhs {shapes.text(b)}: rows must agree")
-    return (*a[:-2], a[-1], b[-1])
+    flags = f"{int(context.attrs['lower'])} {int(context.attrs['adjoint'])}"
+    if a is not None and len(a) >= 2 and not shapes.compatible(a[-1:], a[-2:-1]) and (b is None or len(b) >= 2):
+        raise ShapeError(f"In[0] matrices in the last dimensions must be square ({a[-1]} =/= {a[-2]})")
+    return stretched(a, b, flags)
 
 
 def _product(x: Tensor, y: Tensor, adj_x: bool = False, adj_y: bool = False) -> Tensor:
@@ -265,7 +240,6 @@ def _cholesky_gradient(op, dl):
 
 
 CHOLESKY_GRAD.no_gradient_registered()
-MATRIX_SOLVE_LS.no_gradient_registered()
 
 _A = [[4.0, 2.0], [2.0, 5.0]]
 MATRIX_INVERSE.case("W06", "times the matrix is one", input=[[2, 0], [0, 4]], output=[[0.5, 0], [0, 0.25]])
@@ -277,14 +251,25 @@ LOG_MATRIX_DETERMINANT.case(
 MATRIX_SOLVE.case("W06", "two equations", matrix=[[2, 0], [0, 4]], rhs=[[2], [8]], output=[[1], [2]])
 TRIANGULAR_SOLVE.case("W06", "row after row", matrix=[[2, 9], [1, 4]], rhs=[[2], [9]], output=[[1], [2]])
 CHOLESKY.case("W06", "a square root of sorts", input=_A, output=[[2, 0], [1, 2]])
-CHOLESKY.case("W06", "positive matrices only", input=[[-1.0, 0.0], [0.0, 1.0]], error="Cholesky decomposition was not")
+CHOLESKY.case("W06", "positive matrices only", input=[[-1.0, 0.0], [0.0, 1.0]],
+              output=[[np.nan, 0], [np.nan, np.nan]])  # fmt: skip
 CHOLESKY_GRAD.case("W30", "of a number: half over the root", l=[[2.0]], grad=[[4.0]], output=[[1]])
-MATRIX_SOLVE_LS.case("W06", "the best for three equations", matrix=[[1], [1], [1]], rhs=[[1], [2], [3]],
-                     l2_regularizer=np.float64(1), output=[[1.5]])  # fmt: skip
+MATRIX_SOLVE.case("W06", "the rows of both agree", matrix=[[2, 0], [0, 4]], rhs=[[2]],
+                  error="Input matrix and rhs are incompatible.")  # fmt: skip
+TRIANGULAR_SOLVE.case("W06", "a zero divides", matrix=[[0, 0], [1, 1]], rhs=[[2], [9]], output=[[np.inf], [-np.inf]])
+TRIANGULAR_SOLVE.case("W06", "batches stretch or agree", matrix=np.ones((2, 1, 1), np.float32),
+                      rhs=np.ones((3, 1, 1), np.float32), error="must have compatible batch dimensions")  # fmt: skip
+MATRIX_INVERSE.case("W06", "a vector is no matrix", input=[1, 2], error="Input tensor 0 must have rank >= 2, got 1")
+MATRIX_DETERMINANT.case("W06", "square ones only", input=[[1, 2]], error="Input matrix must be square.")
+CHOLESKY_GRAD.case("W30", "of one shape", l=[[2.0]], grad=[[4.0, 1.0]], error="must have the same shape")
 
 BATCH_CHOLESKY = define_variant("BatchCholesky", CHOLESKY)
 BATCH_MATRIX_INVERSE = define_variant("BatchMatrixInverse", MATRIX_INVERSE)
 BATCH_MATRIX_DETERMINANT = define_variant("BatchMatrixDeterminant", MATRIX_DETERMINANT)
+# The names that batches of equations had before the plain ones took them: refused by today's graphs, read here.
+define_variant("BatchMatrixSolve", MATRIX_SOLVE, T=(float32, float64))
+define_variant("BatchMatrixTriangularSolve", TRIANGULAR_SOLVE, T=(float32, float64))
+define_variant("BatchCholeskyGrad", CHOLESKY_GRAD, T=(float32, float64))
 
 
 def matrix_inverse(input: Any, name: str | None = None) -> Tensor:

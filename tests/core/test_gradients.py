@@ -160,6 +160,7 @@ def _differentiable(op, case):
 
 # Inputs for which TensorFlow has no rule, though there is a slope.
 NO_RULE = {("Betainc", "a"), ("Betainc", "b"), ("Polygamma", "a"), ("Zeta", "x")}
+NO_RULE |= {("MatrixSolveLs", "l2_regularizer"), ("BatchMatrixSolveLs", "l2_regularizer")}
 NO_RULE |= {(f"Matrix{part}V{v}", "padding_value") for part in ("Diag", "DiagPart") for v in (2, 3)}
 WITH_SLOPES = [
     (op, case) for op, case in CASES
@@ -231,6 +232,7 @@ def test_every_gradient_is_among_those_checked():
     by_hand |= {"Complex", "Real", "Imag", "Conj", "ComplexAbs", "Angle"}  # tests/ops/test_complex.py
     by_hand |= set(TRANSFORMS)  # tests/ops/test_fft.py
     by_hand |= {"BatchCholesky", "BatchMatMulV3", "Cholesky", "SelfAdjointEigV2"}  # tests/ops/test_linear_gradients.py
+    by_hand |= {"BatchSelfAdjointEigV2", "Eig"}  # tests/ops/test_linear_gradients.py
     by_hand |= {"CropAndResize", "ResizeBicubic", "ResizeBilinear", "ScaleAndTranslate"}  # tests/ops/test_images.py
     by_hand |= {"ImageProjectiveTransformV2", "ImageProjectiveTransformV3"}  # tests/ops/test_images.py
     by_hand |= {f"FusedBatchNorm{part}{v}" for part in ("", "Grad") for v in ("", "V2", "V3")}

@@ -61,3 +61,40 @@ def test_eigenvalues_and_vectors_of_a_symmetric_matrix(part, rng):
 
     found, wanted = slope(build, rng.normal(size=(2, 3, 3)), rng)
     assert found == pytest.approx(wanted, rel=1e-4)
+
+
+@pytest.mark.parametrize("part", ["e", "v"])
+def test_eigenvalues_and_vectors_of_any_matrix(part, rng):
+    def build(x):
+        found = op_def("Eig")(x + np.diag([1.0, 4.0, 9.0]), Tout=tf.complex128)
+        # Signs of vectors are free, their lengths are 1.
+        return tf.real(found.e if part == "e" else found.v * found.v)
+
+    found, wanted = slope(build, rng.normal(size=(2, 3, 3)) / 4, rng)
+    assert found == pytest.approx(wanted, rel=1e-4)
+
+
+@pytest.mark.parametrize("lower", [True, False])
+@pytest.mark.parametrize("adjoint", [True, False])
+def test_bands_of_a_triangular_matrix(lower, adjoint, rng):
+    def build(x):
+        return op_def("BandedTriangularSolve")(x + 3.0, tf.constant(other), lower=lower, adjoint=adjoint)
+
+    other = rng.normal(size=(3, 4, 2))
+    found, wanted = slope(build, rng.normal(size=(2, 1, 2, 4)) / 4, rng)
+    assert found == pytest.approx(wanted, rel=1e-5)
+
+
+def test_three_diagonals_of_a_batch(rng):
+    other = rng.normal(size=(2, 4, 3))
+    found, wanted = slope(lambda x: op_def("TridiagonalSolve")(x, tf.constant(other)), rng.normal(size=(2, 3, 4)), rng)
+    assert found == pytest.approx(wanted, rel=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (3, 4)])
+def test_least_squares_of_a_batch(shape, rng):
+    other = rng.normal(size=(2, shape[0], 2))
+    found, wanted = slope(
+        lambda x: op_def("MatrixSolveLs")(x, tf.constant(other), np.float64(0.3)), rng.normal(size=(2, *shape)), rng
+    )
+    assert found == pytest.approx(wanted, rel=1e-5)

@@ -5,7 +5,7 @@
 Building never computes; a Session runs what was built. The reading path is in docs/reading.rst.
 """
 
-from refflow import nn, python_io, train
+from refflow import control_flow_ops, image, models, nn, python_io, test, train, user_ops
 from refflow.core import errors
 from refflow.core.control import group, no_op, with_dependencies
 from refflow.core.control import tuple_ as tuple
@@ -77,34 +77,49 @@ from refflow.ops.decode import decode_raw, string_to_number
 from refflow.ops.decode_csv import decode_csv
 from refflow.ops.decompositions import batch_self_adjoint_eig, self_adjoint_eig
 from refflow.ops.dynamic_stitch import dynamic_stitch
-from refflow.ops.elementwise import ABS as abs
-from refflow.ops.elementwise import ADD as add
-from refflow.ops.elementwise import CEIL as ceil
-from refflow.ops.elementwise import COS as cos
-from refflow.ops.elementwise import DIV as div
-from refflow.ops.elementwise import EXP as exp
-from refflow.ops.elementwise import FLOOR as floor
-from refflow.ops.elementwise import INV as inv
-from refflow.ops.elementwise import LOG as log
-from refflow.ops.elementwise import MAXIMUM as maximum
-from refflow.ops.elementwise import MINIMUM as minimum
-from refflow.ops.elementwise import MOD as mod
-from refflow.ops.elementwise import MUL as mul
-from refflow.ops.elementwise import NEG as neg
-from refflow.ops.elementwise import RSQRT as rsqrt
-from refflow.ops.elementwise import SIGMOID as sigmoid
-from refflow.ops.elementwise import SIGN as sign
-from refflow.ops.elementwise import SIN as sin
-from refflow.ops.elementwise import SQRT as sqrt
-from refflow.ops.elementwise import SQUARE as square
-from refflow.ops.elementwise import SUB as sub
-from refflow.ops.elementwise import TANH as tanh
 from refflow.ops.elementwise import add_n, cast
-from refflow.ops.gather import UNSORTED_SEGMENT_SUM as unsorted_segment_sum
+from refflow.ops.elementwise_functions import (
+    abs,
+    add,
+    ceil,
+    cos,
+    div,
+    equal,
+    exp,
+    floor,
+    greater,
+    greater_equal,
+    inv,
+    invert_permutation,
+    is_finite,
+    is_inf,
+    is_nan,
+    less,
+    less_equal,
+    log,
+    logical_and,
+    logical_not,
+    logical_or,
+    maximum,
+    minimum,
+    mod,
+    mul,
+    neg,
+    not_equal,
+    rsqrt,
+    select,
+    sigmoid,
+    sign,
+    sin,
+    sqrt,
+    square,
+    sub,
+    tanh,
+    unsorted_segment_sum,
+)
 from refflow.ops.gather import gather, scatter_add, scatter_sub, scatter_update
 from refflow.ops.histogram import linspace
 from refflow.ops.io_functions import matching_files, read_file
-from refflow.ops.joining import INVERT_PERMUTATION as invert_permutation
 from refflow.ops.joining import concat, pack, pad, split, transpose, unpack
 from refflow.ops.joining import slice_ as slice
 from refflow.ops.linalg import (
@@ -115,16 +130,6 @@ from refflow.ops.linalg import (
     matrix_determinant,
     matrix_inverse,
 )
-from refflow.ops.logic import EQUAL as equal
-from refflow.ops.logic import GREATER as greater
-from refflow.ops.logic import GREATER_EQUAL as greater_equal
-from refflow.ops.logic import LESS as less
-from refflow.ops.logic import LESS_EQUAL as less_equal
-from refflow.ops.logic import LOGICAL_AND as logical_and
-from refflow.ops.logic import LOGICAL_NOT as logical_not
-from refflow.ops.logic import LOGICAL_OR as logical_or
-from refflow.ops.logic import NOT_EQUAL as not_equal
-from refflow.ops.logic import SELECT as select
 from refflow.ops.logic import logical_xor
 from refflow.ops.math_functions import (
     accumulate_n,
@@ -189,9 +194,7 @@ from refflow.ops.sparse_functions import (
     sparse_tensor_to_dense,
     sparse_to_indicator,
 )
-from refflow.ops.special import IS_FINITE as is_finite
-from refflow.ops.special import IS_INF as is_inf
-from refflow.ops.special import IS_NAN as is_nan
+from refflow.ops.summary import histogram_summary, image_summary, merge_all_summaries, merge_summary, scalar_summary
 from refflow.ops.unique import dynamic_partition, listdiff, unique, where
 from refflow.ops.variable import (
     Variable,
@@ -217,7 +220,8 @@ from refflow.ops.variable_scope import (
     variable_scope,
     zeros_initializer,
 )
-from refflow.runtime.config import ConfigProto
+from refflow.platform import app, flags, logging
+from refflow.runtime.config import ConfigProto, GPUOptions
 from refflow.runtime.session import InteractiveSession, Session
 
 __version__ = "0.1.0"

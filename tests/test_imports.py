@@ -16,6 +16,7 @@ RULES = {
     "refflow/files/": ("numpy", "refflow.core", "refflow.files"),
     "refflow/ops/image_codec.py": ("numpy", "refflow.core", "refflow.files", "refflow.ops", "PIL"),
     "refflow/ops/": ("numpy", "refflow.core", "refflow.files", "refflow.ops"),
+    "refflow/train/__init__.py": ("refflow.interop", "refflow.train"),
     "refflow/train/": ("numpy", "refflow.core", "refflow.files", "refflow.ops", "refflow.train"),
     "refflow/interop/": ("numpy", "refflow.core", "refflow.files", "refflow.interop", "google.protobuf"),
     "refflow/image/": ("numpy", "refflow.core", "refflow.ops", "refflow.image"),

@@ -1,54 +1,113 @@
-"""The first release's public names: those that are there have its argument order, and what is not there is known."""
+"""The first release's public names: every one is there, of its kind, with its arguments in their order [E22]."""
 
 import inspect
+import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import refflow as tf
 
-# name: arguments in the first release's order
-ORDER = {
-    "concat": "concat_dim values name", "split": "split_dim num_split value name", "gather": "params indices name",
-    "matmul": "a b transpose_a transpose_b", "reduce_sum": "input_tensor reduction_indices keep_dims name",
-    "clip_by_value": "t clip_value_min clip_value_max name", "get_variable": "name shape dtype initializer trainable",
-    "sparse_to_dense": "sparse_indices output_shape sparse_values default_value name",
-    "import_graph_def": "graph_def input_map return_elements name op_dict",
-    "reverse_sequence": "input seq_lengths seq_dim", "parse_example": "serialized names sparse_keys sparse_types",
-    "nn.conv2d": "input filter strides padding use_cudnn_on_gpu name",
-    "nn.softmax_cross_entropy_with_logits": "logits labels name", "nn.dropout": "x keep_prob noise_shape seed name",
-    "nn.sigmoid_cross_entropy_with_logits": "logits targets name", "nn.top_k": "input k name",
-    "train.Saver": "var_list reshape sharded max_to_keep keep_checkpoint_every_n_hours name restore_sequentially",
-    "train.exponential_decay": "learning_rate global_step decay_steps decay_rate staircase name",
-    "train.start_queue_runners": "sess coord daemon start collection",
-    "FIFOQueue": "capacity dtypes shapes shared_name",
-    "RandomShuffleQueue": "capacity min_after_dequeue dtypes shapes seed shared_name name",
-}  # fmt: skip
+TABLE = Path(__file__).resolve().parents[1] / "spec" / "api_r05.tsv"
+ROWS = [line.split("\t") for line in TABLE.read_text(encoding="utf-8").splitlines()[1:]]
 
 # Not there yet; a name that appears has to leave this list.
-ABSENT = """
-image.decode_png image.encode_png image.decode_jpeg image.random_crop image.flip_left_right image.resize_images
-nn.nce_loss nn.sampled_softmax_loss nn.uniform_candidate_sampler
-train.SummaryWriter scalar_summary histogram_summary image_summary merge_all_summaries
-train.string_input_producer train.batch train.shuffle_batch train.FtrlOptimizer
-control_flow_ops.cond control_flow_ops.While models.rnn test.TestCase app.run flags.DEFINE_string
-""".split()  # noqa: SIM905  (a list to read)
+ABSENT = {
+    "tf.nn.compute_accidental_hits", "tf.nn.fixed_unigram_candidate_sampler", "tf.nn.learned_unigram_candidate_sampler",
+    "tf.nn.log_uniform_candidate_sampler", "tf.nn.nce_loss", "tf.nn.sampled_softmax_loss",
+    "tf.nn.uniform_candidate_sampler", "tf.control_flow_ops.While", "tf.control_flow_ops.cond",
+    "tf.control_flow_ops.fold",
+}  # fmt: skip
+OPERATORS = "add sub mul truediv mod lt le gt ge and or xor invert neg abs getitem radd rsub rmul rtruediv".split()
+SEVERAL = {
+    "tf.Tensor operators": [f"tf.Tensor.__{name}__" for name in OPERATORS],
+    "tf.Session.__enter__/__exit__": ["tf.Session.__enter__", "tf.Session.__exit__"],
+}
+
+
+def names(symbol):
+    """A row's names: nearly always one."""
+    return SEVERAL.get(symbol) or [symbol.split(" ")[0]]
 
 
 def find(name):
     found = tf
-    for part in name.split("."):
+    for part in name.split(".")[1:]:
         found = getattr(found, part)
     return found
 
 
-@pytest.mark.parametrize("name", ORDER)
-def test_arguments_come_in_the_first_release_s_order(name):  # [E22]
-    parameters = [p for p in inspect.signature(find(name)).parameters if p != "self"]
-    wanted = ORDER[name].split()
-    assert parameters[: len(wanted)] == wanted
+def arguments(signature):
+    """The argument names of a signature in text, without defaults, up to what it leaves out."""
+    inside, depth, parts = signature.strip()[1:-1], 0, [""]
+    for sign in inside:
+        depth += (sign in "([{") - (sign in ")]}")
+        if sign == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    found = [p.partition("=")[0].strip() for p in parts if p.strip()]
+    return [p for p in found if p not in ("self", "...") and not p.startswith("**")]
 
 
-@pytest.mark.parametrize("name", ABSENT)
-def test_what_is_not_there_is_not_half_there(name):
-    with pytest.raises(AttributeError):
-        find(name)
+EXAMPLES = {
+    "Session": lambda: tf.Session(), "OpError": lambda: tf.OpError(None, None, "said", 3),
+    "Graph": tf.Graph, "Operation": lambda: tf.constant(1.0).op, "Tensor": lambda: tf.constant(1.0),
+    "DType": lambda: tf.float32, "Dimension": lambda: tf.Dimension(3), "TensorShape": lambda: tf.TensorShape([2]),
+    "GraphKeys": tf.GraphKeys, "QueueBase": lambda: tf.FIFOQueue(1, tf.float32),
+    "Variable": lambda: tf.Variable(1.0),
+    "IndexedSlices": lambda: tf.IndexedSlices(tf.constant([1.0]), tf.constant([0])),
+    "SparseTensor": lambda: tf.SparseTensor([[0]], [1.0], [1]),
+    "SparseTensorValue": lambda: tf.SparseTensorValue(np.zeros((1, 1)), np.ones(1), np.ones(1)),
+    "ReaderBase": tf.IdentityReader, "IdentityReader": tf.IdentityReader, "TextLineReader": tf.TextLineReader,
+    "TFRecordReader": tf.TFRecordReader, "WholeFileReader": tf.WholeFileReader,
+    "FixedLengthRecordReader": lambda: tf.FixedLengthRecordReader(4),
+    "train.Saver": lambda: tf.train.Saver([tf.Variable(1.0)]),
+    "train.QueueRunner": lambda: _runner(),
+}  # fmt: skip
+
+
+def _runner():
+    queue = tf.FIFOQueue(1, tf.float32)
+    return tf.train.QueueRunner(queue, [queue.enqueue([1.0])])
+
+
+def test_the_table_has_629_rows():
+    assert len(ROWS) == len({row[0] for row in ROWS}) == 629
+
+
+@pytest.mark.parametrize(("symbol", "kind", "signature", "since"), ROWS, ids=[row[0] for row in ROWS])
+def test_a_name_of_the_first_release_is_there(symbol, kind, signature, since):  # [E22]
+    if symbol in ABSENT:
+        with pytest.raises(AttributeError):
+            find(symbol)
+        return
+    if kind == "attr":
+        owner, _, attribute = symbol.removeprefix("tf.").rpartition(".")
+        getattr(EXAMPLES[owner](), attribute)
+        return
+    for found in map(find, names(symbol)):
+        if kind == "class":
+            assert isinstance(found, type) and found.__doc__
+        elif kind in ("func", "operator"):
+            assert inspect.isroutine(found)
+        elif signature.startswith("("):
+            assert callable(found)
+        if signature.startswith("(") and kind != "operator":
+            wanted = arguments(signature)
+            starred = {inspect.Parameter.VAR_POSITIONAL: "*"}
+            have = [starred.get(p.kind, "") + p.name for p in inspect.signature(_called(found)).parameters.values()]
+            assert [h for h in have if h not in ("self", "cls")][: len(wanted)] == wanted
+
+
+def _called(found):
+    """What is called: DType's numbers are kept apart by __new__, as each type is there only once."""
+    return tf.DType.__new__ if getattr(found, "__objclass__", None) is object else found
+
+
+def test_constants_are_element_types():
+    for symbol, kind, *_ in ROWS:
+        name = symbol.removeprefix("tf.")
+        if kind == "symbol" and re.fullmatch(r"(float|int|uint|bfloat|complex)\d+|bool|string", name):
+            assert isinstance(find(symbol), tf.DType) and find(symbol).name == name

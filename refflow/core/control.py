@@ -49,24 +49,24 @@ def _gate(graph: Graph, device: str, ops: Sequence[Operation], name: str | None)
             return no_op(name=name)
 
 
-def with_dependencies(dependencies: Sequence[Any], output: Any, name: str | None = None) -> Any:
-    """`output` again, computed only after `dependencies` have finished."""
-    with op_scope([*dependencies, output], name, "control_dependency") as scope:
+def with_dependencies(dependencies: Sequence[Any], output_tensor: Any, name: str | None = None) -> Any:
+    """`output_tensor` again, computed only after `dependencies` have finished."""
+    with op_scope([*dependencies, output_tensor], name, "control_dependency") as scope:
         graph = get_default_graph()
-        on_its_device = graph.device(output.device) if output.device else nullcontext()
+        on_its_device = graph.device(output_tensor.device) if output_tensor.device else nullcontext()
         with on_its_device, graph.control_dependencies(dependencies):
-            if isinstance(output, IndexedSlices):
-                values = op_def("Identity")(output.values, name=scope)
-                return IndexedSlices(values, output.indices, output.dense_shape)
-            return op_def("Identity")(convert_to_tensor(output), name=scope)
+            if isinstance(output_tensor, IndexedSlices):
+                values = op_def("Identity")(output_tensor.values, name=scope)
+                return IndexedSlices(values, output_tensor.indices, output_tensor.dense_shape)
+            return op_def("Identity")(convert_to_tensor(output_tensor), name=scope)
 
 
-def tuple_(tensors: Sequence[Any], name: str | None = None, control_inputs: Sequence[Any] = ()) -> list[Any]:
+def tuple_(tensors: Sequence[Any], name: str | None = None, control_inputs: Sequence[Any] | None = None) -> list[Any]:
     """The tensors again, each available only when all are. None stays None."""
     present = [t for t in tensors if t is not None]
     if not present:
         raise ValueError("tuple needs at least one tensor that is not None")
     with op_scope(present, name, "tuple"):
-        sources = {operation_of(t) for t in present} | {operation_of(c) for c in control_inputs}
+        sources = {operation_of(t) for t in present} | {operation_of(c) for c in control_inputs or ()}
         gate = group(*sorted(sources, key=lambda op: op._id))
         return [None if t is None else with_dependencies([gate], t) for t in tensors]

@@ -134,7 +134,15 @@ def _status_class(name: str, code: int, meaning: str) -> type[OpError]:
 
 
 CancelledError = _status_class("CancelledError", CANCELLED, "The step was called off, as by closing a session.")
-UnknownError = _status_class("UnknownError", UNKNOWN, "A failure without a better class.")
+
+
+class UnknownError(OpError):
+    """A failure without a better class; or one whose `error_code` has none."""
+
+    def __init__(self, node_def: Any, op: Any, message: str, error_code: int = UNKNOWN):
+        super().__init__(node_def, op, message, error_code)
+
+
 InvalidArgumentError = _status_class(
     "InvalidArgumentError", INVALID_ARGUMENT, "A kernel got a value or a shape that it cannot take."
 )

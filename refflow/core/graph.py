@@ -23,7 +23,7 @@ from refflow.core import errors
 from refflow.core.devices import DeviceSpec
 from refflow.core.dtypes import DType
 from refflow.core.errors import NodeError
-from refflow.core.graphdef import NAME, RELEASE, SCOPED_NAME, GraphDef, parse_input
+from refflow.core.graphdef import NAME, RELEASE, SCOPED_NAME, GraphDef, NodeDef, parse_input
 from refflow.core.scopes import LocalStack
 from refflow.core.tensor import Operation, Tensor
 
@@ -154,8 +154,9 @@ class Graph:
         if name in self._by_name:
             raise NodeError(f"there already is an operation named {name!r}: {self._by_name[name]!r}")
         op = Operation(
-            self, name, op_def, inputs, attrs or {}, dtypes, self._control_inputs_for(inputs), errors.call_stack(2)
-        )
+            NodeDef(name, op_type, attr=attrs or {}), self, inputs, dtypes, self._control_inputs_for(inputs),
+            op_def=op_def, stack=errors.call_stack(2),
+        )  # fmt: skip
         if compute_shapes:
             for output, shape in zip(op.outputs, op_def.infer_shapes(op), strict=True):
                 output._shape = shape

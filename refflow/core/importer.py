@@ -136,10 +136,10 @@ class _Import:
         attrs = self._attrs(node, op_def) if known else dict(node.attr)
         inputs, controls, late = self._sources(node)
         types = self._types(node, op_def, attrs, inputs) if known else [variant] * self._read_from(node.name)
-        op = Operation(self.graph, self.prefix + node.name, op_def, inputs, attrs, types, controls, self.stack)
+        described = NodeDef(self.prefix + node.name, node.op, device=node.device, attr=attrs)
+        op = Operation(described, self.graph, inputs, types, controls, op_def=op_def, stack=self.stack)
         if known and not late:
             self._infer(op)
-        op._set_device(node.device)
         self.graph.adopt(op)
         self.made[node.name] = op
         self.late += [(op, place, edge) for place, edge in late]

@@ -162,26 +162,36 @@ class Operation:
 
     def __init__(
         self,
-        graph: Graph,
-        name: str,
-        op_def: OpDef,
-        inputs: Sequence[Tensor],
-        attrs: dict[str, Any],
-        output_types: Sequence[DType],
-        control_inputs: Sequence[Operation],
-        stack: tuple[Any, ...],
+        node_def: NodeDef,
+        g: Graph,
+        inputs: Sequence[Tensor] | None = None,
+        output_types: Sequence[DType] | None = None,
+        control_inputs: Sequence[Operation] | None = None,
+        input_types: Sequence[DType] | None = None,
+        original_op: Operation | None = None,
+        op_def: OpDef | None = None,
+        stack: tuple[Any, ...] | None = None,
     ):
-        self.graph = graph
+        """Takes name, op type, attributes and device from `node_def`; Graph.create_op also enters it in the graph.
+
+        input_types: taken for the release's sake; inputs know their types.
+        """
+        if op_def is None:
+            from refflow.core.opdef import op_def as find
+
+            op_def = find(node_def.op)
+        types = op_def.output_types(node_def.attr) if output_types is None else output_types
+        self.graph = g
         self.op_def = op_def
-        self.attrs = attrs
-        self.inputs = Ports(inputs, self, outputs=False)
-        self.outputs = Ports([Tensor(self, i, t) for i, t in enumerate(output_types)], self, outputs=True)
-        self.control_inputs = list(control_inputs)
-        self.original_op: Operation | None = None
+        self.attrs = node_def.attr
+        self.inputs = Ports(inputs or (), self, outputs=False)
+        self.outputs = Ports([Tensor(self, i, t) for i, t in enumerate(types)], self, outputs=True)
+        self.control_inputs = list(control_inputs or ())
+        self.original_op = original_op
         self._id = 0
-        self._name = name
-        self._device = ""
-        self._stack = stack
+        self._name = node_def.name
+        self._device = node_def.device
+        self._stack = errors.call_stack(2) if stack is None else stack
 
     @property
     def name(self) -> str:

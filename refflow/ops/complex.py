@@ -138,19 +138,19 @@ def _part(op_def: Any, z: Any, name: str | None) -> Tensor:
     return op_def(z, Tout=float64 if z.dtype.base_dtype is complex128 else float32, name=name)
 
 
-def real(input: Any, name: str | None = None) -> Tensor:
+def real(in_: Any, name: str | None = None) -> Tensor:
     """The real part of each number."""
-    return _part(REAL, input, name)
+    return _part(REAL, in_, name)
 
 
-def imag(input: Any, name: str | None = None) -> Tensor:
+def imag(in_: Any, name: str | None = None) -> Tensor:
     """The imaginary part of each number."""
-    return _part(IMAG, input, name)
+    return _part(IMAG, in_, name)
 
 
-def conj(input: Any, name: str | None = None) -> Tensor:
+def conj(in_: Any, name: str | None = None) -> Tensor:
     """Each number with its imaginary part negated."""
-    return CONJ(input, name=name)
+    return CONJ(in_, name=name)
 
 
 def complex_abs(x: Any, name: str | None = None) -> Tensor:

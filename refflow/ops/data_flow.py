@@ -26,7 +26,7 @@ class QueueBase:
         self._shapes = [unknown_shape()] * len(self._dtypes) if shapes is None else [TensorShape(s) for s in shapes]
         self._given = shapes is not None
         self._queue_ref = queue_ref
-        self._name = queue_ref.op.name
+        self._name = queue_ref.op.name.rpartition("/")[2]  # without the scopes, which its nodes are in anyway
 
     @staticmethod
     def from_list(index: Any, queues: Sequence[QueueBase]) -> QueueBase:
@@ -43,7 +43,7 @@ class QueueBase:
 
     @property
     def name(self) -> str:
-        return self._name
+        return self._queue_ref.op.name
 
     @property
     def dtypes(self) -> list[DType]:

@@ -18,7 +18,7 @@ import numpy as np
 from refflow.core import shapes
 from refflow.core.dtypes import NUMBERS
 from refflow.core.graph import Tensor
-from refflow.core.opdef import define_op
+from refflow.core.opdef import define_op, op_def
 from refflow.core.shape_rules import ShapeContext
 
 MATMUL = define_op(
@@ -68,9 +68,18 @@ def _matmul_gradient(op, dproduct):
 
 
 def matmul(
-    a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, name: str | None = None
-) -> Tensor:
-    """a [M, K] times b [K, N], after the transpositions asked for. ShapeError where the Ks differ."""
+    a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, a_is_sparse: bool = False,
+    b_is_sparse: bool = False, name: str | None = None,
+) -> Tensor:  # fmt: skip
+    """a [M, K] times b [K, N], after the transpositions asked for. ShapeError where the Ks differ.
+
+    a_is_sparse, b_is_sparse: many elements are zero, which makes it a SparseMatMul.
+    """
+    if a_is_sparse or b_is_sparse:
+        return op_def("SparseMatMul")(
+            a, b, transpose_a=transpose_a, transpose_b=transpose_b, a_is_sparse=a_is_sparse, b_is_sparse=b_is_sparse,
+            name=name,
+        )  # fmt: skip
     return MATMUL(a, b, transpose_a=transpose_a, transpose_b=transpose_b, name=name)
 
 

@@ -183,7 +183,7 @@ def reverse(tensor: Any, dims: Any, name: str | None = None) -> Tensor:
 
 
 def reverse_sequence(
-    input: Any, seq_lengths: Any, seq_dim: int, batch_dim: int = 0, name: str | None = None
+    input: Any, seq_lengths: Any, seq_dim: int, name: str | None = None, batch_dim: int = 0
 ) -> Tensor:
     """The first seq_lengths[n] places along `seq_dim` turned around in each row n along `batch_dim`."""
     return REVERSE_SEQUENCE(input, seq_lengths, seq_dim=seq_dim, batch_dim=batch_dim, name=name)

@@ -10,8 +10,19 @@ from typing import Any
 
 
 @dataclass
+class GPUOptions:
+    """How much of a card's memory a session may take: a fraction, or what it needs as it grows."""
+
+    per_process_gpu_memory_fraction: float = 0.0
+    allow_growth: bool = False
+
+
+@dataclass
 class ConfigProto:
     """Options of a session.
+
+    The thread counts, placement_period, device_filters and gpu_options are TensorFlow's and change nothing here: one
+    thread runs a step, and the allocator of a card is torch's.
 
     executor: "plan", the compiled one, or "executor", the one to read and to step through.
     kernels: "fast", or "reference" for the pages' own kernels only. policy: which ready node the executor
@@ -21,6 +32,9 @@ class ConfigProto:
     device_count: dict[str, int] = field(default_factory=dict)
     intra_op_parallelism_threads: int = 0
     inter_op_parallelism_threads: int = 0
+    placement_period: int = 0
+    device_filters: list[str] = field(default_factory=list)
+    gpu_options: GPUOptions = field(default_factory=GPUOptions)
     allow_soft_placement: bool = False
     log_device_placement: bool = False
     executor: str = "plan"

@@ -1,8 +1,21 @@
-"""Training: optimizers, which add update nodes to a graph."""
+"""Training: optimizers, which add update nodes to a graph; input pipelines, checkpoints, and the log of a run."""
 
+from refflow.interop.importer import write_graph
 from refflow.train.adaptive import AdagradOptimizer, AdamOptimizer, MomentumOptimizer, RMSPropOptimizer
 from refflow.train.coordinator import Coordinator
+from refflow.train.ftrl import FtrlOptimizer
 from refflow.train.gradient_descent import GradientDescentOptimizer
+from refflow.train.input import (
+    batch,
+    batch_join,
+    limit_epochs,
+    match_filenames_once,
+    range_input_producer,
+    shuffle_batch,
+    shuffle_batch_join,
+    slice_input_producer,
+    string_input_producer,
+)
 from refflow.train.optimizer import Optimizer
 from refflow.train.queue_runner import QueueRunner, add_queue_runner, start_queue_runners
 from refflow.train.saver import (
@@ -15,6 +28,7 @@ from refflow.train.saver import (
     update_checkpoint_state,
 )
 from refflow.train.schedules import ExponentialMovingAverage, exponential_decay, global_step
+from refflow.train.summary_io import SummaryWriter, summary_iterator
 
 __all__ = [
     "AdagradOptimizer",
@@ -22,6 +36,7 @@ __all__ = [
     "CheckpointState",
     "Coordinator",
     "ExponentialMovingAverage",
+    "FtrlOptimizer",
     "GradientDescentOptimizer",
     "MomentumOptimizer",
     "Optimizer",
@@ -29,12 +44,24 @@ __all__ = [
     "RMSPropOptimizer",
     "Saver",
     "SaverDef",
+    "SummaryWriter",
     "add_queue_runner",
+    "batch",
+    "batch_join",
     "checkpoint_exists",
     "exponential_decay",
     "get_checkpoint_state",
     "global_step",
     "latest_checkpoint",
+    "limit_epochs",
+    "match_filenames_once",
+    "range_input_producer",
+    "shuffle_batch",
+    "shuffle_batch_join",
+    "slice_input_producer",
     "start_queue_runners",
+    "string_input_producer",
+    "summary_iterator",
     "update_checkpoint_state",
+    "write_graph",
 ]

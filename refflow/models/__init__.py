@@ -1,0 +1,3 @@
+"""Models: parts of neural nets that remember."""
+
+from refflow.models import rnn

@@ -1,0 +1,89 @@
+"""Elementwise operations as users call them: one argument or two, then the node's name, as the release has them.
+
+    tf.add(x, y, name=None)            x may be anything that becomes a tensor
+
+Next: ops/math_functions.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from refflow.core.graph import Tensor
+from refflow.core.opdef import OpDef
+from refflow.ops import elementwise, logic, special
+from refflow.ops.gather import UNSORTED_SEGMENT_SUM
+from refflow.ops.joining import INVERT_PERMUTATION
+
+
+def _of_one(called: str, op_def: OpDef, meaning: str) -> Callable[..., Tensor]:
+    def function(x: Any, name: str | None = None) -> Tensor:
+        return op_def(x, name=name)
+
+    return _introduced(function, called, meaning)
+
+
+def _of_two(called: str, op_def: OpDef, meaning: str) -> Callable[..., Tensor]:
+    def function(x: Any, y: Any, name: str | None = None) -> Tensor:
+        return op_def(x, y, name=name)
+
+    return _introduced(function, called, meaning)
+
+
+def _introduced(function: Any, called: str, meaning: str) -> Any:
+    function.__name__ = function.__qualname__ = called
+    function.__doc__ = f"{meaning}, elementwise."
+    return function
+
+
+abs = _of_one("abs", elementwise.ABS, "|x|")
+ceil = _of_one("ceil", elementwise.CEIL, "The smallest whole number that is not below x")
+cos = _of_one("cos", elementwise.COS, "The cosine of x")
+exp = _of_one("exp", elementwise.EXP, "e to the power of x")
+floor = _of_one("floor", elementwise.FLOOR, "The largest whole number that is not above x")
+inv = _of_one("inv", elementwise.INV, "1 / x")
+is_finite = _of_one("is_finite", special.IS_FINITE, "Whether x is neither infinite nor NaN")
+is_inf = _of_one("is_inf", special.IS_INF, "Whether x is infinite")
+is_nan = _of_one("is_nan", special.IS_NAN, "Whether x is NaN")
+log = _of_one("log", elementwise.LOG, "The natural logarithm of x")
+logical_not = _of_one("logical_not", logic.LOGICAL_NOT, "Not x")
+neg = _of_one("neg", elementwise.NEG, "-x")
+rsqrt = _of_one("rsqrt", elementwise.RSQRT, "1 / sqrt(x)")
+sigmoid = _of_one("sigmoid", elementwise.SIGMOID, "1 / (1 + exp(-x))")
+sign = _of_one("sign", elementwise.SIGN, "-1, 0 or 1")
+sin = _of_one("sin", elementwise.SIN, "The sine of x")
+sqrt = _of_one("sqrt", elementwise.SQRT, "The square root of x")
+square = _of_one("square", elementwise.SQUARE, "x * x")
+tanh = _of_one("tanh", elementwise.TANH, "The hyperbolic tangent of x")
+
+add = _of_two("add", elementwise.ADD, "x + y")
+div = _of_two("div", elementwise.DIV, "x / y; whole numbers are cut off toward zero [E25]")
+equal = _of_two("equal", logic.EQUAL, "Whether x is y")
+greater = _of_two("greater", logic.GREATER, "Whether x > y")
+greater_equal = _of_two("greater_equal", logic.GREATER_EQUAL, "Whether x >= y")
+less = _of_two("less", logic.LESS, "Whether x < y")
+less_equal = _of_two("less_equal", logic.LESS_EQUAL, "Whether x <= y")
+logical_and = _of_two("logical_and", logic.LOGICAL_AND, "x and y")
+logical_or = _of_two("logical_or", logic.LOGICAL_OR, "x or y")
+maximum = _of_two("maximum", elementwise.MAXIMUM, "The larger of x and y")
+minimum = _of_two("minimum", elementwise.MINIMUM, "The smaller of x and y")
+mod = _of_two("mod", elementwise.MOD, "The remainder of x / y, with the sign of x")
+mul = _of_two("mul", elementwise.MUL, "x * y")
+not_equal = _of_two("not_equal", logic.NOT_EQUAL, "Whether x is not y")
+sub = _of_two("sub", elementwise.SUB, "x - y")
+
+
+def select(condition: Any, t: Any, e: Any, name: str | None = None) -> Tensor:
+    """`t` where `condition` holds, else `e`; all of one shape, or a condition for each row."""
+    return logic.SELECT(condition, t, e, name=name)
+
+
+def invert_permutation(x: Any, name: str | None = None) -> Tensor:
+    """The vector y with y[x[i]] = i."""
+    return INVERT_PERMUTATION(x, name=name)
+
+
+def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Tensor:
+    """The rows of `data` that share an id, added up, for each id below `num_segments`; ids come in any order."""
+    return UNSORTED_SEGMENT_SUM(data, segment_ids, num_segments, name=name)

@@ -114,17 +114,12 @@ class QueueBase:
 
 
 def _listed(dtypes: Any, shapes: Any) -> tuple[list[DType], Any]:
-    single = not isinstance(dtypes, (list, tuple))
-    types = [as_dtype(dtypes)] if single else [as_dtype(d) for d in dtypes]
+    """Lists of types and of shapes; one of each may be given without a list around it."""
+    types = [as_dtype(d) for d in dtypes] if isinstance(dtypes, (list, tuple)) else [as_dtype(dtypes)]
     if shapes is None:
         return types, None
-    return types, [shapes] if single or isinstance(shapes, TensorShape) or not _is_list_of_shapes(shapes) else list(
-        shapes
-    )
-
-
-def _is_list_of_shapes(shapes: Any) -> bool:
-    return bool(len(shapes)) and all(isinstance(s, (list, tuple, TensorShape)) for s in shapes)
+    is_one = isinstance(shapes, TensorShape) or all(isinstance(s, int) for s in shapes)
+    return types, [shapes] if is_one else list(shapes)
 
 
 class FIFOQueue(QueueBase):

@@ -30,7 +30,7 @@ GATHER = define_op("Gather", "params: Tparams, indices: Tindices -> output: Tpar
 @GATHER.kernel
 def gather_kernel(params, indices):
     check_rows(indices, params.shape[0], "indices")
-    return params[indices]
+    return params[indices, ...]  # the dots keep one string an array
 
 
 def check_rows(indices: Any, rows: int, name: str) -> None:

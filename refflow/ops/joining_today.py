@@ -159,7 +159,7 @@ def gather_v2_kernel(params, indices, axis, batch_dims=0):
     rows.check_rows(indices, params.shape[at], "indices")
     batch = batch_dims % (indices.ndim + 1) if batch_dims < 0 else batch_dims
     if not batch:
-        return np.take(params, indices, axis=at)
+        return params[(*(slice(None),) * at, indices, ...)]  # the dots keep one string an array
     lead = prod(params.shape[:batch])
     flat = params.reshape(lead, *params.shape[batch:])
     places = indices.reshape(lead, -1)

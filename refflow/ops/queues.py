@@ -88,7 +88,7 @@ class Queue:
                 raise late(None, None, f"{self.kind} '{self.name}' is closed.")
             if self.cancelled:
                 raise errors.CancelledError(None, None, "Enqueue operation was cancelled")
-            self.put(tuple(np.array(v, copy=True) for v in row))
+            self.put(tuple(np.array(v, t.as_numpy_dtype, copy=True) for v, t in zip(row, self.types, strict=True)))
             self._changed.notify_all()
 
     def dequeue(self, count: int = 1, least: int | None = None) -> list[Row]:

@@ -108,8 +108,8 @@ class ReaderState:
 
 
 def _name(queue: Any) -> bytes:
-    value = queue.dequeue()[0]
-    return value if isinstance(value, bytes) else value.item()
+    ((value,),) = queue.dequeue()
+    return value.item()
 
 
 class IdentityReaderState(ReaderState):

@@ -26,7 +26,7 @@ class Names:
     def dequeue(self):
         if not self.names:
             raise OutOfRangeError(None, None, "closed and empty")
-        return [self.names.pop(0)]
+        return [(np.array(self.names.pop(0), object),)]
 
 
 def everything(reader, *names):

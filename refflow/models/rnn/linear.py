@@ -16,9 +16,7 @@ from refflow.ops.matmul import matmul
 from refflow.ops.variable_scope import constant_initializer, get_variable, variable_scope
 
 
-def linear(
-    args: Any, output_size: int, bias: bool, bias_start: float = 0.0, scope: str | None = None
-) -> Tensor:
+def linear(args: Any, output_size: int, bias: bool, bias_start: float = 0.0, scope: str | None = None) -> Tensor:
     """[batch, output_size] of one tensor [batch, n], or of several; the variables are Matrix and, if asked, Bias."""
     inputs: Sequence[Tensor] = args if isinstance(args, (list, tuple)) else [args]
     if not inputs:

@@ -19,7 +19,7 @@ ABSENT = {
     "tf.nn.uniform_candidate_sampler", "tf.control_flow_ops.While", "tf.control_flow_ops.cond",
     "tf.control_flow_ops.fold",
 }  # fmt: skip
-OPERATORS = "add sub mul truediv mod lt le gt ge and or xor invert neg abs getitem radd rsub rmul rtruediv".split()
+OPERATORS = "add sub mul truediv mod lt le gt ge and or xor invert neg abs getitem radd rsub rmul rtruediv".split()  # noqa: SIM905
 SEVERAL = {
     "tf.Tensor operators": [f"tf.Tensor.__{name}__" for name in OPERATORS],
     "tf.Session.__enter__/__exit__": ["tf.Session.__enter__", "tf.Session.__exit__"],

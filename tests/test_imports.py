@@ -25,6 +25,7 @@ RULES = {
     "refflow/runtime/gpu.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.gpu", "torch", "triton"),
     "refflow/runtime/device.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.cpu"),
     "refflow/runtime/": ("numpy", "refflow.core", "refflow.runtime"),
+    "refflow/test/case.py": ("numpy", "refflow", "google.protobuf"),
     "refflow/": ("numpy", "refflow"),
     "refflow_kernels/cpu/": ("numpy", "refflow_kernels.cpu", "refflow_kernels.kernel"),
     "refflow_kernels/gpu/": ("triton", "refflow_kernels.gpu", "refflow_kernels.kernel"),

@@ -47,8 +47,8 @@ APPROXIMATE_EQUAL.no_gradient()
 
 @APPROXIMATE_EQUAL.kernel
 def approximate_equal_kernel(x, y, tolerance=1e-5):
-    """True where x and y are less than `tolerance` apart, which integers round down; NaN is near nothing."""
-    return np.abs(x - y) < np.abs(x - y).dtype.type(tolerance)
+    """True where x and y are at most `tolerance` apart, which integers round down; NaN is near nothing."""
+    return np.abs(x - y) <= np.abs(x - y).dtype.type(tolerance)
 
 
 @APPROXIMATE_EQUAL.shape
@@ -149,8 +149,8 @@ GREATER_EQUAL.case("W06", "equal counts", x=[1, 0], y=[1, 1], z=[True, False])
 EQUAL.case("W06", "NaN equals nothing, and zeros of both signs are equal", x=[np.nan, 0.0], y=[np.nan, -0.0],
            z=[False, True])  # fmt: skip
 NOT_EQUAL.case("W06", "NaN differs from itself", x=[np.nan, 1.0], y=[np.nan, 1.0], z=[True, False])
-APPROXIMATE_EQUAL.case("W06", "nearer than the tolerance", x=[1, 2, np.nan], y=[1.25, 2.5, np.nan], tolerance=0.5,
-                       z=[True, False, False])  # fmt: skip
+APPROXIMATE_EQUAL.case("W06", "no farther than the tolerance", x=[1, 2, 2, np.nan], y=[1.25, 2.5, 2.75, np.nan],
+                       tolerance=0.5, z=[True, True, False, False])  # fmt: skip
 APPROXIMATE_EQUAL.case("W06", "nothing stretches", x=[1], y=[[1]],
                        error="x and y must be of the same shape. x shape: [1]. y shape: [1,1]")  # fmt: skip
 LOGICAL_AND.case("W06", "both", x=[True, True, False], y=[True, False, False], z=[True, False, False])

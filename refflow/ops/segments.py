@@ -39,6 +39,12 @@ _UFUNCS: dict[str, tuple[np.ufunc, Callable[[np.dtype], Any]]] = {
     "Max": (np.maximum, lambda t: t.type(-np.inf) if t.kind == "f" else np.iinfo(t).min),
 }
 
+# What an unsorted segment without rows has: the finite number that every other one beats.
+_FARTHEST: dict[str, Callable[[np.dtype], Any]] = {
+    "Min": lambda t: (np.finfo if t.kind == "f" else np.iinfo)(t).max,
+    "Max": lambda t: (np.finfo if t.kind == "f" else np.iinfo)(t).min,
+}
+
 
 def _wide(data: np.ndarray) -> np.ndarray:
     return data.astype(np.float32) if data.dtype == np.float16 else data
@@ -184,7 +190,7 @@ def _unsorted(kind: str, types: Any) -> OpDef:
             raise IndexError(f"segment_ids{at} = {int(ids.max())} is not in [0, {count})")
         if np.any(ids < 0):  # dropped
             flat, ids = flat[ids >= 0], ids[ids >= 0]
-        return _reduced(kind, flat, ids, count)
+        return _reduced(kind, flat, ids, count, _FARTHEST[kind](data.dtype) if kind in _FARTHEST else None)
 
     op_def.kernel(kernel)
     op_def.shape(_unsorted_shape)
@@ -390,8 +396,8 @@ for _kind, _wanted in _WHOLE.items():
     SEGMENT[_kind].case("W06", "ids never fall", Tindices="int32", data=_ROWS, segment_ids=[0, 2, 1],
                         error="segment ids are not increasing")  # fmt: skip
 _LOOSE: dict[str, Any] = {
-    "Prod": [[5, 24], [1, 1], [3, 2]], "Min": [[1, 4], [np.inf, np.inf], [3, 2]],
-    "Max": [[5, 6], [-np.inf, -np.inf], [3, 2]],
+    "Prod": [[5, 24], [1, 1], [3, 2]], "Min": [[1, 4], [np.finfo(np.float32).max] * 2, [3, 2]],
+    "Max": [[5, 6], [np.finfo(np.float32).min] * 2, [3, 2]],
 }  # fmt: skip
 for _kind, _wanted in _LOOSE.items():
     UNSORTED[_kind].case("W06", "in any order", Tindices="int32", data=_ROWS, segment_ids=[0, 2, 0], num_segments=3,

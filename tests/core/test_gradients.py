@@ -145,7 +145,7 @@ def _differentiable(op, case):
     if any(a.dtype.kind == "c" for a in flat + numbers):
         return False
     outputs = [v for out in case.outputs.values() for v in (out if isinstance(out, list) else [out])]
-    finite = all(np.isfinite(np.asarray(v, float)).all() for v in outputs)
+    finite = all((np.abs(np.asarray(v, float)) < 1e9).all() for v in outputs)
     covered = op.family in (
         "Cholesky",
         "SelfAdjointEigV2",

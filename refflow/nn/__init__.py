@@ -5,6 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from refflow.core.graph import Tensor
+from refflow.nn.candidates import (
+    all_candidate_sampler,
+    compute_accidental_hits,
+    fixed_unigram_candidate_sampler,
+    learned_unigram_candidate_sampler,
+    log_uniform_candidate_sampler,
+    nce_loss,
+    sampled_softmax_loss,
+    uniform_candidate_sampler,
+)
 from refflow.nn.functions import (
     avg_pool,
     avg_pool3d,
@@ -41,9 +51,11 @@ from refflow.ops.softmax import softmax
 from refflow.ops.softmax_xent import softmax_cross_entropy_with_logits
 
 __all__ = [
+    "all_candidate_sampler",
     "avg_pool",
     "avg_pool3d",
     "bias_add",
+    "compute_accidental_hits",
     "conv2d",
     "conv3d",
     "deconv2d",
@@ -51,19 +63,24 @@ __all__ = [
     "dropout",
     "elu",
     "embedding_lookup",
+    "fixed_unigram_candidate_sampler",
     "in_top_k",
     "l1_loss",
     "l2_loss",
     "l2_normalize",
+    "learned_unigram_candidate_sampler",
     "local_response_normalization",
+    "log_uniform_candidate_sampler",
     "lrn",
     "max_pool",
     "max_pool3d",
     "max_pool_with_argmax",
     "moments",
+    "nce_loss",
     "relu",
     "relu6",
     "relu_layer",
+    "sampled_softmax_loss",
     "separable_conv2d",
     "sigmoid",
     "sigmoid_cross_entropy_with_logits",
@@ -73,6 +90,7 @@ __all__ = [
     "softsign",
     "tanh",
     "top_k",
+    "uniform_candidate_sampler",
     "xw_plus_b",
     "zero_fraction",
 ]

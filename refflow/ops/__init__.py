@@ -10,6 +10,7 @@ from refflow.ops import (
     bitwise,
     boxes,
     broadcast,
+    candidate_sampling,
     checks,
     colour,
     complex,

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from refflow.core import shapes
+from refflow.core.bfloat16 import widened
 from refflow.core.errors import ShapeError
 from refflow.core.shapes import Shape
 
@@ -60,7 +61,7 @@ class ShapeContext:
         return self._known_value(self._places[name])
 
     def _known_value(self, place: Any) -> Any:
-        value = self._value_of(place)
+        value = widened(self._value_of(place))
         self.undecided = self.undecided or value is None
         return value
 

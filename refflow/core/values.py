@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core.bfloat16 import RECORD, rounded
+from refflow.core.bfloat16 import RECORD, as_known_elsewhere, rounded
 from refflow.core.dtypes import DType, as_dtype, bfloat16, int32, string
 from refflow.core.errors import DTypeError, ShapeError
 
@@ -59,6 +59,19 @@ def as_value(value: Any, dtype: DType | None, explicit: bool = False) -> np.ndar
     if array.size and not _kinds_fit(array.dtype.kind, target.kind):
         raise DTypeError(f"expected {dtype.name}, got {_short(value)}, which is {array.dtype}")
     return _narrowed(array, target)
+
+
+def blank(dims: tuple[int, ...], numpy_type: Any) -> np.ndarray:
+    """Zeros of a NumPy type: empty strings where it is the type of strings."""
+    numpy_type = np.dtype(numpy_type)
+    return np.full(dims, b"", object) if numpy_type.hasobject else np.zeros(dims, numpy_type)
+
+
+def as_fetched(value: Any, dtype: DType) -> Any:
+    """A result as a user gets it: a quantized type's integers plain, a bfloat16 as other libraries know it."""
+    if dtype is bfloat16:
+        return as_known_elsewhere(value)
+    return np.asarray(value).view(dtype.as_numpy_dtype[dtype.name]) if dtype.is_quantized else value
 
 
 def as_bfloat16(value: Any) -> np.ndarray:

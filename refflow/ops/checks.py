@@ -38,7 +38,7 @@ def _check_numerics_gradient(op, dy):
 
 
 _FIXED = tuple(t for t in ALL if t.kind in "fiucbq")
-BITCAST = define_op("Bitcast", "input: T -> output: type", T=_FIXED, type=_FIXED, source=("W06",))
+BITCAST = define_op("Bitcast", "input: T -> output: type", T=_FIXED, type=_FIXED, view=True, source=("W06",))
 
 
 @BITCAST.kernel
@@ -62,8 +62,8 @@ def _bitcast_shape(context: ShapeContext) -> shapes.Shape:
         return (*dims, have // want)
     if not dims or dims[-1] not in (None, want // have):
         raise ShapeError(
-            f"Cannot bitcast from {context.attrs['T'].name} to {context.attrs['type'].name}: the last "
-            "axis must have size "
+            f"Cannot bitcast from {int(context.attrs['T'])} to {int(context.attrs['type'])}, "
+            f"{context.attrs['T'].name} to {context.attrs['type'].name}: the last axis must have size "
             f"{want // have}, got shape {shapes.text(dims)}"
         )
     return dims[:-1]

@@ -22,7 +22,7 @@ from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import TensorShape
 from refflow.core.signature import Attr
-from refflow.core.values import as_value
+from refflow.core.values import as_value, blank
 
 CONST = define_op("Const", "-> output: dtype", value=Attr("tensor"), dtype=Attr("type"), source=("S12", "W06"))
 CONST.no_gradient()
@@ -165,7 +165,7 @@ ZEROS_LIKE = define_op("ZerosLike", "x: T[...S] -> y: T[...S]", T=Attr("type"), 
 @ZEROS_LIKE.kernel
 def zeros_like_kernel(x):
     x = np.asarray(x)
-    return np.full(x.shape, b"", object) if x.dtype == object else np.zeros(x.shape, x.dtype)
+    return blank(x.shape, x.dtype)
 
 
 @ZEROS_LIKE.gradient

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from refflow.core import shapes
 from refflow.core.dtypes import ALL
 from refflow.core.errors import ShapeError
@@ -18,6 +16,7 @@ from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.values import blank
 
 DYNAMIC_STITCH = define_op(
     "DynamicStitch",
@@ -32,7 +31,7 @@ DYNAMIC_STITCH = define_op(
 def dynamic_stitch_kernel(indices, data):
     size = 1 + max((int(i.max()) for i in indices if i.size), default=-1)
     rows = data[0].shape[indices[0].ndim :]
-    merged = np.zeros((size, *rows), data[0].dtype)
+    merged = blank((size, *rows), data[0].dtype)
     for where, what in zip(indices, data, strict=True):
         merged[where.reshape(-1)] = what.reshape(-1, *rows)
     return merged

@@ -106,7 +106,7 @@ def histogram_kernel(values, value_range, nbins, dtype=int32):
         raise ValueError(f"nbins should be a positive number, but got '{count}'")
     low, high = value_range
     if low >= high:
-        raise ValueError(f"value_range should satisfy value_range[0] < value_range[1], but got '[{low}, {high}]'")
+        raise ValueError(f"value_range should satisfy value_range[0] < value_range[1], but got '[{low:g}, {high:g}]'")
     step = (float(high) - float(low)) / count
     places = np.floor((values.reshape(-1).astype(np.float64) - float(low)) / step)
     bins = np.clip(np.nan_to_num(places, nan=0, posinf=count, neginf=-1), 0, count - 1).astype(np.int64)

@@ -22,6 +22,7 @@ from refflow.core.opdef import define_op, define_variant
 from refflow.core.shape_rules import ShapeContext, axes_of
 from refflow.core.shapes import TensorShape
 from refflow.core.signature import Attr
+from refflow.core.values import blank
 from refflow.ops import gather as rows
 from refflow.ops.array import ANY, INDEX, reshape, shape
 from refflow.ops.constant import PLACEHOLDER
@@ -307,7 +308,7 @@ PARALLEL_CONCAT.no_gradient_registered()
 @EMPTY.kernel
 def empty_kernel(shape, dtype):
     dims = tuple(int(s) for s in shape)
-    return np.full(dims, b"", object) if dtype.name == "string" else np.zeros(dims, dtype.as_numpy_dtype)
+    return blank(dims, dtype.as_numpy_dtype)
 
 
 @EMPTY.shape

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import INDICES, NUMBERS, REALS, int16
+from refflow.core.dtypes import INDICES, NUMBERS, REALS, bool_, int16
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.values import blank
 from refflow.ops.array import shape
 from refflow.ops.constant import ZEROS_LIKE
 from refflow.ops.elementwise import NEG
@@ -69,7 +70,7 @@ def gather_nd_kernel(params, indices, bad_indices_policy=""):
     if bad_indices_policy == "IGNORE":
         limits = np.array(params.shape[: indices.shape[-1]])
         good = ((indices >= 0) & (indices < limits)).all(-1)
-        found = np.zeros((*indices.shape[:-1], *params.shape[indices.shape[-1] :]), params.dtype)
+        found = blank((*indices.shape[:-1], *params.shape[indices.shape[-1] :]), params.dtype)
         found[good] = params[tuple(np.moveaxis(indices[good], -1, 0))]
         return found
     if indices.shape[-1] == 0:
@@ -129,10 +130,6 @@ def _combined(base: np.ndarray, indices: np.ndarray, updates: np.ndarray, ufunc:
     where = places(indices, base.shape)
     if ufunc is None:
         found[where] = updates
-    elif found.dtype == object:
-        for i in np.ndindex(indices.shape[:-1]):
-            at = tuple(indices[i])
-            found[at] = found[at] + updates[i] if found[at] else updates[i]
     else:
         ufunc.at(found, where, updates)
     return found
@@ -141,7 +138,7 @@ def _combined(base: np.ndarray, indices: np.ndarray, updates: np.ndarray, ufunc:
 @SCATTER_ND.kernel
 def scatter_nd_kernel(indices, updates, shape, bad_indices_policy=""):
     dims = tuple(int(s) for s in shape)
-    empty = np.full(dims, b"", object) if updates.dtype == object else np.zeros(dims, updates.dtype)
+    empty = blank(dims, updates.dtype)
     if bad_indices_policy == "IGNORE":
         good = ((indices >= 0) & (indices < np.array(dims[: indices.shape[-1]]))).all(-1)
         indices, updates = indices[good], updates[good]
@@ -260,13 +257,13 @@ def _ref_scatter(kind: str, types: Any) -> OpDef:
 REF_SCATTER_ND = {kind: _ref_scatter(kind, ANY if kind == "Update" else NUMBERS if kind in ("Add", "Sub") else REALS)
                   for kind in _UFUNCS}  # fmt: skip
 NON_ALIASING_ADD = define_op("ScatterNdNonAliasingAdd", "input: T, indices: Tindices, updates: T -> output: T",
-                             T=NUMBERS, Tindices=INDICES, bad_indices_policy="", accuracy="dot",
+                             T=(*NUMBERS, bool_), Tindices=INDICES, bad_indices_policy="", accuracy="dot",
                              source=("W06",))  # fmt: skip
 
 
 @NON_ALIASING_ADD.kernel
 def scatter_nd_non_aliasing_add_kernel(input, indices, updates):
-    return _combined(input, indices, updates, np.add)
+    return _combined(input, indices, updates, np.add)  # the sum of bools is whether any is true
 
 
 @NON_ALIASING_ADD.shape

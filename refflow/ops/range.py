@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.bfloat16 import widened
-from refflow.core.dtypes import REALS, int32
+from refflow.core.bfloat16 import rounded, widened
+from refflow.core.dtypes import REALS, DType, bfloat16, int32
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
@@ -28,22 +28,45 @@ RANGE.no_gradient()
 
 
 @RANGE.kernel
-def range_kernel(start, limit, delta):
-    return np.arange(start, limit, delta, dtype=np.asarray(start).dtype)
+def range_kernel(start, limit, delta, Tidx=int32):
+    """start + i * delta for each i, so that rounding does not add up."""
+    start, limit, delta = (_number(v) for v in (start, limit, delta))
+    kind = np.asarray(start).dtype
+    places = np.arange(range_size(start, limit, delta, Tidx), dtype=kind)
+    with np.errstate(over="ignore"):
+        return places * delta + start
 
 
 @RANGE.shape
 def _range_shape(context: ShapeContext) -> shapes.Shape:
     for name in ("start", "limit", "delta"):
-        context.match(name)
-    start, limit, delta = (widened(context.value(name)) for name in ("start", "limit", "delta"))
+        dims = context.dims(name)
+        if dims not in (None, (), (1,), (None,)):
+            raise ShapeError(f"{name} must be a scalar, not shape {shapes.text(dims)}")
+    start, limit, delta = (_number(context.value(name)) for name in ("start", "limit", "delta"))
     if delta is not None and delta == 0:
-        raise ShapeError("delta = 0: the range would never end")
+        raise ShapeError(f"Requires delta != 0: {delta:g}")
     if start is None or limit is None or delta is None:
         return (None,)
-    if (limit - start) * np.sign(delta) < 0:
-        raise ShapeError(f"from start = {start} a delta of {delta} never reaches limit = {limit}")
-    return (max(0, int(np.ceil((limit - start) / delta))),)
+    if delta > 0 and start > limit:
+        raise ShapeError(f"Requires start <= limit when delta > 0: {start:g}/{limit:g}")
+    if delta < 0 and start < limit:
+        raise ShapeError(f"Requires start >= limit when delta < 0: {start:g}/{limit:g}")
+    return (range_size(start, limit, delta, context.attrs["Tidx"]),)
+
+
+def _number(value: Any) -> Any:
+    return None if value is None else np.reshape(value, ())[()]
+
+
+def range_size(start: Any, limit: Any, delta: Any, kind: DType) -> int:
+    """How many numbers there are from start by delta before limit; their type's own rounding decides."""
+    if not kind.is_floating:
+        return max(0, -((int(start) - int(limit)) // int(delta)))
+    steps = (limit - start) / delta
+    if kind is bfloat16:
+        steps = widened(rounded(widened(rounded(limit - start)) / delta))
+    return max(0, int(np.ceil(abs(steps))))
 
 
 def range_(start: Any, limit: Any = None, delta: Any = 1, name: str = "range") -> Tensor:
@@ -55,4 +78,4 @@ def range_(start: Any, limit: Any = None, delta: Any = 1, name: str = "range") -
 
 RANGE.case("S19", "the limit is not reached", start=3, limit=18, delta=3, Tidx="int32", output=[3, 6, 9, 12, 15])
 RANGE.case("S19", "an empty range", start=2, limit=2, delta=1, Tidx="int32", output=np.zeros(0, np.int32))
-RANGE.case("S19", "steps go somewhere", start=0, limit=3, delta=0, Tidx="int32", error="delta = 0")
+RANGE.case("S19", "steps go somewhere", start=0, limit=3, delta=0, Tidx="int32", error="Requires delta != 0: 0")

@@ -21,6 +21,7 @@ from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.values import blank
 from refflow.ops.array import shape
 
 _MASKS: dict[str, Any] = {"begin_mask": 0, "end_mask": 0, "ellipsis_mask": 0, "new_axis_mask": 0, "shrink_axis_mask": 0}
@@ -181,7 +182,7 @@ def strided_slice_grad_kernel(
 ):
     masks = {"begin_mask": begin_mask, "end_mask": end_mask, "ellipsis_mask": ellipsis_mask,
              "new_axis_mask": new_axis_mask, "shrink_axis_mask": shrink_axis_mask}  # fmt: skip
-    found = np.zeros(tuple(int(s) for s in shape), np.asarray(dy).dtype)
+    found = blank(tuple(int(s) for s in shape), np.asarray(dy).dtype)
     found[indices(found.shape, begin, end, strides, masks)] = dy
     return found
 

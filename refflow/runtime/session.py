@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 
 from refflow.core import importer, shapes
-from refflow.core.bfloat16 import as_known_elsewhere
 from refflow.core.dtypes import bfloat16, string
 from refflow.core.errors import InvalidArgumentError
 from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
@@ -32,7 +31,7 @@ from refflow.core.indexed_slices import IndexedSlices, IndexedSlicesValue
 from refflow.core.shapes import Shape
 from refflow.core.sparse_tensor import SparseTensor, SparseTensorValue
 from refflow.core.tensor import default_sessions
-from refflow.core.values import as_bfloat16, as_value
+from refflow.core.values import as_bfloat16, as_fetched, as_value
 from refflow.runtime import place as place_module
 from refflow.runtime.config import ConfigProto
 from refflow.runtime.device import Device, local_devices
@@ -238,6 +237,8 @@ class _Feed:
             return as_bfloat16(value)
         try:
             array = np.asarray(value)
+            if self.dtype.is_quantized and array.dtype.kind in "iu":  # the integers that it stands for
+                array = array.astype(self.numpy_type[self.dtype.name]).view(self.numpy_type)
             kinds_fit = array.dtype.kind == self.numpy_type.kind or array.size == 0
             if not kinds_fit and not np.can_cast(array.dtype, self.numpy_type, "same_kind"):
                 raise TypeError(f"{array.dtype} values do not become {self.dtype.name} without loss")
@@ -317,10 +318,10 @@ class _Step:
         else:
             self._run = executable.run
         self._assemble = signature.assemble
-        halves = [i for i, t in enumerate(signature.tensors) if t.dtype.base_dtype is bfloat16]
-        if halves:
+        types = [t.dtype.base_dtype for t in signature.tensors]
+        if any(t is bfloat16 or t.is_quantized for t in types):
             plain = self._run
-            self._run = lambda feeds: [as_known_elsewhere(v) if i in halves else v for i, v in enumerate(plain(feeds))]
+            self._run = lambda feeds: [as_fetched(v, t) for v, t in zip(plain(feeds), types, strict=True)]
 
     def __call__(self, feeds: Sequence[Any]) -> Any:
         return self._assemble(self._run(feeds))

@@ -173,7 +173,8 @@ class TestCase(unittest.TestCase):
             same = same | (np.isnan(x) & np.isnan(y))
         if not same.all():
             at = tuple(int(i) for i in np.argwhere(~same)[0]) if x.ndim else ()
-            self.fail(f"{int((~same).sum())} of {x.size} elements differ, first at {at}: {_shown(x[at])} and {_shown(y[at])}"
+            both = f"{_shown(x[at])} and {_shown(y[at])}"
+            self.fail(f"{int((~same).sum())} of {x.size} elements differ, first at {at}: {both}"
                       f"{f' ({msg})' if msg else ''}")  # fmt: skip
 
     # -- tensors, messages, errors ----------------------------------------------------------------------------------

@@ -45,6 +45,11 @@ def text(shape: Shape) -> str:
     return "[" + ",".join("?" if d is None else str(d) for d in shape) + "]"
 
 
+def debug(shape: Shape) -> str:
+    """`[64,?]`, as kernels' messages write shapes."""
+    return text(shape).replace(", ", ",")
+
+
 def is_known(shape: Shape) -> bool:
     """True when every dimension is known."""
     return shape is not None and None not in shape

@@ -23,6 +23,7 @@ from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import TensorShape
 from refflow.core.signature import Attr
 from refflow.core.values import as_value, blank
+from refflow.core.variants import zeros_of
 
 CONST = define_op("Const", "-> output: dtype", value=Attr("tensor"), dtype=Attr("type"), source=("S12", "W06"))
 CONST.no_gradient()
@@ -165,7 +166,7 @@ ZEROS_LIKE = define_op("ZerosLike", "x: T[...S] -> y: T[...S]", T=Attr("type"), 
 @ZEROS_LIKE.kernel
 def zeros_like_kernel(x):
     x = np.asarray(x)
-    return blank(x.shape, x.dtype)
+    return zeros_of(x) if x.dtype == object else blank(x.shape, x.dtype)
 
 
 @ZEROS_LIKE.gradient

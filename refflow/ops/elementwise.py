@@ -37,6 +37,7 @@ from refflow.core.opdef import define_op
 from refflow.ops.broadcast import unbroadcast
 from refflow.ops.constant import ZEROS_LIKE
 from refflow.ops.logic import GREATER_EQUAL, LESS_EQUAL, SELECT
+from refflow.core.variants import sum_of
 
 SMOOTH = (*FLOATS, complex64, complex128)
 
@@ -217,6 +218,8 @@ ADD_N = define_op("AddN", "inputs: N * T[...S] -> sum: T[...S]", N=1, T=(*NUMBER
 @ADD_N.kernel
 def add_n_kernel(inputs):
     """The inputs added from left to right."""
+    if inputs[0].dtype == object:
+        return sum_of(inputs)
     total = inputs[0].copy()
     for term in inputs[1:]:
         total = total + term

@@ -59,6 +59,9 @@ class Ragged:
         """The sum of two gradients, which have the same rows."""
         return Ragged(self.splits, self.values + other.values, self.dtype)
 
+    def zeros_like(self) -> Ragged:
+        return Ragged(self.splits, np.zeros_like(self.values), self.dtype)
+
     def rows(self) -> list[Ragged]:
         """Each row with one level less."""
         found = []

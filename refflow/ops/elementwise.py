@@ -34,10 +34,10 @@ from refflow.core.elementwise import define_elementwise
 from refflow.core.graph import Tensor
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.opdef import define_op
+from refflow.core.variants import sum_of
 from refflow.ops.broadcast import unbroadcast
 from refflow.ops.constant import ZEROS_LIKE
 from refflow.ops.logic import GREATER_EQUAL, LESS_EQUAL, SELECT
-from refflow.core.variants import sum_of
 
 SMOOTH = (*FLOATS, complex64, complex128)
 

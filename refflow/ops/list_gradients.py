@@ -3,7 +3,7 @@
     PushBack    what is popped from the gradient;  PopBack    what is pushed onto it
     Stack       a list of the rows;                FromTensor the rows stacked
     Concat      the parts that Split cuts;         Split      the parts put end to end
-    GetItem     the gradient at that place, and nothing elsewhere;  SetItem  the gradient at that place, which is then gone
+    GetItem     the gradient at that place;        SetItem    the gradient at that place, which is then gone
     Gather      the rows at their places;          Scatter    the rows gathered
 
 Next: ops/optional.py.

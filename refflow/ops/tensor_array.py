@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from refflow.core import errors, shapes
-from refflow.core.dtypes import INDICES
 from refflow.core.handles import handle_to, state_of
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext

@@ -138,7 +138,7 @@ def _common(found: TensorList, element_shape: Any) -> shapes.Shape:
 
 def _zeros(dims: Any, dtype: Any) -> np.ndarray:
     numpy_type = np.dtype(dtype.as_numpy_dtype)
-    return np.full(dims, b"", object) if numpy_type == object else np.zeros(dims, numpy_type)
+    return np.full(dims, b"", object) if numpy_type.kind == "O" else np.zeros(dims, numpy_type)
 
 
 _SHAPED: dict[str, Any] = {"element_dtype": ANY, "shape_type": Attr("type", allowed=INDICES), "source": ("W43",)}

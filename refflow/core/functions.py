@@ -2,7 +2,8 @@
 
     PartitionedCall   the nodes of the function, with the caller's inputs for its arguments
     If, Case          every input through a Switch for each branch, every result through a Merge  [W39]
-    While             Enter, Merge, the condition's nodes, LoopCond, Switch, the body's nodes, NextIteration, Exit
+    While, For        Enter, Merge, the condition's nodes, LoopCond, Switch, the body's nodes, NextIteration, Exit
+    SymbolicGradient  the nodes of the function's gradient (core/function_gradients.py)
 
 The nodes are called `caller/...`, and the last one, which gathers the results, has the caller's own name, so that who
 fetches it or reads it sees no difference. A node whose op type is a function's name is a call as well.
@@ -19,17 +20,25 @@ import numpy as np
 
 from refflow.core.dtypes import bool_, int32
 from refflow.core.errors import NodeError
-from refflow.core.graphdef import FunctionCall, FunctionDef, GraphDef, NodeDef, Placeholder
+from refflow.core.graphdef import FunctionCall, FunctionDef, GraphDef, NodeDef, Placeholder, parse_input
 from refflow.core.opdef import find_op_def
 from refflow.core.signature import Arg
 
-CALLS = ("PartitionedCall", "StatefulPartitionedCall", "RemoteCall")
+CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _DEEPEST = 64  # calls inside calls; a function that calls itself would never end
+
+
+class Library(dict[str, FunctionDef]):
+    """Functions by name, and the names of gradients that somebody wrote for them."""
+
+    def __init__(self, functions: dict[str, FunctionDef], gradients: dict[str, str]):
+        super().__init__(functions)
+        self.gradients = gradients
 
 
 def inlined(graph_def: GraphDef) -> GraphDef:
     """`graph_def` with every call, branch and loop of functions replaced by nodes."""
-    library = {f.name: f for f in graph_def.library}
+    library = Library({f.name: f for f in graph_def.library}, graph_def.gradients)
     if not any(node.op in _EXPANDERS or node.op in library for node in graph_def.node):
         return graph_def
     nodes: list[NodeDef] = []
@@ -38,7 +47,7 @@ def inlined(graph_def: GraphDef) -> GraphDef:
     return replace(graph_def, node=nodes)
 
 
-def _expanded(node: NodeDef, library: dict[str, FunctionDef], depth: int) -> list[NodeDef]:
+def _expanded(node: NodeDef, library: Library, depth: int) -> list[NodeDef]:
     expand = _EXPANDERS.get(node.op)
     if expand is None:
         if node.op not in library or find_op_def(node.op) is not None:
@@ -56,7 +65,7 @@ def _expanded(node: NodeDef, library: dict[str, FunctionDef], depth: int) -> lis
 class _Caller:
     """A node that calls functions: its inputs apart from its control inputs, and the nodes that replace it."""
 
-    def __init__(self, node: NodeDef, library: dict[str, FunctionDef]):
+    def __init__(self, node: NodeDef, library: Library):
         self.node, self.library, self.name = node, library, node.name
         self.data = [i for i in node.input if not i.startswith("^")]
         self.control = [i for i in node.input if i.startswith("^")]
@@ -81,13 +90,18 @@ class _Caller:
             raise NodeError(f"node {self.name!r} ({self.node.op}) lacks the attribute {key}")
         return self.node.attr[key]
 
-    def inline(self, call: Any, prefix: str, data: list[str], control: list[str]) -> tuple[list[str], list[str], Any]:
-        """The nodes of a function under `prefix`; its results, what must have run, and its results' types."""
+    def function(self, call: Any) -> FunctionDef:
+        """The function that an attribute names."""
         if not isinstance(call, FunctionCall):
             raise NodeError(f"node {self.name!r} ({self.node.op}) needs a function as an attribute, got {call!r}")
         function = self.library.get(call.name)
         if function is None:
             raise NodeError(f"node {self.name!r} calls the function {call.name!r}, which the graph does not define")
+        return function
+
+    def inline(self, call: Any, prefix: str, data: list[str], control: list[str]) -> tuple[list[str], list[str], Any]:
+        """The nodes of a function under `prefix`; its results, what must have run, and its results' types."""
+        function = self.function(call)
         given = {**self.node.attr, **call.attr}
         flat = _flat(function.inputs, given)
         if len(flat) != len(data):
@@ -97,6 +111,8 @@ class _Caller:
             inputs = [edge(i) for i in n.input]
             if all(i in data or i.startswith("^") for i in inputs):
                 inputs += control  # what begins the call waits for what the call waits for
+            if not inputs and data:  # a constant belongs to the frame and the branch of the call
+                inputs = ["^" + parse_input(data[0])[0]]
             attrs = {k: _filled(v, given) for k, v in n.attr.items()}
             self.nodes.append(NodeDef(f"{prefix}/{n.name}", n.op, inputs, n.device or self.node.device, attrs))
         try:
@@ -104,12 +120,16 @@ class _Caller:
             types = [a.fixed or given[a.type] for a in function.outputs]
         except KeyError as error:
             raise NodeError(f"function {function.name} does not say what its output {error} is") from None
-        return results, [f"^{prefix}/{name}" for name in function.control_ret.values()], types
+        after = list(function.control_ret.values()) or [n.name for n in function.node if self._acts(n)]
+        return results, [f"^{prefix}/{name}" for name in after], types
+
+    def _acts(self, node: NodeDef) -> bool:
+        """True for a node that runs though nobody reads it."""
+        called, op_def = self.library.get(node.op), find_op_def(node.op)
+        return called.is_stateful if called is not None else op_def is not None and op_def.stateful
 
 
-def _edges(
-    function: FunctionDef, given: dict[str, Any], outside: dict[str, str], prefix: str, library: dict[str, FunctionDef]
-) -> Any:
+def _edges(function: FunctionDef, given: dict[str, Any], outside: dict[str, str], prefix: str, library: Library) -> Any:
     """A function from an input's text inside a function to its text outside."""
     inner = {n.name: n for n in function.node}
 
@@ -147,6 +167,27 @@ def _output_of(function: FunctionDef, place: str) -> str:
 def _call(caller: _Caller) -> list[NodeDef]:
     results, after, types = caller.inline(caller.attr("f"), caller.name, caller.data, caller.control)
     return caller.gather(results, caller.node.attr.get("Tout") or types, caller.control + after)
+
+
+def _remote_call(caller: _Caller) -> list[NodeDef]:
+    """The first input names a device; there is only this process."""
+    caller.data = caller.data[1:]
+    return _call(caller)
+
+
+def _symbolic_gradient(caller: _Caller) -> list[NodeDef]:
+    """Arguments and the gradients of results go in, the gradients of arguments come out."""
+    from refflow.core.function_gradients import gradient_of
+
+    call, types, out = caller.attr("f"), caller.attr("Tin"), caller.attr("Tout")
+    written = caller.library.gradients.get(caller.function(call).name)
+    if written is not None:
+        caller.node = replace(caller.node, attr={**caller.node.attr, "f": FunctionCall(written, call.attr)})
+        return _call(caller)
+    made = gradient_of(call, types[: len(out)], types[len(out) :], caller.library)
+    caller.library = Library({**caller.library, made.name: made}, caller.library.gradients)
+    results, after, _ = caller.inline(FunctionCall(made.name), caller.name, caller.data, caller.control)
+    return caller.gather(results, out, caller.control + after)
 
 
 def _branches(caller: _Caller, preds: list[str], calls: list[Any], data: list[str], types: list[Any]) -> list[NodeDef]:
@@ -204,23 +245,65 @@ def _case(caller: _Caller) -> list[NodeDef]:
 
 def _while(caller: _Caller) -> list[NodeDef]:
     types = caller.attr("T")
-    frame = {"frame_name": caller.name, "parallel_iterations": int(caller.node.attr.get("parallel_iterations", 10))}
     if not types or len(types) != len(caller.data):
         raise NodeError(f"node {caller.name!r} ({caller.node.op}) has {len(caller.data)} inputs for {len(types)} types")
+    return _loop(caller, caller.data, types, lambda merged, start: _tested(caller, merged, start), caller.attr("body"))
+
+
+def _tested(caller: _Caller, merged: list[str], start: str) -> str:
+    """The condition's truth in this iteration."""
+    test, tested, kinds = caller.inline(caller.attr("cond"), f"{caller.name}/cond", merged, [start])
+    if len(test) != 1:
+        raise NodeError(f"node {caller.name!r}: a condition gives one result, got {len(test)}")
+    return caller.add("truth", "ToBool", [test[0], *tested], T=kinds[0])
+
+
+def _for(caller: _Caller) -> list[NodeDef]:
+    """The body for i = start, start + delta, ... while that is short of limit; i comes before what goes round."""
+    if len(caller.data) != 3 + len(caller.attr("T")):
+        raise NodeError(
+            f"node {caller.name!r} (For) has {len(caller.data)} inputs, expected {3 + len(caller.attr('T'))}"
+        )
+    start, limit, delta, *rest = caller.data
+    zero = caller.add("zero", "Const", [], dtype=int32, value=np.array(0, np.int32))
+    span = caller.add("span", "Sub", [limit, start], T=int32)
+    # Counting is by whole steps, so that it ends for either sign of delta.
+    short = caller.add(
+        "short",
+        "Sub",
+        [zero, caller.add("floor", "FloorDiv", [caller.add("back", "Neg", [span], T=int32), delta], T=int32)],
+        T=int32,
+    )
+
+    def goes_on(merged: list[str], _: str) -> str:
+        return caller.add("truth", "Less", [merged[0], merged[1]], T=int32)
+
+    def body(inside: list[str], after: list[str]) -> tuple[list[str], list[str]]:
+        count, steps, first, by, *values = inside
+        done = caller.add("done", "Mul", [count, by], T=int32)
+        number = caller.add("number", "Add", [first, done], T=int32)
+        results, acted, _ = caller.inline(caller.attr("body"), f"{caller.name}/body", [number, *values], after)
+        one = caller.add("one", "Const", after, dtype=int32, value=np.array(1, np.int32))
+        return [caller.add("step", "Add", [count, one], T=int32), steps, first, by, *results], acted
+
+    types = [int32] * 4 + caller.attr("T")
+    return _loop(caller, [zero, short, start, delta, *rest], types, goes_on, body, hidden=4)
+
+
+def _loop(
+    caller: _Caller, data: list[str], types: list[Any], condition: Any, body: Any, hidden: int = 0
+) -> list[NodeDef]:
+    """Frames around a body, a function's name or what makes its nodes. The first `hidden` variables are not results."""
+    frame = {"frame_name": caller.name, "parallel_iterations": int(caller.node.attr.get("parallel_iterations", 10))}
     entered = [
         caller.add(f"enter_{i}", "Enter", [x, *caller.control], T=t, is_constant=False, **frame)
-        for i, (x, t) in enumerate(zip(caller.data, types, strict=True))
+        for i, (x, t) in enumerate(zip(data, types, strict=True))
     ]
     merged = [
         caller.add(f"merge_{i}", "Merge", [e, f"{caller.name}/next_{i}"], T=t, N=2)
         for i, (e, t) in enumerate(zip(entered, types, strict=True))
     ]
-    start = f"^{merged[0]}"
-    test, tested, kinds = caller.inline(caller.attr("cond"), f"{caller.name}/cond", merged, [start])
-    if len(test) != 1:
-        raise NodeError(f"node {caller.name!r}: a condition gives one result, got {len(test)}")
-    goes_on = caller.add("truth", "ToBool", [test[0], *tested], T=kinds[0])
-    goes_on = caller.add("loop_cond", "LoopCond", [goes_on])
+    goes_on = caller.add("loop_cond", "LoopCond", [condition(merged, f"^{merged[0]}")])
     switched = [
         caller.add(f"switch_{i}", "Switch", [m, goes_on], T=t)
         for i, (m, t) in enumerate(zip(merged, types, strict=True))
@@ -229,18 +312,22 @@ def _while(caller: _Caller) -> list[NodeDef]:
         caller.add(f"inside_{i}", "Identity", [f"{x}:1"], T=t)
         for i, (x, t) in enumerate(zip(switched, types, strict=True))
     ]
-    results, after, _ = caller.inline(caller.attr("body"), f"{caller.name}/body", inside, [f"^{inside[0]}"])
+    if callable(body):
+        results, after = body(inside, [f"^{inside[0]}"])
+    else:
+        results, after, _ = caller.inline(body, f"{caller.name}/body", inside, [f"^{inside[0]}"])
     if len(results) != len(types):
         raise NodeError(f"node {caller.name!r}: its body gives {len(results)} results for {len(types)} loop variables")
     for i, (result, t) in enumerate(zip(results, types, strict=True)):
         caller.add(f"next_{i}", "NextIteration", [result, *after], T=t)
     left = [caller.add(f"exit_{i}", "Exit", [x], T=t) for i, (x, t) in enumerate(zip(switched, types, strict=True))]
-    return caller.gather(left, types, caller.control)
+    return caller.gather(left[hidden:], types[hidden:], [*caller.control, *(f"^{x}" for x in left[:1])])
 
 
 _EXPANDERS = {
     **dict.fromkeys(CALLS, _call), "If": _if, "StatelessIf": _if, "Case": _case, "StatelessCase": _case,
-    "While": _while, "StatelessWhile": _while,
+    "While": _while, "StatelessWhile": _while, "For": _for, "RemoteCall": _remote_call,
+    "SymbolicGradient": _symbolic_gradient,
 }  # fmt: skip
 
 

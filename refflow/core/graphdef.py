@@ -83,6 +83,7 @@ class GraphDef:
     node: list[NodeDef] = field(default_factory=list)
     library: list[FunctionDef] = field(default_factory=list)
     producer: int = RELEASE
+    gradients: dict[str, str] = field(default_factory=dict)  # from a function's name to that of its gradient
 
     def __iter__(self) -> Iterator[NodeDef]:
         return iter(self.node)

@@ -274,7 +274,9 @@ def write_node(node: NodeDef, proto: Any) -> None:
 def read_graph(proto: Any) -> GraphDef:
     """A GraphDef message as plain data."""
     producer = proto.versions.producer or proto.version
-    return GraphDef([read_node(n) for n in proto.node], [_read_function(f) for f in proto.library.function], producer)
+    functions = [_read_function(f) for f in proto.library.function]
+    slopes = {g.function_name: g.gradient_func for g in proto.library.gradient}
+    return GraphDef([read_node(n) for n in proto.node], functions, producer, slopes)
 
 
 def write_graph(graph: GraphDef, proto: Any = None) -> Any:
@@ -284,6 +286,8 @@ def write_graph(graph: GraphDef, proto: Any = None) -> Any:
         write_node(node, proto.node.add())
     for function in graph.library:
         _write_function(function, proto.library.function.add())
+    for name, gradient in graph.gradients.items():
+        proto.library.gradient.add(function_name=name, gradient_func=gradient)
     proto.versions.producer = graph.producer
     return proto
 

@@ -115,7 +115,7 @@ def _call(node: Node, bound: BoundKernel, arguments: dict[str, Any], arrays: lis
         result = bound.function(*grouped, **arguments)
     values = list(result) if isinstance(result, (tuple, list)) else [result]
     values = values if node.op_def.view else [apart(v, grouped) for v in values]
-    return [v if hasattr(v, "data_ptr") else np.asarray(v) for v in values]
+    return [v if isinstance(v, VariableState) or hasattr(v, "data_ptr") else np.asarray(v) for v in values]
 
 
 def apart(value: Any, arguments: Sequence[Any]) -> Any:

@@ -88,6 +88,7 @@ from refflow.ops import (
     sparse_math,
     sparse_matmul,
     sparse_reduce,
+    sparse_segments,
     sparse_serialize,
     special,
     stacks,

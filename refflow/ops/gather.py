@@ -37,7 +37,7 @@ def check_rows(indices: Any, rows: int, name: str) -> None:
     """Every index must name a row: negative ones do not count from the end."""
     if indices.size and (indices.min() < 0 or indices.max() >= rows):
         bad = np.argwhere((indices < 0) | (indices >= rows))[0]
-        at = ", ".join(str(i) for i in bad)
+        at = ",".join(str(i) for i in bad)
         raise IndexError(f"{name}[{at}] = {int(indices[tuple(bad)])} is not in [0, {rows})")
 
 
@@ -157,38 +157,49 @@ def scatter_sub(ref: Any, indices: Any, updates: Any, use_locking: bool = False,
 
 # -- from slices to a dense tensor ---------------------------------------------------------------------
 
+def unsorted_shape(context: ShapeContext) -> shapes.Shape:
+    """num_segments rows, each as a row of data beyond the dimensions of segment_ids."""
+    data, ids, count = context.dims("data"), context.dims("segment_ids"), context.dims("num_segments")
+    if count:
+        raise ShapeError(f"num_segments should be a scalar, not shape {shapes.text(count)}")
+    if data is None or ids is None:
+        return None
+    if not shapes.compatible(data[: len(ids)], ids):
+        raise ShapeError(
+            f"data.shape = {shapes.text(data)} does not start with segment_ids.shape = {shapes.text(ids)}"
+        )
+    known = context.ints("num_segments")
+    return (None if known is None or known[0] < 0 else known[0], *data[len(ids) :])
+
+
+def loose_rows(data: np.ndarray, segment_ids: np.ndarray, num_segments: Any) -> tuple[np.ndarray, np.ndarray, int]:
+    """The rows of data in a line, the segment of each, and how many segments; a negative id drops its row."""
+    count = int(num_segments)
+    if count < 0:
+        raise ValueError(f"Input num_segments == {count} must not be negative.")
+    if segment_ids.size and segment_ids.max() >= count:
+        bad = np.argwhere(segment_ids >= count)[0]
+        at = ",".join(str(i) for i in bad)
+        raise IndexError(f"segment_ids[{at}] = {int(segment_ids[tuple(bad)])} is out of range [0, {count})")
+    ids = segment_ids.reshape(-1)
+    rows = data.reshape(ids.size, *data.shape[segment_ids.ndim :])
+    return (rows[ids >= 0], ids[ids >= 0], count) if np.any(ids < 0) else (rows, ids, count)
+
+
 UNSORTED_SEGMENT_SUM = define_op(
-    "UnsortedSegmentSum", "data: T, segment_ids: Tindices, num_segments: Tnumsegments[] -> output: T", T=NUMBERS,
+    "UnsortedSegmentSum", "data: T, segment_ids: Tindices, num_segments: Tnumsegments -> output: T", T=NUMBERS,
     Tindices=INDICES, Tnumsegments=Attr("type", default=int32, allowed=INDICES), accuracy="dot", source=("W32",),
 )  # fmt: skip
+UNSORTED_SEGMENT_SUM.shape(unsorted_shape)
 
 
 @UNSORTED_SEGMENT_SUM.kernel
 def unsorted_segment_sum_kernel(data, segment_ids, num_segments):
     """output[s] = the sum of the rows whose id is s."""
-    count = int(num_segments)
-    if count < 0:
-        raise ValueError(f"Input num_segments == {count} must not be negative.")
-    check_rows(np.maximum(segment_ids, 0) if count else segment_ids, count, "segment_ids")
-    rows = data.shape[segment_ids.ndim :]
-    ids, data = segment_ids.reshape(-1), data.reshape(segment_ids.size, *rows)
-    if np.any(ids < 0):  # a negative id drops its row
-        ids, data = ids[ids >= 0], data[ids >= 0]
-    total = np.zeros((count, *rows), data.dtype)
-    np.add.at(total, ids, data)
+    rows, ids, count = loose_rows(data, segment_ids, num_segments)
+    total = np.zeros((count, *rows.shape[1:]), data.dtype)
+    np.add.at(total, ids, rows)
     return total
-
-
-@UNSORTED_SEGMENT_SUM.shape
-def _unsorted_segment_sum_shape(context: ShapeContext) -> shapes.Shape:
-    data, ids, count = context.dims("data"), context.dims("segment_ids"), context.ints("num_segments")
-    if data is None or ids is None:
-        return None
-    if not shapes.compatible(data[: len(ids)], ids):
-        raise ShapeError(
-            f"data has shape {shapes.text(data)}, which does not begin with that of segment_ids, {shapes.text(ids)}"
-        )
-    return (None if count is None else count[0], *data[len(ids) :])
 
 
 @UNSORTED_SEGMENT_SUM.gradient

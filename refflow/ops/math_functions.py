@@ -20,7 +20,7 @@ from refflow.ops.array import identity
 from refflow.ops.elementwise import ADD_N, DIV, FLOOR, MAXIMUM, MINIMUM, cast
 from refflow.ops.histogram import EDIT_DISTANCE
 from refflow.ops.reductions import reduce_mean, reduce_sum
-from refflow.ops.segments import SPARSE_SEGMENT
+from refflow.ops.sparse_segments import SPARSE_SEGMENT
 
 
 def to_float(x: Any, name: str = "ToFloat") -> Any:

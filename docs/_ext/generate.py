@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,17 @@ def setup(app: Any) -> dict[str, Any]:
 
 
 def write(folder: Path) -> None:
-    """Writes every generated page."""
-    folder.mkdir(exist_ok=True)
-    pages = {"ops": ops_page(), "kernels": kernels_page(), "clauses": clauses_page(), "errors": errors_page()}
+    """Writes every generated page, and takes away those of ops pages that are gone."""
+    (folder / "ops").mkdir(parents=True, exist_ok=True)
+    pages = {"ops": ops_index(), "kernels": kernels_page(), "clauses": clauses_page(), "errors": errors_page()}
+    pages |= {f"ops/{name}": ops_page(module, ops) for name, (module, ops) in ops_by_page().items()}
     for name, text in pages.items():
         path = folder / f"{name}.rst"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
+    for path in (folder / "ops").glob("*.rst"):
+        if f"ops/{path.stem}" not in pages:
+            path.unlink()
 
 
 def title(text: str, sign: str) -> str:
@@ -41,12 +46,45 @@ def block(text: str) -> str:
 # -- operations ------------------------------------------------------------------------------------------
 
 
-def ops_page() -> str:
+def ops_by_page() -> dict[str, tuple[str, list[OpDef]]]:
+    """(module, its op types) for each page of refflow/ops, by the page's short name."""
+    found: dict[str, tuple[str, list[OpDef]]] = {}
+    for op in registered_ops():
+        if op.page.startswith("refflow.ops."):
+            found.setdefault(op.page.rpartition(".")[2], (op.page, []))[1].append(op)
+    return dict(sorted(found.items()))
+
+
+def ops_index() -> str:
     head = (
-        "Every op type, from its definition: signature, attributes, the sentences of the documents that name it, how\n"
-        "near a kernel must come to the exact value, and examples, which are also the tests.\n"
+        "A page here is a page of ``refflow/ops``: its mathematics, then each of its op types from its definition, with\n"
+        "signature, attributes, the sentences of the documents that name it, how near a kernel must come to the exact\n"
+        "value, and examples, which are also the tests.\n"
     )
-    return title("Operations", "=") + "\n" + head + "\n" + "\n".join(op_section(op) for op in registered_ops())
+    tree = [".. toctree::", "   :maxdepth: 1", "", *(f"   ops/{name}" for name in ops_by_page())]
+    rows = [".. list-table::", "   :header-rows: 1", "", "   * - op type", "     - page", "     - gradient"]
+    for op in registered_ops():
+        if op.page.startswith("refflow.ops."):
+            slope = "yes" if op.gradient_function else "nothing flows back" if op.has_gradient_rule else "none"
+            rows += [f"   * - {op.name}", f"     - :doc:`ops/{op.page.rpartition('.')[2]}`", f"     - {slope}"]
+    return "\n".join([title("Operations", "="), head, *tree, "", title("By name", "-"), *rows, ""])
+
+
+def ops_page(module: str, ops: list[OpDef]) -> str:
+    first, _, rest = (inspect.getdoc(importlib.import_module(module)) or module).partition("\n\n")
+    head = [title(module.removeprefix("refflow.").replace(".", "/"), "="), escaped(" ".join(first.split())) + "\n"]
+    return "\n".join([*head, prose(rest), *(op_section(op) for op in ops)])
+
+
+def prose(text: str) -> str:
+    """A docstring as the manual shows it: what stands indented stays as it is, the way to the next page is left out."""
+    parts = []
+    for paragraph in text.split("\n\n"):
+        if paragraph.startswith(" "):
+            parts.append(block(inspect.cleandoc(paragraph)))
+        elif not paragraph.startswith("Next:"):
+            parts.append(escaped(paragraph) + "\n")
+    return "\n".join(parts)
 
 
 def op_section(op: OpDef) -> str:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -97,7 +98,8 @@ class OpDef:
         self.has_gradient_rule = False
         self.is_unknown = False  # no such op type is defined here: a graph that names it can be read, but not run
         self.lacks_gradient = False  # stated, so that nobody takes it for forgotten
-        self.variant_of: OpDef | None = None  # the page that explains this op
+        self.variant_of: OpDef | None = None  # the op that explains this one
+        self.page = ""  # the module that defines it
         self.formula: Any = None  # core/elementwise.py: the op's one expression
         self._fixed_places = all(a.number is None and not self.is_type_list(a) for a in self.inputs + self.outputs)
         self._input_places = {a.name: i for i, a in enumerate(self.inputs)}
@@ -314,8 +316,17 @@ def register(op_def: OpDef) -> OpDef:
     """Enters an OpDef under its name; NodeError where there is one of that name."""
     if op_def.name in _REGISTRY:
         raise NodeError(f"op type {op_def.name} is defined already, as {_REGISTRY[op_def.name].signature!r}")
+    op_def.page = _defining_module()
     _REGISTRY[op_def.name] = op_def
     return op_def
+
+
+def _defining_module() -> str:
+    """The module outside core whose code is running: the page that defines an op."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("refflow.core."):
+        frame = frame.f_back
+    return frame.f_globals.get("__name__", "")
 
 
 def define_variant(name: str, base: OpDef, signature: str = "", /, **attrs: Any) -> OpDef:

@@ -57,9 +57,9 @@ def ops_by_page() -> dict[str, tuple[str, list[OpDef]]]:
 
 def ops_index() -> str:
     head = (
-        "A page here is a page of ``refflow/ops``: its mathematics, then each of its op types from its definition, with\n"
-        "signature, attributes, the sentences of the documents that name it, how near a kernel must come to the exact\n"
-        "value, and examples, which are also the tests.\n"
+        "A page here is a page of ``refflow/ops``: its mathematics, then each of its op types from its definition,\n"
+        "with signature, attributes, the sentences of the documents that name it, how near a kernel must come to the\n"
+        "exact value, and examples, which are also the tests.\n"
     )
     tree = [".. toctree::", "   :maxdepth: 1", "", *(f"   ops/{name}" for name in ops_by_page())]
     rows = [".. list-table::", "   :header-rows: 1", "", "   * - op type", "     - page", "     - gradient"]

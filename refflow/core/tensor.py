@@ -86,6 +86,11 @@ class Tensor:
     def get_shape(self) -> TensorShape:
         return TensorShape._of(self._shape)
 
+    @property
+    def shape(self) -> TensorShape:
+        """What get_shape() gives."""
+        return self.get_shape()
+
     def set_shape(self, shape: Any) -> None:
         """Adds what the caller knows of the shape; ShapeError if it contradicts."""
         try:
@@ -123,6 +128,7 @@ class Tensor:
 
         def _operator(self, other: Any = None) -> Any: ...
 
+        __floordiv__ = __rfloordiv__ = __pow__ = __rpow__ = _operator
         __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _operator
         __mod__ = __rmod__ = __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _operator
         __matmul__ = __rmatmul__ = __lt__ = __le__ = __gt__ = __ge__ = __getitem__ = _operator

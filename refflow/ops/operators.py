@@ -16,11 +16,14 @@ import numpy as np
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.errors import DTypeError
 from refflow.core.graph import Tensor
-from refflow.ops import elementwise, logic
+from refflow.core.opdef import op_def
+from refflow.ops import arithmetic, elementwise, logic
 from refflow.ops.array import identity, squeeze
-from refflow.ops.joining import slice_
+from refflow.ops.joining import pack, slice_
 from refflow.ops.matmul import matmul
 from refflow.ops.variable import Variable
+
+_INTS = (int, np.integer)
 
 _BINARY: dict[str, Callable[..., Any]] = {
     "add": elementwise.ADD,
@@ -28,6 +31,8 @@ _BINARY: dict[str, Callable[..., Any]] = {
     "mul": elementwise.MUL,
     "truediv": elementwise.DIV,
     "mod": elementwise.MOD,
+    "floordiv": arithmetic.FLOOR_DIV,
+    "pow": arithmetic.POW,
     "and": logic.LOGICAL_AND,
     "or": logic.LOGICAL_OR,
     "xor": logic.logical_xor,
@@ -83,13 +88,18 @@ def _rmatmul(y: Any, x: Any) -> Tensor:
 
 
 def _getitem(tensor: Any, key: Any) -> Tensor:
-    """Ints and slices of step 1: a Slice, then a Squeeze of the axes that an int chose."""
+    """Ints and slices of step 1: a Slice, then a Squeeze of the axes that an int chose. Anything else: strided_slice.
+
+    The first release had the first form only.
+    """
     keys: Any = key if isinstance(key, tuple) else (key,)
     with op_scope([tensor], None, "Slice") as scope:
         tensor = convert_to_tensor(tensor)
-        if tensor.dims is None:
-            raise ValueError(f"{tensor.name!r} has unknown rank, so it cannot be indexed; use set_shape() or slice()")
+        if not all(_is_plain(k) for k in keys) or tensor.dims is None:
+            return strided(tensor, keys)
         keys = _spell_out(keys, len(tensor.dims), tensor.name)
+        if any(_counts_from_the_end(k) and size is None for k, size in zip(keys, tensor.dims, strict=True)):
+            return strided(tensor, keys)
         begin, size, drop = [], [], []
         for axis, k in enumerate(keys):
             start, length = _extent(k, tensor.dims[axis], tensor.name)
@@ -101,6 +111,48 @@ def _getitem(tensor: Any, key: Any) -> Tensor:
             return identity(tensor, name=scope)
         cut = slice_(tensor, begin, size, name=scope)
         return squeeze(cut, drop) if drop else cut
+
+
+def _is_plain(key: Any) -> bool:
+    if isinstance(key, slice):
+        return key.step in (None, 1) and all(b is None or isinstance(b, _INTS) for b in (key.start, key.stop))
+    return key is Ellipsis or (isinstance(key, _INTS) and not isinstance(key, bool))
+
+
+def _counts_from_the_end(key: Any) -> bool:
+    bounds = (key.start, key.stop) if isinstance(key, slice) else (key,)
+    return any(b is not None and b < 0 for b in bounds)
+
+
+def strided(tensor: Tensor, keys: tuple[Any, ...]) -> Tensor:
+    """A StridedSlice of what stands between brackets: steps, None for a new axis, and bounds that are tensors."""
+    masks = dict.fromkeys(("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask"), 0)
+    rows = []
+    for place, key in enumerate(keys):
+        begin, end, step = 0, 0, 1
+        if key is Ellipsis:
+            masks["ellipsis_mask"] |= 1 << place
+        elif key is None:
+            masks["new_axis_mask"] |= 1 << place
+        elif isinstance(key, slice):
+            step = 1 if key.step is None else key.step
+            for mask, bound in (("begin_mask", key.start), ("end_mask", key.stop)):
+                masks[mask] |= (bound is None) << place
+            begin, end = (0 if b is None else b for b in (key.start, key.stop))
+        elif isinstance(key, (*_INTS, Tensor, Variable)) and not isinstance(key, bool):
+            masks["shrink_axis_mask"] |= 1 << place
+            begin, end = key, key + 1
+        else:
+            raise DTypeError(f"{tensor.name!r} takes ints, slices, ..., None and int tensors as indices, got {key!r}")
+        rows.append((begin, end, step))
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
+    return op_def("StridedSlice")(tensor, *(_vector(column) for column in columns), **masks)
+
+
+def _vector(items: list[Any]) -> Any:
+    if any(isinstance(i, (Tensor, Variable)) for i in items):
+        return pack(items)
+    return np.array(items, np.int32)
 
 
 def _spell_out(keys: tuple[Any, ...], rank: int, name: str) -> list[Any]:
@@ -116,23 +168,15 @@ def _spell_out(keys: tuple[Any, ...], rank: int, name: str) -> list[Any]:
 
 def _extent(key: Any, length: int | None, name: str) -> tuple[int, int]:
     """Where a key begins, and how many it takes; -1 is everything that follows."""
-    if isinstance(key, (int, np.integer)):
-        start = int(key)
-        if start < 0 or (length is not None and start >= length):
-            if length is None or not -length <= start < length:
-                raise IndexError(f"index {start} is not within {name!r}'s size {length}")
-            start += length
-        return start, 1
     if not isinstance(key, slice):
-        raise DTypeError(f"{name!r} takes ints and slices as indices, got {key!r}")
-    if key.step not in (None, 1):
-        raise DTypeError(f"{name!r} takes slices of step 1, got step {key.step}; use reverse() or gather()")
+        start = int(key)
+        if length is not None and not -length <= start < length:
+            raise IndexError(f"index {start} is not within {name!r}'s size {length}")
+        return (start if start >= 0 or length is None else start + length), 1
     if length is not None:
         start, stop, _ = key.indices(length)
         return start, max(0, stop - start)
     start = key.start or 0
-    if start < 0 or (key.stop is not None and key.stop < 0):
-        raise IndexError(f"{name!r} has an unknown size there, so nothing can be counted from its end")
     return start, -1 if key.stop is None else max(0, key.stop - start)
 
 

@@ -264,6 +264,11 @@ class Variable:
     def get_shape(self) -> shapes.TensorShape:
         return self._variable.get_shape()
 
+    @property
+    def shape(self) -> shapes.TensorShape:
+        """What get_shape() gives."""
+        return self._variable.get_shape()
+
     __array_priority__ = 100  # arrays leave arithmetic to the variable
 
     def __bool__(self) -> bool:

@@ -26,13 +26,14 @@ from refflow.ops.constant import constant, zeros
 from refflow.ops.random import random_normal, random_uniform, truncated_normal
 from refflow.ops.variable import Variable
 
+AUTO_REUSE = "auto"  # get_variable finds what is there and makes what is not
 _STORE, _SCOPE = ("__variable_store",), ("__varscope",)
 
 
 class VariableScope:
     """Where names and defaults come from: a prefix, whether variables are reused, and an initializer."""
 
-    def __init__(self, reuse: bool | None, name: str = "", initializer: Any = None):
+    def __init__(self, reuse: Any, name: str = "", initializer: Any = None):
         self._name, self._reuse, self._initializer = name, reuse, initializer
 
     @property
@@ -40,7 +41,7 @@ class VariableScope:
         return self._name
 
     @property
-    def reuse(self) -> bool | None:
+    def reuse(self) -> Any:
         return self._reuse
 
     @property
@@ -79,7 +80,7 @@ class VariableScope:
                     f"{found.dtype.base_dtype.name}."
                 )
             return found
-        if self._reuse:
+        if self._reuse and self._reuse is not AUTO_REUSE:
             raise ValueError(
                 f"Under-sharing: Variable {full} does not exist, disallowed. Did you mean to set reuse=None?"
             )
@@ -119,7 +120,7 @@ def get_variable(
 
 
 @contextmanager
-def variable_scope(name_or_scope: Any, reuse: bool | None = None, initializer: Any = None) -> Iterator[VariableScope]:
+def variable_scope(name_or_scope: Any, reuse: Any = None, initializer: Any = None) -> Iterator[VariableScope]:
     """A scope inside the present one, or, given a scope, that one again."""
     if not name_or_scope and name_or_scope != "":
         raise ValueError("variable_scope needs a name or a scope")

@@ -64,7 +64,7 @@ def test_plain_numbers_take_the_usual_types_and_arrays_keep_theirs():  # [S12]
         (lambda: tf.Variable(tf.placeholder(tf.float32)), ValueError, "every size must be known"),
         (lambda: tf.unpack(tf.placeholder(tf.float32)), ValueError, "unpack needs num"),
         (lambda: tf.zeros([2])[3], IndexError, "not within 'zeros:0'"),
-        (lambda: tf.zeros([2])[::2], TypeError, "slices of step 1"),
+        (lambda: tf.zeros([2])["a"], TypeError, "int tensors as indices, got .a."),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_in_words(make, error, message):
@@ -108,3 +108,20 @@ def test_the_benchmark_compares_equal_things():  # [S05]
     chain, plain = bench.scalar_chain(10)
     assert chain() == plain() == 11.0
     assert bench.constant_run()() == 3.0
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(
+    "key",
+    [slice(None, None, 2), slice(None, None, -1), (slice(None), None, 1), -1, (..., slice(-2, None)), (None, 0, 1)],
+    ids=str,
+)
+def test_brackets_take_what_numpy_s_take_beside_lists(known, key):
+    array = np.arange(12, dtype=np.float32).reshape(3, 4)
+    x = tf.placeholder(tf.float32, [3, 4] if known else None)
+    i = tf.placeholder(tf.int32, [])
+    with tf.Session() as session:
+        np.testing.assert_array_equal(session.run(x[key], {x: array}), array[key])
+        np.testing.assert_array_equal(session.run(x[i, 1:i], {x: array, i: 2}), array[2, 1:2])
+        np.testing.assert_allclose(session.run(x**2 // 3, {x: array}), array**2 // 3)
+        np.testing.assert_allclose(session.run([2.0**x, 7.0 // (x + 1.0)], {x: array}), [2.0**array, 7 // (array + 1)])

@@ -182,11 +182,11 @@ def _extent(key: Any, length: int | None, name: str) -> tuple[int, int]:
 
 def _operators() -> dict[str, Callable[..., Any]]:
     found: dict[str, Callable[..., Any]] = {"matmul": _matmul, "rmatmul": _rmatmul, "getitem": _getitem}
-    for name, op_def in (_BINARY | _COMPARE).items():
+    for name, build in (_BINARY | _COMPARE).items():
         node = _NODE_NAMES.get(name, name)
-        found[name] = _binary(node, op_def)
+        found[name] = _binary(node, build)
         if name in _BINARY:
-            found["r" + name] = _reflected(node, op_def)
+            found["r" + name] = _reflected(node, build)
     found["neg"] = lambda x: elementwise.NEG(convert_to_tensor(x))
     found["invert"] = lambda x: logic.LOGICAL_NOT(convert_to_tensor(x))
     found["abs"] = lambda x: elementwise.ABS(convert_to_tensor(x))

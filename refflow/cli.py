@@ -3,6 +3,7 @@
     refflow run deck        trains the deck's program on real images
     refflow explain deck    prints every stage of one of its steps
     refflow why S18         prints a clause, its code and its tests
+    refflow cases MatMul    prints the examples of an op type, or of all, as lines of JSON for other backends
     refflow bench           prints speed as ratios to the leanest NumPy, measured in the same run
 """
 
@@ -51,6 +52,10 @@ def _parser() -> argparse.ArgumentParser:
     why = commands.add_parser("why", help="print a clause of the documents, its code and its tests")
     why.add_argument("clause", help="for example S18 or W36")
     why.set_defaults(command=_why)
+
+    cases = commands.add_parser("cases", help="print the examples of ops as lines of JSON")
+    cases.add_argument("op_types", nargs="*", metavar="OP_TYPE", help="for example MatMul; all where none is given")
+    cases.set_defaults(command=_cases)
 
     bench = commands.add_parser("bench", help="measure speed against the leanest NumPy")
     bench.add_argument("--quick", action="store_true", help="fewer repetitions")
@@ -110,6 +115,14 @@ def _why(options: argparse.Namespace) -> int:
     from refflow.ledger import why
 
     print(why(options.clause))
+    return 0
+
+
+def _cases(options: argparse.Namespace) -> int:
+    from refflow.conformance import write_cases
+
+    for line in write_cases(options.op_types):
+        print(line)
     return 0
 
 

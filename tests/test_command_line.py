@@ -3,6 +3,7 @@
 import pytest
 
 from refflow.cli import main
+from refflow.conformance import read_case
 
 
 def test_run_deck_prints_what_the_slide_prints(capsys):  # [S29]
@@ -32,9 +33,16 @@ def test_why_prints_a_clause(capsys):
     assert "S18  done  (deck)" in capsys.readouterr().out
 
 
+def test_cases_are_lines_that_can_be_read(capsys):
+    assert main(["cases", "MatMul", "Add"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {read_case(line).op.name for line in lines} == {"MatMul", "Add"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["cases", "MatMull"], "no op type is called 'MatMull'. Near it: .*MatMul"),
         (["why", "S999"], "no clause is called 'S999'"),
         (["run", "deck", "--data", "nowhere"], "nowhere"),
         (["run", "deck", "--policy", "best", "--executor", "executor"], "policy 'best' is none of"),

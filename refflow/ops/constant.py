@@ -120,7 +120,7 @@ def shape_from(context: ShapeContext, name: str) -> shapes.Shape:
     if sizes is not None:
         for i, size in enumerate(sizes):
             if size < 0:
-                raise ShapeError(f"{name}[{i}] = {size}, but a size cannot be negative")
+                raise ShapeError(f"{name}[{i}] = {size}, but a size cannot be negative: Dimension {size} must be >= 0")
         return tuple(sizes)
     vector = context.dims(name)
     return None if vector is None or vector[0] is None else (None,) * vector[0]

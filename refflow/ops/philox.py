@@ -8,7 +8,7 @@ device. Each run of a random op reserves 256 blocks for every element it makes.
 
 Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 
-Next: ops/random.py.
+Next: ops/random_numbers.py.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 _KEY_STEP = (np.uint64(0x9E3779B9), np.uint64(0xBB67AE85))
 _MULTIPLY = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 _LOW = np.uint64(0xFFFFFFFF)
+_ALL = 0xFFFFFFFFFFFFFFFF
 _HALF = np.uint64(32)
 RESERVED = 256  # blocks of four words that one output element may use
 
@@ -36,37 +37,52 @@ def philox(counters: np.ndarray, key: tuple[int, int]) -> np.ndarray:
     return np.stack([c0, c1, c2, c3], axis=1).astype(np.uint32)
 
 
+class Philox:
+    """The generator at one place: 64 bits of key, and the 128-bit counter of the block that comes next."""
+
+    __slots__ = ("counter", "key")
+
+    def __init__(self, key: int, counter: int):
+        self.key = key & _ALL
+        self.counter = counter & ((1 << 128) - 1)
+
+    def skipped(self, blocks: int) -> Philox:
+        """The same generator, so many blocks further on."""
+        return Philox(self.key, self.counter + blocks)
+
+    def words(self, blocks: np.ndarray) -> np.ndarray:
+        """The words [n, 4] of the blocks that stand `blocks` (uint64) behind this place."""
+        low = blocks + np.uint64(self.counter & _ALL)
+        # A 128-bit counter: what passes 2**64 goes on into the upper half.
+        high = np.uint64(self.counter >> 64) + (low < blocks)
+        counters = np.stack([low & _LOW, low >> _HALF, high & _LOW, high >> _HALF], axis=1)
+        return philox(counters, (self.key & 0xFFFFFFFF, self.key >> 32))
+
+
 class PhiloxStream:
     """One op's stream: its seeds, and how many blocks earlier runs have reserved. Safe under threads."""
 
     def __init__(self, seed: int, seed2: int):
         if seed == 0 and seed2 == 0:  # both zero: the caller wants other numbers each time [W72]
             seed, seed2 = secrets.randbits(64), secrets.randbits(64)
-        self.key = (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF)
-        self.upper = seed2 & 0xFFFFFFFFFFFFFFFF  # the counter's upper half
+        self.origin = Philox(seed, (seed2 & _ALL) << 64)  # the second seed is the counter's upper half
         self.next_block = 0
         self._lock = threading.Lock()
 
-    def reserve(self, elements: int) -> int:
+    def reserve(self, elements: int, blocks: int = RESERVED) -> int:
         """The first block of a run that makes `elements` numbers; the next run begins behind it."""
         with self._lock:
             first = self.next_block
-            self.next_block += elements * RESERVED
+            self.next_block += elements * blocks
             return first
+
+    def region(self, elements: int, blocks: int = RESERVED) -> Philox:
+        """The generator for one run that makes `elements` numbers."""
+        return self.origin.skipped(self.reserve(elements, blocks))
 
     def words(self, blocks: np.ndarray, first: int = 0) -> np.ndarray:
         """The words [n, 4] of blocks number `first + blocks` (uint64 offsets)."""
-        counters = np.empty((len(blocks), 4), np.uint64)
-        low = blocks + np.uint64(first & 0xFFFFFFFFFFFFFFFF)
-        # A 128-bit counter: what passes 2**64 goes on into the upper half.
-        upper = (self.upper + (first >> 64) + (low < blocks).astype(object)) if first >> 63 else None
-        counters[:, 0], counters[:, 1] = low & _LOW, low >> _HALF
-        if upper is None:
-            counters[:, 2], counters[:, 3] = self.upper & 0xFFFFFFFF, self.upper >> 32
-        else:
-            counters[:, 2] = [u & 0xFFFFFFFF for u in upper]
-            counters[:, 3] = [(u >> 32) & 0xFFFFFFFF for u in upper]
-        return philox(counters, self.key)
+        return self.origin.skipped(first).words(blocks)
 
 
 def uniform_float32(words: np.ndarray) -> np.ndarray:
@@ -76,13 +92,5 @@ def uniform_float32(words: np.ndarray) -> np.ndarray:
 
 def uniform_float64(high: np.ndarray, low: np.ndarray) -> np.ndarray:
     """[0, 1) from 20 bits of one word and 32 of the next: the mantissa of a number in [1, 2), less 1."""
-    bits = ((high.astype(np.uint64) & np.uint64(0xFFFFF)) << _HALF) | low.astype(np.uint64)
+    bits = ((high.astype(np.uint64) & np.uint64(0xFFFFF)) << np.uint64(32)) | low.astype(np.uint64)
     return (bits | np.uint64(0x3FF0000000000000)).view(np.float64) - 1.0
-
-
-def box_muller(u1: np.ndarray, u2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two independent normal numbers from two uniform ones; the sine's result is the first."""
-    number = u1.dtype.type
-    radius = np.sqrt(number(-2) * np.log(np.maximum(u1, number(1e-7))))  # 0 has no logarithm
-    angle = (2 * np.pi * u2.astype(np.float64)).astype(number)  # the release multiplies in double precision
-    return np.sin(angle) * radius, np.cos(angle) * radius

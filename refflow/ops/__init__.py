@@ -18,6 +18,8 @@ from refflow.ops import (
     control,
     control_flow,
     conv,
+    ctc_decode,
+    ctc_loss,
     cumulative,
     data_format,
     decode,

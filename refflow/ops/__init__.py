@@ -29,6 +29,7 @@ from refflow.ops import (
     dilation,
     dynamic_stitch,
     eigen,
+    einsum,
     elementwise,
     elementwise_functions,
     example_proto,

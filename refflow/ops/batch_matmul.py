@@ -43,22 +43,34 @@ def batch_matmul_kernel(x, y, adj_x=False, adj_y=False):
 
 def _dims(context: ShapeContext, stretch: bool) -> shapes.Shape:
     x, y, attrs = context.dims("x"), context.dims("y"), context.attrs
-    for name, dims in (("x", x), ("y", y)):
+    if not stretch and x is not None and y is not None and len(x) != len(y):
+        raise ShapeError(f"In[0] and In[1] has different ndims: {shapes.text(x)} vs. {shapes.text(y)}")
+    for place, dims in enumerate((x, y)):
         if dims is not None and len(dims) < 2:
-            raise ShapeError(f"In[{'01'[name == 'y']}] ndims must be >= 2: {len(dims)}, got shape {shapes.text(dims)}")
+            raise ShapeError(f"In[{place}] ndims must be >= 2: {len(dims)}")
     if x is None or y is None:
         return None
+    batch = _batch_dims(x, y, stretch)
     m, k = x[-2:][::-1] if attrs["adj_x"] else x[-2:]
     rows, n = y[-2:][::-1] if attrs["adj_y"] else y[-2:]
     if None not in (k, rows) and k != rows:
-        raise ShapeError(
-            f"Matrix size-incompatible: In[0] mismatch In[1] shape: {k} vs. {rows}: {shapes.text(x)} {shapes.text(y)}"
-        )
+        raise ShapeError(f"Matrix size-incompatible: In[0]: {shapes.text(x)}, In[1]: {shapes.text(y)}")
+    return (*batch, m, n)
+
+
+def _batch_dims(x: shapes.Dims, y: shapes.Dims, stretch: bool) -> shapes.Dims:
+    """The result's dimensions before the last two."""
     if stretch:
-        return (*(shapes.broadcast(x[:-2], y[:-2]) or ()), m, n)
-    if not shapes.compatible(x[:-2], y[:-2]):
-        raise ShapeError(f"In[0] and In[1] have different batches: {shapes.text(x)} and {shapes.text(y)}")
-    return (*(shapes.merge(x[:-2], y[:-2]) or ()), m, n)
+        try:
+            return shapes.broadcast(x[:-2], y[:-2]) or ()
+        except ShapeError:
+            both = f"{shapes.text(x)} vs. {shapes.text(y)}"
+            raise ShapeError(f"In[0] and In[1] must have compatible batch dimensions: {both}") from None
+    for i, (a, b) in enumerate(zip(x[:-2], y[:-2], strict=True)):
+        if None not in (a, b) and a != b:
+            both = f"{shapes.text(x)} vs {shapes.text(y)}"
+            raise ShapeError(f"In[0].dim({i}) and In[1].dim({i}) must be the same: {both}")
+    return shapes.merge(x[:-2], y[:-2]) or ()
 
 
 def _product_gradient(
@@ -139,7 +151,13 @@ _X, _Y = [[[1, 2], [3, 4]]], [[[5, 6], [7, 8]]]
 for _op in (BATCH_MATMUL, BATCH_MATMUL_V2):
     _op.case("S16", "matrix by matrix", x=_X, y=_Y, output=[[[19, 22], [43, 50]]])
     _op.case("S16", "transposed first", x=_X, y=[[[1], [0]]], adj_x=True, output=[[[1], [2]]])
-    _op.case("S16", "inner sizes agree", x=_X, y=[[[1, 2, 3]]], error="Matrix size-incompatible")
+    _op.case("S16", "inner sizes agree", x=_X, y=[[[1, 2, 3]]],
+             error="Matrix size-incompatible: In[0]: [1,2,2], In[1]: [1,1,3]")  # fmt: skip
+    _op.case("S16", "matrices have two dimensions", x=[1, 2], y=[3, 4], error="In[0] ndims must be >= 2: 1")
+BATCH_MATMUL.case("S16", "as many matrices", x=[_X[0], _X[0]], y=_Y,
+                  error="In[0].dim(0) and In[1].dim(0) must be the same: [2,2,2] vs [1,2,2]")  # fmt: skip
+BATCH_MATMUL_V2.case("S16", "batches fit", x=[_X[0], _X[0]], y=[_Y[0], _Y[0], _Y[0]],
+                     error="In[0] and In[1] must have compatible batch dimensions: [2,2,2] vs. [3,2,2]")  # fmt: skip
 BATCH_MATMUL_V2.case(
     "S16", "one matrix for the whole batch", x=[[[1, 2]], [[3, 4]]], y=[[1], [10]], output=[[[21]], [[43]]]
 )

@@ -1,4 +1,4 @@
-"""Einstein's sums: one or two tensors with a name for each axis, multiplied, and summed over names that the result lacks.
+"""Sums by the names of axes: one or two tensors are multiplied, and summed over the names that the result lacks.
 
     "ij,jk->ik"      product[i, k] = sum_j a[i, j] * b[j, k]
     "ii->i"          a name twice in an operand: its diagonal; twice in the result: onto a diagonal of zeros

@@ -17,6 +17,7 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.dtypes import NUMBERS
+from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op, op_def
 from refflow.core.shape_rules import ShapeContext
@@ -45,9 +46,20 @@ def matmul_kernel(a, b, transpose_a, transpose_b):
 
 @MATMUL.shape
 def _matmul_shape(context: ShapeContext) -> shapes.Shape:
-    context.match("a", *(("K", "M") if context.attrs["transpose_a"] else ("M", "K")))
-    context.match("b", *(("N", "K") if context.attrs["transpose_b"] else ("K", "N")))
+    try:
+        context.match("a", *(("K", "M") if context.attrs["transpose_a"] else ("M", "K")))
+        context.match("b", *(("N", "K") if context.attrs["transpose_b"] else ("K", "N")))
+    except ShapeError as error:
+        raise ShapeError(f"{error}. {_as_tensorflow_says(context.dims('a'), context.dims('b'))}") from None
     return context.shape("M", "N")
+
+
+def _as_tensorflow_says(a: shapes.Shape, b: shapes.Shape) -> str:
+    if a is not None and b is not None and len(a) != len(b):
+        return f"In[0] and In[1] has different ndims: {shapes.text(a)} vs. {shapes.text(b)}"
+    if a is not None and len(a) != 2:
+        return f"In[0] and In[1] ndims must be == 2: {len(a)}"
+    return f"Matrix size-incompatible: In[0]: {shapes.text(a)}, In[1]: {shapes.text(b)}"
 
 
 @MATMUL.gradient
@@ -89,5 +101,6 @@ MATMUL.case("S16", "b is transposed first", a=[[1, 2]], b=[[3, 4], [5, 6]], tran
 MATMUL.case("S16", "an empty sum is zero", a=np.zeros((2, 0), np.float32), b=np.zeros((0, 2), np.float32),
             product=[[0, 0], [0, 0]])  # fmt: skip
 MATMUL.case("S16", "integers wrap around", T="int32", a=[[65536]], b=[[65536]], product=[[0]])
-MATMUL.case("S16", "the inner sizes must agree", a=[[1, 2, 3]], b=[[1], [2]], error="b has K = 2, but a has K = 3")
+MATMUL.case("S16", "the inner sizes must agree", a=[[1, 2, 3]], b=[[1], [2]],
+            error="b has K = 2, but a has K = 3. Matrix size-incompatible: In[0]: [1,3], In[1]: [2,1]")  # fmt: skip
 MATMUL.case("S16", "operands are matrices", a=[1, 2], b=[[1], [2]], error="a has rank 1, but takes rank 2: a: [M, K]")

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from refflow.core import shapes
 from refflow.core.dtypes import bfloat16, float32
+from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
@@ -36,8 +37,17 @@ def sparse_matmul_kernel(a, b, transpose_a, transpose_b):
 
 @SPARSE_MATMUL.shape
 def _shape(context: ShapeContext) -> shapes.Shape:
-    context.match("a", *(("K", "M") if context.attrs["transpose_a"] else ("M", "K")))
-    context.match("b", *(("N", "K") if context.attrs["transpose_b"] else ("K", "N")))
+    a, b = context.dims("a"), context.dims("b")
+    for name, dims in (("a", a), ("b", b)):
+        if dims is not None and len(dims) != 2:
+            raise ShapeError(f"{name} is not a matrix")
+    try:
+        context.match("a", *(("K", "M") if context.attrs["transpose_a"] else ("M", "K")))
+        context.match("b", *(("N", "K") if context.attrs["transpose_b"] else ("K", "N")))
+    except ShapeError as error:
+        raise ShapeError(
+            f"{error}. Matrix size incompatible: a: {shapes.text(a)}, b: {shapes.text(b)}"
+        ) from None
     return context.shape("M", "N")
 
 

@@ -13,6 +13,7 @@ Next: core/importer.py.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -29,16 +30,22 @@ _DEEPEST = 64  # calls inside calls; a function that calls itself would never en
 
 
 class Library(dict[str, FunctionDef]):
-    """Functions by name, and the names of gradients that somebody wrote for them."""
+    """Functions by name, the gradients that somebody wrote for them, and the nodes that give references."""
 
-    def __init__(self, functions: dict[str, FunctionDef], gradients: dict[str, str]):
-        super().__init__(functions)
-        self.gradients = gradients
+    def __init__(self, graph_def: GraphDef):
+        super().__init__({f.name: f for f in graph_def.library})
+        self.gradients = graph_def.gradients
+        self.references = {n.name for n in graph_def.node if _gives_reference(n)}
+
+
+def _gives_reference(node: NodeDef) -> bool:
+    op_def = find_op_def(node.op)
+    return op_def is not None and any(a.is_ref for a in op_def.outputs[:1])
 
 
 def inlined(graph_def: GraphDef) -> GraphDef:
     """`graph_def` with every call, branch and loop of functions replaced by nodes."""
-    library = Library({f.name: f for f in graph_def.library}, graph_def.gradients)
+    library = Library(graph_def)
     if not any(node.op in _EXPANDERS or node.op in library for node in graph_def.node):
         return graph_def
     nodes: list[NodeDef] = []
@@ -185,7 +192,8 @@ def _symbolic_gradient(caller: _Caller) -> list[NodeDef]:
         caller.node = replace(caller.node, attr={**caller.node.attr, "f": FunctionCall(written, call.attr)})
         return _call(caller)
     made = gradient_of(call, types[: len(out)], types[len(out) :], caller.library)
-    caller.library = Library({**caller.library, made.name: made}, caller.library.gradients)
+    caller.library = copy(caller.library)
+    caller.library[made.name] = made
     results, after, _ = caller.inline(FunctionCall(made.name), caller.name, caller.data, caller.control)
     return caller.gather(results, out, caller.control + after)
 
@@ -197,10 +205,8 @@ def _branches(caller: _Caller, preds: list[str], calls: list[Any], data: list[st
     for k, (pred, call) in enumerate(zip(preds, calls, strict=True)):
         pivot = caller.add(f"pivot_{k}", "Switch", [pred, pred, *caller.control], T=bool_)
         live = caller.add(f"taken_{k}", "Identity", [f"{pivot}:1"], T=bool_)
-        inputs = [
-            f"{caller.add(f'switch_{k}_{i}', 'Switch', [x, pred], T=t)}:1"
-            for i, (x, t) in enumerate(zip(data, types, strict=True))
-        ]
+        typed = enumerate(zip(data, types, strict=True))
+        inputs = [_into_branch(caller, f"{k}_{i}", x, pred, t) for i, (x, t) in typed]
         found, after, _ = caller.inline(call, f"{caller.name}/branch_{k}", inputs, [f"^{live}"])
         results.append(found)
         done.append(caller.add(f"ran_{k}", "Identity", [live, *after], T=bool_))
@@ -214,6 +220,14 @@ def _branches(caller: _Caller, preds: list[str], calls: list[Any], data: list[st
     ]
     ran = caller.add("ran", "Merge", done, T=bool_, N=len(done))
     return caller.gather(merged, out, [f"^{ran}", *caller.control])
+
+
+def _into_branch(caller: _Caller, label: str, x: str, pred: str, dtype: Any) -> str:
+    """x where pred is true. A variable is read in the branch alone: there may be nothing to read in the others."""
+    if parse_input(x)[0] not in caller.library.references:
+        return f"{caller.add(f'switch_{label}', 'Switch', [x, pred], T=dtype)}:1"
+    reference = caller.add(f"switch_{label}", "RefSwitch", [x, pred], T=dtype)
+    return caller.add(f"read_{label}", "Identity", [f"{reference}:1"], T=dtype)
 
 
 def _truth(caller: _Caller, name: str, value: str, dtype: Any) -> str:

@@ -104,3 +104,34 @@ def test_what_is_no_graph_is_told():
             tf.import_graph_def("node {", name="")
         with pytest.raises(TypeError, match="expected a GraphDef"):
             tf.import_graph_def(7, name="")
+
+
+VALUE_OR_LATER = """
+node { name: "v" op: "VariableV2" attr { key: "dtype" value { type: DT_FLOAT } }
+       attr { key: "shape" value { shape {} } } }
+node { name: "later" op: "Const" attr { key: "dtype" value { type: DT_FLOAT } }
+       attr { key: "value" value { tensor { dtype: DT_FLOAT tensor_shape {} float_val: 5 } } } }
+node { name: "set" op: "Assign" input: "v" input: "later" attr { key: "T" value { type: DT_FLOAT } } }
+node { name: "there" op: "IsVariableInitialized" input: "v" attr { key: "dtype" value { type: DT_FLOAT } } }
+node { name: "y" op: "StatelessIf" input: "there" input: "v" attr { key: "Tcond" value { type: DT_BOOL } }
+       attr { key: "Tin" value { list { type: DT_FLOAT } } } attr { key: "Tout" value { list { type: DT_FLOAT } } }
+       attr { key: "then_branch" value { func { name: "read" } } }
+       attr { key: "else_branch" value { func { name: "other" } } } }
+library {
+  function { signature { name: "read" input_arg { name: "x" type: DT_FLOAT } output_arg { name: "r" type: DT_FLOAT } }
+             ret { key: "r" value: "x" } }
+  function { signature { name: "other" input_arg { name: "x" type: DT_FLOAT } output_arg { name: "r" type: DT_FLOAT } }
+             node_def { name: "minus" op: "Const" attr { key: "dtype" value { type: DT_FLOAT } }
+                        attr { key: "value" value { tensor { dtype: DT_FLOAT tensor_shape {} float_val: -1 } } } }
+             ret { key: "r" value: "minus:output:0" } }
+}
+"""
+
+
+@pytest.mark.parametrize("executor", ["plan", "executor"])
+def test_only_the_branch_that_reads_a_variable_needs_its_value(executor):  # [W11, W39]
+    with tf.Graph().as_default(), tf.Session(executor=executor) as session:
+        tf.import_graph_def(VALUE_OR_LATER, name="")
+        assert session.run("y:0") == -1
+        session.run("set")
+        assert session.run("y:0") == 5

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core.convert import convert_to_tensor
-from refflow.core.dtypes import complex64, complex128, float32, float64
+from refflow.core.dtypes import complex64, complex128, float32, float64, variant
 from refflow.core.elementwise import define_broadcasting
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
@@ -38,7 +38,8 @@ IMAG = define_op("Imag", "input: T[...S] -> output: Tout[...S]", source=("W06",)
 ANGLE = define_op("Angle", "input: T[...S] -> output: Tout[...S]", accuracy="transcendental", source=("W06",), **_PAIR)
 COMPLEX_ABS = define_op("ComplexAbs", "x: T[...S] -> y: Tout[...S]", accuracy="rounded", source=("W06",), **_PAIR)
 CONJ = define_op("Conj", "input: T[...S] -> output: T[...S]",
-                 T=Attr("type", default=complex64, allowed=(complex64, complex128)), source=("W06",))  # fmt: skip
+                 T=Attr("type", default=complex64, allowed=(complex64, complex128, variant)),
+                 source=("W06",))  # fmt: skip
 
 
 @COMPLEX.kernel
@@ -71,7 +72,8 @@ def complex_abs_kernel(x, Tout=float32):
 
 @CONJ.kernel
 def conj_kernel(input):
-    return np.conj(input)
+    """Elements of a variant conjugate themselves."""
+    return np.conj(input) if input.dtype != object else np.array(np.conj(input), object)
 
 
 def _made(re: Tensor, im: Tensor) -> Tensor:

@@ -15,9 +15,9 @@ from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
 FORMAT = Attr("string", default="NHWC", allowed=("NHWC", "NCHW"))
-BIAS_ADD = define_op("BiasAdd", "value: T, bias: T[C] -> output: T", T=NUMBERS, data_format=FORMAT, accuracy="rounded",
+BIAS_ADD = define_op("BiasAdd", "value: T, bias: T -> output: T", T=NUMBERS, data_format=FORMAT, accuracy="rounded",
                      source=("W06",))  # fmt: skip
-BIAS_ADD_V1 = define_op("BiasAddV1", "value: T, bias: T[C] -> output: T", T=NUMBERS, accuracy="rounded",
+BIAS_ADD_V1 = define_op("BiasAddV1", "value: T, bias: T -> output: T", T=NUMBERS, accuracy="rounded",
                         source=("W06",))  # fmt: skip
 BIAS_ADD_GRAD = define_op("BiasAddGrad", "out_backprop: T -> output: T", T=NUMBERS, data_format=FORMAT, accuracy="dot",
                           source=("W30",))  # fmt: skip
@@ -40,8 +40,9 @@ def bias_add_v1_kernel(value, bias):
 @BIAS_ADD_V1.shape
 @BIAS_ADD.shape
 def _bias_add_shape(context: ShapeContext) -> shapes.Shape:
-    context.match("bias", "C")
     dims, bias = context.dims("value"), context.dims("bias")
+    if bias is not None and len(bias) != 1:
+        raise ShapeError(f"Biases must be 1D: {shapes.text(bias)}")
     if dims is None:
         return None
     if len(dims) < 2:
@@ -49,7 +50,7 @@ def _bias_add_shape(context: ShapeContext) -> shapes.Shape:
     channels = dims[1] if context.attrs.get("data_format") == "NCHW" else dims[-1]
     if bias is not None and None not in (channels, bias[0]) and channels != bias[0]:
         raise ShapeError(
-            f"Must provide as many biases as the last dimension of the input tensor: {bias[0]} vs. {channels} in "
+            f"Must provide as many biases as the last dimension of the input tensor: {shapes.text(bias)} vs. "
             f"{shapes.text(dims)}"
         )
     return dims

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, INDICES, int64
+from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import expand_dims
 from refflow.ops.elementwise import EXP
@@ -21,7 +24,7 @@ from refflow.ops.softmax import SOFTMAX
 LOG_SOFTMAX = define_op("LogSoftmax", "logits: T[...S, C] -> logsoftmax: T[...S, C]", T=FLOATS, accuracy="composed",
                         source=("S22",))  # fmt: skip
 SPARSE_XENT = define_op(
-    "SparseSoftmaxCrossEntropyWithLogits", "features: T[N, C], labels: Tlabels[N] -> loss: T[N], backprop: T[N, C]",
+    "SparseSoftmaxCrossEntropyWithLogits", "features: T, labels: Tlabels -> loss: T[N], backprop: T[N, C]",
     T=FLOATS, Tlabels=Attr("type", default=int64, allowed=INDICES), accuracy="composed", source=("S18",),
 )  # fmt: skip
 
@@ -37,6 +40,14 @@ def log_softmax_kernel(logits):
     return (shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))).astype(logits.dtype)
 
 
+@LOG_SOFTMAX.shape
+def _log_softmax_shape(context: ShapeContext) -> shapes.Shape:
+    dims = context.dims("logits")
+    if dims == ():
+        raise ShapeError("logits must have >= 1 dimension, got []")
+    return dims
+
+
 @LOG_SOFTMAX.gradient
 def _log_softmax_gradient(op, dy):
     """dx = dy - softmax * the sum of dy over classes."""
@@ -48,11 +59,11 @@ def sparse_xent_kernel(features, labels):
     """Losses, and their slopes; a label out of range is an error."""
     classes = features.shape[1]
     if labels.size and classes == 0:
-        raise ValueError(f"Must have at least one class, but got logits shape {list(features.shape)}")
-    wrong = (labels < 0) | (labels >= classes)
-    if wrong.any():
+        raise ValueError(f"Must have at least one class, but got logits shape {shapes.text(features.shape)}")
+    if labels.size and (labels.min() < 0 or labels.max() >= classes):
+        wrong = labels.min() if labels.min() < 0 else labels.max()
         raise ValueError(
-            f"Received a label value of {int(labels[wrong][0])} which is outside the valid range of [0, {classes}).  "
+            f"Received a label value of {int(wrong)} which is outside the valid range of [0, {classes}).  "
             f"Label values: {' '.join(str(int(v)) for v in labels)}"
         )
     shifted = _shifted(features)
@@ -63,6 +74,23 @@ def sparse_xent_kernel(features, labels):
     back = exps / z
     back[rows, labels] -= 1
     return loss.astype(features.dtype), back.astype(features.dtype)
+
+
+@SPARSE_XENT.shape
+def _sparse_xent_shape(context: ShapeContext) -> list[shapes.Shape]:
+    scores, labels = context.dims("features"), context.dims("labels")
+    if scores is not None and len(scores) != 2:
+        raise ShapeError(f"logits must be 2-D, but got shape {shapes.text(scores)}")
+    if labels is not None and len(labels) != 1:
+        raise ShapeError(f"labels must be 1-D, but got shape {shapes.text(labels)}")
+    if scores is None:
+        return [(None,) if labels is None else labels, (None, None)]
+    if labels is not None and None not in (scores[0], labels[0]) and scores[0] != labels[0]:
+        raise ShapeError(
+            f"logits and labels must have the same first dimension, got logits shape {shapes.text(scores)} and labels "
+            f"shape {shapes.text(labels)}"
+        )
+    return [scores[:1], scores]
 
 
 @SPARSE_XENT.gradient

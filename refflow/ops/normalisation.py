@@ -290,10 +290,9 @@ GLOBAL_GRAD.no_gradient_registered()
 
 _LRN: dict[str, Any] = {"depth_radius": 5, "bias": 1.0, "alpha": 1.0, "beta": 0.5,
                         "T": Attr("type", default=float32, allowed=FLOATS), "accuracy": "composed"}  # fmt: skip
-LRN = define_op("LRN", "input: T[N, H, W, C] -> output: T[N, H, W, C]", source=("W06",), **_LRN)
+LRN = define_op("LRN", "input: T -> output: T", source=("W06",), **_LRN)
 LRN_GRAD = define_op(
-    "LRNGrad", "input_grads: T[N, H, W, C], input_image: T[N, H, W, C], output_image: T[N, H, W, C] "
-    "-> output: T[N, H, W, C]", source=("W30",), **_LRN,
+    "LRNGrad", "input_grads: T, input_image: T, output_image: T -> output: T", source=("W30",), **_LRN,
 )  # fmt: skip
 
 
@@ -322,6 +321,29 @@ def lrn_grad_kernel(input_grads, input_image, output_image, depth_radius=5, bias
     norm = bias + alpha * _band_sums(x * x, depth_radius)
     back = dy * norm ** x.dtype.type(-beta) - 2 * alpha * beta * x * _band_sums(dy * y / norm, depth_radius)
     return back.astype(input_grads.dtype)
+
+
+@LRN.shape
+def _lrn_shape(context: ShapeContext) -> shapes.Shape:
+    dims = context.dims("input")
+    if dims is not None and len(dims) != 4:
+        raise ShapeError(f"in must be 4-dimensional, got {shapes.text(dims)}")
+    return dims
+
+
+@LRN_GRAD.shape
+def _lrn_grad_shape(context: ShapeContext) -> shapes.Shape:
+    dims = context.dims("input_grads")
+    for name in ("input_grads", "input_image", "output_image"):
+        given = context.dims(name)
+        if given is not None and len(given) != 4:
+            raise ShapeError(f"inputs must be 4-dimensional, but {name} is {shapes.text(given)}")
+        if not shapes.compatible(given, dims):
+            raise ShapeError(
+                f"input_grads, input_image, and out_image should have the same shape: {shapes.text(dims)} and "
+                f"{shapes.text(given)}"
+            )
+    return dims
 
 
 @LRN.gradient

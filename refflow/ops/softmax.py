@@ -13,9 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from refflow.core import shapes
 from refflow.core.dtypes import FLOATS
+from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
+from refflow.core.shape_rules import ShapeContext
 
 SOFTMAX = define_op("Softmax", "logits: T[...S, C] -> softmax: T[...S, C]", T=FLOATS, accuracy="composed",
                     source=("S22", "S46", "W06"))  # fmt: skip
@@ -26,6 +29,14 @@ def softmax_kernel(logits):
     wide = logits.astype(np.float32) if logits.dtype == np.float16 else logits
     exps = np.exp(wide - wide.max(axis=-1, keepdims=True, initial=-np.inf))  # [N, C]  in [0, 1]
     return (exps / exps.sum(axis=-1, keepdims=True)).astype(logits.dtype)
+
+
+@SOFTMAX.shape
+def _softmax_shape(context: ShapeContext) -> shapes.Shape:
+    dims = context.dims("logits")
+    if dims == ():
+        raise ShapeError("logits must have >= 1 dimension, got []")
+    return dims
 
 
 @SOFTMAX.gradient

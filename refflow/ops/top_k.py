@@ -21,7 +21,7 @@ from refflow.core.signature import Attr
 TOP_K = define_op("TopK", "input: T -> values: T, indices: int32", k=Attr("int", minimum=0), sorted=True, T=REALS,
                   source=("W06",))  # fmt: skip
 TOP_K_V2 = define_op(
-    "TopKV2", "input: T, k: Tk[] -> values: T, indices: index_type", sorted=True, T=REALS,
+    "TopKV2", "input: T, k: Tk -> values: T, indices: index_type", sorted=True, T=REALS,
     Tk=Attr("type", default=int32, allowed=(int16, *INDICES)),
     index_type=Attr("type", default=int32, allowed=(int16, *INDICES)), source=("W06",),
 )  # fmt: skip
@@ -30,11 +30,11 @@ APPROX_TOP_K = define_op(
     recall_target=0.95, is_max_k=True, reduction_input_size_override=-1, aggregate_to_topk=True, T=FLOATS,
     source=("W06",),
 )  # fmt: skip
-IN_TOP_K = define_op("InTopK", "predictions: float32[N, C], targets: T[N] -> precision: bool[N]", k=Attr("int"),
+IN_TOP_K = define_op("InTopK", "predictions: float32, targets: T -> precision: bool[N]", k=Attr("int"),
                      T=Attr("type", default=int32, allowed=INDICES), source=("W06",))  # fmt: skip
-IN_TOP_K_V2 = define_op("InTopKV2", "predictions: float32[N, C], targets: T[N], k: T[] -> precision: bool[N]",
+IN_TOP_K_V2 = define_op("InTopKV2", "predictions: float32, targets: T, k: T -> precision: bool[N]",
                         T=Attr("type", default=int32, allowed=INDICES), source=("W06",))  # fmt: skip
-NTH_ELEMENT = define_op("NthElement", "input: T, n: int32[] -> values: T", reverse=False, T=REALS, source=("W06",))
+NTH_ELEMENT = define_op("NthElement", "input: T, n: int32 -> values: T", reverse=False, T=REALS, source=("W06",))
 IN_TOP_K.no_gradient_registered()
 IN_TOP_K_V2.no_gradient_registered()
 
@@ -75,7 +75,7 @@ def _top_shapes(context: ShapeContext, k: int | None, axis: int = -1) -> list[sh
     if dims is None:
         return [None, None]
     if not dims:
-        raise ShapeError("input must have at least one axis")
+        raise ShapeError("input must be >= 1-D, got shape []")
     axis %= len(dims)
     size = dims[axis]
     if k is not None and size is not None and size < k:
@@ -95,7 +95,9 @@ def _approx_shape(context: ShapeContext) -> list[shapes.Shape]:
 
 @TOP_K_V2.shape
 def _top_k_v2_shape(context: ShapeContext) -> list[shapes.Shape]:
-    context.match("k")
+    given = context.dims("k")
+    if given:
+        raise ShapeError(f"k must be scalar, got shape {shapes.text(given)}")
     k = context.ints("k")
     if k is not None and k[0] < 0:
         raise ShapeError(f"Need k >= 0, got {k[0]}")
@@ -149,23 +151,41 @@ def in_top_k_v2_kernel(predictions, targets, k):
     return _in_top(predictions, targets, int(k))
 
 
+@IN_TOP_K.shape
+@IN_TOP_K_V2.shape
+def _in_top_k_shape(context: ShapeContext) -> shapes.Shape:
+    scores, targets = context.dims("predictions"), context.dims("targets")
+    if scores is not None and len(scores) != 2:
+        raise ShapeError(f"predictions must be 2-dimensional, got {shapes.text(scores)}")
+    if targets is not None and len(targets) != 1:
+        raise ShapeError(f"targets must be 1-dimensional, got {shapes.text(targets)}")
+    if context.op_def is IN_TOP_K_V2 and context.dims("k"):
+        raise ShapeError(f"k must be 0-D, got shape {shapes.text(context.dims('k'))}")
+    if scores is None or targets is None:
+        return (None,)
+    if None not in (scores[0], targets[0]) and scores[0] != targets[0]:
+        raise ShapeError(f"First dimension of predictions {scores[0]} must match length of targets {targets[0]}")
+    return targets
+
+
 @NTH_ELEMENT.kernel
 def nth_element_kernel(input, n, reverse=False):
     """The n-th smallest of each row, or largest, counted from 0."""
     if not 0 <= int(n) < input.shape[-1]:
-        raise ValueError(f"Input must have at least n+1 columns, got {input.shape[-1]} for n = {int(n)}")
+        raise ValueError(f"Input must have last dimension > n = {int(n)}, got {input.shape[-1]} columns")
     place = input.shape[-1] - 1 - int(n) if reverse else int(n)
     return np.asarray(np.partition(input, place, axis=-1)[..., place])
 
 
 @NTH_ELEMENT.shape
 def _nth_element_shape(context: ShapeContext) -> shapes.Shape:
-    context.match("n")
-    dims, n = context.dims("input"), context.ints("n")
-    if dims == ():
-        raise ShapeError("Input must be >= 1-D, got shape []")
+    dims, given, n = context.dims("input"), context.dims("n"), context.ints("n")
+    if given:
+        raise ShapeError(f"N must be scalar but has rank {len(given)}")
     if n is not None and n[0] < 0:
-        raise ShapeError(f"n must be non-negative, got {n[0]}")
+        raise ShapeError(f"n must be non-negative but is {n[0]}")
+    if dims == ():
+        raise ShapeError("Input must be at least rank 1 but is rank 0")
     return None if dims is None else dims[:-1]
 
 

@@ -17,6 +17,8 @@ from refflow_kernels.cpu.softmax import blocks, shifted_exps
 
 def softmax_xent(features: Any, labels: Any, out: Any = None) -> tuple[Any, Any]:
     """loss [N] and backprop [N, C] of scores [N, C] and target distributions [N, C]."""
+    if features.shape != labels.shape:
+        features, labels = np.broadcast_arrays(features, labels)
     if out is None:
         out = np.empty(features.shape[:1], features.dtype), np.empty(features.shape, features.dtype)
     loss, backprop = out

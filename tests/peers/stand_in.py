@@ -37,9 +37,10 @@ class Outcome(NamedTuple):
 class _Twin:
     """A refflow session that knows the same graph as a session of TensorFlow."""
 
-    def __init__(self) -> None:
+    def __init__(self, theirs: Any) -> None:
         self.graph = rf.Graph()
-        self.session = rf.Session(graph=self.graph)
+        soft = theirs._config is not None and theirs._config.allow_soft_placement
+        self.session = rf.Session(graph=self.graph, allow_soft_placement=soft)
         self.version = 0
         self.known: set[str] = set()
 
@@ -72,7 +73,7 @@ def stand_in() -> Iterator[None]:
     twins: WeakKeyDictionary[Any, _Twin] = WeakKeyDictionary()
 
     def do_run(self: Any, handle: Any, targets: Any, fetches: Any, feeds: Any, options: Any, metadata: Any) -> Any:
-        twin = twins.setdefault(self, None) or _Twin()
+        twin = twins.setdefault(self, None) or _Twin(self)
         twins[self] = twin
         try:
             twin.catch_up(self.graph)

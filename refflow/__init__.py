@@ -117,7 +117,7 @@ from refflow.ops.elementwise_functions import (
     tanh,
     unsorted_segment_sum,
 )
-from refflow.ops.gather import gather, scatter_add, scatter_sub, scatter_update
+from refflow.ops.gather import gather
 from refflow.ops.histogram import linspace
 from refflow.ops.io_functions import matching_files, read_file
 from refflow.ops.joining import concat, pack, pad, split, transpose, unpack
@@ -183,6 +183,7 @@ from refflow.ops.reductions import (
     reduce_sum,
 )
 from refflow.ops.reverse import reverse, reverse_sequence
+from refflow.ops.scatter import scatter_add, scatter_sub, scatter_update
 from refflow.ops.segments import segment_max, segment_mean, segment_min, segment_prod, segment_sum
 from refflow.ops.sparse import sparse_to_dense
 from refflow.ops.sparse_functions import (

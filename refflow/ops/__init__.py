@@ -85,6 +85,7 @@ from refflow.ops import (
     resource_variable,
     reverse,
     save_restore,
+    scatter,
     search,
     segments,
     sets,

@@ -1,4 +1,4 @@
-"""Rows by index: Gather reads them, ScatterAdd and ScatterSub change them, segment sums add them up.
+"""Rows by index: Gather reads them, segment sums add them up.
 
     output[i...] = params[indices[i...]]          dparams is IndexedSlices: only the rows used [S50e, W32]
 
@@ -29,7 +29,10 @@ GATHER = define_op("Gather", "params: Tparams, indices: Tindices -> output: Tpar
 
 @GATHER.kernel
 def gather_kernel(params, indices):
-    check_rows(indices, params.shape[0], "indices")
+    if params.size or not len(params):  # of rows without elements, any may be asked for
+        check_rows(indices, params.shape[0], "indices")
+    else:
+        indices = np.zeros_like(indices)
     return params[indices, ...]  # the dots keep one string an array
 
 
@@ -37,15 +40,15 @@ def check_rows(indices: Any, rows: int, name: str) -> None:
     """Every index must name a row: negative ones do not count from the end."""
     if indices.size and (indices.min() < 0 or indices.max() >= rows):
         bad = np.argwhere((indices < 0) | (indices >= rows))[0]
-        at = ",".join(str(i) for i in bad)
-        raise IndexError(f"{name}[{at}] = {int(indices[tuple(bad)])} is not in [0, {rows})")
+        at = f"[{','.join(map(str, bad))}]" if indices.ndim else ""
+        raise IndexError(f"{name}{at} = {int(indices[tuple(bad)])} is not in [0, {rows})")
 
 
 @GATHER.shape
 def _gather_shape(context: ShapeContext) -> shapes.Shape:
     params, indices = context.dims("params"), context.dims("indices")
     if params is not None and not params:
-        raise ShapeError("params is a scalar: it has no rows")
+        raise ShapeError("params must be at least 1 dimensional: a scalar has no rows")
     return None if params is None or indices is None else (*indices, *params[1:])
 
 
@@ -75,84 +78,6 @@ GATHER.case("W32", "nothing counts from the end", Tindices="int32", params=[1, 2
 def gather(params: Any, indices: Any, name: str | None = None) -> Tensor:
     """The rows of `params` that `indices` name, in the shape of `indices`."""
     return GATHER(convert_to_tensor(params, name="params"), indices, name=name)
-
-
-# -- changing rows -----------------------------------------------------------------------------------
-
-_SCATTER = "ref: Ref(T), indices: Tindices, updates: T -> output_ref: Ref(T)"
-SCATTER_UPDATE = define_op("ScatterUpdate", _SCATTER, T=Attr("type"), Tindices=INDICES, use_locking=True,
-                           source=("O04",))  # fmt: skip
-SCATTER_ADD = define_op("ScatterAdd", _SCATTER, T=NUMBERS, Tindices=INDICES, use_locking=False, accuracy="dot",
-                        source=("O04",))  # fmt: skip
-SCATTER_SUB = define_op("ScatterSub", _SCATTER, T=NUMBERS, Tindices=INDICES, use_locking=False, accuracy="dot",
-                        source=("O04", "S50e"))  # fmt: skip
-
-
-def _scatter_shape(context: ShapeContext) -> shapes.Shape:
-    ref, indices, updates = (context.dims(n) for n in ("ref", "indices", "updates"))
-    if ref is not None and indices is not None:
-        wanted = (*indices, *ref[1:])
-        if not shapes.compatible(updates, wanted):
-            raise ShapeError(
-                f"updates has shape {shapes.text(updates)}, but indices {shapes.text(indices)} into a variable "
-                f"{shapes.text(ref)} need {shapes.text(wanted)}"
-            )
-    return ref
-
-
-@SCATTER_UPDATE.kernel
-def scatter_update_kernel(ref, indices, updates):
-    """ref[indices] = updates; the last of several for one row stays."""
-    check_rows(indices, ref.shape[0], "indices")
-    new = ref.copy()
-    new[indices.reshape(-1)] = updates.reshape(-1, *ref.shape[1:])
-    return new
-
-
-@SCATTER_ADD.kernel
-def scatter_add_kernel(ref, indices, updates):
-    """ref[indices] += updates, several for one row one after the other."""
-    check_rows(indices, ref.shape[0], "indices")
-    new = ref.copy()
-    np.add.at(new, indices.reshape(-1), updates.reshape(-1, *ref.shape[1:]))
-    return new
-
-
-@SCATTER_SUB.kernel
-def scatter_sub_kernel(ref, indices, updates):
-    """ref[indices] -= updates, several for one row one after the other."""
-    check_rows(indices, ref.shape[0], "indices")
-    new = ref.copy()
-    np.subtract.at(new, indices.reshape(-1), updates.reshape(-1, *ref.shape[1:]))
-    return new
-
-
-for _op in (SCATTER_UPDATE, SCATTER_ADD, SCATTER_SUB):
-    _op.no_gradient()
-    _op.shape(_scatter_shape)
-
-SCATTER_UPDATE.case("O04", "others stay", Tindices="int32", ref=[1, 2], indices=[1], updates=[9], output_ref=[1, 9])
-SCATTER_ADD.case("O04", "an index may come twice", Tindices="int32", ref=[1, 2, 3], indices=[0, 0], updates=[10, 20],
-                 output_ref=[31, 2, 3])  # fmt: skip
-SCATTER_SUB.case("O04", "an index may come twice", Tindices="int32", ref=[1, 2, 3], indices=[2, 2], updates=[1, 1],
-                 output_ref=[1, 2, 1])  # fmt: skip
-SCATTER_SUB.case("O04", "a row for each index", Tindices="int32", ref=[[1, 2]], indices=[0], updates=[1],
-                 error="updates has shape [1], but indices [1] into a variable [1,2] need [1,2]")  # fmt: skip
-
-
-def scatter_update(ref: Any, indices: Any, updates: Any, use_locking: bool = True, name: str | None = None) -> Tensor:
-    """Sets rows of a variable."""
-    return SCATTER_UPDATE(ref, indices, updates, use_locking=use_locking, name=name)
-
-
-def scatter_add(ref: Any, indices: Any, updates: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
-    """Adds to rows of a variable."""
-    return SCATTER_ADD(ref, indices, updates, use_locking=use_locking, name=name)
-
-
-def scatter_sub(ref: Any, indices: Any, updates: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
-    """Subtracts from rows of a variable."""
-    return SCATTER_SUB(ref, indices, updates, use_locking=use_locking, name=name)
 
 
 # -- from slices to a dense tensor ---------------------------------------------------------------------

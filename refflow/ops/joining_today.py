@@ -157,8 +157,11 @@ def _split_v_gradient(op, *dys):
 @GATHER_V2.kernel
 def gather_v2_kernel(params, indices, axis, batch_dims=0):
     at = int(axis) % max(params.ndim, 1)
-    rows.check_rows(indices, params.shape[at], "indices")
-    batch = batch_dims % (indices.ndim + 1) if batch_dims < 0 else batch_dims
+    if params.size or not params.shape[at]:  # of nothing, anything may be asked for
+        rows.check_rows(indices, params.shape[at], "indices")
+    else:
+        indices = np.zeros_like(indices)
+    batch = batch_dims + indices.ndim if batch_dims < 0 else batch_dims
     if not batch:
         return params[(*(slice(None),) * at, indices, ...)]  # the dots keep one string an array
     lead = prod(params.shape[:batch])
@@ -171,24 +174,35 @@ def gather_v2_kernel(params, indices, axis, batch_dims=0):
     )
 
 
+def _batch(batch: int, width: int, rank: int, axis: int) -> int:
+    """How many leading axes params and indices share; a negative number counts from the end of the indices' axes."""
+    if not -width <= batch <= width:
+        raise ShapeError(f"Expected batch_dims in the range [{-width}, {width}], but got {batch}")
+    batch += width if batch < 0 else 0
+    if batch >= rank:
+        raise ShapeError(f"batch_dims ({batch}) must be less than rank(params) ({rank}).")
+    if batch > axis:
+        raise ShapeError(f"batch_dims ({batch}) must be less than or equal to axis ({axis}).")
+    return batch
+
+
 @GATHER_V2.shape
 def _gather_v2_shape(context: ShapeContext) -> shapes.Shape:
-    context.match("axis")
+    if context.dims("axis") not in (None, ()):
+        raise ShapeError(f"axis must be scalar, got shape {shapes.text(context.dims('axis'))}")
     params, indices, axis = context.dims("params"), context.dims("indices"), context.ints("axis")
     if params is not None and not params:
         raise ShapeError("params must be at least 1 dimensional")
     if params is None or indices is None or axis is None:
         return None
-    (at,) = axes_of(axis, len(params), "axis")
-    batch = context.attrs["batch_dims"]
-    batch += len(indices) if batch < 0 else 0
-    if not 0 <= batch <= min(len(indices), at):
-        raise ShapeError(f"batch_dims ({batch}) must be less than or equal to axis ({at}) and the rank of indices")
-    if not shapes.compatible(params[:batch], indices[:batch]):
-        raise ShapeError(
-            f"params.shape[:{batch}]: {shapes.text(params[:batch])} should be equal to indices.shape[:{batch}]: "
-            f"{shapes.text(indices[:batch])}"
-        )
+    if not -len(params) <= axis[0] < len(params):
+        least = axis[0] + 1 if axis[0] >= 0 else -axis[0]
+        raise ShapeError(f"Shape must be at least rank {least} but is rank {len(params)}, for axis = {axis[0]}")
+    at = axis[0] % len(params)
+    batch = _batch(context.attrs["batch_dims"], len(indices), len(params), at)
+    for i, (size, count) in enumerate(zip(params[:batch], indices[:batch], strict=True)):
+        if None not in (size, count) and size != count:
+            raise ShapeError(f"params.shape[{i}]: {size} should be equal to indices.shape[{i}]: {count}")
     return (*params[:at], *indices[batch:], *params[at + 1 :])
 
 

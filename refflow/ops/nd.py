@@ -12,16 +12,17 @@ Next: ops/variable.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import INDICES, NUMBERS, REALS, bool_, int16
+from refflow.core.dtypes import INDICES, NUMBERS, bool_, int16
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
+from refflow.core.shapes import is_known
 from refflow.core.signature import Attr
 from refflow.core.values import blank
 from refflow.ops.array import shape
@@ -31,31 +32,37 @@ from refflow.ops.elementwise import NEG
 ANY = Attr("type")
 
 
-def places(indices: np.ndarray, dims: tuple[int, ...], name: str = "indices") -> tuple[np.ndarray, ...]:
+def places(indices: np.ndarray, dims: tuple[int, ...], what: str) -> tuple[np.ndarray, ...]:
     """`indices` [..., K] as K arrays, each within its axis."""
-    depth = indices.shape[-1]
-    limits = np.array(dims[:depth])
+    limits = np.array(dims[: indices.shape[-1]])
     if indices.size and ((indices < 0) | (indices >= limits)).any():
         bad = np.argwhere(((indices < 0) | (indices >= limits)).any(-1))[0]
-        at = ",".join(map(str, bad))
+        at = f"[{','.join(map(str, bad))}]" if indices.ndim > 1 else ""
         shown = ", ".join(map(str, indices[tuple(bad)].tolist()))
-        raise IndexError(
-            f"{name}[{at}] = [{shown}] does not index into param shape {shapes.text(dims).replace(' ', '')}"
-        )
+        raise IndexError(f"indices{at} = [{shown}] does not index into {what} {shapes.text(dims)}")
     return tuple(np.moveaxis(indices, -1, 0))
 
 
-def _slice_dims(dims: shapes.Shape, indices: shapes.Shape, of: str) -> tuple[shapes.Dims, shapes.Dims] | None:
-    """(shape of the indices without their last axis, shape of one slice), or None where it is open."""
-    if indices is None:
-        return None
-    if not indices:
-        raise ShapeError("indices must have at least one axis")
-    if dims is None or indices[-1] is None:
+def _within(indices: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
+    """Which indices name something that exists."""
+    return ((indices >= 0) & (indices < np.array(dims[: indices.shape[-1]]))).all(-1)
+
+
+def slice_dims(dims: shapes.Shape, indices: shapes.Shape) -> tuple[shapes.Dims, shapes.Dims] | None:
+    """(shape of the indices without their last axis, shape of one slice of params), or None where it is open."""
+    if dims == ():
+        raise ShapeError("params must be at least a vector")
+    if indices == ():
+        raise ShapeError("indices must be at least a vector")
+    if dims is None or indices is None or indices[-1] is None:
         return None
     if indices[-1] > len(dims):
         raise ShapeError(
-            f"index innermost dimension length must be <= {of} rank; saw: {indices[-1]} vs. {len(dims)}"
+            f"index innermost dimension length must be <= params rank; saw: {indices[-1]} vs. {len(dims)}"
+        )
+    if 0 in dims and is_known(dims) and is_known(indices) and 0 not in indices[:-1]:
+        raise ShapeError(
+            f"Requested more than 0 entries, but params is empty.  Params shape: {shapes.text(dims)}"
         )
     return indices[:-1], dims[indices[-1] :]
 
@@ -68,14 +75,13 @@ GATHER_ND = define_op("GatherNd", "params: Tparams, indices: Tindices -> output:
 @GATHER_ND.kernel
 def gather_nd_kernel(params, indices, bad_indices_policy=""):
     if bad_indices_policy == "IGNORE":
-        limits = np.array(params.shape[: indices.shape[-1]])
-        good = ((indices >= 0) & (indices < limits)).all(-1)
+        good = _within(indices, params.shape)
         found = blank((*indices.shape[:-1], *params.shape[indices.shape[-1] :]), params.dtype)
         found[good] = params[tuple(np.moveaxis(indices[good], -1, 0))]
         return found
     if indices.shape[-1] == 0:
         return np.broadcast_to(params, (*indices.shape[:-1], *params.shape)).copy()
-    found = params[places(indices, params.shape)]
+    found = params[places(indices, params.shape, "param shape")]
     return found if isinstance(found, np.ndarray) else _scalar(found, params.dtype)
 
 
@@ -87,7 +93,7 @@ def _scalar(value: Any, dtype: np.dtype) -> np.ndarray:
 
 @GATHER_ND.shape
 def _gather_nd_shape(context: ShapeContext) -> shapes.Shape:
-    cut = _slice_dims(context.dims("params"), context.dims("indices"), "params")
+    cut = slice_dims(context.dims("params"), context.dims("indices"))
     return None if cut is None else (*cut[0], *cut[1])
 
 
@@ -109,50 +115,109 @@ SCATTER_ND = define_op("ScatterNd", "indices: Tindices, updates: T, shape: Tindi
                        source=("W06",))  # fmt: skip
 
 
-def _check_updates(indices: Any, updates: Any, dims: Any) -> None:
-    cut = _slice_dims(dims, indices, "shape")
-    if cut is not None and not shapes.compatible(updates, (*cut[0], *cut[1])):
+EMPTY = "Indices and updates specified for empty output"
+
+
+def check_updates(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Shape) -> None:
+    """ShapeError unless `updates` has a slice of `dims` for each index.
+
+    Indices of rank 1 are as many numbers of rows, not one index of several axes.
+    """
+    if indices is None or updates is None or dims is None:
+        return
+    if not indices:
+        raise ShapeError("Dimensions [0,1) of indices[shape=[]] must match dimensions [0,1) of updates")
+    depth = indices[-1] if len(indices) > 1 else 1
+    outer = indices[:-1] if len(indices) > 1 else indices
+    if is_known(indices) and is_known(updates) and is_known(dims):
+        sizes = [prod(d) for d in (indices, updates, dims)]
+        if 0 in sizes and sizes[0] + sizes[1]:
+            raise ShapeError(f"{EMPTY}.  indices shape: {shapes.text(indices)}")
+    if len(updates) < len(outer) or not shapes.compatible(updates[: len(outer)], outer):
+        first = [d[0] if d else "?" for d in (indices, updates)]
         raise ShapeError(
-            f"updates has shape {shapes.text(updates)}, but indices {shapes.text(indices)} into {shapes.text(dims)} "
-            f"need {shapes.text((*cut[0], *cut[1]))}: outer dimensions of indices, inner ones of the shape"
+            f"Dimensions [0,{max(len(outer), 1)}) of indices[shape={shapes.text(indices)}] = {first[0]} must match "
+            f"dimensions [0,{max(len(outer), 1)}) of updates[shape={shapes.text(updates)}] = {first[1]}"
+        )
+    if depth is not None and (depth > len(dims) or not shapes.compatible(updates[len(outer) :], dims[depth:])):
+        raise ShapeError(
+            f"Dimensions [{depth},{len(dims)}) of input[shape={shapes.text(dims)}] must match dimensions "
+            f"[{depth if depth > len(dims) else len(outer)},{len(updates)}) of updates[shape={shapes.text(updates)}]"
         )
 
 
-def _combined(base: np.ndarray, indices: np.ndarray, updates: np.ndarray, ufunc: Any) -> np.ndarray:
-    """A copy of `base` with `updates` at `indices`: stored, or combined by a ufunc, in their order."""
+def _check_tensors(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Shape, first: Any) -> None:
+    """As `check_updates` after `first`, where no state is changed: there, updates and indices have an axis at least."""
+    for name, given in (("Indices", indices), ("Updates", updates)):
+        if given == ():
+            raise ShapeError(f"{name} shape must have rank at least one. Found:{shapes.text(given)}")
+    if is_known(indices) and is_known(updates) and is_known(dims):
+        many, given, room = (prod(d) for d in (indices, updates, dims))
+        if given and (not many or not room):
+            raise ShapeError(f"{EMPTY} shape {shapes.text(dims)}: indices {shapes.text(indices)}")
+    first(indices, updates, dims)
+    check_updates(indices, updates, dims)
+
+
+_UFUNCS: dict[str, Any] = {
+    "Update": None, "Add": np.add, "Sub": np.subtract, "Min": np.minimum, "Max": np.maximum,
+}  # fmt: skip
+
+
+def heeded(kind: str, updates: np.ndarray) -> np.ndarray:
+    """Updates for an extreme with what cannot win in place of NaN: a NaN never replaces what is there."""
+    if kind not in ("Min", "Max") or updates.dtype.kind != "f":
+        return updates
+    return np.where(np.isnan(updates), updates.dtype.type(np.inf if kind == "Min" else -np.inf), updates)
+
+
+def combined(kind: str, base: np.ndarray, indices: np.ndarray, updates: np.ndarray, policy: str = "") -> np.ndarray:
+    """A copy of `base` with `updates` at `indices`: stored, or combined with what is there, in their order."""
     found = np.array(base, copy=True)
-    if indices.shape[-1] == 0:
-        for update in updates.reshape(-1, *base.shape):
-            found = np.array(update) if ufunc is None else ufunc(found, update)
+    indices = indices[:, None] if indices.ndim == 1 else indices
+    if policy == "IGNORE":
+        good = _within(indices, base.shape)
+        indices, updates = indices[good], updates[good]
+    where = places(indices, base.shape, "shape")
+    if not indices.size:
         return found
-    if base.size == 0 and indices.size:
-        raise IndexError("Indices and updates specified for empty output")
-    where = places(indices, base.shape)
-    if ufunc is None:
+    if _UFUNCS[kind] is None:
         found[where] = updates
     else:
-        ufunc.at(found, where, updates)
+        _UFUNCS[kind].at(found, where, heeded(kind, updates))
     return found
 
 
 @SCATTER_ND.kernel
 def scatter_nd_kernel(indices, updates, shape, bad_indices_policy=""):
-    dims = tuple(int(s) for s in shape)
-    empty = blank(dims, updates.dtype)
-    if bad_indices_policy == "IGNORE":
-        good = ((indices >= 0) & (indices < np.array(dims[: indices.shape[-1]]))).all(-1)
-        indices, updates = indices[good], updates[good]
-    if updates.dtype == bool:
-        return _combined(empty, indices, updates, np.logical_or)
-    return _combined(empty, indices, updates, np.add)
+    """The sum of bools is whether any is true, that of strings is one after the other."""
+    return combined("Add", blank(tuple(int(s) for s in shape), updates.dtype), indices, updates, bad_indices_policy)
+
+
+def _check_outer(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Shape) -> None:
+    if not indices or not updates or dims is None:
+        return
+    outer = len(indices) - 1
+    if not shapes.compatible(updates[:outer], indices[:-1]):
+        raise ShapeError(
+            f"Dimensions [0,{outer}) of indices[shape={shapes.text(indices)}] must match dimensions [0,{outer}) of "
+            f"updates[shape={shapes.text(updates)}]"
+        )
+    if not outer and len(updates) != len(dims) - (indices[0] or 0):
+        raise ShapeError(
+            f"Dimensions [{indices[0]},{len(dims)}) of input[shape={shapes.text(dims)}] must match dimensions "
+            f"[0,{len(updates)}) of updates[shape={shapes.text(updates)}]"
+        )
 
 
 @SCATTER_ND.shape
 def _scatter_nd_shape(context: ShapeContext) -> shapes.Shape:
     from refflow.ops.constant import shape_from
 
+    if len(context.dims("shape") or (1,)) != 1 or context.dims("shape") == ():
+        raise ShapeError(f"Shape must be a vector, got shape {shapes.text(context.dims('shape'))}")
     dims = shape_from(context, "shape")
-    _check_updates(context.dims("indices"), context.dims("updates"), dims)
+    _check_tensors(context.dims("indices"), context.dims("updates"), dims, _check_outer)
     return dims
 
 
@@ -164,9 +229,25 @@ def _scatter_nd_gradient(op, dy):
 
 # -- copies with changes --------------------------------------------------------------------------------------
 
-_UFUNCS: dict[str, Any] = {
-    "Update": None, "Add": np.add, "Sub": np.subtract, "Min": np.minimum, "Max": np.maximum,
-}  # fmt: skip
+def _check_inner(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Shape) -> None:
+    if not indices or not updates or dims is None or indices[-1] is None:
+        return
+    outer, inner = len(indices) - 1, len(dims) - indices[-1]
+    if not shapes.compatible(updates[:outer], indices[:-1]):
+        raise ShapeError(
+            f"Outer dimensions of indices and update must match. Indices shape: {shapes.text(indices)}, updates shape:"
+            f"{shapes.text(updates)}"
+        )
+    if len(updates) - outer != inner:
+        raise ShapeError(
+            "Inner dimensions of output shape must match inner dimensions of updates shape. Output: "
+            f"{shapes.text(dims)} updates: {shapes.text(updates)}"
+        )
+    if not shapes.compatible(updates[outer:], dims[indices[-1] :]):
+        raise ShapeError(
+            f"The inner {inner} dimensions of output.shape={shapes.text(dims)} must match the inner {inner} dimensions "
+            f"of updates.shape={shapes.text(updates)}"
+        )
 
 
 def _tensor_scatter(kind: str) -> OpDef:
@@ -176,15 +257,15 @@ def _tensor_scatter(kind: str) -> OpDef:
         Tindices=Attr("type", allowed=(int16, *INDICES)), bad_indices_policy="", accuracy="dot", source=("W06",),
     )  # fmt: skip
 
-    def kernel(tensor, indices, updates):
-        return _combined(tensor, indices, updates, _UFUNCS[kind])
+    def kernel(tensor, indices, updates, bad_indices_policy=""):
+        return combined(kind, tensor, indices, updates, bad_indices_policy)
 
     op_def.kernel(kernel)
 
     @op_def.shape
     def rule(context: ShapeContext) -> shapes.Shape:
-        dims = context.dims("tensor")
-        _check_updates(context.dims("indices"), context.dims("updates"), dims)
+        dims, indices, updates = (context.dims(name) for name in ("tensor", "indices", "updates"))
+        _check_tensors(indices, updates, dims, _check_inner)
         return dims
 
     return op_def
@@ -239,22 +320,22 @@ def _ref_scatter(kind: str, types: Any) -> OpDef:
         Tindices=INDICES, use_locking=kind == "Update", bad_indices_policy="", accuracy="dot", source=("W11",),
     )  # fmt: skip
 
-    def kernel(ref, indices, updates):
-        return _combined(ref, indices, updates, _UFUNCS[kind])
+    def kernel(ref, indices, updates, bad_indices_policy=""):
+        return combined(kind, ref, indices, updates, bad_indices_policy)
 
     op_def.kernel(kernel)
 
     @op_def.shape
     def rule(context: ShapeContext) -> shapes.Shape:
         dims = context.dims("ref")
-        _check_updates(context.dims("indices"), context.dims("updates"), dims)
+        check_updates(context.dims("indices"), context.dims("updates"), dims)
         return dims
 
     op_def.no_gradient_registered()
     return op_def
 
 
-REF_SCATTER_ND = {kind: _ref_scatter(kind, ANY if kind == "Update" else NUMBERS if kind in ("Add", "Sub") else REALS)
+REF_SCATTER_ND = {kind: _ref_scatter(kind, ANY if kind == "Update" else NUMBERS)
                   for kind in _UFUNCS}  # fmt: skip
 NON_ALIASING_ADD = define_op("ScatterNdNonAliasingAdd", "input: T, indices: Tindices, updates: T -> output: T",
                              T=(*NUMBERS, bool_), Tindices=INDICES, bad_indices_policy="", accuracy="dot",
@@ -263,12 +344,12 @@ NON_ALIASING_ADD = define_op("ScatterNdNonAliasingAdd", "input: T, indices: Tind
 
 @NON_ALIASING_ADD.kernel
 def scatter_nd_non_aliasing_add_kernel(input, indices, updates):
-    return _combined(input, indices, updates, np.add)  # the sum of bools is whether any is true
+    return combined("Add", input, indices, updates)
 
 
 @NON_ALIASING_ADD.shape
 def _non_aliasing_shape(context: ShapeContext) -> shapes.Shape:
-    _check_updates(context.dims("indices"), context.dims("updates"), context.dims("input"))
+    check_updates(context.dims("indices"), context.dims("updates"), context.dims("input"))
     return context.dims("input")
 
 
@@ -276,11 +357,6 @@ def _non_aliasing_shape(context: ShapeContext) -> shapes.Shape:
 def _non_aliasing_gradient(op, dy):
     """dy goes to both."""
     return _tensor_scatter_add_gradient(op, dy)
-
-
-def scatter_function(kind: str) -> Callable[..., Any]:
-    """`(value, indices, updates) -> value` of ScatterNd<kind>, for variables behind handles."""
-    return lambda value, indices, updates: _combined(value, indices, updates, _UFUNCS[kind])
 
 
 _P = [[1, 2], [3, 4], [5, 6]]
@@ -291,7 +367,7 @@ GATHER_ND.case("W06", "indices exist", Tindices="int32", params=_P, indices=[[3]
 SCATTER_ND.case("W06", "updates at one place add up", Tindices="int32", indices=[[1], [3], [1]], updates=[9, 10, 11],
                 shape=[5], output=[0, 20, 0, 10, 0])  # fmt: skip
 SCATTER_ND.case("W06", "updates fit", Tindices="int32", indices=[[1]], updates=[9, 10], shape=[5],
-                error="updates has shape [2]")  # fmt: skip
+                error="must match dimensions [0,1) of updates[shape=[2]]")  # fmt: skip
 for _kind, _wanted in {"Update": [1, 9, 8], "Add": [1, 11, 11], "Sub": [1, -7, -5], "Min": [1, 2, 3],
                        "Max": [1, 9, 8]}.items():  # fmt: skip
     TENSOR_SCATTER[_kind].case("W06", "a changed copy", Tindices="int32", tensor=[1, 2, 3], indices=[[1], [2]],

@@ -3,7 +3,7 @@
     VarHandleOp              a handle; the runtime makes the state, by container and name [W47]
     ReadVariableOp           the value at the moment this node runs, which later changes leave as it is
     AssignVariableOp         value := ..., and AssignAddVariableOp, AssignSubVariableOp
-    ResourceGather           rows of the value;  ResourceScatter...  changes of rows
+    ResourceGather           rows of the value
 
 A change stores a new array and leaves the old one alone, so that what was read before stays what it was. The numbers
 come from the kernels of the reference forms.
@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from refflow.core import errors, shapes
+from refflow.core.bfloat16 import widened
 from refflow.core.dtypes import INDICES, int32, int64
 from refflow.core.errors import ShapeError
 from refflow.core.handles import HandleSpec, handle_to, state_of
 from refflow.core.indexed_slices import IndexedSlices
-from refflow.core.opdef import OpDef, define_op
+from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops import gather
@@ -56,19 +57,19 @@ GATHER = define_op("ResourceGather", "resource: resource[], indices: Tindices ->
 
 
 def read(handle: Any, dtype: Any = None) -> np.ndarray:
-    """The value behind a handle, which must have been initialized [S14] and be of the expected type."""
+    """The value behind a handle, initialized [S14] and of the expected type; a bfloat16 one widened, for computing."""
     state = state_of(handle)
     if state.value is None:
-        raise errors.FailedPreconditionError(
-            None, None,
-            f"Could not find variable {state.name}. This could mean that the variable has been deleted. It can also "
-            f"mean the variable is uninitialized: run its initializer first. (Resource {state.name} does not exist.)",
-        )  # fmt: skip
+        raise errors.NotFoundError(None, None, _missing(state.name))
     if dtype is not None and state.dtype is not dtype:
         raise errors.InvalidArgumentError(
             None, None, f"Trying to read variable with wrong dtype. Expected {dtype.name} got {state.dtype.name}"
         )
-    return state.value
+    return widened(state.value)
+
+
+def _missing(name: str) -> str:
+    return f"Resource localhost/{name}/N10tensorflow3VarE does not exist. Run the variable's initializer first"
 
 
 def _spec(context: ShapeContext, name: str = "resource") -> shapes.Shape:
@@ -84,6 +85,14 @@ def _var_handle_spec(op):
 
 @READ_VARIABLE.kernel
 def read_variable_kernel(resource, dtype):
+    state = state_of(resource)
+    if state.value is None:
+        raise errors.FailedPreconditionError(
+            None, None,
+            f"Could not find variable {state.name}. This could mean that the variable has been deleted. In TF1, it can "
+            "also mean the variable is uninitialized. Debug info: container=localhost, status error "
+            f"message={_missing(state.name)}",
+        )  # fmt: skip
     return read(resource, dtype)
 
 
@@ -158,7 +167,7 @@ def assign_sub_variable_kernel(resource, value):
 def destroy_resource_kernel(resource, ignore_lookup_error=True):
     state = state_of(resource)
     if not ignore_lookup_error and state.value is None:
-        raise errors.NotFoundError(None, None, f"Resource {state.name} does not exist.")
+        raise errors.NotFoundError(None, None, f"Resource localhost/{state.name}/<unknown> does not exist.")
     state.value = None
 
 
@@ -208,41 +217,3 @@ for _op in (ASSIGN, ASSIGN_ADD, ASSIGN_SUB, DESTROY):
     _op.shape(_no_output)
 for _op in (VAR_HANDLE, IS_INITIALIZED, VARIABLE_SHAPE, ASSIGN, ASSIGN_ADD, ASSIGN_SUB, DESTROY, COUNT_UP_TO):
     _op.no_gradient()
-
-
-# -- changes of rows: the reference forms' kernels on the value behind a handle -------------------------------
-
-
-def define_resource_scatter(name: str, base: OpDef) -> OpDef:
-    """`ResourceScatterX` from `ScatterX`: the first input is a handle, and nothing comes out."""
-    inputs = ", ".join(f"{a.name}: {'dtype' if a.type == 'T' else a.type}" for a in base.inputs[1:])
-    attrs: dict[str, Any] = {"dtype": base.attrs["T"], "Tindices": base.attrs["Tindices"]}
-    op_def = define_op(name, f"resource: resource[], {inputs} ->", stateful=True, accuracy=base.accuracy,
-                       source=base.source, **attrs)  # fmt: skip
-    kernel = base.reference
-    infer = base.shape_rule
-
-    def run(resource, indices, updates, dtype):
-        state = state_of(resource)
-        with state.lock:
-            value = read(state, dtype)
-            if infer is not None and np.ndim(updates):
-                wanted = (*indices.shape, *value.shape[1:])
-                if updates.shape != wanted:
-                    raise ShapeError(
-                        f"updates has shape {shapes.text(updates.shape)}, but indices {shapes.text(indices.shape)} "
-                        f"into a variable {shapes.text(value.shape)} need {shapes.text(wanted)}"
-                    )
-            elif infer is not None:
-                updates = np.broadcast_to(updates, (*indices.shape, *value.shape[1:]))
-            state.replace(kernel(value, indices, updates))
-
-    op_def.kernel(run)
-    op_def.shape(_no_output)
-    op_def.no_gradient()
-    return op_def
-
-
-RESOURCE_SCATTER_UPDATE = define_resource_scatter("ResourceScatterUpdate", gather.SCATTER_UPDATE)
-RESOURCE_SCATTER_ADD = define_resource_scatter("ResourceScatterAdd", gather.SCATTER_ADD)
-RESOURCE_SCATTER_SUB = define_resource_scatter("ResourceScatterSub", gather.SCATTER_SUB)

@@ -210,7 +210,8 @@ def _updated(x, begin, end, strides, value, masks):
             value = np.broadcast_to(value, np.shape(target))
         except ValueError:
             raise ShapeError(
-                f"value has shape {shapes.text(np.shape(value))}, but the slice has {shapes.text(np.shape(target))}"
+                f"Cannot broadcast input shape {shapes.text(np.shape(value))} into final shape "
+                f"{shapes.text(np.shape(target))}, that of the slice"
             ) from None
     found[places] = value
     return found

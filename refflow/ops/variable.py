@@ -234,7 +234,7 @@ class Variable:
 
     def scatter_sub(self, sparse_delta: Any, use_locking: bool = False) -> Tensor:
         """Subtracts the rows of IndexedSlices, each at its place."""
-        from refflow.ops.gather import scatter_sub
+        from refflow.ops.scatter import scatter_sub
 
         return scatter_sub(self._variable, sparse_delta.indices, sparse_delta.values, use_locking=use_locking)
 

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from refflow.core import errors
-from refflow.core.dtypes import DType
+from refflow.core.dtypes import DType, bfloat16
 from refflow.core.shapes import Shape
+from refflow.core.values import as_bfloat16
 
 T = TypeVar("T")
 
@@ -57,7 +58,7 @@ class VariableState:
 
     def replace(self, value: Any) -> None:
         """Makes `value` the value, in new memory: who read the old one keeps it."""
-        self.value = self.upload(value)
+        self.value = self.upload(as_bfloat16(value) if self.dtype is bfloat16 else value)
 
     def store(self, value: Any) -> None:
         """Makes `value` the variable's value, in place where the shape stays."""

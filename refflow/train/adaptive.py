@@ -17,7 +17,7 @@ from refflow.core.graph import Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.ops import training
 from refflow.ops.elementwise import SQRT, SQUARE
-from refflow.ops.gather import scatter_add
+from refflow.ops.scatter import scatter_add
 from refflow.ops.variable import Variable
 from refflow.train.optimizer import Optimizer
 

@@ -229,6 +229,7 @@ def test_every_gradient_is_among_those_checked():
         "OnesLike",
         "ReadVariableOp",
         "ResourceGather",
+        "ResourceGatherNd",
     }  # nothing; and tests/ops/test_resource_variables.py
     by_hand |= {"Complex", "Real", "Imag", "Conj", "ComplexAbs", "Angle"}  # tests/ops/test_complex.py
     by_hand |= set(TRANSFORMS)  # tests/ops/test_fft.py

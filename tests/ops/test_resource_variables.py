@@ -49,7 +49,7 @@ def test_a_fetched_value_is_the_caller_s_own(session):
 
 def test_a_variable_without_a_value_says_how_to_give_it_one(session):  # [S14]
     h = handle()
-    with pytest.raises(tf.errors.FailedPreconditionError, match="run its initializer first"):
+    with pytest.raises(tf.errors.FailedPreconditionError, match="Run the variable's initializer first"):
         session.run(read(h))
     is_there = op_def("VarIsInitializedOp")(h)
     assert not session.run(is_there)
@@ -91,6 +91,48 @@ def test_rows_are_read_and_changed(session):
     assert session.run(read(h)).tolist() == [[3, 4], [9, 9], [0, 0]]
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"indices\[0\] = 3 is not in \[0, 3\)"):
         session.run(op_def("ResourceGather")(h, [3], dtype=tf.float32))
+
+
+@pytest.mark.parametrize(("kind", "wanted"), [("Mul", [4, 18]), ("Div", [1, 2]), ("Min", [2, 3]), ("Max", [2, 6])])
+def test_a_row_is_combined_with_updates(session, kind, wanted):
+    h = handle([2, 2], tf.int32)
+    session.run(assign(h, np.array([[2, 6], [5, 5]], np.int32)))
+    session.run(op_def(f"ResourceScatter{kind}")(h, [0], np.array([[2, 3]], np.int32)))
+    assert session.run(read(h, tf.int32)).tolist() == [wanted, [5, 5]]
+
+
+@pytest.mark.parametrize(("kind", "wanted"), [("Update", 7), ("Add", 9), ("Sub", -5), ("Min", 2), ("Max", 7)])
+def test_elements_are_changed_by_several_indices(session, kind, wanted):
+    h = handle([2, 2])
+    session.run(assign(h, np.full((2, 2), 2.0, np.float32)))
+    change = op_def(f"ResourceScatterNd{kind}")
+    session.run(change(h, [[1, 0]], [7.0]))
+    assert session.run(read(h)).tolist() == [[2, 2], [wanted, 2]]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[1, 2\] does not index into shape \[2,2\]"):
+        session.run(change(h, [[1, 2]], [7.0]))
+
+
+def test_a_part_of_a_value_is_assigned(session):
+    h = handle([2, 2])
+    session.run(assign(h, np.zeros((2, 2), np.float32)))
+    session.run(op_def("ResourceStridedSliceAssign")(h, [0, 1], [2, 2], [1, 1], [[5.0], [6.0]]))
+    assert session.run(read(h)).tolist() == [[0, 5], [0, 6]]
+
+
+def test_elements_are_read_by_several_indices(session):
+    h = handle([2, 2])
+    session.run(assign(h, np.array([[1, 2], [3, 4]], np.float32)))
+    picked = op_def("ResourceGatherNd")(h, [[1, 0], [0, 1], [1, 0]], dtype=tf.float32)
+    (dense,) = tf.gradients(picked * 5.0, h)
+    assert [v.tolist() for v in session.run([picked, dense])] == [[3, 2, 3], [[0, 5], [10, 0]]]
+
+
+def test_short_floats_are_kept_as_such(session):
+    h = handle([2], tf.bfloat16)
+    session.run(op_def("AssignVariableOp")(h, tf.constant([1.0, 2.0], tf.bfloat16)))
+    session.run(op_def("AssignAddVariableOp")(h, tf.constant([1.0, 0.001], tf.bfloat16)))
+    session.run(op_def("ResourceScatterMul")(h, [0], tf.constant([3.0], tf.bfloat16)))
+    assert session.run(tf.cast(read(h, tf.bfloat16), tf.float32)).tolist() == [6, 2]
 
 
 def test_gradients_reach_what_was_read(session):  # [W32]

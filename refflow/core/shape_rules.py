@@ -86,8 +86,10 @@ class ShapeContext:
         fixed = len(pattern) - len(many)
         if len(dims) < fixed or (not many and len(dims) != fixed):
             least = "at least " if many else ""
+            scalar = "" if fixed or many else f". {name} must be a scalar, not shape {shapes.text(dims)}"
             raise ShapeError(
-                f"{name} has rank {len(dims)}, but takes {least}rank {fixed}: {name}: [{', '.join(pattern)}]"
+                f"{name} has rank {len(dims)}, but takes {least}rank {fixed}: {name}: [{', '.join(pattern)}]. "
+                f"Shape must be {least}rank {fixed} but is rank {len(dims)}{scalar}"
             )
         if many:
             head, tail = many[0], len(pattern) - many[0] - 1

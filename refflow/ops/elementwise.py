@@ -242,8 +242,8 @@ def add_n(inputs: Any, name: str | None = None) -> Tensor:
     return ADD_N(list(inputs), name=name)
 
 
-CAST = define_op("Cast", "x: SrcT[...S] -> y: DstT[...S]", SrcT=tuple(t for t in ALL if t.kind in "fiucb"),
-                 DstT=tuple(t for t in ALL if t.kind in "fiucb"), Truncate=True,
+CAST = define_op("Cast", "x: SrcT[...S] -> y: DstT[...S]", SrcT=tuple(t for t in ALL if t.kind in "fiucbq"),
+                 DstT=tuple(t for t in ALL if t.kind in "fiucbq"), Truncate=True,
                  source=("W06", "W77", "E14"))  # fmt: skip
 
 
@@ -253,7 +253,7 @@ def cast_kernel(x, DstT, Truncate=True):
 
     A bfloat16 keeps the high half of a float32, and with Truncate, as in the first release, nothing of the rest.
     """
-    x, target = widened(x), np.dtype(DstT.as_numpy_dtype)
+    x, target = _plain(widened(x)), np.dtype(DstT.as_numpy_dtype)
     if DstT.name == "bfloat16":  # [W52, E14]
         single = (x.real if np.iscomplexobj(x) else x).astype(np.float32)
         cut = np.asarray((single.view(np.uint32) >> 16).astype(np.uint16)).view(target)
@@ -261,7 +261,18 @@ def cast_kernel(x, DstT, Truncate=True):
     if np.iscomplexobj(x) and target.kind != "c":
         x = x.real
     with np.errstate(invalid="ignore", over="ignore"):
+        if DstT.is_quantized:
+            return np.asarray(x.astype(target[0])).view(target)
+        if x.dtype.kind == "f" and target == np.uint32:  # what has no place among 64 bits is 0, and others wrap
+            return x.astype(np.int64).astype(target)
+        if x.dtype.kind == "f" and target == np.uint64:
+            return np.where(x >= 2.0**64, target.type(2**63), x.astype(target))
         return x.astype(target)
+
+
+def _plain(x: Any) -> Any:
+    """Quantized values as the integers that they are."""
+    return x.view(x.dtype[0]) if x.dtype.names and len(x.dtype.names) == 1 else x
 
 
 @CAST.gradient
@@ -278,6 +289,7 @@ CAST.case("E14", "a bfloat16 is cut off", x=[1.0078125, 1.01171875], DstT="bfloa
           y=np.array([0x3F81, 0x3F81], np.uint16).view(RECORD))  # fmt: skip
 CAST.case("E14", "or rounded to the nearest, ties to even", x=[1.0078125, 1.01171875], DstT="bfloat16", Truncate=False,
           y=np.array([0x3F81, 0x3F82], np.uint16).view(RECORD))  # fmt: skip
+CAST.case("W77", "beyond 64 bits", x=[2.0**64, -1.0], DstT="uint64", y=np.array([2**63, 2**64 - 1], np.uint64))
 CAST.case("W77", "true is one", x=[True, False], SrcT="bool", DstT="float32", y=[1.0, 0.0])
 
 

@@ -29,7 +29,7 @@ BINCOUNT = define_op("Bincount", "arr: int32, size: int32[], weights: T -> bins:
 DENSE_BINCOUNT = define_op("DenseBincount", "input: Tidx, size: Tidx[], weights: T -> output: T", Tidx=INDICES,
                            T=_COUNTED,
                            binary_output=False, accuracy="dot", source=("W06",))  # fmt: skip
-HISTOGRAM = define_op("HistogramFixedWidth", "values: T, value_range: T[2], nbins: int32[] -> out: dtype", T=_COUNTED,
+HISTOGRAM = define_op("HistogramFixedWidth", "values: T, value_range: T, nbins: int32 -> out: dtype", T=_COUNTED,
                       dtype=Attr("type", default=int32, allowed=INDICES), source=("W06",))  # fmt: skip
 BUCKETIZE = define_op("Bucketize", "input: T[...S] -> output: int32[...S]", T=_COUNTED, boundaries=Attr("list(float)"),
                       source=("W06",))  # fmt: skip
@@ -62,6 +62,8 @@ def _counts(values: np.ndarray, size: int, weights: np.ndarray, binary: bool = F
 
 @BINCOUNT.kernel
 def bincount_kernel(arr, size, weights):
+    if weights.size not in (0, arr.size):
+        raise ValueError("Input indices and weights must have the same size.")
     return _counts(arr.reshape(-1), _size(size), weights.reshape(-1))
 
 
@@ -72,7 +74,10 @@ def dense_bincount_kernel(input, size, weights, binary_output=False):
     if input.ndim > 2:
         raise ValueError("Shape must be at most rank 2")
     if weights.size and weights.shape != input.shape:
-        raise ValueError(f"`weights` must be the same shape as `arr` or a length-0 `Tensor`, got {list(weights.shape)}")
+        raise ValueError(
+            "`weights` must be the same shape as `arr` or a length-0 `Tensor`, in which case it acts as all weights "
+            f"equal to 1. Received {shapes.text(weights.shape)}"
+        )
     if input.ndim < 2:
         return _counts(input.reshape(-1), count, weights.reshape(-1), binary_output)
     rows = [_counts(r, count, weights[i] if weights.size else weights.reshape(-1), binary_output)
@@ -105,18 +110,22 @@ def histogram_kernel(values, value_range, nbins, dtype=int32):
     if count <= 0:
         raise ValueError(f"nbins should be a positive number, but got '{count}'")
     low, high = value_range
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise ValueError("Histogram values must not contain NaN")
     if low >= high:
         raise ValueError(f"value_range should satisfy value_range[0] < value_range[1], but got '[{low:g}, {high:g}]'")
     step = (float(high) - float(low)) / count
     places = np.floor((values.reshape(-1).astype(np.float64) - float(low)) / step)
-    bins = np.clip(np.nan_to_num(places, nan=0, posinf=count, neginf=-1), 0, count - 1).astype(np.int64)
+    bins = np.clip(places, 0, count - 1).astype(np.int64)
     return np.bincount(bins, minlength=count).astype(dtype.as_numpy_dtype)
 
 
 @HISTOGRAM.shape
 def _histogram_shape(context: ShapeContext) -> shapes.Shape:
-    context.match("value_range", "2")
-    context.match("nbins")
+    if not shapes.compatible(context.dims("value_range"), (2,)):
+        raise ShapeError("value_range should be a vector of 2 elements.")
+    if context.dims("nbins"):
+        raise ShapeError("nbins should be a scalar.")
     count = context.ints("nbins")
     return (None if count is None or count[0] <= 0 else count[0],)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.bfloat16 import rounded, widened
-from refflow.core.dtypes import REALS, DType, bfloat16, int32
+from refflow.core.dtypes import REALS, DType, bfloat16, int32, int64
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
@@ -48,9 +48,9 @@ def _range_shape(context: ShapeContext) -> shapes.Shape:
         raise ShapeError(f"Requires delta != 0: {delta:g}")
     if start is None or limit is None or delta is None:
         return (None,)
-    if delta > 0 and start > limit:
+    if delta > 0 and not start <= limit:
         raise ShapeError(f"Requires start <= limit when delta > 0: {start:g}/{limit:g}")
-    if delta < 0 and start < limit:
+    if delta < 0 and not start >= limit:
         raise ShapeError(f"Requires start >= limit when delta < 0: {start:g}/{limit:g}")
     return (range_size(start, limit, delta, context.attrs["Tidx"]),)
 
@@ -66,6 +66,8 @@ def range_size(start: Any, limit: Any, delta: Any, kind: DType) -> int:
     steps = (limit - start) / delta
     if kind is bfloat16:
         steps = widened(rounded(widened(rounded(limit - start)) / delta))
+    if not abs(steps) <= int64.max:
+        raise ShapeError(f"Requires ((limit - start) / delta) <= {int64.max}")
     return max(0, int(np.ceil(abs(steps))))
 
 
@@ -78,4 +80,6 @@ def range_(start: Any, limit: Any = None, delta: Any = 1, name: str = "range") -
 
 RANGE.case("S19", "the limit is not reached", start=3, limit=18, delta=3, Tidx="int32", output=[3, 6, 9, 12, 15])
 RANGE.case("S19", "an empty range", start=2, limit=2, delta=1, Tidx="int32", output=np.zeros(0, np.int32))
+RANGE.case("S19", "an end is reached", start=0, limit=np.inf, delta=1, Tidx="float32",
+           error="Requires ((limit - start) / delta) <= 9223372036854775807")  # fmt: skip
 RANGE.case("S19", "steps go somewhere", start=0, limit=3, delta=0, Tidx="int32", error="Requires delta != 0: 0")

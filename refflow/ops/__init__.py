@@ -88,6 +88,7 @@ from refflow.ops import (
     scatter,
     search,
     segments,
+    session_tensors,
     sets,
     softmax,
     softmax_xent,

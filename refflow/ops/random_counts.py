@@ -152,15 +152,16 @@ def binomials(generator: Philox, count: np.ndarray, prob: np.ndarray) -> np.ndar
     result[sure] = count[sure]
     open_ = (count > 0) & (prob > 0) & (prob < 1)
     mirrored = prob > 0.5
-    p = np.where(mirrored, 1 - prob, prob)
+    p = np.where(mirrored, 1 - prob, prob)  # as count * p, in the parameters' own type
     for region, draw, where in (
         (42, _by_inversion, open_ & (count * p < 10)), (RESERVED, _by_btrs, open_ & (count * p >= 10)),
     ):  # fmt: skip
         rows = np.flatnonzero(where)
         if rows.size:
             blocks = np.arange(count.size, dtype=np.uint64) * np.uint64(region)
-            found = draw(Draws(generator, blocks, uniforms_of, float64), rows, count.astype(np.float64), p)
-            result[rows] = np.where(mirrored[rows], count[rows] - found, found)
+            wide = [v.astype(np.float64) for v in (count, p)]
+            found = draw(Draws(generator, blocks, uniforms_of, float64), rows, *wide)
+            result[rows] = np.where(mirrored[rows], wide[0][rows] - found, found)
     return result
 
 
@@ -223,7 +224,7 @@ def binomials_at(generator: Philox, sizes: Any, counts: Any, probs: Any, dtype: 
     if not count_of(sizes):
         return np.zeros(tuple(sizes), dtype.as_numpy_dtype)
     samples = count_of(sizes) // counts.size
-    n, p = (parameters_first(v.astype(np.float64), samples) for v in (counts, probs))
+    n, p = (parameters_first(v, samples) for v in (counts, probs))
     return samples_first(binomials(generator, n, p), counts.size, sizes).astype(dtype.as_numpy_dtype)
 
 

@@ -22,6 +22,7 @@ from refflow.core.handles import handle_to
 from refflow.runtime.device import BoundKernel, Device
 from refflow.runtime.nodes import Node
 from refflow.runtime.resources import VariableState
+from refflow.runtime.tensor_store import TensorStore
 
 OpStates = dict[str, Any]  # a session's state of random ops and their like, by node name
 
@@ -39,6 +40,11 @@ def variable_state(node: Node) -> VariableState:
     )
 
 
+def kept_tensors(states: OpStates) -> TensorStore:
+    """The session's store of tensors, kept among its other states under a name that no node has."""
+    return states.setdefault("kept tensors", TensorStore())
+
+
 def op_state(node: Node, states: OpStates) -> dict[str, Any]:
     """The `state` argument of a stateful kernel, kept for the session."""
     make = node.op_def.make_state
@@ -47,7 +53,7 @@ def op_state(node: Node, states: OpStates) -> dict[str, Any]:
     names = inspect.signature(make).parameters
 
     def made() -> Any:
-        known = node.attrs | {"node_name": node.name}
+        known = node.attrs | {"node_name": node.name, "device": node.device.name, "tensors": kept_tensors(states)}
         return make(**{k: known[k] for k in names if k in known})
 
     if "shared_name" in node.attrs:  # a resource: found again by its name, also from other nodes [W47]

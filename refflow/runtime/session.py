@@ -37,6 +37,7 @@ from refflow.runtime.config import ConfigProto
 from refflow.runtime.device import Device, local_devices
 from refflow.runtime.events import EventLog
 from refflow.runtime.executor import Executor
+from refflow.runtime.kernels import kept_tensors
 from refflow.runtime.policy import as_policy
 from refflow.runtime.stages import Stages, build
 
@@ -110,7 +111,8 @@ class Session:
         if any(isinstance(key, SparseTensor) for key in feed_dict):
             feed_dict = _three_for_sparse(feed_dict)
         signature = self._signature(fetches, feed_dict)
-        values = [feed(value) for feed, value in zip(signature.feeds, feed_dict.values(), strict=True)]
+        kept = kept_tensors(self._op_states)
+        values = [feed(kept.fed(value)) for feed, value in zip(signature.feeds, feed_dict.values(), strict=True)]
         step = self._step(signature, values)
         self.counters["runs"] += 1
         return step([v[()] if v.shape == () and v.dtype != object else v for v in values])

@@ -9,6 +9,7 @@ Next: ops/control_flow.py.
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,9 @@ PRINT = define_op(
     summarize=3, stateful=True, source=("W79",),
 )  # fmt: skip
 PRINT_V2 = define_op("PrintV2", "input: string ->", output_stream="stderr", end="\n", stateful=True, source=("W79",))
+TIMESTAMP = define_op("Timestamp", "-> ts: float64[]", stateful=True, accuracy="random", source=("W79",))
 ASSERT.no_gradient()
+TIMESTAMP.no_gradient_registered()
 PRINT_V2.no_gradient()
 
 
@@ -77,6 +80,12 @@ def assert_kernel(condition, data, summarize=3):
         shown = " ".join(f"[{summarized(d, summarize).strip('[]') if np.ndim(d) <= 1 else summarized(d, summarize)}]"
                          for d in data)  # fmt: skip
         raise errors.InvalidArgumentError(None, None, f"assertion failed: {shown}")
+
+
+@TIMESTAMP.kernel
+def timestamp_kernel():
+    """Seconds since 1970."""
+    return np.float64(time.time())
 
 
 @PRINT.state

@@ -171,7 +171,7 @@ def _image_shape(context: ShapeContext) -> shapes.Shape:
     return ()
 
 
-def _sound(tag: Any, tensor: np.ndarray, rate: float, most: int) -> np.ndarray:
+def sound(tag: Any, tensor: np.ndarray, rate: float, most: int) -> np.ndarray:
     if rate <= 0:
         raise ValueError("sample_rate must be > 0")
     clips = tensor if tensor.ndim == 3 else tensor[..., None]
@@ -183,12 +183,12 @@ def _sound(tag: Any, tensor: np.ndarray, rate: float, most: int) -> np.ndarray:
 @AUDIO.kernel
 def audio_summary_kernel(tag, tensor, sample_rate, max_outputs):
     """Clips [N, frames, channels], or [N, frames] of one channel."""
-    return _sound(tag, tensor, sample_rate, max_outputs)
+    return sound(tag, tensor, sample_rate, max_outputs)
 
 
 @AUDIO_V2.kernel
 def audio_summary_v2_kernel(tag, tensor, sample_rate, max_outputs):
-    return _sound(tag, tensor, float(sample_rate), max_outputs)
+    return sound(tag, tensor, float(sample_rate), max_outputs)
 
 
 def _audio_shape(context: ShapeContext) -> shapes.Shape:

@@ -1,0 +1,48 @@
+"""Every op, bent at random, gives what TensorFlow's kernels give: see fuzz.py.
+
+A difference here is a question, not yet a fault: kernels of TensorFlow that read memory they should not, or types that it
+does not register, are left out by name.
+"""
+
+import re
+
+import pytest
+
+from tests.peers.fuzz import Fuzzer, ops_to_fuzz
+
+pytest.importorskip("tensorflow", reason="the oracle is TensorFlow: pip install '.[peers]'")
+
+# What need not agree: TensorFlow registers no kernel for the type, or a library under it gives up.
+EXCUSED = re.compile(
+    r"No OpKernel was registered|Signature mismatch|could not create a (primitive )?descriptor|Operation received an"
+)
+
+
+@pytest.fixture(scope="module")
+def fuzzer():
+    made = Fuzzer()
+    yield made
+    made.close()
+
+
+def faults(fuzzer, op, seed, calls):
+    return [" | ".join(f) for f in fuzzer.run(op, seed, calls) if f.kind == "differs" and not EXCUSED.search(f.there)]
+
+
+STRINGS = r"^(Substr|String.*|ReduceJoin|UnsortedSegmentJoin|Regex.*|AsString|Unicode.*|Decode(Raw|PaddedRaw|CSV)|.*Base64)$"
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("op", ops_to_fuzz(STRINGS), ids=lambda op: op.name)
+def test_string_ops_agree_on_bent_calls(fuzzer, op):
+    assert faults(fuzzer, op, seed=0, calls=40) == []
+
+
+@pytest.mark.deep
+@pytest.mark.peers
+def test_most_ops_agree_on_many_bent_calls(fuzzer):
+    """A report by op; at most one op in eight may differ somewhere."""
+    found = {op.name: faults(fuzzer, op, seed=1, calls=100) for op in ops_to_fuzz()}
+    differ = {name: lines for name, lines in found.items() if lines}
+    print(*(line for lines in differ.values() for line in lines[:3]), sep="\n")
+    assert 8 * len(differ) <= len(found)

@@ -150,8 +150,6 @@ def _decode_raw_shape(context: ShapeContext) -> shapes.Shape:
 @DECODE_PADDED_RAW.kernel
 def decode_padded_raw_kernel(input_bytes, fixed_length, out_type, little_endian):
     length = int(fixed_length)
-    if length <= 0:
-        raise ValueError(f"fixed_length ({length}) must be greater than zero.")
     data = b"".join(text[:length].ljust(length, b"\0") for text in input_bytes.reshape(-1))
     size = np.dtype(out_type.as_numpy_dtype).itemsize
     return from_memory(data, out_type, little_endian).reshape(*input_bytes.shape, length // size)
@@ -161,13 +159,13 @@ def decode_padded_raw_kernel(input_bytes, fixed_length, out_type, little_endian)
 def _decode_padded_raw_shape(context: ShapeContext) -> shapes.Shape:
     dims, given = context.dims("input_bytes"), context.dims("fixed_length")
     if given:
-        raise ShapeError(f"Input must be scalar but has rank {len(given)}")
+        raise ShapeError(f"k must be scalar, got shape {shapes.text(given)}")
     length = context.ints("fixed_length")
     size = np.dtype(context.attrs["out_type"].as_numpy_dtype).itemsize
-    if length is not None and length[0] < 0:
-        raise ShapeError(f"Dimension size, given by scalar input 1, must be non-negative but is {length[0]}")
+    if length is not None and length[0] <= 0:
+        raise ShapeError(f"fixed_length ({length[0]}) must be greater than zero.")
     if length is not None and length[0] % size:
-        raise ShapeError(f"Dimension size must be evenly divisible by {size} but is {length[0]}")
+        raise ShapeError(f"fixed_length ({length[0]}) must be a multiple of the size of out_type ({size})")
     return None if dims is None else (*dims, None if length is None else length[0] // size)
 
 
@@ -194,6 +192,7 @@ DECODE_COMPRESSED = define_op("DecodeCompressed", "bytes: string[...S] -> output
 ENCODE_BASE64.no_gradient()
 DECODE_BASE64.no_gradient()
 DECODE_COMPRESSED.no_gradient_registered()
+_PLAIN_BASE64 = re.compile(rb"[A-Za-z0-9_-]*")
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2}(?:==)?|[A-Za-z0-9_-]{3}=?)?")
 
 
@@ -210,7 +209,8 @@ def decode_base64_kernel(input):
 
 
 def _from_base64(text: bytes) -> bytes:
-    if len(text) % 4 == 1:
+    head = text[: (len(text) - 1) // 4 * 4]  # whole blocks are read before the end is looked at
+    if len(text) % 4 == 1 and _PLAIN_BASE64.fullmatch(head):
         raise ValueError("Base64 string length cannot be 1 modulo 4.")
     if not _BASE64.fullmatch(text):
         raise ValueError("Invalid character found in base64.")
@@ -230,8 +230,14 @@ def _unpacker(kind: str) -> Callable[[bytes], bytes]:
     window = zlib.MAX_WBITS + (16 if kind == "GZIP" else 0)
 
     def unpack(data: bytes) -> bytes:
+        """All members, one after the other; what a stream lacks at its end is let pass, and so is what follows it."""
+        found = b""
         try:
-            return zlib.decompress(data, window)
+            while data:
+                stream = zlib.decompressobj(window)
+                found += stream.decompress(data)
+                data = stream.unused_data if kind == "GZIP" else b""
+            return found
         except zlib.error as error:
             reason = str(error).rpartition(": ")[2]
             raise errors.DataLossError(None, None, f"inflate() failed with error -3: {reason}") from None

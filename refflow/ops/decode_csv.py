@@ -124,11 +124,11 @@ def _quoted(record: bytes, at: int, delimiter: int) -> tuple[bytes, int]:
 @DECODE_CSV.shape
 def _decode_csv_shape(context: ShapeContext) -> list[shapes.Shape]:
     defaults = context.list_dims("record_defaults")
-    for dims in defaults:
+    for i, dims in enumerate(defaults):
         if dims is not None and len(dims) > 1:
-            raise ShapeError(f"Shape must be at most rank 1 but is rank {len(dims)}")
+            raise ShapeError("Each record default should be at most rank 1")
         if dims and dims[0] is not None and dims[0] > 1:
-            raise ShapeError("Shape of a default must be a length-0 or length-1 vector, or a scalar.")
+            raise ShapeError(f"There should only be 1 default per field but field {i} has {dims[0]}")
     return [context.dims("records")] * len(defaults)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from refflow.core.dtypes import DType, float32, int64, string
 from refflow.core.opdef import define_op
-from refflow.files.wire import BYTES, VARINT, block, fields, read_varint, varint
+from refflow.files.wire import BYTES, FOUR, VARINT, block, fields, read_varint, varint
 from refflow.ops.strings import each
 
 _KINDS = {1: string, 2: float32, 3: int64}
@@ -186,7 +186,9 @@ def _from_json(text: bytes) -> bytes:
     try:
         message = json.loads(text)
         features = _members(_members(message, "features"), "feature")
-        return write_example({name: _json_feature(value) for name, value in features.items()}) if message else b""
+        rows = (block(1, name.encode()) + block(2, _json_feature(value), keep_empty=True)
+                for name, value in features.items())  # fmt: skip
+        return block(1, b"".join(block(1, row) for row in rows), keep_empty=True) if message else b""
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"Error while parsing JSON: {error}") from None
 
@@ -198,19 +200,27 @@ def _members(message: dict[str, Any], name: str) -> dict[str, Any]:
     return message.get(name) or {}
 
 
-def _json_feature(message: dict[str, Any]) -> Feature | None:
+def _json_feature(message: dict[str, Any]) -> bytes:
+    """A feature's bytes as they come from text: numbers one by one."""
     if not message:
-        return None
+        return b""
     ((name, content),) = message.items()
     dtype = _JSON_KINDS[name]
-    values = list(_members(content, "value"))
+    return block(_FIELDS[dtype], b"".join(_json_value(v, dtype) for v in _members(content, "value")), keep_empty=True)
+
+
+def _json_value(value: Any, dtype: DType) -> bytes:
     if dtype is string:
-        plain = [v.translate(_WEB_SAFE) for v in values]
-        return Feature(dtype, [base64.b64decode(v + "=" * (-len(v) % 4)) for v in plain])
-    return Feature(dtype, [float(v) if dtype is float32 else int(v) for v in values])
+        plain = value.translate(_WEB_SAFE)
+        return block(1, base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True), keep_empty=True)
+    if dtype is float32:
+        return varint(1 << 3 | FOUR) + np.array(float(value), "<f4").tobytes()
+    if float(value) != int(value):
+        raise ValueError(f"{value} is no whole number")
+    return b"\x08" + varint(int(value))
 
 
 DECODE_JSON_EXAMPLE.case("W06", "numbers",
                          json_examples=[b'{"features": {"feature": {"a": {"int64List": {"value": [5]}}}}}'],
-                         binary_examples=[b"\n\x0c\n\n\n\x01a\x12\x05\x1a\x03\n\x01\x05"])  # fmt: skip
+                         binary_examples=[b"\n\x0b\n\t\n\x01a\x12\x04\x1a\x02\x08\x05"])  # fmt: skip
 DECODE_JSON_EXAMPLE.case("W06", "JSON it is", json_examples=[b"{"], error="Error while parsing JSON")

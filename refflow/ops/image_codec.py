@@ -110,8 +110,7 @@ def _luma(colours: np.ndarray) -> np.ndarray:
 
 
 def _from_jpeg(data: bytes, channels: int, ratio: int = 1, recover: bool = False) -> np.ndarray:
-    if ratio not in (1, 2, 4, 8):
-        raise ValueError(f"ratio must be 1, 2, 4, or 8, got {ratio}")
+    _check_ratio(ratio)
     if channels == 4:
         raise ValueError("JPEG does not support 4 channels")
     image_module = pillow("JPEG")
@@ -202,6 +201,11 @@ def _check_channels(channels: int) -> None:
         raise ValueError(f"`channels` must be 0, 1, 3 or 4 but got {channels}")
 
 
+def _check_ratio(ratio: int) -> None:
+    if ratio not in (1, 2, 4, 8):
+        raise ValueError(f"ratio must be 1, 2, 4, or 8, got {ratio}")
+
+
 def _single(data: bytes, kind: str, op: str, channels: int = 0) -> np.ndarray:
     """The one picture of a GIF or a WebP; nothing else is left."""
     if kind == "WebP":
@@ -222,8 +226,8 @@ def _single(data: bytes, kind: str, op: str, channels: int = 0) -> np.ndarray:
 
 @DECODE_PNG.kernel
 def decode_png_kernel(contents, channels, dtype):
-    data, kind = contents.item(), file_format(contents.item())
     _check_channels(channels)
+    data, kind = contents.item(), file_format(contents.item())
     wide = dtype is uint16
     if kind == "PNG":
         return _from_png(data, channels, 16 if wide else 8)
@@ -233,8 +237,8 @@ def decode_png_kernel(contents, channels, dtype):
 
 @DECODE_JPEG.kernel
 def decode_jpeg_kernel(contents, channels, ratio, try_recover_truncated):
-    data, kind = contents.item(), file_format(contents.item())
     _check_channels(channels)
+    data, kind = contents.item(), file_format(contents.item())
     if kind == "JPEG":
         return _from_jpeg(data, channels, ratio, try_recover_truncated)
     return _from_png(data, channels, 8) if kind == "PNG" else _single(data, kind, "DecodeJpeg", channels)
@@ -243,8 +247,11 @@ def decode_jpeg_kernel(contents, channels, ratio, try_recover_truncated):
 @DECODE_AND_CROP_JPEG.kernel
 def decode_and_crop_jpeg_kernel(contents, crop_window, channels, ratio, try_recover_truncated):
     """The window (y, x, height, width) of a JPEG picture."""
-    if file_format(contents.item()) != "JPEG":
-        raise ValueError("DecodeAndCropJpeg operation can run on JPEG only.")
+    _check_channels(channels)
+    _check_ratio(ratio)
+    kind = file_format(contents.item())
+    if kind != "JPEG":
+        raise ValueError(f"DecodeAndCropJpeg operation can run on JPEG only, but detected {kind}.")
     pixels = decode_jpeg_kernel(contents, channels, ratio, try_recover_truncated)
     y, x, height, width = (int(v) for v in crop_window)
     if min(y, x) < 0 or min(height, width) <= 0 or y + height > pixels.shape[0] or x + width > pixels.shape[1]:
@@ -264,6 +271,7 @@ def decode_gif_kernel(contents):
 
 @DECODE_BMP.kernel
 def decode_bmp_kernel(contents, channels):
+    _check_channels(channels)
     data, kind = contents.item(), file_format(contents.item())
     if kind == "WebP":
         return _from_webp(data, channels)
@@ -276,15 +284,16 @@ def decode_bmp_kernel(contents, channels):
 
 @DECODE_WEBP.kernel
 def decode_webp_kernel(contents, channels):
+    _check_channels(channels)
     data, kind = contents.item(), file_format(contents.item())
-    return _from_webp(data, channels) if kind == "WebP" else _single(data, kind, "DecodeWebP")
+    return _from_png(data, channels, 8) if kind == "PNG" else _single(data, kind, "DecodeWebP", channels)
 
 
 @DECODE_IMAGE.kernel
 def decode_image_kernel(contents, channels, dtype, expand_animations):
     """Any picture: three dimensions, and a GIF with `expand_animations` four."""
-    data, kind = contents.item(), file_format(contents.item())
     _check_channels(channels)
+    data, kind = contents.item(), file_format(contents.item())
     if kind == "PNG":
         pixels = _from_png(data, channels, 8 if dtype is uint8 else 16)
         return pixels if dtype is not float32 else pixels.astype(np.float32) / np.float32(65535)
@@ -474,7 +483,8 @@ DECODE_AND_CROP_JPEG.case("W06", "here a PNG will not do", contents=_GREY, crop_
 DECODE_GIF.case("W06", "one picture is a film of one", contents=_GREY, image=[_COLOURED])
 DECODE_BMP.case("W06", "blue comes first in the file", contents=_BMP, image=[[[1, 2, 3]]])
 DECODE_BMP.case("W06", "a PNG will not do", contents=_GREY, error="Trying to decode PNG format using DecodeBmp op")
-DECODE_WEBP.case("W06", "a PNG will not do", contents=_GREY, error="Trying to decode PNG format using a wrong op")
+DECODE_WEBP.case("W06", "a PNG will do", contents=_GREY, image=[[[7], [255]]])
+DECODE_WEBP.case("W06", "a BMP will not", contents=_BMP, error="Trying to decode BMP format using a wrong op")
 DECODE_IMAGE.case("W06", "of 255 steps one is 1 / 255", contents=_GREY, dtype="float32",
                   image=[[[np.float32(7 * 257) / np.float32(65535)], [1]]])  # fmt: skip
 ENCODE_PNG.case("W06", "and back", image=np.array([[[7], [255]]], np.uint8), contents=_GREY)

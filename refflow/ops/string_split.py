@@ -122,7 +122,8 @@ def string_ngrams_kernel(
     """Row by row, width by width: the windows over the row with its padding, joined."""
     if any(width <= 0 for width in ngram_widths):
         raise ValueError("ngram_widths must contain positive values")
-    splits = check_splits(data_splits, data.size)
+    data, shape = data.reshape(-1), data_splits.shape
+    splits = check_splits(data_splits.reshape(-1), data.size)
     if not splits:
         return strings([b""] * data.size, (data.size,)), data_splits
     pads = (left_pad.encode(), right_pad.encode(), separator.encode())
@@ -141,7 +142,7 @@ def string_ngrams_kernel(
                 )
             found += _windows(row, len(row) + 2 * pad_width, pad_width, *pads)
         ends.append(len(found))
-    return strings(found, (len(found),)), np.array(ends, data_splits.dtype)
+    return strings(found, (len(found),)), np.array(ends, data_splits.dtype).reshape(shape)
 
 
 def _windows(row: list[bytes], width: int, pad: int, left: bytes, right: bytes, separator: bytes) -> Iterable[bytes]:
@@ -164,10 +165,6 @@ def check_splits(splits: np.ndarray, size: int) -> list[int]:
 
 @STRING_NGRAMS.shape
 def _ngrams_shape(context: ShapeContext) -> list[shapes.Shape]:
-    for place in (0, 1):
-        dims = context.inputs[place]
-        if dims is not None and len(dims) != 1:
-            raise ShapeError(f"Shape must be rank 1 but is rank {len(dims)}")
     return [(None,), context.dims("data_splits")]
 
 

@@ -97,7 +97,8 @@ def _is_plain(encoding: str) -> bool:
 
 
 def _decoded(text: bytes) -> str:
-    return text.decode("utf-8", "replace")
+    """The characters up to the first that is zero."""
+    return text.partition(b"\0")[0].decode("utf-8", "replace")
 
 
 STRING_STRIP.case("W06", "white space at both ends goes", input=[b" a b\t\n"], output=[b"a b"])
@@ -153,8 +154,6 @@ def _characters_of(text: bytes, pos: int, count: int, place: int, grid: Any) -> 
 @SUBSTR.shape
 def _substr_shape(context: ShapeContext) -> shapes.Shape:
     texts, pos, count = context.dims("input"), context.dims("pos"), context.dims("len")
-    if pos is not None and count is not None and len(pos) != len(count):
-        raise ShapeError(f"Shape must be rank {len(count)} but is rank {len(pos)}: pos and len must have one shape")
     if not shapes.compatible(pos, count):
         raise ShapeError(f"pos and len should have the same shape, got: {shapes.text(pos)} vs. {shapes.text(count)}")
     return broadcast(texts, shapes.merge(pos, count))
@@ -209,14 +208,8 @@ def _string_join_shape(context: ShapeContext) -> shapes.Shape:
     for dims in context.list_dims("inputs"):
         if dims is None:
             return None
-        if dims and found and len(dims) != len(found):
-            raise ShapeError(f"Shapes must be equal rank, but are {len(found)} and {len(dims)}")
         if dims and found and not shapes.compatible(found, dims):
-            i = [shapes.compatible((x,), (y,)) for x, y in zip(found, dims, strict=True)].index(False)
-            raise ShapeError(
-                f"Dimension {i} in both shapes must be equal, but are {found[i]} and {dims[i]}. "
-                f"Shapes are {shapes.text(found)} and {shapes.text(dims)}."
-            )
+            raise ShapeError(f"Input shapes do not match: {shapes.text(found)} vs. {shapes.text(dims)}")
         found = (shapes.merge(found, dims) if found else dims) if dims else found
     return found
 
@@ -263,8 +256,9 @@ def _reduce_join_shape(context: ShapeContext) -> shapes.Shape:
 @SEGMENT_JOIN.kernel
 def segment_join_kernel(inputs, segment_ids, num_segments, separator):
     count = int(num_segments)
-    if not segment_ids.ndim:
-        raise ValueError("Segment_id cannot have rank 0")
+    if segment_ids.ndim > inputs.ndim:
+        text = f"Invalid segment_id rank {segment_ids.ndim} for input with {inputs.ndim} dimension(s)"
+        raise errors.OutOfRangeError(None, None, text)
     ids = segment_ids.reshape(-1)
     if ids.size and (ids.min() < 0 or ids.max() >= count):
         raise ValueError("segment_ids are not allowed to exceed num_segments or to have negative values.")
@@ -276,18 +270,21 @@ def segment_join_kernel(inputs, segment_ids, num_segments, separator):
 
 @SEGMENT_JOIN.shape
 def _segment_join_shape(context: ShapeContext) -> shapes.Shape:
-    context.match("num_segments")
     dims, ids = context.dims("inputs"), context.dims("segment_ids")
+    if context.dims("num_segments"):
+        raise ShapeError("Number of segments must be a scalar")
     if dims is None or ids is None:
         return None
+    if not ids:
+        raise ShapeError("Segment_id cannot have rank 0")
     if len(ids) > len(dims):
-        raise ShapeError(f"Shape must be at least rank {len(ids)} but is rank {len(dims)}")
-    for x, y in zip(dims, ids, strict=False):
+        return None  # the kernel says so, as an error of another class
+    for i, (x, y) in enumerate(zip(dims, ids, strict=False)):
         if x is not None and y is not None and x != y:
-            raise ShapeError(f"Dimensions must be equal, but are {x} and {y}")
+            raise ShapeError(f"Segment dimension is {y} while input dimension is {x} in rank {i}")
     count = context.ints("num_segments")
     if count is not None and count[0] < 0:
-        raise ShapeError(f"Dimension size, given by scalar input 2, must be non-negative but is {count[0]}")
+        raise ShapeError(f"Number of segments must be non-negative but got {count[0]}")
     return (None if count is None else count[0], *dims[len(ids) :])
 
 

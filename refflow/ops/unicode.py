@@ -166,8 +166,14 @@ def _decode_shape(context: ShapeContext) -> list[shapes.Shape]:
 @UNICODE_ENCODE.kernel
 def unicode_encode_kernel(input_values, input_splits, errors, output_encoding, replacement_char):
     _check_replacement(replacement_char)
+    if not input_splits.size:
+        raise ValueError("Input_splits should contain elements, but given input_values has 0 elements")
     if input_splits[0] != 0:
         raise ValueError("First value in input_splits must be zero.")
+    if (input_splits > len(input_values)).any():
+        raise ValueError("Values in input_splits must be less than or equal to input_tensor length.")
+    if (np.diff(input_splits) < 0).any():
+        raise ValueError("Values in input_splits must be equal or in ascending order.")
     if input_splits[-1] != len(input_values):
         raise ValueError("Last value in input_splits must be equal to length of input_tensor.")
     wrong = (input_values < 0) | (input_values > _LAST) | ((input_values >> 11) == 0xD800 >> 11)
@@ -189,7 +195,7 @@ def _encode_shape(context: ShapeContext) -> shapes.Shape:
     if splits is None or splits[0] is None:
         return (None,)
     if splits[0] == 0:
-        raise ShapeError("Negative dimension size caused by subtracting 1 from 0")
+        raise ShapeError("Input_splits should contain elements, but given input_values has 0 elements")
     return (splits[0] - 1,)
 
 

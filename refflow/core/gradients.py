@@ -24,8 +24,10 @@ from refflow.core.control import tuple_
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import int64, resource
 from refflow.core.errors import DTypeError
-from refflow.core.graph import Operation, Tensor, get_default_graph
+from refflow.core.frames import Frames, Loop
+from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
+from refflow.core.loop_gradients import has_slope, loop_gradient
 from refflow.core.opdef import op_def
 
 _NAMED: dict[str, Callable[..., Any] | None] = {}
@@ -108,11 +110,20 @@ def gradients(
     with op_scope([*ys, *xs, *(g for g in grad_ys if g is not None)], name, "gradients"):
         ys = [_endpoint(y, "y") for y in ys]
         xs = [_endpoint(x, "x") for x in xs]
-        sweep = _Sweep(ys, xs, colocate_gradients_with_ops, gate_gradients, aggregation_method)
+        units = _units_around(ys, xs)
+        sweep = _Sweep(ys, xs, colocate_gradients_with_ops, gate_gradients, aggregation_method, units)
         for y, grad_y in zip(ys, grad_ys, strict=True):
             sweep.send(y, _seed(y, grad_y, sweep))
         sweep.run()
         return [sweep.arrived(x) for x in xs]
+
+
+def _units_around(ys: list[Tensor], xs: list[Tensor]) -> _Units:
+    """The units of the frame that the ys are in."""
+    graph = (ys or xs)[0].graph if ys or xs else get_default_graph()
+    frames = Frames(graph)
+    loops = [frames.loop_around(y) for y in ys]
+    return _Units(graph, frames, loops[0] if loops else None)
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -142,26 +153,50 @@ def _seed(y: Tensor, given: Any, sweep: _Sweep) -> Any:
     return given
 
 
+class _Units:
+    """The parts of one frame that a sweep goes through: its operations, and the loops in it, each as one node."""
+
+    def __init__(self, graph: Graph, frames: Frames | None = None, loop: Loop | None = None):
+        self.frames = frames or Frames(graph)
+        self._loop = loop
+        self._ends: set[Any] = set() if loop is None else {v.switch for v in loop.variables} | set(loop.invariants)
+
+    def of(self, op: Operation) -> Any:
+        """The operation itself, or the loop of this frame that it is in."""
+        loop = self.frames.loop_of(op)
+        if loop is self._loop or loop is None:
+            return op
+        while loop.parent is not self._loop and loop.parent is not None:
+            loop = loop.parent
+        return loop
+
+    def inputs(self, unit: Any) -> list[Tensor]:
+        """What a unit reads in this frame: nothing, where the body begins."""
+        return [] if unit in self._ends else unit.inputs
+
+
 class _Sweep:
     """The state of one reverse sweep."""
 
     def __init__(
-        self, ys: list[Tensor], xs: list[Tensor], colocate: bool, gate: bool, aggregation_method: int | None
-    ):
-        self.colocate, self.gate = colocate, gate
+        self, ys: list[Tensor], xs: list[Tensor], colocate: bool, gate: bool, aggregation_method: int | None,
+        units: _Units,
+    ):  # fmt: skip
+        self.colocate, self.gate, self.units = colocate, gate, units
         self.method = AggregationMethod.DEFAULT if aggregation_method is None else aggregation_method
         if self.method not in (0, 1, 2):
             raise ValueError(f"aggregation_method {aggregation_method!r} is none of AggregationMethod's")
-        self.pending = _pending_uses(ys, xs)
+        self.pending = _pending_uses(ys, xs, units)
         # An x that no other x leads to ends the walk: nobody asked for what lies behind it [W32].
-        self.frontier = {x.op for x in xs if not any(t.op in self.pending for t in x.op.inputs)}
-        self.received: dict[Operation, list[list[Any]]] = {}  # per output: the gradients that arrived
+        ends = {units.of(x.op) for x in xs}
+        self.frontier = {u for u in ends if not any(units.of(t.op) in self.pending for t in units.inputs(u))}
+        self.received: dict[Tensor, list[Any]] = {}  # the gradients that arrived
         self.summed: dict[Tensor, Any] = {}
-        self.ready = deque(dict.fromkeys(y.op for y in ys if not self.pending.get(y.op)))
+        starts = dict.fromkeys(units.of(y.op) for y in ys)
+        self.ready = deque(u for u in starts if not self.pending.get(u))
 
     def send(self, tensor: Tensor, gradient: Any) -> None:
-        inbox = self.received.setdefault(tensor.op, [[] for _ in tensor.op.outputs])
-        inbox[tensor.value_index].append(gradient)
+        self.received.setdefault(tensor, []).append(gradient)
 
     def arrived(self, x: Tensor) -> Any:
         return self.summed.get(x)
@@ -171,23 +206,45 @@ class _Sweep:
 
     def run(self) -> None:
         while self.ready:
-            op = self.ready.popleft()
-            with self.device_of(op):
-                output_gradients = [
-                    self._sum(t, arrived) for t, arrived in zip(op.outputs, self._inbox(op), strict=True)
-                ]
-                if any(g is not None for g in output_gradients) and op not in self.frontier:
-                    self._send_back(op, output_gradients)
-            for tensor in op.inputs:
-                if tensor.op in self.pending:
-                    self.pending[tensor.op] -= 1
-                    if not self.pending[tensor.op]:
-                        self.ready.append(tensor.op)
+            unit = self.ready.popleft()
+            inputs = self.units.inputs(unit)
+            if isinstance(unit, Loop):
+                self._send_through(unit, inputs)
+            else:
+                self._visit(unit)
+            for tensor in inputs:
+                before = self.units.of(tensor.op)
+                if before in self.pending:
+                    self.pending[before] -= 1
+                    if not self.pending[before]:
+                        self.ready.append(before)
 
-    def _inbox(self, op: Operation) -> list[list[Any]]:
-        return self.received.pop(op, [[] for _ in op.outputs])
+    def _visit(self, op: Operation) -> None:
+        with self.device_of(op):
+            output_gradients = [self._sum(t) for t in op.outputs]
+            if any(g is not None for g in output_gradients) and op not in self.frontier:
+                self._send_back(op, output_gradients)
 
-    def _sum(self, tensor: Tensor, arrived: list[Any]) -> Any:
+    def _send_through(self, loop: Loop, inputs: list[Tensor]) -> None:
+        """A loop's gradient is a loop."""
+        arrived = {t: g for t in loop.outputs if (g := self._sum(t)) is not None}
+        if not arrived or loop in self.frontier:
+            return
+        wanted = {t for t in inputs if self.units.of(t.op) in self.pending}
+        for tensor, gradient in loop_gradient(loop, arrived, wanted, self.units.frames, self._inside):
+            self.send(tensor, gradient)
+
+    def _inside(self, ys: Any, xs: Any, grad_ys: Any, frames: Frames, loop: Loop) -> list[Any]:
+        """One gradient or None for each x of a loop's body."""
+        units = _Units(loop.enters[0].graph, frames, loop)
+        sweep = _Sweep(ys, xs, self.colocate, self.gate, self.method, units)
+        for y, gradient in zip(ys, grad_ys, strict=True):
+            sweep.send(y, gradient)
+        sweep.run()
+        return [sweep.arrived(x) for x in xs]
+
+    def _sum(self, tensor: Tensor) -> Any:
+        arrived = self.received.pop(tensor, None)
         if not arrived:
             return None
         total = add_gradients(arrived, self.method, tensor.op.name)
@@ -200,7 +257,7 @@ class _Sweep:
             return
         for i, (output, gradient) in enumerate(zip(op.outputs, output_gradients, strict=True)):
             # What the ys do not depend on has gradient zero [W31].
-            if gradient is None and (output.dtype.base_dtype.is_floating or output.dtype.base_dtype.is_complex):
+            if gradient is None and has_slope(output.dtype):
                 output_gradients[i] = op_def("ZerosLike")(output, name="zeros_like")
         graph = get_default_graph()
         with graph.name_scope(op.name + "_grad"), graph.deriving(op):
@@ -214,26 +271,27 @@ class _Sweep:
                 self.send(tensor, gradient)
 
 
-def _pending_uses(ys: list[Tensor], xs: list[Tensor]) -> dict[Operation, int]:
-    """The operations between xs and ys, each with the number of its uses by others of them."""
-    reached = {x.op for x in xs}
-    queue = deque(reached)
+def _pending_uses(ys: list[Tensor], xs: list[Tensor], units: _Units) -> dict[Any, int]:
+    """The units between xs and ys, each with the number of its uses by others of them."""
+    reached: set[Any] = {units.of(x.op) for x in xs}
+    queue: deque[Any] = deque(reached)
     while queue:
-        op = queue.popleft()
-        for output in op.outputs:
+        for output in queue.popleft().outputs:
             for user in output._consumers:
-                if user not in reached:
-                    reached.add(user)
-                    queue.append(user)
-    pending: dict[Operation, int] = {y.op: 0 for y in ys if y.op in reached}
+                unit = units.of(user)
+                if unit not in reached:
+                    reached.add(unit)
+                    queue.append(unit)
+    pending: dict[Any, int] = {units.of(y.op): 0 for y in ys if units.of(y.op) in reached}
     queue = deque(pending)
     while queue:
-        for tensor in queue.popleft().inputs:
-            if tensor.op in reached:
-                if tensor.op not in pending:
-                    pending[tensor.op] = 0
-                    queue.append(tensor.op)
-                pending[tensor.op] += 1
+        for tensor in units.inputs(queue.popleft()):
+            unit = units.of(tensor.op)
+            if unit in reached:
+                if unit not in pending:
+                    pending[unit] = 0
+                    queue.append(unit)
+                pending[unit] += 1
     return pending
 
 

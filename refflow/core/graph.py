@@ -51,6 +51,8 @@ class Graph:
         self._name_stack = ""
         self._device_stack: list[Callable[[Operation], Any] | None] = []
         self._control_stack: list[_ControlScope] = []
+        self._context: Any = None  # the branch or loop that is being built
+        self._captures = True
         self._gradient_overrides: dict[str, str] = {}
         self._default_original_op: Operation | None = None
         self._collections: dict[Any, list[Any]] = {}
@@ -147,6 +149,8 @@ class Graph:
                     f"{op_type} {name or op_type!r}: input {tensor.name!r} belongs to another graph. "
                     "Build both operations inside one `with graph.as_default():`"
                 )
+        if self._context is not None and self._captures:
+            inputs = [self._context.capture(tensor) for tensor in inputs]
         if op_type in self._gradient_overrides:
             attrs = {**(attrs or {}), "_gradient_op_type": self._gradient_overrides[op_type]}
         name = name or op_type
@@ -157,6 +161,9 @@ class Graph:
             NodeDef(name, op_type, attr=attrs or {}), self, inputs, dtypes, self._control_inputs_for(inputs),
             op_def=op_def, stack=errors.call_stack(2),
         )  # fmt: skip
+        op._context = self._context
+        if self._context is not None and self._captures:
+            self._context.admit(op)
         if compute_shapes:
             for output, shape in zip(op.outputs, op_def.infer_shapes(op), strict=True):
                 output._shape = shape
@@ -319,6 +326,16 @@ class Graph:
             if sources.isdisjoint(scope.members):
                 found += [op for op in scope.sources if op not in sources and op not in found]
         return found
+
+    @contextmanager
+    def inside(self, context: Any, captures: bool = True) -> Iterator[None]:
+        """New nodes belong to `context`, a branch or loop; with `captures` it sees to what they read from outside."""
+        saved = self._context, self._captures
+        self._context, self._captures = context, captures
+        try:
+            yield
+        finally:
+            self._context, self._captures = saved
 
     @contextmanager
     def gradient_override_map(self, op_type_map: dict[str, str]) -> Iterator[None]:

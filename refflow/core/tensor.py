@@ -162,7 +162,7 @@ class Operation:
     """A node: one use of an op type. Hashable by identity."""
 
     __slots__ = (
-        "__weakref__", "_device", "_id", "_name", "_stack", "attrs", "control_inputs", "graph",
+        "__weakref__", "_context", "_device", "_id", "_name", "_stack", "attrs", "control_inputs", "graph",
         "inputs", "op_def", "original_op", "outputs",
     )  # fmt: skip
 

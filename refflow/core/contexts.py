@@ -1,0 +1,146 @@
+"""Contexts: while a branch or a loop's body is being built, what it reads from outside comes in by a node [W39, W40].
+
+    BranchContext    x from outside becomes the output of a Switch, so that it is dead where the branch is not taken
+    LoopContext      x from outside becomes an Enter's output, so that it is there in each iteration
+
+A graph asks the innermost context about every input of a new node. A context asks the one around it first, so that
+what comes from far outside passes each border. Nodes that read nothing wait for the context's pivot, a node that runs
+when the branch is taken, or in each iteration.
+
+Next: ops/conditionals.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from refflow.core.frames import LoopVariable
+from refflow.core.graph import Graph, Operation, Tensor
+from refflow.core.opdef import op_def
+from refflow.core.shapes import Shape
+
+
+class Context:
+    """What is common to branches and loops: a parent, a pivot, and what has come in already."""
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self.parent: Any = graph._context
+        self.pivot: Any = None
+        self._came_in: dict[Tensor, Tensor] = {}
+
+    def holds(self, op: Operation) -> bool:
+        """True for nodes that were built in this context, or in one inside it."""
+        context = op._context
+        while context is not None and context is not self:
+            context = context.parent
+        return context is self
+
+    def capture(self, tensor: Tensor) -> Tensor:
+        """`tensor` as nodes of this context may read it."""
+        if self.holds(tensor.op):
+            return tensor
+        found = self._came_in.get(tensor)
+        if found is None:
+            outer = tensor if self.parent is None else self.parent.capture(tensor)
+            with self.graph.control_dependencies(None):
+                found = self._came_in[tensor] = self._bring_in(outer)
+        return found
+
+    def _bring_in(self, tensor: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def may_wait_for(self, op: Operation) -> bool:
+        """True for nodes that a node of this context may have as control inputs."""
+        return self.holds(op)
+
+    def admit(self, op: Operation) -> None:
+        """Adjusts the control inputs of a new node."""
+        op.control_inputs = [c for c in op.control_inputs if self.may_wait_for(c)]
+        if not op.inputs and not any(self.holds(c) for c in op.control_inputs) and self.pivot is not None:
+            op.control_inputs.append(self.pivot)
+
+
+class BranchContext(Context):
+    """One side of a Switch on `pred`; `switched` is shared by both sides."""
+
+    def __init__(self, graph: Graph, pred: Tensor, side: int, switched: dict[Tensor, Any]):
+        super().__init__(graph)
+        self.pred, self.side, self._switched = pred, side, switched
+        with graph.control_dependencies(None):
+            live = self._bring_in(pred)
+        with graph.inside(self, False):
+            self.pivot = op_def("Identity")(live, name="pivot").op
+
+    def _bring_in(self, tensor: Tensor) -> Tensor:
+        both = self._switched.get(tensor)
+        if both is None:
+            kind = "RefSwitch" if tensor.dtype.is_ref_dtype else "Switch"
+            with self.graph.inside(self.parent, False):
+                both = self._switched[tensor] = op_def(kind)(tensor, self.pred)
+        return both[self.side]
+
+    def may_wait_for(self, op: Operation) -> bool:
+        return self.holds(op) or self.parent is None or self.parent.may_wait_for(op)
+
+
+class LoopContext(Context):
+    """A frame under construction: variables first, then the condition, then the body."""
+
+    def __init__(self, graph: Graph, name: str, parallel: int = 10):
+        super().__init__(graph)
+        self.frame: dict[str, Any] = {"frame_name": name, "parallel_iterations": parallel}
+        self.variables: list[LoopVariable] = []
+        self.condition: Any = None
+
+    def _bring_in(self, tensor: Tensor) -> Tensor:
+        kind = "RefEnter" if tensor.dtype.is_ref_dtype else "Enter"
+        with self.graph.inside(self, False):
+            return op_def(kind)(tensor, is_constant=True, **self.frame)
+
+    def add_variable(self, start: Tensor, shape: Shape = None, keep_shape: bool = True) -> LoopVariable:
+        """A new loop variable, which begins as `start`, a tensor of the context around the loop."""
+        with self.graph.inside(self, False):
+            variable = LoopVariable(op_def("Enter")(start, **self.frame).op)
+            entered = variable.enter.outputs[0]
+            # The way back is joined when its end is there.
+            variable.merge = op_def("Merge")([entered, entered]).output.op
+            if not keep_shape:
+                variable.merge.outputs[0]._shape = shape
+            if self.pivot is None:
+                self.pivot = variable.merge
+            if self.condition is not None:
+                self._switch(variable)
+        self.variables.append(variable)
+        return variable
+
+    def _switch(self, variable: LoopVariable) -> None:
+        variable.switch = op_def("Switch")(variable.merge.outputs[0], self.condition).output_true.op
+
+    def close_condition(self, test: Tensor) -> None:
+        """Decides by `test`, a scalar bool of this context, whether there is another iteration."""
+        with self.graph.inside(self, False):
+            self.condition = op_def("LoopCond")(test)
+            for variable in self.variables:
+                self._switch(variable)
+            self.pivot = op_def("Identity")(self.variables[0].inside, name="pivot").op
+
+    def turn(self, variable: LoopVariable, result: Tensor) -> None:
+        """`result` is the variable's value in the next iteration."""
+        with self.graph.inside(self, False), self.graph.control_dependencies(None):
+            back = op_def("NextIteration")(self.capture(result))
+        join(variable.merge, back)
+
+    def leave(self, variable: LoopVariable) -> Tensor:
+        """The variable's last value, in the context around the loop."""
+        with self.graph.inside(self.parent, False), self.graph.control_dependencies(None):
+            left = op_def("Exit")(variable.switch.outputs[0])
+        variable.exit = left.op
+        return left
+
+
+def join(merge: Operation, back: Tensor) -> None:
+    """Makes `back` the way back into a loop's Merge."""
+    merge.inputs[1]._consumers.remove(merge)
+    list.__setitem__(merge.inputs, 1, back)
+    back._consumers.append(merge)

@@ -1,0 +1,173 @@
+"""cond and case: only the branch that is taken runs [W39, E12].
+
+    cond(p, f, g)     every x that f or g reads from outside:   x -> Switch(x, p) -> (false, true)
+                      every result:                             Merge([result of g, result of f])
+
+Both functions are called while building, each once. What they build is dead where it is not taken; what they use of
+what was built before runs in any case. The gradient of a Switch is a Merge and the gradient of a Merge a Switch, so
+that a cond's gradient runs the gradient of one branch [W43].
+
+Next: ops/loops.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from refflow.core import nest
+from refflow.core.contexts import BranchContext
+from refflow.core.control import no_op
+from refflow.core.convert import convert_to_tensor, op_scope
+from refflow.core.dtypes import bool_
+from refflow.core.graph import Operation, Tensor, get_default_graph
+from refflow.ops.array import IDENTITY
+from refflow.ops.control_flow import merge
+from refflow.ops.logic import EQUAL, LOGICAL_NOT
+from refflow.ops.messages import Assert
+
+
+def cond(
+    pred: Any,
+    fn1: Callable[[], Any] | None = None,
+    fn2: Callable[[], Any] | None = None,
+    name: str | None = None,
+    *,
+    true_fn: Callable[[], Any] | None = None,
+    false_fn: Callable[[], Any] | None = None,
+    strict: bool = False,
+) -> Any:
+    """What `fn1()` gives where the scalar bool `pred` is true, and what `fn2()` gives where it is false.
+
+    Both give structures of tensors that are alike. A list or tuple of one tensor comes back as that tensor, unless
+    `strict`. Where both give None or an operation, the result is an operation.
+    """
+    then, other = fn1 or true_fn, fn2 or false_fn
+    if not callable(then) or not callable(other):
+        raise TypeError(f"cond takes two functions without arguments, got {then!r} and {other!r}")
+    if isinstance(pred, (bool, np.bool_)):
+        raise TypeError("pred must not be a Python bool: it is decided while the step runs. Use tf.constant, or if")
+    with op_scope([pred], name, "cond"):
+        pred = convert_to_tensor(pred, bool_, "pred")
+        return _merged(pred, _branch(pred, then, 1, shared := {}), _branch(pred, other, 0, shared), strict)
+
+
+class _Branch:
+    """What a function gave: its structure, and its leaves as tensors of the branch."""
+
+    def __init__(self, structure: Any, leaves: list[Tensor], is_operation: bool):
+        self.structure, self.leaves, self.is_operation = structure, leaves, is_operation
+
+
+def _branch(pred: Tensor, function: Callable[[], Any], side: int, shared: dict[Tensor, Any]) -> _Branch:
+    graph = get_default_graph()
+    if graph._context is not None:
+        pred = graph._context.capture(pred)
+    context = BranchContext(graph, pred, side, shared)
+    with graph.inside(context):
+        given = function()
+        if given is None or isinstance(given, Operation):
+            with graph.control_dependencies([] if given is None else [given]):
+                return _Branch(None, [IDENTITY(context.pivot.outputs[0])], True)
+        leaves = [_leaf(graph, context, leaf) for leaf in nest.flatten(given)]
+    return _Branch(given, leaves, False)
+
+
+def _leaf(graph: Any, context: BranchContext, leaf: Any) -> Tensor:
+    if isinstance(leaf, Operation):
+        with graph.control_dependencies([leaf]):
+            return IDENTITY(context.pivot.outputs[0])
+    return IDENTITY(convert_to_tensor(leaf))
+
+
+def _merged(pred: Tensor, then: _Branch, other: _Branch, strict: bool) -> Any:
+    if then.is_operation != other.is_operation:
+        raise TypeError("one function of cond gives tensors, and the other gives none")
+    if not then.is_operation:
+        nest.assert_same(then.structure, other.structure, "what the functions of cond give")
+    for a, b in zip(then.leaves, other.leaves, strict=True):
+        if a.dtype.base_dtype is not b.dtype.base_dtype:
+            raise TypeError(
+                f"Outputs of fn1 and fn2 must have the same type: {a.dtype.base_dtype.name}, {b.dtype.base_dtype.name}"
+            )
+    found = [merge([b, a])[0] for a, b in zip(then.leaves, other.leaves, strict=True)]
+    if then.is_operation:
+        return found[0].op
+    packed = nest.pack(then.structure, found)
+    single = isinstance(packed, (list, tuple)) and len(packed) == 1 and not strict
+    return packed[0] if single and not hasattr(packed, "_fields") else packed
+
+
+def case(
+    pred_fn_pairs: Any,
+    default: Callable[[], Any] | None = None,
+    exclusive: bool = False,
+    strict: bool = False,
+    name: str | None = None,
+) -> Any:
+    """What the function of the first true predicate gives, or `default()` where none is true.
+
+    pred_fn_pairs: (predicate, function) pairs, or a dictionary. exclusive: at most one predicate may be true, else
+    InvalidArgumentError. Without a default, one of the predicates must be true.
+    """
+    pairs = list(pred_fn_pairs.items()) if isinstance(pred_fn_pairs, dict) else list(pred_fn_pairs)
+    if not pairs or not all(isinstance(p, (list, tuple)) and len(p) == 2 and callable(p[1]) for p in pairs):
+        raise TypeError(f"case takes pairs of a predicate and a function, got {pred_fn_pairs!r}")
+    preds = [convert_to_tensor(p, bool_) for p, _ in pairs]
+    functions = [f for _, f in pairs]
+    graph = get_default_graph()
+    with op_scope(preds, name, "case"):
+        checks = _checks(preds, exclusive, default is None)
+        with graph.control_dependencies(checks):
+            if default is None:
+                default = functions.pop()
+                preds.pop()
+            return _chain(preds, functions, default, strict)
+
+
+def _checks(preds: Sequence[Tensor], exclusive: bool, one_needed: bool) -> list[Operation]:
+    from refflow.ops.elementwise import cast
+    from refflow.ops.joining import pack
+    from refflow.ops.reductions import reduce_any, reduce_sum
+
+    found = []
+    together = pack(list(preds))
+    names = ", ".join(p.name for p in preds)
+    if exclusive:
+        count = reduce_sum(cast(together, np.int32))
+        text = f"Input error: exclusive=True: more than 1 conditions ({names}) evaluated as True:"
+        found.append(Assert(LOGICAL_NOT(count > 1), [text, together]))
+    if one_needed:
+        found.append(Assert(reduce_any(together), ["Input error: None of conditions evaluated as True:", together]))
+    return found
+
+
+def _chain(preds: list[Tensor], functions: list[Callable[[], Any]], default: Callable[[], Any], strict: bool) -> Any:
+    if not preds:
+        given = default()
+        return given if given is not None else no_op()
+
+    def rest() -> Any:
+        return _chain(preds[1:], functions[1:], default, True)
+
+    return cond(preds[0], functions[0], rest, strict=strict or len(preds) > 1)
+
+
+def switch_case(branch_index: Any, branch_fns: Any, default: Any = None, name: str = "switch_case") -> Any:
+    """What the function with number `branch_index` gives; the default, or the last one, for any other number."""
+    if isinstance(branch_fns, dict):
+        numbered = sorted(branch_fns.items())
+    elif all(isinstance(f, tuple) for f in branch_fns):
+        numbered = sorted(branch_fns)
+    else:
+        numbered = list(enumerate(branch_fns))
+    if not numbered or not all(callable(f) for _, f in numbered):
+        raise TypeError(f"switch_case takes a list of functions, got {branch_fns!r}")
+    with op_scope([branch_index], name, "switch_case"):
+        index = convert_to_tensor(branch_index, np.int32, "branch_index")
+        if default is None:
+            default = numbered.pop()[1]
+        preds = [EQUAL(index, np.int32(number)) for number, _ in numbered]
+        return _chain(preds, [f for _, f in numbered], default, False)

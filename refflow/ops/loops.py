@@ -1,0 +1,224 @@
+"""While: a body runs as often as a condition holds [W39, W40, E12].
+
+    start -> Enter -> Merge -> Switch(LoopCond(cond)) -> true: body -> NextIteration -> Merge
+                                                      -> false: Exit -> result
+
+`cond` and `body` are functions of the loop variables, called while building, each once. What they read from outside
+enters the frame unchanged in each iteration. Several iterations may be at work at once, as many as
+`parallel_iterations` says, as soon as what they need is there.
+
+The gradient of a loop is a loop (core/loop_gradients.py).
+
+Next: ops/functional_loops.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from refflow.core import nest, shapes
+from refflow.core.contexts import LoopContext
+from refflow.core.convert import convert_to_tensor, op_scope
+from refflow.core.dtypes import int32
+from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
+from refflow.core.shapes import Shape, TensorShape
+from refflow.ops.array import stop_gradient
+from refflow.ops.control_flow import TO_BOOL
+from refflow.ops.logic import LESS, LOGICAL_AND
+
+
+def While(
+    cond: Callable[..., Any],
+    body: Callable[..., Any],
+    loop_vars: Any,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    name: str | None = None,
+) -> Any:
+    """The loop variables after `body` has run while `cond` holds; a single one comes back as itself.
+
+    loop_vars: a list of tensors, or of what is made of tensors. back_prop: False where no gradient flows back.
+    """
+    return while_loop(cond, body, loop_vars, None, parallel_iterations, back_prop, name=name)
+
+
+def while_loop(
+    cond: Callable[..., Any],
+    body: Callable[..., Any],
+    loop_vars: Any,
+    shape_invariants: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: str | None = None,
+    maximum_iterations: Any = None,
+    return_same_structure: bool = False,
+) -> Any:
+    """`While` with today's arguments.
+
+    shape_invariants: shapes that hold in each iteration, where those of the start do not. swap_memory is taken for
+    the sake of programs that give it. maximum_iterations: the loop ends after so many at the latest.
+    """
+    if not callable(cond) or not callable(body):
+        raise TypeError(f"cond and body are functions, got {cond!r} and {body!r}")
+    loop_vars = list(loop_vars) if isinstance(loop_vars, (list, tuple)) and not hasattr(loop_vars, "_fields") else [
+        loop_vars]  # fmt: skip
+    if not loop_vars:
+        raise ValueError("a loop needs at least one variable")
+    if parallel_iterations < 1:
+        raise ValueError(f"parallel_iterations must be a positive integer, got {parallel_iterations}")
+    with op_scope(nest.flatten(loop_vars), name, "while") as scope:
+        if maximum_iterations is not None:
+            cond, body, loop_vars, shape_invariants = _counted(
+                cond, body, loop_vars, shape_invariants, maximum_iterations
+            )
+        results = _Build(scope, loop_vars, shape_invariants, parallel_iterations).run(cond, body)
+    if maximum_iterations is not None:
+        results = results[1:]
+    if not back_prop:
+        results = nest.map_structure(stop_gradient, results)
+    return results[0] if len(results) == 1 and not return_same_structure else results
+
+
+def _counted(cond: Any, body: Any, loop_vars: list[Any], invariants: Any, most: Any) -> tuple[Any, Any, Any, Any]:
+    """The loop with a counter before its variables, which ends it."""
+    most = convert_to_tensor(most, name="maximum_iterations")
+
+    def goes_on(count: Tensor, *rest: Any) -> Tensor:
+        return LOGICAL_AND(LESS(count, most), cond(*rest))
+
+    def step(count: Tensor, *rest: Any) -> list[Any]:
+        given = body(*rest)
+        given = list(given) if isinstance(given, (list, tuple)) and len(rest) != 1 else _one(given, rest)
+        return [count + most.dtype.as_numpy_dtype(1), *given]
+
+    zero = convert_to_tensor(most.dtype.as_numpy_dtype(0), most.dtype)
+    more = None if invariants is None else [TensorShape([]), *invariants]
+    return goes_on, step, [zero, *loop_vars], more
+
+
+def _one(given: Any, rest: Any) -> list[Any]:
+    """What a body of one variable gave, as a list of one."""
+    if isinstance(given, (list, tuple)) and len(given) == 1 and not isinstance(rest[0], (list, tuple)):
+        return list(given)
+    return [given]
+
+
+class _Build:
+    """A loop under construction."""
+
+    def __init__(self, scope: str, loop_vars: list[Any], invariants: Any, parallel: int):
+        self.graph: Graph = get_default_graph()
+        self.start = loop_vars
+        leaves = [convert_to_tensor(leaf) for leaf in nest.flatten(loop_vars)]
+        if self.graph._context is not None:
+            leaves = [self.graph._context.capture(leaf) for leaf in leaves]
+        self.context = LoopContext(self.graph, scope.rstrip("/"), parallel)
+        shaped = _invariants(loop_vars, invariants, len(leaves))
+        self.given = shaped is not None
+        for i, leaf in enumerate(leaves):
+            dims = leaf.dims if shaped is None else shaped[i]
+            if not shapes.compatible(dims, leaf.dims):
+                raise ValueError(
+                    f"The shape invariant specified for {leaf.name} is not compatible with the initial shape of the "
+                    f"loop variable. It enters the loop with shape {shapes.text(leaf.dims)}, but the specified shape "
+                    f"invariant is {shapes.text(dims)}."
+                )
+            self.context.add_variable(leaf, dims, keep_shape=shaped is None)
+
+    def _packed(self, leaves: list[Tensor]) -> list[Any]:
+        return nest.pack(self.start, leaves)
+
+    def run(self, cond: Callable[..., Any], body: Callable[..., Any]) -> Any:
+        context, graph = self.context, self.graph
+        with graph.control_dependencies(None):
+            with graph.inside(context):
+                test = cond(*self._packed([v.merge.outputs[0] for v in context.variables]))
+                test = convert_to_tensor(test)
+                test = context.capture(TO_BOOL(test) if test.dims != () or test.dtype.name != "bool" else test)
+            context.close_condition(test)
+            with graph.inside(context):
+                given = body(*self._packed([_identity(v.inside) for v in context.variables]))
+                self._turn(self._results(given))
+            return self._packed([context.leave(v) for v in context.variables])
+
+    def _results(self, given: Any) -> list[Any]:
+        if given is None or isinstance(given, Operation):
+            raise TypeError("the body of a loop gives its variables' next values, but this one gives none")
+        single = len(self.start) == 1
+        results = list(given) if isinstance(given, (list, tuple)) and not single else _one(given, self.start)
+        if len(results) != len(self.start):
+            raise ValueError(
+                f"The number of inputs and outputs of body must match loop_vars. Got {len(results)}, expected "
+                f"{len(self.start)}"
+            )
+        nest.assert_same(self.start, results, "loop_vars and what body gives")
+        return nest.flatten(results)
+
+    def _turn(self, results: list[Any]) -> None:
+        for variable, result in zip(self.context.variables, results, strict=True):
+            merged = variable.merge.outputs[0]
+            result = convert_to_tensor(result, merged.dtype.base_dtype)
+            if not _fits(result.dims, merged.dims):
+                raise ValueError(
+                    f"The shape for {merged.name} is not an invariant for the loop. It enters the loop with shape "
+                    f"{shapes.text(merged.dims)}, but has shape {shapes.text(result.dims)} after one iteration. "
+                    "Provide shape invariants using either the `shape_invariants` argument of while_loop or "
+                    "set_shape() on the loop variables."
+                )
+            self.context.turn(variable, result)
+
+
+def _identity(tensor: Tensor) -> Tensor:
+    from refflow.ops.array import IDENTITY
+
+    return IDENTITY(tensor)
+
+
+def _invariants(loop_vars: list[Any], given: Any, count: int) -> list[Shape] | None:
+    if given is None:
+        return None
+    flat: list[Any] = []
+    for variable, shape in zip(loop_vars, given, strict=True):
+        leaves = nest.flatten(variable)
+        if len(leaves) == 1:
+            flat.append(TensorShape(shape).as_tuple)
+        elif isinstance(shape, (list, tuple)) and len(shape) == len(leaves) and not isinstance(variable, tuple):
+            flat += [TensorShape(s).as_tuple for s in shape]
+        else:
+            flat += [None] * len(leaves)
+    if len(flat) != count:
+        raise ValueError(f"shape_invariants has {len(flat)} shapes for {count} loop variables")
+    return flat
+
+
+def _fits(result: Shape, merged: Shape) -> bool:
+    """True where every array of shape `result` has shape `merged` too."""
+    if merged is None:
+        return True
+    if result is None or len(result) != len(merged):
+        return False
+    return all(m is None or m == r for r, m in zip(result, merged, strict=True))
+
+
+def fold(fn: Callable[..., Any], elems: Any, elem_shape: Any, name: str | None = None) -> Tensor:
+    """fn(... fn(fn(elems[0], elems[1]), elems[2]) ...): the rows of `elems`, of shape `elem_shape`, taken together."""
+    from refflow.ops.array import shape
+    from refflow.ops.gather import gather
+
+    with op_scope([elems], name, "fold"):
+        elems = convert_to_tensor(elems, name="elems")
+        count = shape(elems)[0]
+        first = gather(elems, np.int32(0))
+        first.set_shape(elem_shape)
+
+        def body(i: Tensor, so_far: Tensor) -> list[Any]:
+            row = gather(elems, i)
+            row.set_shape(elem_shape)
+            return [i + 1, fn(so_far, row)]
+
+        one = convert_to_tensor(1, int32)
+        return While(lambda i, _: LESS(i, count), body, [one, first])[1]

@@ -71,6 +71,7 @@ from refflow.ops.array import expand_dims, fill, identity, rank, reshape, shape,
 from refflow.ops.batch_matmul import batch_matmul
 from refflow.ops.checks import check_numerics
 from refflow.ops.complex import complex, complex_abs, conj, imag, real
+from refflow.ops.conditionals import case, cond, switch_case
 from refflow.ops.constant import constant, ones, ones_like, placeholder, zeros, zeros_like
 from refflow.ops.data_flow import FIFOQueue, QueueBase, RandomShuffleQueue
 from refflow.ops.decode import decode_raw, string_to_number
@@ -117,6 +118,7 @@ from refflow.ops.elementwise_functions import (
     tanh,
     unsorted_segment_sum,
 )
+from refflow.ops.functional_loops import foldl, foldr, map_fn, scan
 from refflow.ops.gather import gather
 from refflow.ops.histogram import linspace
 from refflow.ops.io_functions import matching_files, read_file
@@ -131,6 +133,7 @@ from refflow.ops.linalg import (
     matrix_inverse,
 )
 from refflow.ops.logic import logical_xor
+from refflow.ops.loops import while_loop
 from refflow.ops.math_functions import (
     accumulate_n,
     clip_by_average_norm,
@@ -196,6 +199,7 @@ from refflow.ops.sparse_functions import (
     sparse_to_indicator,
 )
 from refflow.ops.summary import histogram_summary, image_summary, merge_all_summaries, merge_summary, scalar_summary
+from refflow.ops.tensor_array_class import TensorArray
 from refflow.ops.unique import dynamic_partition, listdiff, unique, where
 from refflow.ops.variable import (
     Variable,

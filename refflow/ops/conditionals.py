@@ -44,7 +44,7 @@ def cond(
     Both give structures of tensors that are alike. A list or tuple of one tensor comes back as that tensor, unless
     `strict`. Where both give None or an operation, the result is an operation.
     """
-    then, other = fn1 or true_fn, fn2 or false_fn
+    then, other = (true_fn if fn1 is None else fn1), (false_fn if fn2 is None else fn2)
     if not callable(then) or not callable(other):
         raise TypeError(f"cond takes two functions without arguments, got {then!r} and {other!r}")
     if isinstance(pred, (bool, np.bool_)):

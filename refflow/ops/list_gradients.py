@@ -4,7 +4,7 @@
     Stack       a list of the rows;                FromTensor the rows stacked
     Concat      the parts that Split cuts;         Split      the parts put end to end
     GetItem     the gradient at that place;        SetItem    the gradient at that place, which is then gone
-    Gather      the rows at their places;          Scatter    the rows gathered
+    Gather      the rows added at their places;    Scatter    the rows gathered
 
 Next: ops/optional.py.
 """
@@ -108,9 +108,10 @@ def _resize_gradient(op, dlist):
 
 @lists.GATHER.gradient
 def _gather_gradient(op, dvalues):
+    """An element that was read several times gets the sum."""
     handle, indices = op.inputs[0], op.inputs[1]
-    found = lists.SCATTER_V2(dvalues, indices, _element_shape(handle), lists.LENGTH(handle))
-    return found, None, None
+    rows = op_def("UnsortedSegmentSum")(dvalues, indices, lists.LENGTH(handle))
+    return lists.FROM_TENSOR(rows, _element_shape(handle)), None, None
 
 
 def _rows_gathered(op: Any, dlist: Tensor, tensor: Tensor, indices: Tensor) -> Tensor:

@@ -33,6 +33,8 @@ _STORE, _SCOPE = ("__variable_store",), ("__varscope",)
 class VariableScope:
     """Where names and defaults come from: a prefix, whether variables are reused, and an initializer."""
 
+    variable_class: type[Variable] = Variable
+
     def __init__(self, reuse: Any, name: str = "", initializer: Any = None):
         self._name, self._reuse, self._initializer = name, reuse, initializer
 
@@ -90,7 +92,7 @@ class VariableScope:
         with get_default_graph().name_scope(full + "/Initializer/"):
             value = make(dims.as_list(), dtype=dtype)
         with get_default_graph().name_scope(None):
-            store[full] = Variable(value, name=full, trainable=trainable, collections=collections)
+            store[full] = self.variable_class(value, name=full, trainable=trainable, collections=collections)
         return store[full]
 
 

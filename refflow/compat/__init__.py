@@ -1,0 +1,1 @@
+"""Other years' spellings of the same operations."""

@@ -1,0 +1,242 @@
+"""Arrays as TensorFlow 1.x spells them: the axis last and by name, `stack` for `pack`, `where` with two branches.
+
+    first release            1.x
+    concat(axis, values)     concat(values, axis)
+    split(axis, n, value)    split(value, n, axis), or sizes in n's place
+    pack, unpack             stack(values, axis), unstack(value, num, axis)
+    reverse(x, [True])       reverse(x, axis=[0])
+
+Next: compat/v1/math.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from refflow.core.convert import convert_to_tensor, op_scope
+from refflow.core.dtypes import as_dtype, bool_, float32, int32
+from refflow.core.graph import Tensor
+from refflow.core.opdef import op_def
+from refflow.ops import array, joining
+from refflow.ops.elementwise import cast
+from refflow.ops.joining_today import placeholder_with_default
+from refflow.ops.unique import where as coordinates
+
+__all__ = [
+    "argsort", "boolean_mask", "broadcast_to", "concat", "expand_dims", "gather", "gather_nd", "matrix_band_part",
+    "matrix_diag", "meshgrid", "one_hot", "pad", "placeholder_with_default", "reverse", "reverse_v2", "scatter_nd",
+    "sequence_mask", "shape", "size", "split", "squeeze", "stack", "strided_slice", "unstack", "where",
+]  # fmt: skip
+
+
+def _axis(axis: Any, old: Any, default: Any = None) -> Any:
+    """`axis`, or what was given under its name of before."""
+    if axis is not None and old is not None:
+        raise ValueError(f"an axis is given twice, as {axis!r} and as {old!r}")
+    found = old if axis is None else axis
+    return default if found is None else found
+
+
+def concat(values: Any, axis: Any, name: str = "concat") -> Tensor:
+    """`values` end to end along `axis`."""
+    if not isinstance(values, (list, tuple)):
+        values = [values]
+    if len(values) == 1:
+        return array.identity(values[0], name=name)
+    return op_def("ConcatV2")(list(values), axis, name=name)
+
+
+def split(value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = None, name: str = "split") -> Any:
+    """`value` cut along `axis` into so many equal parts, or into parts of the sizes listed."""
+    if isinstance(num_or_size_splits, (int, np.integer)):
+        return joining.split(axis, int(num_or_size_splits), value, name=name)
+    sizes = convert_to_tensor(num_or_size_splits)
+    count = sizes.get_shape()[0].value if num is None else num
+    if count is None:
+        raise ValueError("split needs num where the sizes are not known before the step runs")
+    return op_def("SplitV")(value, sizes, axis, num_split=count, name=name)
+
+
+def stack(values: Any, axis: int = 0, name: str = "stack") -> Tensor:
+    """Tensors of one shape laid side by side along a new axis."""
+    return op_def("Pack")(list(values), axis=axis, name=name)
+
+
+def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unstack") -> list[Tensor]:
+    """`value` taken apart along `axis`, which goes."""
+    value = convert_to_tensor(value)
+    count = value.get_shape()[axis].value if num is None else num
+    if count is None:
+        raise ValueError(f"Cannot infer num from shape {value.get_shape()}")
+    return op_def("Unpack")(value, num=count, axis=axis, name=name)
+
+
+def expand_dims(input: Any, axis: Any = None, name: str | None = None, dim: Any = None) -> Tensor:
+    """`input` with a new axis of size 1."""
+    return array.expand_dims(input, _axis(axis, dim), name=name)
+
+
+def squeeze(input: Any, axis: Any = None, name: str | None = None, squeeze_dims: Any = None) -> Tensor:
+    """`input` without its axes of size 1, or without those listed."""
+    axis = _axis(axis, squeeze_dims)
+    return array.squeeze(input, [axis] if isinstance(axis, int) else axis, name=name)
+
+
+def shape(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
+    """The sizes of `input` when the step runs."""
+    return op_def("Shape")(input, out_type=as_dtype(out_type), name=name)
+
+
+def size(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
+    """How many elements `input` has."""
+    return op_def("Size")(input, out_type=as_dtype(out_type), name=name)
+
+
+def gather(
+    params: Any, indices: Any, validate_indices: Any = None, name: str | None = None, axis: Any = None,
+    batch_dims: int = 0,
+) -> Tensor:  # fmt: skip
+    """What `indices` name along `axis`; by default that of the first axis after the batch's."""
+    axis = batch_dims if axis is None else axis
+    return op_def("GatherV2")(params, indices, axis, batch_dims=batch_dims, name=name)
+
+
+def gather_nd(params: Any, indices: Any, name: str | None = None) -> Tensor:
+    """The elements or slices whose places are rows of `indices`."""
+    return op_def("GatherNd")(params, indices, name=name)
+
+
+def scatter_nd(indices: Any, updates: Any, shape: Any, name: str | None = None) -> Tensor:
+    """Zeros of that shape with `updates` added at the places that rows of `indices` say."""
+    return op_def("ScatterNd")(indices, updates, shape, name=name)
+
+
+def reverse_v2(tensor: Any, axis: Any, name: str | None = None) -> Tensor:
+    """`tensor` backwards along the axes listed."""
+    return op_def("ReverseV2")(tensor, axis, name=name)
+
+
+reverse = reverse_v2
+
+
+def pad(
+    tensor: Any, paddings: Any, mode: str = "CONSTANT", name: str | None = None, constant_values: Any = 0
+) -> Tensor:
+    """`tensor` in a frame of `constant_values`, or of its own mirror image (REFLECT, SYMMETRIC)."""
+    if mode.upper() != "CONSTANT":
+        return op_def("MirrorPad")(tensor, paddings, mode=mode.upper(), name=name)
+    return op_def("PadV2")(tensor, paddings, constant_values, name=name)
+
+
+def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
+    """`input` stretched to `shape`."""
+    return op_def("BroadcastTo")(input, shape, name=name)
+
+
+def strided_slice(
+    input_: Any, begin: Any, end: Any, strides: Any = None, begin_mask: int = 0, end_mask: int = 0,
+    ellipsis_mask: int = 0, new_axis_mask: int = 0, shrink_axis_mask: int = 0, var: Any = None, name: str | None = None,
+) -> Tensor:  # fmt: skip
+    """What Python writes as input_[begin:end:strides], a number for each axis."""
+    if strides is None:
+        strides = np.ones(convert_to_tensor(begin).get_shape().as_list(), np.int32)
+    return op_def("StridedSlice")(
+        input_, begin, end, strides, begin_mask=begin_mask, end_mask=end_mask, ellipsis_mask=ellipsis_mask,
+        new_axis_mask=new_axis_mask, shrink_axis_mask=shrink_axis_mask, name=name,
+    )  # fmt: skip
+
+
+def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Tensor:
+    """`x` where the condition holds and `y` elsewhere; without them, the coordinates of what holds."""
+    if x is None and y is None:
+        return coordinates(condition, name=name)
+    if x is None or y is None:
+        raise ValueError("x and y must both be non-None or both be None.")
+    return op_def("Select")(condition, x, y, name=name)
+
+
+def one_hot(
+    indices: Any, depth: Any, on_value: Any = None, off_value: Any = None, axis: int | None = None, dtype: Any = None,
+    name: str | None = None,
+) -> Tensor:  # fmt: skip
+    """A new axis of size `depth` with `on_value` (1) at each index and `off_value` (0) elsewhere."""
+    given = [convert_to_tensor(v, dtype).dtype for v in (on_value, off_value) if v is not None]
+    kind = as_dtype(dtype) if dtype is not None else (given or [float32])[0].base_dtype
+    on, off = (convert_to_tensor(v, kind) if v is not None else cast(np.float32(d), kind)
+               for v, d in ((on_value, 1), (off_value, 0)))  # fmt: skip
+    return op_def("OneHot")(indices, depth, on, off, axis=-1 if axis is None else axis, name=name)
+
+
+def boolean_mask(tensor: Any, mask: Any, name: str = "boolean_mask", axis: int | None = None) -> Tensor:
+    """The elements of `tensor` where `mask`, over its first axes or those from `axis` on, is true."""
+    with op_scope([], name, "boolean_mask"):
+        tensor, mask = convert_to_tensor(tensor), convert_to_tensor(mask, bool_)
+        at, rank = axis or 0, mask.get_shape().ndims
+        if not rank:
+            raise ValueError(f"mask must have a known rank of 1 or more, got shape {mask.get_shape()}")
+        dims = tensor.get_shape()
+        dims[at : at + rank].assert_is_compatible_with(mask.get_shape())
+        sizes = shape(tensor)
+        flat = array.reshape(tensor, concat([sizes[:at], [-1], sizes[at + rank :]], 0))
+        flat.set_shape([*dims.as_list()[:at], None, *dims.as_list()[at + rank :]])
+        places = squeeze(coordinates(array.reshape(mask, [-1])), [1])
+        return gather(flat, places, axis=at)
+
+
+def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = bool_, name: str | None = None) -> Tensor:
+    """[..., maxlen]: true for the first lengths[...] places."""
+    from refflow.ops.logic import LESS
+    from refflow.ops.range import range_
+    from refflow.ops.reductions import reduce_max
+
+    with op_scope([], name, "SequenceMask"):
+        lengths = convert_to_tensor(lengths)
+        longest = reduce_max(lengths) if maxlen is None else convert_to_tensor(maxlen, lengths.dtype)
+        kind = lengths.dtype.base_dtype
+        found = LESS(range_(cast(0, kind), longest, cast(1, kind)), expand_dims(lengths, -1))
+        return found if as_dtype(dtype) is bool_ else cast(found, dtype)
+
+
+def matrix_band_part(input: Any, num_lower: Any, num_upper: Any, name: str | None = None) -> Tensor:
+    """The matrices with all but so many diagonals below and above the main one set to 0; -1 keeps all."""
+    kind = "int64"
+    return op_def("MatrixBandPart")(
+        input, convert_to_tensor(num_lower, kind), convert_to_tensor(num_upper, kind), name=name
+    )
+
+
+def matrix_diag(diagonal: Any, name: str | None = None) -> Tensor:
+    """Matrices with these diagonals."""
+    return op_def("MatrixDiag")(diagonal, name=name)
+
+
+def meshgrid(*args: Any, indexing: str = "xy", name: str = "meshgrid") -> list[Tensor]:
+    """Coordinates of a grid, one tensor for each vector."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError("Argument `indexing` must be one of: 'xy', 'ij'")
+    with op_scope([], name, "meshgrid"):
+        vectors = [array.reshape(v, [-1]) for v in args]
+        sizes = stack([array.size(v) for v in vectors]) if vectors else None
+        found = []
+        for place, vector in enumerate(vectors):
+            form = [-1 if i == place else 1 for i in range(len(vectors))]
+            found.append(broadcast_to(array.reshape(vector, form), sizes))
+        if indexing == "xy" and len(vectors) > 1:
+            order = [1, 0, *range(2, len(vectors))]
+            found = [joining.transpose(f, order) for f in found]
+        return found
+
+
+def argsort(
+    values: Any, axis: int = -1, direction: str = "ASCENDING", stable: bool = False, name: str | None = None
+) -> Tensor:
+    """The places of the values in order, along the last axis."""
+    if axis not in (-1, (convert_to_tensor(values).get_shape().ndims or 0) - 1):
+        raise ValueError(f"argsort works along the last axis here, got axis {axis}; transpose first")
+    values = convert_to_tensor(values)
+    ordered = values if direction == "DESCENDING" else -values
+    last: Sequence[Any] = shape(values)[-1:]
+    return op_def("TopKV2")(ordered, array.reshape(last, []), name=name).indices

@@ -1,0 +1,277 @@
+"""Arithmetic as TensorFlow 1.x spells it: `multiply` for `mul`, reductions with `axis` and `keepdims`.
+
+    first release                               1.x
+    mul, sub, neg, select                       multiply, subtract, negative, where
+    reduce_sum(x, reduction_indices, keep_dims) reduce_sum(x, axis, keepdims)
+    argmax(x, dimension)                        argmax(x, axis)
+
+`/` between whole numbers is the first release's here too: what Python 2 gave. Use truediv.
+
+Next: compat/v1/nn.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from refflow.compat.v1.arrays import _axis
+from refflow.core.convert import convert_to_tensor, op_scope
+from refflow.core.dtypes import as_dtype, int32, int64
+from refflow.core.graph import Tensor
+from refflow.core.opdef import op_def
+from refflow.ops import reductions
+from refflow.ops.array import expand_dims, reshape
+from refflow.ops.constant import constant
+from refflow.ops.elementwise import EXP, LOG, cast
+from refflow.ops.joining import concat, transpose
+from refflow.ops.math_functions import to_double, to_float, to_int32, to_int64
+
+__all__ = [
+    "acos",
+    "angle",
+    "argmax",
+    "argmin",
+    "asin",
+    "atan",
+    "atan2",
+    "confusion_matrix",
+    "count_nonzero",
+    "cumprod",
+    "cumsum",
+    "digamma",
+    "divide",
+    "erf",
+    "erfc",
+    "expm1",
+    "floor_div",
+    "floormod",
+    "lgamma",
+    "log1p",
+    "log_sigmoid",
+    "matmul",
+    "multiply",
+    "negative",
+    "realdiv",
+    "reciprocal",
+    "reduce_all",
+    "reduce_any",
+    "reduce_logsumexp",
+    "reduce_max",
+    "reduce_mean",
+    "reduce_min",
+    "reduce_prod",
+    "reduce_sum",
+    "rint",
+    "squared_difference",
+    "subtract",
+    "tan",
+    "tensordot",
+    "to_double",
+    "to_float",
+    "to_int32",
+    "to_int64",
+]  # fmt: skip
+
+# -- elementwise -------------------------------------------------------------------------------------------------
+
+
+def _of_one(called: str, op: str, meaning: str) -> Callable[..., Tensor]:
+    def function(x: Any, name: str | None = None) -> Tensor:
+        return op_def(op)(x, name=name)
+
+    return _introduced(function, called, meaning)
+
+
+def _of_two(called: str, op: str, meaning: str) -> Callable[..., Tensor]:
+    def function(x: Any, y: Any, name: str | None = None) -> Tensor:
+        return op_def(op)(x, y, name=name)
+
+    return _introduced(function, called, meaning)
+
+
+def _introduced(function: Any, called: str, meaning: str) -> Any:
+    function.__name__ = function.__qualname__ = called
+    function.__doc__ = f"{meaning}, elementwise."
+    return function
+
+
+multiply = _of_two("multiply", "Mul", "x * y")
+subtract = _of_two("subtract", "Sub", "x - y")
+negative = _of_one("negative", "Neg", "-x")
+reciprocal = _of_one("reciprocal", "Reciprocal", "1 / x")
+squared_difference = _of_two("squared_difference", "SquaredDifference", "(x - y) squared")
+floor_div = _of_two("floor_div", "FloorDiv", "x // y, rounded down")
+floormod = _of_two("floormod", "FloorMod", "The remainder of x // y, with the sign of y")
+realdiv = _of_two("realdiv", "RealDiv", "x / y")
+atan2 = _of_two("atan2", "Atan2", "The angle of the point (y, x); arguments in the order y, x")
+tan = _of_one("tan", "Tan", "The tangent of x")
+asin = _of_one("asin", "Asin", "The angle whose sine is x")
+acos = _of_one("acos", "Acos", "The angle whose cosine is x")
+atan = _of_one("atan", "Atan", "The angle whose tangent is x")
+erf = _of_one("erf", "Erf", "The error function")
+erfc = _of_one("erfc", "Erfc", "1 less the error function")
+expm1 = _of_one("expm1", "Expm1", "exp(x) - 1, exact near 0")
+log1p = _of_one("log1p", "Log1p", "log(1 + x), exact near 0")
+lgamma = _of_one("lgamma", "Lgamma", "The logarithm of |Gamma(x)|")
+digamma = _of_one("digamma", "Digamma", "The slope of lgamma")
+rint = _of_one("rint", "Rint", "The nearest whole number, the even one of two")
+
+
+def divide(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """x / y as Python 3 has it, elementwise."""
+    x = convert_to_tensor(x)
+    return op_def("RealDiv")(*(cast(v, "float64") if v.dtype.is_integer else v
+                               for v in (x, convert_to_tensor(y, x.dtype))), name=name)  # fmt: skip
+
+
+def log_sigmoid(x: Any, name: str | None = None) -> Tensor:
+    """log(sigmoid(x)), finite far below 0, elementwise."""
+    return negative(op_def("Softplus")(negative(x)), name=name)
+
+
+def angle(input: Any, name: str | None = None) -> Tensor:
+    """The angle of each complex number."""
+    z = convert_to_tensor(input)
+    kind = "float64" if z.dtype.base_dtype.name == "complex128" else "float32"
+    return op_def("Angle")(z, Tout=as_dtype(kind), name=name)
+
+
+# -- reductions --------------------------------------------------------------------------------------------------
+
+
+def _reduction(called: str, base: Callable[..., Tensor], meaning: str) -> Callable[..., Tensor]:
+    def function(
+        input_tensor: Any, axis: Any = None, keepdims: bool | None = None, name: str | None = None,
+        reduction_indices: Any = None, keep_dims: bool | None = None,
+    ) -> Tensor:  # fmt: skip
+        return base(input_tensor, _axis(axis, reduction_indices), bool(_axis(keepdims, keep_dims, False)), name=name)
+
+    function.__name__ = function.__qualname__ = called
+    function.__doc__ = f"{meaning} over `axis`, or over everything; `keepdims` leaves axes of size 1 behind."
+    return function
+
+
+reduce_sum = _reduction("reduce_sum", reductions.reduce_sum, "The sum")
+reduce_mean = _reduction("reduce_mean", reductions.reduce_mean, "The mean")
+reduce_max = _reduction("reduce_max", reductions.reduce_max, "The largest")
+reduce_min = _reduction("reduce_min", reductions.reduce_min, "The smallest")
+reduce_prod = _reduction("reduce_prod", reductions.reduce_prod, "The product")
+reduce_all = _reduction("reduce_all", reductions.reduce_all, "Whether all are true,")
+reduce_any = _reduction("reduce_any", reductions.reduce_any, "Whether any is true,")
+
+
+def reduce_logsumexp(
+    input_tensor: Any, axis: Any = None, keepdims: bool | None = None, name: str | None = None,
+    reduction_indices: Any = None, keep_dims: bool | None = None,
+) -> Tensor:  # fmt: skip
+    """log(sum(exp(x))) over `axis`, finite where exp(x) is not."""
+    axis, keep = _axis(axis, reduction_indices), bool(_axis(keepdims, keep_dims, False))
+    with op_scope([], name, "ReduceLogSumExp"):
+        x = convert_to_tensor(input_tensor)
+        top = op_def("StopGradient")(reductions.reduce_max(x, axis, True))
+        top = op_def("Select")(op_def("IsFinite")(top), top, op_def("ZerosLike")(top))
+        total = LOG(reductions.reduce_sum(EXP(x - top), axis, keep))
+        return total + (top if keep else reshape(top, op_def("Shape")(total)))
+
+
+def count_nonzero(
+    input_tensor: Any, axis: Any = None, keepdims: bool | None = None, dtype: Any = int64, name: str | None = None
+) -> Tensor:
+    """How many elements are not 0."""
+    x = convert_to_tensor(input_tensor)
+    return reduce_sum(cast(op_def("NotEqual")(x, op_def("ZerosLike")(x)), dtype), axis, keepdims, name=name)
+
+
+def argmax(
+    input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = int64
+) -> Tensor:
+    """The place of the largest along `axis`, the first by default."""
+    return op_def("ArgMax")(input, _axis(axis, dimension, 0), output_type=as_dtype(output_type), name=name)
+
+
+def argmin(
+    input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = int64
+) -> Tensor:
+    """The place of the smallest along `axis`, the first by default."""
+    return op_def("ArgMin")(input, _axis(axis, dimension, 0), output_type=as_dtype(output_type), name=name)
+
+
+def cumsum(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False, name: str | None = None) -> Tensor:
+    """Running sums along `axis`."""
+    return op_def("Cumsum")(x, axis, exclusive=exclusive, reverse=reverse, name=name)
+
+
+def cumprod(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False, name: str | None = None) -> Tensor:
+    """Running products along `axis`."""
+    return op_def("Cumprod")(x, axis, exclusive=exclusive, reverse=reverse, name=name)
+
+
+# -- products ----------------------------------------------------------------------------------------------------
+
+
+def matmul(
+    a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, adjoint_a: bool = False,
+    adjoint_b: bool = False, a_is_sparse: bool = False, b_is_sparse: bool = False, name: str | None = None,
+) -> Tensor:  # fmt: skip
+    """The product of two matrices, or of each pair of matrices in the last two axes."""
+    a = convert_to_tensor(a, name="a")
+    b = convert_to_tensor(b, a.dtype.base_dtype, name="b")
+    if a_is_sparse or b_is_sparse:
+        return op_def("SparseMatMul")(
+            a, b, transpose_a=transpose_a or adjoint_a, transpose_b=transpose_b or adjoint_b, a_is_sparse=a_is_sparse,
+            b_is_sparse=b_is_sparse, name=name,
+        )  # fmt: skip
+    if a.get_shape().ndims == 2 and b.get_shape().ndims == 2 and not adjoint_a and not adjoint_b:
+        return op_def("MatMul")(a, b, transpose_a=transpose_a, transpose_b=transpose_b, name=name)
+    a, b = (op_def("Conj")(x) if t and x.dtype.is_complex else x for x, t in ((a, transpose_a), (b, transpose_b)))
+    return op_def("BatchMatMulV2")(a, b, adj_x=transpose_a or adjoint_a, adj_y=transpose_b or adjoint_b, name=name)
+
+
+def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
+    """Products of `a` and `b` summed over pairs of axes: the last n of a and first n of b, or those listed for each."""
+    with op_scope([], name, "Tensordot"):
+        a = convert_to_tensor(a)
+        b = convert_to_tensor(b, a.dtype.base_dtype)
+        ranks = a.get_shape().ndims, b.get_shape().ndims
+        if None in ranks:
+            raise ValueError("tensordot needs tensors of known rank")
+        if isinstance(axes, int):
+            axes = list(range(ranks[0] - axes, ranks[0])), list(range(axes))
+        pairs = [[x] if isinstance(x, int) else list(x) for x in axes]
+        left, right = ([x % r for x in p] for p, r in zip(pairs, ranks, strict=True))
+        free = [[i for i in range(r) if i not in used] for r, used in zip(ranks, (left, right), strict=True)]
+        sizes = [[reshape(op_def("Shape")(t)[i], [1]) for i in f] for t, f in zip((a, b), free, strict=True)]
+        last = constant([-1])
+        rows = reshape(transpose(a, free[0] + left), concat(0, [last, _product(a, left)]))
+        columns = reshape(transpose(b, right + free[1]), concat(0, [_product(b, right), last]))
+        product = op_def("MatMul")(rows, columns)
+        both = sizes[0] + sizes[1]
+        found = reshape(product, concat(0, both) if len(both) > 1 else both[0] if both else constant([], int32))
+        known = [t.get_shape()[i].value for t, f in zip((a, b), free, strict=True) for i in f]
+        found.set_shape(known)
+        return found
+
+
+def _product(tensor: Tensor, axes: list[int]) -> Tensor:
+    """The number of elements along `axes`, a vector of one."""
+    sizes = op_def("Shape")(tensor)
+    found: Any = constant(1)
+    for i in axes:
+        found = found * sizes[i]
+    return expand_dims(found, 0)
+
+
+def confusion_matrix(
+    labels: Any, predictions: Any, num_classes: Any = None, dtype: Any = int32, name: str | None = None,
+    weights: Any = None,
+) -> Tensor:  # fmt: skip
+    """[num_classes, num_classes]: how often each label (row) got each prediction (column)."""
+    with op_scope([], name, "confusion_matrix"):
+        labels, predictions = (cast(convert_to_tensor(v), int64) for v in (labels, predictions))
+        if num_classes is None:
+            num_classes = op_def("Maximum")(reduce_max(labels), reduce_max(predictions)) + 1
+        count = cast(convert_to_tensor(num_classes), int64)
+        places = transpose(op_def("Pack")([labels, predictions]))
+        ones = op_def("OnesLike")(cast(labels, dtype)) if weights is None else cast(convert_to_tensor(weights), dtype)
+        return op_def("ScatterNd")(places, ones, op_def("Pack")([count, count]))

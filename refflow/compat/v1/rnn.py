@@ -1,0 +1,101 @@
+"""Cells in time: unrolled in the graph, one copy a step, over a list (static) or over an axis (dynamic).
+
+    rows that are past their length give 0 and keep their state
+
+Next: compat/v1/rnn_cell.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from refflow.compat.v1.arrays import reverse_v2, stack, unstack
+from refflow.compat.v1.rnn_cell import RNNCell, map_structure
+from refflow.compat.v1.variables import get_variable_scope, variable_scope
+from refflow.core.convert import convert_to_tensor
+from refflow.core.graph import Tensor
+from refflow.core.opdef import op_def
+from refflow.ops.constant import ZEROS_LIKE
+from refflow.ops.elementwise import cast
+from refflow.ops.joining import transpose
+from refflow.ops.logic import LESS, SELECT
+from refflow.ops.reverse import reverse_sequence
+
+
+def static_rnn(
+    cell: RNNCell, inputs: Sequence[Tensor], initial_state: Any = None, dtype: Any = None, sequence_length: Any = None,
+    scope: Any = None,
+) -> tuple[list[Tensor], Any]:  # fmt: skip
+    """(outputs, last state) of the cell over a list of inputs [batch, size]."""
+    if not isinstance(inputs, (list, tuple)):
+        raise TypeError("inputs must be a sequence")
+    if not inputs:
+        raise ValueError("inputs must not be empty")
+    with variable_scope(scope or "rnn"):
+        state = _start(cell, convert_to_tensor(inputs[0]), 0, initial_state, dtype)
+        lengths = None if sequence_length is None else cast(convert_to_tensor(sequence_length), "int32")
+        outputs = []
+        for time, x in enumerate(inputs):
+            if time > 0:
+                get_variable_scope().reuse_variables()
+            output, new = cell(x, state)
+            if lengths is not None:
+                output, new = _held(LESS(time, lengths), output, new, state)
+            outputs.append(output)
+            state = new
+        return outputs, state
+
+
+def _start(cell: RNNCell, x: Tensor, batch_axis: int, state: Any, dtype: Any) -> Any:
+    if state is not None:
+        return state
+    if dtype is None:
+        raise ValueError("If there is no initial_state, you must give a dtype.")
+    size = x.get_shape()[batch_axis].value
+    return cell.zero_state(op_def("Shape")(x)[batch_axis] if size is None else size, dtype)
+
+
+def _held(goes_on: Tensor, output: Tensor, new: Any, old: Any) -> tuple[Tensor, Any]:
+    """Zeros and the old state for the rows that have ended."""
+    kept = map_structure(lambda n, o: SELECT(goes_on, n, o), new, old)
+    return SELECT(goes_on, output, ZEROS_LIKE(output)), kept
+
+
+def dynamic_rnn(
+    cell: RNNCell, inputs: Any, sequence_length: Any = None, initial_state: Any = None, dtype: Any = None,
+    parallel_iterations: Any = None, swap_memory: bool = False, time_major: bool = False, scope: Any = None,
+) -> tuple[Tensor, Any]:  # fmt: skip
+    """(outputs [batch, time, size], last state) over inputs [batch, time, size]; time first where time_major.
+
+    The number of steps must be known while the graph is built.
+    """
+    x = convert_to_tensor(inputs)
+    axis = 0 if time_major else 1
+    if x.get_shape().ndims is None or x.get_shape()[axis].value is None:
+        raise ValueError(f"dynamic_rnn must know how many steps there are: {x.get_shape()}")
+    outputs, state = static_rnn(cell, unstack(x, axis=axis), initial_state, dtype, sequence_length, scope or "rnn")
+    return stack(outputs, axis=axis), state
+
+
+def bidirectional_dynamic_rnn(
+    cell_fw: RNNCell, cell_bw: RNNCell, inputs: Any, sequence_length: Any = None, initial_state_fw: Any = None,
+    initial_state_bw: Any = None, dtype: Any = None, parallel_iterations: Any = None, swap_memory: bool = False,
+    time_major: bool = False, scope: Any = None,
+) -> tuple[tuple[Tensor, Tensor], tuple[Any, Any]]:  # fmt: skip
+    """((outputs forward, outputs backward), (their last states)): one cell reads from each end."""
+    with variable_scope(scope or "bidirectional_rnn"):
+        forward = dynamic_rnn(cell_fw, inputs, sequence_length, initial_state_fw, dtype, time_major=time_major,
+                              scope="fw")  # fmt: skip
+        turned = _backwards(inputs, sequence_length, time_major)
+        backward = dynamic_rnn(cell_bw, turned, sequence_length, initial_state_bw, dtype, time_major=time_major,
+                               scope="bw")  # fmt: skip
+        return (forward[0], _backwards(backward[0], sequence_length, time_major)), (forward[1], backward[1])
+
+
+def _backwards(x: Any, lengths: Any, time_major: bool) -> Tensor:
+    if lengths is None:
+        return reverse_v2(x, [0 if time_major else 1])
+    x = transpose(x, [1, 0, 2]) if time_major else x
+    found = reverse_sequence(x, cast(convert_to_tensor(lengths), "int64"), 1)
+    return transpose(found, [1, 0, 2]) if time_major else found

@@ -68,6 +68,7 @@ from refflow.ops import (
     parsing_sequence,
     patches,
     pool,
+    py_func,
     queues,
     ragged,
     ragged_to_tensor,

@@ -151,6 +151,8 @@ def random_uniform(
         shape = _shape_tensor(shape)
         low, high = convert_to_tensor(minval, dtype, "min"), convert_to_tensor(maxval, dtype, "max")
         seed1, seed2 = get_seed(seed)
+        if dtype.is_integer:
+            return RANDOM_UNIFORM_INT(shape, low, high, seed=seed1, seed2=seed2, name=scope)
         return ADD(RANDOM_UNIFORM(shape, dtype=dtype, seed=seed1, seed2=seed2) * (high - low), low, name=scope)
 
 

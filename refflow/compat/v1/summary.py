@@ -1,0 +1,90 @@
+"""tf.summary: what a step tells the log, under names that lie in the scope where they are made.
+
+    tf.summary.scalar("loss", loss)
+    writer = tf.summary.FileWriter(folder, session.graph)
+    writer.add_summary(session.run(tf.summary.merge_all()), step)
+
+Next: ops/summary.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from refflow.core.graph import Tensor, get_default_graph
+from refflow.files.events import Event, Summary
+from refflow.ops import summary as ops
+from refflow.train.summary_io import SummaryWriter
+
+__all__ = ["Event", "FileWriter", "Summary", "audio", "histogram", "image", "merge", "merge_all", "scalar"]
+
+
+def _tagged(op: Any, name: str, value: Any, collections: Any, family: str | None, **attrs: Any) -> Tensor:
+    """A summary node whose tag is its own name."""
+    label = name if family is None else f"{family}/{name}"
+    clean = "".join(c if c.isalnum() or c in "_./-" else "_" for c in label)
+    with get_default_graph().name_scope(clean) as scope:
+        tag = np.array(scope.rstrip("/").encode(), object)
+        return ops._collected(op(tag, value, name=scope, **attrs), collections)
+
+
+def scalar(name: str, tensor: Any, collections: Any = None, family: str | None = None) -> Tensor:
+    """A summary of one number."""
+    return _tagged(ops.SCALAR, name, tensor, collections, family)
+
+
+def histogram(name: str, values: Any, collections: Any = None, family: str | None = None) -> Tensor:
+    """A summary of how values are spread."""
+    return _tagged(ops.HISTOGRAM, name, values, collections, family)
+
+
+def image(name: str, tensor: Any, max_outputs: int = 3, collections: Any = None, family: str | None = None) -> Tensor:
+    """A summary of the first pictures in `tensor` [N, height, width, 1, 3 or 4]."""
+    return _tagged(ops.IMAGE, name, tensor, collections, family, max_images=max_outputs)
+
+
+def audio(
+    name: str, tensor: Any, sample_rate: Any, max_outputs: int = 3, collections: Any = None, family: str | None = None
+) -> Tensor:
+    """A summary of the first clips in `tensor` [N, frames, channels] or [N, frames]."""
+
+    def op(tag: Any, value: Any, name: str, max_outputs: int) -> Tensor:
+        return ops.AUDIO_V2(tag, value, np.float32(sample_rate), max_outputs=max_outputs, name=name)
+
+    return _tagged(op, name, tensor, collections, family, max_outputs=max_outputs)
+
+
+def merge(inputs: Sequence[Any], collections: Any = None, name: str | None = None) -> Tensor:
+    """All values of several summaries in one."""
+    return ops.merge_summary(inputs, collections, name)
+
+
+def merge_all(key: str = "summaries", scope: str | None = None, name: str | None = None) -> Tensor | None:
+    """One summary of all in the collection, or None where there are none."""
+    found = get_default_graph().get_collection(key, scope)
+    return merge(found, name=name) if found else None
+
+
+class FileWriter(SummaryWriter):
+    """Appends events to a new file in `logdir`; begins with a graph, if one is given."""
+
+    def __init__(self, logdir: str, graph: Any = None, max_queue: int = 10, flush_secs: float = 120,
+                 graph_def: Any = None, filename_suffix: str | None = None, session: Any = None):  # fmt: skip
+        super().__init__(logdir, graph_def if graph is None else graph, max_queue, flush_secs)
+        self._logdir = logdir
+
+    def get_logdir(self) -> str:
+        return self._logdir
+
+    def add_graph(self, graph: Any, global_step: Any = None, graph_def: Any = None) -> None:
+        """Adds a Graph or a GraphDef."""
+        super().add_graph(graph_def if graph is None else graph, global_step)
+
+    def __enter__(self) -> FileWriter:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()

@@ -1,0 +1,163 @@
+"""tf.train of 1.x: the first release's optimizers, rates, queues and savers with today's arguments.
+
+Next: compat/v1/monitored.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from refflow.core.convert import convert_to_tensor, op_scope
+from refflow.core.graph import Operation, Tensor
+from refflow.core.opdef import op_def
+from refflow.ops.elementwise import cast
+from refflow.ops.training import APPLY
+from refflow.ops.variable import Variable
+from refflow.train import Coordinator as FirstCoordinator
+from refflow.train import MomentumOptimizer as FirstMomentum
+from refflow.train import (
+    Optimizer,
+)
+from refflow.train import RMSPropOptimizer as FirstRMSProp
+from refflow.train import Saver as FirstSaver
+
+# -- optimizers --------------------------------------------------------------------------------------------------
+
+
+class MomentumOptimizer(FirstMomentum):
+    """use_nesterov: the gradient counts as if the momentum had been taken already."""
+
+    def __init__(self, learning_rate: Any, momentum: Any, use_locking: bool = False, name: str = "Momentum",
+                 use_nesterov: bool = False):  # fmt: skip
+        super().__init__(learning_rate, momentum, use_locking, name)
+        self._nesterov = use_nesterov
+
+    def _apply_dense(self, gradient: Tensor, variable: Variable) -> Operation:
+        rate, momentum = self._settings(variable)
+        return APPLY["ApplyMomentum"](
+            variable.ref(), self._slot(variable, "momentum").ref(), rate, gradient, momentum,
+            use_locking=self._use_locking, use_nesterov=self._nesterov,
+        ).op  # fmt: skip
+
+
+class RMSPropOptimizer(FirstRMSProp):
+    """The first release's, whose decay had no default."""
+
+    def __init__(self, learning_rate: Any, decay: float = 0.9, momentum: float = 0.0, epsilon: float = 1e-10,
+                 use_locking: bool = False, centered: bool = False, name: str = "RMSProp"):  # fmt: skip
+        if centered:
+            raise ValueError("RMSPropOptimizer without centered only")
+        super().__init__(learning_rate, decay, momentum, epsilon, use_locking, name)
+
+
+class AdadeltaOptimizer(Optimizer):
+    """Steps in the scale of the steps before: no rate to find.
+
+    Zeiler, "ADADELTA: an adaptive learning rate method", 2012.
+    """
+
+    def __init__(self, learning_rate: Any = 0.001, rho: float = 0.95, epsilon: float = 1e-8, use_locking: bool = False,
+                 name: str = "Adadelta"):  # fmt: skip
+        super().__init__(use_locking, name)
+        self._given = (learning_rate, rho, epsilon)
+
+    def _create_slots(self, variables: list[Variable]) -> None:
+        for variable in variables:
+            self._slot(variable, "accum")
+            self._slot(variable, "accum_update")
+
+    def _apply_dense(self, gradient: Tensor, variable: Variable) -> Operation:
+        slots = (self._slot(variable, name).ref() for name in ("accum", "accum_update"))
+        numbers = (self._number(value, variable) for value in self._given)
+        return op_def("ApplyAdadelta")(variable.ref(), *slots, *numbers, gradient, use_locking=self._use_locking).op
+
+
+def polynomial_decay(
+    learning_rate: Any, global_step: Any, decay_steps: Any, end_learning_rate: float = 0.0001, power: float = 1.0,
+    cycle: bool = False, name: str | None = None,
+) -> Tensor:  # fmt: skip
+    """From learning_rate to end_learning_rate in decay_steps along (1 - step / decay_steps) ** power."""
+    if cycle:
+        raise ValueError("polynomial_decay without cycle only")
+    with op_scope([], name, "PolynomialDecay"):
+        rate = convert_to_tensor(learning_rate)
+        steps = cast(convert_to_tensor(decay_steps), rate.dtype)
+        done = op_def("Minimum")(cast(convert_to_tensor(global_step), rate.dtype), steps) / steps
+        return (rate - end_learning_rate) * op_def("Pow")(1 - done, power) + end_learning_rate
+
+
+def piecewise_constant(x: Any, boundaries: Sequence[Any], values: Sequence[float], name: str | None = None) -> Tensor:
+    """values[i] for x above boundaries[i - 1] and up to boundaries[i]."""
+    with op_scope([], name, "PiecewiseConstant"):
+        x = convert_to_tensor(x)
+        beyond = op_def("Greater")(x, convert_to_tensor(list(boundaries), x.dtype.base_dtype))
+        place = op_def("Sum")(cast(beyond, "int32"), 0)
+        return op_def("Gather")(convert_to_tensor(list(values)), place)
+
+
+def inverse_time_decay(
+    learning_rate: Any, global_step: Any, decay_steps: Any, decay_rate: float, staircase: bool = False,
+    name: str | None = None,
+) -> Tensor:  # fmt: skip
+    """learning_rate / (1 + decay_rate * step / decay_steps)."""
+    with op_scope([], name, "InverseTimeDecay"):
+        rate = convert_to_tensor(learning_rate)
+        periods = cast(convert_to_tensor(global_step), rate.dtype) / cast(convert_to_tensor(decay_steps), rate.dtype)
+        return rate / (1 + decay_rate * (op_def("Floor")(periods) if staircase else periods))
+
+
+# -- savers and threads ------------------------------------------------------------------------------------------
+
+
+class Saver(FirstSaver):
+    """The first release's, with 1.x's arguments; what is to be saved is found when it is made."""
+
+    def __init__(
+        self, var_list: Any = None, reshape: bool = False, sharded: bool = False, max_to_keep: int = 5,
+        keep_checkpoint_every_n_hours: float = 10000.0, name: str | None = None, restore_sequentially: bool = False,
+        saver_def: Any = None, builder: Any = None, defer_build: bool = False, allow_empty: bool = False,
+        write_version: int = 2, pad_step_number: bool = False, save_relative_paths: bool = False,
+        filename: str | None = None,
+    ):  # fmt: skip
+        super().__init__(var_list, reshape, sharded, max_to_keep, keep_checkpoint_every_n_hours, name,
+                         restore_sequentially, saver_def, builder)  # fmt: skip
+
+    def save(
+        self, sess: Any, save_path: str, global_step: Any = None, latest_filename: str | None = None,
+        meta_graph_suffix: str = "meta", write_meta_graph: bool = True, write_state: bool = True,
+    ) -> str:  # fmt: skip
+        """As the first release's; the graph is saved by tf.train.write_graph."""
+        return super().save(sess, save_path, global_step, latest_filename)
+
+
+class Coordinator(FirstCoordinator):
+    """The first release's; it knows the threads that are registered, and catches what a `with` raises."""
+
+    def __init__(self, clean_stop_exception_types: Any = None):
+        super().__init__()
+        self._registered: list[Any] = []
+
+    def register_thread(self, thread: Any) -> None:
+        self._registered.append(thread)
+
+    def join(self, threads: Any = None, stop_grace_period_secs: float = 120, ignore_live_threads: bool = False) -> None:
+        """Waits for `threads` and those registered."""
+        super().join([*self._registered, *(threads or ())], stop_grace_period_secs)
+
+    def stop_on_exception(self) -> Any:
+        """A context whose exception asks all to stop."""
+        return _Stopping(self)
+
+
+class _Stopping:
+    def __init__(self, coord: Coordinator):
+        self._coord = coord
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        if error is not None:
+            self._coord.request_stop(error)
+        return error is not None

@@ -8,19 +8,71 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from refflow.compat.v1.monitored import (
+    CheckpointSaverHook,
+    LoggingTensorHook,
+    MonitoredTrainingSession,
+    SessionRunArgs,
+    SessionRunContext,
+    SessionRunHook,
+    SessionRunValues,
+    SingularMonitoredSession,
+    StopAtStepHook,
+)
+from refflow.compat.v1.variables import create_global_step, get_global_step, get_or_create_global_step
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.graph import Operation, Tensor
 from refflow.core.opdef import op_def
 from refflow.ops.elementwise import cast
 from refflow.ops.training import APPLY
 from refflow.ops.variable import Variable
+from refflow.train import (
+    AdagradOptimizer,
+    AdamOptimizer,
+    CheckpointState,
+    ExponentialMovingAverage,
+    FtrlOptimizer,
+    GradientDescentOptimizer,
+    Optimizer,
+    QueueRunner,
+    SaverDef,
+    add_queue_runner,
+    batch,
+    batch_join,
+    checkpoint_exists,
+    exponential_decay,
+    get_checkpoint_state,
+    global_step,
+    latest_checkpoint,
+    limit_epochs,
+    match_filenames_once,
+    range_input_producer,
+    shuffle_batch,
+    shuffle_batch_join,
+    slice_input_producer,
+    start_queue_runners,
+    string_input_producer,
+    summary_iterator,
+    update_checkpoint_state,
+    write_graph,
+)
 from refflow.train import Coordinator as FirstCoordinator
 from refflow.train import MomentumOptimizer as FirstMomentum
-from refflow.train import (
-    Optimizer,
-)
 from refflow.train import RMSPropOptimizer as FirstRMSProp
 from refflow.train import Saver as FirstSaver
+
+__all__ = [
+    "AdadeltaOptimizer", "AdagradOptimizer", "AdamOptimizer", "CheckpointSaverHook", "CheckpointState",
+    "Coordinator", "ExponentialMovingAverage", "FtrlOptimizer", "GradientDescentOptimizer", "LoggingTensorHook",
+    "MomentumOptimizer", "MonitoredTrainingSession", "Optimizer", "QueueRunner", "RMSPropOptimizer", "Saver",
+    "SaverDef", "SessionRunArgs", "SessionRunContext", "SessionRunHook", "SessionRunValues",
+    "SingularMonitoredSession", "StopAtStepHook", "add_queue_runner", "batch", "batch_join", "checkpoint_exists",
+    "create_global_step", "exponential_decay", "get_checkpoint_state", "get_global_step",
+    "get_or_create_global_step", "global_step", "inverse_time_decay", "latest_checkpoint", "limit_epochs",
+    "match_filenames_once", "piecewise_constant", "polynomial_decay", "range_input_producer", "shuffle_batch",
+    "shuffle_batch_join", "slice_input_producer", "start_queue_runners", "string_input_producer",
+    "summary_iterator", "update_checkpoint_state", "write_graph",
+]  # fmt: skip
 
 # -- optimizers --------------------------------------------------------------------------------------------------
 

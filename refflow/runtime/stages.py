@@ -19,12 +19,13 @@ from refflow.runtime.config import ConfigProto
 from refflow.runtime.device import Device
 from refflow.runtime.executor import Executor
 from refflow.runtime.kernels import OpStates
-from refflow.runtime.nodes import CONTROL_FLOW, StepGraph
+from refflow.runtime.nodes import StepGraph
 from refflow.runtime.optimise import optimise
 from refflow.runtime.partition import Partition, partition
 from refflow.runtime.place import Placement, place
 from refflow.runtime.plan import Plan
 from refflow.runtime.prune import prune
+from refflow.runtime.structure import Unstructured, has_control_flow
 
 
 @dataclass
@@ -38,14 +39,16 @@ class Stages:
     partitioned: StepGraph
     partitions: list[Partition]
 
+    unplanned: str = ""  # why no plan could be made
+
     def executable(self, config: ConfigProto, states: OpStates) -> Executor | Plan:
-        kind = Plan if config.executor == "plan" and not _has_control_flow(self.pruned) else Executor
-        return kind(self.partitioned, config.kernels, states)
-
-
-def _has_control_flow(step: StepGraph) -> bool:
-    """A plan runs every node of a step once; with control flow only the executor knows which, and how often."""
-    return any(n.type in CONTROL_FLOW for n in step.nodes)
+        """The plan if it is asked for and the step's control flow has a form in Python, else the executor."""
+        if config.executor == "plan":
+            try:
+                return Plan(self.partitioned, config.kernels, states)
+            except Unstructured as reason:
+                self.unplanned = str(reason)
+        return Executor(self.partitioned, config.kernels, states)
 
 
 def _all_known(step: StepGraph) -> None:
@@ -71,7 +74,7 @@ def build(
     pruned = prune(feeds, fetches, targets, feed_shapes)
     _all_known(pruned)
     wanted = config.executor == "plan" if config.optimize is None else config.optimize
-    wanted = wanted and not _has_control_flow(pruned)
+    wanted = wanted and not has_control_flow(pruned.nodes)
     optimised = optimise(pruned, merge=config.merge_common_subexpressions) if wanted else pruned
     placed, placement = place(optimised, devices, remembered, config.allow_soft_placement)
     partitioned, partitions = partition(placed)

@@ -21,9 +21,23 @@ from refflow.core.shape_rules import ShapeContext, apply_rule
 from refflow.core.shapes import is_known
 from refflow.runtime.device import BoundKernel
 from refflow.runtime.kernels import OpStates, apart, check_shapes, op_state, variable_state
-from refflow.runtime.nodes import Node, StepGraph, in_order
+from refflow.runtime.nodes import CONTROL_FLOW, ENTERS, EXITS, MERGES, NEXTS, SWITCHES, Node, StepGraph, in_order
 from refflow.runtime.rendezvous import key_of
+from refflow.runtime.structure import (
+    Block,
+    Choice,
+    Edge,
+    Literal,
+    Loop,
+    Places,
+    Structure,
+    Unstructured,
+    has_control_flow,
+)
 
+_SAME = SWITCHES | EXITS | {"LoopCond"}  # their outputs are their first input
+_PASSED_ON = MERGES | ENTERS | NEXTS
+_NOT_FRESH = CONTROL_FLOW | {"Const", "LoopCond", "_Recv"}
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*"}
 
 
@@ -65,8 +79,28 @@ class Writer:
         sends = {key_of(n): n for n in step.nodes if n.type == "_Send" and not n.attrs["client_terminated"]}
         self.sent = {n: sends[key_of(n)].inputs[0] for n in step.nodes if n.type == "_Recv" and key_of(n) in sends}
         self.order = in_order(step.nodes, {n: [sends[key_of(n)]] for n in self.sent})
+        self.indent = 1
+        self.structure = self._structure()
+        self.blocks_of_code = self.structure.blocks if self.structure else [Block((), list(self.order))]
+        self.places = Places(self.blocks_of_code)
         self.last_use = self._last_uses()
-        self.fetched = {self._origin(n.inputs[0]) for n in step.fetches}
+        self.dying: dict[int, list[tuple[Node, int]]] = {}
+        for edge, place in self.last_use.items():
+            self.dying.setdefault(place, []).append(edge)
+        # A fetched value is the caller's; one that a loop or a branch passes on outlives its line.
+        self.kept = {self._origin(n.inputs[0]) for n in step.fetches}
+        self.kept |= {self._origin(e) for n in step.nodes if n.type in _PASSED_ON for e in n.inputs}
+
+    def _structure(self) -> Structure | None:
+        if not has_control_flow(self.step.nodes):
+            return None
+        if self.sent:
+            raise Unstructured("it runs on several devices")
+        structure = Structure(self.order)
+        for fetch in self.step.fetches:
+            if structure.guard(fetch.inputs[0]):
+                raise Unstructured(f"{fetch.inputs[0][0].name!r} is fetched, though it may be dead")
+        return structure
 
     # -- what lives how long ------------------------------------------------------------------------
 
@@ -76,31 +110,24 @@ class Writer:
             node, _ = edge
             if node in self.sent and node.device.type == "cpu" and self.sent[node][0].device.type == "cpu":
                 edge = self.sent[node]
-            elif node.op_def.view:
+            elif node.op_def.view or node.type in _SAME or (node.type in ENTERS and node.attrs["is_constant"]):
                 edge = node.inputs[0]
             else:
                 return edge
 
     def _last_uses(self) -> dict[tuple[Node, int], int]:
-        """For each memory, the place in the order of the node that needs it last."""
+        """For each memory, the place in the code of the line that needs it last."""
         last: dict[tuple[Node, int], int] = {}
-        for place, node in enumerate(self.order):
+        for node in self.order:
             for edge in node.inputs:
-                last[self._origin(edge)] = place
+                origin = self._origin(edge)
+                last[origin] = max(last.get(origin, 0), self.places.use(origin[0], node))
         return last
 
     # -- writing ------------------------------------------------------------------------------------
 
     def source(self) -> str:
-        for place, node in enumerate(self.order):
-            self._node(node)
-            for edge in dict.fromkeys(self._origin(e) for e in node.inputs):
-                if self.last_use[edge] == place and edge in self.blocks:
-                    self.arena.give_back(self.blocks.pop(edge))
-            for port in range(len(node.types)):
-                # An output that nobody reads still had to be written somewhere.
-                if (node, port) not in self.last_use and (node, port) in self.blocks:
-                    self.arena.give_back(self.blocks.pop((node, port)))
+        self._region(self.blocks_of_code)
         results = []
         for i, fetch in enumerate(self.step.fetches):
             self._write(fetch.inputs[0][0], f"o{i} = {self._result(fetch)}")
@@ -108,8 +135,35 @@ class Writer:
         self._write(None, f"return ({', '.join(results)}{',' if len(results) == 1 else ''})")
         return "\n".join(self.text) + "\n"
 
+    def _region(self, blocks: list[Block]) -> None:
+        for block in blocks:
+            if block.guard:
+                self._write(None, f"if {' and '.join(map(self._literal, block.guard))}:")
+                self.indent += 1
+            before = len(self.text)
+            for item in block.items:
+                if isinstance(item, Loop):
+                    self._loop(item)
+                else:
+                    self._node(item)
+                    self._let_go(item)
+            if block.guard:
+                if len(self.text) == before:
+                    self._write(None, "pass")
+                self.indent -= 1
+
+    def _let_go(self, item: Node | Loop) -> None:
+        """Gives back the buffers of values that nobody needs behind this line."""
+        for edge in self.dying.get(self.places.end(item), ()):
+            if edge in self.blocks:
+                self.arena.give_back(self.blocks.pop(edge))
+        for port in range(len(item.types) if isinstance(item, Node) else 0):
+            # An output that nobody reads still had to be written somewhere.
+            if (item, port) not in self.last_use and (item, port) in self.blocks:
+                self.arena.give_back(self.blocks.pop((item, port)))  # type: ignore[arg-type]
+
     def _write(self, node: Node | None, line: str) -> None:
-        self.text.append("    " + line)
+        self.text.append("    " * self.indent + line)
         if node is not None:
             self.lines[len(self.text)] = node
 
@@ -130,10 +184,80 @@ class Writer:
             self.names[node, 0] = self._bind("r", variable_state(node))
         elif node.op_def.family == "VarHandleOp":
             self.names[node, 0] = self._bind("h", handle_to(variable_state(node)))
-        elif node.type not in ("_Send", "NoOp"):
+        elif node.type in CONTROL_FLOW or node.type == "LoopCond":
+            self._flow(node)
+        elif node.type not in ("_Send", "NoOp", "ControlTrigger"):
             self._compute(node)
         elif node.type == "_Send" and not node.attrs["client_terminated"]:
             self._send(node)
+
+    # -- branches and loops ---------------------------------------------------------------------------
+
+    def _flow(self, node: Node) -> None:
+        """Nodes that pass a value on have no line of their own; a Merge of branches is a conditional expression."""
+        if node.type in MERGES:
+            assert self.structure is not None
+            choice = self.structure.choices[node]
+            values = [self._passed(node, place) for place in range(len(node.inputs))]
+            self._write(node, f"v{node.id} = {self._chosen(choice, values)}")
+            self.names[node, 0] = f"v{node.id}"
+            if (node, 1) in self.last_use or (node, 1) in self.kept:
+                numbers = [self._bind("c", np.int32(i)) for i in range(len(node.inputs))]
+                self._write(node, f"v{node.id}_1 = {self._chosen(choice, numbers)}")
+                self.names[node, 1] = f"v{node.id}_1"
+        elif node.type in NEXTS:
+            self._passed(node, 0)
+        else:
+            for port in range(len(node.types)):
+                self.names[node, port] = self._passed(node, 0)
+
+    def _chosen(self, choice: Choice | int, names: list[str]) -> str:
+        if isinstance(choice, int):
+            return names[choice]
+        then, other = self._chosen(choice.then, names), self._chosen(choice.other, names)
+        assert choice.pred is not None
+        return f"{then} if {self._truth(choice.pred)} else ({other})"
+
+    def _literal(self, literal: Literal) -> str:
+        pred, value = literal
+        return self._truth(pred) if value else f"not {self._truth(pred)}"
+
+    def _truth(self, pred: Edge) -> str:
+        node, port = pred
+        if node.shapes[port] == ():
+            return self.names[pred]
+        return f"{self._bind('t', _truth)}({self.names[pred]})"
+
+    def _passed(self, node: Node, place: int) -> str:
+        """The name of an input that is passed on as it is; of a variable, what it holds now."""
+        producer, port = node.inputs[place]
+        name = self.names[producer, port]
+        if not producer.types[port].is_ref_dtype or node.op_def.by_handle:
+            return name
+        local = f"{name}_{node.id}"
+        self._write(node, f"{local} = {self._bind('d', node.device.private_copy)}({name}.read())")
+        return local
+
+    def _loop(self, loop: Loop) -> None:
+        for enter in loop.enters:
+            self.names[enter, 0] = self._passed(enter, 0)
+        for merge in loop.merges:
+            self.names[merge, 0] = f"v{merge.id}"
+            self._write(merge, f"v{merge.id} = {self.names[merge.inputs[0]]}")
+        self._write(None, "while True:")
+        self.indent += 1
+        self._region(loop.test)
+        assert loop.cond is not None
+        self._write(loop.cond, f"if not {self._truth((loop.cond, 0))}: break")
+        self._region(loop.body)
+        if loop.merges:
+            targets = ", ".join(f"v{m.id}" for m in loop.merges)
+            values = ", ".join(self.names[m.inputs[1][0].inputs[0]] for m in loop.merges)
+            self._write(loop.merges[0], f"{targets} = {values}")
+        self.indent -= 1
+        self._let_go(loop)
+
+    # -- one node -------------------------------------------------------------------------------------
 
     def _send(self, node: Node) -> None:
         """A reference is read when it is sent, which may be before a later change; a value needs no call."""
@@ -277,7 +401,7 @@ class Writer:
             return None
         if node.device.type != "cpu":
             return self._bind("b", node.device.empty(shape, dtype))
-        if shape == () or (node, port) in self.fetched:
+        if shape == () or (node, port) in self.kept:
             return None
         array, block = self.arena.take(shape, np.dtype(dtype.as_numpy_dtype))  # type: ignore[arg-type]
         self.blocks[node, port] = block
@@ -293,10 +417,16 @@ class Writer:
             return f"{own}({self._bind('d', node.device.to_host)}({name}.read()))"
         if node.device.type != "cpu":
             return f"{own}({self._bind('d', node.device.to_host)}({name}))"
-        fresh = self._origin(edge) == edge and node.type not in ("Const", "_Recv") and not node.op_def.stateful
+        fresh = self._origin(edge) == edge and node.type not in _NOT_FRESH and not node.op_def.stateful
         if fresh and sum(f.inputs[0] == edge for f in self.step.fetches) == 1 and is_known(node.shapes[port]):
             return f"{name}[()]" if node.shapes[port] == () else name
         return f"{own}({name})"
+
+
+def _truth(value: Any) -> bool:
+    if np.shape(value) != ():
+        raise ValueError(f"pred must be a scalar, got shape {list(np.shape(value))}")
+    return bool(value)
 
 
 class _Shaped:

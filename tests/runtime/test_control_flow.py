@@ -8,9 +8,10 @@ from refflow.core.opdef import op_def
 from refflow.ops.control_flow import ENTER, EXIT, LOOP_COND, NEXT_ITERATION, exit, merge, switch
 
 
-@pytest.fixture(params=["fifo", "lifo", "random(1)", "adversarial"])
+@pytest.fixture(params=["plan", "fifo", "lifo", "random(1)", "adversarial"])
 def session(request):
-    with tf.Graph().as_default(), tf.Session(policy=request.param) as session:
+    options = {} if request.param == "plan" else {"executor": "executor", "policy": request.param}
+    with tf.Graph().as_default(), tf.Session(**options) as session:
         yield session
 
 

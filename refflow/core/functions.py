@@ -92,6 +92,10 @@ class _Caller:
             self.add("", "NoOp", after)
         return self.nodes
 
+    def gives_reference(self, text: str) -> bool:
+        """True where an input is a variable's reference."""
+        return parse_input(text)[0] in self.library.references
+
     def attr(self, key: str) -> Any:
         if key not in self.node.attr:
             raise NodeError(f"node {self.name!r} ({self.node.op}) lacks the attribute {key}")
@@ -199,17 +203,31 @@ def _symbolic_gradient(caller: _Caller) -> list[NodeDef]:
 
 
 def _branches(caller: _Caller, preds: list[str], calls: list[Any], data: list[str], types: list[Any]) -> list[NodeDef]:
-    """Each branch behind a Switch of its own predicate; a Merge for each result, and one for what must have run."""
+    """The first branch whose predicate holds, or the last: a chain of Switches leads to it, Merges lead out of it.
+
+    What a branch did though nobody reads it has been done when the last node, the caller's, runs.
+    """
     results: list[list[str]] = []
     done = []
-    for k, (pred, call) in enumerate(zip(preds, calls, strict=True)):
-        pivot = caller.add(f"pivot_{k}", "Switch", [pred, pred, *caller.control], T=bool_)
-        live = caller.add(f"taken_{k}", "Identity", [f"{pivot}:1"], T=bool_)
-        typed = enumerate(zip(data, types, strict=True))
-        inputs = [_into_branch(caller, f"{k}_{i}", x, pred, t) for i, (x, t) in typed]
+    kinds = ["RefSwitch" if caller.gives_reference(x) else "Switch" for x in data]
+    here, rest = preds[0], list(data)
+    for k, call in enumerate(calls):
+        inputs = rest
+        if k < len(preds):
+            pivot = caller.add(f"pivot_{k}", "Switch", [here, preds[k], *caller.control], T=bool_)
+            switches = [
+                caller.add(f"switch_{k}_{i}", kind, [x, preds[k]], T=t)
+                for i, (kind, x, t) in enumerate(zip(kinds, rest, types, strict=True))
+            ]
+            here, inputs, rest = f"{pivot}:1", [f"{x}:1" for x in switches], [f"{x}:0" for x in switches]
+        live = caller.add(f"taken_{k}", "Identity", [here], T=bool_)
+        for i, t in enumerate(types):
+            if kinds[i] == "RefSwitch":  # read in the branch alone: in others there may be nothing to read
+                inputs[i] = caller.add(f"read_{k}_{i}", "Identity", [inputs[i]], T=t)
         found, after, _ = caller.inline(call, f"{caller.name}/branch_{k}", inputs, [f"^{live}"])
         results.append(found)
         done.append(caller.add(f"ran_{k}", "Identity", [live, *after], T=bool_))
+        here = f"{pivot}:0"
     out = caller.node.attr.get("Tout", [])
     if any(len(r) != len(out) for r in results):
         raise NodeError(
@@ -222,14 +240,6 @@ def _branches(caller: _Caller, preds: list[str], calls: list[Any], data: list[st
     return caller.gather(merged, out, [f"^{ran}", *caller.control])
 
 
-def _into_branch(caller: _Caller, label: str, x: str, pred: str, dtype: Any) -> str:
-    """x where pred is true. A variable is read in the branch alone: there may be nothing to read in the others."""
-    if parse_input(x)[0] not in caller.library.references:
-        return f"{caller.add(f'switch_{label}', 'Switch', [x, pred], T=dtype)}:1"
-    reference = caller.add(f"switch_{label}", "RefSwitch", [x, pred], T=dtype)
-    return caller.add(f"read_{label}", "Identity", [f"{reference}:1"], T=dtype)
-
-
 def _truth(caller: _Caller, name: str, value: str, dtype: Any) -> str:
     """`value` as a scalar bool: numbers are true where they are not zero, other tensors where they have elements."""
     return caller.add(name, "ToBool", [value, *caller.control], T=dtype)
@@ -237,24 +247,23 @@ def _truth(caller: _Caller, name: str, value: str, dtype: Any) -> str:
 
 def _if(caller: _Caller) -> list[NodeDef]:
     then = _truth(caller, "pred", caller.data[0], caller.attr("Tcond"))
-    other = caller.add("not_pred", "LogicalNot", [then])
     calls = [caller.attr("then_branch"), caller.attr("else_branch")]
-    return _branches(caller, [then, other], calls, caller.data[1:], caller.attr("Tin"))
+    return _branches(caller, [then], calls, caller.data[1:], caller.attr("Tin"))
 
 
 def _case(caller: _Caller) -> list[NodeDef]:
     """The branch of that number; the last one for a number out of range."""
     calls = caller.attr("branches")
-    index, count = caller.data[0], len(calls)
+    index = caller.data[0]
+    after = ["^" + parse_input(index)[0]]  # a number belongs to the frame of what it is compared with
     preds = []
-    for k in range(count - 1):
-        number = caller.add(f"number_{k}", "Const", [], dtype=int32, value=np.array(k, np.int32))
+    for k in range(len(calls) - 1):
+        number = caller.add(f"number_{k}", "Const", after, dtype=int32, value=np.array(k, np.int32))
         preds.append(caller.add(f"is_{k}", "Equal", [index, number], T=int32))
-    none = caller.add("always", "Const", [], dtype=bool_, value=np.array(True))
-    for k, pred in enumerate(preds):
-        other = caller.add(f"not_{k}", "LogicalNot", [pred])
-        none = caller.add(f"none_to_{k}", "LogicalAnd", [none, other])
-    return _branches(caller, [*preds, none], calls, caller.data[1:], caller.attr("Tin"))
+    if not preds:
+        results, ran, _ = caller.inline(calls[0], f"{caller.name}/branch_0", caller.data[1:], caller.control)
+        return caller.gather(results, caller.node.attr.get("Tout", []), [*ran, *caller.control])
+    return _branches(caller, preds, calls, caller.data[1:], caller.attr("Tin"))
 
 
 def _while(caller: _Caller) -> list[NodeDef]:

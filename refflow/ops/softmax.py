@@ -61,4 +61,4 @@ SOFTMAX.case("S22", "a shift of a row changes nothing", logits=[[0, np.log(3)], 
              softmax=[[0.25, 0.75], [0, 1]])  # fmt: skip
 SOFTMAX.case("S22", "a score of minus infinity has probability 0", logits=[[0, -np.inf]], softmax=[[1, 0]])
 SOFTMAX.case("S22", "one row", logits=[7, 7], softmax=[0.5, 0.5])
-SOFTMAX.case("S22", "scores have classes", logits=1, error="logits has rank 0, but takes at least rank 1")
+SOFTMAX.case("S22", "scores have classes", logits=1, error="logits must have >= 1 dimension, got []")

@@ -24,7 +24,8 @@ from refflow.ops.gather import gather
 from refflow.ops.joining import concat
 from refflow.ops.matmul import matmul
 from refflow.ops.normalisation import LRN
-from refflow.ops.pool import POOL_2D, POOL_3D, WITH_ARGMAX
+from refflow.ops.pool import POOL_2D, POOL_3D
+from refflow.ops.pool_places import WITH_ARGMAX
 from refflow.ops.random import random_uniform
 from refflow.ops.reductions import reduce_mean, reduce_sum
 from refflow.ops.top_k import IN_TOP_K, TOP_K

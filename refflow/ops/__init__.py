@@ -68,6 +68,7 @@ from refflow.ops import (
     parsing_sequence,
     patches,
     pool,
+    pool_places,
     py_func,
     queues,
     ragged,

@@ -1,28 +1,25 @@
 """Pools: the largest or the mean of each window, over images and volumes [W75].
 
 A mean counts the cells of the image alone. The slope of a maximum goes to one cell, the first in scan order, and
-`MaxPoolGradGrad` reads that cell of what comes back. `MaxPoolWithArgmax` also says where the cell is:
+`MaxPoolGradGrad` reads that cell of what comes back.
 
-    place = (y * W + x) * C + c            plus n * H * W * C with include_batch_in_index
-
-Next: ops/normalisation.py.
+Next: ops/pool_places.py.
 """
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import FLOATS, INDICES, REALS, float32, int64
-from refflow.core.errors import ShapeError
+from refflow.core.dtypes import FLOATS, REALS, float32
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.ops import pool_checks as checks
 from refflow.ops.array import shape
-from refflow.ops.constant import ZEROS_LIKE, shape_from
+from refflow.ops.constant import ZEROS_LIKE
 from refflow.ops.conv import PADDINGS, PLAIN_PADDINGS, register_with_attrs
 from refflow.ops.windows import (
     Window,
@@ -32,9 +29,6 @@ from refflow.ops.windows import (
     explicit_pairs,
     padded,
     places,
-    shaped,
-    sizes_out,
-    spatial,
     windows,
 )
 
@@ -43,14 +37,14 @@ _FORMATS = {2: Attr("string", default="NHWC", allowed=("NHWC", "NCHW")),
 
 
 def _lowest(dtype: np.dtype) -> Any:
-    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
+    return np.finfo(dtype).min if dtype.kind == "f" else np.iinfo(dtype).min
 
 
-def _whole(attrs: dict[str, Any], x: np.ndarray) -> tuple[np.ndarray, list[Window], bool]:
+def whole(attrs: dict[str, Any], x: np.ndarray) -> tuple[np.ndarray, list[Window], bool]:
     """x with pooled axes last but one, a Window for each, and whether channels are pooled instead of space."""
     layout = attrs["data_format"]
     x = channels_last(x, layout)
-    ks, strides = _last(attrs["ksize"], layout), _last(attrs["strides"], layout)
+    ks, strides = checks.with_channels_last(attrs["ksize"], layout), checks.with_channels_last(attrs["strides"], layout)
     if ks[-1] != 1:  # across channels: they become the one spatial axis
         return x[..., None], windows(x.shape[-1:], ks[-1:], strides[-1:], [1], attrs["padding"]), True
     rank = x.ndim - 2
@@ -59,47 +53,44 @@ def _whole(attrs: dict[str, Any], x: np.ndarray) -> tuple[np.ndarray, list[Windo
     return x, axes, False
 
 
-def _last(values: Any, layout: str) -> list[int]:
-    values = [int(v) for v in values]
-    return [values[0], *values[2:], values[1]] if layout.startswith("NC") else values
-
-
 def _largest(x: np.ndarray, axes: list[Window]) -> np.ndarray:
     image = padded(x, axes, _lowest(x.dtype))
     found = np.full((*x.shape[: -len(axes) - 1], *(a.out for a in axes), x.shape[-1]), _lowest(x.dtype), x.dtype)
     lead = (slice(None),) * (x.ndim - len(axes) - 2)
     for _, view in places(axes):
-        found = np.maximum(found, image[lead + view])
+        seen = image[lead + view]
+        found = np.where(seen > found, seen, found)  # what is no number is passed over
     return found
 
 
-def _first_places(x: np.ndarray, y: np.ndarray, axes: list[Window]) -> list[tuple[Any, np.ndarray]]:
-    """For each place of a window: where it looks, and which windows have their largest value there first."""
-    image = padded(x, axes, _lowest(x.dtype))
-    open_ = np.ones(y.shape, bool)
-    found = []
-    for _, view in places(axes):
-        here = open_ & (image[view] == y)
-        open_ &= ~here
-        found.append((view, here))
-    return found
+def winners(x: np.ndarray, axes: list[Window]) -> tuple[np.ndarray, np.ndarray]:
+    """Each window's winning value, and the number of its place: the first cell, until one is larger."""
+    image, inside = padded(x, axes), padded(np.ones((1, *x.shape[1:-1], 1), bool), axes, False)
+    dims = (len(x), *(a.out for a in axes), x.shape[-1])
+    best, winner = np.zeros(dims, x.dtype), np.full(dims, -1)
+    for number, (_, view) in enumerate(places(axes)):
+        seen = image[view]
+        better = inside[view] & ((winner < 0) | (seen > best))
+        best, winner = np.where(better, seen, best), np.where(better, number, winner)
+    return best, winner
 
 
-def _spread(x: np.ndarray, y: np.ndarray, dy: np.ndarray, axes: list[Window]) -> np.ndarray:
+def spread(x: np.ndarray, dy: np.ndarray, axes: list[Window]) -> np.ndarray:
     """dx: each window's gradient at its first largest cell."""
     total = np.zeros((len(x), *(a.size + a.before + a.after for a in axes), x.shape[-1]), dy.dtype)
-    for view, here in _first_places(x, y, axes):
+    winner = winners(x, axes)[1]
+    for number, (_, view) in enumerate(places(axes)):
         part = total[view]
-        part += np.where(here, dy, dy.dtype.type(0))
+        part += np.where(winner == number, dy, dy.dtype.type(0))
     return cropped(total, axes)
 
 
-def _picked(x: np.ndarray, y: np.ndarray, ddx: np.ndarray, axes: list[Window]) -> np.ndarray:
+def picked(x: np.ndarray, ddx: np.ndarray, axes: list[Window]) -> np.ndarray:
     """For each window what `ddx` has at its first largest cell."""
-    image = padded(ddx, axes)
-    found = np.zeros(y.shape, ddx.dtype)
-    for view, here in _first_places(x, y, axes):
-        found = np.where(here, image[view], found)
+    image, winner = padded(ddx, axes), winners(x, axes)[1]
+    found = np.zeros(winner.shape, ddx.dtype)
+    for number, (_, view) in enumerate(places(axes)):
+        found = np.where(winner == number, image[view], found)
     return found
 
 
@@ -116,41 +107,8 @@ def _means(x: np.ndarray, axes: list[Window]) -> np.ndarray:
     return total / _counts(axes).astype(x.dtype)
 
 
-def _wide(x: np.ndarray) -> np.ndarray:
+def wide(x: np.ndarray) -> np.ndarray:
     return x.astype(np.float32) if x.dtype == np.float16 else x
-
-
-def _pooled_dims(context: ShapeContext, dims: shapes.Shape, rank: int, ksize: Any, strides: Any) -> shapes.Shape:
-    attrs = context.attrs
-    if dims is not None and len(dims) != rank + 2:
-        raise ShapeError(f"the input must be {rank + 2}-dimensional, got shape {shapes.text(dims)}")
-    for name, values in (("ksize", ksize), ("strides", strides)):
-        if values is None:
-            return (None,) * (rank + 2)
-        if len(values) != rank + 2:
-            raise ShapeError(f"Sliding window {name} must specify {rank + 2} dimensions, got {len(values)}")
-        if min(values) < 1:
-            raise ShapeError(f"Sliding window {name} must be positive: {values}")
-    layout = attrs["data_format"]
-    ks, steps = _last(ksize, layout), _last(strides, layout)
-    if ks[0] != 1 or steps[0] != 1:
-        raise ShapeError("Pooling is not yet supported on the batch dimension.")
-    if dims is None:
-        return (None,) * (rank + 2)
-    if ks[-1] != 1:
-        depth = dims[-1] if not layout.startswith("NC") else dims[1]
-        if any(k != 1 for k in ks[1:-1]):
-            raise ShapeError("MaxPooling supports exactly one of pooling across depth or pooling across width/height.")
-        if depth is not None and (depth % ks[-1] or ks[-1] != steps[-1]):
-            raise ShapeError(
-                "Depthwise max pooling requires the depth window to evenly divide the input depth and to be as long as "
-                "its stride."
-            )
-        return shaped(spatial(dims, layout), dims[0], None if depth is None else depth // ks[-1], layout)
-    pairs = explicit_pairs(attrs.get("explicit_paddings", ()), layout)
-    outs = sizes_out(spatial(dims, layout), ks[1:-1], steps[1:-1], [1] * rank, attrs["padding"], pairs)
-    depth = dims[1] if layout.startswith("NC") else dims[-1]
-    return shaped(outs, dims[0], depth, layout)
 
 
 class _Pools:
@@ -188,7 +146,7 @@ class _Pools:
 
     def _kernels(self) -> None:
         def largest(input, **attrs):
-            x, axes, _ = _whole(attrs, input)
+            x, axes, _ = whole(attrs, input)
             y = _largest(x.reshape(-1, *x.shape[-2:]) if x.ndim > len(axes) + 2 else x, axes)
             if x.ndim > len(axes) + 2:
                 y = y.reshape(*x.shape[:-2], -1)
@@ -196,32 +154,29 @@ class _Pools:
 
         def back(orig_input, orig_output, grad, **attrs):
             layout = attrs["data_format"]
-            x, axes, deep = _whole(attrs, orig_input)
-            y, dy = channels_last(orig_output, layout), _wide(channels_last(grad, layout))
+            x, axes, deep = whole(attrs, orig_input)
+            dy = wide(channels_last(grad, layout))
             if deep:
-                flat_x, flat_y, flat_dy = (
-                    v.reshape(-1, v.shape[-1], 1) for v in (channels_last(orig_input, layout), y, dy)
-                )
-                back = _spread(flat_x, flat_y, flat_dy, axes).reshape(x.shape[:-1])
+                flat_x, flat_dy = (v.reshape(-1, v.shape[-1], 1) for v in (channels_last(orig_input, layout), dy))
+                back = spread(flat_x, flat_dy, axes).reshape(x.shape[:-1])
                 return as_format(back.astype(grad.dtype), layout)
-            return as_format(_spread(x, y, dy, axes).astype(grad.dtype, copy=False), layout)
+            return as_format(spread(x, dy, axes).astype(grad.dtype, copy=False), layout)
 
         def back_back(orig_input, orig_output, grad, **attrs):
             layout = attrs["data_format"]
-            x, axes, _ = _whole(attrs, orig_input)
-            y = channels_last(orig_output, layout)
-            return as_format(_picked(x, y, channels_last(grad, layout), axes), layout)
+            x, axes, _ = whole(attrs, orig_input)
+            return as_format(picked(x, channels_last(grad, layout), axes), layout)
 
         def mean(value, **attrs):
-            x, axes, _ = _whole(attrs, value)
-            return as_format(_means(_wide(x), axes).astype(value.dtype, copy=False), attrs["data_format"])
+            x, axes, _ = whole(attrs, value)
+            return as_format(_means(wide(x), axes).astype(value.dtype, copy=False), attrs["data_format"])
 
         def mean_back(orig_input_shape, grad, **attrs):
             layout = attrs["data_format"]
             dims = [int(s) for s in orig_input_shape]
-            dy = _wide(channels_last(grad, layout))
+            dy = wide(channels_last(grad, layout))
             like = np.broadcast_to(np.zeros((), dy.dtype), dims)
-            _, axes, _ = _whole(attrs, like)
+            _, axes, _ = whole(attrs, like)
             share = dy / _counts(axes).astype(dy.dtype)
             total = np.zeros((len(dy), *(a.size + a.before + a.after for a in axes), dy.shape[-1]), dy.dtype)
             for _, view in places(axes):
@@ -239,45 +194,16 @@ class _Pools:
         rank = self.rank
 
         def forward(context: ShapeContext) -> shapes.Shape:
-            name = context.op_def.inputs[0].name
-            return _pooled_dims(context, context.dims(name), rank, context.attrs["ksize"], context.attrs["strides"])
+            return checks.forward(context, rank, context.attrs["ksize"], context.attrs["strides"])
+
+        def back(context: ShapeContext) -> shapes.Shape:
+            return checks.max_backward(context, rank, context.attrs["ksize"], context.attrs["strides"])
 
         self.max.shape(forward)
         self.mean.shape(forward)
-
-        def check(context: ShapeContext, given: shapes.Shape, name: str) -> None:
-            wanted = _pooled_dims(context, context.inputs[0], rank, context.attrs["ksize"], context.attrs["strides"])
-            if not shapes.compatible(given, wanted):
-                raise ShapeError(f"Expected {name} shape to be {shapes.text(wanted)}, but got {shapes.text(given)}")
-
-        @self.max_grad.shape
-        def back(context: ShapeContext) -> shapes.Shape:
-            check(context, context.dims("orig_output"), "orig_output")
-            check(context, context.dims("grad"), "grad")
-            return context.dims("orig_input")
-
-        @self.max_grad_grad.shape
-        def back_back(context: ShapeContext) -> shapes.Shape:
-            check(context, context.dims("orig_output"), "orig_output")
-            if not shapes.compatible(context.dims("grad"), context.dims("orig_input")):
-                raise ShapeError(
-                    f"Expected grad shape to be {shapes.text(context.dims('orig_input'))}, but got "
-                    f"{shapes.text(context.dims('grad'))}"
-                )
-            return context.dims("orig_output")
-
-        @self.mean_grad.shape
-        def mean_back(context: ShapeContext) -> shapes.Shape:
-            dims = shape_from(context, "orig_input_shape")
-            if dims is not None:
-                if len(dims) != rank + 2:
-                    raise ShapeError(f"orig_input_shape must have {rank + 2} elements, got {len(dims)}")
-                wanted = _pooled_dims(context, dims, rank, context.attrs["ksize"], context.attrs["strides"])
-                if not shapes.compatible(context.dims("grad"), wanted):
-                    raise ShapeError(
-                        f"Expected grad shape to be {shapes.text(wanted)}, but got {shapes.text(context.dims('grad'))}"
-                    )
-            return (None,) * (rank + 2) if dims is None else dims
+        self.max_grad.shape(back)
+        self.max_grad_grad.shape(back)
+        self.mean_grad.shape(lambda context: checks.mean_backward(context, rank))
 
     def _gradients(self) -> None:
         def given(op, names):
@@ -323,7 +249,7 @@ POOL_2D, POOL_3D = _Pools(2), _Pools(3)
 def _v2(name: str, base: OpDef, inputs: str) -> OpDef:
     """`base` with ksize and strides as inputs instead of attributes."""
     types: dict[str, Any] = {"T": base.attrs["T"], "data_format": base.attrs["data_format"], "padding": PLAIN_PADDINGS}
-    op_def = define_op(name, f"{inputs}, ksize: int32[K], strides: int32[K] -> output: T", source=base.source, **types)
+    op_def = define_op(name, f"{inputs}, ksize: int32, strides: int32 -> output: T", source=base.source, **types)
     kernel = base.reference
 
     def run(*tensors, data_format, padding):
@@ -333,12 +259,8 @@ def _v2(name: str, base: OpDef, inputs: str) -> OpDef:
 
     register_with_attrs(op_def, run, ["data_format", "padding"])
 
-    @op_def.shape
-    def rule(context: ShapeContext) -> shapes.Shape:
-        dims = context.inputs[0]
-        found = _pooled_dims(context, dims, 2, context.ints("ksize"), context.ints("strides"))
-        return dims if "Grad" in name and "GradGrad" not in name else found
-
+    rule = checks.max_backward if "Grad" in name else checks.forward
+    op_def.shape(lambda context: rule(context, 2, context.ints("ksize"), context.ints("strides")))
     return op_def
 
 
@@ -374,83 +296,6 @@ def _max_pool_grad_grad_v2_gradient(op, ddy):
     return ZEROS_LIKE(x), ZEROS_LIKE(y), back, None, None
 
 
-# -- with places ------------------------------------------------------------------------------------------------
-
-_PLACE_ATTRS: dict[str, Any] = {
-    "ksize": Attr("list(int)"), "strides": Attr("list(int)"), "padding": PLAIN_PADDINGS,
-    "include_batch_in_index": False, "source": ("W75",),
-}  # fmt: skip
-WITH_ARGMAX = define_op("MaxPoolWithArgmax", "input: T -> output: T, argmax: Targmax", T=REALS,
-                        Targmax=Attr("type", default=int64, allowed=INDICES), **_PLACE_ATTRS)  # fmt: skip
-GRAD_WITH_ARGMAX = define_op("MaxPoolGradWithArgmax", "input: T, grad: T, argmax: Targmax -> output: T", T=REALS,
-                             Targmax=Attr("type", allowed=INDICES), accuracy="dot", **_PLACE_ATTRS)  # fmt: skip
-GRAD_GRAD_WITH_ARGMAX = define_op(
-    "MaxPoolGradGradWithArgmax", "input: T, grad: T, argmax: Targmax -> output: T", T=REALS,
-    Targmax=Attr("type", allowed=INDICES), **_PLACE_ATTRS,
-)  # fmt: skip
-
-
-
-@WITH_ARGMAX.kernel
-def max_pool_with_argmax_kernel(input, ksize, strides, padding, Targmax=int64, include_batch_in_index=False):
-    attrs = {"ksize": ksize, "strides": strides, "padding": padding, "data_format": "NHWC"}
-    x, axes, _ = _whole(attrs, input)
-    y = _largest(x, axes)
-    cells = np.arange(x[0].size).reshape(1, *x.shape[1:])
-    cells = np.broadcast_to(cells, x.shape)
-    if include_batch_in_index:
-        cells = cells + np.arange(len(x)).reshape(-1, 1, 1, 1) * x[0].size
-    return y, _picked(x, y, cells, axes).astype(Targmax.as_numpy_dtype)
-
-
-@WITH_ARGMAX.shape
-def _with_argmax_shape(context: ShapeContext) -> list[shapes.Shape]:
-    attrs = context.attrs
-    context.attrs = attrs | {"data_format": "NHWC"}
-    return [_pooled_dims(context, context.dims("input"), 2, attrs["ksize"], attrs["strides"])] * 2
-
-
-def _flat_places(x: np.ndarray, argmax: np.ndarray, with_batch: bool) -> np.ndarray:
-    flat = argmax.reshape(len(argmax), -1)
-    if not with_batch:
-        flat = flat + np.arange(len(flat))[:, None] * prod(x.shape[1:])
-    if flat.size and (flat.min() < 0 or flat.max() >= x.size):
-        raise ValueError(f"argmax names cells outside the input: {int(flat.min())} to {int(flat.max())} of {x.size}")
-    return flat.reshape(-1)
-
-
-@GRAD_WITH_ARGMAX.kernel
-def max_pool_grad_with_argmax_kernel(input, grad, argmax, include_batch_in_index=False):
-    total = np.zeros(input.size, _wide(grad).dtype)
-    np.add.at(total, _flat_places(input, argmax, include_batch_in_index), _wide(grad).reshape(-1))
-    return total.reshape(input.shape).astype(grad.dtype)
-
-
-@GRAD_WITH_ARGMAX.shape
-def _grad_with_argmax_shape(context: ShapeContext) -> shapes.Shape:
-    return context.dims("input")
-
-
-@GRAD_GRAD_WITH_ARGMAX.kernel
-def max_pool_grad_grad_with_argmax_kernel(input, grad, argmax, include_batch_in_index=False):
-    return grad.reshape(-1)[_flat_places(input, argmax, include_batch_in_index)].reshape(argmax.shape)
-
-
-@GRAD_GRAD_WITH_ARGMAX.shape
-def _grad_grad_with_argmax_shape(context: ShapeContext) -> shapes.Shape:
-    return context.dims("argmax")
-
-
-@WITH_ARGMAX.gradient
-def _with_argmax_gradient(op, dy, _):
-    """Each window's gradient goes to the cell that is named."""
-    attrs = {n: op.get_attr(n) for n in ("ksize", "strides", "padding", "include_batch_in_index")}
-    return GRAD_WITH_ARGMAX(op.inputs[0], dy, op.outputs["argmax"], **attrs)
-
-
-GRAD_WITH_ARGMAX.no_gradient_registered()
-GRAD_GRAD_WITH_ARGMAX.no_gradient_registered()
-
 _X = np.array([[1, 2, 5], [4, 3, 6], [9, 8, 7]], np.float32).reshape(1, 3, 3, 1)
 _Y = np.array([[4, 6], [9, 8]], np.float32).reshape(1, 2, 2, 1)
 _DY = np.array([[1, 10], [100, 1000]], np.float32).reshape(1, 2, 2, 1)
@@ -476,13 +321,6 @@ MAX_POOL_V2.case("W74", "the largest of each window", input=_X, **_W2, output=_Y
 MAX_POOL_GRAD_V2.case("W75", "to the largest cell", orig_input=_X, orig_output=_Y, grad=_DY, **_W2, output=_DX)
 MAX_POOL_GRAD_GRAD_V2.case("W75", "what stands there", orig_input=_X, orig_output=_Y, grad=10 * _X, **_W2,
                            output=10 * _Y)  # fmt: skip
-WITH_ARGMAX.case("W75", "and where it is", input=_X, **_W, output=_Y,
-                 argmax=np.array([[3, 5], [6, 7]]).reshape(1, 2, 2, 1))  # fmt: skip
-GRAD_WITH_ARGMAX.case("W75", "to the named cell", input=_X, grad=_DY, argmax=np.array([[3, 5], [6,
-                      7]]).reshape(1, 2, 2, 1),
-                      **_W, output=_DX)  # fmt: skip
-GRAD_GRAD_WITH_ARGMAX.case("W75", "what stands there", input=_X, grad=10 * _X, **_W,
-                           argmax=np.array([[3, 5], [6, 7]]).reshape(1, 2, 2, 1), output=10 * _Y)  # fmt: skip
 _V = np.arange(1, 9, dtype=np.float32).reshape(1, 2, 2, 2, 1)
 _C: dict[str, Any] = {"ksize": [1, 2, 2, 2, 1], "strides": [1, 1, 1, 1, 1], "padding": "VALID"}
 _ONE = np.full((1, 1, 1, 1, 1), 8, np.float32)

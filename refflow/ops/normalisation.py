@@ -21,9 +21,9 @@ from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
 _FORMATS = Attr("string", default="NHWC", allowed=("NHWC", "NCHW", "NDHWC", "NCDHW"))
-_IN = "x: T, scale: {U}[C], offset: {U}[C], mean: {U}[M], variance: {U}[M]"
+_IN = "x: T, scale: {U}, offset: {U}, mean: {U}, variance: {U}"
 _OUT = "y: T, batch_mean: {U}[C], batch_variance: {U}[C], reserve_space_1: {U}[C], reserve_space_2: {U}[C]"
-_GIVEN = "y_backprop: T, x: T, scale: {V}[C], reserve_space_1: {U}[C], reserve_space_2: {U}[C]"
+_GIVEN = "y_backprop: T, x: T, scale: {V}, reserve_space_1: {U}, reserve_space_2: {U}"
 _BACK = "x_backprop: T, scale_backprop: {U}[C], offset_backprop: {U}[C]"
 
 
@@ -112,35 +112,55 @@ def batch_norm_grad(dy, x, scale, m, v, epsilon, data_format, is_training):
     return dx.astype(x.dtype), dscale.astype(scale.dtype), doffset.astype(scale.dtype)
 
 
+def _checked_channels(context: ShapeContext, x: shapes.Shape, vectors: dict[str, tuple[str, str]]) -> shapes.Shape:
+    """[C], once each vector has as many elements as x has channels.
+
+    vectors: by input, what TensorFlow calls it, and under which condition its length counts.
+    """
+    for name, dims in (("input", x), *((told, context.dims(given)) for given, (told, _) in vectors.items())):
+        if name == "input" and dims is not None and len(dims) not in (4, 5):
+            raise ShapeError(f"input must be 4 or 5-dimensional{shapes.text(dims)}")
+        if name != "input" and dims is not None and len(dims) != 1:
+            raise ShapeError(f"{name} must be 1-dimensional{shapes.text(dims)}")
+    channels = None if x is None else x[_channel(context.attrs["data_format"], len(x))]
+    for given, (_, condition) in vectors.items():
+        dims = context.dims(given)
+        size = None if dims is None else dims[0]
+        if None not in (size, channels) and size != channels and condition is not None:
+            raise ShapeError(
+                f"{condition}{given} must have the same number of elements as the channels of x, got {size} and "
+                f"{channels}"
+            )
+        channels = size if channels is None and condition == "" else channels
+    return (channels,)
+
+
 def _forward_shape(context: ShapeContext) -> list[shapes.Shape]:
-    x = context.dims("x")
-    for name in ("scale", "offset"):
-        context.match(name, "C")
-    if x is not None:
-        if len(x) not in (4, 5):
-            raise ShapeError(f"input must be 4 or 5-dimensional, got {shapes.text(x)}")
-        channels = x[_channel(context.attrs["data_format"], len(x))]
-        scale = context.dims("scale")
-        if scale is not None and None not in (channels, scale[0]) and channels != scale[0]:
-            raise ShapeError(f"scale must have the same number of elements as the channels of x, got {scale[0]} and "
-                             f"{channels}")  # fmt: skip
-    if not context.attrs["is_training"]:
-        for name in ("mean", "variance"):
-            context.match(name, "C")
-    vector = context.shape("C")
-    more = len(context.op_def.outputs) - 5
-    return [x, vector, vector, vector, vector, *[None] * more]
+    x, attrs = context.dims("x"), context.attrs
+    condition: Any = "When is_training=false, "
+    if attrs["is_training"]:
+        condition = None if attrs["exponential_avg_factor"] == 1.0 else "When exponential_avg_factor != 1, "
+    vector = _checked_channels(context, x, {
+        "scale": ("scale", ""), "offset": ("offset", ""), "mean": ("estimated_mean", condition),
+        "variance": ("estimated_variance", condition),
+    })  # fmt: skip
+    return [x, vector, vector, vector, vector, *[None] * (len(context.op_def.outputs) - 5)]
 
 
 def _backward_shape(context: ShapeContext) -> list[shapes.Shape]:
-    if not shapes.compatible(context.dims("y_backprop"), context.dims("x")):
+    x, dy = context.dims("x"), context.dims("y_backprop")
+    for dims in (dy, x):
+        if dims is not None and len(dims) not in (4, 5):
+            raise ShapeError(f"input must be 4 or 5-dimensional{shapes.text(dims)}")
+    if not shapes.compatible(dy, x):
         raise ShapeError(
-            f"x and y_backprop must have same shape, got {shapes.text(context.dims('x'))} and "
-            f"{shapes.text(context.dims('y_backprop'))}"
+            f"x and y_backprop must have same shape, but x has shape {shapes.text(x)} and y_backprop has shape "
+            f"{shapes.text(dy)}"
         )
-    for name in ("scale", "reserve_space_1", "reserve_space_2"):
-        context.match(name, "C")
-    return [context.dims("x"), context.shape("C"), context.shape("C"), None, None]
+    vector = _checked_channels(context, x, {
+        "scale": ("scale", ""), "reserve_space_1": ("saved mean", ""), "reserve_space_2": ("saved variance", ""),
+    })  # fmt: skip
+    return [x, vector, vector, None, None]
 
 
 def _slope_in_steps(dy, x, scale, mean, variance, epsilon, channel, is_training):

@@ -18,7 +18,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, int64
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
-from refflow.core.opdef import OpDef, define_op
+from refflow.core.opdef import OpDef, define_op, define_variant
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import ANY
@@ -334,6 +334,18 @@ MATRIX_DIAG_PART[3].case("W06", "a band's upper part stands at the right", input
                          diagonal=[[0, 2, 6], [1, 5, 9]])  # fmt: skip
 BAND_PART.case("W06", "the lower triangle", Tindex="int32", input=_M, num_lower=-1, num_upper=0,
                band=[[1, 0, 0], [4, 5, 0], [7, 8, 9]])  # fmt: skip
+
+
+# The same under the names they had before later releases.
+for _name, _base in (("BatchMatrixDiag", MATRIX_DIAG[1]), ("BatchMatrixDiagPart", MATRIX_DIAG_PART[1]),
+                     ("BatchMatrixSetDiag", MATRIX_SET_DIAG[1])):  # fmt: skip
+    define_variant(_name, _base)
+BATCH_BAND_PART = define_variant(
+    "BatchMatrixBandPart", BAND_PART,
+    "input: T[...S, M, N], num_lower: int64[], num_upper: int64[] -> band: T[...S, M, N]", Tindex=None,
+)  # fmt: skip
+BATCH_BAND_PART.case("W06", "the upper triangle", input=_M, num_lower=0, num_upper=-1,
+                     band=[[1, 2, 3], [0, 5, 6], [0, 0, 9]])  # fmt: skip
 
 
 def diag(diagonal: Any, name: str | None = None) -> Tensor:

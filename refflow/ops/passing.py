@@ -1,0 +1,120 @@
+"""Ops that pass a tensor on, each with something to say about it; a tensor's fingerprint; a constant in a file.
+
+    GuaranteeConst            the user vouches that the value never changes
+    Copy, CopyHost            a copy of one's own, for who looks on
+    DebugIdentity             the tensor again, seen by a debugger
+    DebugGradientRefIdentity  the same for a reference; its gradient passes the same way
+    Fingerprint               8 bytes for each row: FarmHash Fingerprint64 of its bytes; of several strings, of theirs
+    ImmutableConst            the elements as they lie in a file, byte for byte
+
+Next: ops/joining_today.py.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from refflow.core import errors, shapes
+from refflow.core.errors import ShapeError
+from refflow.core.opdef import define_op
+from refflow.core.shape_rules import ShapeContext
+from refflow.core.signature import Attr
+from refflow.ops.array import ANY
+from refflow.ops.string_hash import fingerprint64
+
+_PASS = "input: T[...S] -> output: T[...S]"
+_LIST = Attr("list(string)", default=[])
+GUARANTEE_CONST = define_op("GuaranteeConst", _PASS, T=ANY, stateful=True, source=("W80",))
+COPY = define_op("Copy", _PASS, T=ANY, tensor_name="", debug_ops_spec=_LIST, source=("W80",))
+COPY_HOST = define_op("CopyHost", _PASS, T=ANY, tensor_name="", debug_ops_spec=_LIST, source=("W80",))
+DEBUG_IDENTITY = define_op("DebugIdentity", _PASS, T=ANY, device_name="", tensor_name="", debug_urls=_LIST,
+                           gated_grpc=False, source=("W80",))  # fmt: skip
+DEBUG_REF_IDENTITY = define_op("DebugGradientRefIdentity", "input: Ref(T)[...S] -> output: Ref(T)[...S]", T=ANY,
+                               by_handle=True, allows_uninitialized=True, source=("W80",))  # fmt: skip
+FINGERPRINT = define_op("Fingerprint", "data: T, method: string[] -> fingerprint: uint8", T=ANY, source=("W06",))
+IMMUTABLE_CONST = define_op("ImmutableConst", "-> tensor: dtype", dtype=ANY, shape=Attr("shape"),
+                            memory_region_name=Attr("string"), source=("S12",))  # fmt: skip
+
+
+def _copy_kernel(input):
+    return np.array(input, copy=True)
+
+
+for _op in (GUARANTEE_CONST, COPY, COPY_HOST, DEBUG_IDENTITY):
+    _op.kernel(_copy_kernel)
+    _op.no_gradient_registered()
+    _op.case("W80", "the value again", input=[1, 2], output=[1, 2])
+
+
+@DEBUG_REF_IDENTITY.kernel
+def debug_gradient_ref_identity_kernel(input):
+    return input
+
+
+@DEBUG_REF_IDENTITY.gradient
+def _debug_ref_gradient(op, dy):
+    """dx = dy."""
+    return dy
+
+
+@FINGERPRINT.kernel
+def fingerprint_kernel(data, method):
+    name = method.item() if isinstance(method, np.ndarray) else method
+    if name != b"farmhash64":
+        raise ValueError(f"Unsupported fingerprint method: {name.decode(errors='replace')}")
+    if data.dtype == object:
+        each = [fingerprint64(text) for text in data.reshape(-1)]
+        size = prod(data.shape[1:])
+        if data.ndim > 1:
+            words = np.array(each, np.uint64).astype("<u8").reshape(len(data), size)
+            each = [fingerprint64(row.tobytes()) for row in words]
+    else:
+        each = [fingerprint64(np.ascontiguousarray(row).tobytes()) for row in data]
+    return np.array(each, np.uint64).astype("<u8").view(np.uint8).reshape(len(data), 8)
+
+
+@FINGERPRINT.shape
+def _fingerprint_shape(context: ShapeContext) -> shapes.Shape:
+    dims = context.dims("data")
+    if dims == ():
+        raise ShapeError("`data` should have at least one dimension: []")
+    context.match("method")
+    return (None if dims is None else dims[0], 8)
+
+
+@IMMUTABLE_CONST.kernel
+def immutable_const_kernel(dtype, shape, memory_region_name):
+    try:
+        with open(memory_region_name, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise errors.NotFoundError(None, None, f"{memory_region_name}; {error.strerror}") from None
+    dims = shape.as_tuple
+    count = prod(dims)
+    kind = np.dtype(dtype.as_numpy_dtype)
+    if kind.hasobject:
+        raise errors.UnimplementedError(None, None, "Sorry, strings cannot lie in a file byte for byte")
+    if len(data) < count * kind.itemsize:
+        raise ValueError(f"{memory_region_name} has {len(data)} bytes, {count} elements take {count * kind.itemsize}")
+    return np.frombuffer(data, kind, count).reshape(dims)
+
+
+@IMMUTABLE_CONST.shape
+def _immutable_const_shape(context: ShapeContext) -> shapes.Shape:
+    return context.attrs["shape"].as_tuple
+
+
+FINGERPRINT.no_gradient_registered()
+IMMUTABLE_CONST.no_gradient_registered()
+FINGERPRINT.case("W06", "a row of text", data=np.array([b"a"], object), method=np.array(b"farmhash64", object),
+                 fingerprint=[[227, 117, 223, 182, 101, 66, 69, 179]])  # fmt: skip
+FINGERPRINT.case("W06", "texts of a row", data=np.array([[b"a", b"b"]], object), method=np.array(b"farmhash64", object),
+                 fingerprint=[[122, 64, 59, 169, 136, 60, 55, 83]])  # fmt: skip
+FINGERPRINT.case("W06", "one method is known", data=np.array([1], np.int32), method=np.array(b"md5", object),
+                 error="Unsupported fingerprint method: md5")  # fmt: skip
+FINGERPRINT.case("W06", "rows", data=np.array(1, np.int32), method=np.array(b"farmhash64", object),
+                 error="`data` should have at least one dimension")  # fmt: skip
+IMMUTABLE_CONST.case("S12", "a file must be there", dtype="float32", shape=[1], memory_region_name="no/such/file",
+                     error="no/such/file")  # fmt: skip

@@ -72,6 +72,7 @@ from refflow.ops import (
     pool,
     pool_places,
     py_func,
+    quantize,
     queues,
     ragged,
     ragged_to_tensor,

@@ -154,6 +154,7 @@ def _differentiable(op, case):
     covered |= op.family.startswith("FusedBatchNorm")  # no float64; tests/ops/test_batch_norm.py
     covered |= op.family == "RFFT"  # gives complex numbers; tests/ops/test_fft.py
     covered |= op.name.startswith("CTCLoss")  # its second output is a slope; tests/ops/test_ctc.py
+    covered |= op.name.startswith("QuantizeAndDequantize")  # straight through; tests/ops/test_quantization.py
     covered |= op.name.startswith("ImageProjective")  # back by the inverse map, which is a slope for few maps
     covered |= case.title == "the later row wins"  # its gradient is the release's, not calculus' (see its page)
     return bool(smooth) and finite and not covered and all(np.isfinite(a).all() and a.size for a in flat)
@@ -242,6 +243,9 @@ def test_every_gradient_is_among_those_checked():
     by_hand |= {"CTCLoss", "CTCLossV2"}  # tests/ops/test_ctc.py
     by_hand |= {"FractionalAvgPool", "FractionalMaxPool"}  # tests/ops/test_fractional_pools.py
     by_hand |= {"GatherV2", "PreventGradient"}  # tests/ops/test_arrays.py
+    by_hand |= {f"FakeQuantWithMinMax{kind}" for kind in ("Args", "Vars", "VarsPerChannel")}  # test_quantization.py
+    by_hand |= {f"QuantizeAndDequantize{v}" for v in ("", "V2", "V3", "V4")}  # tests/ops/test_quantization.py
+    by_hand |= {"DebugGradientRefIdentity"}  # tests/ops/test_quantization.py
     by_hand |= {"Merge", "NextIteration", "RefSwitch", "Switch"}  # tests/runtime/test_control_flow.py
     by_hand |= {op.name for op in registered_ops() if op.name.startswith(("TensorList", "TensorMap", "Optional"))}
     # tests/ops/test_lists.py

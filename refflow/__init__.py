@@ -157,6 +157,7 @@ from refflow.ops.matmul import matmul
 from refflow.ops.matrix_diag import diag
 from refflow.ops.messages import Assert, Print, add_check_numerics_ops, verify_tensor_all_finite
 from refflow.ops.parse_example import parse_example, parse_single_example
+from refflow.ops.py_func import py_func
 from refflow.ops.random import (
     get_seed,
     random_normal,

@@ -55,6 +55,7 @@ class Graph:
         self._captures = True
         self._gradient_overrides: dict[str, str] = {}
         self._default_original_op: Operation | None = None
+        self._python_functions: list[Any] = []  # what py_func nodes call (core/python_functions.py)
         self._collections: dict[Any, list[Any]] = {}
         self._seed: int | None = None
         self._finalized = False

@@ -194,6 +194,7 @@ class Operation:
         self.outputs = Ports([Tensor(self, i, t) for i, t in enumerate(types)], self, outputs=True)
         self.control_inputs = list(control_inputs or ())
         self.original_op = original_op
+        self._context: Any = None  # the branch or loop that it was built in (core/contexts.py)
         self._id = 0
         self._name = node_def.name
         self._device = node_def.device

@@ -51,7 +51,8 @@ def cond(
         raise TypeError("pred must not be a Python bool: it is decided while the step runs. Use tf.constant, or if")
     with op_scope([pred], name, "cond"):
         pred = convert_to_tensor(pred, bool_, "pred")
-        return _merged(pred, _branch(pred, then, 1, shared := {}), _branch(pred, other, 0, shared), strict)
+        switched: dict[Tensor, Any] = {}
+        return _merged(_branch(pred, then, 1, switched), _branch(pred, other, 0, switched), strict)
 
 
 class _Branch:
@@ -82,7 +83,7 @@ def _leaf(graph: Any, context: BranchContext, leaf: Any) -> Tensor:
     return IDENTITY(convert_to_tensor(leaf))
 
 
-def _merged(pred: Tensor, then: _Branch, other: _Branch, strict: bool) -> Any:
+def _merged(then: _Branch, other: _Branch, strict: bool) -> Any:
     if then.is_operation != other.is_operation:
         raise TypeError("one function of cond gives tensors, and the other gives none")
     if not then.is_operation:

@@ -1,91 +1,129 @@
-"""PyFunc: a Python function as a node, for what no op does: it gets arrays and gives arrays.
+"""PyFunc: a node that calls a Python function with arrays.
 
-    y_1, y_2, ... = function(x_1, x_2, ...)          the node holds a token; the function stays in this process
+    y = py_func(f, [x], tf.float32)        f gets the value of x, and gives that of y
 
-Nothing flows back through it. PyFunc may see or leave something beyond its inputs; PyFuncStateless may not, so a plan
-may drop or join equal nodes.
+The graph holds a token; the function itself stays in this process. What it raises becomes the error of the step, its
+class by the kind of the exception.
 
-Next: tutorials/04_a_new_op.py.
+Next: ops/checks.py.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from refflow.core import errors
-from refflow.core.convert import convert_n_to_tensor, op_scope
-from refflow.core.dtypes import DType, as_dtype
-from refflow.core.opdef import OpDef, define_op
-from refflow.core.shape_rules import ShapeContext
-from refflow.core.shapes import Shape
+from refflow.core import errors, python_functions
+from refflow.core.bfloat16 import as_known_elsewhere
+from refflow.core.convert import convert_to_tensor
+from refflow.core.dtypes import DType, as_dtype, bfloat16, string
+from refflow.core.graph import get_default_graph
+from refflow.core.opdef import define_op
 from refflow.core.signature import Attr
-from refflow.core.values import as_value
+from refflow.core.values import as_bfloat16
 
-_ATTRS: dict[str, Any] = {"token": Attr("string"), "Tin": Attr("list(type)"), "Tout": Attr("list(type)")}
-PY_FUNC = define_op("PyFunc", "input: Tin -> output: Tout", stateful=True, source=("S44",), **_ATTRS)
-PY_FUNC_STATELESS = define_op("PyFuncStateless", "input: Tin -> output: Tout", source=("S44",), **_ATTRS)
+_ATTRS: dict[str, Any] = {
+    "token": Attr("string"),
+    "Tin": Attr("list(type)", minimum=0),
+    "Tout": Attr("list(type)", minimum=0),
+}
+_SIGNATURE = "input: Tin -> output: Tout"
+PY_FUNC = define_op("PyFunc", _SIGNATURE, stateful=True, **_ATTRS)
+PY_FUNC_STATELESS = define_op("PyFuncStateless", _SIGNATURE, **_ATTRS)
+EAGER_PY_FUNC = define_op("EagerPyFunc", _SIGNATURE, stateful=True, is_async=False, **_ATTRS)
 
-_FUNCTIONS: dict[str, Callable[..., Any]] = {}
-_tokens = itertools.count()
-_CLASSES = {
-    TypeError: errors.InvalidArgumentError, ValueError: errors.InvalidArgumentError,
-    StopIteration: errors.OutOfRangeError, MemoryError: errors.ResourceExhaustedError,
-    NotImplementedError: errors.UnimplementedError,
-}  # fmt: skip
-
-
-def called(input: Sequence[Any], token: str, Tout: Sequence[DType]) -> list[np.ndarray]:
-    """What the function behind `token` makes of the inputs, checked against the types that the node promises."""
-    name = token.decode() if isinstance(token, bytes) else token
-    if name not in _FUNCTIONS:
-        raise errors.InternalError(None, None, f"{name} is no function of this process: it was made in another one")
-    try:
-        found = _FUNCTIONS[name](*input)
-    except errors.OpError:
-        raise
-    except Exception as error:
-        kind = next((status for python, status in _CLASSES.items() if isinstance(error, python)), errors.UnknownError)
-        raise kind(None, None, f"{type(error).__name__}: {error}") from error
-    values = [] if found is None else list(found) if isinstance(found, (list, tuple)) else [found]
-    if len(values) != len(Tout):
-        raise ValueError(f"{name} returns {len(values)} values, but expects to see {len(Tout)} values.")
-    return [_checked(v, t, i, name) for i, (v, t) in enumerate(zip(values, Tout, strict=True))]
+# What a function raises, as the class of the step's error; all else is Unknown.
+_CLASSES: tuple[tuple[Any, type[errors.OpError]], ...] = (
+    ((ValueError, TypeError), errors.InvalidArgumentError),
+    (StopIteration, errors.OutOfRangeError),
+    (MemoryError, errors.ResourceExhaustedError),
+    (NotImplementedError, errors.UnimplementedError),
+)
 
 
-def _checked(value: Any, wanted: DType, place: int, name: str) -> np.ndarray:
+def _raised(error: Exception) -> errors.OpError:
+    kind = next((status for python, status in _CLASSES if isinstance(error, python)), errors.UnknownError)
+    return kind(None, None, f"{type(error).__name__}: {error}")
+
+
+def _given(value: np.ndarray, dtype: DType) -> Any:
+    """An input as the function gets it: scalars as NumPy scalars, strings as bytes."""
+    known = as_known_elsewhere(value) if dtype is bfloat16 else value
+    return known[()] if known.ndim == 0 else known.copy()
+
+
+def _result(value: Any, dtype: DType, place: int, token: str) -> np.ndarray:
     array = np.asarray(value)
-    if array.dtype.kind in "OSU":
-        array = as_value(value, as_dtype("string"))
-    if array.dtype != np.dtype(wanted.as_numpy_dtype):
-        raise ValueError(
-            f"{place}-th value returned by {name} is {as_dtype(array.dtype).name}, but expects {wanted.name}"
-        )
-    return np.array(array, copy=True)
+    if dtype is bfloat16 and array.dtype.name == "bfloat16":
+        return as_bfloat16(array)
+    if array.dtype.kind == "O" and not _are_texts(array):
+        raise errors.InternalError(None, None, f"Unsupported object type {type(array.reshape(-1)[0]).__name__}")
+    if array.dtype.kind in "SUO":
+        if dtype is not string:
+            raise ValueError(f"{place}-th value returned by {token} is string, but expects {_c_name(dtype)}")
+        source = np.asarray(value, object) if array.dtype.kind in "SU" and not isinstance(value, np.ndarray) else array
+        return _texts(source)
+    try:
+        have = as_dtype(array.dtype)
+    except TypeError:
+        raise errors.InternalError(None, None, f"Unsupported numpy data type {array.dtype}") from None
+    if have is not dtype:
+        raise ValueError(f"{place}-th value returned by {token} is {_c_name(have)}, but expects {_c_name(dtype)}")
+    return np.array(array, dtype.as_numpy_dtype, copy=True, order="C")
 
 
-def _unknown_shapes(context: ShapeContext) -> list[Shape]:
-    return [None] * len(context.attrs["Tout"])
+def _are_texts(array: np.ndarray) -> bool:
+    return all(isinstance(item, (str, bytes)) for item in array.reshape(-1))
 
 
-for _op in (PY_FUNC, PY_FUNC_STATELESS):
-    _op.kernel(called)
-    _op.shape(_unknown_shapes)
-    _op.no_gradient_registered()
+def _texts(array: np.ndarray) -> np.ndarray:
+    found = np.empty(array.shape, object)
+    flat = [item.encode() if isinstance(item, str) else bytes(item) for item in array.reshape(-1)]
+    found.reshape(-1)[:] = flat
+    return found
+
+
+def _c_name(dtype: DType) -> str:
+    return {"float32": "float", "float64": "double", "float16": "half"}.get(dtype.name, dtype.name)
+
+
+def py_func_kernel(input, token, Tin, Tout):
+    try:
+        given = python_functions.find(token)(*[_given(v, t) for v, t in zip(input, Tin, strict=True)])
+    except Exception as error:
+        raise _raised(error) from error
+    if given is None:
+        results = []
+    else:
+        results = list(given) if isinstance(given, (list, tuple)) else [given]
+    if len(results) != len(Tout):
+        raise ValueError(f"{token} returns {len(results)} values, but expects to see {len(Tout)} values.")
+    return [_result(v, t, i, token) for i, (v, t) in enumerate(zip(results, Tout, strict=True))]
+
+
+for _op in (PY_FUNC, PY_FUNC_STATELESS, EAGER_PY_FUNC):
+    _op.kernel(py_func_kernel)
+PY_FUNC.no_gradient()
+PY_FUNC_STATELESS.no_gradient()
+EAGER_PY_FUNC.no_gradient_registered()
 
 
 def py_func(
     func: Callable[..., Any], inp: Sequence[Any], Tout: Any, stateful: bool = True, name: str | None = None
 ) -> Any:
-    """The tensors that `func(*arrays)` gives when the step runs: of the types `Tout`, a list, or one for one tensor."""
+    """`func` of the arrays that `inp` have, as tensors of the types `Tout`: a list where Tout is one.
+
+    func: gets NumPy arrays, and gives an array, or a list of them. stateful: False where its results depend on its
+    arguments alone, so that it need not be called for equal ones again. The graph keeps func alive; a graph that is
+    written to a file holds a token only.
+    """
+    if not callable(func):
+        raise TypeError(f"func must be callable, got {func!r}")
     single = not isinstance(Tout, (list, tuple))
     types = [as_dtype(t) for t in ([Tout] if single else Tout)]
-    op: OpDef = PY_FUNC if stateful else PY_FUNC_STATELESS
-    with op_scope([], name, "PyFunc") as scope:
-        token = f"pyfunc_{next(_tokens)}"
-        _FUNCTIONS[token] = func
-        found = op(convert_n_to_tensor(inp, name="input"), token=token, Tout=types, name=scope)
+    token = python_functions.register(func, get_default_graph())
+    build = PY_FUNC if stateful else PY_FUNC_STATELESS
+    found = build([convert_to_tensor(x) for x in inp], token=token, Tout=types, name=name)
     return found[0] if single else found

@@ -21,13 +21,12 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import FLOATS, INDICES, NUMBERS
-from refflow.core.errors import ShapeError
+from refflow.core.dtypes import INDICES, NUMBERS
+from refflow.core.errors import InternalError, ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.handles import state_of
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
-from refflow.ops.gather import check_rows
 from refflow.ops.resource_variable import read
 
 # -- the rules ------------------------------------------------------------------------------------------------
@@ -196,40 +195,83 @@ def _signature(names: list[str], slots: int, row_wise: bool, by_handle: bool) ->
     parts = []
     for i, name in enumerate(names):
         if i < slots:
-            dims = "R, ...S" if row_wise else "...S"
-            parts.append(f"{name}: resource[]" if by_handle else f"{name}: Ref(T)[{dims}]")
+            parts.append(f"{name}: resource[]" if by_handle else f"{name}: Ref(T)")
         elif name in _STEP:
-            dims = ("N, ...S" if row_wise else "...S") if not by_handle else ""
-            parts.append(f"{'grad' if row_wise else name}: T" + (f"[{dims}]" if dims else ""))
+            parts.append(f"{'grad' if row_wise else name}: T")
             if row_wise:
-                parts.append("indices: Tindices[N]")
+                parts.append("indices: Tindices")
         else:
-            parts.append(f"{name}: {'int64' if name == 'global_step' else 'T'}[]")
+            parts.append(f"{name}: {'int64' if name == 'global_step' else 'T'}")
     if row_wise and not any(p.startswith("indices") for p in parts):
-        parts.append("indices: Tindices[N]")
-    dims = "R, ...S" if row_wise else "...S"
-    return ", ".join(parts) + (" ->" if by_handle else f" -> out: Ref(T)[{dims}]")
+        parts.append("indices: Tindices")
+    return ", ".join(parts) + (" ->" if by_handle else " -> out: Ref(T)")
+
+
+def _check_fit(dims: dict[str, shapes.Shape], slots: list[str]) -> None:
+    """Numbers are scalars, slots have the variable's shape, and so has the gradient, or a row for each index."""
+    var = dims[slots[0]]
+    for name in slots[1:]:
+        if not shapes.compatible(var, dims[name]):
+            raise ShapeError(f"var and {name} do not have the same shape{shapes.text(var)} {shapes.text(dims[name])}")
+    for name, given in dims.items():
+        if name not in (*slots, *_STEP, "indices") and given:
+            raise ShapeError(f"{name} is not a scalar: {shapes.text(given)}")
+    step = next(n for n in dims if n in _STEP)
+    if "indices" in dims:
+        _check_rows_fit(var, dims[step], dims["indices"])
+    elif not shapes.compatible(var, dims[step]):
+        raise ShapeError(f"var and {step} do not have the same shape{shapes.text(var)} {shapes.text(dims[step])}")
+
+
+def _check_rows_fit(var: shapes.Shape, grad: shapes.Shape, indices: shapes.Shape) -> None:
+    if var == ():
+        raise ShapeError("var must be at least 1 dimensional")
+    if indices is None:
+        return
+    if len(indices) != 1:
+        raise ShapeError(f"indices must be one-dimensional, got shape {shapes.text(indices)}")
+    if grad is None:
+        return
+    if not grad or not shapes.compatible(grad[:1], indices):
+        raise ShapeError(
+            f"grad must be the same size as indices in the first dimension. grad: {shapes.text(grad)}, indices: "
+            f"{shapes.text(indices)}"
+        )
+    if var is not None and not shapes.compatible(var[1:], grad[1:]):
+        at = next((i for i, (a, b) in enumerate(zip(var, grad, strict=False)) if i and a != b), len(var))
+        raise ShapeError(f"var and grad must match in dimension {at}: {shapes.text(var)} {shapes.text(grad)}")
+
+
+def _rounds(indices: np.ndarray) -> list[np.ndarray]:
+    """Places in `indices`: all first occurrences, all second ones, and so on, so that no round names a row twice."""
+    order = np.argsort(indices, kind="stable")
+    ordered = indices[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    occurrence = np.empty(len(indices), np.int64)
+    occurrence[order] = np.arange(len(indices)) - np.repeat(starts, np.diff(np.r_[starts, len(indices)]))
+    return [np.flatnonzero(occurrence == k) for k in range(occurrence.max() + 1)]
 
 
 def _rows_updated(rule: Any, names: list[str], slots: int, given: dict[str, Any], indices: Any) -> list[np.ndarray]:
     """New values of variable and slots, changed in the rows of `indices`."""
-    check_rows(indices, given[names[0]].shape[0], "indices")
     held = [given[n].copy() for n in names[:slots]]
+    bad = np.flatnonzero((indices < 0) | (indices >= len(held[0])))
+    if bad.size:
+        raise IndexError(f"Index {indices[bad[0]]} at offset {bad[0]} in indices is out of range")
     step = next(n for n in names if n in _STEP)
-    groups = [indices] if len(np.unique(indices)) == len(indices) else indices[:, None]
-    for at, rows in enumerate(groups):
+    for places in _rounds(indices) if len(indices) else ():
+        rows = indices[places]
         arguments = dict(given) | {n: h[rows] for n, h in zip(names[:slots], held, strict=True)}
-        if len(groups) > 1:
-            arguments[step] = given[step][at : at + 1]
+        arguments[step] = given[step][places]
         for h, value in zip(held, rule(**arguments), strict=True):
             h[rows] = value
     return held
 
 
-def _define(name: str, rule: Callable[..., Any], slots: int, types: Any, row_wise: bool, by_handle: bool) -> OpDef:
+def _define(name: str, rule: Callable[..., Any], slots: int, row_wise: bool, by_handle: bool) -> OpDef:
     names, flags = _parameters(rule)
     kind = ("Resource" if by_handle else "") + ("SparseApply" if row_wise else "Apply") + name
-    attrs: dict[str, Any] = {"T": types, "use_locking": False, **flags}
+    attrs: dict[str, Any] = {"T": NUMBERS, "use_locking": False, **flags}
     if row_wise:
         attrs["Tindices"] = INDICES
     op_def = define_op(kind, _signature(names, slots, row_wise, by_handle), stateful=by_handle, source=("W78",),
@@ -252,9 +294,11 @@ def _define(name: str, rule: Callable[..., Any], slots: int, types: Any, row_wis
 
     def on_handles(*inputs: Any, **chosen: Any) -> None:
         states = [state_of(h) for h in inputs[:slots]]
+        if any(s.value is None for s in states):
+            raise InternalError(None, None, "Invalid variable reference: its initializer has not been run")
         with states[0].lock:
             held = [read(s) for s in states]
-            _check_fit(names, held, inputs[slots:], order[slots:], row_wise)
+            _check_fit({n: np.shape(v) for n, v in zip(order, (*held, *inputs[slots:]), strict=True)}, order[:slots])
             for state, value in zip(states, values((*held, *inputs[slots:]), chosen), strict=True):
                 state.replace(value)
 
@@ -265,28 +309,15 @@ def _define(name: str, rule: Callable[..., Any], slots: int, types: Any, row_wis
     )
     op_def.kernel(kernel)
     op_def.no_gradient()
-    if by_handle:
-        op_def.shape(_nothing)
+
+    @op_def.shape
+    def fit(context: ShapeContext) -> Any:
+        if by_handle:
+            return []
+        _check_fit({n: context.dims(n) for n in order}, order[:slots])
+        return context.dims(order[0])
+
     return op_def
-
-
-def _nothing(context: ShapeContext) -> list[shapes.Shape]:
-    return []
-
-
-def _check_fit(names: list[str], held: list[Any], rest: tuple[Any, ...], labels: list[str], row_wise: bool) -> None:
-    """What signatures check of references, for values behind handles."""
-    for name, value in zip(names[1:], held[1:], strict=False):
-        if value.shape != held[0].shape:
-            raise ShapeError(
-                f"var and {name} do not have the same shape: {shapes.text(held[0].shape)} {shapes.text(value.shape)}"
-            )
-    grad = next(np.shape(v) for label, v in zip(labels, rest, strict=True) if label in _STEP)
-    wanted = held[0].shape
-    if row_wise:
-        wanted = (len(rest[labels.index("indices")]), *held[0].shape[1:])
-    if grad != wanted:
-        raise ShapeError(f"var and grad do not have the same shape: {shapes.text(wanted)} {shapes.text(grad)}")
 
 
 # name: (rule, how many references, has a form for rows, has a form for references)
@@ -312,10 +343,9 @@ _RULES: dict[str, tuple[Callable[..., Any], int, bool, bool]] = {
 }
 APPLY: dict[str, OpDef] = {}
 for _name, (_rule, _slots, _row_wise, _referenced) in _RULES.items():
-    _types = NUMBERS if _name == "GradientDescent" else FLOATS
     for _by_handle in (False, True) if _referenced else (True,):
         for _rows in (False, True) if _row_wise else (False,):
-            _made = _define(_name, _rule, _slots, _types, _rows, _by_handle)
+            _made = _define(_name, _rule, _slots, _rows, _by_handle)
             APPLY[_made.name] = _made
 
 APPLY_GRADIENT_DESCENT, APPLY_MOMENTUM = APPLY["ApplyGradientDescent"], APPLY["ApplyMomentum"]
@@ -334,7 +364,7 @@ def apply_gradient_descent(
 
 APPLY_GRADIENT_DESCENT.case("S32", "a step against the slope", var=[1, 2], alpha=0.5, delta=[2, -2], out=[0, 3])
 APPLY_GRADIENT_DESCENT.case("S32", "the slope has the variable's shape", var=[1, 2], alpha=0.5, delta=[1],
-                            error="delta has shape [1], but var has [2]")  # fmt: skip
+                            error="var and delta do not have the same shape[2] [1]")  # fmt: skip
 APPLY_MOMENTUM.case("W78", "the step goes on", var=[1, 1], accum=[2, 0], lr=0.5, grad=[1, 1], momentum=0.5,
                     out=[0, 0.5])  # fmt: skip
 APPLY_MOMENTUM.case("W78", "looking one step ahead", var=[4], accum=[2], lr=0.5, grad=[1], momentum=0.5,
@@ -349,7 +379,7 @@ SPARSE_APPLY_MOMENTUM.case("W78", "other rows stay", Tindices="int32", var=[[1],
 SPARSE_APPLY_ADAGRAD.case("W78", "other rows stay", Tindices="int32", var=[[1], [1]], accum=[[7], [7]], lr=4,
                           grad=[[3]], indices=[0], out=[[-2], [1]])  # fmt: skip
 SPARSE_APPLY_ADAGRAD.case("W78", "rows exist", Tindices="int32", var=[[1]], accum=[[1]], lr=1, grad=[[1]], indices=[1],
-                          error="indices[0] = 1 is not in [0, 1)")  # fmt: skip
+                          error="Index 1 at offset 0 in indices is out of range")  # fmt: skip
 _CASES: dict[str, tuple[dict[str, Any], float]] = {
     "ProximalGradientDescent": ({"var": 4, "alpha": 0.5, "l1": 2, "l2": 2, "delta": 2}, 1),
     "AdagradV2": ({"var": 1, "accum": 7, "lr": 5, "epsilon": 1, "grad": 3}, -2),

@@ -26,7 +26,7 @@ def widened(array: Any) -> Any:
     """A bfloat16 array as float32, exactly; anything else as it is; lists item by item."""
     if isinstance(array, (list, tuple)):
         return [widened(a) for a in array]
-    if getattr(array, "dtype", None) != RECORD:
+    if not isinstance(array, (np.ndarray, np.generic)) or array.dtype != RECORD:
         return array
     return np.asarray(np.asarray(array).view(np.uint16).astype(np.uint32) << 16).view(np.float32)
 

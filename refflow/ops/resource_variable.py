@@ -19,7 +19,7 @@ import numpy as np
 
 from refflow.core import errors, shapes
 from refflow.core.bfloat16 import widened
-from refflow.core.dtypes import INDICES, int32, int64
+from refflow.core.dtypes import INDICES, DType, float16, float32, float64, int32, int64
 from refflow.core.errors import ShapeError
 from refflow.core.handles import HandleSpec, handle_to, state_of
 from refflow.core.indexed_slices import IndexedSlices
@@ -31,6 +31,7 @@ from refflow.ops.array import reshape
 from refflow.ops.joining import concat, slice_
 
 DTYPE = Attr("type")
+_SHORT = {float32: "float", float64: "double", float16: "half"}  # as messages name them
 
 VAR_HANDLE = define_op(
     "VarHandleOp", "-> resource: resource[]", container="", shared_name="", debug_name="", dtype=DTYPE,
@@ -63,13 +64,16 @@ def read(handle: Any, dtype: Any = None) -> np.ndarray:
         raise errors.NotFoundError(None, None, _missing(state.name))
     if dtype is not None and state.dtype is not dtype:
         raise errors.InvalidArgumentError(
-            None, None, f"Trying to read variable with wrong dtype. Expected {dtype.name} got {state.dtype.name}"
+            None, None, f"Trying to read variable with wrong dtype. Expected {_named(dtype)} got {_named(state.dtype)}"
         )
     return widened(state.value)
 
 
 def _missing(name: str) -> str:
-    return f"Resource localhost/{name}/N10tensorflow3VarE does not exist. Run the variable's initializer first"
+    return (
+        f"Resource localhost/{name}/N10tensorflow3VarE does not exist. (Could not find resource: localhost/{name}) Run "
+        "the variable's initializer first"
+    )
 
 
 def _spec(context: ShapeContext, name: str = "resource") -> shapes.Shape:
@@ -123,17 +127,21 @@ def _variable_shape_shape(context: ShapeContext) -> shapes.Shape:
     return (None,) if dims is None else (len(dims),)
 
 
+def _named(dtype: DType) -> str:
+    return _SHORT.get(dtype, dtype.name)
+
+
 @ASSIGN.kernel
 def assign_variable_kernel(resource, value, dtype, validate_shape=False):
     state = state_of(resource)
     if state.dtype is not dtype:
         raise errors.InvalidArgumentError(
-            None, None, f"Variable and value dtypes don't match; respectively, {state.dtype.name} and {dtype.name}"
+            None, None, f"Trying to assign variable with wrong dtype. Expected {_named(state.dtype)} got {_named(dtype)}"
         )
     if validate_shape and not shapes.compatible(state.shape, np.shape(value)):
         raise ShapeError(
-            f"Shape of new value {shapes.text(np.shape(value))} is not compatible with {shapes.text(state.shape)}, "
-            "the variable's"
+            f"Trying to assign to variable with tensor with wrong shape. Expected {shapes.text(state.shape)} got "
+            f"{shapes.text(np.shape(value))}"
         )
     state.replace(value)
 
@@ -142,7 +150,9 @@ def _no_output(context: ShapeContext) -> list[shapes.Shape]:
     return []
 
 
-def _changed(state: Any, delta: Any, change: Any) -> None:
+def _changed(state: Any, delta: Any, dtype: Any, change: Any) -> None:
+    if state.dtype is not dtype:
+        raise errors.InvalidArgumentError(None, None, "DType of variable handle and value does not match.")
     with state.lock:
         value = read(state)
         if value.shape != np.shape(delta):
@@ -154,13 +164,13 @@ def _changed(state: Any, delta: Any, change: Any) -> None:
 
 
 @ASSIGN_ADD.kernel
-def assign_add_variable_kernel(resource, value):
-    _changed(state_of(resource), value, np.add)
+def assign_add_variable_kernel(resource, value, dtype):
+    _changed(state_of(resource), value, dtype, np.add)
 
 
 @ASSIGN_SUB.kernel
-def assign_sub_variable_kernel(resource, value):
-    _changed(state_of(resource), value, np.subtract)
+def assign_sub_variable_kernel(resource, value, dtype):
+    _changed(state_of(resource), value, dtype, np.subtract)
 
 
 @DESTROY.kernel

@@ -57,16 +57,30 @@ def _assign_shape(context: ShapeContext) -> shapes.Shape:
     if not context.attrs["validate_shape"]:
         return value
     if not shapes.compatible(ref, value):
-        raise ShapeError(f"value has shape {shapes.text(value)}, but the variable has {shapes.text(ref)}")
+        raise ShapeError(
+            f"Assign requires shapes of both tensors to match. lhs shape= {shapes.text(ref)} rhs shape= "
+            f"{shapes.text(value)}"
+        )
     return shapes.merge(ref, value)
 
 
-ASSIGN_ADD = define_op("AssignAdd", "ref: Ref(T)[...S], value: T[...S] -> output_ref: Ref(T)[...S]", T=NUMBERS,
+ASSIGN_ADD = define_op("AssignAdd", "ref: Ref(T), value: T -> output_ref: Ref(T)", T=NUMBERS,
                        use_locking=False, accuracy="rounded", source=("W11", "W06"))  # fmt: skip
-ASSIGN_SUB = define_op("AssignSub", "ref: Ref(T)[...S], value: T[...S] -> output_ref: Ref(T)[...S]", T=NUMBERS,
+ASSIGN_SUB = define_op("AssignSub", "ref: Ref(T), value: T -> output_ref: Ref(T)", T=NUMBERS,
                        use_locking=False, accuracy="rounded", source=("W11", "S32"))  # fmt: skip
-ASSIGN_ADD.no_gradient()
-ASSIGN_SUB.no_gradient()
+for _op in (ASSIGN_ADD, ASSIGN_SUB):
+    _op.no_gradient()
+
+
+@ASSIGN_ADD.shape
+def _changed_shape(context: ShapeContext) -> shapes.Shape:
+    ref, value = context.dims("ref"), context.dims("value")
+    if not shapes.compatible(ref, value):
+        raise ShapeError(f"Parameters and update must be the same size: {shapes.text(ref)} and {shapes.text(value)}")
+    return shapes.merge(ref, value)
+
+
+ASSIGN_SUB.shape(_changed_shape)
 
 
 @ASSIGN_ADD.kernel
@@ -120,8 +134,11 @@ COUNT_UP_TO.case("W06", "the number before it grows", T="int32", ref=3, limit=5,
 COUNT_UP_TO.case("W06", "no further than the limit", T="int32", ref=5, limit=5, error="Reached limit of 5")
 DESTROY_TEMPORARY_VARIABLE.case("W06", "the last value", ref=[1, 2], var_name="t", value=[1, 2])
 ASSIGN.case("W11", "the new value", ref=[1, 2], value=[3, 4], output_ref=[3, 4])
-ASSIGN.case("W11", "the shape stays", ref=[1, 2], value=[3], error="value has shape [1], but the variable has [2]")
+ASSIGN.case("W11", "the shape stays", ref=[1, 2], value=[3],
+            error="Assign requires shapes of both tensors to match. lhs shape= [2] rhs shape= [1]")  # fmt: skip
 ASSIGN.case("W11", "the shape may change if asked", ref=[1, 2], value=[3], validate_shape=False, output_ref=[3])
+ASSIGN_ADD.case("W11", "an update fits", ref=[1, 2], value=[3],
+                error="Parameters and update must be the same size: [2] and [1]")  # fmt: skip
 ASSIGN_ADD.case("W11", "+=", ref=[1, 2], value=[10, 20], output_ref=[11, 22])
 ASSIGN_SUB.case("S32", "-=", ref=[1, 2], value=[10, 20], output_ref=[-9, -18])
 

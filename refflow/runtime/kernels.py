@@ -19,6 +19,7 @@ import numpy as np
 
 from refflow.core import errors, shape_rules, shapes
 from refflow.core.handles import handle_to
+from refflow.core.shapes import is_known
 from refflow.runtime.device import BoundKernel, Device
 from refflow.runtime.nodes import Node
 from refflow.runtime.resources import VariableState
@@ -32,12 +33,15 @@ def variable_state(node: Node) -> VariableState:
     device: Device = node.device
     attrs = node.attrs
     name = attrs.get("shared_name") or attrs.get("var_name") or node.name
-    return device.resources.lookup_or_create(
+    state = device.resources.lookup_or_create(
         attrs.get("container", ""),
         node.op_def.family,
         name,
         lambda: VariableState(name, attrs["dtype"], attrs["shape"].as_tuple, device.private_copy),
     )
+    if node.type == "TemporaryVariable" and state.value is None and is_known(state.shape):
+        state.store(state.blank())  # memory is all that it promises
+    return state
 
 
 def kept_tensors(states: OpStates) -> TensorStore:

@@ -67,15 +67,15 @@ def test_handles_of_one_name_are_one_variable(session):  # [W47]
 
 def test_types_and_shapes_are_held(session):
     h = handle()
-    with pytest.raises(tf.errors.InvalidArgumentError, match="dtypes don't match"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Expected float got int32"):
         session.run(assign(h, np.array([1, 2], np.int32)))
     session.run(assign(h, [1.0, 2.0]))
-    with pytest.raises(tf.errors.InvalidArgumentError, match="wrong dtype. Expected int32 got float32"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="wrong dtype. Expected int32 got float"):
         session.run(read(h, tf.int32))
     with pytest.raises(tf.errors.InvalidArgumentError, match="shapes must be equal"):
         session.run(op_def("AssignAddVariableOp")(h, [1.0]))
     strict = op_def("AssignVariableOp")(h, [1.0, 2.0, 3.0], validate_shape=True)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible with"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"Expected \[2\] got \[3\]"):
         session.run(strict)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.dtypes import INDICES, float16, float32, float64, int32, int64, uint64
-from refflow.core.errors import InvalidArgumentError, ShapeError
+from refflow.core.errors import InvalidArgumentError, ShapeError, UnimplementedError
 from refflow.core.handles import state_of
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
@@ -26,7 +26,7 @@ from refflow.core.signature import Attr
 from refflow.ops import random_numbers
 from refflow.ops.philox import RESERVED, Philox
 from refflow.ops.random_counts import binomial_shape, binomials_at
-from refflow.ops.random_stateless import AUTO, PHILOX, asked_shape, between, check_bounds, count_of
+from refflow.ops.random_stateless import AUTO, PHILOX, THREEFRY, asked_shape, between, check_bounds, count_of
 from refflow.ops.resource_variable import read
 
 _SHAPES = Attr("type", default=int64)
@@ -46,7 +46,7 @@ def taken(handle: Any, algorithm: Any, elements: int, skip: int = 0) -> Philox:
         _check(state, value, int(algorithm), skip)
         low, high, key = _as_words(value[skip : skip + 3])
         generator = Philox(key, low | high << 64)
-        moved = generator.skipped(elements * RESERVED).counter
+        moved = generator.skipped(elements * RESERVED & _FULL).counter  # the number of blocks is one of 64 bits
         new = value.copy()
         new[skip : skip + 2] = np.array([moved & _FULL, moved >> 64], np.uint64).view(np.int64)
         state.replace(new)
@@ -61,6 +61,8 @@ def _check(state: Any, value: np.ndarray, algorithm: int, skip: int) -> None:
         raise wrong(f"dtype of RNG state variable must be int64, not {state.dtype.name}")
     if value.ndim != 1:
         raise wrong(f"RNG state must have one and only one dimension, not {value.ndim}")
+    if algorithm == THREEFRY:
+        raise UnimplementedError(None, None, "Non-XLA devices don't support the ThreeFry algorithm.")
     if algorithm not in (PHILOX, AUTO):
         raise wrong(f"Unsupported algorithm id: {algorithm}")
     if len(value) < skip + 3:

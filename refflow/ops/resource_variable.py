@@ -136,8 +136,9 @@ def assign_variable_kernel(resource, value, dtype, validate_shape=False):
     state = state_of(resource)
     if state.dtype is not dtype:
         raise errors.InvalidArgumentError(
-            None, None, f"Trying to assign variable with wrong dtype. Expected {_named(state.dtype)} got {_named(dtype)}"
-        )
+            None, None,
+            f"Trying to assign variable with wrong dtype. Expected {_named(state.dtype)} got {_named(dtype)}",
+        )  # fmt: skip
     if validate_shape and not shapes.compatible(state.shape, np.shape(value)):
         raise ShapeError(
             f"Trying to assign to variable with tensor with wrong shape. Expected {shapes.text(state.shape)} got "

@@ -423,7 +423,7 @@ class Fuzzer:
                         found.append(Finding(*what))
                     else:
                         return found
-            except EOFError:  # it died of call `at`; go on behind it
+            except (EOFError, ConnectionError):  # it died of call `at`; go on behind it
                 self.worker.join()
                 self.crashed += 1
                 if at == before:

@@ -34,7 +34,7 @@ from refflow.core.dtypes import ALL
 from refflow.core.opdef import Case, OpDef, registered_ops
 from refflow.interop import protos
 from tests.cases import attrs_of, inputs_of
-from tests.peers.stand_in import unlikeness
+from tests.peers.stand_in import said, unlikeness
 
 _MEMORY = 12 << 30  # address space of a worker: a shape of 2**40 is an error, not the end of the machine
 _PATIENCE = 20  # seconds for one call
@@ -358,13 +358,7 @@ def _outcome(run: Any, errors: Any) -> tuple[str, str, list[Any]]:
         name = type(error).__name__
         if code is None and isinstance(error, (rf.GraphError, ValueError, TypeError)):
             name = "InvalidArgumentError"  # found while the graph is taken in
-        return name, _core(str(getattr(error, "message", None) or error)), []
-
-
-def _core(text: str) -> str:
-    """What a kernel said: TensorFlow puts it behind a traceback of where the node was built."""
-    found = re.search(r"^Node: .*\n(?:\S*: )?(?:\(0\) [A-Z_]+: )?(.*)", text, re.MULTILINE)
-    return re.sub(r"\s*\[\[.*", "", found[1] if found else text.split("\n")[0])
+        return name, said(str(getattr(error, "message", None) or error)), []
 
 
 # -- the worker -----------------------------------------------------------------------------------------------

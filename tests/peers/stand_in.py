@@ -12,6 +12,7 @@ its status code. Nothing else of TensorFlow's runtime is asked.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, NamedTuple
@@ -131,6 +132,12 @@ def _noted(into: list[Outcome]) -> Iterator[None]:
         yield
     finally:
         client.BaseSession._do_run = inner
+
+
+def said(text: str) -> str:
+    """What a kernel said; TensorFlow puts it behind a traceback of where the node was built."""
+    found = re.search(r"^Node: .*\n(?:\S*: )?(?:\(0\) [A-Z_]+: )?(.*)", text, re.MULTILINE)
+    return (found[1] if found else text.split("\n")[0]).split(" [[")[0].strip()
 
 
 def outcomes(program: Callable[[Any], Any], here: bool) -> list[Outcome]:

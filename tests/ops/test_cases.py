@@ -74,11 +74,8 @@ def test_every_op_that_computes_has_a_case(op):
     needs_none = {"Placeholder", "Variable", "TemporaryVariable", "_Send", "_Recv"}
     # Files, control flow, and what works on state behind handles have tests of their own.
     elsewhere = {"ControlTrigger", "Enter", "Exit", "LoopCond", "Merge", "NextIteration", "Switch"}
-<<<<<<< HEAD
     elsewhere |= {"EagerPyFunc", "PyFunc", "PyFuncStateless"}  # tests/ops/test_py_func.py
-=======
     elsewhere |= {"GenerateVocabRemapping", "LoadAndRemapMatrix"}
->>>>>>> 6c217a3 (Sobol's sequence, saved matrices for other vocabularies, TensorFlow's libraries as programs)
     elsewhere |= {"MergeV2Checkpoints", "Restore", "RestoreSlice", "RestoreV2", "Save", "SaveSlices", "SaveV2"}
     handles = (
         op.name in elsewhere

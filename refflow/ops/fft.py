@@ -70,7 +70,7 @@ def _real_dims(context: ShapeContext, rank: int, forward: bool) -> shapes.Shape:
     result = list(dims[:-rank])
     for i, size in enumerate(sizes):
         if size < 0:
-            raise ShapeError(f"fft_length[{i}] must be at least 0, but got: {size}")
+            raise ShapeError(f"fft_length[{i}] must >= 0, but got: {size}")
         last, at = i == rank - 1, len(dims) - rank + i
         least = size // 2 + 1 if last and not forward else size
         if dims[at] not in (None, 0) and dims[at] < least:  # type: ignore[operator]
@@ -117,7 +117,7 @@ def _nd_dims(context: ShapeContext, half: str) -> shapes.Shape:
     result = list(dims)
     for i, (axis, size) in enumerate(zip(axes_of(axes, len(dims), "axes"), length, strict=True)):
         if size < 0:
-            raise ShapeError(f"fft_length[{i}] must be at least 0, but got: {size}")
+            raise ShapeError(f"fft_length[{i}] must >= 0, but got: {size}")
         result[axis] = size // 2 + 1 if half == "out" and size and i == len(axes) - 1 else size
     return tuple(result)
 

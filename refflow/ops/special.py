@@ -496,26 +496,21 @@ def dawson(x: np.ndarray) -> np.ndarray:
 
 
 def exponential_integral(x: np.ndarray) -> np.ndarray:
-    """Ei(x): the power series, and for large x the asymptotic sum; for negative x a continued fraction."""
-    size = np.where(x == 0, 1.0, x)
-    near = np.clip(size, -2.0, 40.0)
-    total, term = _EULER + np.log(np.abs(near)), np.ones_like(near)
+    """Ei(x) for positive x: the power series, and for large x the asymptotic sum; NaN below 0, as the release has it."""
+    size = np.where(x > 0, x, 1.0)
+    near = np.minimum(size, 40.0)
+    total, term = _EULER + np.log(near), np.ones_like(near)
     for k in range(1, 160):
         term = term * near / k
         total = total + term / k
-    big = np.where(size > 40, size, 40.0)
+    big = np.maximum(size, 40.0)
     far, term = np.ones_like(big), np.ones_like(big)
     for k in range(1, 40):
         term = term * k / big
         far = far + term
-    far = far * np.exp(np.minimum(big, 709)) / big
-    low = np.where(size < -2, -size, 2.0)
-    fraction = np.zeros_like(low)
-    for k in range(100, 0, -1):
-        fraction = k / (1 + k / (low + fraction))
-    left = -np.exp(-low) / (low + fraction)
-    found = np.where(size > 40, far, np.where(size < -2, left, total))
-    return np.where(np.isnan(x) | (x == np.inf), x, np.where(x == 0, -np.inf, found))
+    far = far * np.exp(big) / big
+    found = np.where(np.isinf(x), x, np.where(size > 40, far, total))
+    return np.where(x > 0, found, np.where(x == 0, -np.inf, np.nan))
 
 
 SPENCE = _function("Spence", _in_float64(spence), types=FLOATS)
@@ -661,6 +656,7 @@ FRESNEL_SIN.case("W06", "at 0 and 1", x=[0, 1], y=[0, 0.4382591473903548])
 FRESNEL_COS.case("W06", "at 0 and 1", x=[0, 1], y=[0, 0.7798934003768228])
 SPENCE.case("W06", "at 0, 1/2 and 2", x=[0.5, 2], y=[0.5822405264650125, -(math.pi**2) / 12])
 DAWSN.case("W06", "at 0 and 1", x=[0, 1], y=[0, 0.5380795069127684])
+EXPINT.case("W06", "from 0 upwards", x=[0, np.inf, -1], y=[-np.inf, np.inf, np.nan])
 EXPINT.case("W06", "at 1 and 2", x=[1, 2], y=[1.8951178163559368, 4.95423435600189])
 for _name, _at_one in (
     ("I0", 1.2660658777520084), ("I1", 0.565159103992485), ("I0e", 0.46575960759364043), ("I1e", 0.2079104153497085),

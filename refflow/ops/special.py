@@ -496,7 +496,7 @@ def dawson(x: np.ndarray) -> np.ndarray:
 
 
 def exponential_integral(x: np.ndarray) -> np.ndarray:
-    """Ei(x) for positive x: the power series, and for large x the asymptotic sum; NaN below 0, as the release has it."""
+    """Ei(x) for positive x: the power series, and for large x the asymptotic sum; NaN below 0."""
     size = np.where(x > 0, x, 1.0)
     near = np.minimum(size, 40.0)
     total, term = _EULER + np.log(near), np.ones_like(near)

@@ -15,6 +15,7 @@ from refflow.ops import (
     checks,
     colour,
     complex,
+    composite_variant,
     constant,
     control,
     control_flow,
@@ -130,4 +131,5 @@ from refflow.ops import (
     unicode,
     unique,
     variable,
+    vocab_remapping,
 )

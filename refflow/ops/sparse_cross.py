@@ -234,7 +234,7 @@ def ragged_cross_kernel(
 @RAGGED_CROSS.shape
 def _ragged_cross_shape(context: ShapeContext) -> list[shapes.Shape]:
     for part in context.list_dims("ragged_values"):
-        need_rank(part, 1, "ragged_values must be vectors, but one has shape {0}")
+        need_rank(part, 1, "tf.ragged.cross only supports inputs with rank=2. One has values of shape {0}")
     for part in context.list_dims("ragged_row_splits"):
         need_rank(part, 1, "ragged_row_splits must be vectors, but one has shape {0}")
     return [(None,), (None,)]

@@ -235,6 +235,7 @@ def test_every_gradient_is_among_those_checked():
     by_hand |= {"Complex", "Real", "Imag", "Conj", "ComplexAbs", "Angle"}  # tests/ops/test_complex.py
     by_hand |= set(TRANSFORMS)  # tests/ops/test_fft.py
     by_hand |= {"BatchCholesky", "BatchMatMulV3", "Cholesky", "SelfAdjointEigV2"}  # tests/ops/test_linear_gradients.py
+    by_hand |= {f"CompositeTensorVariant{way}Components" for way in ("From", "To")}  # tests/ops/test_ragged.py
     by_hand |= {"BatchSelfAdjointEigV2", "Eig"}  # tests/ops/test_linear_gradients.py
     by_hand |= {"CropAndResize", "ResizeBicubic", "ResizeBilinear", "ScaleAndTranslate"}  # tests/ops/test_images.py
     by_hand |= {"ImageProjectiveTransformV2", "ImageProjectiveTransformV3"}  # tests/ops/test_images.py

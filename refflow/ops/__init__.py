@@ -131,5 +131,4 @@ from refflow.ops import (
     unicode,
     unique,
     variable,
-    vocab_remapping,
 )

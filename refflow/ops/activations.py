@@ -22,6 +22,7 @@ from refflow.core.dtypes import FLOATS, REALS, float32
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.signature import Attr
 from refflow.ops.constant import ZEROS_LIKE
+from refflow.ops.elementwise import same_shapes
 from refflow.ops.logic import LESS, SELECT
 
 SCALE, SCALE_ALPHA = 1.0507009873554805, 1.7580993408473766  # of Selu: the fixed points of mean 0 and variance 1
@@ -39,6 +40,7 @@ def _activation(
 def _slope(name: str, of: str, function: Callable[..., Any], types: Any = FLOATS, **more: Any) -> OpDef:
     op_def = define_op(name, f"gradients: T[...S], {of}: T[...S] -> backprops: T[...S]", T=types,
                        source=("S30",), **{"accuracy": "transcendental", **more})  # fmt: skip
+    op_def.shape(same_shapes)
     if of == "features":
         op_def.kernel(lambda gradients, features: _typed(function(_wide(gradients), _wide(features)), features))
     else:
@@ -78,6 +80,9 @@ LEAKY_RELU_GRAD = define_op(
     "LeakyReluGrad", "gradients: T[...S], features: T[...S] -> backprops: T[...S]", alpha=0.2,
     T=Attr("type", default=float32, allowed=FLOATS), accuracy="rounded", source=("S30",),
 )  # fmt: skip
+
+
+LEAKY_RELU_GRAD.shape(same_shapes)
 
 
 @LEAKY_RELU.kernel

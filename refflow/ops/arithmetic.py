@@ -10,6 +10,7 @@ Next: ops/special.py.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from refflow.core.formula import divide, no_zeros
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op, define_variant
 from refflow.core.shape_rules import ShapeContext
+from refflow.core.shapes import is_known
 from refflow.core.signature import Attr
 from refflow.ops.broadcast import unbroadcast
 from refflow.ops.constant import ZEROS_LIKE
@@ -190,8 +192,21 @@ def _next_after_gradient(op, dz):
 
 
 def _slope(name: str, function: Any) -> Any:
-    """`name(y, dy)`: dx from the value y of a function and what arrives."""
-    return define_broadcasting(name, "y dy", function, T=SMOOTH, source=("W30",))
+    """`name(y, dy)`: dx from the value y of a function and what arrives, element by element in y's shape."""
+    op_def = define_broadcasting(
+        name, "y dy", lambda y, dy: function(y, np.reshape(dy, np.shape(y))), T=SMOOTH, source=("W30",)
+    )
+    op_def.shape(_of_one_size)
+    return op_def
+
+
+def _of_one_size(context: ShapeContext) -> shapes.Shape:
+    y, dy = context.inputs
+    if is_known(y) and is_known(dy) and prod(y) != prod(dy):
+        raise ShapeError(
+            f"The two arguments to a cwise op must have same number of elements, got {prod(y)} and {prod(dy)}"
+        )
+    return dy if y is None else y
 
 
 def _mirrored(function: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from refflow.core import shapes
 from refflow.core.bfloat16 import RECORD, rounded, widened
 from refflow.core.dtypes import (
     ALL,
@@ -31,9 +32,11 @@ from refflow.core.dtypes import (
     variant,
 )
 from refflow.core.elementwise import define_elementwise
+from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.opdef import define_op
+from refflow.core.shape_rules import ShapeContext
 from refflow.core.variants import sum_of
 from refflow.ops.broadcast import unbroadcast
 from refflow.ops.constant import ZEROS_LIKE
@@ -70,6 +73,18 @@ RELU_GRAD = define_elementwise(
     "ReluGrad", "where(features > 0, gradients, 0)", T=REALS, inputs=("gradients", "features"), output="backprops",
     accuracy="exact", source=("S30",),
 )  # fmt: skip
+
+
+@RELU_GRAD.shape
+def same_shapes(context: ShapeContext) -> shapes.Shape:
+    """The rule of slopes: what arrives has the shape of what was computed."""
+    first, second = context.inputs
+    if not shapes.compatible(first, second):
+        raise ShapeError(
+            f"Inputs to operation {context.op_def.name} of type {context.op_def.name} must have the same size and "
+            f"shape.  Input 0: {shapes.text(first)} != input 1: {shapes.text(second)}"
+        )
+    return shapes.merge(first, second)
 
 
 @ADD.gradient

@@ -258,6 +258,7 @@ def conjugate_transpose_kernel(x, perm):
 def _transpose_shape(context: ShapeContext) -> shapes.Shape:
     dims, perm = context.dims("x"), context.ints("perm")
     context.match("perm", "R" if dims is None else str(len(dims)))
+    perm = perm and [p + len(perm) if p < 0 else p for p in perm]
     if perm is not None and sorted(perm) != list(range(len(perm))):
         raise ShapeError(f"perm = {perm} does not name each axis once")
     if dims is None or perm is None:

@@ -221,6 +221,9 @@ def _family(version: int) -> tuple[OpDef, OpDef, OpDef]:
             return None
         if version == 1:
             return (*dims, dims[-1])
+        for name in ("num_rows", "num_cols"):
+            if context.dims(name):
+                raise ShapeError(f"{name} must be a scalar")
         ks, rows, columns = (context.ints(n) for n in ("k", "num_rows", "num_cols"))
         if ks is None:
             return None

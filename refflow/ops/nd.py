@@ -175,6 +175,8 @@ def combined(kind: str, base: np.ndarray, indices: np.ndarray, updates: np.ndarr
     """A copy of `base` with `updates` at `indices`: stored, or combined with what is there, in their order."""
     found = np.array(base, copy=True)
     indices = indices[:, None] if indices.ndim == 1 else indices
+    if policy not in ("", "DEFAULT", "ERROR", "IGNORE"):
+        raise ValueError(f"Unknown bad indices handling attribute: {policy}")
     if policy == "IGNORE":
         good = _within(indices, base.shape)
         indices, updates = indices[good], updates[good]

@@ -111,9 +111,9 @@ def _reverse_sequence_gradient(op, dy):
 
 @ROLL.kernel
 def roll_kernel(input, shift, axis):
+    if np.shape(shift) != np.shape(axis):
+        raise ValueError(f"shift and axis must have the same size, got {np.size(shift)} and {np.size(axis)}")
     shifts, axes = [int(s) for s in np.reshape(shift, -1)], [int(a) for a in np.reshape(axis, -1)]
-    if len(shifts) != len(axes):
-        raise ValueError(f"shift and axis must have the same size, got {len(shifts)} and {len(axes)}")
     return np.roll(input, shifts, axes_of(axes, input.ndim, "axis"))
 
 

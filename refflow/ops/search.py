@@ -86,9 +86,16 @@ def unravel_index_kernel(indices, dims):
         raise ValueError(f"Input dims cannot contain a dim of zero, but dims contains zero at index "
                          f"{int(np.argmin(dims != 0))}")  # fmt: skip
     count = prod(int(d) for d in dims)
-    if ((indices < 0) | (indices >= count)).any():
+    if count > np.iinfo(dims.dtype).max:
+        raise ValueError(f"Input dims product is causing integer overflow: ({' '.join(f'{d:>10}' for d in dims)})")
+    if (indices >= count).any():
         raise ValueError(f"index is out of bound as with dims, which have room for {count}: {indices.tolist()}")
-    return np.array(np.unravel_index(indices, tuple(int(d) for d in dims)), indices.dtype)
+    found, rest = [], indices
+    for size in dims[:0:-1]:  # with C's division, which numbers below zero show
+        quotient = np.sign(rest) * (np.abs(rest) // size)
+        found.append(rest - quotient * size)
+        rest = quotient
+    return np.array([rest, *found[::-1]], indices.dtype)
 
 
 @UNRAVEL_INDEX.shape

@@ -111,18 +111,27 @@ def _picked(kind: str) -> None:
         scaled = (wide(grad) / by.reshape(-1, *[1] * (grad.ndim - 1))).astype(wide(grad).dtype)
         return scaled[segment_ids]
 
+    def within(indices, segment_ids, rows):
+        """The indices and their segments; none where there are no rows, IndexError where one is beyond them."""
+        count = int(rows)
+        if count < 0:
+            raise ValueError(f"Expected a non-negative size, got {count}")
+        bad = np.flatnonzero((indices < 0) | (indices >= count))
+        if len(bad) and count:
+            raise IndexError(f"Index {int(indices[bad[0]])} out of range [0, {count})")
+        return (indices, segment_ids) if count else (indices[:0], segment_ids[:0])
+
     @back.kernel
     def back_kernel(grad, indices, segment_ids, output_dim0):
-        count = int(np.reshape(output_dim0, ()))
-        bad = np.flatnonzero((indices < 0) | (indices >= count))
-        if len(bad):
-            raise IndexError(f"Index {int(indices[bad[0]])} out of range [0, {count})")
+        count = int(output_dim0)
+        indices, segment_ids = within(indices, segment_ids, output_dim0)
         found = np.zeros((count, *grad.shape[1:]), wide(grad).dtype)
         np.add.at(found, indices, pieces(grad, indices, segment_ids))
         return found.astype(grad.dtype)
 
     @compact.kernel
     def compact_kernel(grad, indices, segment_ids, dense_output_dim0):
+        indices, segment_ids = within(indices, segment_ids, dense_output_dim0)
         unique, places = np.unique(indices, return_inverse=True)
         found = np.zeros((len(unique), *grad.shape[1:]), wide(grad).dtype)
         np.add.at(found, places, pieces(grad, indices, segment_ids))
@@ -133,12 +142,16 @@ def _picked(kind: str) -> None:
 
     @back.shape
     def back_shape(context: ShapeContext) -> shapes.Shape:
+        if context.dims("output_dim0"):
+            raise ShapeError("output_dim0 should be a scalar.")
         _pairs(context)
         count, grad = context.ints("output_dim0"), context.dims("grad")
         return None if grad is None else (None if count is None else count[0], *grad[1:])
 
     @compact.shape
     def compact_shape(context: ShapeContext) -> list[shapes.Shape]:
+        if context.dims("dense_output_dim0"):
+            raise ShapeError("dense_output_dim0 should be a scalar.")
         _pairs(context)
         grad = context.dims("grad")
         return [None if grad is None else (None, *grad[1:]), (None,)]

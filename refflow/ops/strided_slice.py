@@ -183,7 +183,11 @@ def strided_slice_grad_kernel(
     masks = {"begin_mask": begin_mask, "end_mask": end_mask, "ellipsis_mask": ellipsis_mask,
              "new_axis_mask": new_axis_mask, "shrink_axis_mask": shrink_axis_mask}  # fmt: skip
     found = blank(tuple(int(s) for s in shape), np.asarray(dy).dtype)
-    found[indices(found.shape, begin, end, strides, masks)] = dy
+    where = indices(found.shape, begin, end, strides, masks)
+    wanted = found[where].shape
+    if np.shape(dy) != wanted:
+        raise ValueError(f"shape of dy was {shapes.text(np.shape(dy))} instead of {shapes.text(wanted)}")
+    found[where] = dy
     return found
 
 

@@ -45,11 +45,11 @@ class Entry(NamedTuple):
         out += wire.number(3, self.shard) + wire.number(4, self.offset) + wire.number(5, self.size)
         out += wire.fixed32(6, masked(self.crc) if self.size or not self.slices else 0)
         for part in self.slices:
-            out += wire.block(7, _encoded_slice(part), keep_empty=True)
+            out += wire.block(7, encoded_slice(part), keep_empty=True)
         return out
 
 
-def _encoded_slice(part: Slice) -> bytes:
+def encoded_slice(part: Slice) -> bytes:
     return b"".join(
         wire.block(
             1, b"" if n is None else wire.number(1, start) + wire.varint(2 << 3) + wire.varint(n), keep_empty=True
@@ -148,9 +148,20 @@ class Tensor(NamedTuple):
     part: Slice | None = None
 
 
+def make_folder(path: str) -> None:
+    """Makes the folder that `path` is in, but none above it; NotFoundError where that is missing."""
+    folder = os.path.dirname(path) or "."
+    try:
+        os.mkdir(folder)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        raise NotFoundError(None, None, f"{folder}; No such file or directory") from None
+
+
 def write_bundle(prefix: str, tensors: Iterable[Tensor]) -> None:
     """Saves tensors under `prefix`; a checkpoint that is there is replaced in one moment."""
-    os.makedirs(os.path.dirname(prefix) or ".", exist_ok=True)
+    make_folder(prefix)
     shard, shards = _free_number(prefix)
     final = data_path(prefix, shard, shards)
     partial = f"{final}.tempstate{os.getpid()}"
@@ -231,7 +242,9 @@ def merge_bundles(prefixes: Iterable[str], destination: str, allow_missing: bool
         if bundle_exists(prefix):
             sources.append(Bundle(prefix))
         elif not allow_missing:
-            raise NotFoundError(None, None, f"there is no checkpoint to merge at {prefix}")
+            raise InvalidArgumentError(
+                None, None, f"allow_missing_files was set to false and {prefix} did not exist: nothing to merge there"
+            )
     files = [(source, number) for source in sources for number in source.used]
     entries: dict[bytes, Entry] = {}
     taken = set(_data_files(destination))
@@ -241,7 +254,7 @@ def merge_bundles(prefixes: Iterable[str], destination: str, allow_missing: bool
     written = []
     for i, (source, number) in enumerate(files):
         target = data_path(destination, i, shards)
-        os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
+        make_folder(target)
         os.replace(data_path(source.prefix, number, source.shards), target)
         written.append(target)
         for key, entry in source.entries.items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from refflow.core.errors import InvalidArgumentError
+from refflow.core.errors import InternalError, InvalidArgumentError
 
 
 class Slice(NamedTuple):
@@ -41,13 +41,15 @@ def parse_shape_and_slice(text: str) -> tuple[tuple[int, ...], Slice] | None:
     if not text:
         return None
     *sizes, part = text.split(" ")
+    if not sizes:
+        raise InvalidArgumentError(
+            None, None, f"Need least two elements in shape_and_slice specification: {text}. Expected sizes and then "
+            "start,length or - for each axis, as in '4 5 0,2:-'",
+        )  # fmt: skip
     try:
-        shape = tuple(int(s) for s in sizes)
+        shape = tuple(int(s) for s in sizes if s)
         found = Slice(tuple(_extent(p) for p in part.split(":")) if part else ())
-        fits = len(found.extents) == len(shape) and all(
-            start >= 0 and (n is None or start + n <= size)
-            for (start, n), size in zip(found.extents, shape, strict=True)
-        )
+        fits = len(found.extents) == len(shape)
     except ValueError:
         fits = False
     if not fits:
@@ -55,6 +57,12 @@ def parse_shape_and_slice(text: str) -> tuple[tuple[int, ...], Slice] | None:
             None, None, f"{text!r} names no part of a tensor. Expected sizes and then start,length or - for each axis, "
             "as in '4 5 0,2:-'",
         )  # fmt: skip
+    for axis, ((start, n), size) in enumerate(zip(found.extents, shape, strict=True)):
+        if start < 0 or (n is not None and start + n > size):
+            sizes_text = ",".join(map(str, shape))
+            raise InternalError(
+                None, None, f"Extent in dimension {axis} out of bounds: shape = [{sizes_text}], slice = {part}"
+            )
     return shape, found
 
 

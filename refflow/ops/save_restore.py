@@ -2,7 +2,8 @@
 
     SaveV2     prefix, names, parts ("" is all)  and the tensors       writes TensorFlow's bundle, files/bundle.py
     RestoreV2  prefix, names, parts, and the types that are wanted     reads a bundle, or a file of the first releases
-    Save, SaveSlices, Restore, RestoreSlice                            the first release's forms, on the same files
+    Save, SaveSlices                                                   the first release's forms, and its files
+    Restore, RestoreSlice                                              read both
 
 Next: train/saver.py.
 """
@@ -14,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import DType, as_dtype
+from refflow.core.dtypes import DType, bfloat16
 from refflow.core.errors import InvalidArgumentError, ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.values import as_bfloat16
 from refflow.files.bundle import Bundle, Tensor, bundle_exists, merge_bundles, write_bundle
-from refflow.files.checkpoint_v1 import TableCheckpoint
+from refflow.files.checkpoint_v1 import TableCheckpoint, write_table_checkpoint
 from refflow.files.slices import parse_shape_and_slice
 
 TYPES = Attr("list(type)", minimum=1)
@@ -65,45 +67,64 @@ def _texts(values: Any) -> list[str]:
 
 
 def _same_number(names: Any, parts: Any, tensors: int) -> None:
-    if np.ndim(names) != 1 or np.ndim(parts) != 1 or len(names) != tensors or len(parts) != tensors:
+    """A name and a part for each tensor."""
+    if np.ndim(names) != 1 or np.ndim(parts) != 1:
         raise ShapeError(
-            f"tensor_names and shape_and_slices must be vectors with one element for each of {tensors} tensors, got "
-            f"shapes {shapes.text(np.shape(names))} and {shapes.text(np.shape(parts))}"
+            "Input tensor_names and shape_and_slices should be an 1-D tensors, got "
+            f"{shapes.text(np.shape(names))} and {shapes.text(np.shape(parts))} instead."
+        )
+    if len(names) != tensors:
+        raise ShapeError(f"Got {len(names)} tensor names, but {tensors} expected dtypes. Each tensor has a name")
+    if len(names) != len(parts):
+        raise ShapeError(
+            f"tensor_names and shape_and_slices have different number of elements: {len(names)} vs. {len(parts)}"
         )
 
 
-def _save(prefix: Any, names: Any, parts: Any, tensors: list[Any]) -> None:
+def _prefix(value: Any) -> str:
+    if np.size(value) != 1:
+        raise ShapeError(f"Input prefix should have a single element, got {np.size(value)} instead.")
+    return _text(value)
+
+
+def _save(write: Any, prefix: Any, names: Any, parts: Any, tensors: list[Any], types: list[DType]) -> None:
     _same_number(names, parts, len(tensors))
-    if np.ndim(prefix):
-        raise ShapeError(f"the place to save at must be one string, got shape {shapes.text(np.shape(prefix))}")
+    place = _prefix(prefix)
     rows = []
-    for name, text, array in zip(_texts(names), _texts(parts), tensors, strict=True):
-        array = np.asarray(array)
+    for name, text, value, dtype in zip(_texts(names), _texts(parts), tensors, types, strict=True):
+        array = as_bfloat16(value) if dtype is bfloat16 else np.asarray(value)
         named = parse_shape_and_slice(text)
         if named is not None and named[1].shape(named[0]) != array.shape:
-            raise ShapeError(f"tensor {name!r} has shape {shapes.text(array.shape)}, but {text!r} names another part")
-        rows.append(Tensor(name, array, as_dtype(array.dtype), *(named or ())))
-    write_bundle(_text(prefix), rows)
+            raise ShapeError(
+                f"Slice in shape_and_slice specification does not match the shape of the tensor to  save: {text}, "
+                f"tensor: {shapes.text(array.shape)}"
+            )
+        rows.append(Tensor(name, array, dtype, *(named or ())))
+    write(place, rows)
 
 
 @SAVE_V2.kernel
-def save_v2_kernel(prefix, tensor_names, shape_and_slices, tensors):
-    _save(prefix, tensor_names, shape_and_slices, tensors)
+def save_v2_kernel(prefix, tensor_names, shape_and_slices, tensors, dtypes):
+    _save(write_bundle, prefix, tensor_names, shape_and_slices, tensors, dtypes)
 
 
 @SAVE.kernel
-def save_kernel(filename, tensor_names, data):
-    _save(filename, tensor_names, np.full(len(data), b"", object), data)
+def save_kernel(filename, tensor_names, data, T):
+    if len(tensor_names) != len(data):
+        raise ShapeError(
+            f"Expected totally {2 + len(tensor_names)} inputs as input #1 (which is a string tensor of saved names) "
+            f"contains {len(tensor_names)} names, but received {2 + len(data)} inputs"
+        )
+    _save(write_table_checkpoint, filename, tensor_names, np.full(len(data), b"", object), data, T)
 
 
 @SAVE_SLICES.kernel
-def save_slices_kernel(filename, tensor_names, shapes_and_slices, data):
-    _save(filename, tensor_names, shapes_and_slices, data)
+def save_slices_kernel(filename, tensor_names, shapes_and_slices, data, T):
+    _save(write_table_checkpoint, filename, tensor_names, shapes_and_slices, data, T)
 
 
-def _restored(checkpoint: Any, name: str, text: str, dtype: DType) -> np.ndarray:
-    named = parse_shape_and_slice(text)
-    found = checkpoint.tensors().get(name)
+def _restored(checkpoint: Any, entries: dict[str, Any], name: str, text: str, dtype: DType) -> np.ndarray:
+    named, found = parse_shape_and_slice(text), entries.get(name)
     if found is not None and found.dtype is not dtype:
         raise InvalidArgumentError(
             None, None, f"tensor {name!r} is {found.dtype.name} in checkpoint {checkpoint.prefix}, but {dtype.name} is "
@@ -112,28 +133,35 @@ def _restored(checkpoint: Any, name: str, text: str, dtype: DType) -> np.ndarray
         )  # fmt: skip
     if found is not None and named is not None and found.shape != named[0]:
         raise InvalidArgumentError(
-            None, None, f"tensor {name!r} has shape {list(found.shape)} in checkpoint {checkpoint.prefix}, but "
-            f"{text!r} speaks of one of shape {list(named[0])}",
+            None, None, f"tensor_name = {name}; shape in shape_and_slice spec {shapes.text(named[0])} does not match "
+            f"the shape stored in checkpoint: {shapes.text(found.shape)}, in {checkpoint.prefix}",
         )  # fmt: skip
     return checkpoint.read(name, None if named is None else named[1])
 
 
 @RESTORE_V2.kernel
 def restore_v2_kernel(prefix, tensor_names, shape_and_slices, dtypes):
+    place = _prefix(prefix)
     _same_number(tensor_names, shape_and_slices, len(dtypes))
-    checkpoint = open_checkpoint(_text(prefix))
+    checkpoint = open_checkpoint(place)
+    entries = checkpoint.tensors()
     rows = zip(_texts(tensor_names), _texts(shape_and_slices), dtypes, strict=True)
-    return [_restored(checkpoint, name, text, dtype) for name, text, dtype in rows]
+    return [_restored(checkpoint, entries, name, text, dtype) for name, text, dtype in rows]
+
+
+def _restored_alone(pattern: Any, name: Any, text: str, dtype: DType) -> np.ndarray:
+    checkpoint = open_checkpoint(_text(pattern))
+    return _restored(checkpoint, checkpoint.tensors(), _text(name), text, dtype)
 
 
 @RESTORE.kernel
 def restore_kernel(file_pattern, tensor_name, dt):
-    return _restored(open_checkpoint(_text(file_pattern)), _text(tensor_name), "", dt)
+    return _restored_alone(file_pattern, tensor_name, "", dt)
 
 
 @RESTORE_SLICE.kernel
 def restore_slice_kernel(file_pattern, tensor_name, shape_and_slice, dt):
-    return _restored(open_checkpoint(_text(file_pattern)), _text(tensor_name), _text(shape_and_slice), dt)
+    return _restored_alone(file_pattern, tensor_name, _text(shape_and_slice), dt)
 
 
 @MERGE_V2.kernel

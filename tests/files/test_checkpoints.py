@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 import refflow as tf
+from refflow.core.dtypes import ALL
 from refflow.files.bundle import Bundle, Tensor, data_path, merge_bundles, write_bundle
+from refflow.files.checkpoint_v1 import TableCheckpoint, write_table_checkpoint
 from refflow.files.crc32c import crc32c, masked, unmasked
 from refflow.files.slices import Slice, parse_shape_and_slice
 from refflow.files.table import Table, uncompress, write_table
@@ -87,7 +89,40 @@ def test_parts_make_a_whole_and_a_missing_part_is_told(tmp_path):
 
 def test_a_part_is_named_in_words_that_fit():
     with pytest.raises(tf.errors.InvalidArgumentError, match="names no part of a tensor"):
+        parse_shape_and_slice("4 5 3,1")
+    with pytest.raises(tf.errors.InternalError, match="Extent in dimension 0 out of bounds: shape = "):
         parse_shape_and_slice("4 5 3,2:-")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Need least two elements"):
+        parse_shape_and_slice("4")
+
+
+TYPES = [t for t in ALL if t.kind in "fiucbs" and t is not tf.bfloat16]
+
+
+def test_the_first_releases_format_comes_back_as_it_went(tmp_path, rng):
+    path = str(tmp_path / "old")
+    whole = rng.normal(size=(4, 5)).astype(np.float32)
+    parts = [Slice(((0, 3), (0, None))), Slice(((3, 1), (0, None)))]
+    rows = [Tensor(f"w{i}", _some(t, rng), t) for i, t in enumerate(TYPES)]
+    rows += [Tensor("cut", whole[p.places(whole.shape)], tf.float32, whole.shape, p) for p in parts]
+    rows += [Tensor("one", np.array(-7, np.int64), tf.int64), Tensor("none", np.zeros((0, 2)), tf.float64)]
+    write_table_checkpoint(path, rows)
+    saved = TableCheckpoint(path)
+    for row in rows:
+        if row.part is None:
+            found = saved.read(row.name)
+            assert found.dtype == row.array.dtype
+            np.testing.assert_array_equal(found, row.array)
+    np.testing.assert_array_equal(saved.read("cut"), whole)
+    np.testing.assert_array_equal(saved.read("cut", Slice(((2, 2), (1, 2)))), whole[2:, 1:3])
+
+
+def _some(dtype, rng):
+    if dtype is tf.string:
+        return np.array([b"", b"a\0b", b"\xff" * 300], object)
+    numbers = rng.uniform(0, 100, (2, 3)) * (1j if dtype.kind == "c" else 1)
+    limits = [] if dtype.kind in "fcb" else [[dtype.min, dtype.max, 0]]
+    return np.array([*numbers.astype(dtype.as_numpy_dtype), *limits], dtype.as_numpy_dtype)
 
 
 @pytest.mark.parametrize("which", ["data", "index"])

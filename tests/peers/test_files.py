@@ -7,8 +7,13 @@ import pytest
 
 import refflow as tf
 from refflow import interop
+from refflow.files.bundle import Tensor
+from refflow.files.checkpoint_v1 import write_table_checkpoint
 from refflow.interop import protos
 from tests.files.test_checkpoints import ARRAYS, save
+
+OLD = {k: v for k, v in ARRAYS.items() if k != "text"}  # which its reader does not take from there
+OLD |= {t.__name__: np.array([[0, 1, 100], [t(-1), 300, 5]]).astype(t) for t in (np.int16, np.int32, np.int64)}
 
 pytestmark = pytest.mark.peers
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -24,6 +29,14 @@ def test_tensorflow_reads_a_checkpoint_of_ours(tensorflow, tmp_path):
     save(tmp_path / "m", ARRAYS)  # a replaced one has another data file
     reader = tensorflow.train.load_checkpoint(str(tmp_path / "m"))
     for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(reader.get_tensor(name), array)
+
+
+def test_tensorflow_reads_the_first_releases_format_from_us(tensorflow, tmp_path):
+    path = str(tmp_path / "old")
+    write_table_checkpoint(path, [Tensor(n, np.asarray(a), tf.as_dtype(np.asarray(a).dtype)) for n, a in OLD.items()])
+    reader = tensorflow.train.load_checkpoint(path)
+    for name, array in OLD.items():
         np.testing.assert_array_equal(reader.get_tensor(name), array)
 
 

@@ -112,7 +112,7 @@ def histogram_kernel(values, value_range, nbins, dtype=int32):
     low, high = value_range
     if values.dtype.kind == "f" and np.isnan(values).any():
         raise ValueError("Histogram values must not contain NaN")
-    if low >= high:
+    if not low < high:
         raise ValueError(f"value_range should satisfy value_range[0] < value_range[1], but got '[{low:g}, {high:g}]'")
     step = (float(high) - float(low)) / count
     places = np.floor((values.reshape(-1).astype(np.float64) - float(low)) / step)

@@ -267,6 +267,12 @@ def parse_example_v2_kernel(
     serialized, names, sparse_keys, dense_keys, ragged_keys, dense_defaults, Tdense, sparse_types,
     ragged_value_types, ragged_split_types, dense_shapes,
 ):  # fmt: skip
+    sparse_keys, dense_keys, ragged_keys = (keys.reshape(-1) for keys in (sparse_keys, dense_keys, ragged_keys))
+    for name, keys, types in (("sparse_keys", sparse_keys, sparse_types), ("dense_keys", dense_keys, Tdense),
+                              ("ragged_keys", ragged_keys, ragged_value_types)):  # fmt: skip
+        if len(keys) != len(types):
+            listed_types = {"ragged_keys": "ragged_value_types"}.get(name, name.replace("keys", "types"))
+            raise ValueError(f"Expected len({name}) == len({listed_types}) but got: {len(keys)} vs. {len(types)}")
     sparse = list(zip(sparse_keys, sparse_types, strict=True))
     ragged = list(zip(ragged_keys, ragged_value_types, ragged_split_types, strict=True))
     return _parse(serialized, names, sparse, wanted_dense(dense_keys, Tdense, dense_shapes, dense_defaults), ragged)
@@ -298,8 +304,10 @@ def check_dense_shapes(given: Sequence[TensorShape]) -> list[shapes.Dims]:
 def _parse_shape(context: ShapeContext) -> list[shapes.Shape]:
     dims, attrs = context.dims("serialized"), context.attrs
     most = {"ParseExample": 1, "ParseExampleV2": 1, "ParseSingleExample": 0}[context.op_def.name]
-    if dims is not None and len(dims) > most:
-        raise ShapeError(f"Shape must be at most rank {most} but is rank {len(dims)}")
+    if dims is not None and (len(dims) > most or (not dims and context.op_def is PARSE_EXAMPLE)):
+        kind = {"ParseExample": "vector", "ParseExampleV2": "scalar or vector", "ParseSingleExample": "scalar"}
+        text = shapes.text(dims)
+        raise ShapeError(f"Expected serialized to be a {kind[context.op_def.name]}, got shape: {text}")
     dense = check_dense_shapes(attrs["dense_shapes"])
     count, ragged = len(attrs["sparse_types"]), len(attrs.get("ragged_value_types", ()))
     out: list[shapes.Shape] = []

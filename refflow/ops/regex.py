@@ -40,9 +40,9 @@ STATIC_REPLACE.no_gradient_registered()
 @FULL_MATCH.shape
 @REPLACE.shape
 def _with_scalars(context: ShapeContext) -> shapes.Shape:
-    for dims in context.inputs[1:]:
+    for name, dims in zip(("Pattern", "Rewrite"), context.inputs[1:], strict=False):
         if dims:
-            raise ShapeError(f"Shape must be rank 0 but is rank {len(dims)}")
+            raise ShapeError(f"{name} must be scalar, but received {shapes.text(dims)}")
     return context.inputs[0]
 
 

@@ -171,9 +171,11 @@ def ragged_gather_kernel(params_nested_splits, params_dense_values, indices):
         raise ValueError(f"{where} = {int(indices[tuple(bad[0])])} is not in [0, {count})")
     lengths = [len(s) - 1 for s in params_nested_splits[1:]] + [len(params_dense_values)]
     for splits, length in zip(params_nested_splits, lengths, strict=True):
-        if len(splits) and splits[0] < 0:
+        if not len(splits):
+            raise ValueError("Ragged splits may not be empty")
+        if splits[0] < 0:
             raise ValueError("Ragged splits must be non-negative")
-        if len(splits) and splits[-1] > length:
+        if splits[-1] > length:
             raise ValueError("Ragged splits must not point past values")
         if (np.diff(splits) < 0).any():
             raise ValueError("Ragged splits must be sorted")

@@ -23,6 +23,7 @@ from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.ops.matrix_checks import compact
 from refflow.ops.ragged import SPLITS
 from refflow.ops.sparse import ANY
 
@@ -84,8 +85,33 @@ def _elements(parts: Sequence[Any], dims: tuple[int, ...]) -> np.ndarray:
     return found.reshape(dims)
 
 
+def _must_fit(splits: np.ndarray, count: int) -> None:
+    """Splits begin at 0, do not fall, and end with the number of what they split."""
+    if splits.ndim != 1:
+        raise ValueError(f"Invalid ragged splits: ragged splits must be rank 1 but is rank {splits.ndim}")
+    if not len(splits):
+        raise ValueError("Invalid ragged splits: ragged splits must have at least one splits, but is empty")
+    if splits[0] != 0:
+        raise ValueError(f"Invalid ragged splits: first element of ragged splits  must be 0 but is {splits[0]}")
+    falls = np.flatnonzero(np.diff(splits) < 0)
+    if len(falls):
+        i = int(falls[0])
+        raise ValueError(
+            "Invalid ragged splits: ragged splits must be monotonically increasing, but "
+            f"ragged_splits[{i + 1}]={splits[i + 1]} is smaller than row_splits[{i}]={splits[i]}"
+        )
+    if splits[-1] != count:
+        raise ValueError(
+            "Invalid ragged splits: last element of ragged splits must be the number of ragged "
+            f"values({count}) but is {splits[-1]}"
+        )
+
+
 @TO_VARIANT.kernel
 def to_variant_kernel(rt_nested_splits, rt_dense_values, batched_input, Tvalues):
+    counts = [*(len(s) - 1 for s in rt_nested_splits[1:]), len(rt_dense_values)]
+    for splits, count in zip(rt_nested_splits, counts, strict=False):
+        _must_fit(splits, count)
     whole = Ragged(tuple(np.array(s) for s in rt_nested_splits), np.array(rt_dense_values), Tvalues)
     if not batched_input:
         return _elements([whole], ())
@@ -122,11 +148,37 @@ def _called(dtype: DType) -> str:
     return {"float32": "float", "float64": "double", "float16": "half"}.get(dtype.name, dtype.name)
 
 
+def _plain(dtype: DType) -> Any:
+    return np.float32 if dtype is bfloat16 else dtype.as_numpy_dtype
+
+
+def _alike(parts: Sequence[Ragged], start: int) -> None:
+    """Values have one shape, from the axis `start` on."""
+    for i, part in enumerate(parts):
+        if part.values.shape[start:] != parts[0].values.shape[start:]:
+            raise ValueError(
+                "All flat_values must have compatible shapes.  Shape at index 0: "
+                f"{compact(parts[0].values.shape)}.  Shape at index {i}: {compact(part.values.shape)}.  If you are "
+                "using tf.map_fn, then you may need to specify an explicit fn_output_signature."
+            )
+
+
+def _stacked(parts: Sequence[Ragged], dims: tuple[int, ...], dtype: DType) -> list[np.ndarray]:
+    """Dense elements as one dense tensor."""
+    _alike(parts, 0)
+    inner = parts[0].values.shape if parts else ()
+    values = np.stack([p.values for p in parts]) if parts else np.zeros(0, _plain(dtype))
+    return [values.reshape(*dims, *inner)]
+
+
 @FROM_VARIANT.kernel
 def from_variant_kernel(encoded_ragged, input_ragged_rank, output_ragged_rank, Tvalues, Tsplits=int64):
     """Splits for the axes of the variant tensor but the last, for its elements, and theirs joined."""
     axes = encoded_ragged.ndim
     rank = input_ragged_rank if input_ragged_rank >= 0 else output_ragged_rank - axes
+    if not output_ragged_rank and input_ragged_rank < 0:
+        return _stacked([_checked(e, 0, Tvalues) for e in encoded_ragged.reshape(-1).tolist()], encoded_ragged.shape,
+                        Tvalues)  # fmt: skip
     if rank < 0:
         raise ValueError(
             f"Inferred input_ragged_rank (output_ragged_rank - encoded_variant.dims()) must be >= 0, found "
@@ -149,8 +201,8 @@ def from_variant_kernel(encoded_ragged, input_ragged_rank, output_ragged_rank, T
     for level in range(rank):
         ends = np.cumsum([0, *(p.splits[level][-1] for p in parts)])
         outer.append(np.concatenate([[0], *(p.splits[level][1:] + at for p, at in zip(parts, ends, strict=False))]))
-    plain = np.float32 if Tvalues is bfloat16 else Tvalues.as_numpy_dtype
-    values = np.concatenate([p.values for p in parts]) if parts else np.zeros(0, plain)
+    _alike(parts, 1)
+    values = np.concatenate([p.values for p in parts]) if parts else np.zeros(0, _plain(Tvalues))
     return [*(s.astype(Tsplits.as_numpy_dtype) for s in outer), values]
 
 

@@ -262,8 +262,15 @@ INV_GRAD.gradient(_reciprocal_grad_gradient)
 
 # -- limits -------------------------------------------------------------------------------------------------
 
+
+def _clipped(t: Any, low: Any, high: Any) -> Any:
+    """Comparisons decide: a bound that is no number bounds nothing."""
+    below = np.where(np.less(high, t), high, t)
+    return np.where(np.less(below, low), low, below)
+
+
 CLIP_BY_VALUE = define_broadcasting(
-    "ClipByValue", "t clip_value_min clip_value_max", lambda t, low, high: np.maximum(np.minimum(t, high), low),
+    "ClipByValue", "t clip_value_min clip_value_max", lambda t, low, high: _clipped(t, low, high),
     T=NUMBERS, output="output", accuracy="exact", source=("W06",),
 )  # fmt: skip
 

@@ -80,6 +80,9 @@ def dense_bincount_kernel(input, size, weights, binary_output=False):
         )
     if input.ndim < 2:
         return _counts(input.reshape(-1), count, weights.reshape(-1), binary_output)
+    if input.size and input.min() < 0:
+        wrong = int(input[input < 0][0])
+        raise ValueError(f"Input 'in' must be non-negative! Negative input value found: {wrong}")
     rows = [_counts(r, count, weights[i] if weights.size else weights.reshape(-1), binary_output)
             for i, r in enumerate(input)]  # fmt: skip
     return np.stack(rows) if rows else np.zeros((0, count), weights.dtype)
@@ -212,6 +215,16 @@ def _levenshtein(a: list[Any], b: list[Any]) -> int:
 @EDIT_DISTANCE.shape
 def _edit_distance_shape(context: ShapeContext) -> shapes.Shape:
     for name in ("hypothesis", "truth"):
+        for part, rank, kind in (("indices", 2, "matrix"), ("values", 1, "vector"), ("shape", 1, "vector")):
+            dims = context.dims(f"{name}_{part}")
+            if dims is not None and len(dims) != rank:
+                raise ShapeError(f"{name}_{part} should be a {kind}, but got shape: {shapes.text(dims)}")
+        rows, count = context.dims(f"{name}_indices"), context.dims(f"{name}_values")
+        if rows and count and None not in (rows[0], count[0]) and rows[0] != count[0]:
+            raise ShapeError(
+                f"Expected {name}_values.NumElements == #rows({name}_indices), their shapes are: {shapes.text(count)} "
+                f"and {shapes.text(rows)}"
+            )
         context.match(f"{name}_indices", "?", "R")
         context.match(f"{name}_shape", "R")
     ours, theirs = context.ints("hypothesis_shape"), context.ints("truth_shape")

@@ -278,7 +278,7 @@ def invert_permutation_kernel(x):
         raise ValueError(f"{bad} is not between 0 and {len(x)}: x = {x.tolist()} is no permutation")
     if len(np.unique(x)) < len(x):
         twice = int(np.flatnonzero(np.bincount(x) > 1)[0])
-        raise ValueError(f"{twice} is duplicated in the input: x = {x.tolist()} is no permutation")
+        raise ValueError(f"{twice} is duplicated in the input. x = {x.tolist()} is no permutation")
     return np.argsort(x).astype(x.dtype)
 
 

@@ -86,16 +86,16 @@ def _band(k: Any) -> tuple[int, int]:
     """The lowest and the highest diagonal: 0 is the main one, positive ones lie above."""
     values = [int(v) for v in np.reshape(k, -1)]
     if len(values) not in (1, 2):
-        raise ValueError(f"diag_index must be a scalar or a vector of one or two elements, got {len(values)} elements")
-    if values[0] > values[-1]:
-        raise ValueError(f"lower_diag_index must not be larger than upper_diag_index: {values[0]} > {values[-1]}")
+        raise ValueError(f"diag_index must have only one or two elements, received {len(values)} elements.")
     return values[0], values[-1]
 
 
 def _check_band(low: int, high: int, rows: int, columns: int) -> None:
-    for name, k in (("lower_diag_index", low), ("upper_diag_index", high)):
+    for name, k, end in (("lower_diag_index", low, "."), ("upper_diag_index", high, "")):
         if not (-rows < k < columns or (k == 0 and not rows * columns)):
-            raise ValueError(f"{name} is out of bound: {k}. It must be between {-rows} and {columns}")
+            raise ValueError(f"{name} is out of bound: {k}{end} It must be between {-rows} and {columns}")
+    if low > high:
+        raise ValueError(f"lower_diag_index must not be larger than upper_diag_index: {low} > {high}")
 
 
 def _places(low: int, high: int, rows: int, columns: int, align: str) -> tuple[np.ndarray, ...]:
@@ -127,6 +127,8 @@ def _filled(diagonal: np.ndarray, low: int, high: int, into: np.ndarray, align: 
 
 def matrix_diag(diagonal, k, num_rows, num_cols, padding_value, align):
     low, high = _band(k)
+    if low > high:
+        raise ValueError(f"lower_diag_index must not be larger than upper_diag_index: {low} > {high}")
     band = low != high
     if band and (diagonal.ndim < 2 or diagonal.shape[-2] != high - low + 1):
         raise ValueError(
@@ -172,6 +174,21 @@ def matrix_set_diag(input, diagonal, k, align):
     return _filled(diagonal, low, high, np.array(input, copy=True), align)
 
 
+def _check_settings(context: ShapeContext) -> None:
+    """k is one or two numbers, all else that sets the band a scalar."""
+    names = [a.name for a in context.op_def.inputs if a.name in ("k", "num_rows", "num_cols", "padding_value")]
+    for name in names:
+        dims = context.dims(name)
+        if name == "k" and dims is not None and (len(dims) > 1 or dims == (0,)):
+            if dims == (0,):
+                raise ShapeError("Expected diag_index to have at least 1 element")
+            raise ShapeError(f"diag_index must be a scalar or vector, received shape: {shapes.text(dims)}")
+        if name == "k" and dims and dims[0] is not None and dims[0] > 2:
+            raise ShapeError(f"diag_index must have only one or two elements, received {dims[0]} elements.")
+        if name != "k" and dims:
+            raise ShapeError(f"{name} must be a scalar")
+
+
 def _part_dims(dims: shapes.Shape, k: Any) -> shapes.Shape:
     if dims is None:
         return None
@@ -181,6 +198,11 @@ def _part_dims(dims: shapes.Shape, k: Any) -> shapes.Shape:
         return None
     low, high = k[0], k[-1]
     rows, columns = dims[-2:]
+    if rows is not None and columns is not None:
+        try:
+            _check_band(low, high, rows, columns)
+        except ValueError as error:
+            raise ShapeError(str(error)) from None
     longest = None if rows is None or columns is None else min(rows + min(high, 0), columns - max(low, 0))
     batch = dims[:-2]
     return (*batch, longest) if low == high else (*batch, high - low + 1, longest)
@@ -221,9 +243,7 @@ def _family(version: int) -> tuple[OpDef, OpDef, OpDef]:
             return None
         if version == 1:
             return (*dims, dims[-1])
-        for name in ("num_rows", "num_cols"):
-            if context.dims(name):
-                raise ShapeError(f"{name} must be a scalar")
+        _check_settings(context)
         ks, rows, columns = (context.ints(n) for n in ("k", "num_rows", "num_cols"))
         if ks is None:
             return None
@@ -239,15 +259,22 @@ def _family(version: int) -> tuple[OpDef, OpDef, OpDef]:
 
     @part.shape
     def part_shape(context: ShapeContext) -> shapes.Shape:
+        _check_settings(context)
         return _part_dims(context.dims("input"), [0] if version == 1 else context.ints("k"))
 
     @put.shape
     def put_shape(context: ShapeContext) -> shapes.Shape:
-        dims = context.dims("input")
+        _check_settings(context)
+        dims, given = context.dims("input"), context.dims("diagonal")
+        if given == ():
+            raise ShapeError("diagonal must be at least 1-dim, received shape: []")
         wanted = _part_dims(dims, [0] if version == 1 else context.ints("k"))
-        if not shapes.compatible(context.dims("diagonal"), wanted):
+        if not shapes.compatible(given, wanted):
             raise ShapeError(
-                f"diagonal has shape {shapes.text(context.dims('diagonal'))}, but input needs {shapes.text(wanted)}"
+                "Either first dimensions of diagonal don't match input.shape[:-2], or diagonal.shape[:-1] is not equal "
+                "to the longests diagonal in range [lower_diag_index:upper_diag_index].\n"
+                f"Input shape: {shapes.text(dims)}\nDiagonal shape: {shapes.text(given)}\n"
+                f"Expected diagonal shape: {shapes.text(wanted)}"
             )
         return dims
 

@@ -17,6 +17,9 @@ RULES = {
     "refflow/ops/image_codec.py": ("numpy", "refflow.core", "refflow.files", "refflow.ops", "PIL"),
     "refflow/ops/": ("numpy", "refflow.core", "refflow.files", "refflow.ops"),
     "refflow/train/__init__.py": ("refflow.interop", "refflow.train"),
+    "refflow/train/meta_graph.py": (
+        "refflow.core", "refflow.interop", "refflow.ops", "refflow.train", "google.protobuf",
+    ),
     "refflow/train/": ("numpy", "refflow.core", "refflow.files", "refflow.ops", "refflow.train"),
     "refflow/interop/": ("numpy", "refflow.core", "refflow.files", "refflow.interop", "google.protobuf"),
     "refflow/image/": ("numpy", "refflow.core", "refflow.ops", "refflow.image"),

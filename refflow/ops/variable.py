@@ -208,6 +208,13 @@ class Variable:
         for key in keys:
             self.graph.add_to_collection(key, self)
 
+    @classmethod
+    def of_nodes(cls, variable: Tensor, initializer: Operation, initial_value: Tensor | None) -> Variable:
+        """The Variable that is made of nodes which are there already; it is entered in no collection."""
+        found = cls.__new__(cls)
+        found._variable, found._initializer, found._initial_value = variable, initializer, initial_value
+        return found
+
     def _as_graph_element(self) -> Tensor:
         return self._variable
 

@@ -16,6 +16,7 @@ from refflow.train.input import (
     slice_input_producer,
     string_input_producer,
 )
+from refflow.train.meta_graph import export_meta_graph, import_meta_graph
 from refflow.train.optimizer import Optimizer
 from refflow.train.queue_runner import QueueRunner, add_queue_runner, start_queue_runners
 from refflow.train.saver import (
@@ -50,8 +51,10 @@ __all__ = [
     "batch_join",
     "checkpoint_exists",
     "exponential_decay",
+    "export_meta_graph",
     "get_checkpoint_state",
     "global_step",
+    "import_meta_graph",
     "latest_checkpoint",
     "limit_epochs",
     "match_filenames_once",

@@ -103,6 +103,7 @@ class Saver:
         self._last = [(path, _modified(path)) for path in last_checkpoints]
 
     def as_saver_def(self) -> SaverDef:
+        """What export_meta_graph(saver_def=...) takes."""
         return self.saver_def
 
     def save(

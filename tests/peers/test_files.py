@@ -12,7 +12,7 @@ from refflow.files.checkpoint_v1 import write_table_checkpoint
 from refflow.interop import protos
 from tests.files.test_checkpoints import ARRAYS, save
 
-OLD = {k: v for k, v in ARRAYS.items() if k != "text"}  # which its reader does not take from there
+OLD = {k: v for k, v in ARRAYS.items() if k not in ("text", "complex")}  # types that its reader takes from there
 OLD |= {t.__name__: np.array([[0, 1, 100], [t(-1), 300, 5]]).astype(t) for t in (np.int16, np.int32, np.int64)}
 
 pytestmark = pytest.mark.peers
@@ -144,3 +144,47 @@ def test_functions_are_put_in_the_place_of_their_calls(tensorflow):
     with tf.Graph().as_default(), tf.Session() as session:
         interop.import_graph_def(wire, name="")
         assert session.run("y:0", {"x:0": 3.0}) == theirs
+
+
+@pytest.mark.parametrize("kind", ["reference", "resource"])
+def test_a_meta_graph_of_tensorflow_s_runs_here(tensorflow, tmp_path, kind):
+    v1 = tensorflow.compat.v1
+    with tensorflow.Graph().as_default(), v1.Session() as session:
+        w = v1.get_variable("w", initializer=[1.0, 2.0], use_resource=kind == "resource")
+        x = v1.placeholder(tensorflow.float32, [], "x")
+        with tensorflow.device("/cpu:0"):
+            v1.add_to_collection("outputs", tensorflow.identity(w * x, "y"))
+        v1.add_to_collection("sizes", 7)
+        session.run(v1.global_variables_initializer())
+        path = v1.train.Saver().save(session, str(tmp_path / "m"), global_step=2)
+    for scope in (None, "inner"):
+        with tf.Graph().as_default() as graph, tf.Session() as session:
+            saver = tf.train.import_meta_graph(path + ".meta", clear_devices=True, import_scope=scope)
+            saver.restore(session, path)
+            (y,) = graph.get_collection("outputs")
+            assert session.run(y, {f"{scope}/x:0" if scope else "x:0": 3.0}).tolist() == [3, 6]
+            assert graph.get_collection("sizes") == [7]
+            (variable,) = tf.trainable_variables()
+            assert session.run(variable).tolist() == [1, 2] and tf.all_variables() == [variable]
+            session.run(tf.initialize_all_variables())
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_meta_graph_of_ours_runs_in_tensorflow(tensorflow, tmp_path, as_text):
+    v1 = tensorflow.compat.v1
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        w, _n = tf.Variable([1.0, 2.0], name="w"), tf.Variable(5, trainable=False, name="n")
+        x = tf.placeholder(tf.float32, [], name="x")
+        graph.add_to_collection("outputs", tf.identity(w * x, name="y"))
+        graph.add_to_collection("rate", 0.5)
+        saver = tf.train.Saver()
+        session.run(tf.initialize_all_variables())
+        path = saver.save(session, str(tmp_path / "m"))
+        tf.train.export_meta_graph(path + ".meta", saver_def=saver.as_saver_def(), as_text=as_text)
+    with tensorflow.Graph().as_default(), v1.Session() as session:
+        v1.train.import_meta_graph(path + ".meta").restore(session, path)
+        assert session.run(v1.get_collection("outputs")[0], {"x:0": 3.0}).tolist() == [3, 6]
+        assert v1.get_collection("rate") == [0.5]
+        assert [v.op.name for v in v1.trainable_variables()] == ["w"]
+        assert session.run(v1.global_variables())[1] == 5
+        session.run(v1.global_variables_initializer())

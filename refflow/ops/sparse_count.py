@@ -116,7 +116,7 @@ def ragged_bincount_kernel(splits, values, size, weights, binary_output=False):
     count = _size(size)
     if not len(splits):
         raise ValueError("Splits must be non-empty")
-    rows = _row_of_splits(splits, len(values))
+    rows = _row_of_splits(splits, values.size)
     if (values < 0).any():
         raise ValueError("Input must be non-negative")
     return _bins(rows, values, weights, (len(splits) - 1, count), binary_output)
@@ -197,7 +197,7 @@ def ragged_count_kernel(splits, values, weights, minlength, maxlength, binary_ou
     _same_weights(weights, values, "values")
     if len(splits) < 2:
         raise ValueError("Must provide at least 2 elements for the splits argument")
-    rows = _row_of_splits(splits, len(values))
+    rows = _row_of_splits(splits, values.size)
     return _counted(rows, len(splits) - 1, values, weights, (minlength, maxlength, binary_output))
 
 

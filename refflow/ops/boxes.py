@@ -434,7 +434,7 @@ def _covers(window: Any, objects: list[Any], least: float) -> bool:
     return False
 
 
-def _sampled(state: SampleStream, image_size: Any, bounding_boxes: Any, least: float, attrs: dict[str, Any]) -> Any:
+def sampled_box(state: Any, image_size: Any, bounding_boxes: Any, least: float, attrs: dict[str, Any]) -> Any:
     ratios, areas, attempts = attrs["aspect_ratio_range"], attrs["area_range"], attrs["max_attempts"]
     if least < 0:
         raise ValueError(f"Min object covered must be non-negative: {least:g}")
@@ -483,7 +483,7 @@ def sample_distorted_bounding_box_kernel(
 ):  # fmt: skip
     attrs = {"aspect_ratio_range": aspect_ratio_range, "area_range": area_range, "max_attempts": max_attempts,
              "use_image_if_no_bounding_boxes": use_image_if_no_bounding_boxes}  # fmt: skip
-    return _sampled(state, image_size, bounding_boxes, min_object_covered, attrs)
+    return sampled_box(state, image_size, bounding_boxes, min_object_covered, attrs)
 
 
 @DISTORTED_V2.kernel
@@ -497,7 +497,7 @@ def sample_distorted_bounding_box_v2_kernel(
     )  # fmt: skip
 
 
-def _distorted_shape(context: ShapeContext) -> list[shapes.Shape]:
+def distorted_shape(context: ShapeContext) -> list[shapes.Shape]:
     size, boxes = context.dims("image_size"), context.dims("bounding_boxes")
     if size is not None and len(size) != 1:
         raise ShapeError(f"image_size must be 1-dimensional{shapes.text(size)}")
@@ -515,5 +515,5 @@ def _distorted_shape(context: ShapeContext) -> list[shapes.Shape]:
 for _op in (DISTORTED, DISTORTED_V2):
     _op.state(SampleStream)
     _op.no_gradient()
-    _op.shape(_distorted_shape)
+    _op.shape(distorted_shape)
 

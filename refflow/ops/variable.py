@@ -189,7 +189,11 @@ class Variable:
     ):
         if initial_value is None:
             raise ValueError("a Variable needs an initial value: it gives the shape and the type")
-        with op_scope([initial_value] if hasattr(initial_value, "graph") else [], name, "Variable") as scope:
+        # What gives the first value waits for nothing that is around: it has to run before all that.
+        with (
+            op_scope([initial_value] if hasattr(initial_value, "graph") else [], name, "Variable") as scope,
+            get_default_graph().control_dependencies(None),
+        ):
             self._initial_value = convert_to_tensor(initial_value, name="initial_value")
             shape = self._initial_value.get_shape()
             if validate_shape and not shape.is_fully_defined():

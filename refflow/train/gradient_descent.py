@@ -23,6 +23,8 @@ class GradientDescentOptimizer(Optimizer):
     A sparse gradient changes only the rows that it has.
     """
 
+    takes_rows_one_by_one = True
+
     def __init__(self, learning_rate: Any, use_locking: bool = False, name: str = "GradientDescent"):
         super().__init__(use_locking, name)
         self._learning_rate = learning_rate

@@ -25,9 +25,18 @@ from refflow.core.errors import DTypeError
 from refflow.core.gradients import gradients
 from refflow.core.graph import GraphKeys, Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
+from refflow.ops.array import size
 from refflow.ops.constant import constant
 from refflow.ops.elementwise import cast
+from refflow.ops.gather import UNSORTED_SEGMENT_SUM
+from refflow.ops.unique import UNIQUE
 from refflow.ops.variable import Variable, assign_add
+
+
+def each_row_once(slices: IndexedSlices) -> IndexedSlices:
+    """The same gradient with the slices of one row added up, as they would be in a dense one."""
+    rows, place = UNIQUE(slices.indices)
+    return IndexedSlices(UNSORTED_SEGMENT_SUM(slices.values, place, size(rows)), rows, slices.dense_shape)
 
 
 class Optimizer:
@@ -37,6 +46,7 @@ class Optimizer:
     kernels for but refused [E26].
     """
 
+    takes_rows_one_by_one = False  # a rule that is linear in the gradient may take a row's parts one after the other
     GATE_NONE = 0
     GATE_OP = 1
     GATE_GRAPH = 2
@@ -109,8 +119,11 @@ class Optimizer:
             for gradient, variable in pairs:
                 graph = variable.graph
                 with graph.name_scope("update_" + variable.op.name), graph.device(variable.device):
-                    apply = self._apply_dense if isinstance(gradient, Tensor) else self._apply_sparse
-                    updates.append(apply(gradient, variable))
+                    if isinstance(gradient, Tensor):
+                        updates.append(self._apply_dense(gradient, variable))
+                    else:
+                        slices = gradient if self.takes_rows_one_by_one else each_row_once(gradient)
+                        updates.append(self._apply_sparse(slices, variable))
             if global_step is None:
                 return self._finish(updates, scope)
             with graph.control_dependencies([self._finish(updates, "update")]), graph.device(global_step.device):

@@ -47,7 +47,8 @@ def test_ftrl_takes_numbers_of_the_right_sign(wrong):
 def train(make, sparse, steps=4):
     """The table after a few steps; the gradient has rows 1 and 2, one of them twice, as slices or with its zeros."""
     table = tf.Variable(np.float64([[1.0], [2.0], [3.0]]))
-    rows = tf.IndexedSlices(tf.constant(np.float64([[0.5], [1.0]])), tf.constant([1, 2]), tf.constant([3, 1]))
+    values = tf.constant(np.float64([[0.5], [1.0], [0.25]]))
+    rows = tf.IndexedSlices(values, tf.constant([1, 2, 1]), tf.constant([3, 1]))
     gradient = rows if sparse else tf.convert_to_tensor(rows)
     step = make().apply_gradients([(gradient, table)])
     with tf.Session() as session:

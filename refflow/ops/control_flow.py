@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
+from refflow.core.contexts import BranchContext
 from refflow.core.convert import convert_to_tensor
 from refflow.core.graph import Tensor
-from refflow.core.opdef import define_op
+from refflow.core.opdef import define_op, op_def
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
@@ -170,20 +171,21 @@ def _ref_switch_gradient(op, dfalse, dtrue):
 
 @MERGE.gradient
 def _merge_gradient(op, dy, _):
-    """The gradient goes to the input that was taken: one Switch for each but the last [W43]."""
-    count = len(op.inputs)
-    if count == 1:
-        return dy
-    index = op.outputs["value_index"]
+    """The gradient goes to the input that was taken: a Switch on what decided, or one for each input but the last.
+
+    A cond's Merge is decided by the cond's predicate [W43]; what decided another one, only its `value_index` tells.
+    """
+    sides = [t.op._context for t in op.inputs]
+    if len(sides) == 2 and all(isinstance(c, BranchContext) for c in sides):
+        other, then = sides
+        if other.pred is then.pred and (other.side, then.side) == (0, 1):
+            return switch(dy, then.pred)
     found = []
     rest = dy
-    for place in range(count):
-        from refflow.ops.logic import EQUAL
-
-        not_here, here = switch(rest, EQUAL(index, np.int32(place)))
+    for place in range(len(op.inputs) - 1):
+        rest, here = switch(rest, op_def("Equal")(op.outputs["value_index"], np.int32(place)))
         found.append(here)
-        rest = not_here
-    return found
+    return [*found, rest]
 
 
 def switch(data: Any, pred: Any, name: str | None = None) -> tuple[Tensor, Tensor]:

@@ -31,6 +31,7 @@ ENTERS = frozenset(("Enter", "RefEnter"))
 EXITS = frozenset(("Exit", "RefExit"))
 NEXTS = frozenset(("NextIteration", "RefNextIteration"))
 CONTROL_FLOW = SWITCHES | MERGES | ENTERS | EXITS | NEXTS
+SAME = frozenset(("Identity", "StopGradient", "PreventGradient"))  # whose output is their input
 
 
 def is_back_edge(producer: Node, user: Node) -> bool:

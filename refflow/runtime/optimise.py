@@ -3,6 +3,7 @@
     fold       a node whose inputs are all constant becomes a constant
     merge      two nodes with the same op, inputs and attributes become one [W48, E08]
     skip       a pure node that others only wait for is not run: they wait for what it waited for
+    unbundle   who reads one result of a function does not wait for the others
 
 Folding computes with the reference kernels. What a folded node waited for, the constant still waits for.
 The deck's program shows what skipping is for: the gradient of its constant `examples` is a matrix product
@@ -25,6 +26,7 @@ from refflow.core.errors import OpError, ShapeError
 from refflow.core.opdef import op_def
 from refflow.core.shapes import Shape, is_known
 from refflow.runtime.nodes import Node, StepGraph, in_order
+from refflow.runtime.sharpen import sharpen
 
 _LARGEST = 1 << 20  # bytes of a folded result that is larger than all its inputs together
 
@@ -42,6 +44,22 @@ def optimise(step: StepGraph, fold: bool = True, merge: bool = False, skip: bool
     return step
 
 
+def unbundle(step: StepGraph) -> StepGraph:
+    """`step` without the IdentityNs that gather the results of functions: who reads one result needs that alone.
+
+    So a loop does not compute what is kept for a gradient that nobody asks for.
+    """
+    step = step.copy()
+    targets = set(step.targets)
+    for node in step.nodes:
+        for place, (producer, port) in enumerate(node.inputs):
+            if producer.type == "IdentityN" and producer not in targets:
+                node.inputs[place] = producer.inputs[port]
+                node.controls += [n for n in producer.controls if n not in node.controls]
+    _keep_needed(step)
+    return step
+
+
 def is_pure(node: Node) -> bool:
     """True when running the node changes nothing, and its result depends on its inputs alone."""
     return node.op_def.foldable and (bool(node.inputs) or node.type in ("Const", "NoOp"))
@@ -55,7 +73,7 @@ def _fold(step: StepGraph) -> None:
     nodes: list[Node] = []
     for node in step.nodes:
         node.inputs = [(folded[e], 0) if e in folded else e for e in node.inputs]
-        _sharpen(node)
+        sharpen(node)
         values = _known_outputs(node)
         for port, value in enumerate(values or ()):
             constant = _constant(step, node, port, value)
@@ -64,20 +82,6 @@ def _fold(step: StepGraph) -> None:
         # The node stays for those that wait for it; if nobody does, it goes with the rest at the end.
         nodes.append(node)
     step.nodes = in_order(nodes)
-
-
-def _sharpen(node: Node) -> None:
-    """Output shapes again, now that a step knows the shapes of its feeds and more values."""
-    if not node.inputs or node.op_def.name in ("_Send", "_Recv") or all(is_known(s) for s in node.shapes):
-        return
-
-    def value_of(place: Any) -> Any:
-        return _value(node.inputs[place])
-
-    try:
-        node.shapes = shape_rules.infer(node.op_def, node.attrs, [n.shapes[p] for n, p in node.inputs], value_of)
-    except ShapeError:
-        return  # the run itself will say so, with the node and the user's line
 
 
 def _value(edge: tuple[Node, int]) -> Any:

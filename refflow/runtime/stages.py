@@ -20,11 +20,12 @@ from refflow.runtime.device import Device
 from refflow.runtime.executor import Executor
 from refflow.runtime.kernels import OpStates
 from refflow.runtime.nodes import StepGraph
-from refflow.runtime.optimise import optimise
+from refflow.runtime.optimise import optimise, unbundle
 from refflow.runtime.partition import Partition, partition
 from refflow.runtime.place import Placement, place
 from refflow.runtime.plan import Plan
 from refflow.runtime.prune import prune
+from refflow.runtime.sharpen import sharpen_loops
 from refflow.runtime.structure import Unstructured, has_control_flow
 
 
@@ -74,8 +75,12 @@ def build(
     pruned = prune(feeds, fetches, targets, feed_shapes)
     _all_known(pruned)
     wanted = config.executor == "plan" if config.optimize is None else config.optimize
-    wanted = wanted and not has_control_flow(pruned.nodes)
-    optimised = optimise(pruned, merge=config.merge_common_subexpressions) if wanted else pruned
+    if not wanted:
+        optimised = pruned
+    elif has_control_flow(pruned.nodes):
+        optimised = sharpen_loops(unbundle(pruned))
+    else:
+        optimised = optimise(pruned, merge=config.merge_common_subexpressions)
     placed, placement = place(optimised, devices, remembered, config.allow_soft_placement)
     partitioned, partitions = partition(placed)
     return Stages(pruned, optimised, placed, placement, partitioned, partitions)

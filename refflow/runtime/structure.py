@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from refflow.runtime.nodes import CONTROL_FLOW, ENTERS, EXITS, MERGES, NEXTS, SWITCHES, Node, is_back_edge
+from refflow.runtime.nodes import CONTROL_FLOW, ENTERS, EXITS, MERGES, NEXTS, SAME, SWITCHES, Node, is_back_edge
 
 Edge = tuple[Node, int]
 Literal = tuple[Edge, bool]  # this predicate has this value
@@ -153,7 +153,7 @@ class Structure:
             elif node.type == "Equal" and self._number(node) is not None:
                 inner, wanted = self._number(node)  # type: ignore[misc]
                 return inner, wanted == value
-            elif not (node.op_def.view or node.type in SWITCHES):
+            elif node.type not in SAME | SWITCHES:
                 return pred, value
             pred = node.inputs[0]
 

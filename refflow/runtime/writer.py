@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core.dtypes import bfloat16
+from refflow.core.dtypes import bfloat16, bool_
 from refflow.core.errors import ShapeError
 from refflow.core.formula import INTEGER_RULES
 from refflow.core.handles import handle_to
@@ -21,7 +21,18 @@ from refflow.core.shape_rules import ShapeContext, apply_rule
 from refflow.core.shapes import is_known
 from refflow.runtime.device import BoundKernel
 from refflow.runtime.kernels import OpStates, apart, check_shapes, op_state, variable_state
-from refflow.runtime.nodes import CONTROL_FLOW, ENTERS, EXITS, MERGES, NEXTS, SWITCHES, Node, StepGraph, in_order
+from refflow.runtime.nodes import (
+    CONTROL_FLOW,
+    ENTERS,
+    EXITS,
+    MERGES,
+    NEXTS,
+    SAME,
+    SWITCHES,
+    Node,
+    StepGraph,
+    in_order,
+)
 from refflow.runtime.rendezvous import key_of
 from refflow.runtime.structure import (
     Block,
@@ -35,7 +46,7 @@ from refflow.runtime.structure import (
     has_control_flow,
 )
 
-_SAME = SWITCHES | EXITS | {"LoopCond"}  # their outputs are their first input
+_FIRST = SWITCHES | EXITS | {"LoopCond"}  # their outputs are their first input
 _PASSED_ON = MERGES | ENTERS | NEXTS
 _NOT_FRESH = CONTROL_FLOW | {"Const", "LoopCond", "_Recv"}
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*"}
@@ -110,7 +121,7 @@ class Writer:
             node, _ = edge
             if node in self.sent and node.device.type == "cpu" and self.sent[node][0].device.type == "cpu":
                 edge = self.sent[node]
-            elif node.op_def.view or node.type in _SAME or (node.type in ENTERS and node.attrs["is_constant"]):
+            elif node.op_def.view or node.type in _FIRST or (node.type in ENTERS and node.attrs["is_constant"]):
                 edge = node.inputs[0]
             else:
                 return edge
@@ -186,6 +197,8 @@ class Writer:
             self.names[node, 0] = self._bind("h", handle_to(variable_state(node)))
         elif node.type in CONTROL_FLOW or node.type == "LoopCond":
             self._flow(node)
+        elif self._is_passed_on(node):
+            self.names[node, 0] = self._passed(node, 0)
         elif node.type not in ("_Send", "NoOp", "ControlTrigger"):
             self._compute(node)
         elif node.type == "_Send" and not node.attrs["client_terminated"]:
@@ -210,6 +223,13 @@ class Writer:
         else:
             for port in range(len(node.types)):
                 self.names[node, port] = self._passed(node, 0)
+
+    def _is_passed_on(self, node: Node) -> bool:
+        """True for a node that gives what it gets, which needs no line."""
+        if node.type == "ToBool":
+            producer, port = node.inputs[0]
+            return producer.types[port] is bool_ and producer.shapes[port] == ()
+        return node.type in SAME and node.device.type == "cpu"
 
     def _chosen(self, choice: Choice | int, names: list[str]) -> str:
         if isinstance(choice, int):
@@ -250,10 +270,10 @@ class Writer:
         assert loop.cond is not None
         self._write(loop.cond, f"if not {self._truth((loop.cond, 0))}: break")
         self._region(loop.body)
-        if loop.merges:
-            targets = ", ".join(f"v{m.id}" for m in loop.merges)
-            values = ", ".join(self.names[m.inputs[1][0].inputs[0]] for m in loop.merges)
-            self._write(loop.merges[0], f"{targets} = {values}")
+        turned = {f"v{m.id}": self.names[m.inputs[1][0].inputs[0]] for m in loop.merges}
+        changed = {v: value for v, value in turned.items() if v != value}
+        if changed:
+            self._write(loop.merges[0], f"{', '.join(changed)} = {', '.join(changed.values())}")
         self.indent -= 1
         self._let_go(loop)
 

@@ -18,7 +18,7 @@ from refflow.core.dtypes import INDICES, NUMBERS, int32
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
-from refflow.core.shape_rules import ShapeContext, axes_of
+from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import is_known
 from refflow.core.signature import Attr
 from refflow.ops.constant import FILL, shape_from
@@ -129,29 +129,47 @@ STOP_GRADIENT.case("W30", "the value again, but nothing flows back", input=[1, 2
 
 @RESHAPE.kernel
 def reshape_kernel(tensor, shape):
-    return np.reshape(tensor, [int(s) for s in shape])
+    return np.reshape(tensor, reshaped(np.shape(tensor), [int(s) for s in np.reshape(shape, -1)]))
 
 
 @RESHAPE.shape
 def _reshape_shape(context: ShapeContext) -> shapes.Shape:
-    context.match("shape", "R")
-    dims, sizes = context.dims("tensor"), context.ints("shape")
-    if sizes is None:
-        return shape_from(context, "shape")
+    vector = context.dims("shape")
+    if vector is not None and len(vector) > 1:
+        raise ShapeError(f"sizes input must be 1-D, not {shapes.text(vector)}")
+    sizes = context.ints("shape")
+    return shape_from(context, "shape") if sizes is None else reshaped(context.dims("tensor"), sizes)
+
+
+def reshaped(dims: shapes.Shape, sizes: list[int]) -> shapes.Dims:
+    """`sizes` with the -1 found. Of sizes of zero on both sides, only what is left decides."""
     if sizes.count(-1) > 1:
-        raise ShapeError(f"shape = {sizes} leaves {sizes.count(-1)} sizes open with -1, but only one can be found")
-    if any(s < -1 for s in sizes):
-        raise ShapeError(f"shape = {sizes} has a negative size; only -1 has a meaning, to be found")
-    known = prod(s for s in sizes if s != -1)
+        first, second = [i for i, s in enumerate(sizes) if s == -1][:2]
+        raise ShapeError(f"Only one input size may be -1, not both {first} and {second}: shape = {sizes}")
+    for i, s in enumerate(sizes):
+        if s < -1:
+            raise ShapeError(f"Size {i} must be non-negative, not {s}: only -1 has a meaning, to be found")
     if not is_known(dims):
         return tuple(None if s == -1 else s for s in sizes)
-    count = prod(dims)  # type: ignore[arg-type]
+    count, known = prod(dims), prod(s for s in sizes if s != -1)  # type: ignore[arg-type]
     if -1 in sizes:
-        if known == 0 or count % known:
-            raise ShapeError(f"tensor has {count} elements, which no size for -1 makes of shape = {sizes}")
+        if 0 in sizes and count == 0:
+            left = prod(d for d in dims if d)  # type: ignore[union-attr, misc]
+            return tuple(left // prod(s for s in sizes if s > 0) if s == -1 else s for s in sizes)
+        if known == 0:
+            raise ShapeError(
+                f"Input to reshape is a tensor with {count} values, but the requested shape has 0: shape = {sizes}"
+            )
+        if count % known:
+            raise ShapeError(
+                f"Input to reshape is a tensor with {count} values, but the requested shape requires a multiple of "
+                f"{known}: shape = {sizes}"
+            )
         return tuple(count // known if s == -1 else s for s in sizes)
     if known != count:
-        raise ShapeError(f"tensor has {count} elements, but shape = {sizes} has {known}")
+        raise ShapeError(
+            f"Input to reshape is a tensor with {count} values, but the requested shape has {known}: shape = {sizes}"
+        )
     return tuple(sizes)
 
 
@@ -169,11 +187,15 @@ def expand_dims_kernel(input, dim):
 @EXPAND_DIMS.shape
 def _expand_dims_shape(context: ShapeContext) -> shapes.Shape:
     dims, where = context.dims("input"), context.ints("dim")
+    if where is not None and len(where) != 1:
+        raise ShapeError("'dim' must be a tensor with a single value")
     if dims is None:
         return None
     if where is None:
         return (None,) * (len(dims) + 1)
-    (axis,) = axes_of(where, len(dims) + 1, "dim")
+    if not -len(dims) - 1 <= where[0] <= len(dims):
+        raise ShapeError(f"Tried to expand dim index {where[0]} for tensor with {len(dims)} dimensions.")
+    axis = where[0] % (len(dims) + 1)
     return (*dims[:axis], 1, *dims[axis:])
 
 
@@ -185,7 +207,7 @@ def _expand_dims_gradient(op, dy):
 
 @SQUEEZE.kernel
 def squeeze_kernel(input, squeeze_dims):
-    return np.squeeze(input, axis=tuple(squeeze_dims) or None)
+    return np.squeeze(input, axis=tuple({axis % input.ndim for axis in squeeze_dims}) or None)
 
 
 @SQUEEZE.shape
@@ -195,10 +217,12 @@ def _squeeze_shape(context: ShapeContext) -> shapes.Shape:
         return None
     if not listed:
         return tuple(d for d in dims if d != 1) if None not in dims else None
-    axes = axes_of(listed, len(dims), "squeeze_dims")
-    for axis in axes:
+    for axis in listed:
+        if not -len(dims) <= axis < len(dims):
+            raise ShapeError(f"Tried to squeeze dim index {axis} for tensor with {len(dims)} dimensions.")
         if dims[axis] not in (1, None):
-            raise ShapeError(f"input has size {dims[axis]} along axis {axis}; only axes of size 1 can go")
+            raise ShapeError(f"Can not squeeze dim[{axis % len(dims)}], expected a dimension of 1, got {dims[axis]}")
+    axes = {axis % len(dims) for axis in listed}
     return tuple(d for i, d in enumerate(dims) if i not in axes)
 
 
@@ -212,13 +236,15 @@ RESHAPE.case("W06", "row by row", tensor=[[1, 2, 3], [4, 5, 6]], shape=[3, 2], o
 RESHAPE.case("W06", "-1 is found", tensor=[1, 2, 3, 4], shape=[2, -1], output=[[1, 2], [3, 4]])
 RESHAPE.case("W06", "a scalar", tensor=[5], shape=np.zeros(0, np.int32), output=5)
 RESHAPE.case("W06", "elements are kept", tensor=[1, 2, 3], shape=[2, 2],
-             error="tensor has 3 elements, but shape = [2, 2] has 4")  # fmt: skip
-RESHAPE.case("W06", "one -1 only", tensor=[1, 2], shape=[-1, -1], error="leaves 2 sizes open")
+             error="a tensor with 3 values, but the requested shape has 4: shape = [2, 2]")  # fmt: skip
+RESHAPE.case("W06", "one -1 only", tensor=[1, 2], shape=[-1, -1], error="may be -1, not both 0 and 1")
+RESHAPE.case("W06", "nothing has many shapes", tensor=np.zeros((2, 0), np.float32), shape=[-1, 0],
+             output=np.zeros((2, 0), np.float32))  # fmt: skip
 EXPAND_DIMS.case("S18", "a column", input=[1, 2], dim=-1, output=[[1], [2]])
-EXPAND_DIMS.case("S18", "the axis exists", input=[1, 2], dim=3, error="dim has axis 3, but the input has rank 2")
+EXPAND_DIMS.case("S18", "the axis exists", input=[1, 2], dim=3, error="Tried to expand dim index 3")
 SQUEEZE.case("W06", "all axes of size 1", input=[[[1], [2]]], output=[1, 2])
 SQUEEZE.case("W06", "listed axes", input=[[[1], [2]]], squeeze_dims=[2], output=[[1, 2]])
-SQUEEZE.case("W06", "other axes stay", input=[[1, 2]], squeeze_dims=[1], error="input has size 2 along axis 1")
+SQUEEZE.case("W06", "other axes stay", input=[[1, 2]], squeeze_dims=[1], error="Can not squeeze dim[1]")
 
 
 def identity(input: Any, name: str | None = None) -> Tensor:
@@ -268,11 +294,16 @@ def _tile_shape(context: ShapeContext) -> shapes.Shape:
     dims, multiples = context.dims("input"), context.ints("multiples")
     if dims is None:
         return shape_from(context, "multiples") and (None,) * len(shape_from(context, "multiples") or ())
-    context.match("multiples", str(len(dims)))
+    vector = context.dims("multiples")
+    if vector is not None and len(vector) != 1:
+        raise ShapeError(f"Expected multiples to be 1-D, but got shape {shapes.text(vector)}")
+    if vector is not None and vector[0] not in (None, len(dims)):
+        raise ShapeError(f"Expected multiples argument to be a vector of length {len(dims)} but got length {vector[0]}")
     if multiples is None:
         return (None,) * len(dims)
-    if any(m < 0 for m in multiples):
-        raise ShapeError(f"multiples = {multiples} holds a negative number")
+    for i, m in enumerate(multiples):
+        if m < 0:
+            raise ShapeError(f"Expected multiples[{i}] >= 0, but got {m}")
     return tuple(None if d is None else d * m for d, m in zip(dims, multiples, strict=True))
 
 
@@ -310,7 +341,7 @@ def _tile_grad_gradient(op, dy):
 
 TILE.case("S19", "copies along each axis", input=[[1, 2]], multiples=[2, 2], output=[[1, 2, 1, 2], [1, 2, 1, 2]])
 TILE.case("S19", "a multiple for each axis", input=[[1, 2]], multiples=[2],
-          error="multiples has a dimension of size 1 where 2 is needed")  # fmt: skip
+          error="Expected multiples argument to be a vector of length 2 but got length 1")  # fmt: skip
 TILE_GRAD.case("S19", "copies are summed", input=[1, 2, 10, 20], multiples=[2], output=[11, 22])
 
 

@@ -75,6 +75,21 @@ CHECK_NUMERICS.case("W06", "finite values pass", tensor=[1.0, 2.0], T="float32",
 CHECK_NUMERICS.case("W06", "others do not", tensor=[1.0, np.nan], T="float32", message="my value",
                     error="my value : Tensor had NaN values")  # fmt: skip
 CHECK_NUMERICS_V2 = define_variant("CheckNumericsV2", CHECK_NUMERICS)
+
+
+@CHECK_NUMERICS_V2.kernel
+def check_numerics_v2_kernel(tensor, message=""):
+    """As before; the error tells infinities of either sign apart."""
+    found = {"-Inf": np.isneginf(tensor), "+Inf": np.isposinf(tensor), "NaN": np.isnan(tensor)}
+    words = [word for word, where in found.items() if where.any()]
+    if words:
+        listed = ", ".join(words[:-1]) + ("," if len(words) > 2 else "") + " and " if len(words) > 1 else ""
+        raise ValueError(f"{message} : Tensor had {listed}{words[-1]} values")
+    return np.array(tensor, copy=True)
+
+
+CHECK_NUMERICS_V2.case("W06", "infinities have signs", tensor=[np.inf, -np.inf], T="float32", message="my value",
+                       error="my value : Tensor had -Inf and +Inf values")  # fmt: skip
 BITCAST.case("W06", "a float's bits", input=[1.0], T="float32", type="int32", output=[0x3F800000])
 BITCAST.case("W06", "two halves", input=np.array([0x00010002], np.int32), type="int16", output=[[2, 1]])
 

@@ -104,13 +104,16 @@ FILL = define_op("Fill", "dims: index_type[R], value: T[] -> output: T", T=Attr(
 
 @FILL.kernel
 def fill(dims, value):
-    return np.full(tuple(dims), value)
+    return np.full(tuple(np.reshape(dims, -1)), np.reshape(value, ()))
 
 
 @FILL.shape
 def _fill_shape(context: ShapeContext) -> shapes.Shape:
-    context.match("dims", "R")
-    context.match("value")
+    vector, value = context.dims("dims"), context.dims("value")
+    if vector is not None and len(vector) > 1:
+        raise ShapeError(f"dims must represent a vector, got shape {shapes.text(vector)}")
+    if value not in (None, (), (1,), (None,)):
+        raise ShapeError(f"value must represent a scalar, got shape {shapes.text(value)}")
     return shape_from(context, "dims")
 
 
@@ -123,7 +126,7 @@ def shape_from(context: ShapeContext, name: str) -> shapes.Shape:
                 raise ShapeError(f"{name}[{i}] = {size}, but a size cannot be negative: Dimension {size} must be >= 0")
         return tuple(sizes)
     vector = context.dims(name)
-    return None if vector is None or vector[0] is None else (None,) * vector[0]
+    return None if not vector or vector[0] is None else (None,) * vector[0]
 
 
 @FILL.gradient

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from refflow.core import shapes
 from refflow.core.dtypes import ALL
 from refflow.core.errors import ShapeError
@@ -41,6 +43,7 @@ def dynamic_stitch_kernel(indices, data):
 def _stitch_shape(context: ShapeContext) -> shapes.Shape:
     """Every data[m] is indices[m]'s shape followed by the shape of a row, the same for all m."""
     rows: shapes.Shape = None
+    first: Any = None
     largest = 0
     pieces = zip(
         context.list_dims("indices"), context.list_dims("data"), context.list_values("indices"), strict=True
@@ -49,15 +52,24 @@ def _stitch_shape(context: ShapeContext) -> shapes.Shape:
         if where is not None and what is not None:
             if not shapes.compatible(what[: len(where)], where):
                 raise ShapeError(
-                    f"data[{m}] has shape {shapes.text(what)}, which does not begin with that of indices[{m}], "
+                    f"data[{m}].shape = {shapes.text(what)} does not start with indices[{m}].shape = "
                     f"{shapes.text(where)}"
+                )
+            first = first or (m, where, what)
+            if not shapes.compatible(rows, what[len(where) :]):
+                i, other, data = first
+                raise ShapeError(
+                    f"Need data[{i}].shape[{len(other)}:] = data[{m}].shape[{len(where)}:], got data[{i}].shape = "
+                    f"{shapes.text(data)}, data[{m}].shape = {shapes.text(what)}, indices[{i}].shape = "
+                    f"{shapes.text(other)}, indices[{m}].shape = {shapes.text(where)}"
                 )
             rows = shapes.merge(rows, what[len(where) :])
         if value is None:
             largest = -1
         elif value.size and largest >= 0:
             if value.min() < 0:
-                raise ShapeError(f"indices[{m}] holds {int(value.min())}, but places are not negative")
+                at = int(np.flatnonzero(value < 0)[0])
+                raise ShapeError(f"indices[{at}] is out of range: that of piece {m} is {int(value.reshape(-1)[at])}")
             largest = max(largest, 1 + int(value.max()))
     if rows is None:
         return None
@@ -87,4 +99,4 @@ DYNAMIC_STITCH.case("O04", "the later row wins", indices=[[0, 1, 2], [1]], data=
 DYNAMIC_STITCH.case("O04", "whole rows move", indices=[[2, 0], [1]], data=[[[1, 2], [3, 4]], [[5, 6]]], N=2,
                     merged=[[3, 4], [5, 6], [1, 2]])  # fmt: skip
 DYNAMIC_STITCH.case("O04", "an index for each row", indices=[[0, 1]], data=[[1, 2, 3]], N=1,
-                    error="data[0] has shape [3], which does not begin with that of indices[0], [2]")  # fmt: skip
+                    error="data[0].shape = [3] does not start with indices[0].shape = [2]")  # fmt: skip

@@ -15,7 +15,7 @@ from refflow.core.dtypes import INDICES, int32
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
-from refflow.core.shape_rules import ShapeContext, axes_of
+from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import ANY, INDEX, identity, rank, reshape, shape, size
 
@@ -43,20 +43,25 @@ def slice_kernel(input, begin, size):
 @SLICE.shape
 def _slice_shape(context: ShapeContext) -> shapes.Shape:
     dims, begin, size = context.dims("input"), context.ints("begin"), context.ints("size")
-    context.match("begin", "R")
-    context.match("size", "R")
-    if dims is not None:
-        context.match("begin", str(len(dims)))
+    vectors = [context.dims("begin"), context.dims("size")]
+    if any(v is not None and (len(v) != 1 or (dims is not None and v[0] not in (None, len(dims)))) for v in vectors):
+        rank = "?" if dims is None else len(dims)
+        raise ShapeError(
+            f"Expected begin and size arguments to be 1-D tensors of size {rank}, but got "
+            f"shapes {shapes.text(vectors[0])} and {shapes.text(vectors[1])} instead."
+        )
     if size is None:
         return None if dims is None else (None,) * len(dims)
     found: list[int | None] = []
     for axis, length in enumerate(size):
         d = None if dims is None else dims[axis]
         b = None if begin is None else begin[axis]
+        if b is not None and (b < 0 or (d is not None and b > d)):
+            raise ShapeError(f"Expected begin[{axis}] in [0, {d}], but got {b}")
         if length == -1:
             length = None if d is None or b is None else d - b  # type: ignore[assignment]
-        if b is not None and (b < 0 or (d is not None and length is not None and not 0 <= b + length <= d)):
-            raise ShapeError(f"axis {axis}: {b} to {b + (length or 0)} is not within input's size {d}")
+        if b is not None and length is not None and (length < 0 or (d is not None and b + length > d)):
+            raise ShapeError(f"Expected size[{axis}] in [0, {'?' if d is None else d - b}], but got {length}")
         found.append(length)
     return tuple(found)
 
@@ -86,12 +91,23 @@ def pad_kernel(input, paddings):
 def pad_shape(context: ShapeContext) -> shapes.Shape:
     """The input's sizes with the paddings before and after."""
     dims, paddings = context.dims("input"), context.ints("paddings")
-    context.match("paddings", "R" if dims is None else str(len(dims)), "2")
+    check_paddings(context.dims("paddings"), paddings, dims)
     if dims is None or paddings is None:
         return None if dims is None else (None,) * len(dims)
-    if any(n < 0 for n in paddings):
-        raise ShapeError(f"paddings = {paddings} holds a negative number")
     return tuple(None if d is None else d + paddings[2 * i] + paddings[2 * i + 1] for i, d in enumerate(dims))
+
+
+def check_paddings(given: shapes.Shape, paddings: list[int] | None, dims: shapes.Shape) -> None:
+    """ShapeError unless paddings are two numbers for each axis, none of them negative."""
+    if given is not None and (len(given) != 2 or given[1] not in (None, 2)):
+        raise ShapeError(f"paddings must be a matrix with 2 columns: {shapes.text(given)}")
+    if given is not None and dims is not None and given[0] not in (None, len(dims)):
+        raise ShapeError(
+            f"The first dimension of paddings must be the rank of inputs{shapes.text(given)} {shapes.text(dims)}"
+        )
+    for before, after in zip(paddings[::2], paddings[1::2], strict=True) if paddings else ():
+        if before < 0 or after < 0:
+            raise ShapeError(f"Paddings must be non-negative: {before} {after}, {before}, {after}")
 
 
 @PAD.gradient
@@ -104,36 +120,59 @@ def _pad_gradient(op, dy):
 
 @CONCAT.kernel
 def concat_kernel(concat_dim, values):
-    return np.concatenate(values, axis=int(concat_dim))
+    return np.concatenate(values, axis=int(np.reshape(concat_dim, ())))
 
 
 @CONCAT.shape
 def _concat_shape(context: ShapeContext) -> shapes.Shape:
-    context.match("concat_dim")
     return concat_shape(context.list_dims("values"), context.ints("concat_dim"), "concat_dim")
 
 
 def concat_shape(parts: list[shapes.Shape], axis: list[int] | None, name: str) -> shapes.Shape:
     """The shape of `parts` joined along `axis`, which the input called `name` holds."""
-    ranks = {len(p) for p in parts if p is not None}
-    if len(ranks) > 1:
-        raise ShapeError(f"values have different ranks: {', '.join(shapes.text(p) for p in parts)}")
-    if not ranks or axis is None:
-        return (None,) * ranks.pop() if ranks else None
-    (at,) = axes_of(axis, ranks.pop(), name)
-    merged: shapes.Shape = None
-    total: int | None = 0
-    for i, part in enumerate(parts):
-        length = None if part is None else part[at]
-        total = None if total is None or length is None else total + length
-        if part is not None:
-            try:
-                merged = shapes.merge(merged, (*part[:at], None, *part[at + 1 :]))
-            except ShapeError:
+    if axis is not None and len(axis) != 1:
+        raise ShapeError(f"{name} tensor should be a scalar integer, but got shape [{len(axis)}]")
+    known = [(i, p) for i, p in enumerate(parts) if p is not None]
+    if not known:
+        return None
+    first, like = known[0]
+    for i, part in known:
+        if len(part) != len(like):
+            raise ShapeError(
+                f"ConcatOp : Ranks of all input tensors should match: shape[{first}] = {shapes.text(like)} vs. "
+                f"shape[{i}] = {shapes.text(part)}"
+            )
+    rank = len(like)
+    if axis is None:
+        return (None,) * rank
+    if not rank:
+        raise ShapeError("ConcatOp : Can't concatenate scalars (use tf.stack instead)")
+    if not -rank <= axis[0] < rank:
+        raise ShapeError(
+            f"ConcatOp : Expected concatenating dimensions in the range [{-rank}, {rank}), but got {axis[0]}"
+        )
+    return _joined(known, axis[0] % rank, len(known) == len(parts))
+
+
+def _joined(known: list[tuple[int, shapes.Dims]], at: int, all_known: bool) -> shapes.Dims:
+    """The parts' sizes, which agree but along axis `at`, where they add up."""
+    merged: list[int | None] = list(known[0][1])
+    who = [known[0]] * len(merged)
+    total: int | None = 0 if all_known else None
+    for i, part in known:
+        total = None if total is None or part[at] is None else total + part[at]  # type: ignore[operator]
+        for axis, length in enumerate(part):
+            if axis == at or length is None:
+                continue
+            if merged[axis] is None:
+                merged[axis], who[axis] = length, (i, part)
+            elif merged[axis] != length:
                 raise ShapeError(
-                    f"values[{i}] has shape {shapes.text(part)}, which differs from the others in more than axis {at}"
-                ) from None
-    return None if merged is None else (*merged[:at], total, *merged[at + 1 :])
+                    f"ConcatOp : Dimension {axis} in both shapes must be equal: shape[{who[axis][0]}] = "
+                    f"{shapes.text(who[axis][1])} vs. shape[{i}] = {shapes.text(part)}"
+                )
+    merged[at] = total
+    return tuple(merged)
 
 
 @CONCAT.gradient
@@ -175,15 +214,26 @@ def split_kernel(split_dim, value, num_split):
 
 @SPLIT.shape
 def _split_shape(context: ShapeContext) -> list[shapes.Shape]:
-    context.match("split_dim")
     dims, axis, count = context.dims("value"), context.ints("split_dim"), context.attrs["num_split"]
+    if context.dims("split_dim"):
+        raise ShapeError(f"split_dim must be a scalar but has rank {len(context.dims('split_dim') or ())}")
     if dims is None or axis is None:
         return [None if dims is None else (None,) * len(dims)] * count
-    (at,) = axes_of(axis, len(dims), "split_dim")
+    at = split_axis(axis[0], len(dims))
     length = dims[at]
     if length is not None and length % count:
-        raise ShapeError(f"value has size {length} along axis {at}, which {count} equal parts do not make")
+        raise ShapeError(
+            f"Number of ways to split should evenly divide the split dimension, but got split_dim {at} (size = "
+            f"{length}) and num_split {count}"
+        )
     return [(*dims[:at], None if length is None else length // count, *dims[at + 1 :])] * count
+
+
+def split_axis(axis: int, rank: int) -> int:
+    """The axis counted from 0; ShapeError where there is none."""
+    if not -rank <= axis < rank:
+        raise ShapeError(f"-input rank(-{rank}) <= split_dim < input rank ({rank}), but got {axis}")
+    return axis % rank
 
 
 @SPLIT.gradient
@@ -202,12 +252,21 @@ def _pack_shape(context: ShapeContext) -> shapes.Shape:
     merged: shapes.Shape = None
     for i, part in enumerate(context.list_dims("values")):
         if not shapes.compatible(merged, part):
-            raise ShapeError(f"values[{i}] has shape {shapes.text(part)}, but values[0] has {shapes.text(merged)}")
+            raise ShapeError(
+                f"Shapes of all inputs must match: values[0].shape = {shapes.text(merged)} != values[{i}].shape = "
+                f"{shapes.text(part)}"
+            )
         merged = shapes.merge(merged, part)
     if merged is None:
         return None
-    (at,) = axes_of([context.attrs["axis"]], len(merged) + 1, "axis")
+    at = _stacked_axis(context.attrs["axis"], len(merged) + 1)
     return (*merged[:at], context.attrs["N"], *merged[at:])
+
+
+def _stacked_axis(axis: int, rank: int) -> int:
+    if not -rank <= axis < rank:
+        raise ShapeError(f"axis = {axis} not in [{-rank}, {rank})")
+    return axis % rank
 
 
 @PACK.gradient
@@ -229,11 +288,9 @@ def _unpack_shape(context: ShapeContext) -> list[shapes.Shape]:
     dims, count = context.dims("value"), context.attrs["num"]
     if dims is None:
         return [None] * count
-    if not dims:
-        raise ShapeError("value is a scalar: there is no axis to unpack")
-    (at,) = axes_of([context.attrs["axis"]], len(dims), "axis")
+    at = _stacked_axis(context.attrs["axis"], len(dims))
     if dims[at] not in (None, count):
-        raise ShapeError(f"value has {dims[at]} rows, but num = {count}")
+        raise ShapeError(f"Input shape axis {at} must equal {count}, got shape {shapes.text(dims)}")
     return [(*dims[:at], *dims[at + 1 :])] * count
 
 
@@ -256,19 +313,41 @@ def conjugate_transpose_kernel(x, perm):
 @CONJUGATE_TRANSPOSE.shape
 @TRANSPOSE.shape
 def _transpose_shape(context: ShapeContext) -> shapes.Shape:
-    dims, perm = context.dims("x"), context.ints("perm")
-    context.match("perm", "R" if dims is None else str(len(dims)))
-    perm = perm and [p + len(perm) if p < 0 else p for p in perm]
-    if perm is not None and sorted(perm) != list(range(len(perm))):
-        raise ShapeError(f"perm = {perm} does not name each axis once")
-    if dims is None or perm is None:
-        return None if perm is None and dims is None else (None,) * len(perm if dims is None else dims)  # type: ignore[arg-type]
-    return tuple(dims[p] for p in perm)
+    dims, perm, given = context.dims("x"), context.ints("perm"), context.dims("perm")
+    if given is not None and len(given) != 1:
+        raise ShapeError(f"perm must be rank 1, got shape {shapes.text(given)}")
+    rank = given[0] if given is not None and dims is None else None if dims is None else len(dims)
+    if given is not None and given[0] not in (None, rank):
+        raise ShapeError(f"transpose expects a vector of size {rank}. But input(1) is a vector of size {given[0]}")
+    if perm is None or dims is None:
+        return None if rank is None else (None,) * rank
+    return tuple(dims[p] for p in _places(perm))
+
+
+def _places(perm: list[int]) -> list[int]:
+    """A permutation with its negative places counted from the end."""
+    rank = len(perm)
+    for p in perm:
+        if not -rank <= p < rank:
+            raise ShapeError(f"{p if p >= 0 else p + rank} is out of range [0 .. {rank})")
+    found = [p % rank for p in perm]
+    for i in range(rank):
+        if i not in found:
+            raise ShapeError(f"{i} is missing from {{{','.join(map(str, perm))}}}.")
+    return found
 
 
 INVERT_PERMUTATION = define_op("InvertPermutation", "x: T[N] -> y: T[N]",
                                T=Attr("type", default=int32, allowed=INDICES), source=("W06",))  # fmt: skip
 INVERT_PERMUTATION.no_gradient()
+
+
+@INVERT_PERMUTATION.shape
+def _invert_permutation_shape(context: ShapeContext) -> shapes.Shape:
+    dims = context.dims("x")
+    if dims is not None and len(dims) != 1:
+        raise ShapeError("invert_permutation expects a 1D vector.")
+    return (None,) if dims is None else dims
 
 
 @INVERT_PERMUTATION.kernel
@@ -298,17 +377,19 @@ SLICE.case("W06", "a block", input=[[1, 2, 3], [4, 5, 6]], begin=[0, 1], size=[2
            output=[[2, 3], [5, 6]])  # fmt: skip
 SLICE.case("W06", "-1 goes to the end", input=[1, 2, 3], begin=[1], size=[-1], Index="int32", output=[2, 3])
 SLICE.case("W06", "blocks lie inside", input=[1, 2, 3], begin=[2], size=[2], Index="int32",
-           error="axis 0: 2 to 4 is not within input's size 3")  # fmt: skip
+           error="Expected size[0] in [0, 1], but got 2")  # fmt: skip
 PAD.case("W06", "zeros around", input=[[1]], paddings=[[1, 0], [0, 2]], output=[[0, 0, 0], [1, 0, 0]])
 CONCAT.case("E22", "the axis comes first", concat_dim=1, values=[[[1], [2]], [[3], [4]]], N=2, output=[[1, 3], [2, 4]])
-CONCAT.case("W06", "other sizes agree", concat_dim=0, values=[[[1, 2]], [[3]]], N=2, error="values[1] has shape [1,1]")
+CONCAT.case("W06", "other sizes agree", concat_dim=0, values=[[[1, 2]], [[3]]], N=2,
+            error="Dimension 1 in both shapes must be equal: shape[0] = [1,2] vs. shape[1] = [1,1]")  # fmt: skip
 SPLIT.case("E22", "equal parts", split_dim=0, value=[1, 2, 3, 4], num_split=2, output=[[1, 2], [3, 4]])
-SPLIT.case("W06", "parts are equal", split_dim=0, value=[1, 2, 3], num_split=2, error="which 2 equal parts do not make")
+SPLIT.case("W06", "parts are equal", split_dim=0, value=[1, 2, 3], num_split=2,
+           error="should evenly divide the split dimension, but got split_dim 0 (size = 3)")  # fmt: skip
 PACK.case("W06", "a new first axis", values=[[1, 2], [3, 4]], N=2, output=[[1, 2], [3, 4]])
-PACK.case("W06", "shapes agree", values=[[1, 2], [3]], N=2, error="values[1] has shape [1], but values[0] has [2]")
+PACK.case("W06", "shapes agree", values=[[1, 2], [3]], N=2, error="values[0].shape = [2] != values[1].shape = [1]")
 UNPACK.case("W06", "one row each", value=[[1, 2], [3, 4]], num=2, output=[[1, 2], [3, 4]])
 TRANSPOSE.case("W06", "rows become columns", x=[[1, 2, 3], [4, 5, 6]], perm=[1, 0], y=[[1, 4], [2, 5], [3, 6]])
-TRANSPOSE.case("W06", "each axis once", x=[[1, 2]], perm=[0, 0], error="perm = [0, 0] does not name each axis once")
+TRANSPOSE.case("W06", "each axis once", x=[[1, 2]], perm=[0, 0], error="1 is missing from {0,0}.")
 CONJUGATE_TRANSPOSE.case("W06", "rows become columns", x=[[1, 2, 3], [4, 5, 6]], perm=[1, 0],
                          y=[[1, 4], [2, 5], [3, 6]])  # fmt: skip
 PACK.case("W06", "a new last axis", values=[[1, 2], [3, 4]], N=2, axis=-1, output=[[1, 3], [2, 4]])

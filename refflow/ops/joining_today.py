@@ -19,14 +19,14 @@ from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.opdef import define_op, define_variant
-from refflow.core.shape_rules import ShapeContext, axes_of
+from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import TensorShape
 from refflow.core.signature import Attr
 from refflow.core.values import blank
 from refflow.ops import gather as rows
 from refflow.ops.array import ANY, INDEX, reshape, shape
 from refflow.ops.constant import PLACEHOLDER
-from refflow.ops.joining import SLICE, concat, concat_shape, transpose
+from refflow.ops.joining import SLICE, concat, concat_shape, split_axis, transpose
 
 COUNT = Attr("int", minimum=1)
 
@@ -60,12 +60,11 @@ ENSURE_SHAPE = define_op("EnsureShape", "input: T -> output: T", shape=Attr("sha
 
 @CONCAT_V2.kernel
 def concat_v2_kernel(values, axis):
-    return np.concatenate(values, axis=int(axis))
+    return np.concatenate(values, axis=int(np.reshape(axis, ())))
 
 
 @CONCAT_V2.shape
 def _concat_v2_shape(context: ShapeContext) -> shapes.Shape:
-    context.match("axis")
     return concat_shape(context.list_dims("values"), context.ints("axis"), "axis")
 
 
@@ -84,6 +83,25 @@ def _as_int32(x: Tensor) -> Tensor:
     return cast(x, int32)
 
 
+def _spaced(sizes: np.ndarray) -> str:
+    return f"[{' '.join(map(str, sizes))}]"
+
+
+@CONCAT_OFFSET.shape
+def _concat_offset_shape(context: ShapeContext) -> list[shapes.Shape]:
+    if context.dims("concat_dim"):
+        raise ShapeError(
+            f"Concat dim tensor should be a scalar integer, but got shape {shapes.text(context.dims('concat_dim'))}"
+        )
+    found = context.list_dims("shape")
+    for i, dims in enumerate(found):
+        if dims is not None and len(dims) != 1:
+            raise ShapeError(f"input {i} should be a vector, but got shape {shapes.text(dims)}")
+        if dims and found[0] and None not in (dims[0], found[0][0]) and dims[0] != found[0][0]:
+            raise ShapeError(f"input {i} should contain {found[0][0]} elements, but got {dims[0]}")
+    return found
+
+
 @CONCAT_OFFSET.kernel
 def concat_offset_kernel(concat_dim, shape):
     """Where each part begins: the sum of the sizes before it, along the one axis."""
@@ -95,8 +113,8 @@ def concat_offset_kernel(concat_dim, shape):
         others = [j for j in range(len(sizes)) if j != axis % len(sizes) and sizes[j] != shape[0][j]]
         if others:
             raise ValueError(
-                f"All dimensions except {axis} must match. Input {i} has shape {sizes.tolist()} and doesn't match "
-                f"input 0 with shape {shape[0].tolist()}."
+                f"All dimensions except {axis} must match. Input {i} has shape {_spaced(sizes)} and doesn't match "
+                f"input 0 with shape {_spaced(shape[0])}."
             )
         begin = np.zeros_like(sizes)
         begin[axis] = at
@@ -137,13 +155,18 @@ def _spelled(sizes: list[int], whole: int | None) -> list[Any]:
 
 @SPLIT_V.shape
 def _split_v_shape(context: ShapeContext) -> list[shapes.Shape]:
-    context.match("split_dim")
     dims, axis, sizes = context.dims("value"), context.ints("split_dim"), context.ints("size_splits")
-    count = context.attrs["num_split"]
-    context.match("size_splits", str(count))
+    count, given = context.attrs["num_split"], context.dims("size_splits")
+    if context.dims("split_dim"):
+        raise ShapeError(f"split_dim must be a scalar but has rank {len(context.dims('split_dim') or ())}")
+    if given is not None and (len(given) != 1 or given[0] not in (None, count)):
+        raise ShapeError(
+            f"size of the split_tensor must be 1-D and have the same elements as outputs got {len(given)} -D and "
+            f"{prod(d or 1 for d in given)} elements"
+        )
     if dims is None or axis is None:
         return [None if dims is None else (None,) * len(dims)] * count
-    (at,) = axes_of(axis, len(dims), "split_dim")
+    at = split_axis(axis[0], len(dims))
     each = [None] * count if sizes is None else _spelled(sizes, dims[at])
     return [(*dims[:at], size, *dims[at + 1 :]) for size in each]
 
@@ -328,6 +351,10 @@ def empty_kernel(shape, dtype):
 @EMPTY.shape
 def _empty_shape(context: ShapeContext) -> shapes.Shape:
     from refflow.ops.constant import shape_from
+
+    given = context.dims("shape")
+    if given is not None and len(given) != 1:
+        raise ShapeError(f"shape must be a vector of int32, got shape {shapes.text(given)}")
 
     return shape_from(context, "shape")
 

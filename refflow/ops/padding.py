@@ -20,7 +20,7 @@ from refflow.core.signature import Attr
 from refflow.ops.array import ANY, INDEX, reshape, shape
 from refflow.ops.broadcast import BROADCAST_GRADIENT_ARGS
 from refflow.ops.constant import shape_from
-from refflow.ops.joining import pad_shape, slice_
+from refflow.ops.joining import check_paddings, pad_shape, slice_
 from refflow.ops.reductions import reduce_sum
 
 BROADCAST_TO = define_op("BroadcastTo", "input: T, shape: Tidx[R] -> output: T", T=ANY, Tidx=INDEX, source=("S17",))
@@ -43,6 +43,9 @@ def broadcast_to_kernel(input, shape):
 
 @BROADCAST_TO.shape
 def _broadcast_to_shape(context: ShapeContext) -> shapes.Shape:
+    given = context.dims("shape")
+    if given is not None and len(given) != 1:
+        raise ShapeError(f"shape must be a vector of {{int32,int64}}, got shape {shapes.text(given)}")
     dims, wanted = context.dims("input"), shape_from(context, "shape")
     if dims is not None and wanted is not None:
         if len(dims) > len(wanted):
@@ -80,7 +83,8 @@ def pad_v2_kernel(input, paddings, constant_values):
 
 @PAD_V2.shape
 def _pad_v2_shape(context: ShapeContext) -> shapes.Shape:
-    context.match("constant_values")
+    if context.dims("constant_values"):
+        raise ShapeError(f"constant_values must be a scalar. Found: {shapes.text(context.dims('constant_values'))}")
     return pad_shape(context)
 
 
@@ -105,14 +109,21 @@ def _mirror_mode(mode: str) -> Any:
 @MIRROR_PAD.kernel
 def mirror_pad_kernel(input, paddings, mode):
     widths = [(int(a), int(b)) for a, b in paddings]
-    for axis, (before, after) in enumerate(widths):
-        most = input.shape[axis] - (mode == "REFLECT")
-        if before > most or after > most:
-            limit = "less than" if mode == "REFLECT" else "no greater than"
-            raise ValueError(
-                f"paddings must be {limit} the dimension size: {before}, {after} not {limit} {input.shape[axis]}"
-            )
+    _check_mirrors(widths, input.shape, mode, "")
     return np.pad(input, widths, mode=_mirror_mode(mode)) if input.size else np.pad(input, widths)
+
+
+def _check_mirrors(widths: list[tuple[int, int]], sizes: tuple[int, ...], mode: str, which: str) -> None:
+    """ValueError where an axis has too few elements to be seen in its mirrors."""
+    for size, (before, after) in zip(sizes, widths, strict=True):
+        if mode == "REFLECT" and max(before, after) >= max(size, 1):
+            raise ValueError(
+                f"paddings must be less than the {which}dimension size: {before}, {after} not less than {size}"
+            )
+        if max(before, after) > size and mode != "REFLECT":
+            raise ValueError(
+                f"paddings must be no greater than the {which}dimension size: {before}, {after} greater than {size}"
+            )
 
 
 @MIRROR_PAD.shape
@@ -130,7 +141,10 @@ def _mirror_pad_gradient(op, dy):
 def mirror_pad_grad_kernel(input, paddings, mode):
     """Folds the borders back, axis by axis."""
     found = input
-    for axis, (before, after) in enumerate((int(a), int(b)) for a, b in paddings):
+    widths = [(int(a), int(b)) for a, b in paddings]
+    sizes = tuple(size - sum(both) for size, both in zip(input.shape, widths, strict=True))
+    _check_mirrors(widths, sizes, mode, "output ")
+    for axis, (before, after) in enumerate(widths):
         if not before and not after:
             continue
         length = found.shape[axis] - before - after
@@ -145,6 +159,7 @@ def mirror_pad_grad_kernel(input, paddings, mode):
 @MIRROR_PAD_GRAD.shape
 def _mirror_pad_grad_shape(context: ShapeContext) -> shapes.Shape:
     dims, paddings = context.dims("input"), context.ints("paddings")
+    check_paddings(context.dims("paddings"), paddings, dims)
     if dims is None or paddings is None:
         return None if dims is None else (None,) * len(dims)
     return tuple(None if d is None else d - paddings[2 * i] - paddings[2 * i + 1] for i, d in enumerate(dims))

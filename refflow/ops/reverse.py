@@ -17,7 +17,7 @@ from refflow.core.dtypes import INDICES, int8, int32, int64, uint8
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
-from refflow.core.shape_rules import ShapeContext, axes_of
+from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import ANY, INDEX
 from refflow.ops.elementwise import NEG
@@ -44,8 +44,14 @@ def reverse_kernel(tensor, dims):
 
 @REVERSE.shape
 def _reverse_shape(context: ShapeContext) -> shapes.Shape:
-    dims = context.dims("tensor")
-    context.match("dims", "R" if dims is None else str(len(dims)))
+    dims, given = context.dims("tensor"), context.dims("dims")
+    if given is not None and len(given) != 1:
+        raise ShapeError(f"'dims' must be 1-dimension, not {len(given)}")
+    if given is not None and dims is not None and given[0] not in (None, len(dims)):
+        raise ShapeError(
+            "'dims' must have the same number of values as 'input' has dimensions. 'input' has "
+            f"{len(dims)}'dims' has {given[0]} values"
+        )
     return dims
 
 
@@ -57,11 +63,23 @@ def _reverse_gradient(op, dy):
 
 @REVERSE_V2.kernel
 def reverse_v2_kernel(tensor, axis):
-    axes = axes_of([int(a) for a in axis], np.ndim(tensor), "axis")
+    rank = np.ndim(tensor)
+    for i, a in enumerate(axis.tolist()):
+        if not -rank <= a < rank:
+            raise ValueError(f"'axis'[{i}] = {a} is out of valid range [0, {rank - 1}]")
+    axes = [a % rank for a in axis.tolist()]
     if len(set(axes)) < len(axes):
         twice = next(a for a in axes if axes.count(a) > 1)
         raise ValueError(f"axis {twice} specified more than once.")
     return np.array(np.flip(tensor, tuple(axes)), copy=True, order="C")
+
+
+@REVERSE_V2.shape
+def _reverse_v2_shape(context: ShapeContext) -> shapes.Shape:
+    given = context.dims("axis")
+    if given is not None and len(given) != 1:
+        raise ShapeError(f"'dims' must be 1-dimension, not {len(given)}")
+    return context.dims("tensor")
 
 
 @REVERSE_V2.gradient
@@ -76,7 +94,8 @@ def reverse_sequence_kernel(input, seq_lengths, seq_dim, batch_dim=0):
     length = input.shape[seq_dim]
     if len(seq_lengths) and (seq_lengths.min() < 0 or seq_lengths.max() > length):
         bad = int(np.flatnonzero((seq_lengths < 0) | (seq_lengths > length))[0])
-        raise ValueError(f"seq_lens({bad}) > input.dims({seq_dim})")
+        short = seq_lengths[bad] < 0
+        raise ValueError(f"seq_lens({bad}) < 0" if short else f"seq_lens({bad}) > input.dims({seq_dim})")
     moved = np.moveaxis(input, (batch_dim, seq_dim), (0, 1))
     place = np.arange(length)
     lengths = np.asarray(seq_lengths)[:, None]
@@ -87,16 +106,19 @@ def reverse_sequence_kernel(input, seq_lengths, seq_dim, batch_dim=0):
 
 @REVERSE_SEQUENCE.shape
 def _reverse_sequence_shape(context: ShapeContext) -> shapes.Shape:
-    context.match("seq_lengths", "N")
     dims, lengths = context.dims("input"), context.dims("seq_lengths")
     batch, seq = context.attrs["batch_dim"], context.attrs["seq_dim"]
+    if lengths is not None and len(lengths) != 1:
+        raise ShapeError(f"seq_lengths must be 1-dim, not {len(lengths)}")
     if batch == seq:
         raise ShapeError(f"batch_dim == seq_dim == {seq}")
     if dims is None:
         return None
     for name, axis in (("batch_dim", batch), ("seq_dim", seq)):
-        if not 0 <= axis < len(dims):
-            raise ShapeError(f"{name} must be < input rank: {axis} vs. {len(dims)}")
+        if axis < 0:
+            raise ShapeError(f"Invalid {name} {axis}")
+        if axis >= len(dims):
+            raise ShapeError(f"{name} must be < input rank ( {axis} vs. {len(dims)})")
     if lengths is not None and None not in (dims[batch], lengths[0]) and dims[batch] != lengths[0]:
         raise ShapeError(f"Length of seq_lengths != input.dims({batch}), ({lengths[0]} vs. {dims[batch]})")
     return dims
@@ -114,7 +136,10 @@ def roll_kernel(input, shift, axis):
     if np.shape(shift) != np.shape(axis):
         raise ValueError(f"shift and axis must have the same size, got {np.size(shift)} and {np.size(axis)}")
     shifts, axes = [int(s) for s in np.reshape(shift, -1)], [int(a) for a in np.reshape(axis, -1)]
-    return np.roll(input, shifts, axes_of(axes, input.ndim, "axis"))
+    for a in axes:
+        if not -input.ndim <= a < input.ndim:
+            raise ValueError(f"axis {a if a >= 0 else a + input.ndim} is out of range")
+    return np.roll(input, shifts, axes)
 
 
 @ROLL.shape
@@ -122,6 +147,12 @@ def _roll_shape(context: ShapeContext) -> shapes.Shape:
     dims = context.dims("input")
     if dims == ():
         raise ShapeError("input must be 1-D or higher")
+    given = context.dims("shift"), context.dims("axis")
+    for name, vector in zip(("shift", "axis"), given, strict=True):
+        if vector is not None and len(vector) > 1:
+            raise ShapeError(f"{name} must be a scalar or a 1-D vector. Found: {shapes.text(vector)}")
+    if None not in given and len(given[0]) != len(given[1]):  # type: ignore[arg-type]
+        raise ShapeError("shift and axis must have the same size: both one number, or both a vector")
     return dims
 
 
@@ -147,12 +178,13 @@ def one_hot_kernel(indices, depth, on_value, off_value, axis=-1):
 @ONE_HOT.shape
 def _one_hot_shape(context: ShapeContext) -> shapes.Shape:
     for name in ("depth", "on_value", "off_value"):
-        context.match(name)
+        if context.dims(name):
+            raise ShapeError(f"{name} must be a scalar, but got: {shapes.text(context.dims(name))}")
     dims, depth, axis = context.dims("indices"), context.ints("depth"), context.attrs["axis"]
     if dims is None:
         return None
     if not -1 <= axis <= len(dims):
-        raise ShapeError(f"Expected axis to be -1 or between 0 and {len(dims)}, got {axis}")
+        raise ShapeError(f"Expected axis to be -1 or between [0, {len(dims) + 1}).  But received: {axis}")
     count = None if depth is None else depth[0]
     if count is not None and count < 0:
         raise ShapeError(f"depth must be non-negative, got: {count}")

@@ -214,7 +214,9 @@ def depth_to_space_kernel(input, block_size, data_format="NHWC"):
 
 def _depth_dims(context: ShapeContext, deeper: bool) -> shapes.Shape:
     dims, b, layout = context.dims("input"), context.attrs["block_size"], context.attrs["data_format"]
-    context.match("input", "?", "?", "?", "?")
+    if dims is not None and len(dims) != 4:
+        kind = "Input rank should be 4 instead of" if deeper else "Input rank should be: 4 instead of:"
+        raise ShapeError(f"{kind} {len(dims)}")
     if layout == "NCHW_VECT_C":
         raise ShapeError("data_format NCHW_VECT_C is for int8 on a GPU, which is not here; use NHWC or NCHW")
     if dims is None:
@@ -223,7 +225,9 @@ def _depth_dims(context: ShapeContext, deeper: bool) -> shapes.Shape:
     if deeper:
         for name, size in (("height", h), ("width", w)):
             if size is not None and size % b:
-                raise ShapeError(f"Image {name} {size} should be divisible by block_size: {b}")
+                raise ShapeError(
+                    f"Image width {w} and height {h} should be divisible by block_size: {b}, but {name} is not"
+                )
         out = [n, h and h // b, w and w // b, None if c is None else c * b * b]
     else:
         if c is not None and c % (b * b):

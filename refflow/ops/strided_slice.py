@@ -106,7 +106,7 @@ def indices(dims: tuple[int, ...], begin: Any, end: Any, strides: Any, masks: di
             size = dims[part.axis]
             place = part.begin + size if part.begin < 0 else part.begin  # type: ignore[operator]
             if not 0 <= place < size:  # type: ignore[operator]
-                raise IndexError(f"slice index {part.begin} of dimension {part.axis} out of bounds.")
+                raise IndexError(f"slice index {place} of dimension {part.axis} out of bounds.")
             found.append(place)
         else:
             found.append(slice(part.begin, part.end, part.step))
@@ -136,13 +136,22 @@ def _strided_slice_shape(context: ShapeContext) -> shapes.Shape:
     return _sliced(context, "input")
 
 
+def _check_vectors(context: ShapeContext) -> None:
+    given = [context.dims(n) for n in ("begin", "end", "strides")]
+    known = [d for d in given if d is not None]
+    if any(len(d) != 1 for d in known) or len({d[0] for d in known} - {None}) > 1:
+        each = ", ".join(shapes.text(d) for d in given[:2])
+        raise ShapeError(
+            f"Expected begin, end, and strides to be 1D equal size tensors, but got shapes {each}, and "
+            f"{shapes.text(given[2])} instead."
+        )
+
+
 def _sliced(context: ShapeContext, name: str) -> shapes.Shape:
     dims, counted = context.dims(name), context.dims("begin")
     begin, end, strides = (context.ints(n) for n in ("begin", "end", "strides"))
     count = counted[0] if counted else next((len(v) for v in (begin, end, strides) if v is not None), None)
-    for other in ("end", "strides"):
-        if counted is not None and not shapes.compatible(context.dims(other), counted):
-            raise ShapeError(f"begin and {other} must be vectors of one length, got {shapes.text(context.dims(other))}")
+    _check_vectors(context)
     if count is None or dims is None:
         return None
     found: list[int | None] = []
@@ -153,7 +162,8 @@ def _sliced(context: ShapeContext, name: str) -> shapes.Shape:
         size = dims[part.axis]
         if part.shrinks:
             if size is not None and part.begin is not None and not -size <= part.begin < size:
-                raise ShapeError(f"slice index {part.begin} of dimension {part.axis} out of bounds")
+                place = part.begin + size if part.begin < 0 else part.begin
+                raise ShapeError(f"slice index {place} of dimension {part.axis} out of bounds.")
             continue
         if size is not None and None not in (begin, end, strides):
             found.append(len(range(*slice(part.begin, part.end, part.step).indices(size))))
@@ -184,9 +194,9 @@ def strided_slice_grad_kernel(
              "new_axis_mask": new_axis_mask, "shrink_axis_mask": shrink_axis_mask}  # fmt: skip
     found = blank(tuple(int(s) for s in shape), np.asarray(dy).dtype)
     where = indices(found.shape, begin, end, strides, masks)
-    wanted = found[where].shape
+    wanted = np.shape(found[where])
     if np.shape(dy) != wanted:
-        raise ValueError(f"shape of dy was {shapes.text(np.shape(dy))} instead of {shapes.text(wanted)}")
+        raise ShapeError(f"shape of dy was {shapes.text(np.shape(dy))} instead of {shapes.text(wanted)}")
     found[where] = dy
     return found
 
@@ -195,6 +205,9 @@ def strided_slice_grad_kernel(
 def _strided_slice_grad_shape(context: ShapeContext) -> shapes.Shape:
     from refflow.ops.constant import shape_from
 
+    _check_vectors(context)
+    if len(context.dims("shape") or (1,)) != 1 or context.dims("shape") == ():
+        raise ShapeError(f"shape must be 1-D, got shape.shape = {shapes.text(context.dims('shape'))}")
     return shape_from(context, "shape")
 
 
@@ -211,7 +224,8 @@ def _updated(x, begin, end, strides, value, masks):
     target = found[places]
     if np.shape(value) != np.shape(target):
         try:
-            value = np.broadcast_to(value, np.shape(target))
+            least = min(np.ndim(value) - np.ndim(target), next((i for i, n in enumerate(value.shape) if n != 1), 99))
+            value = np.broadcast_to(value.reshape(value.shape[max(least, 0) :]), np.shape(target))
         except ValueError:
             raise ShapeError(
                 f"Cannot broadcast input shape {shapes.text(np.shape(value))} into final shape "
@@ -241,11 +255,13 @@ def tensor_strided_slice_update_kernel(
 
 @STRIDED_SLICE_ASSIGN.shape
 def _assign_shape(context: ShapeContext) -> shapes.Shape:
+    _check_vectors(context)
     return context.dims("ref")
 
 
 @TENSOR_STRIDED_SLICE_UPDATE.shape
 def _update_shape(context: ShapeContext) -> shapes.Shape:
+    _check_vectors(context)
     return context.dims("input")
 
 

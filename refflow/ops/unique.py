@@ -69,6 +69,8 @@ def _unique(x: Any, out_idx: Any, axis: int | None = None) -> list[np.ndarray]:
 
 
 def _axis_of(x: Any, axis: Any) -> int | None:
+    if np.ndim(axis) != 1:
+        raise ValueError("axis expects a 1D vector.")
     if np.size(axis) == 0:
         if x.ndim != 1:
             raise ValueError("unique expects a 1D vector.")
@@ -77,7 +79,7 @@ def _axis_of(x: Any, axis: Any) -> int | None:
         raise ValueError("axis does not support input tensors larger than 1 elements")
     at = int(np.reshape(axis, ()))
     if not -x.ndim <= at < x.ndim:
-        raise ValueError(f"axis expects to be within the rank of the input, got {at} for rank {x.ndim}")
+        raise ValueError(f"axis has to be between [0, {x.ndim}), got {at}")
     return at % x.ndim
 
 
@@ -129,8 +131,10 @@ def list_diff_kernel(x, y, out_idx=int32):
 
 @LIST_DIFF.shape
 def _list_diff_shape(context: ShapeContext) -> list[shapes.Shape]:
-    context.match("x", "N")
-    context.match("y", "M")
+    for name in ("x", "y"):
+        dims = context.dims(name)
+        if dims is not None and len(dims) != 1:
+            raise ShapeError(f"{name} should be a 1D vector, got shape {shapes.text(dims)}")
     return [(None,), (None,)]
 
 

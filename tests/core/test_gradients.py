@@ -243,6 +243,7 @@ def test_every_gradient_is_among_those_checked():
     # tests/ops/test_batch_norm.py
     by_hand |= {"CTCLoss", "CTCLossV2"}  # tests/ops/test_ctc.py
     by_hand |= {"FractionalAvgPool", "FractionalMaxPool"}  # tests/ops/test_fractional_pools.py
+    by_hand |= {"RandomGamma", "StatelessRandomGammaV2", "StatelessRandomGammaV3"}  # tests/ops/test_random_gamma.py
     by_hand |= {"GatherV2", "PreventGradient"}  # tests/ops/test_arrays.py
     by_hand |= {f"FakeQuantWithMinMax{kind}" for kind in ("Args", "Vars", "VarsPerChannel")}  # test_quantization.py
     by_hand |= {f"QuantizeAndDequantize{v}" for v in ("", "V2", "V3", "V4")}  # tests/ops/test_quantization.py

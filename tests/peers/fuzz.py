@@ -9,7 +9,8 @@ A call starts as a case on the op's page. Then some of this happens to it, by di
     shapes      an axis goes, comes, empties, shrinks to one, doubles
     attributes  flags flip, numbers move, words change for other allowed ones
 
-Inputs are fed through placeholders of unknown shape, so that kernels and not shape functions judge them. Compared are
+Most inputs are fed through placeholders of unknown shape, so that kernels and not shape functions judge them; some
+through placeholders of known shape, and some are constants, which either side may fold. Compared are
 types, shapes, values and the class of an error; texts of errors are noted apart. TensorFlow can abort on what nobody
 tried before: a worker process does the work, and a call that kills it is left out.
 """
@@ -52,11 +53,12 @@ class Call(NamedTuple):
 
     inputs: list[Any]
     attrs: dict[str, Any]
+    given: str = "unknown"  # how inputs come: placeholders of "unknown" or "known" shape, or a "constant"
 
     def text(self) -> str:
         arrays = [[_brief(a) for a in v] if isinstance(v, list) else _brief(v) for v in self.inputs]
         attrs = {k: v.name if isinstance(v, rf.DType) else v for k, v in self.attrs.items()}
-        return f"{arrays} {attrs}"
+        return f"{arrays} {attrs}" + ("" if self.given == "unknown" else f" {self.given}")
 
 
 class Finding(NamedTuple):
@@ -113,7 +115,7 @@ def calls_of(op: OpDef, seed: int, count: int) -> Iterator[Call]:
         for _ in range(dice.integers(1, 4)):
             bend = (_types, _values, _values, _shapes, _attributes)[dice.integers(5)]
             call = bend(op, call, dice)
-        yield call
+        yield Call(call.inputs, call.attrs, ("unknown", "unknown", "unknown", "known", "constant")[dice.integers(5)])
 
 
 # -- bending --------------------------------------------------------------------------------------------------
@@ -299,7 +301,10 @@ def _build(tf: Any, op: OpDef, call: Call) -> tuple[dict[Any, Any], list[Any]]:
     def hole(array: np.ndarray) -> Any:
         if array.dtype.names:
             array = array.view(tf.bfloat16.as_numpy_dtype)
-        placeholder = tf.compat.v1.placeholder(tf.as_dtype(array.dtype) if array.dtype != object else tf.string)
+        dtype = tf.as_dtype(array.dtype) if array.dtype != object else tf.string
+        if call.given == "constant":
+            return tf.constant(array, dtype)
+        placeholder = tf.compat.v1.placeholder(dtype, array.shape if call.given == "known" else None)
         feeds[placeholder] = array
         return placeholder
 

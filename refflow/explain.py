@@ -16,6 +16,7 @@ from refflow.runtime.nodes import Node, StepGraph
 from refflow.runtime.place import table
 from refflow.runtime.plan import Plan
 from refflow.runtime.session import Session
+from refflow.runtime.structure import Unstructured
 
 Say = Callable[[str], None]
 
@@ -55,7 +56,11 @@ def explain(session: Session, fetches: Any, feeds: Sequence[Any] = (), say: Say 
     _waits(say, stages.partitioned)
 
     _head(say, 7, "Plan", "The same step as straight-line Python over preallocated buffers. Lines belong to nodes.")
-    plan = Plan(stages.partitioned, session.config.kernels, dict(session._op_states))
+    try:
+        plan = Plan(stages.partitioned, session.config.kernels, dict(session._op_states))
+    except Unstructured as reason:
+        say(f"  none: {reason}. The executor runs this step.")
+        return
     say(_indented(annotated(plan)))
     say(f"\n  {plan.arena_bytes:,} bytes of buffers, reused as values die")
 

@@ -148,3 +148,16 @@ def test_print_writes_a_line_as_often_as_told(session, capfd):
     for _ in range(3):
         assert session.run(x).tolist() == [1, 2]
     assert capfd.readouterr().err == "x: [1 2 3...]\n" * 2
+
+
+def test_a_step_without_a_plan_is_explained():
+    """Two independent Switches into one Merge: which input lives is not told by one predicate."""
+    from refflow.explain import explain
+
+    said = []
+    with tf.Graph().as_default(), tf.Session() as session:
+        p, q = tf.placeholder(tf.bool, []), tf.placeholder(tf.bool, [])
+        y, _ = merge([switch(tf.constant(1.0), p)[1], switch(tf.constant(2.0), q)[1]])
+        explain(session, y, [p, q], said.append)
+        assert any("are no alternatives by the predicates" in line for line in said)
+        assert session.run(y, {p: False, q: True}) == 2.0

@@ -153,6 +153,7 @@ def _differentiable(op, case):
     covered |= any(a.fixed is tf.float32 for a in op.outputs)  # too coarse for differences; tests/ops/test_images.py
     covered |= op.family.startswith("FusedBatchNorm")  # no float64; tests/ops/test_batch_norm.py
     covered |= op.family == "RFFT"  # gives complex numbers; tests/ops/test_fft.py
+    covered |= op.name.startswith("BlockLSTM")  # slopes come in for two of its outputs; tests/ops/test_block_lstm.py
     covered |= op.name.startswith("CTCLoss")  # its second output is a slope; tests/ops/test_ctc.py
     covered |= op.name.startswith("QuantizeAndDequantize")  # straight through; tests/ops/test_quantization.py
     covered |= op.name.startswith("ImageProjective")  # back by the inverse map, which is a slope for few maps
@@ -241,6 +242,7 @@ def test_every_gradient_is_among_those_checked():
     by_hand |= {"ImageProjectiveTransformV2", "ImageProjectiveTransformV3"}  # tests/ops/test_images.py
     by_hand |= {f"FusedBatchNorm{part}{v}" for part in ("", "Grad") for v in ("", "V2", "V3")}
     # tests/ops/test_batch_norm.py
+    by_hand |= {"BlockLSTM", "BlockLSTMV2"}  # tests/ops/test_block_lstm.py
     by_hand |= {"CTCLoss", "CTCLossV2"}  # tests/ops/test_ctc.py
     by_hand |= {"FractionalAvgPool", "FractionalMaxPool"}  # tests/ops/test_fractional_pools.py
     by_hand |= {"RandomGamma", "StatelessRandomGammaV2", "StatelessRandomGammaV3"}  # tests/ops/test_random_gamma.py

@@ -87,6 +87,7 @@ class OpDef:
         self.commutative = commutative
         self.accuracy = accuracy
         self.view = view  # the first output may share the first input's memory
+        self.moves_bits = False  # values go in and out as they are, whatever their type
         self.allows_uninitialized = allows_uninitialized
         self.by_handle = by_handle  # the kernel gets the state behind a reference itself, and nothing is read or stored
         self.cases: list[Case] = []
@@ -199,7 +200,7 @@ class OpDef:
     def page_kernel(self, attrs: dict[str, Any]) -> Callable[..., Any]:
         """The reference kernel for nodes with these attributes: bfloat16 goes through float32."""
         types = [t for value in attrs.values() for t in (value if isinstance(value, list) else [value])]
-        if self.view or not any(t is bfloat16 for t in types):
+        if self.view or self.moves_bits or not any(t is bfloat16 for t in types):
             return self.reference
         return through_float32(self.reference, self._result_types(attrs))
 

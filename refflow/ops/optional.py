@@ -117,3 +117,5 @@ def _get_value_gradient(op, *dcomponents):
 
 for _op in (NONE, HAS_VALUE):
     _op.no_gradient_registered()
+for _op in (FROM_VALUE, GET_VALUE):
+    _op.moves_bits = True

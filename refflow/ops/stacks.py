@@ -93,5 +93,6 @@ for _end, _kind in (("", "Ref(string)"), ("V2", "resource")):
     _closed.kernel(lambda handle: _close_stack(handle))
     for _op in (_pushed, _popped, _closed):
         _op.no_gradient()
+        _op.moves_bits = True
 STACK.no_gradient()
 STACK_V2.no_gradient()

@@ -569,3 +569,10 @@ def _batch_shape(context: ShapeContext) -> shapes.Shape:
 @CONCAT_LISTS.shape
 def _concat_lists_shape(context: ShapeContext) -> shapes.Shape:
     return context.dims("input_a")
+
+
+for _op in (
+    RESERVE, EMPTY, FROM_TENSOR, SPLIT, SCATTER, SCATTER_V2, SCATTER_INTO, PUSH_BACK, PUSH_BACK_BATCH, POP_BACK,
+    GET_ITEM, SET_ITEM, CONCAT_LISTS, STACK, GATHER, CONCAT, CONCAT_V2,
+):  # fmt: skip
+    _op.moves_bits = True

@@ -154,3 +154,5 @@ def _erase_gradient(op, dmap):
 
 for _op in (EMPTY, SIZE, HAS_KEY, STACK_KEYS):
     _op.no_gradient()
+for _op in (LOOKUP, INSERT, ERASE, HAS_KEY, STACK_KEYS):
+    _op.moves_bits = True

@@ -56,15 +56,19 @@ def op_state(node: Node, states: OpStates) -> dict[str, Any]:
         return {}
     names = inspect.signature(make).parameters
 
+    known = node.attrs | {"node_name": node.name, "device": node.device.name, "tensors": kept_tensors(states)}
+
     def made() -> Any:
-        known = node.attrs | {"node_name": node.name, "device": node.device.name, "tensors": kept_tensors(states)}
         return make(**{k: known[k] for k in names if k in known})
 
     if "shared_name" in node.attrs:  # a resource: found again by its name, also from other nodes [W47]
         name = node.attrs["shared_name"] or node.name
-        return {
-            "state": node.device.resources.lookup_or_create(node.attrs["container"], node.op_def.family, name, made)
-        }
+        kind = getattr(make, "kind", node.op_def.family)
+        found = node.device.resources.lookup_or_create(node.attrs["container"], kind, name, made)
+        check = getattr(make, "check", None)  # whether what is there is what this node would have made
+        if check is not None:
+            check(found, known)
+        return {"state": found}
     if node.name not in states:
         states[node.name] = made()
     return {"state": states[node.name]}

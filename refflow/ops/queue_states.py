@@ -1,0 +1,341 @@
+"""The state behind queues: rows, and those who wait for room or for rows [W45, W46].
+
+    puts     rows that are waiting for room, and closes that wait behind them
+    takes    dequeues that are waiting for rows
+
+Who comes first is served first. An attempt may be served in parts: rows go in as there is room, and a dequeue of many
+takes each row as soon as it is there, so that it may ask for more than the queue holds at once. After every change
+both lines are gone through until nobody can be served any more.
+
+Next: ops/queues.py.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from refflow.core import errors, shapes
+from refflow.core.dtypes import DType, int64
+from refflow.core.shapes import TensorShape
+from refflow.core.values import blank
+from refflow.ops.philox import PhiloxStream
+
+Row = tuple[np.ndarray, ...]
+
+
+class _Attempt:
+    """Somebody's turn: `step` gives True once it is over."""
+
+    error: BaseException | None = None
+    over = False
+
+    def step(self, queue: Queue) -> bool:
+        raise NotImplementedError
+
+
+class _Put(_Attempt):
+    def __init__(self, rows: list[Row], late: type[errors.OpError]):
+        self.rows, self._late = deque(rows), late
+
+    def step(self, queue: Queue) -> bool:
+        if queue.closed:
+            self.error = self._late(None, None, f"{queue.kind} '{queue.name}' is closed.")
+            return True
+        while self.rows and len(queue.rows) < queue.capacity:
+            queue.put(self.rows.popleft())
+            queue.moved = True
+        return not self.rows
+
+
+class _Close(_Attempt):
+    def step(self, queue: Queue) -> bool:
+        queue.closed = queue.moved = True
+        return True
+
+
+class _Take(_Attempt):
+    def __init__(self, count: int, least: int):
+        self.count, self.least = count, least
+        self.rows: list[Row] = []
+
+    def step(self, queue: Queue) -> bool:
+        missing = self.count - len(self.rows)
+        if queue.closed and queue.available() < missing:
+            if len(self.rows) + queue.available() < self.least:
+                queue.restore(self.rows)
+                self.error = errors.OutOfRangeError(
+                    None, None,
+                    f"{queue.kind} '{queue.name}' is closed and has insufficient elements (requested {missing}, "
+                    f"current size {len(queue.rows) - len(self.rows)})",
+                )  # fmt: skip
+                self.rows = []
+                return True
+            missing = queue.available()
+            self.count = len(self.rows) + missing
+        while missing and queue.available():
+            self.rows.append(queue.pop())
+            queue.moved = True
+            missing -= 1
+        return not missing
+
+
+class Queue:
+    """Rows of tensors of given types and shapes, under one lock."""
+
+    kind = "FIFOQueue"
+
+    def __init__(self, name: str, types: list[DType], dims: list[TensorShape], capacity: int):
+        self.name, self.types, self.dims = name, types, [d.as_tuple for d in dims]
+        self.capacity = capacity if capacity >= 0 else float("inf")
+        self.rows: Any = deque()
+        self.closed = self.moved = False
+        self._puts: deque[_Attempt] = deque()
+        self._takes: deque[_Attempt] = deque()
+        self._changed = threading.Condition()
+
+    # -- what a kind of queue decides ------------------------------------------------------------------------
+
+    def put(self, row: Row) -> None:
+        self.rows.append(row)
+
+    def pop(self) -> Row:
+        return self.rows.popleft()
+
+    def restore(self, rows: list[Row]) -> None:
+        """Puts back what a dequeue had taken that then could not be served."""
+        self.rows.extendleft(reversed(rows))
+
+    def available(self) -> int:
+        """How many rows may be taken now."""
+        return len(self.rows)
+
+    def batch(self, rows: list[Row]) -> list[np.ndarray]:
+        return [_stacked(column) for column in zip(*rows, strict=True)]
+
+    # -- whether a row fits ------------------------------------------------------------------------------------
+
+    def check(self, row: Row) -> None:
+        """InvalidArgumentError where a row does not fit the queue."""
+        self._check_types(row)
+        for i, (value, dims) in enumerate(zip(row, self.dims, strict=False)):
+            _fits(i, dims, np.shape(value))
+
+    def check_many(self, columns: Row) -> None:
+        """The same for rows laid together."""
+        self._check_types(columns)
+        for i, column in enumerate(columns):
+            if not np.ndim(column) and not self.dims:
+                raise ValueError(f"Input tensors to EnqueueMany must have at least one axis; component {i} is a scalar")
+        count = len(columns[0]) if np.ndim(columns[0]) else 0
+        for i, column in enumerate(columns):
+            if self.dims:
+                dims = self.dims[i]
+                _fits(i, None if dims is None else (count, *dims), np.shape(column))
+            elif len(column) != count:
+                raise ValueError(
+                    f"All input tensors must have the same size in the 0th dimension. Component {i} has {len(column)}, "
+                    f"and should have {count}"
+                )
+
+    def _check_types(self, row: Row) -> None:
+        if len(row) != len(self.types):
+            raise ValueError(f"Wrong number of components in tuple. Expected {len(self.types)}, got {len(row)}")
+        for i, (value, dtype) in enumerate(zip(row, self.types, strict=True)):
+            if np.asarray(value).dtype != np.dtype(dtype.as_numpy_dtype):
+                raise ValueError(
+                    f"Type mismatch in tuple component {i}. Expected {dtype.name}, got {np.asarray(value).dtype}"
+                )
+
+    # -- waiting -----------------------------------------------------------------------------------------------
+
+    def _serve(self, line: deque[_Attempt], attempt: _Attempt) -> None:
+        """Puts an attempt into its line and waits until it is over."""
+        with self._changed:
+            line.append(attempt)
+            self._flush()
+            self._changed.wait_for(lambda: attempt.over)
+        if attempt.error is not None:
+            raise attempt.error
+
+    def _flush(self) -> None:
+        self.moved = True
+        while self.moved:
+            self.moved = False
+            for line in (self._puts, self._takes):
+                while line and line[0].step(self):
+                    line.popleft().over = self.moved = True
+        self._changed.notify_all()
+
+    def _end(self, line: deque[_Attempt], text: str) -> None:
+        for attempt in line:
+            attempt.error, attempt.over = errors.CancelledError(None, None, text), True
+        line.clear()
+
+    def enqueue(self, row: Row, late: type[errors.OpError] = errors.CancelledError) -> None:
+        """Adds a row once there is room; `late` is raised where the queue is closed."""
+        self.enqueue_many([row], late)
+
+    def enqueue_many(self, rows: list[Row], late: type[errors.OpError] = errors.CancelledError) -> None:
+        """Adds rows, each once there is room."""
+        if rows:
+            self._serve(self._puts, _Put([tuple(np.array(v, copy=True) for v in row) for row in rows], late))
+
+    def dequeue(self, count: int = 1, least: int | None = None) -> list[Row]:
+        """`count` rows once there are so many; after a close, `least` suffice."""
+        attempt = _Take(count, count if least is None else least)
+        self._serve(self._takes, attempt)
+        return attempt.rows
+
+    def close(self, cancel_pending: bool) -> None:
+        """No more rows; waits for enqueues that came before, or ends them."""
+        with self._changed:
+            if self.closed:
+                raise errors.CancelledError(None, None, f"Queue '{self.name}' is already closed.")
+            if cancel_pending:
+                self._end(self._puts, "Enqueue operation was cancelled")
+        self._serve(self._puts, _Close())
+
+    def cancel(self) -> None:
+        """Ends every wait: the session is closing."""
+        with self._changed:
+            self._end(self._puts, "Enqueue operation was cancelled")
+            self._end(self._takes, "Dequeue operation was cancelled")
+            self._changed.notify_all()
+
+    def needs_shapes(self) -> None:
+        if not self.dims or (any(not shapes.is_known(d) for d in self.dims) and self.kind != "PaddingFIFOQueue"):
+            raise ValueError(
+                f"{self.kind}'s DequeueMany and DequeueUpTo require the components to have specified shapes."
+            )
+
+    def empty_batch(self) -> list[np.ndarray]:
+        return [blank((0, *(d or 0 for d in dims or ())), t.as_numpy_dtype)
+                for dims, t in zip(self.dims, self.types, strict=True)]  # fmt: skip
+
+
+def _fits(place: int, dims: shapes.Shape, have: tuple[int, ...]) -> None:
+    if not shapes.compatible(dims, have):
+        raise ValueError(
+            f"Shape mismatch in tuple component {place}. Expected {shapes.debug(dims)}, got {shapes.debug(have)}"
+        )
+
+
+def _stacked(column: tuple[np.ndarray, ...]) -> np.ndarray:
+    whole = np.empty((len(column), *column[0].shape), column[0].dtype)
+    for i, value in enumerate(column):
+        whole[i] = value
+    return whole
+
+
+class ShuffleQueue(Queue):
+    """Gives any of its rows; before it is closed, some must stay."""
+
+    kind = "RandomShuffleQueue"
+
+    def __init__(self, name: str, types: Any, dims: Any, capacity: int, least: int, seed: int, seed2: int):
+        super().__init__(name, types, dims, capacity)
+        self.rows = []
+        self.least, self.seeds = least, (seed, seed2)
+        self._stream = PhiloxStream(seed, seed2)
+        self._words: list[int] = []  # random numbers that have been made and not used yet
+
+    def available(self) -> int:
+        return len(self.rows) if self.closed else max(0, len(self.rows) - self.least)
+
+    def pop(self) -> Row:
+        if not self._words:
+            first = self._stream.reserve(16, 1)
+            words = self._stream.words(np.arange(16, dtype=np.uint64), first)
+            self._words = words.reshape(-1)[::-1].tolist()
+        place = self._words.pop() % len(self.rows)
+        self.rows[place], self.rows[-1] = self.rows[-1], self.rows[place]
+        return self.rows.pop()
+
+    def restore(self, rows: list[Row]) -> None:
+        self.rows += rows
+
+
+class PaddingQueue(Queue):
+    """Pads what is taken together to one size."""
+
+    kind = "PaddingFIFOQueue"
+
+    def batch(self, rows: list[Row]) -> list[np.ndarray]:
+        found = []
+        for column in zip(*rows, strict=True):
+            size = tuple(max(v.shape[i] for v in column) for i in range(column[0].ndim))
+            whole = blank((len(column), *size), column[0].dtype)
+            for i, value in enumerate(column):
+                whole[(i, *map(slice, value.shape))] = value
+            found.append(whole)
+        return found
+
+
+class PriorityQueue(Queue):
+    """Gives the row with the smallest first component; of equals, the oldest."""
+
+    kind = "PriorityQueue"
+
+    def __init__(self, name: str, types: Any, dims: Any, capacity: int):
+        super().__init__(name, [int64, *types], [TensorShape([]), *dims], capacity)
+        self.rows = []
+        self._order = itertools.count()
+
+    def put(self, row: Row) -> None:
+        heapq.heappush(self.rows, (int(row[0]), next(self._order), row))
+
+    def pop(self) -> Row:
+        return heapq.heappop(self.rows)[2]
+
+    def restore(self, rows: list[Row]) -> None:
+        for row in rows:
+            self.put(row)
+
+
+def check_shared(
+    queue: Queue, kind: str, types: list[DType], dims: list[TensorShape], capacity: int, **more: int
+) -> None:
+    """InvalidArgumentError where a node names a queue that is there already, but another one than it would make."""
+    said = f"Shared queue '{queue.name}' has "
+    if queue.kind != kind:
+        raise errors.InvalidArgumentError(None, None, f"Expected {queue.kind}, found {kind}V2")
+    wanted = capacity if capacity >= 0 else float("inf")
+    if queue.capacity != wanted:
+        raise errors.InvalidArgumentError(
+            None, None, f"{said}capacity {queue.capacity} but requested capacity was {capacity}"
+        )
+    if queue.types != types:
+        have, asked = (", ".join(map(_c_name, t)) for t in (queue.types, types))
+        raise errors.InvalidArgumentError(
+            None, None, f"{said}component types {have} but requested component types were {asked}"
+        )
+    asked_dims = [d.as_tuple for d in dims]
+    if queue.dims != asked_dims:
+        shown = [f"[{','.join(map(shapes.debug, d))}]" for d in (queue.dims, asked_dims)]
+        raise errors.InvalidArgumentError(
+            None, None, f"{said}component shapes {shown[0]} but requested component shapes were {shown[1]}"
+        )
+    if isinstance(queue, ShuffleQueue):
+        _check_shuffle(queue, said, **more)
+
+
+def _check_shuffle(queue: ShuffleQueue, said: str, min_after_dequeue: int, seed: int, seed2: int) -> None:
+    if queue.least != min_after_dequeue:
+        raise errors.InvalidArgumentError(
+            None, None,
+            f"{said}min_after_dequeue {queue.least} but requested min_after_dequeue was {min_after_dequeue}.",
+        )  # fmt: skip
+    if (seed or seed2) and queue.seeds != (seed, seed2):
+        raise errors.InvalidArgumentError(
+            None, None, f"{said}random seeds {queue.seeds} but requested seeds are {(seed, seed2)}."
+        )
+
+
+def _c_name(dtype: DType) -> str:
+    return {"float32": "float", "float64": "double", "float16": "half"}.get(dtype.name, dtype.name)

@@ -76,7 +76,8 @@ def _shuffle(component_types, shapes, capacity, shared_name, node_name, min_afte
         raise errors.InvalidArgumentError(
             None, None, f"min_after_dequeue {min_after_dequeue} must be < capacity {capacity}"
         )
-    return ShuffleQueue(_named(shared_name, node_name), component_types, shapes, capacity, min_after_dequeue, seed, seed2)
+    name = _named(shared_name, node_name)
+    return ShuffleQueue(name, component_types, shapes, capacity, min_after_dequeue, seed, seed2)
 
 
 def _padding(component_types, shapes, capacity, shared_name, node_name):

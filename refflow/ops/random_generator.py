@@ -54,7 +54,7 @@ def taken(handle: Any, algorithm: Any, elements: int, skip: int = 0) -> Philox:
 
 
 def _check(state: Any, value: np.ndarray, algorithm: int, skip: int) -> None:
-    def wrong(text: str) -> InvalidArgumentError:
+    def wrong(text: str) -> Exception:
         return InvalidArgumentError(None, None, text)
 
     if state.dtype is not int64:

@@ -93,6 +93,8 @@ def _shape(context: ShapeContext) -> shapes.Shape:
             f"Maxval must be a scalar or a vector of the same size as index but got {shapes.text(largest)}"
         )
     counts = [d[0] for d, full in ((index, 1), (largest, 1), (seed, 2)) if len(d) == full]
+    if len({c for c in counts if c is not None}) > 1:
+        raise ShapeError(f"index, seed and max_index have {' and '.join(map(str, counts))} rows. Sizes must be equal")
     return () if not counts else (next((c for c in counts if c is not None), None),)
 
 

@@ -17,6 +17,7 @@ Next: ops/random_generator.py.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,7 @@ def _exponential_tries(blocks: _Blocks, rounds: int, low: Any, high: Any) -> tup
     return z, (pairs[:, 1::2] <= np.exp(-away * away / number(2))) & (z < high)
 
 
-def _batch(blocks: _Blocks, count: int, mean: Any, deviation: Any, low: Any, high: Any, dtype: DType) -> np.ndarray:
+def _batch(blocks: _Blocks, count: int, mean: Any, deviation: Any, low: Any, high: Any, dtype: Any) -> np.ndarray:
     """`count` normal numbers of that mean and deviation, in [low, high]."""
     if not (deviation > 0 and low < high and (np.isfinite(low) or np.isfinite(high))):
         raise ValueError("Invalid parameters")
@@ -125,9 +126,9 @@ def _batch(blocks: _Blocks, count: int, mean: Any, deviation: Any, low: Any, hig
 def _drawn(generator: Philox, sizes: list[int], parameters: list[Any], dtype: DType) -> np.ndarray:
     """Batches of the given sizes, one after the other, with the parameters [batches] of each."""
     blocks = _Blocks(generator, dtype)
-    rows = zip(sizes, *(np.broadcast_to(p.reshape(-1), len(sizes)) for p in parameters), strict=True)
+    rows = zip(*(np.broadcast_to(p.reshape(-1), len(sizes)) for p in parameters), strict=True)
     with np.errstate(all="ignore"):
-        parts = [_batch(blocks, count, *each, dtype) for count, *each in rows]
+        parts = [_batch(blocks, count, *each, dtype) for count, each in zip(sizes, rows, strict=True)]
     return np.concatenate(parts) if parts else np.zeros(0, parameters[0].dtype)
 
 
@@ -176,9 +177,12 @@ def _parameterized_shape(context: ShapeContext) -> shapes.Shape:
 def _stateless_shape(context: ShapeContext) -> shapes.Shape:
     check_seed(context)
     asked = asked_shape(context)
-    together: shapes.Shape = ()
-    for name in ("means", "stddevs", "minvals", "maxvals"):
-        together = shapes.broadcast(together, context.dims(name))
+    dims = [context.dims(name) for name in ("means", "stddevs", "minvals", "maxvals")]
+    try:
+        together = reduce(shapes.broadcast, dims)
+    except ShapeError:
+        each = " vs. ".join(shapes.text(d) for d in dims)
+        raise ShapeError(f"means, stddevs, minvals, maxvals must have compatible batch dimensions: {each}") from None
     check_ending(asked, together)
     return asked
 

@@ -213,7 +213,7 @@ class Variable:
             self.graph.add_to_collection(key, self)
 
     @classmethod
-    def of_nodes(cls, variable: Tensor, initializer: Operation, initial_value: Tensor | None) -> Variable:
+    def of_nodes(cls, variable: Tensor, initializer: Operation, initial_value: Any) -> Variable:
         """The Variable that is made of nodes which are there already; it is entered in no collection."""
         found = cls.__new__(cls)
         found._variable, found._initializer, found._initial_value = variable, initializer, initial_value

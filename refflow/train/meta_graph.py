@@ -125,9 +125,10 @@ def _write_saver(saver: SaverDef, proto: Any) -> None:
 
 
 def _read_saver(proto: Any, prefix: str) -> SaverDef:
-    names = (proto.filename_tensor_name, proto.save_tensor_name, proto.restore_op_name)
-    return SaverDef(*(prefix + name for name in names), max_to_keep=proto.max_to_keep, sharded=proto.sharded,
-                    keep_checkpoint_every_n_hours=proto.keep_checkpoint_every_n_hours or 10000.0)  # fmt: skip
+    return SaverDef(
+        prefix + proto.filename_tensor_name, prefix + proto.save_tensor_name, prefix + proto.restore_op_name,
+        proto.max_to_keep, proto.sharded, proto.keep_checkpoint_every_n_hours or 10000.0,
+    )  # fmt: skip
 
 
 # -- collections --------------------------------------------------------------------------------------------

@@ -233,6 +233,7 @@ def test_every_gradient_is_among_those_checked():
         "ResourceGather",
         "ResourceGatherNd",
     }  # nothing; and tests/ops/test_resource_variables.py
+    by_hand |= {"RandomGamma", "StatelessRandomGammaV2", "StatelessRandomGammaV3"}  # tests/ops/test_random.py
     by_hand |= {"Complex", "Real", "Imag", "Conj", "ComplexAbs", "Angle"}  # tests/ops/test_complex.py
     by_hand |= set(TRANSFORMS)  # tests/ops/test_fft.py
     by_hand |= {"BatchCholesky", "BatchMatMulV3", "Cholesky", "SelfAdjointEigV2"}  # tests/ops/test_linear_gradients.py

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
+from refflow.core.opdef import find_op_def
 from refflow.ops.philox import RESERVED, PhiloxStream, philox
 
 # Known answers of the generator's authors (Random123, kat_vectors, philox4x32 with 10 rounds).
@@ -145,3 +146,96 @@ def test_the_executor_and_the_plan_draw_the_same():
 def test_a_shape_of_nothing_gives_nothing():
     assert two_runs(lambda: tf.truncated_normal([0, 3], seed=1))[0].shape == (0, 3)
     assert two_runs(lambda: tf.random_normal([], seed=1))[0].shape == ()
+
+
+def test_an_integer_may_be_any_of_its_type():
+    low, high = (find_op_def("StatelessRandomUniformFullInt")([9999], [1, 2], dtype=t) for t in (tf.int64, tf.uint32))
+    with tf.Session() as session:
+        wide, plain = session.run([low, high])
+    assert wide.min() < -(2**62) and wide.max() > 2**62 and plain.max() > 2**31
+
+
+GAMMAS = {
+    "RandomGamma": lambda alpha: {"shape": [4000], "alpha": alpha, "seed": 3},
+    "StatelessRandomGammaV2": lambda alpha: {"shape": [4000, 3], "seed": np.array([1, 2]), "alpha": alpha},
+    "StatelessRandomGammaV3": lambda alpha: {
+        "shape": [4000, 3], "key": np.array([1], np.uint64), "counter": np.array([2, 3], np.uint64),
+        "alg": np.array(1, np.int32), "alpha": alpha,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GAMMAS)
+def test_gamma_numbers_have_their_moments_and_move_with_alpha(name):  # [W73, W30]
+    """The mean is alpha, so that the mean slope is 1; the same words make larger numbers for a larger alpha."""
+    alpha = tf.placeholder(tf.float64, [3])
+    sample = find_op_def(name)(**GAMMAS[name](alpha))
+    (slope,) = tf.gradients(sample, alpha)
+    at = np.array([0.5, 1.5, 8.0])
+    with tf.Session() as session:
+        drawn = session.run(sample, {alpha: at})
+    with tf.Session() as session:
+        summed = session.run(slope, {alpha: at})
+    assert drawn.shape == (4000, 3) and drawn.min() > 0
+    np.testing.assert_allclose(drawn.mean(0), at, rtol=0.06)
+    np.testing.assert_allclose(drawn.var(0), at, rtol=0.2)
+    np.testing.assert_allclose(summed / 4000, 1, rtol=0.06)
+
+
+def test_the_slope_of_a_gamma_number_keeps_its_place_in_the_distribution():
+    """Moved along its slope, a sample stays where the integral of the density is what it was."""
+    a, x, step = np.array([0.3, 1.0, 2.5, 40.0]), np.array([0.2, 3.0, 1.0, 45.0]), 1e-5
+    with tf.Session() as session:
+        slope = session.run(find_op_def("RandomGammaGrad")(a, x))
+        before, after = (session.run(find_op_def("Igamma")(a + s * step, x + s * step * slope)) for s in (-1, 1))
+    np.testing.assert_allclose(after, before, rtol=0, atol=1e-10)
+
+
+def test_counts_have_their_moments():
+    rate, seed = np.array([0.5, 5.0, 50.0]), np.array([3, 4])
+    poisson = find_op_def("StatelessRandomPoisson")([9999, 3], seed, rate, dtype=tf.int32)
+    binomial = find_op_def("StatelessRandomBinomial")([9999, 3], seed, np.array([10.0, 100.0, 100.0]),
+                                                     np.array([0.3, 0.5, 0.97]), dtype=tf.int32)  # fmt: skip
+    logits = np.log([[0.1, 0.2, 0.7]])
+    drawn = find_op_def("StatelessMultinomial")(logits, 9999, seed)
+    with tf.Session() as session:
+        p, b, c = session.run([poisson, binomial, drawn])
+    np.testing.assert_allclose(p.mean(0), rate, rtol=0.04)
+    np.testing.assert_allclose(p.var(0), rate, rtol=0.08)
+    np.testing.assert_allclose(b.mean(0), [3, 50, 97], rtol=0.02)
+    np.testing.assert_allclose(b.var(0), [2.1, 25, 2.91], rtol=0.08)
+    np.testing.assert_allclose(np.bincount(c[0]) / 9999, [0.1, 0.2, 0.7], atol=0.02)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-2.0, 1.0), (0.5, 1.0), (3.0, np.inf), (-np.inf, -2.0)])
+def test_bounded_normals_stay_inside(low, high):
+    op = find_op_def("StatelessParameterizedTruncatedNormal")
+    x = op([5000], np.array([1, 2]), *(np.array(v, np.float32) for v in (1.0, 2.0, 1 + 2 * low, 1 + 2 * high)))
+    with tf.Session() as session:
+        z = (session.run(x) - 1) / 2
+    assert z.min() >= low and z.max() <= high
+    grid = np.linspace(max(low, -8), min(high, 8), 100_001)
+    density = np.exp(-grid * grid / 2)
+    assert z.mean() == pytest.approx((grid * density).sum() / density.sum(), abs=0.03)
+
+
+def test_shuffled_indices_are_a_permutation():
+    op = find_op_def("RandomIndexShuffle")
+    with tf.Session() as session:
+        found = session.run(op(np.arange(1000), np.array([5, 6, 7]), np.array(999)))
+    assert sorted(found) == list(range(1000)) and found.tolist() != list(range(1000))
+
+
+def test_a_generator_in_a_variable_moves_on_by_what_was_drawn():
+    handle = find_op_def("VarHandleOp")(dtype=tf.int64, shape=[3], shared_name="g")
+    start = find_op_def("AssignVariableOp")(handle, np.array([0, 0, 7]))
+    draw = find_op_def("StatefulUniform")(handle, np.array(1), [5])
+    skip = find_op_def("RngReadAndSkip")(handle, np.array(1, np.int32), np.array(2, np.uint64))
+    with tf.Session() as session:
+        session.run(start)
+        first = session.run(draw)
+        assert session.run(skip).tolist() == [5 * RESERVED, 0, 7]
+        assert session.run(skip).tolist() == [7 * RESERVED, 0, 7]
+        session.run(start)
+        assert session.run(draw).tolist() == first.tolist()
+        assert session.run(draw).tolist() != first.tolist()

@@ -339,6 +339,12 @@ class Graph:
             self._context, self._captures = saved
 
     @contextmanager
+    def outside(self) -> Iterator[None]:
+        """New nodes wait for nothing and are in no branch or loop: they may run before all that is around them."""
+        with self.inside(None), self.control_dependencies(None):
+            yield
+
+    @contextmanager
     def gradient_override_map(self, op_type_map: dict[str, str]) -> Iterator[None]:
         """New nodes of the given types use the gradient registered under another name."""
         saved = self._gradient_overrides

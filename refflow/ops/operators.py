@@ -126,10 +126,13 @@ def _counts_from_the_end(key: Any) -> bool:
 
 def strided(tensor: Tensor, keys: tuple[Any, ...]) -> Tensor:
     """A StridedSlice of what stands between brackets: steps, None for a new axis, and bounds that are tensors."""
-    masks = dict.fromkeys(("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask"), 0)
-    rows = []
+    names = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
+    masks: dict[str, Any] = dict.fromkeys(names, 0)
+    rows: list[tuple[Any, Any, int]] = []
     for place, key in enumerate(keys):
-        begin, end, step = 0, 0, 1
+        begin: Any = 0
+        end: Any = 0
+        step = 1
         if key is Ellipsis:
             masks["ellipsis_mask"] |= 1 << place
         elif key is None:
@@ -141,7 +144,8 @@ def strided(tensor: Tensor, keys: tuple[Any, ...]) -> Tensor:
             begin, end = (0 if b is None else b for b in (key.start, key.stop))
         elif isinstance(key, (*_INTS, Tensor, Variable)) and not isinstance(key, bool):
             masks["shrink_axis_mask"] |= 1 << place
-            begin, end = key, key + 1
+            begin = key
+            end = begin + 1
         else:
             raise DTypeError(f"{tensor.name!r} takes ints, slices, ..., None and int tensors as indices, got {key!r}")
         rows.append((begin, end, step))

@@ -192,7 +192,7 @@ class Variable:
         # What gives the first value waits for nothing that is around: it has to run before all that.
         with (
             op_scope([initial_value] if hasattr(initial_value, "graph") else [], name, "Variable") as scope,
-            get_default_graph().control_dependencies(None),
+            get_default_graph().outside(),
         ):
             self._initial_value = convert_to_tensor(initial_value, name="initial_value")
             shape = self._initial_value.get_shape()

@@ -89,7 +89,7 @@ class VariableScope:
         if dims is None or not dims.is_fully_defined():
             raise ValueError(f"Shape of a new variable ({full}) must be fully defined, but instead was {shape}.")
         make = initializer or self._initializer or uniform_unit_scaling_initializer()
-        with get_default_graph().name_scope(full + "/Initializer/"):
+        with get_default_graph().name_scope(full + "/Initializer/"), get_default_graph().outside():
             value = make(dims.as_list(), dtype=dtype)
         with get_default_graph().name_scope(None):
             store[full] = self.variable_class(value, name=full, trainable=trainable, collections=collections)

@@ -111,7 +111,7 @@ class Optimizer:
             if not isinstance(gradient, (Tensor, IndexedSlices)):
                 raise TypeError(f"the gradient of {variable.name!r} must be a Tensor or IndexedSlices: {gradient!r}")
         graph = get_default_graph()
-        with graph.control_dependencies(None):
+        with graph.outside():
             self._create_slots([variable for _, variable in pairs])
         updates = []
         with op_scope([g if isinstance(g, Tensor) else g.values for g, _ in pairs], name, self._name) as scope:

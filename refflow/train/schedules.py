@@ -60,7 +60,7 @@ class ExponentialMovingAverage:
                 raise TypeError(f"The variables must be float or double: {var.name} is {var.dtype.base_dtype.name}")
             if var in self._averages:
                 raise ValueError(f"Moving average already computed for: {var.name}")
-            with get_default_graph().name_scope(None), get_default_graph().control_dependencies(None):
+            with get_default_graph().name_scope(None), get_default_graph().outside():
                 start = var.initialized_value() if isinstance(var, Variable) else zeros(var.get_shape(), var.dtype)
                 self._averages[var] = Variable(start, trainable=False, name=self.average_name(var))
             get_default_graph().add_to_collection("moving_average_variables", var)

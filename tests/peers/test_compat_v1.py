@@ -149,6 +149,24 @@ tf.train.inverse_time_decay(0.1, 3, 2, 0.5), tf.train.inverse_time_decay(0.1, 3,
 tf.train.get_or_create_global_step(), tf.py_func(lambda a, b: a + 2 * b, [X, Y], tf.float32)
 tf.py_func(lambda a: (a.sum(), np.int64(a.size)), [X], [tf.float32, tf.int64])
 """
+FLOW = """
+tf.cond(tf.reduce_sum(X) > 0, lambda: tf.constant(X) * 2, lambda: tf.constant(Y))
+tf.cond(tf.constant(False), lambda: 1, lambda: 2)
+tf.while_loop(lambda i, a: i < 5, lambda i, a: (i + 1, a * 2.0), [0, 1.0])
+tf.while_loop(lambda i: i < 7, lambda i: i + 2, [0])
+tf.while_loop(lambda i: i < 7, lambda i: i + 2, [0], maximum_iterations=2)
+slope(lambda w: tf.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, a * w), [0, 1.0])[1], 2.0)
+slope(lambda x: tf.map_fn(lambda row: tf.reduce_sum(row ** 2) * row, x), X)
+slope(lambda x: tf.scan(lambda a, r: a * r, x), X)
+slope(lambda x: tf.cond(x[0, 0] > 0, lambda: x * x, lambda: 3 * x), X)
+slope(lambda x: tf.foldl(lambda a, r: a * r, x), X)
+tf.map_fn(lambda row: tf.reduce_sum(row) * row, X), tf.map_fn(lambda p: p[0] - p[1], (X, Y), dtype=tf.float32)
+tf.scan(lambda a, x: a + x, X), tf.scan(lambda a, x: a * x, X, initializer=tf.ones([4]))
+tf.foldl(lambda a, x: a - x, X)
+tf.foldr(lambda a, x: a - x, X), tf.foldl(lambda a, x: a + x, X, initializer=tf.ones([4]))
+tf.case([(tf.less(9, 1), lambda: tf.constant(3)), (tf.less(1, 9), lambda: tf.constant(4))], lambda: tf.constant(5))
+tf.TensorArray(tf.float32, 3).unstack(X).write(1, Y[0]).stack(), tf.TensorArray(tf.float32, 3).unstack(X).read(2)
+"""
 LAYERS = """
 tf.layers.dense(X, 5, tf.nn.relu, kernel_initializer=start())
 tf.layers.dense(CUBE, 2, kernel_initializer=start()), [v.name for v in tf.global_variables()]
@@ -172,6 +190,7 @@ tf.nn.dynamic_rnn(cells().BasicRNNCell(2), tf.constant(CUBE), dtype=tf.float32, 
 [v.name for v in tf.trainable_variables()]
 tf.nn.bidirectional_dynamic_rnn(cells().GRUCell(2), cells().GRUCell(2), CUBE, dtype=tf.float32, sequence_length=[2, 3])
 tf.nn.dynamic_rnn(cells().LSTMCell(2, state_is_tuple=False), CUBE, dtype=tf.float32)
+tf.nn.dynamic_rnn(cells().GRUCell(2), tf.placeholder_with_default(CUBE, [2, None, 4]), [2, 3], dtype=tf.float32)
 cells().GRUCell(3).zero_state(2, tf.float32), cells().LSTMCell(3).zero_state(2, tf.float32)
 """
 W = R.normal(size=(3, 3, 3, 3)).astype(np.float32)
@@ -185,7 +204,8 @@ def lines(*texts):
 def values(tf, line):
     """What a program gives: a flat list of arrays, bytes and names."""
     with tf.Graph().as_default(), tf.Session() as session:
-        short = {"tf": tf, "start": lambda: tf.glorot_uniform_initializer(seed=1), "cells": lambda: tf.nn.rnn_cell}
+        short = {"tf": tf, "start": lambda: tf.glorot_uniform_initializer(seed=1), "cells": lambda: tf.nn.rnn_cell,
+                 "slope": lambda f, at: (lambda x: tf.gradients(f(x), x))(tf.constant(at))}  # fmt: skip
         with tf.variable_scope("", initializer=tf.glorot_uniform_initializer(seed=11)):
             built = eval(line, {**globals(), **short})
         session.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
@@ -217,7 +237,7 @@ def compare(theirs, line):
         assert not unlike, f"{i}: {unlike}"
 
 
-@pytest.mark.parametrize("line", lines(ARRAYS, MATH, NN, VARIABLES))
+@pytest.mark.parametrize("line", lines(ARRAYS, MATH, NN, VARIABLES, FLOW))
 def test_a_line_gives_what_tensorflow_gives(tensorflow, line):
     with tensorflow.Graph().as_default():
         compare(tensorflow, line)

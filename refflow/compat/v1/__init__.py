@@ -47,6 +47,7 @@ from refflow import (
     assign_sub,
     bfloat16,
     bool,
+    case,
     cast,
     ceil,
     check_numerics,
@@ -58,6 +59,7 @@ from refflow import (
     complex,
     complex64,
     complex128,
+    cond,
     conj,
     constant,
     control_dependencies,
@@ -83,6 +85,8 @@ from refflow import (
     float64,
     floor,
     floordiv,
+    foldl,
+    foldr,
     get_collection,
     get_default_graph,
     get_default_session,
@@ -114,6 +118,7 @@ from refflow import (
     logical_not,
     logical_or,
     logical_xor,
+    map_fn,
     matching_files,
     matrix_determinant,
     matrix_inverse,
@@ -145,6 +150,7 @@ from refflow import (
     reverse_sequence,
     round,
     rsqrt,
+    scan,
     scatter_add,
     scatter_sub,
     scatter_update,
@@ -173,6 +179,7 @@ from refflow import (
     stop_gradient,
     string,
     string_to_number,
+    switch_case,
     test,
     tile,
     transpose,
@@ -185,6 +192,7 @@ from refflow import (
     unsorted_segment_sum,
     user_ops,
     verify_tensor_all_finite,
+    while_loop,
     zeros,
     zeros_like,
 )
@@ -208,6 +216,7 @@ from refflow.compat.v1.variables import *  # noqa: F403  (its __all__ says which
 from refflow.compat.v1.variables import global_variables, global_variables_initializer
 from refflow.nn import sigmoid, tanh
 from refflow.ops.py_func import py_func
+from refflow.ops.tensor_array_class import TensorArray
 from refflow.runtime.config import ConfigProto
 
 newaxis = None

@@ -15,6 +15,7 @@ import numpy as np
 from refflow.compat.v1 import nn
 from refflow.compat.v1.initializers import ones_initializer, zeros_initializer
 from refflow.compat.v1.variables import GraphKeys, get_variable, variable_scope
+from refflow.compat.v1.windows import window
 from refflow.core.convert import convert_to_tensor
 from refflow.core.graph import Tensor, get_default_graph
 from refflow.core.opdef import op_def
@@ -168,7 +169,7 @@ def separable_conv2d(
                              depthwise_initializer, trainable=trainable)  # fmt: skip
         mixed = get_variable("pointwise_kernel", [1, 1, channels * depth_multiplier, filters], kind,
                              pointwise_initializer, trainable=trainable)  # fmt: skip
-        found = nn.separable_conv2d(x, apart, mixed, nn._window(_pair(strides), form), padding.upper(),
+        found = nn.separable_conv2d(x, apart, mixed, window(_pair(strides), form), padding.upper(),
                                     _pair(dilation_rate), data_format=form)  # fmt: skip
         if use_bias:
             bias = get_variable("bias", [filters], kind, bias_initializer or zeros_initializer(), trainable=trainable)
@@ -245,7 +246,7 @@ def batch_normalization(
                     variable("moving_variance", moving_variance_initializer, ones_initializer, False))  # fmt: skip
         now = [a.read_value() for a in averages]
         if training is False or training == 0:
-            return _normalised(x, at, *now, beta, gamma, epsilon)
+            return _normalised(x, at, now[0], now[1], beta, gamma, epsilon)
         mean, variance = nn.moments(x, [i for i in range(rank) if i != at])
         always = training is True or training == 1
         learnt = _unbiased(variance, x, at) if rank == 4 and at in (1, 3) and fused is not False else variance

@@ -19,6 +19,17 @@ from refflow.compat.v1 import rnn_cell
 from refflow.compat.v1.arrays import _axis
 from refflow.compat.v1.math import log_sigmoid, reduce_mean
 from refflow.compat.v1.rnn import bidirectional_dynamic_rnn, dynamic_rnn, static_rnn
+from refflow.compat.v1.windows import (
+    avg_pool,
+    bias_add,
+    conv1d,
+    conv2d,
+    conv2d_transpose,
+    conv3d,
+    depthwise_conv2d,
+    max_pool,
+    separable_conv2d,
+)
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.graph import Tensor
 from refflow.core.opdef import op_def
@@ -58,7 +69,6 @@ __all__ = [
 ]  # fmt: skip
 
 local_response_normalization = lrn
-ONES = (1, 1, 1, 1)
 
 # -- activations -------------------------------------------------------------------------------------------------
 
@@ -142,7 +152,7 @@ def softmax_cross_entropy_with_logits(
     if rank is None or at % rank != rank - 1:
         raise ValueError("softmax_cross_entropy_with_logits works along the last axis of a tensor of known rank")
     classes = logits.get_shape()[-1].value
-    rows = xent_of_rows(*(reshape(x, [-1, classes]) for x in (logits, labels)))
+    rows = xent_of_rows(reshape(logits, [-1, classes]), reshape(labels, [-1, classes]))
     return _shaped_as_but_last(rows, logits, name)
 
 
@@ -227,109 +237,6 @@ def _int64(value: Any) -> Tensor:
     return value if value.dtype.base_dtype.name == "int64" else cast(value, "int64")
 
 
-# -- windows -----------------------------------------------------------------------------------------------------
-
-
-def _window(given: Any, data_format: str, rank: int = 4) -> list[int]:
-    """A number for each axis, of one number, of one for each axis of space, or of one for each."""
-    sizes = [given] if isinstance(given, int) else list(given)
-    if len(sizes) == rank:
-        return sizes
-    sizes = sizes * (rank - 2) if len(sizes) == 1 else sizes
-    return [1, 1, *sizes] if data_format.startswith("NC") else [1, *sizes, 1]
-
-
-def conv2d(
-    input: Any, filter: Any = None, strides: Any = None, padding: Any = None, use_cudnn_on_gpu: bool = True,
-    data_format: str = "NHWC", dilations: Any = ONES, name: str | None = None, filters: Any = None,
-) -> Tensor:  # fmt: skip
-    """Windows of `input` [N, H, W, C] times `filter` [kh, kw, C, M]."""
-    return op_def("Conv2D")(
-        input, _axis(filter, filters), strides=_window(strides, data_format), padding=padding, data_format=data_format,
-        dilations=_window(dilations, data_format), name=name,
-    )  # fmt: skip
-
-
-def conv1d(
-    value: Any, filters: Any, stride: int, padding: str, data_format: str = "NWC", name: str | None = None
-) -> Tensor:
-    """Windows of `value` [N, W, C] times `filters` [k, C, M]: conv2d of images one row high."""
-    if data_format not in ("NWC", "NHWC"):
-        raise ValueError(f"conv1d takes NWC here, got {data_format}")
-    with op_scope([], name, "conv1d"):
-        image = op_def("ExpandDims")(value, 1)
-        return op_def("Squeeze")(conv2d(image, op_def("ExpandDims")(filters, 0), [1, 1, stride, 1], padding),
-                                 squeeze_dims=[1])  # fmt: skip
-
-
-def conv3d(
-    input: Any, filter: Any, strides: Sequence[int], padding: str, data_format: str = "NDHWC",
-    dilations: Sequence[int] = (1, 1, 1, 1, 1), name: str | None = None,
-) -> Tensor:  # fmt: skip
-    """Windows of `input` [N, D, H, W, C] times `filter` [kd, kh, kw, C, M]."""
-    return op_def("Conv3D")(input, filter, strides=list(strides), padding=padding, data_format=data_format,
-                            dilations=list(dilations), name=name)  # fmt: skip
-
-
-def conv2d_transpose(
-    value: Any = None, filter: Any = None, output_shape: Any = None, strides: Any = None, padding: str = "SAME",
-    data_format: str = "NHWC", name: str | None = None,
-) -> Tensor:  # fmt: skip
-    """The gradient of conv2d for its input, of shape `output_shape`; `filter` is [kh, kw, outputs, inputs]."""
-    return op_def("Conv2DBackpropInput")(
-        output_shape, filter, value, strides=_window(strides, data_format), padding=padding, data_format=data_format,
-        name=name,
-    )  # fmt: skip
-
-
-def depthwise_conv2d(
-    input: Any, filter: Any, strides: Sequence[int], padding: str, rate: Any = None, name: str | None = None,
-    data_format: str = "NHWC",
-) -> Tensor:  # fmt: skip
-    """Each channel with its own filters [kh, kw, C, M]; `rate`: the distance of a window's cells."""
-    return op_def("DepthwiseConv2dNative")(
-        input, filter, strides=list(strides), padding=padding, data_format=data_format,
-        dilations=_window(rate or (1, 1), data_format), name=name,
-    )  # fmt: skip
-
-
-def separable_conv2d(
-    input: Any, depthwise_filter: Any, pointwise_filter: Any, strides: Sequence[int], padding: str, rate: Any = None,
-    name: str | None = None, data_format: str = "NHWC",
-) -> Tensor:  # fmt: skip
-    """A depthwise convolution, then one of 1 x 1 windows that mixes the channels."""
-    with op_scope([], name, "separable_conv2d"):
-        apart = depthwise_conv2d(input, depthwise_filter, strides, padding, rate, data_format=data_format)
-        return conv2d(apart, pointwise_filter, ONES, "VALID", data_format=data_format)
-
-
-def _pool(op: str, value: Any, ksize: Any, strides: Any, padding: str, data_format: str, name: str | None) -> Tensor:
-    return op_def(op)(value, ksize=_window(ksize, data_format), strides=_window(strides, data_format), padding=padding,
-                      data_format=data_format, name=name)  # fmt: skip
-
-
-def max_pool(
-    value: Any = None, ksize: Any = None, strides: Any = None, padding: Any = None, data_format: str = "NHWC",
-    name: str | None = None, input: Any = None,
-) -> Tensor:  # fmt: skip
-    """The largest of each window."""
-    return _pool("MaxPool", _axis(value, input), ksize, strides, padding, data_format, name)
-
-
-def avg_pool(
-    value: Any = None, ksize: Any = None, strides: Any = None, padding: Any = None, data_format: str = "NHWC",
-    name: str | None = None, input: Any = None,
-) -> Tensor:  # fmt: skip
-    """The mean of the real cells of each window."""
-    return _pool("AvgPool", _axis(value, input), ksize, strides, padding, data_format, name)
-
-
-def bias_add(value: Any, bias: Any, data_format: str = "NHWC", name: str | None = None) -> Tensor:
-    """`bias` [C] added along the channels of `value`."""
-    kind = "NCHW" if (data_format or "").startswith("NC") else "NHWC"
-    return op_def("BiasAdd")(value, bias, data_format=kind, name=name)
-
-
 # -- what is kept, normalised, looked up -------------------------------------------------------------------------
 
 
@@ -358,7 +265,7 @@ def moments(
         away = op_def("SquaredDifference")(x, op_def("StopGradient")(mean))
         variance = reduce_mean(away, list(axes), True)
         found = (mean, variance)
-        return found if keep else tuple(op_def("Squeeze")(t, squeeze_dims=list(axes)) for t in found)  # type: ignore[return-value]
+        return found if keep else tuple(op_def("Squeeze")(t, squeeze_dims=list(axes)) for t in found)
 
 
 def batch_normalization(

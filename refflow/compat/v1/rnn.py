@@ -1,4 +1,4 @@
-"""Cells in time: unrolled in the graph, one copy a step, over a list (static) or over an axis (dynamic).
+"""Cells in time: unrolled in the graph, one copy a step, over a list (static); or as a loop over an axis (dynamic).
 
     rows that are past their length give 0 and keep their state
 
@@ -10,17 +10,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from refflow.compat.v1.arrays import reverse_v2, stack, unstack
-from refflow.compat.v1.rnn_cell import RNNCell, map_structure
+import numpy as np
+
+from refflow.compat.v1.arrays import reverse_v2
+from refflow.compat.v1.rnn_cell import RNNCell
 from refflow.compat.v1.variables import get_variable_scope, variable_scope
 from refflow.core.convert import convert_to_tensor
 from refflow.core.graph import Tensor
+from refflow.core.nest import map_structure
 from refflow.core.opdef import op_def
 from refflow.ops.constant import ZEROS_LIKE
 from refflow.ops.elementwise import cast
 from refflow.ops.joining import transpose
 from refflow.ops.logic import LESS, SELECT
+from refflow.ops.loops import while_loop
 from refflow.ops.reverse import reverse_sequence
+from refflow.ops.tensor_array_class import TensorArray
 
 
 def static_rnn(
@@ -64,18 +69,35 @@ def _held(goes_on: Tensor, output: Tensor, new: Any, old: Any) -> tuple[Tensor, 
 
 def dynamic_rnn(
     cell: RNNCell, inputs: Any, sequence_length: Any = None, initial_state: Any = None, dtype: Any = None,
-    parallel_iterations: Any = None, swap_memory: bool = False, time_major: bool = False, scope: Any = None,
+    parallel_iterations: int | None = None, swap_memory: bool = False, time_major: bool = False, scope: Any = None,
 ) -> tuple[Tensor, Any]:  # fmt: skip
     """(outputs [batch, time, size], last state) over inputs [batch, time, size]; time first where time_major.
 
-    The number of steps must be known while the graph is built.
+    A loop: how many steps there are may be known only when the step runs.
     """
     x = convert_to_tensor(inputs)
-    axis = 0 if time_major else 1
-    if x.get_shape().ndims is None or x.get_shape()[axis].value is None:
-        raise ValueError(f"dynamic_rnn must know how many steps there are: {x.get_shape()}")
-    outputs, state = static_rnn(cell, unstack(x, axis=axis), initial_state, dtype, sequence_length, scope or "rnn")
-    return stack(outputs, axis=axis), state
+    x = x if time_major else transpose(x, [1, 0, 2])  # [time, batch, size]
+    steps = op_def("Shape")(x)[0]
+    with variable_scope(scope or "rnn"):
+        state = map_structure(convert_to_tensor, _start(cell, x, 1, initial_state, dtype))
+        lengths = None if sequence_length is None else cast(convert_to_tensor(sequence_length), "int32")
+        kind = x.dtype.base_dtype
+        read = TensorArray(kind, steps).unstack(x)
+        written = TensorArray(kind, steps)
+
+        def step(time: Tensor, written: TensorArray, state: Any) -> Any:
+            row = read.read(time)
+            row.set_shape(x.get_shape()[1:])
+            output, new = cell(row, state)
+            if lengths is not None:
+                output, new = _held(LESS(time, lengths), output, new, state)
+            return time + 1, written.write(time, output), new
+
+        _, written, state = while_loop(lambda time, *_: LESS(time, steps), step, (np.int32(0), written, state),
+                                       parallel_iterations=parallel_iterations or 32)  # fmt: skip
+        outputs = written.stack()
+        outputs.set_shape([*x.get_shape().as_list()[:2], cell.output_size])
+    return outputs if time_major else transpose(outputs, [1, 0, 2]), state
 
 
 def bidirectional_dynamic_rnn(

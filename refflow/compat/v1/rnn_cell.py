@@ -8,7 +8,7 @@ Next: compat/v1/rnn.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from refflow.compat.v1.initializers import Initializer, ones_initializer, zeros_initializer
@@ -16,6 +16,7 @@ from refflow.compat.v1.variables import get_variable, variable_scope
 from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import float32
 from refflow.core.graph import Tensor
+from refflow.core.nest import map_structure
 from refflow.core.opdef import op_def
 from refflow.nn.functions import dropout
 from refflow.ops.constant import zeros
@@ -35,19 +36,6 @@ class LSTMStateTuple(NamedTuple):
 
     c: Any
     h: Any
-
-
-def map_structure(function: Callable[..., Any], *structures: Any) -> Any:
-    """`function` of the parts in the same place of (nested) tuples, in such a tuple again.
-
-    >>> map_structure(lambda a, b: a + b, (1, (2, 3)), (10, (20, 30)))
-    (11, (22, 33))
-    """
-    first = structures[0]
-    if not isinstance(first, tuple):
-        return function(*structures)
-    parts = [map_structure(function, *part) for part in zip(*structures, strict=True)]
-    return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
 
 
 class RNNCell:

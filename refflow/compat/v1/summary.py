@@ -79,10 +79,6 @@ class FileWriter(SummaryWriter):
     def get_logdir(self) -> str:
         return self._logdir
 
-    def add_graph(self, graph: Any, global_step: Any = None, graph_def: Any = None) -> None:
-        """Adds a Graph or a GraphDef."""
-        super().add_graph(graph_def if graph is None else graph, global_step)
-
     def __enter__(self) -> FileWriter:
         return self
 

@@ -5,7 +5,10 @@ Next: compat/v1/monitored.py.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any
 
 from refflow.compat.v1.monitored import (
@@ -41,6 +44,7 @@ from refflow.train import (
     batch_join,
     checkpoint_exists,
     exponential_decay,
+    export_meta_graph,
     get_checkpoint_state,
     global_step,
     latest_checkpoint,
@@ -60,18 +64,59 @@ from refflow.train import Coordinator as FirstCoordinator
 from refflow.train import MomentumOptimizer as FirstMomentum
 from refflow.train import RMSPropOptimizer as FirstRMSProp
 from refflow.train import Saver as FirstSaver
+from refflow.train import import_meta_graph as first_import
 
 __all__ = [
-    "AdadeltaOptimizer", "AdagradOptimizer", "AdamOptimizer", "CheckpointSaverHook", "CheckpointState",
-    "Coordinator", "ExponentialMovingAverage", "FtrlOptimizer", "GradientDescentOptimizer", "LoggingTensorHook",
-    "MomentumOptimizer", "MonitoredTrainingSession", "Optimizer", "QueueRunner", "RMSPropOptimizer", "Saver",
-    "SaverDef", "SessionRunArgs", "SessionRunContext", "SessionRunHook", "SessionRunValues",
-    "SingularMonitoredSession", "StopAtStepHook", "add_queue_runner", "batch", "batch_join", "checkpoint_exists",
-    "create_global_step", "exponential_decay", "get_checkpoint_state", "get_global_step",
-    "get_or_create_global_step", "global_step", "inverse_time_decay", "latest_checkpoint", "limit_epochs",
-    "match_filenames_once", "piecewise_constant", "polynomial_decay", "range_input_producer", "shuffle_batch",
-    "shuffle_batch_join", "slice_input_producer", "start_queue_runners", "string_input_producer",
-    "summary_iterator", "update_checkpoint_state", "write_graph",
+    "AdadeltaOptimizer",
+    "AdagradOptimizer",
+    "AdamOptimizer",
+    "CheckpointSaverHook",
+    "CheckpointState",
+    "Coordinator",
+    "ExponentialMovingAverage",
+    "FtrlOptimizer",
+    "GradientDescentOptimizer",
+    "LoggingTensorHook",
+    "MomentumOptimizer",
+    "MonitoredTrainingSession",
+    "Optimizer",
+    "QueueRunner",
+    "RMSPropOptimizer",
+    "Saver",
+    "SaverDef",
+    "SessionRunArgs",
+    "SessionRunContext",
+    "SessionRunHook",
+    "SessionRunValues",
+    "SingularMonitoredSession",
+    "StopAtStepHook",
+    "add_queue_runner",
+    "batch",
+    "batch_join",
+    "checkpoint_exists",
+    "create_global_step",
+    "exponential_decay",
+    "export_meta_graph",
+    "get_checkpoint_state",
+    "get_global_step",
+    "get_or_create_global_step",
+    "global_step",
+    "import_meta_graph",
+    "inverse_time_decay",
+    "latest_checkpoint",
+    "limit_epochs",
+    "match_filenames_once",
+    "piecewise_constant",
+    "polynomial_decay",
+    "range_input_producer",
+    "shuffle_batch",
+    "shuffle_batch_join",
+    "slice_input_producer",
+    "start_queue_runners",
+    "string_input_producer",
+    "summary_iterator",
+    "update_checkpoint_state",
+    "write_graph",
 ]  # fmt: skip
 
 # -- optimizers --------------------------------------------------------------------------------------------------
@@ -177,10 +222,27 @@ class Saver(FirstSaver):
 
     def save(
         self, sess: Any, save_path: str, global_step: Any = None, latest_filename: str | None = None,
-        meta_graph_suffix: str = "meta", write_meta_graph: bool = True, write_state: bool = True,
+        meta_graph_suffix: str = "meta", write_meta_graph: bool | None = None, write_state: bool = True,
     ) -> str:  # fmt: skip
-        """As the first release's; the graph is saved by tf.train.write_graph."""
-        return super().save(sess, save_path, global_step, latest_filename)
+        """As the first release's, with the graph beside it in PATH.meta; by default where protobuf is installed."""
+        before = set(self.last_checkpoints)
+        path = super().save(sess, save_path, global_step, latest_filename)
+        if write_meta_graph or (write_meta_graph is None and find_spec("google.protobuf") is not None):
+            export_meta_graph(f"{path}.{meta_graph_suffix}", saver_def=self.saver_def, graph=sess.graph)
+        for old in before - set(self.last_checkpoints):
+            with suppress(FileNotFoundError):
+                os.remove(f"{old}.{meta_graph_suffix}")
+        return path
+
+    def export_meta_graph(self, filename: str | None = None, collection_list: Any = None, as_text: bool = False) -> Any:
+        """The default graph with this Saver, as a MetaGraphDef."""
+        return export_meta_graph(filename, None, None, self.saver_def, collection_list, as_text)
+
+
+def import_meta_graph(meta_graph_or_file: Any, clear_devices: bool = False, import_scope: str | None = None) -> Any:
+    """Adds a MetaGraph's nodes and collections to the default graph; its Saver, or None where it has none."""
+    found = first_import(meta_graph_or_file, clear_devices, import_scope)
+    return None if found is None else Saver(saver_def=found.saver_def)
 
 
 class Coordinator(FirstCoordinator):

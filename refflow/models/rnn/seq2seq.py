@@ -48,7 +48,8 @@ def rnn_decoder(
 ) -> tuple[list[Tensor], list[Tensor]]:  # fmt: skip
     """(outputs, states). loop_function(previous output, step): the input of every step but the first."""
     with variable_scope(scope or "rnn_decoder"):
-        outputs, states = [], [initial_state]
+        outputs: list[Tensor] = []
+        states = [initial_state]
         for i, x in enumerate(decoder_inputs):
             x = _input_of_step(x, i, outputs, loop_function)
             output, state = cell(x, states[-1])
@@ -102,6 +103,7 @@ def attention_decoder(
 
 def _attention(states: Tensor, num_heads: int) -> Callable[[Tensor], list[Tensor]]:
     """A function from the decoder's state to one context [batch, size] for each head."""
+    size: Any
     _, length, size = states.get_shape().as_list()
     hidden = reshape(states, [-1, length, 1, size])  # a 1 x 1 convolution is W h_t for every t at once
     features, vectors = [], []

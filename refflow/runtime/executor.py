@@ -58,7 +58,7 @@ class Executor:
 
     def run(self, feeds: Sequence[Any], policy: Policy = fifo, log: EventLog | None = None) -> list[Any]:
         """The fetched values of one step, in host memory of their own."""
-        return _Run(self, policy, log).run(feeds)
+        return Run(self, policy, log).run(feeds)
 
 
 class _Awaited(NamedTuple):
@@ -67,7 +67,7 @@ class _Awaited(NamedTuple):
     iteration: Iteration
 
 
-class _Run:
+class Run:
     """The state of one step."""
 
     def __init__(self, executor: Executor, policy: Policy, log: EventLog | None):
@@ -95,22 +95,38 @@ class _Run:
         return f"ready: {names(self.ready)}\nawaited: {awaited}\nwaiting: {names(waiting)}\nvalues: {held}"
 
     def run(self, feeds: Sequence[Any]) -> list[Any]:
+        """All of the step at once: every feed, then every fetch."""
         step = self.fixed.step
         for node, value in zip(step.feeds, feeds, strict=True):
-            self.rendezvous.send(key_of(node), value)
+            self.feed(node, value)
+        self.start()
+        self.advance()
+        if self.awaited:
+            self.rendezvous.abort(self._deadlock())
+            raise self._deadlock()
+        return [self.fetched(node) for node in step.fetches]
+
+    def feed(self, node: Node, value: Any) -> None:
+        """Gives one feed its value."""
+        self.rendezvous.send(key_of(node), value)
+
+    def start(self) -> None:
+        """Makes ready what waits for nothing."""
         top = self.root.iterations[0]
-        for node in step.nodes:
+        for node in self.fixed.step.nodes:
             if not self.fixed.waits[node] and node.type not in MERGES:
                 self._make_ready(node, self.root, top)
+
+    def advance(self) -> None:
+        """Runs all that can run with the feeds that are there."""
         try:
             self._loop()
         except BaseException as error:
             self.rendezvous.abort(error)
             raise
-        return [self._fetched(node) for node in step.fetches]
 
     def _loop(self) -> None:
-        while self.ready or self.arrived or self.awaited:
+        while self.ready or self.arrived:
             while self.arrived:
                 awaited, value, is_dead, error = self.arrived.pop(0)
                 node = awaited.node
@@ -126,8 +142,6 @@ class _Run:
             if self.ready:
                 chosen = self.policy(self.ready)
                 self._run_node(self.ready.pop(chosen), *self.places.pop(chosen))
-            elif self.awaited and not self.arrived:
-                raise self._deadlock()
 
     # -- one node -------------------------------------------------------------------------------------
 
@@ -308,7 +322,8 @@ class _Run:
         if self.log is not None:
             self.log.add(kind, node, "" if value is None else _told(value))
 
-    def _fetched(self, node: Node) -> Any:
+    def fetched(self, node: Node) -> Any:
+        """The value of one fetch."""
         taken: list[tuple[Any, bool]] = []
         self.rendezvous.recv_async(key_of(node), lambda value, dead, error: taken.append((value, dead)))
         if not taken:

@@ -14,6 +14,7 @@ Next: runtime/executor.py.
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +39,7 @@ from refflow.runtime.device import Device, local_devices
 from refflow.runtime.events import EventLog
 from refflow.runtime.executor import Executor
 from refflow.runtime.kernels import kept_tensors
+from refflow.runtime.partial import PartialRun
 from refflow.runtime.policy import as_policy
 from refflow.runtime.stages import Stages, build
 
@@ -82,6 +84,8 @@ class Session:
         self._signatures: dict[Any, _Signature] = {}
         self._op_states: dict[str, Any] = {}
         self._placed: dict[str, Device] = {}
+        self._partial_runs: dict[str, PartialRun] = {}
+        self._partial_numbers = itertools.count()
         self._lock = threading.RLock()
         self._closed = False
         self._entered: list[ExitStack] = []
@@ -106,8 +110,7 @@ class Session:
         return self._run(fetches, feed_dict or {})
 
     def _run(self, fetches: Any, feed_dict: Mapping[Any, Any]) -> Any:
-        if self._closed:
-            raise RuntimeError("this session is closed: make a new Session, and run the initializers again")
+        self._check_open()
         if any(isinstance(key, SparseTensor) for key in feed_dict):
             feed_dict = _three_for_sparse(feed_dict)
         signature = self._signature(fetches, feed_dict)
@@ -116,6 +119,44 @@ class Session:
         step = self._step(signature, values)
         self.counters["runs"] += 1
         return step([v[()] if v.shape == () and v.dtype != object else v for v in values])
+
+    def partial_run_setup(self, fetches: Any, feeds: Sequence[Any] | None = None) -> str:
+        """A handle for one step whose feeds come bit by bit (runtime/partial.py).
+
+        fetches, feeds: all that `partial_run` will fetch and feed, each once.
+        """
+        self._check_open()
+        signature = _Signature(self.graph, None, fetches, list(feeds or ()))
+        if not signature.tensors and not signature.targets:
+            raise InvalidArgumentError(None, None, "Must specify at least one target to fetch or execute.")
+        executor = Executor(self.stages(signature).partitioned, self.config.kernels, self._op_states)
+        with self._lock:
+            handle = f"partial_run_{next(self._partial_numbers)}"
+            self._partial_runs[handle] = PartialRun(
+                executor, [f.tensor for f in signature.feeds], signature.tensors, self._policy, self.log
+            )
+        return handle
+
+    def partial_run(self, handle: str, fetches: Any, feed_dict: Mapping[Any, Any] | None = None) -> Any:
+        """Goes on with a step that `partial_run_setup` began, and returns the fetched values.
+
+        Each feed can be given once and each fetch taken once; a fetch must not need feeds that are still to come.
+        """
+        self._check_open()
+        step = self._partial_runs.get(handle)
+        if step is None:
+            raise InvalidArgumentError(None, None, "Must run 'setup' before performing partial runs!")
+        signature = _Signature(self.graph, None, fetches, list(feed_dict or ()))
+        fed = {f.tensor: f(v) for f, v in zip(signature.feeds, (feed_dict or {}).values(), strict=True)}
+        with self._lock:
+            values = step.go_on(signature.tensors, fed)
+            if step.is_done:
+                self._partial_runs.pop(handle, None)
+        return signature.assemble([v[()] if v.shape == () else v for v in values])
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("this session is closed: make a new Session, and run the initializers again")
 
     def _signature(self, fetches: Any, feed_dict: Mapping[Any, Any]) -> _Signature:
         if not isinstance(feed_dict, Mapping):

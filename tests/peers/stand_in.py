@@ -73,27 +73,41 @@ def stand_in() -> Iterator[None]:
 
     twins: WeakKeyDictionary[Any, _Twin] = WeakKeyDictionary()
 
+    def twin_of(theirs: Any) -> _Twin:
+        twin = twins.setdefault(theirs, None) or _Twin(theirs)
+        twins[theirs] = twin
+        twin.catch_up(theirs.graph)
+        return twin
+
     def do_run(self: Any, handle: Any, targets: Any, fetches: Any, feeds: Any, options: Any, metadata: Any) -> Any:
-        twin = twins.setdefault(self, None) or _Twin(self)
-        twins[self] = twin
         try:
-            twin.catch_up(self.graph)
+            session = twin_of(self).session
             fed = {key.deref().name: value for key, value in feeds.items()}
             wanted = [t.name for t in fetches] + [op.name for op in targets]
-            return [_known_there(v) for v in twin.session.run(wanted, fed)[: len(fetches)]]
+            found = session.run(wanted, fed) if handle is None else session.partial_run(handle, wanted, fed)
+            return [_known_there(v) for v in found[: len(fetches)]]
+        except (rf.OpError, rf.GraphError, ValueError, TypeError) as error:
+            raise _raised(tensorflow, error) from error
+
+    def partial_run_setup(self: Any, fetches: Any, feeds: Any = None) -> Any:
+        names = [self.graph.as_graph_element(f).name for f in fetches]
+        try:
+            return twin_of(self).session.partial_run_setup(names, [f.name for f in feeds or ()])
         except (rf.OpError, rf.GraphError, ValueError, TypeError) as error:
             raise _raised(tensorflow, error) from error
 
     def make_callable(self: Any, fetches: Any, feed_list: Any = None, accept_options: bool = False) -> Any:
         return lambda *values, **_: self.run(fetches, dict(zip(feed_list or (), values, strict=True)))
 
-    kept = client.BaseSession._do_run, client.BaseSession.make_callable
-    client.BaseSession._do_run = do_run
-    client.BaseSession.make_callable = make_callable
+    ours = {"_do_run": do_run, "make_callable": make_callable, "partial_run_setup": partial_run_setup}
+    kept = {name: getattr(client.BaseSession, name) for name in ours}
+    for name, function in ours.items():
+        setattr(client.BaseSession, name, function)
     try:
         yield
     finally:
-        client.BaseSession._do_run, client.BaseSession.make_callable = kept
+        for name, function in kept.items():
+            setattr(client.BaseSession, name, function)
         for twin in list(twins.values()):
             twin.session.close()
 

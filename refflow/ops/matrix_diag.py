@@ -338,6 +338,17 @@ def matrix_band_part_kernel(input, num_lower, num_upper):
     return np.where(keep, input, np.zeros((), input.dtype))
 
 
+@BAND_PART.shape
+def _band_part_shape(context: ShapeContext) -> shapes.Shape:
+    dims = context.dims("input")
+    for name in ("num_lower", "num_upper"):
+        if context.dims(name):
+            raise ShapeError(f"{name} must be scalar, got shape {shapes.text(context.dims(name))}")
+    if dims is not None and len(dims) < 2:
+        raise ShapeError(f"input must be at least 2-dim, received shape: {shapes.text(dims)}")
+    return dims
+
+
 @BAND_PART.gradient
 def _band_part_gradient(op, dy):
     """The same band of dy."""

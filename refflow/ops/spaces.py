@@ -153,17 +153,23 @@ def _batch_to_space_nd_shape(context: ShapeContext) -> shapes.Shape:
     return _to_space_dims(context.dims("input"), context.ints("block_shape"), context.ints("crops"))
 
 
+def _need_images(context: ShapeContext, edges: str) -> None:
+    dims, given = context.dims("input"), context.dims(edges)
+    if dims is not None and len(dims) != 4:
+        raise ShapeError(f"Input rank should be: 4instead of: {len(dims)}")
+    if not shapes.compatible(given, (2, 2)):
+        raise ShapeError(f"{edges} should have shape [2, 2] instead of {shapes.text(given)}")
+
+
 @SPACE_TO_BATCH.shape
 def _space_to_batch_shape(context: ShapeContext) -> shapes.Shape:
-    context.match("input", "N", "H", "W", "C")
-    context.match("paddings", "2", "2")
+    _need_images(context, "paddings")
     return _to_batch_dims(context.dims("input"), [context.attrs["block_size"]] * 2, context.ints("paddings"))
 
 
 @BATCH_TO_SPACE.shape
 def _batch_to_space_shape(context: ShapeContext) -> shapes.Shape:
-    context.match("input", "N", "H", "W", "C")
-    context.match("crops", "2", "2")
+    _need_images(context, "crops")
     return _to_space_dims(context.dims("input"), [context.attrs["block_size"]] * 2, context.ints("crops"))
 
 

@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 import refflow as tf
-from refflow.core.opdef import find_op_def
 from tests.peers.onnx_models.node import (
     TYPES,
     OutOfScope,
@@ -297,9 +296,11 @@ def gemm(n):
 
 @translates("Einsum")
 def einsum(n):
-    if find_op_def("Einsum") is None:
-        raise OutOfScope("no op types make up Einsum")
-    return op.Einsum(n.inputs, equation=n.get("equation").replace(" ", ""))
+    equation = n.get("equation").replace(" ", "")
+    if "->" not in equation:  # then the letters that come once are kept, in order
+        letters = equation.replace(",", "")
+        equation += "->" + "".join(sorted(letter for letter in set(letters) if letters.count(letter) == 1))
+    return op.Einsum(n.inputs, equation=equation)
 
 
 # -- quantisation ---------------------------------------------------------------------------------------------

@@ -77,6 +77,17 @@ def first_outside(indices: np.ndarray, dims: Any) -> int | None:
     return int(bad.argmax()) if bad.any() else None
 
 
+def check_sizes(dims: Any) -> None:
+    """ValueError for sizes below 0, or too many to number all elements."""
+    total = 1
+    for size in map(int, dims):
+        if size < 0:
+            raise ValueError(f"Expected shape dimensions to be non-negative, got {size}")
+        if total * size >= 2**63:
+            raise ValueError(f"Encountered overflow when multiplying {total} with {size}, result: -1")
+        total *= size
+
+
 def check_bounds(indices: np.ndarray, dims: Any) -> None:
     """ValueError for a place outside the shape, as SparseTensor-valued ops tell it."""
     at = first_outside(indices, dims)
@@ -269,8 +280,7 @@ def inferred(new_shape: Any, old_shape: Any) -> list[int]:
 @RESHAPE.kernel
 def sparse_reshape_kernel(input_indices, input_shape, new_shape):
     """A place keeps its row-major number."""
-    if (input_shape < 0).any():
-        raise ValueError(f"Expected shape dimensions to be non-negative, got {int(input_shape[input_shape < 0][0])}")
+    check_sizes(input_shape)
     wanted = inferred(new_shape, input_shape)
     if len(input_indices) and (not product(input_shape) or not product(wanted)):
         raise ValueError(

@@ -21,7 +21,7 @@ from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import REQUIRED, Attr
-from refflow.ops.sparse import check_bounds, first_outside, need_equal, same_counts, size_at, spelled
+from refflow.ops.sparse import check_bounds, first_outside, need_equal, need_rank, size_at, sparse_parts, spelled
 
 _COUNTED = (int32, int64, float32, float64)
 SPARSE_BINCOUNT = define_op(
@@ -85,8 +85,7 @@ def sparse_bincount_kernel(indices, values, dense_shape, size, weights, binary_o
 @SPARSE_BINCOUNT.shape
 def _sparse_bincount_shape(context: ShapeContext) -> shapes.Shape:
     _scalar_size(context)
-    indices, values = context.dims("indices"), context.dims("values")
-    same_counts(indices, values, None)
+    sparse_parts(context, ("indices", "values", "dense_shape"))
     rank, dims, count = size_at(context.dims("dense_shape"), 0), context.ints("dense_shape"), context.ints("size")
     if rank is None:
         return None
@@ -175,7 +174,6 @@ def dense_count_kernel(values, weights, minlength, maxlength, binary_output):
 @SPARSE_COUNT.kernel
 def sparse_count_kernel(indices, values, dense_shape, weights, minlength, maxlength, binary_output):
     """The first axis counts the rows; a vector is one row, wherever its values stand."""
-    _same_weights(weights, values, "values")
     if not len(dense_shape):
         raise ValueError("The shape argument requires at least one element.")
     vector = len(dense_shape) == 1
@@ -187,6 +185,9 @@ def sparse_count_kernel(indices, values, dense_shape, weights, minlength, maxlen
             f"{int(dense_shape[axis])}) (as given by dense shape Tensor<type: int64 shape: [{len(dense_shape)}] "
             f"values: {' '.join(str(int(d)) for d in dense_shape)}>"
         )
+    _same_weights(weights, values, "values")
+    if not vector and not dense_shape[0]:
+        raise ValueError("Cannot allocate 0 batches, is the dense shape too wide?")
     rows = np.zeros(len(values), np.int64) if vector else indices[:, 0]
     count = None if vector else int(dense_shape[0])
     return _counted(rows, count, values, weights, (minlength, maxlength, binary_output))
@@ -210,6 +211,8 @@ def _rank_of_shape(context: ShapeContext) -> int | None:
     indices, values, dims = context.dims("indices"), context.dims("values"), context.dims("dense_shape")
     if indices is not None and len(indices) != 2:
         raise ShapeError(f"Input indices must be a 2-dimensional tensor. Got: {spelled(indices)}")
+    need_rank(values, 1, "Input values must be a vector. Got: {0}")
+    need_rank(dims, 1, "Input shape must be a vector. Got: {0}")
     shown = spelled(indices or ())
     need_equal(size_at(values, 0), size_at(indices, 0), "Number of values must match first dimension of indices."
                f"Got {{0}} values, indices shape: {shown}")  # fmt: skip

@@ -23,9 +23,11 @@ from refflow.core.signature import Attr
 from refflow.ops.sparse import (
     ANY,
     check_bounds,
+    check_sizes,
     need_equal,
     need_rank,
     numbered,
+    product,
     same_counts,
     size_at,
     sparse_parts,
@@ -68,6 +70,7 @@ CONCAT.no_gradient()
 def sparse_slice_kernel(indices, values, shape, start, size):
     if (size < 0).any():
         raise ValueError(f"Expected a non-negative size, got {int(size[size < 0][0])}")
+    check_sizes(shape)
     keep = ((indices >= start) & (indices < start + size)).all(axis=1)
     dims = np.maximum(0, np.minimum(size, shape - start))
     return indices[keep] - start, values[keep], dims.astype(np.int64)
@@ -125,7 +128,8 @@ def _slice_grad_shape(context: ShapeContext) -> shapes.Shape:
 def sparse_split_kernel(split_dim, indices, values, shape, num_split):
     rank, axis = len(shape), int(split_dim)
     if not -rank <= axis < rank:
-        raise ValueError(f"Input axis should be in range [-{rank}, {rank}), got {axis}")
+        raise ValueError(f"Input axis should be in range [{-rank}, {rank}), got {axis}")
+    check_sizes(shape)
     check_bounds(indices, shape)
     axis %= rank
     length = int(shape[axis])
@@ -166,6 +170,8 @@ def sparse_concat_kernel(indices, values, shapes, concat_dim):
     if not -rank <= concat_dim < rank:
         raise ValueError(f"Concat dimension must be in range [{-rank}, {rank}), got {concat_dim}")
     axis = concat_dim % rank
+    if any(product(dims) >= 2**63 or (dims < 0).any() for dims in shapes):
+        raise errors.InternalError(None, None, "Encountered overflow from large input shape.")
     for i, dims in enumerate(shapes):
         for j in range(rank):
             if j != axis and dims[j] != shapes[0][j]:

@@ -21,7 +21,7 @@ from refflow.core.dtypes import NUMBERS, REALS, float16, float32, float64, int64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
-from refflow.ops.sparse import need_rank, numbered, product, ravelled, same_counts, spelled
+from refflow.ops.sparse import check_sizes, need_rank, numbered, product, ravelled, same_counts, spelled
 from refflow.ops.sparse_join import PARTS_MUST_FIT
 
 _INPUTS = "input_indices: int64, input_values: T, input_shape: int64, reduction_axes: int32"
@@ -55,6 +55,7 @@ def _reduction(name: str, ufunc: Any, types: Any) -> tuple[OpDef, OpDef]:
 
     @to_dense.kernel
     def dense_kernel(input_indices, input_values, input_shape, reduction_axes, keep_dims=False):
+        check_sizes(input_shape)
         kept = _kept_axes(reduction_axes, len(input_shape))
         places, total = _grouped(ufunc, input_indices[:, kept], input_values)
         sizes = [int(input_shape[i]) for i in kept]
@@ -68,6 +69,7 @@ def _reduction(name: str, ufunc: Any, types: Any) -> tuple[OpDef, OpDef]:
 
     @to_sparse.kernel
     def sparse_kernel(input_indices, input_values, input_shape, reduction_axes, keep_dims=False):
+        check_sizes(input_shape)
         kept = _kept_axes(reduction_axes, len(input_shape))
         places, total = _grouped(ufunc, input_indices[:, kept], input_values)
         if keep_dims:

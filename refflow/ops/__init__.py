@@ -77,6 +77,7 @@ from refflow.ops import (
     pool_places,
     py_func,
     quantize,
+    quantized_math,
     queues,
     ragged,
     ragged_to_tensor,

@@ -51,6 +51,7 @@ from refflow.ops import (
     image_transform,
     inplace,
     io_functions,
+    isotonic,
     joining,
     joining_today,
     least_squares,

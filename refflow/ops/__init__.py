@@ -79,6 +79,7 @@ from refflow.ops import (
     py_func,
     quantize,
     quantized_math,
+    quantized_nn,
     queues,
     ragged,
     ragged_to_tensor,

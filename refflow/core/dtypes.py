@@ -52,6 +52,9 @@ _TABLE: dict[str, tuple[int, Any, str]] = {
 _NAMES = {row[0]: name for name, row in _TABLE.items()}
 
 
+_C_NAMES = {"float32": "float", "float64": "double", "float16": "half"}
+
+
 class DType:
     """One element type. Instances are unique: compare them with `==` or `is`.
 
@@ -99,6 +102,11 @@ class DType:
     def as_datatype_enum(self) -> int:
         """The number on the wire (DT_FLOAT = 1, DT_FLOAT_REF = 101, ...)."""
         return self._enum
+
+    @property
+    def c_name(self) -> str:
+        """The name that TensorFlow's runtime has for it in messages: float, double, half, else the same."""
+        return _C_NAMES.get(self.name, self.name)
 
     @property
     def is_floating(self) -> bool:

@@ -225,7 +225,8 @@ PLACEHOLDER.no_gradient()
 
 @PLACEHOLDER.kernel
 def placeholder_kernel(dtype, shape):
-    raise ValueError(f"a placeholder has no value of its own: feed it one of type {dtype.name} and shape {shape}")
+    sized = f" and shape {shape}" if shape.as_tuple else ""
+    raise ValueError(f"You must feed a value for placeholder tensor {{node}} with dtype {dtype.c_name}{sized}")
 
 
 @PLACEHOLDER.shape

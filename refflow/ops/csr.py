@@ -31,7 +31,6 @@ from refflow.core.signature import Attr
 
 NUMBERS = (float32, float64, complex64, complex128)
 NUMBER = Attr("type", allowed=NUMBERS)
-_C_NAMES = {"float32": "float", "float64": "double"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +63,6 @@ class CSR:
         return CSR(self.dense_shape, tuple(parts), self.dtype)
 
 
-def c_name(dtype: DType) -> str:
-    """A type's name in error texts."""
-    return _C_NAMES.get(dtype.name, dtype.name)
-
-
 def element(csr: CSR) -> np.ndarray:
     """The scalar variant array that holds a matrix."""
     found = np.empty((), object)
@@ -88,14 +82,14 @@ def typed(variant: np.ndarray, dtype: DType) -> CSR:
     """The matrix, which is of type `dtype`."""
     found = matrix_of(variant)
     if found.dtype != dtype:
-        raise ValueError(f"dtype of input is not equal to 'type': {c_name(found.dtype)} vs. {c_name(dtype)}")
+        raise ValueError(f"dtype of input is not equal to 'type': {found.dtype.c_name} vs. {dtype.c_name}")
     return found
 
 
 def asked(variant: np.ndarray, dtype: DType) -> CSR:
     found = matrix_of(variant)
     if found.dtype != dtype:
-        raise ValueError(f"Asked for a CSRSparseMatrix of type {c_name(dtype)} but saw dtype: {c_name(found.dtype)}")
+        raise ValueError(f"Asked for a CSRSparseMatrix of type {dtype.c_name} but saw dtype: {found.dtype.c_name}")
     return found
 
 

@@ -22,7 +22,7 @@ from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.batch_matmul import adjoint
-from refflow.ops.csr import CSR, NUMBER, Rows, c_name, compressed, element, matrix_of, scalar_variant, typed
+from refflow.ops.csr import CSR, NUMBER, Rows, compressed, element, matrix_of, scalar_variant, typed
 from refflow.ops.matrix_checks import compact
 
 _FLAGS: dict[str, Any] = {"transpose_a": False, "transpose_b": False, "adjoint_a": False, "adjoint_b": False}
@@ -92,7 +92,7 @@ def sparse_matrix_mat_mul_kernel(
 ):  # fmt: skip
     csr = matrix_of(a)
     if csr.dtype != T:
-        raise ValueError(f"Input types don't match.  a.dtype == {c_name(csr.dtype)} vs. b.dtype == {c_name(T)}")
+        raise ValueError(f"Input types don't match.  a.dtype == {csr.dtype.c_name} vs. b.dtype == {T.c_name}")
     if len(csr.dense_shape) != b.ndim:
         raise ValueError(f"Ranks of a and b must match, saw: {len(csr.dense_shape)} vs. {b.ndim}.")
     csr = _turned(csr, transpose_a, adjoint_a)

@@ -330,8 +330,7 @@ def _field(line: bytes, i: int, index: int, dtype: DType, delimiter: bytes, path
         return line
     value = number(line, dtype)
     if value is None:
-        kind = {"float32": "float", "float64": "double"}.get(dtype.name, dtype.name)
-        raise ValueError(f"Field {line.decode('utf-8', 'backslashreplace')} in line {i} is not a valid {kind}.")
+        raise ValueError(f"Field {line.decode('utf-8', 'backslashreplace')} in line {i} is not a valid {dtype.c_name}.")
     return value
 
 

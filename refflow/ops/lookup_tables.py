@@ -298,14 +298,10 @@ def check_signature(table: Any, handle: DType, given: str, **types: DType) -> No
     """The types of keys and values that an op uses, against the table's."""
     wanted = {"key": table.key_dtype, "value": table.value_dtype}
     if any(wanted[name] is not dtype for name, dtype in types.items()):
-        names = [dtype.name for dtype in types.values()]
-        right = [wanted[name].name for name in types]
+        names = [dtype.c_name for dtype in types.values()]
+        right = [wanted[name].c_name for name in types]
         raise InvalidArgumentError(
             None, None,
-            f"Signature mismatch, have: {given.format(handle.name, *map(_c_name, names))} expected: "
-            f"{given.format(handle.name, *map(_c_name, right))}",
+            f"Signature mismatch, have: {given.format(handle.name, *names)} expected: "
+            f"{given.format(handle.name, *right)}",
         )  # fmt: skip
-
-
-def _c_name(name: str) -> str:
-    return {"float32": "float", "float64": "double", "float16": "half"}.get(name, name)

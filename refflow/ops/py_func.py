@@ -62,7 +62,7 @@ def _result(value: Any, dtype: DType, place: int, token: str) -> np.ndarray:
         raise errors.InternalError(None, None, f"Unsupported object type {type(array.reshape(-1)[0]).__name__}")
     if array.dtype.kind in "SUO":
         if dtype is not string:
-            raise ValueError(f"{place}-th value returned by {token} is string, but expects {_c_name(dtype)}")
+            raise ValueError(f"{place}-th value returned by {token} is string, but expects {dtype.c_name}")
         source = np.asarray(value, object) if array.dtype.kind in "SU" and not isinstance(value, np.ndarray) else array
         return _texts(source)
     try:
@@ -70,7 +70,7 @@ def _result(value: Any, dtype: DType, place: int, token: str) -> np.ndarray:
     except TypeError:
         raise errors.InternalError(None, None, f"Unsupported numpy data type {array.dtype}") from None
     if have is not dtype:
-        raise ValueError(f"{place}-th value returned by {token} is {_c_name(have)}, but expects {_c_name(dtype)}")
+        raise ValueError(f"{place}-th value returned by {token} is {have.c_name}, but expects {dtype.c_name}")
     return np.array(array, dtype.as_numpy_dtype, copy=True, order="C")
 
 
@@ -83,10 +83,6 @@ def _texts(array: np.ndarray) -> np.ndarray:
     flat = [item.encode() if isinstance(item, str) else bytes(item) for item in array.reshape(-1)]
     found.reshape(-1)[:] = flat
     return found
-
-
-def _c_name(dtype: DType) -> str:
-    return {"float32": "float", "float64": "double", "float16": "half"}.get(dtype.name, dtype.name)
 
 
 def py_func_kernel(input, token, Tin, Tout):

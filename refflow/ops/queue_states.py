@@ -311,7 +311,7 @@ def check_shared(
             None, None, f"{said}capacity {queue.capacity} but requested capacity was {capacity}"
         )
     if queue.types != types:
-        have, asked = (", ".join(map(_c_name, t)) for t in (queue.types, types))
+        have, asked = (", ".join(d.c_name for d in t) for t in (queue.types, types))
         raise errors.InvalidArgumentError(
             None, None, f"{said}component types {have} but requested component types were {asked}"
         )
@@ -335,7 +335,3 @@ def _check_shuffle(queue: ShuffleQueue, said: str, min_after_dequeue: int, seed:
         raise errors.InvalidArgumentError(
             None, None, f"{said}random seeds {queue.seeds} but requested seeds are {(seed, seed2)}."
         )
-
-
-def _c_name(dtype: DType) -> str:
-    return {"float32": "float", "float64": "double", "float16": "half"}.get(dtype.name, dtype.name)

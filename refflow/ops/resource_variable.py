@@ -19,7 +19,7 @@ import numpy as np
 
 from refflow.core import errors, shapes
 from refflow.core.bfloat16 import widened
-from refflow.core.dtypes import INDICES, DType, float16, float32, float64, int32, int64
+from refflow.core.dtypes import INDICES, int32, int64
 from refflow.core.errors import ShapeError
 from refflow.core.handles import HandleSpec, handle_to, state_of
 from refflow.core.indexed_slices import IndexedSlices
@@ -31,7 +31,6 @@ from refflow.ops.array import reshape
 from refflow.ops.joining import concat, slice_
 
 DTYPE = Attr("type")
-_SHORT = {float32: "float", float64: "double", float16: "half"}  # as messages name them
 
 VAR_HANDLE = define_op(
     "VarHandleOp", "-> resource: resource[]", container="", shared_name="", debug_name="", dtype=DTYPE,
@@ -64,7 +63,7 @@ def read(handle: Any, dtype: Any = None) -> np.ndarray:
         raise errors.NotFoundError(None, None, _missing(state.name))
     if dtype is not None and state.dtype is not dtype:
         raise errors.InvalidArgumentError(
-            None, None, f"Trying to read variable with wrong dtype. Expected {_named(dtype)} got {_named(state.dtype)}"
+            None, None, f"Trying to read variable with wrong dtype. Expected {dtype.c_name} got {state.dtype.c_name}"
         )
     return widened(state.value)
 
@@ -127,17 +126,13 @@ def _variable_shape_shape(context: ShapeContext) -> shapes.Shape:
     return (None,) if dims is None else (len(dims),)
 
 
-def _named(dtype: DType) -> str:
-    return _SHORT.get(dtype, dtype.name)
-
-
 @ASSIGN.kernel
 def assign_variable_kernel(resource, value, dtype, validate_shape=False):
     state = state_of(resource)
     if state.dtype is not dtype:
         raise errors.InvalidArgumentError(
             None, None,
-            f"Trying to assign variable with wrong dtype. Expected {_named(state.dtype)} got {_named(dtype)}",
+            f"Trying to assign variable with wrong dtype. Expected {state.dtype.c_name} got {dtype.c_name}",
         )  # fmt: skip
     if validate_shape and not shapes.compatible(state.shape, np.shape(value)):
         raise ShapeError(

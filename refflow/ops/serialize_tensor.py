@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import ALL, DType
+from refflow.core.dtypes import ALL
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
@@ -26,8 +26,6 @@ PARSE = define_op("ParseTensor", "serialized: string -> output: out_type", out_t
 SERIALIZE.no_gradient_registered()
 PARSE.no_gradient_registered()
 
-# Where TensorFlow's name of a type in messages is not that of NumPy.
-_NAMES = {"float32": "float", "float64": "double", "float16": "half"}
 
 
 @SERIALIZE.kernel
@@ -42,12 +40,8 @@ def parse_kernel(serialized, out_type):
     except (ValueError, TypeError, IndexError, KeyError) as error:
         raise ValueError(f"Cannot parse tensor from proto: {error}") from None
     if dtype is not out_type:
-        raise ValueError(f"Type mismatch between parsed tensor ({_name(dtype)}) and dtype ({_name(out_type)})")
+        raise ValueError(f"Type mismatch between parsed tensor ({dtype.c_name}) and dtype ({out_type.c_name})")
     return found
-
-
-def _name(dtype: DType) -> str:
-    return _NAMES.get(dtype.name, dtype.name)
 
 
 @PARSE.shape

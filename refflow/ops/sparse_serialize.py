@@ -129,13 +129,6 @@ def _serialize_many_shape(context: ShapeContext) -> shapes.Shape:
 
 # -- out of strings --------------------------------------------------------------------------------------------------
 
-_CALLED = {"float32": "float", "float64": "double", "float16": "half"}
-
-
-def _called(dtype: DType) -> str:
-    return _CALLED.get(dtype.name, dtype.name)
-
-
 def _read(item: Any) -> tuple[np.ndarray, DType]:
     if not isinstance(item, bytes):
         return item
@@ -174,7 +167,7 @@ def _checked_parts(items: Sequence[Any], i: int, dtype: DType) -> Parts:
 
 
 def _other_type(dtype: DType, i: int, kind: DType) -> str:
-    return f"Requested SparseTensor of type {_called(dtype)} but SparseTensor[{i}].values.dtype() == {_called(kind)}"
+    return f"Requested SparseTensor of type {dtype.c_name} but SparseTensor[{i}].values.dtype() == {kind.c_name}"
 
 
 def _stacked(parts: Sequence[Parts], axes: tuple[int, ...], what: str) -> Parts:

@@ -49,7 +49,7 @@ class TensorList:
         if self.dtype is not other.dtype:
             raise ValueError(
                 "Trying to add two lists of tensors of different dtypes. One is "
-                f"{_c_name(self.dtype)} and the other is {_c_name(other.dtype)}"
+                f"{self.dtype.c_name} and the other is {other.dtype.c_name}"
             )
         if not shapes.compatible(self.dims, other.dims):
             raise ValueError(
@@ -77,10 +77,6 @@ def _added(a: Any, b: Any) -> Any:
     return sum_of([a, b]) if a.dtype == object else a + b
 
 
-def _c_name(dtype: Any) -> str:
-    return {"float32": "float", "float64": "double", "float16": "half"}.get(dtype.name, dtype.name)
-
-
 def list_of(handle: Any) -> TensorList:
     """The list in a scalar variant."""
     found = handle.item() if np.size(handle) == 1 else None
@@ -93,7 +89,7 @@ def typed_list(handle: Any, dtype: Any) -> TensorList:
     found = list_of(handle)
     if found.dtype is not dtype:
         raise ValueError(
-            f"Invalid data types; op elements {_c_name(dtype)} but list elements {_c_name(found.dtype)}"
+            f"Invalid data types; op elements {dtype.c_name} but list elements {found.dtype.c_name}"
         )  # fmt: skip
     return found
 
@@ -330,7 +326,7 @@ def _pushed(found: TensorList, tensor: np.ndarray, dtype: Any) -> TensorList:
         )
     if found.dtype is not dtype:
         raise ValueError(
-            f"Invalid data types; list elements {_c_name(found.dtype)} but tried to append {_c_name(dtype)}"
+            f"Invalid data types; list elements {found.dtype.c_name} but tried to append {dtype.c_name}"
         )  # fmt: skip
     if found.most != -1 and len(found) >= found.most:
         raise ValueError(

@@ -1,7 +1,8 @@
 """One place that turns a kernel's plain exception into the error that a user reads [W79, W82].
 
-A kernel says what is wrong with its arguments, in dimension names. Here the node is added, and with it
-the line of the user's program that built it; the exception's kind decides the status class.
+A kernel says what is wrong with its arguments, in dimension names, and writes {node} where its node is to be
+named. Here the node is added, and with it the line of the user's program that built it; the exception's kind decides
+the status class.
 
 Next: runtime/session.py.
 """
@@ -34,7 +35,7 @@ def as_op_error(error: BaseException, node: Node, inputs: Any = ()) -> BaseExcep
     kind = next((status for python, status in _CLASSES if isinstance(error, python)), errors.InternalError)
     given = ", ".join(described(v) for v in inputs)
     where = f" Inputs: {given}." if given else ""
-    text = str(error) or type(error).__name__
+    text = (str(error) or type(error).__name__).replace("{node}", repr(node.name))
     return kind(node.node_def, node.origin, f"{node.type} {node.name!r}: {text.rstrip('.')}.{where}")
 
 

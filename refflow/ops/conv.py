@@ -202,7 +202,7 @@ class _Family:
 
         @self.to_input.shape
         def to_input_shape(context: ShapeContext) -> shapes.Shape:
-            checks.check_attrs(context.attrs, rank)
+            checks.check_attrs(context.attrs, rank, back=True)
             w, dy = context.dims("filter"), context.dims("out_backprop")
             dims = self._input_sizes(context, w, dy)
             if shapes.is_known(dims) and shapes.is_known(w) and shapes.is_known(dy):
@@ -211,7 +211,7 @@ class _Family:
 
         @self.to_filter.shape
         def to_filter_shape(context: ShapeContext) -> shapes.Shape:
-            checks.check_attrs(context.attrs, rank)
+            checks.check_attrs(context.attrs, rank, back=True)
             w, x, dy = shape_from(context, "filter_sizes"), context.dims("input"), context.dims("out_backprop")
             if shapes.is_known(w) and shapes.is_known(x) and shapes.is_known(dy):
                 checks.backward(self.who("Filter"), x, w, dy, context.attrs)

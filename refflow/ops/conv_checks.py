@@ -24,17 +24,23 @@ def brackets(dims: Sequence[Any]) -> str:
     return "[" + ",".join("?" if d is None else str(d) for d in dims) + "]"
 
 
-def check_attrs(attrs: dict[str, Any], rank: int) -> None:
-    """Strides and dilations have one entry for each axis, at least 1, and leave batch and channels alone."""
+def check_attrs(attrs: dict[str, Any], rank: int, back: bool = False) -> None:
+    """Strides and dilations have one entry for each axis, at least 1, and leave batch and channels alone.
+
+    back: of a gradient. As the release has it, classes of errors are another there, and volumes may dilate anything.
+    """
     layout = attrs["data_format"]
     strides, dilations = attrs["strides"], attrs.get("dilations") or [1] * (rank + 2)
     for name, values in (("strides", strides), ("dilations", dilations)):
         if len(values) != rank + 2:
             raise ShapeError(f"Sliding window {name} field must specify {rank + 2} dimensions, got {len(values)}")
-    for name, values in (("strides", strides), ("dilations", dilations)):
-        if values[0] != 1 or values[channel_axis(layout)] != 1:
-            text = f"Current implementation does not yet support {name} {_UNITS}"
-            raise UnimplementedError(None, None, text) if rank == 2 else ShapeError(text)
+    channel = channel_axis(layout)
+    if strides[0] != 1 or strides[channel] != 1:
+        text = f"Current implementation does not yet support strides {_UNITS}"
+        raise ShapeError(text) if back else UnimplementedError(None, None, text)
+    if (dilations[0] != 1 or dilations[channel] != 1) and not (back and rank == 3):
+        kind = "dilations" if rank == 2 else "dilations rates"
+        raise ShapeError(f"Current implementation does not yet support {kind} {_UNITS}")
     if min(strides) < 1:
         raise ShapeError("Row and column strides should be larger than 0.")
     if min(dilations) < 1:
@@ -146,13 +152,17 @@ def _depths_of_volumes(channels: int, w: Sequence[int], filters: int) -> None:
         )
 
 
-def check_depthwise_attrs(attrs: dict[str, Any]) -> None:
-    """Strides leave batch and channels alone."""
+def check_depthwise_attrs(attrs: dict[str, Any], back: bool = True) -> None:
+    """Strides leave batch and channels alone, and so do dilations but in gradients, as the release has it."""
     strides, channel = attrs["strides"], channel_axis(attrs["data_format"])
     if len(strides) != 4:
         raise ShapeError("Sliding window strides field must specify 4 dimensions")
     if strides[0] != 1 or strides[channel] != 1:
-        raise ShapeError(f"Current implementation does not yet support strides {_UNITS}")
+        text = f"Current implementation does not yet support strides {_UNITS}"
+        raise ShapeError(text) if back else UnimplementedError(None, None, text)
+    dilations = attrs.get("dilations") or [1] * 4
+    if not back and (dilations[0] != 1 or dilations[channel] != 1):
+        raise ShapeError(f"Current implementation does not yet support dilations {_UNITS}")
     if min(strides) < 1:
         raise ShapeError("Row and column strides should be larger than 0.")
     check_paddings(attrs)

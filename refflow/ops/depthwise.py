@@ -103,7 +103,7 @@ for _op, _kernel in ((DEPTHWISE, depthwise_kernel), (TO_INPUT, to_input_kernel),
 @DEPTHWISE.shape
 def _depthwise_shape(context: ShapeContext) -> shapes.Shape:
     attrs = context.attrs
-    checks.check_depthwise_attrs(attrs)
+    checks.check_depthwise_attrs(attrs, back=False)
     x, w, layout = context.dims("input"), context.dims("filter"), attrs["data_format"]
     checks.depthwise(x, w, layout)
     if x is None or w is None:

@@ -117,22 +117,29 @@ def tensor_from(data: bytes, entry: Entry) -> np.ndarray:
     if entry.dtype is not string:
         if len(data) != count * numpy_type.itemsize or len(data) != entry.size:
             raise ValueError(f"{len(data)} bytes where {count * numpy_type.itemsize} are needed")
-        if crc32c(data) != entry.crc:
-            raise ValueError("the bytes do not have the checksum stored with them")
+        _check_sum(crc32c(data), entry)
         return np.frombuffer(data, numpy_type.newbyteorder("<")).astype(numpy_type).reshape(entry.shape)
     lengths, at = [], 0
     for _ in range(count):
         length, at = wire.read_varint(data, at)
         lengths.append(length)
     wide = b"".join(n.to_bytes(4 if n < 1 << 32 else 8, "little") for n in lengths)
-    if crc32c(wide + data[at:]) != entry.crc or sum(lengths) != len(data) - at - 4:
-        raise ValueError("the strings do not have the checksum stored with them")
+    _check_sum(crc32c(wide + data[at:]), entry)
+    if sum(lengths) != len(data) - at - 4:
+        raise ValueError(f"the strings have {len(data) - at - 4} bytes together instead of {sum(lengths)}")
     at += 4
     found = np.empty(count, object)
     for i, length in enumerate(lengths):
         found[i] = data[at : at + length]
         at += length
     return found.reshape(entry.shape)
+
+
+def _check_sum(found: int, entry: Entry) -> None:
+    if found != entry.crc:
+        raise ValueError(
+            f"Checksum does not match: stored {entry.crc} vs. calculated on the restored bytes {found}"
+        )
 
 
 # -- writing ------------------------------------------------------------------------------------------------
@@ -306,8 +313,12 @@ class Bundle:
         """What is saved, by name; parts are under the name of their whole."""
         return {key.decode(): e for key, e in self.entries.items() if not key.startswith(b"\0")}
 
+    def find(self, name: str) -> Entry | None:
+        """The entry of a tensor, or None."""
+        return self.entries.get(name.encode())
+
     def entry(self, name: str) -> Entry:
-        found = self.entries.get(name.encode())
+        found = self.find(name)
         if found is None:
             raise NotFoundError(None, None, f"Key {name} not found in checkpoint {self.prefix}")
         return found
@@ -330,8 +341,10 @@ class Bundle:
         wanted = slice(None) if part is None else part.places(entry.shape)
         if not there[wanted].all():
             raise InvalidArgumentError(
-                None, None, f"the checkpoint {self.prefix} does not hold all of tensor {name!r} that is asked for"
-            )
+                None, None, f"Does not have sufficient slices for partitioned tensor {name} to restore in slice_spec: "
+                f"{part or ':'.join('-' for _ in entry.shape)}: the checkpoint {self.prefix} does not hold all of "
+                f"tensor {name!r} that is asked for",
+            )  # fmt: skip
         return np.ascontiguousarray(whole[wanted])
 
     def _read(self, name: str, entry: Entry) -> np.ndarray:
@@ -341,7 +354,9 @@ class Bundle:
                 file.seek(entry.offset)
                 data = file.read(entry.size)
         except FileNotFoundError:
-            raise DataLossError(None, None, f"tensor {name!r} should be in {path}, which does not exist") from None
+            raise NotFoundError(
+                None, None, f"{path}; No such file or directory, but tensor {name!r} should be in it"
+            ) from None
         try:
             return tensor_from(data, entry)
         except ValueError as error:

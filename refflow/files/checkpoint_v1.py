@@ -64,6 +64,10 @@ class TableCheckpoint:
     def tensors(self) -> dict[str, Entry]:
         return dict(self.entries)
 
+    def find(self, name: str) -> Entry | None:
+        """The entry of a tensor, or None."""
+        return self.entries.get(name)
+
     def read(self, name: str, part: Slice | None = None) -> np.ndarray:
         """A tensor or a part of it."""
         entry = self.entries.get(name)

@@ -102,7 +102,8 @@ class Table:
         return [entry for handle in self._handles for entry in self._entries(handle)]
 
     def _damaged(self, why: str) -> OpError:
-        return DataLossError(None, None, f"{self._path} is damaged: {why}")
+        text = f"Unable to read file ({self._path}). Perhaps the file is corrupt: it is damaged, {why}"
+        return DataLossError(None, None, text)
 
     def _entries(self, handle: bytes) -> list[tuple[bytes, bytes]]:
         try:

@@ -10,6 +10,8 @@ Next: train/saver.py.
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -54,8 +56,19 @@ for _op in (SAVE_V2, RESTORE_V2, MERGE_V2, SAVE, SAVE_SLICES, RESTORE, RESTORE_S
 
 
 def open_checkpoint(prefix: str) -> Any:
-    """What is saved under `prefix`, in either format; NotFoundError where nothing is."""
-    return Bundle(prefix) if bundle_exists(prefix) else TableCheckpoint(prefix)
+    """What is saved under `prefix`, in either format; NotFoundError where nothing is.
+
+    An index that has been read and has not changed since is not read again, for one RestoreV2 after the other.
+    """
+    if not bundle_exists(prefix):
+        return TableCheckpoint(prefix)
+    found = os.stat(f"{prefix}.index")
+    return _opened(prefix, (found.st_ino, found.st_mtime_ns, found.st_size))
+
+
+@lru_cache(maxsize=4)
+def _opened(prefix: str, index: tuple[int, int, int]) -> Bundle:
+    return Bundle(prefix)
 
 
 def _text(value: Any) -> str:
@@ -123,8 +136,8 @@ def save_slices_kernel(filename, tensor_names, shapes_and_slices, data, T):
     _save(write_table_checkpoint, filename, tensor_names, shapes_and_slices, data, T)
 
 
-def _restored(checkpoint: Any, entries: dict[str, Any], name: str, text: str, dtype: DType) -> np.ndarray:
-    named, found = parse_shape_and_slice(text), entries.get(name)
+def _restored(checkpoint: Any, name: str, text: str, dtype: DType) -> np.ndarray:
+    named, found = parse_shape_and_slice(text), checkpoint.find(name)
     if found is not None and found.dtype is not dtype:
         raise InvalidArgumentError(
             None, None, f"tensor {name!r} is {found.dtype.name} in checkpoint {checkpoint.prefix}, but {dtype.name} is "
@@ -144,14 +157,12 @@ def restore_v2_kernel(prefix, tensor_names, shape_and_slices, dtypes):
     place = _prefix(prefix)
     _same_number(tensor_names, shape_and_slices, len(dtypes))
     checkpoint = open_checkpoint(place)
-    entries = checkpoint.tensors()
     rows = zip(_texts(tensor_names), _texts(shape_and_slices), dtypes, strict=True)
-    return [_restored(checkpoint, entries, name, text, dtype) for name, text, dtype in rows]
+    return [_restored(checkpoint, name, text, dtype) for name, text, dtype in rows]
 
 
 def _restored_alone(pattern: Any, name: Any, text: str, dtype: DType) -> np.ndarray:
-    checkpoint = open_checkpoint(_text(pattern))
-    return _restored(checkpoint, checkpoint.tensors(), _text(name), text, dtype)
+    return _restored(open_checkpoint(_text(pattern)), _text(name), text, dtype)
 
 
 @RESTORE.kernel
@@ -167,8 +178,6 @@ def restore_slice_kernel(file_pattern, tensor_name, shape_and_slice, dt):
 @MERGE_V2.kernel
 def merge_v2_kernel(checkpoint_prefixes, destination_prefix, delete_old_dirs=True, allow_missing_files=False):
     """Moves the data files under one prefix; emptied folders of the sources go."""
-    import os
-
     sources = _texts(checkpoint_prefixes)
     merge_bundles(sources, _text(destination_prefix), allow_missing_files)
     if delete_old_dirs:

@@ -93,6 +93,7 @@ class OpDef:
         self.cases: list[Case] = []
         self.kernels: dict[str, Kernel] = {}
         self.shape_rule: shape_rules.Rule | None = None
+        self.shape_function: Callable[[Any], Any] | None = None  # RegisterShape's: of the operation itself
         self.constant_rule: Callable[[Any], Any] | None = None
         self.make_state: Callable[..., Any] | None = None
         self.gradient_function: Callable[..., Any] | None = None
@@ -254,6 +255,9 @@ class OpDef:
         """The outputs' static shapes; a ShapeError that names the node, what it got, and what to do."""
         from refflow.core.constants import constant_value
 
+        if self.shape_function is not None:
+            return [shapes.TensorShape(s).as_tuple for s in self.shape_function(op)]
+
         def value_of(place: Any) -> Any:
             return constant_value(op.inputs[place])
 
@@ -367,9 +371,9 @@ class RegisterShape:
 
     def __call__(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         known = op_def(self._op_type)
-        if known.shape_rule is not None:
+        if known.shape_rule is not None or known.shape_function is not None:
             raise NodeError(f"{self._op_type} has a shape function already")
-        known.shape_rule = lambda context: [shapes.TensorShape(s).as_tuple for s in function(context)]
+        known.shape_function = function
         return function
 
 

@@ -4,6 +4,8 @@
                                        zero = the whole number nearest to where 0 lies
                                        step = (max - min) / (values - 1)
                                        an output step is step_a * step_b, and the range is that of all its values
+    QuantizedAdd                       both floats in the 2**32 steps of a range 2**14 times as wide as the widest;
+                                       TensorFlow's fixed point differs from that by some hundreds of steps
     RequantizationRange                what range the values there are take up
     Requantize                         q = floor((x - min) * 255 / (max - min) + 1/2), x the float that was meant
     QuantizeDownAndShrinkRange         the one after the other
@@ -89,6 +91,36 @@ def mul_kernel(x, y, min_x, max_x, min_y, max_y, T1, T2, Toutput=qint32):
     return _product(values, (_step(min_x, max_x, T1), _step(min_y, max_y, T2)), Toutput)
 
 
+def _scalars(context: ShapeContext, *names: str) -> None:
+    for name in names:
+        if context.dims(name):
+            raise ShapeError(f"`{name}` must be rank 0 but is rank {len(context.dims(name) or ())}")
+
+
+ADD = define_op(
+    "QuantizedAdd", "x: T1, y: T2, min_x: float32, max_x: float32, min_y: float32, max_y: float32 -> z: Toutput, "
+    "min_z: float32, max_z: float32", T1=QUANTIZED, T2=QUANTIZED, Toutput=_INT32, source=("W16",),
+)  # fmt: skip
+
+
+@ADD.kernel
+def add_kernel(x, y, min_x, max_x, min_y, max_y, T1, T2, Toutput=qint32):
+    for name, low, high in (("x", min_x, max_x), ("y", min_y, max_y)):
+        if not high > low:
+            raise ValueError(f"max_{name} must be larger than min_{name}.")
+    widest = _F(2**14) * np.max(np.abs([min_x, max_x, min_y, max_y])).astype(np.float32)
+    least, most = limits(Toutput)
+    scale = (most - least + 1) / (2 * np.float64(widest))
+    total = np.floor(_floats(x, min_x, max_x, T1) * scale) + np.floor(_floats(y, min_y, max_y, T2) * scale)
+    return as_quantized(np.clip(total, least, most), Toutput), np.asarray(-widest), np.asarray(widest)
+
+
+@ADD.shape
+def _add_shape(context: ShapeContext) -> list[shapes.Shape]:
+    _scalars(context, "min_x", "max_x", "min_y", "max_y")
+    return [shapes.broadcast(context.dims("x"), context.dims("y")), (), ()]
+
+
 @MATMUL.shape
 def _matmul_shape(context: ShapeContext) -> list[shapes.Shape]:
     for name in ("min_a", "max_a", "min_b", "max_b"):
@@ -103,12 +135,6 @@ def _matmul_shape(context: ShapeContext) -> list[shapes.Shape]:
     if None not in (k, rows) and k != rows:
         raise ShapeError(f"Matrix size-incompatible: In[0]: {shapes.text(a)}, In[1]: {shapes.text(b)}")
     return [(m, n), (), ()]
-
-
-def _scalars(context: ShapeContext, *names: str) -> None:
-    for name in names:
-        if context.dims(name):
-            raise ShapeError(f"`{name}` must be rank 0 but is rank {len(context.dims(name) or ())}")
 
 
 @MUL.shape
@@ -254,7 +280,7 @@ def _fits(name: str, wanted: Any, dims: shapes.Shape) -> None:
         raise ShapeError(f"{name} has incorrect size, expected {wanted} was {dims[0]}")
 
 
-for _op in (MATMUL, MUL, RANGE, REQUANTIZE, SHRINK, CHANNEL_RANGE, CHANNELS):
+for _op in (MATMUL, MUL, ADD, RANGE, REQUANTIZE, SHRINK, CHANNEL_RANGE, CHANNELS):
     _op.no_gradient_registered()
 
 
@@ -276,6 +302,10 @@ _example(MUL, "a range has two ends", x=_q([1]), y=_q([2]), min_x=1, max_x=1, mi
          error="max_x must be larger than min_a.")  # fmt: skip
 _example(MUL, "one by one", x=_q([0, 128]), y=_q([10, 20]), min_x=0, max_x=255, min_y=-85, max_y=170,
          z=_q([0, -8320], qint32), min_z=_F(-(2**31)), max_z=_F(2**31))  # fmt: skip
+_example(ADD, "one by one, and stretched", x=_q([[1], [2]]), y=_q([10, 20]), min_x=0, max_x=255, min_y=0, max_y=255,
+         z=_q([[5654, 10794], [6168, 11308]], qint32), min_z=_F(-255 * 2**14), max_z=_F(255 * 2**14))  # fmt: skip
+_example(ADD, "a range has two ends", x=_q([1]), y=_q([2]), min_x=1, max_x=1, min_y=0, max_y=1,
+         error="max_x must be larger than min_x.")  # fmt: skip
 _TALL = _q([-(2**20), 0, 2**22, 2**23], qint32)
 _LOW, _HIGH = _F(-0.048828103), _F(0.39062503)
 _example(RANGE, "what is used", input=_TALL, input_min=-100, input_max=100, output_min=_LOW, output_max=_HIGH)

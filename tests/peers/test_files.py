@@ -188,3 +188,33 @@ def test_a_meta_graph_of_ours_runs_in_tensorflow(tensorflow, tmp_path, as_text):
         assert [v.op.name for v in v1.trainable_variables()] == ["w"]
         assert session.run(v1.global_variables())[1] == 5
         session.run(v1.global_variables_initializer())
+
+
+def test_tensorflow_and_tensorboard_read_a_log_of_ours(tensorflow, tmp_path, rng):
+    weights = rng.normal(size=(40,)).astype(np.float32)
+    pictures = rng.integers(0, 256, (1, 5, 4, 3)).astype(np.uint8)
+    with tf.Graph().as_default(), tf.Session() as session:
+        with tf.device("/cpu:0"):
+            loss = tf.placeholder(tf.float32, [], name="loss")
+        tf.scalar_summary("loss", loss)
+        tf.histogram_summary("weights", weights)
+        tf.image_summary("picture", tf.constant(pictures), max_images=1)
+        merged = tf.merge_all_summaries()
+        writer = tf.train.SummaryWriter(str(tmp_path), session.graph.as_graph_def())
+        for step in range(3):
+            writer.add_summary(session.run(merged, {loss: step / 2}), step)
+        writer.close()
+    events = list(tensorflow.compat.v1.train.summary_iterator(writer.path))
+    assert [e.step for e in events] == [0, 0, 0, 1, 2] and events[0].file_version == "brain.Event:1"
+    graph = tensorflow.compat.v1.GraphDef.FromString(events[1].graph_def)
+    assert {n.name: n.device for n in graph.node}["loss"] == "/cpu:0"
+    values = {v.tag: v for v in events[4].summary.value}
+    assert values["loss"].simple_value == 1.0
+    png = values["picture/image"].image.encoded_image_string
+    assert np.array_equal(tensorflow.io.decode_png(png).numpy(), pictures[0])
+    board = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason="needs TensorBoard")
+    read = board.EventAccumulator(str(tmp_path), size_guidance={board.HISTOGRAMS: 0}).Reload()
+    assert [s.value for s in read.Scalars("loss")] == [0.0, 0.5, 1.0]
+    histogram = read.Histograms("weights")[0].histogram_value
+    assert (histogram.num, histogram.min) == (40, weights.min()) and sum(histogram.bucket) == 40
+    assert len(read.Images("picture/image")) == 3 and "loss" in {n.name for n in read.Graph().node}

@@ -6,7 +6,7 @@
 What kind it is stands in `metadata`, a protocol buffer whose first field is a TypeSpecProto: field 1 is the class.
 Each one's gradient is the other.
 
-Next: ops/vocab_remapping.py.
+Next: ops/lookup.py.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ QuantizeV2 and Dequantize, in three modes, with q from q_min to q_max of the int
 QuantizeAndDequantize does both at once, as SCALED does, in the floats' own type. Its gradient passes; that of V4 passes
 where x lies within the range. `axis` gives each slice along it a range of its own.
 
-Next: ops/quantized_arrays.py.
+Next: ops/quantized_math.py.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 
 The handle is a reference in the first release's ops, and a resource in those that end in V2.
 
-Next: ops/loop_gradients.py.
+Next: ops/control_flow.py.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, float16, float32, float64, int8, int16, int32, int64, uint8
-from refflow.core.errors import ShapeError
+from refflow.core.errors import FailedPreconditionError, ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
@@ -67,18 +67,24 @@ def _three_channels(images: shapes.Shape) -> shapes.Shape:
         return None
     if not images:
         raise ShapeError("input must be at least 1D[]: images is a scalar")
-    if images[-1] not in (None, 3):
-        raise ShapeError(f"input must have 3 channels but input only has {images[-1]} channels.")
     return (*images[:-1], 3)
+
+
+def _need_three(images: np.ndarray) -> None:
+    if images.shape[-1] != 3:
+        text = f"input must have 3 channels but input only has {images.shape[-1]} channels."
+        raise FailedPreconditionError(None, None, text)
 
 
 @RGB_TO_HSV.kernel
 def rgb_to_hsv_kernel(images):
+    _need_three(images)
     return _hsv(_wide(images)).astype(images.dtype, copy=False)
 
 
 @HSV_TO_RGB.kernel
 def hsv_to_rgb_kernel(images):
+    _need_three(images)
     return _rgb(_wide(images)).astype(images.dtype, copy=False)
 
 

@@ -90,10 +90,10 @@ def _band(k: Any) -> tuple[int, int]:
     return values[0], values[-1]
 
 
-def _check_band(low: int, high: int, rows: int, columns: int) -> None:
-    for name, k, end in (("lower_diag_index", low, "."), ("upper_diag_index", high, "")):
+def _check_band(low: int, high: int, rows: int, columns: int, end: str = "") -> None:
+    for name, k, stop in (("lower_diag_index", low, end), ("upper_diag_index", high, "")):
         if not (-rows < k < columns or (k == 0 and not rows * columns)):
-            raise ValueError(f"{name} is out of bound: {k}{end} It must be between {-rows} and {columns}")
+            raise ValueError(f"{name} is out of bound: {k}{stop} It must be between {-rows} and {columns}")
     if low > high:
         raise ValueError(f"lower_diag_index must not be larger than upper_diag_index: {low} > {high}")
 
@@ -189,7 +189,7 @@ def _check_settings(context: ShapeContext) -> None:
             raise ShapeError(f"{name} must be a scalar")
 
 
-def _part_dims(dims: shapes.Shape, k: Any) -> shapes.Shape:
+def _part_dims(dims: shapes.Shape, k: Any, end: str = "") -> shapes.Shape:
     if dims is None:
         return None
     if len(dims) < 2:
@@ -200,7 +200,7 @@ def _part_dims(dims: shapes.Shape, k: Any) -> shapes.Shape:
     rows, columns = dims[-2:]
     if rows is not None and columns is not None:
         try:
-            _check_band(low, high, rows, columns)
+            _check_band(low, high, rows, columns, end)
         except ValueError as error:
             raise ShapeError(str(error)) from None
     longest = None if rows is None or columns is None else min(rows + min(high, 0), columns - max(low, 0))
@@ -260,7 +260,7 @@ def _family(version: int) -> tuple[OpDef, OpDef, OpDef]:
     @part.shape
     def part_shape(context: ShapeContext) -> shapes.Shape:
         _check_settings(context)
-        return _part_dims(context.dims("input"), [0] if version == 1 else context.ints("k"))
+        return _part_dims(context.dims("input"), [0] if version == 1 else context.ints("k"), ".")
 
     @put.shape
     def put_shape(context: ShapeContext) -> shapes.Shape:

@@ -120,6 +120,8 @@ def _checked_channels(context: ShapeContext, x: shapes.Shape, vectors: dict[str,
     for name, dims in (("input", x), *((told, context.dims(given)) for given, (told, _) in vectors.items())):
         if name == "input" and dims is not None and len(dims) not in (4, 5):
             raise ShapeError(f"input must be 4 or 5-dimensional{shapes.text(dims)}")
+        if name == "input" and dims is not None and len(dims) > len(context.attrs["data_format"]):
+            raise ShapeError(f"input must be 4-dimensional{shapes.text(dims)}")
         if name != "input" and dims is not None and len(dims) != 1:
             raise ShapeError(f"{name} must be 1-dimensional{shapes.text(dims)}")
     channels = None if x is None else x[_channel(context.attrs["data_format"], len(x))]
@@ -209,13 +211,13 @@ def _define(version: int) -> tuple[OpDef, OpDef]:
         found = batch_norm(
             x, scale, offset, mean, variance, epsilon, exponential_avg_factor, data_format, is_training
         )  # fmt: skip
-        return [*found, np.zeros(0, scale.dtype)] if version == 3 else found
+        return [*found, np.zeros((), scale.dtype)] if version == 3 else found
 
     def plain(y_backprop, x, scale, reserve_space_1, reserve_space_2, epsilon, data_format, is_training):
         found = batch_norm_grad(
             y_backprop, x, scale, reserve_space_1, reserve_space_2, epsilon, data_format, is_training
         )  # fmt: skip
-        return [*found, np.zeros(0, reserve_space_1.dtype), np.zeros(0, reserve_space_1.dtype)]
+        return [*found, np.zeros((), reserve_space_1.dtype), np.zeros((), reserve_space_1.dtype)]
 
     def third(
         y_backprop, x, scale, reserve_space_1, reserve_space_2, reserve_space_3, epsilon, data_format, is_training

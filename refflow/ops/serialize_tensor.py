@@ -8,6 +8,8 @@ Next: ops/tensor_proto.py.
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 
 from refflow.core import shapes
@@ -17,6 +19,7 @@ from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.files import summaries
+from refflow.files.wire import fields
 from refflow.ops.strings import strings
 from refflow.ops.tensor_proto import from_bytes
 
@@ -35,8 +38,14 @@ def serialize_kernel(tensor):
 
 @PARSE.kernel
 def parse_kernel(serialized, out_type):
+    data = serialized.item()
     try:
-        found, dtype = from_bytes(serialized.item())
+        list(fields(data))
+    except ValueError:
+        text = base64.b64encode(data).decode()
+        raise ValueError(f"Could not parse `serialized` as TensorProto, base64: {text}") from None
+    try:
+        found, dtype = from_bytes(data)
     except (ValueError, TypeError, IndexError, KeyError) as error:
         raise ValueError(f"Cannot parse tensor from proto: {error}") from None
     if dtype is not out_type:

@@ -208,12 +208,33 @@ def _cross_shape(context: ShapeContext) -> list[shapes.Shape]:
 # -- ragged ----------------------------------------------------------------------------------------------------------
 
 
+def _check_splits(splits: np.ndarray, size: int) -> None:
+    text = "Invalid ragged splits: "
+    if not splits.size or splits[0] != 0:
+        first = splits[0] if splits.size else "none"
+        raise ValueError(f"{text}first element of ragged splits must be 0 but is {first}")
+    for i, (before, after) in enumerate(itertools.pairwise(splits.tolist()), 1):
+        if after < before:
+            raise ValueError(
+                f"{text}ragged splits must be monotonically increasing, but ragged_splits[{i}]={after} is smaller "
+                f"than row_splits[{i - 1}]={before}"
+            )
+    if splits[-1] != size:
+        raise ValueError(
+            f"{text}last element of ragged splits must be the number of ragged values({size}) but is {splits[-1]}"
+        )
+
+
 @RAGGED_CROSS.kernel
 def ragged_cross_kernel(
     ragged_values, ragged_row_splits, sparse_indices, sparse_values, sparse_shape, dense_inputs, input_order,
     hashed_output, num_buckets, hash_key, out_values_type, out_row_splits_type,
 ):  # fmt: skip
     """`input_order` says by one letter each which kind the columns are: R, S or D."""
+    for values, splits in zip(ragged_values, ragged_row_splits, strict=True):
+        _check_splits(splits, len(values))
+    if len(input_order) != len(ragged_values) + len(sparse_values) + len(dense_inputs):
+        raise ValueError("Invalid length for input_order")
     ragged = [[v[a:b].tolist() for a, b in itertools.pairwise(s)]
               for v, s in zip(ragged_values, ragged_row_splits, strict=True)]  # fmt: skip
     batches = [len(rows) for rows in ragged] + [int(s[0]) for s in sparse_shape] + [len(d) for d in dense_inputs]

@@ -87,7 +87,7 @@ def _sorted_shape(context: ShapeContext) -> shapes.Shape:
     if data is not None and not data:
         raise ShapeError("input must be at least rank 1")
     if data is not None and ids is not None and not shapes.compatible(data[:1], ids):
-        raise ShapeError(f"segment_ids should be the same size as dimension 0 of input, got {ids[0]} for {data[0]}")
+        raise ShapeError(f"segment_ids should be the same size as dimension 0 of input. Got {ids[0]} for {data[0]}")
     rows = None if known is None else int(known[-1]) + 1 if len(known) else 0
     return None if data is None else (rows if rows is None or rows >= 0 else None, *data[1:])
 

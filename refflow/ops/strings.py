@@ -239,9 +239,7 @@ def reduce_join_kernel(inputs, reduction_indices, keep_dims, separator):
 
 @REDUCE_JOIN.shape
 def _reduce_join_shape(context: ShapeContext) -> shapes.Shape:
-    dims, where = context.dims("inputs"), context.dims("reduction_indices")
-    if where is not None and len(where) > 1:
-        raise ShapeError(f"reduction_indices: Shape must be at most rank 1 but is rank {len(where)}")
+    dims = context.dims("inputs")
     axes = context.ints("reduction_indices")
     if dims is None or axes is None:
         return None

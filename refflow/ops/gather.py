@@ -7,6 +7,7 @@ Next: ops/random.py.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ GATHER = define_op("Gather", "params: Tparams, indices: Tindices -> output: Tpar
 
 @GATHER.kernel
 def gather_kernel(params, indices):
-    if params.size or not len(params):  # of rows without elements, any may be asked for
+    if prod(params.shape[1:]):  # of rows without elements, any may be asked for
         check_rows(indices, params.shape[0], "indices")
     else:
         indices = np.zeros_like(indices)

@@ -180,10 +180,10 @@ def _split_v_gradient(op, *dys):
 @GATHER_V2.kernel
 def gather_v2_kernel(params, indices, axis, batch_dims=0):
     at = int(axis) % max(params.ndim, 1)
-    if params.size or not params.shape[at]:  # of nothing, anything may be asked for
+    if prod(params.shape[:at] + params.shape[at + 1 :]):
         rows.check_rows(indices, params.shape[at], "indices")
-    else:
-        indices = np.zeros_like(indices)
+    else:  # of nothing, anything may be asked for
+        return np.empty(_gathered(params.shape, indices.shape, at, batch_dims), params.dtype)
     batch = batch_dims + indices.ndim if batch_dims < 0 else batch_dims
     if not batch:
         return params[(*(slice(None),) * at, indices, ...)]  # the dots keep one string an array
@@ -226,6 +226,12 @@ def _gather_v2_shape(context: ShapeContext) -> shapes.Shape:
     for i, (size, count) in enumerate(zip(params[:batch], indices[:batch], strict=True)):
         if None not in (size, count) and size != count:
             raise ShapeError(f"params.shape[{i}]: {size} should be equal to indices.shape[{i}]: {count}")
+    return _gathered(params, indices, at, batch)
+
+
+def _gathered(params: shapes.Dims, indices: shapes.Dims, at: int, batch: int) -> shapes.Dims:
+    """The shape of what `indices` pick along axis `at`."""
+    batch += len(indices) if batch < 0 else 0
     return (*params[:at], *indices[batch:], *params[at + 1 :])
 
 

@@ -116,7 +116,7 @@ def mirror_pad_kernel(input, paddings, mode):
 def _check_mirrors(widths: list[tuple[int, int]], sizes: tuple[int, ...], mode: str, which: str) -> None:
     """ValueError where an axis has too few elements to be seen in its mirrors."""
     for size, (before, after) in zip(sizes, widths, strict=True):
-        if mode == "REFLECT" and max(before, after) >= max(size, 1):
+        if mode == "REFLECT" and max(before, after) >= size:
             raise ValueError(
                 f"paddings must be less than the {which}dimension size: {before}, {after} not less than {size}"
             )
@@ -143,6 +143,11 @@ def mirror_pad_grad_kernel(input, paddings, mode):
     found = input
     widths = [(int(a), int(b)) for a, b in paddings]
     sizes = tuple(size - sum(both) for size, both in zip(input.shape, widths, strict=True))
+    for size, both in zip(input.shape, widths, strict=True):
+        if sum(both) >= size and sum(both):
+            raise ValueError(
+                f"Total paddings must be less than the input dimension size: {sum(both)} was not less than {size}"
+            )
     _check_mirrors(widths, sizes, mode, "output ")
     for axis, (before, after) in enumerate(widths):
         if not before and not after:

@@ -66,6 +66,11 @@ def parts(count: int, rank: int, begin: Any, end: Any, strides: Any, masks: dict
         raise ShapeError(f"the masks have a bit for each of {_MOST_PARTS} parts, but the slice has {count}")
     if dots & (dots - 1):
         raise ShapeError("Multiple ellipses in slice spec not allowed")
+    asked = count - sum(1 for i in range(count) if (new | dots) >> i & 1)
+    if not rank and asked:
+        raise ShapeError("Attempting to slice scalar input.")
+    if asked > rank:
+        raise ShapeError(f"Index out of range using input dim {rank}; input has only {rank} dims")
     at_dots = next((i for i in range(count) if dots >> i & 1), count)
     after = sum(1 for i in range(at_dots + 1, count) if not new >> i & 1)
     found: list[Part] = []
@@ -78,8 +83,6 @@ def parts(count: int, rank: int, begin: Any, end: Any, strides: Any, masks: dict
         elif new >> i & 1:
             found.append(Part(None, None, None, 1))
         else:
-            if axis >= rank:
-                raise ShapeError(f"Index out of range using input dim {axis}; input has only {rank} dims")
             step = 1 if strides is None else int(strides[i])
             if step == 0:
                 raise ShapeError(f"strides[{i}] must be non-zero")

@@ -37,6 +37,10 @@ UNAVAILABLE = 14
 DATA_LOSS = 15
 UNAUTHENTICATED = 16
 
+# In a kernel's message: names that only the runtime knows, which it puts in their place.
+THIS_NODE = "{this node}"
+FIRST_INPUT = "{its first input}"
+
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 

@@ -78,6 +78,7 @@ from refflow.ops import (
     pool_places,
     py_func,
     quantize,
+    quantized_arrays,
     quantized_math,
     quantized_nn,
     queues,

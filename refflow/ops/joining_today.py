@@ -15,7 +15,7 @@ import numpy as np
 from refflow.core import shapes
 from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import INDICES, int16, int32
-from refflow.core.errors import ShapeError
+from refflow.core.errors import FIRST_INPUT, ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.opdef import define_op, define_variant
@@ -369,7 +369,7 @@ def _empty_shape(context: ShapeContext) -> shapes.Shape:
 def ensure_shape_kernel(input, shape):
     if not shapes.compatible(shape.as_tuple, input.shape):
         raise ValueError(
-            f"Shape of tensor {shapes.text(input.shape)} is not compatible with expected shape "
+            f"Shape of tensor {FIRST_INPUT} {shapes.text(input.shape)} is not compatible with expected shape "
             f"{shapes.text(shape.as_tuple)}."
         )
     return input

@@ -19,7 +19,7 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.dtypes import INDICES, NUMBERS, bool_, int16
-from refflow.core.errors import ShapeError
+from refflow.core.errors import THIS_NODE, ShapeError
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import is_known
@@ -39,7 +39,8 @@ def places(indices: np.ndarray, dims: tuple[int, ...], what: str) -> tuple[np.nd
         bad = np.argwhere(((indices < 0) | (indices >= limits)).any(-1))[0]
         at = f"[{','.join(map(str, bad))}]" if indices.ndim > 1 else ""
         shown = ", ".join(map(str, indices[tuple(bad)].tolist()))
-        raise IndexError(f"indices{at} = [{shown}] does not index into {what} {shapes.text(dims)}")
+        who = f", node name: {THIS_NODE}" if what == "param shape" else ""
+        raise IndexError(f"indices{at} = [{shown}] does not index into {what} {shapes.text(dims)}{who}")
     return tuple(np.moveaxis(indices, -1, 0))
 
 

@@ -17,6 +17,8 @@ from math import prod
 import numpy as np
 
 from refflow.core import errors, shapes
+from refflow.core.bfloat16 import rounded
+from refflow.core.dtypes import bfloat16
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
@@ -60,7 +62,8 @@ def _debug_ref_gradient(op, dy):
 
 
 @FINGERPRINT.kernel
-def fingerprint_kernel(data, method):
+def fingerprint_kernel(data, method, T):
+    data = rounded(data) if T is bfloat16 else data  # its own bytes, not those of a float32
     name = method.item() if isinstance(method, np.ndarray) else method
     if name != b"farmhash64":
         raise ValueError(f"Unsupported fingerprint method: {name.decode(errors='replace')}")

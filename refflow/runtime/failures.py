@@ -35,8 +35,15 @@ def as_op_error(error: BaseException, node: Node, inputs: Any = ()) -> BaseExcep
     kind = next((status for python, status in _CLASSES if isinstance(error, python)), errors.InternalError)
     given = ", ".join(described(v) for v in inputs)
     where = f" Inputs: {given}." if given else ""
-    text = (str(error) or type(error).__name__).replace("{node}", repr(node.name))
+    text = _with_names(str(error) or type(error).__name__, node)
     return kind(node.node_def, node.origin, f"{node.type} {node.name!r}: {text.rstrip('.')}.{where}")
+
+
+def _with_names(text: str, node: Node) -> str:
+    """`text` with the names that a kernel could not know."""
+    first = node.inputs[0][0].name if node.inputs else ""
+    text = text.replace("{node}", repr(node.name))
+    return text.replace(errors.THIS_NODE, node.name).replace(errors.FIRST_INPUT, first)
 
 
 def described(value: Any) -> str:

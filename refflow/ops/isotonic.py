@@ -73,9 +73,10 @@ def _isotonic_gradient(op, dy, _):
     return cast(shared, op.inputs[0].dtype)
 
 
-ISOTONIC.case("W06", "neighbours that rise are pooled", input=[[3, 1, 2, -1, -1, -2]],
-              output=[[3, 1.5, 1.5, -1, -1, -2]], segments=[[0, 1, 1, 2, 3, 4]], output_dtype="float64")  # fmt: skip
-ISOTONIC.case("W06", "a rising row has one mean", input=[[1, 2, 6]], output=[[3, 3, 3]], segments=[[0, 0, 0]],
-              output_dtype="float64")  # fmt: skip
-ISOTONIC.case("W06", "equal neighbours stay apart", input=[2, 2, 1], output=[2, 2, 1], segments=[0, 1, 2],
-              output_dtype="float64")  # fmt: skip
+_ROW = np.array([[3, 1, 2, -1, -1, -2]], np.float64)
+ISOTONIC.case("W06", "neighbours that rise are pooled", input=_ROW, output_dtype="float64",
+              output=[[3, 1.5, 1.5, -1, -1, -2]], segments=[[0, 1, 1, 2, 3, 4]])  # fmt: skip
+ISOTONIC.case("W06", "a rising row has one mean", input=np.array([[1, 2, 6]], np.float64), output_dtype="float64",
+              output=[[3, 3, 3]], segments=[[0, 0, 0]])  # fmt: skip
+ISOTONIC.case("W06", "equal neighbours stay apart", input=np.array([2, 2, 1], np.float64), output_dtype="float64",
+              output=[2, 2, 1], segments=[0, 1, 2])  # fmt: skip

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import qint32, quint8
+from refflow.core.dtypes import qint8, qint32, quint8
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext, infer
@@ -268,8 +268,8 @@ CONV.case("W16", "sums of products", input=_IMAGE, filter=_KERNEL, **_FULL, min_
           output=_records(qint32, 1, 1, 1, 1, of=[9]), min_output=-(2.0**31), max_output=2.0**31)  # fmt: skip
 CONV.case("W16", "a range has two ends", input=_IMAGE, filter=_KERNEL, min_input=[0.0], max_input=255.0,
           min_filter=0.0, max_filter=255.0, **_STEP, error="min_input must be rank 0 but is rank 1")  # fmt: skip
-DEPTHWISE_CONV.case("W16", "sums of products", input=_IMAGE, filter=_KERNEL, **_FULL, min_filter=0.0,
-                    max_filter=255.0, **_STEP, output=_records(qint32, 1, 1, 1, 1, of=[9]))  # fmt: skip
+DEPTHWISE_CONV.case("W16", "sums of products", input=_IMAGE, filter=_records(qint8, 2, 2, 1, 1, of=[1, 0, 0, 2]),
+                    **_FULL, min_filter=-128.0, max_filter=127.0, **_STEP, output=_records(qint32, 1, 1, 1, 1, of=[9]))  # fmt: skip
 BIAS_ADD.case("W16", "a range of 2**17 times the larger", input=_records(quint8, 1, 2, of=[0, 255]),
               bias=_records(quint8, 2, of=[0, 0]), **_FULL, min_bias=0.0, max_bias=255.0, out_type=qint32,
               min_out=-255.0 * 2**17, max_out=255.0 * 2**17)  # fmt: skip

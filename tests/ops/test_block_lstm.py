@@ -62,3 +62,8 @@ def test_the_cell_s_slopes_of_a_gru_agree_with_differences(rng):
         along = rng.normal(size=slope.shape).astype(np.float32)
         sides = [(kernel(**known | {name: known[name] + h * along})[3] * dh).sum() for h in (1e-2, -1e-2)]
         assert (slope * along).sum() == pytest.approx((sides[0] - sides[1]) / 2e-2, rel=2e-2, abs=2e-3)
+
+
+def test_steps_are_within_the_time(rng):  # TensorFlow reads beyond its memory there
+    with pytest.raises(ValueError, match="seq_len_max must be between 0 and 4"):
+        op_def("BlockLSTM")(seq_len_max=tf.constant(np.int64(TIME + 1)), **data(rng))

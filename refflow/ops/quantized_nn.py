@@ -269,7 +269,8 @@ CONV.case("W16", "sums of products", input=_IMAGE, filter=_KERNEL, **_FULL, min_
 CONV.case("W16", "a range has two ends", input=_IMAGE, filter=_KERNEL, min_input=[0.0], max_input=255.0,
           min_filter=0.0, max_filter=255.0, **_STEP, error="min_input must be rank 0 but is rank 1")  # fmt: skip
 DEPTHWISE_CONV.case("W16", "sums of products", input=_IMAGE, filter=_records(qint8, 2, 2, 1, 1, of=[1, 0, 0, 2]),
-                    **_FULL, min_filter=-128.0, max_filter=127.0, **_STEP, output=_records(qint32, 1, 1, 1, 1, of=[9]))  # fmt: skip
+                    **_FULL, min_filter=-128.0, max_filter=127.0, **_STEP,
+                    output=_records(qint32, 1, 1, 1, 1, of=[9]))  # fmt: skip
 BIAS_ADD.case("W16", "a range of 2**17 times the larger", input=_records(quint8, 1, 2, of=[0, 255]),
               bias=_records(quint8, 2, of=[0, 0]), **_FULL, min_bias=0.0, max_bias=255.0, out_type=qint32,
               min_out=-255.0 * 2**17, max_out=255.0 * 2**17)  # fmt: skip

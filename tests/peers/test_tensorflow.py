@@ -18,7 +18,8 @@ RENAMED = {"reduction_indices": "axis", "dim": "axis", "squeeze_dims": "axis", "
 BEYOND = {"Softmax: scores are a matrix", "DataFormatDimMap: as many axes as letters"}
 APART = {"Const", "Select", "TileGrad", "NoOp"}
 # What TensorFlow has for GPUs only, no longer, or leaves unchecked.
-APART |= {"CTCLossV2", "Conv2DBackpropFilterV2", "Conv2DBackpropInputV2", "MaxPoolGradGradWithArgmax", "QuantizedReluX"}
+APART |= {"CTCLossV2", "Conv2DBackpropFilterV2", "Conv2DBackpropInputV2", "MaxPoolGradGradWithArgmax"}
+APART |= {"QuantizedDepthwiseConv2D", "QuantizedReluX"}
 APART |= {"Conv3DBackpropFilter", "Conv3DBackpropInput"}
 COMPARED = [
     (op, case)

@@ -40,6 +40,39 @@ GREATER_EQUAL = _comparison("GreaterEqual", "x >= y")
 EQUAL = _comparison("Equal", "x == y", _WITH_EQUALITY, "W06", commutative=True, incompatible_shape_error=True)
 NOT_EQUAL = _comparison("NotEqual", "x != y", _WITH_EQUALITY, commutative=True, incompatible_shape_error=True)
 
+
+
+def _answers_for_all_shapes(op_def: OpDef, answer: bool) -> None:
+    """Without `incompatible_shape_error`, tensors whose shapes do not fit are unequal, as one bool says."""
+    function = op_def.kernels["cpu"].function
+
+    @op_def.kernel
+    def kernel(x, y, incompatible_shape_error=True):
+        if not incompatible_shape_error and not _fit(np.shape(x), np.shape(y)):
+            return np.asarray(answer)
+        return function(x, y)
+
+    @op_def.shape
+    def shape(context: ShapeContext) -> shapes.Shape:
+        x, y = context.inputs
+        if context.attrs["incompatible_shape_error"]:
+            return shapes.broadcast(x, y)
+        if not shapes.is_known(x) or not shapes.is_known(y):
+            return None
+        return shapes.broadcast(x, y) if _fit(x, y) else ()
+
+
+def _fit(x: shapes.Shape, y: shapes.Shape) -> bool:
+    try:
+        shapes.broadcast(x, y)
+    except ShapeError:
+        return False
+    return True
+
+
+_answers_for_all_shapes(EQUAL, False)
+_answers_for_all_shapes(NOT_EQUAL, True)
+
 APPROXIMATE_EQUAL = define_op("ApproximateEqual", "x: T, y: T -> z: bool", T=NUMBERS, tolerance=1e-5, commutative=True,
                               source=("W06",))  # fmt: skip
 APPROXIMATE_EQUAL.no_gradient()
@@ -149,6 +182,9 @@ GREATER_EQUAL.case("W06", "equal counts", x=[1, 0], y=[1, 1], z=[True, False])
 EQUAL.case("W06", "NaN equals nothing, and zeros of both signs are equal", x=[np.nan, 0.0], y=[np.nan, -0.0],
            z=[False, True])  # fmt: skip
 NOT_EQUAL.case("W06", "NaN differs from itself", x=[np.nan, 1.0], y=[np.nan, 1.0], z=[True, False])
+EQUAL.case("W06", "other shapes are not equal", x=[1, 2], y=[1, 2, 3], incompatible_shape_error=False, z=False)
+EQUAL.case("W06", "or not to be compared", x=[1, 2], y=[1, 2, 3], error="Incompatible shapes: [2] vs. [3]")
+NOT_EQUAL.case("W06", "other shapes are not equal", x=[1, 2], y=[1, 2, 3], incompatible_shape_error=False, z=True)
 APPROXIMATE_EQUAL.case("W06", "no farther than the tolerance", x=[1, 2, 2, np.nan], y=[1.25, 2.5, 2.75, np.nan],
                        tolerance=0.5, z=[True, True, False, False])  # fmt: skip
 APPROXIMATE_EQUAL.case("W06", "nothing stretches", x=[1], y=[[1]],

@@ -23,6 +23,7 @@ from refflow.core.constants import constant_value
 from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import INDICES, NUMBERS, REALS, bool_, int16, int32, int64, uint16
 from refflow.core.errors import ShapeError
+from refflow.core.formula import divide
 from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
@@ -85,9 +86,11 @@ def sum_kernel(input, reduction_indices, keep_dims=False):
 def mean_kernel(input, reduction_indices, keep_dims=False):
     axes = _axes(reduction_indices, input.ndim)
     count = int(np.prod([input.shape[a] for a in axes], dtype=np.int64))
+    if input.dtype.kind in "iu":  # toward zero, as integer division does [W77]; the sum has 64 bits
+        wide = np.dtype(f"{input.dtype.kind}8")
+        total = np.asarray(np.add.reduce(input, axis=axes, keepdims=keep_dims, dtype=wide))
+        return np.asarray(divide(total, wide.type(max(count, 1)))).astype(input.dtype)
     total = np.asarray(np.add.reduce(_wide(input), axis=axes, keepdims=keep_dims, dtype=_wide(input).dtype))
-    if input.dtype.kind in "iu":  # toward zero, as integer division does [W77]
-        return (np.sign(total) * (np.abs(total) // max(count, 1))).astype(input.dtype)
     return (total / total.dtype.type(count)).astype(input.dtype)  # NaN where there is nothing to average
 
 
@@ -363,6 +366,7 @@ SUM.case("S17", "axes exist", input=[1, 2], reduction_indices=[1],
 MEAN.case("S19", "over everything", input=[[1, 2], [3, 6]], reduction_indices=[0, 1], output=3)
 MEAN.case("S19", "the mean of nothing is NaN", input=np.zeros(0, np.float32), reduction_indices=[0], output=np.nan)
 MEAN.case("W77", "integers divide toward zero", T="int32", input=[-3, 0], reduction_indices=[0], output=-1)
+MEAN.case("W77", "the sum of integers has room", T="uint8", input=[200, 100], reduction_indices=[0], output=150)
 MAX.case("W76", "the largest", input=[[1, 5], [3, 2]], reduction_indices=[0], output=[3, 5])
 MAX.case("W76", "NaN wins", input=[1, np.nan, 3], reduction_indices=[0], output=np.nan)
 MAX.case("W76", "the largest of nothing", input=np.zeros(0, np.float32), reduction_indices=[0], output=-np.inf)

@@ -354,6 +354,8 @@ class Writer:
         formula = node.op_def.formula
         if formula is None or node.device.type != "cpu" or formula.ufunc is None:
             return False
+        if node.op_def.kernels["cpu"].attrs:  # the formula is not all of it
+            return False
         if any(n.types[p].base_dtype is bfloat16 for n, p in node.inputs):  # no ufunc computes in it
             return False
         name = f"v{node.id}"

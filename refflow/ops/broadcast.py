@@ -19,6 +19,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, int32
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
+from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
 BROADCAST_GRADIENT_ARGS = define_op(
@@ -44,6 +45,22 @@ def broadcast_gradient_args(s0, s1):
     r0 = [i for i, size in enumerate(a) if size == 1]
     r1 = [i for i, size in enumerate(b) if size == 1]
     return np.array(r0, s0.dtype), np.array(r1, s1.dtype)
+
+
+@BROADCAST_GRADIENT_ARGS.shape
+def _broadcast_gradient_args_shape(context: ShapeContext) -> list[shapes.Shape]:
+    """As many axes as will be listed, where the sizes are known while building."""
+    context.match("s0", "A")
+    context.match("s1", "B")
+    s0, s1 = context.ints("s0"), context.ints("s1")
+    if s0 is None or s1 is None or not _fit(s0, s1):
+        return [(None,), (None,)]
+    found = broadcast_gradient_args(np.array(s0, np.int64), np.array(s1, np.int64))
+    return [(len(axes),) for axes in found]
+
+
+def _fit(s0: Sequence[int], s1: Sequence[int]) -> bool:
+    return all(a == b or 1 in (a, b) for a, b in zip(reversed(s0), reversed(s1), strict=False))
 
 
 BROADCAST_GRADIENT_ARGS.case("S17", "a vector was stretched over the rows", s0=[64, 10], s1=[10], r0=[], r1=[0])

@@ -1,11 +1,13 @@
 """Which operations there are: a page for each op of substance, a table for each family of one-liners."""
 
 from refflow.ops import (
+    accumulators,
     activations,
     arithmetic,
     array,
     audio,
     banded,
+    barriers,
     batch_matmul,
     bias_add,
     bitwise,
@@ -124,6 +126,7 @@ from refflow.ops import (
     sparse_serialize,
     special,
     stacks,
+    staging,
     strided_slice,
     string_format,
     string_hash,

@@ -60,13 +60,13 @@ def _both(name: str, make: Callable[..., Any], more: dict[str, Any] | None = Non
 _numbers = itertools.count()
 
 
-def _named(shared_name: str, node_name: str) -> str:
+def named(shared_name: str, node_name: str) -> str:
     """What messages call a queue: one that is not shared has a number before its node's name."""
     return shared_name or f"_{next(_numbers)}_{node_name}"
 
 
 def _fifo(component_types, shapes, capacity, shared_name, node_name):
-    return Queue(_named(shared_name, node_name), component_types, shapes, capacity)
+    return Queue(named(shared_name, node_name), component_types, shapes, capacity)
 
 
 def _shuffle(component_types, shapes, capacity, shared_name, node_name, min_after_dequeue, seed, seed2):
@@ -76,16 +76,16 @@ def _shuffle(component_types, shapes, capacity, shared_name, node_name, min_afte
         raise errors.InvalidArgumentError(
             None, None, f"min_after_dequeue {min_after_dequeue} must be < capacity {capacity}"
         )
-    name = _named(shared_name, node_name)
+    name = named(shared_name, node_name)
     return ShuffleQueue(name, component_types, shapes, capacity, min_after_dequeue, seed, seed2)
 
 
 def _padding(component_types, shapes, capacity, shared_name, node_name):
-    return PaddingQueue(_named(shared_name, node_name), component_types, shapes, capacity)
+    return PaddingQueue(named(shared_name, node_name), component_types, shapes, capacity)
 
 
 def _priority(component_types, shapes, capacity, shared_name, node_name):
-    return PriorityQueue(_named(shared_name, node_name), component_types, shapes, capacity)
+    return PriorityQueue(named(shared_name, node_name), component_types, shapes, capacity)
 
 
 _both("FIFOQueue", _fifo)

@@ -1,0 +1,227 @@
+"""Accumulators: gradients are gathered until there are enough, then taken as their mean or sum [O06].
+
+    apply    adds a gradient, unless it was computed too long ago: its local step is before the accumulator's
+    take     waits for `num_required` gradients, gives their mean or sum, and counts the accumulator's step up
+
+A sparse accumulator gathers rows with their indices; the mean of a row counts only the gradients that had it.
+
+    row i = (sum of rows with index i) / (how many gradients had one)
+
+The handle is a reference, or a resource in the ops that begin with Resource.
+
+Next: ops/barriers.py.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from refflow.core import errors, shapes
+from refflow.core.dtypes import NUMBERS, DType
+from refflow.core.handles import handle_to, state_of
+from refflow.core.opdef import define_op
+from refflow.core.shape_rules import ShapeContext
+from refflow.core.signature import Attr
+
+
+class Accumulator:
+    """The sum of gradients that have come since the last take, and how many they are."""
+
+    def __init__(self, dtype: DType, dims: shapes.Shape, mean: bool):
+        self.dtype, self.dims, self.mean = dtype, dims, mean
+        self.step, self.count = 0, 0
+        self.cancelled = False
+        self.changed = threading.Condition()
+        self.total: Any = None
+
+    def apply(self, local_step: int, *gradient: Any) -> None:
+        """Adds a gradient that is not too old."""
+        with self.changed:
+            self.check(*gradient)
+            if local_step < self.step:
+                return
+            self.add(*gradient)
+            self.count += 1
+            self.changed.notify_all()
+
+    def take(self, required: int) -> Any:
+        if required <= 0:
+            raise ValueError(f"Argument num_required must be positive, but was {required}")
+        with self.changed:
+            self.changed.wait_for(lambda: self.count >= required or self.cancelled)
+            if self.count < required:
+                raise errors.CancelledError(None, None, "TakeGrad operation was cancelled")
+            found = self.result()
+            self.count, self.total = 0, None
+            self.step += 1
+            return found
+
+    def cancel(self) -> None:
+        with self.changed:
+            self.cancelled = True
+            self.changed.notify_all()
+
+    # -- what a kind of accumulator decides ------------------------------------------------------------------
+
+    def check(self, gradient: np.ndarray) -> None:
+        known = self.dims if self.total is None else self.total.shape
+        if not shapes.compatible(known, gradient.shape):
+            raise ValueError(f"Shape mismatch: expected {shapes.debug(known)}, got {shapes.debug(gradient.shape)}")
+
+    def add(self, gradient: np.ndarray) -> None:
+        self.total = gradient.copy() if self.total is None else self.total + gradient
+
+    def result(self) -> np.ndarray:
+        return _shared(self.total, self.count) if self.mean else self.total
+
+
+def _shared(total: np.ndarray, count: Any) -> np.ndarray:
+    return (total / np.asarray(count, total.dtype)).astype(total.dtype)
+
+
+class SparseAccumulator(Accumulator):
+    """Rows by index; `total` maps an index to its row's sum and the number of gradients that had it."""
+
+    shape: np.ndarray | None = None
+
+    def check(self, indices: np.ndarray, values: np.ndarray, shape: np.ndarray, has_shape: bool) -> None:
+        if indices.ndim != 1:
+            raise ValueError(f"Input indices should be vector but received shape: {shapes.debug(indices.shape)}")
+        if values.ndim == 0:
+            raise ValueError("Values cannot be 0-dimensional.")
+        if len(values) != len(indices):
+            raise ValueError(f"Expected {len(indices)} non-empty input values, got {len(values)}")
+        if has_shape:
+            self._check_shape(indices, values, tuple(int(d) for d in shape))
+        if self.total:
+            row = next(iter(self.total.values()))[0]
+            if row.shape != values.shape[1:]:
+                raise ValueError(
+                    f"Shape mismatch: expected values of shape {shapes.debug((None, *row.shape))}, got "
+                    f"{shapes.debug(values.shape)}"
+                )
+
+    def _check_shape(self, indices: np.ndarray, values: np.ndarray, shape: tuple[int, ...]) -> None:
+        known = self.dims
+        if known is not None and len(known) != len(shape):
+            raise ValueError(f"Shape mismatch: expected shape rank {len(known)}, got {len(shape)}")
+        full = [a if b in (-1, None) else b for a, b in zip(known or shape, shape, strict=True)]
+        for i, (a, b) in enumerate(zip(known or shape, shape, strict=True)):
+            if a not in (None, -1) and b != -1 and a != b:
+                raise ValueError(f"Shape mismatch: expected shape dim {i} to be {a}, got {b}")
+        if values.ndim < len(shape):
+            raise ValueError(f"Shape mismatch: expected values rank at least {len(shape)}, got {values.ndim}")
+        for i, size in enumerate(full[1:], 1):
+            if size not in (None, -1) and values.shape[i] != size:
+                raise ValueError(f"Shape mismatch: expected values dim {i} to be {size}, got {values.shape[i]}")
+        if full and full[0] not in (None, -1):
+            for i, index in enumerate(indices):
+                if index >= full[0]:
+                    raise ValueError(
+                        f"Shape mismatch: index of slice {i} exceeded limits of shape; index is {index} exceeded "
+                        f"{full[0]}"
+                    )
+
+    def add(self, indices: np.ndarray, values: np.ndarray, shape: np.ndarray, has_shape: bool) -> None:
+        if has_shape:
+            self.shape = shape.copy()
+        if self.total is None:
+            self.total = {}
+        for index, row in zip(indices.tolist(), values, strict=True):
+            row = np.array(row, values.dtype)
+            before = self.total.get(index)
+            self.total[index] = (row, 1) if before is None else (before[0] + row, before[1] + 1)
+
+    def result(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        order = sorted(self.total)
+        rows = [_shared(row, n) if self.mean else row for row, n in (self.total[i] for i in order)]
+        values = np.stack(rows) if rows else np.zeros(0, self.dtype.as_numpy_dtype)
+        return np.array(order, np.int64), values, self._result_shape(values)
+
+    def _result_shape(self, values: np.ndarray) -> np.ndarray:
+        if self.dims is not None:
+            return np.array([-1 if d is None else d for d in self.dims], np.int64)
+        if self.shape is not None:
+            return self.shape
+        return np.array([-1, *values.shape[1:]], np.int64)
+
+
+_TYPE = Attr("type", allowed=NUMBERS)
+_MADE: dict[str, Any] = {
+    "dtype": _TYPE, "shape": Attr("shape"), "container": "", "shared_name": "", "stateful": True, "source": ("O06",),
+    "reduction_type": Attr("string", default="MEAN", allowed=("MEAN", "SUM")),
+}  # fmt: skip
+
+
+def _makes(kind: type[Accumulator]) -> Any:
+    def make(dtype, shape, reduction_type):
+        return kind(dtype, shape.as_tuple, reduction_type == "MEAN")
+
+    return make
+
+
+def _scalar(context: ShapeContext) -> shapes.Shape:
+    return ()
+
+
+for _name, _kind, _handle in (
+    ("ConditionalAccumulator", Accumulator, "Ref(string)"),
+    ("SparseConditionalAccumulator", SparseAccumulator, "Ref(string)"),
+    ("ResourceConditionalAccumulator", Accumulator, "resource"),
+):
+    _op = define_op(_name, f"-> handle: {_handle}", by_handle=_handle != "resource", **_MADE)
+    _op.state(_makes(_kind))
+    _op.kernel(lambda state: handle_to(state))
+    _op.shape(_scalar)
+    _op.no_gradient_registered()
+
+
+def apply_kernel(handle, local_step, gradient):
+    state_of(handle).apply(int(local_step), np.asarray(gradient))
+
+
+def take_kernel(handle, num_required):
+    return state_of(handle).take(int(num_required))
+
+
+def count_kernel(handle):
+    return np.array(state_of(handle).count, np.int32)
+
+
+def set_step_kernel(handle, new_global_step):
+    state_of(handle).step = int(new_global_step)
+
+
+def sparse_apply_kernel(handle, local_step, gradient_indices, gradient_values, gradient_shape, has_known_shape):
+    state_of(handle).apply(int(local_step), gradient_indices, gradient_values, gradient_shape, has_known_shape)
+
+
+for _prefix, _handle in (("", "Ref(string)"), ("Resource", "resource")):
+    _more: dict[str, Any] = {"stateful": True, "by_handle": not _prefix, "source": ("O06",)}
+    _input = f"handle: {_handle}"
+    for _end, _rest, _kernel, _attrs in (
+        ("ApplyGradient", ", local_step: int64[], gradient: dtype ->", apply_kernel, {"dtype": _TYPE}),
+        ("TakeGradient", ", num_required: int32[] -> average: dtype", take_kernel, {"dtype": _TYPE}),
+        ("NumAccumulated", " -> num_accumulated: int32[]", count_kernel, {}),
+        ("SetGlobalStep", ", new_global_step: int64[] ->", set_step_kernel, {}),
+    ):
+        _op = define_op(f"{_prefix}Accumulator{_end}", _input + _rest, **_attrs, **_more)
+        _op.kernel(_kernel)
+        _op.no_gradient_registered()
+
+_BY_REFERENCE: dict[str, Any] = {"stateful": True, "by_handle": True, "source": ("O06",), "dtype": _TYPE}
+SPARSE_APPLY = define_op(
+    "SparseAccumulatorApplyGradient",
+    "handle: Ref(string), local_step: int64[], gradient_indices: int64, gradient_values: dtype, "
+    "gradient_shape: int64 ->",
+    has_known_shape=Attr("bool"), **_BY_REFERENCE,
+)  # fmt: skip
+SPARSE_TAKE = define_op("SparseAccumulatorTakeGradient", "handle: Ref(string), num_required: int32[] -> "
+                        "indices: int64[N], values: dtype, shape: int64[R]", **_BY_REFERENCE)  # fmt: skip
+SPARSE_APPLY.kernel(sparse_apply_kernel)
+SPARSE_TAKE.kernel(take_kernel)
+SPARSE_APPLY.no_gradient_registered()
+SPARSE_TAKE.no_gradient_registered()

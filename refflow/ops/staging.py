@@ -1,0 +1,282 @@
+"""Staging areas: tensors that one step leaves and a later one takes [W45].
+
+    Stage, Unstage          tuples in order of arrival
+    MapStage, MapUnstage    tuples by a number, whose parts may come and go one by one
+    OrderedMapStage         the same; without a number, the one with the smallest is taken
+
+An area is found by its name: each op of it names the same container and shared name, or the node that it stands for.
+A put waits where the area holds `capacity` tuples, or would hold more than `memory_limit` bytes; a take waits for what
+it takes.
+
+Next: ops/record_input.py.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from refflow.core import errors, shapes
+from refflow.core.opdef import define_op
+from refflow.core.shape_rules import ShapeContext
+from refflow.core.signature import Attr
+
+
+def _bytes(values: list[Any]) -> int:
+    return sum(v.nbytes for v in values if v is not None)
+
+
+class _Area:
+    """What waits for room, and for values, under one lock."""
+
+    what = "Staging Area"
+
+    def __init__(self, capacity: int, memory_limit: int):
+        self.capacity, self.limit = capacity, memory_limit
+        self.changed = threading.Condition()
+        self.cancelled = False
+
+    def wait(self, ready: Any) -> None:
+        self.changed.wait_for(lambda: ready() or self.cancelled)
+        if not ready():
+            raise errors.CancelledError(None, None, f"the {self.what} was closed")
+
+    def room(self, values: list[np.ndarray]) -> None:
+        """Waits until `values` may come in."""
+        size = _bytes(values)
+        if self.limit and size > self.limit:
+            raise errors.ResourceExhaustedError(
+                None, None,
+                f"Attempted to insert tensors with combined size of '{size}' bytes into {self.what} with a memory "
+                f"limit of '{self.limit}'.",
+            )  # fmt: skip
+        self.wait(
+            lambda: (
+                (not self.capacity or self.count() < self.capacity)
+                and (not self.limit or self.held() + size <= self.limit)
+            )
+        )
+
+    def count(self) -> int:
+        raise NotImplementedError
+
+    def held(self) -> int:
+        raise NotImplementedError
+
+    def cancel(self) -> None:
+        with self.changed:
+            self.cancelled = True
+            self.changed.notify_all()
+
+
+class Stage(_Area):
+    """Tuples in order of arrival."""
+
+    def __init__(self, capacity: int, memory_limit: int):
+        super().__init__(capacity, memory_limit)
+        self.rows: list[list[np.ndarray]] = []
+
+    def count(self) -> int:
+        return len(self.rows)
+
+    def held(self) -> int:
+        return sum(map(_bytes, self.rows))
+
+    def put(self, values: list[np.ndarray]) -> None:
+        with self.changed:
+            self.room(values)
+            self.rows.append([np.array(v, copy=True) for v in values])
+            self.changed.notify_all()
+
+    def get(self) -> list[np.ndarray]:
+        with self.changed:
+            self.wait(lambda: self.rows)
+            found = self.rows.pop(0)
+            self.changed.notify_all()
+            return found
+
+    def peek(self, index: int) -> list[np.ndarray]:
+        with self.changed:
+            self.wait(lambda: index < len(self.rows))
+            return self.rows[index]
+
+    def clear(self) -> None:
+        with self.changed:
+            self.rows.clear()
+            self.changed.notify_all()
+
+
+class MapStage(_Area):
+    """Tuples by number: `whole` has those that were completed, `parts` those that are begun."""
+
+    what = "Staging Map"
+    ordered = False
+
+    def __init__(self, capacity: int, memory_limit: int, dtypes: list[Any]):
+        super().__init__(capacity, memory_limit)
+        self.width = len(dtypes)
+        self.whole: dict[int, list[Any]] = {}
+        self.parts: dict[int, list[Any]] = {}
+
+    def count(self) -> int:
+        return len(self.whole)
+
+    def held(self) -> int:
+        return sum(_bytes(v) for v in [*self.whole.values(), *self.parts.values()])
+
+    def _check(self, indices: list[int]) -> None:
+        for index in indices:
+            if not 0 <= index < self.width:
+                raise ValueError(f"Index '{index}' for key is out of bounds '{self.width}'.")
+
+    def put(self, key: int, indices: list[int], values: list[np.ndarray]) -> None:
+        self._check(indices)
+        if len(indices) != len(values):
+            raise ValueError(f"MapStage got {len(indices)} indices for {len(values)} values")
+        with self.changed:
+            if key in self.whole:
+                raise ValueError(f"The key '{key}' was already staged.")
+            self.room(values)
+            row = self.parts.setdefault(key, [None] * self.width)
+            for index, value in zip(indices, values, strict=True):
+                if row[index] is not None:
+                    raise ValueError(
+                        f"The tensor for index '{index}' for key '{key}' was already initialized '{self.width}'."
+                    )
+                row[index] = np.array(value, copy=True)
+            if all(v is not None for v in row):
+                self.whole[key] = self.parts.pop(key)
+            self.changed.notify_all()
+
+    def _read(self, key: int, indices: list[int]) -> list[np.ndarray]:
+        self._check(indices)
+        row = self.whole[key]
+        for index in indices:
+            if row[index] is None:
+                raise ValueError(f"Tensor at index '{index}' for key '{key}' has already been removed.")
+        return [row[index] for index in indices]
+
+    def peek(self, key: int, indices: list[int]) -> list[np.ndarray]:
+        with self.changed:
+            self.wait(lambda: key in self.whole)
+            return self._read(key, indices)
+
+    def get(self, key: int, indices: list[int]) -> list[np.ndarray]:
+        with self.changed:
+            self.wait(lambda: key in self.whole)
+            return self._taken(key, indices)
+
+    def get_any(self, indices: list[int]) -> tuple[int, list[np.ndarray]]:
+        """The smallest number in an ordered area, else any."""
+        with self.changed:
+            self.wait(lambda: self.whole)
+            key = min(self.whole) if self.ordered else next(iter(self.whole))
+            return key, self._taken(key, indices)
+
+    def _taken(self, key: int, indices: list[int]) -> list[np.ndarray]:
+        found = self._read(key, indices)
+        row = self.whole[key]
+        for index in indices:
+            row[index] = None
+        if all(v is None for v in row):
+            del self.whole[key]
+        self.changed.notify_all()
+        return found
+
+    def clear(self) -> None:
+        with self.changed:
+            self.whole.clear()
+            self.parts.clear()
+            self.changed.notify_all()
+
+
+class OrderedMapStage(MapStage):
+    ordered = True
+
+
+_AREA: dict[str, Any] = {
+    "capacity": Attr("int", default=0, minimum=0), "memory_limit": Attr("int", default=0, minimum=0), "container": "",
+    "shared_name": "", "stateful": True, "source": ("W45",),
+}  # fmt: skip
+_SOME, _ANY = Attr("list(type)", minimum=1), Attr("list(type)")
+
+
+def _unknown(context: ShapeContext) -> list[shapes.Shape]:
+    return [None] * len(context.attrs["dtypes"])
+
+
+def _define(name: str, signature: str, make: Any, kernel: Any, **attrs: Any) -> None:
+    op = define_op(name, signature, **_AREA, **attrs)
+    op.state(make)
+    op.kernel(kernel)
+    op.moves_bits = True
+    op.no_gradient_registered()
+    if "dtypes" in op.attrs and op.outputs and op.outputs[0].name == "values":
+        op.shape(_unknown)
+
+
+def _makes(kind: Any, name: str) -> Any:
+    """What makes an area; all ops of a kind share one space of names."""
+    if kind is Stage:
+
+        def make(capacity, memory_limit):
+            return Stage(capacity, memory_limit)
+    else:
+
+        def make(capacity, memory_limit, dtypes):
+            return kind(capacity, memory_limit, dtypes)
+
+    make.kind = name  # type: ignore[attr-defined]
+    return make
+
+
+def _ints(indices: np.ndarray) -> list[int]:
+    return [int(i) for i in indices.reshape(-1)]
+
+
+def _size(state):
+    return np.array(state.count(), np.int32)
+
+
+def _clear(state):
+    state.clear()
+
+
+_STAGE = _makes(Stage, "staging area")
+_define("Stage", "values: dtypes ->", _STAGE, lambda values, state: state.put(values), dtypes=_SOME)
+_define("Unstage", "-> values: dtypes", _STAGE, lambda state: state.get(), dtypes=_SOME)
+_define("StagePeek", "index: int32[] -> values: dtypes", _STAGE, lambda index, state: state.peek(int(index)),
+        dtypes=_SOME)  # fmt: skip
+_define("StageSize", "-> size: int32[]", _STAGE, _size, dtypes=_ANY)
+_define("StageClear", "->", _STAGE, _clear, dtypes=_ANY)
+
+
+def _put(key, indices, values, state):
+    state.put(int(np.reshape(key, ())), _ints(indices), values)
+
+
+def _get_any(indices, state):
+    key, values = state.get_any(_ints(indices))
+    return [np.array(key, np.int64), *values]
+
+
+def _any_shape(context: ShapeContext) -> list[shapes.Shape]:
+    return [(), *_unknown(context)]
+
+
+for _prefix, _kind in (("", MapStage), ("Ordered", OrderedMapStage)):
+    _made = _makes(_kind, f"{_prefix} staging map")
+    _define(f"{_prefix}MapStage", "key: int64, indices: int32, values: fake_dtypes ->", _made, _put, dtypes=_ANY,
+            fake_dtypes=_SOME)  # fmt: skip
+    _define(f"{_prefix}MapPeek", "key: int64, indices: int32 -> values: dtypes", _made,
+            lambda key, indices, state: state.peek(int(np.reshape(key, ())), _ints(indices)), dtypes=_SOME)  # fmt: skip
+    _define(f"{_prefix}MapUnstage", "key: int64, indices: int32 -> values: dtypes", _made,
+            lambda key, indices, state: state.get(int(np.reshape(key, ())), _ints(indices)), dtypes=_SOME)  # fmt: skip
+    _define(f"{_prefix}MapUnstageNoKey", "indices: int32 -> key: int64[], values: dtypes", _made, _get_any,
+            dtypes=_SOME)  # fmt: skip
+    _define(f"{_prefix}MapSize", "-> size: int32[]", _made, _size, dtypes=_ANY)
+    _define(f"{_prefix}MapIncompleteSize", "-> size: int32[]", _made,
+            lambda state: np.array(len(state.parts), np.int32), dtypes=_ANY)  # fmt: skip
+    _define(f"{_prefix}MapClear", "->", _made, _clear, dtypes=_ANY)

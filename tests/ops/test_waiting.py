@@ -1,0 +1,224 @@
+"""Queues, barriers, accumulators and staging areas: who waits for what, and what a close leaves."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import refflow as tf
+from refflow.core.opdef import op_def
+from refflow.ops import barriers
+from refflow.ops.queue_states import PaddingQueue, PriorityQueue, Queue, ShuffleQueue
+
+INT = [tf.int32]
+SCALAR = [tf.TensorShape([])]
+
+
+def rows(*values):
+    return [(np.array(v, np.int32),) for v in values]
+
+
+def values(found):
+    return [int(row[0]) for row in found]
+
+
+def waiting(function):
+    """Starts `function` in a thread that is to wait; gives the thread and what it will have given or raised."""
+    found = []
+
+    def run():
+        try:
+            found.append(function())
+        except tf.OpError as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(0.05)
+    assert thread.is_alive()
+    return thread, found
+
+
+def test_a_dequeue_of_more_than_there_is_room_for_is_served_in_parts():  # [W45]
+    queue = Queue("q", INT, SCALAR, 2)
+    thread, found = waiting(lambda: queue.dequeue(5))
+    for value in range(5):
+        queue.enqueue_many(rows(value))
+    thread.join()
+    assert values(found[0]) == [0, 1, 2, 3, 4]
+
+
+def test_who_waits_first_is_served_first():
+    queue = Queue("q", INT, SCALAR, 10)
+    first, one = waiting(lambda: queue.dequeue(2))
+    second, two = waiting(lambda: queue.dequeue(1))
+    queue.enqueue_many(rows(1, 2, 3))
+    first.join()
+    second.join()
+    assert [values(one[0]), values(two[0])] == [[1, 2], [3]]
+
+
+def test_a_close_waits_for_enqueues_that_came_before_it():  # [W46]
+    queue = Queue("q", INT, SCALAR, 1)
+    putting, _ = waiting(lambda: queue.enqueue_many(rows(1, 2)))
+    closing, _ = waiting(lambda: queue.close(False))
+    assert not queue.closed and values(queue.dequeue()) == [1]
+    putting.join()
+    closing.join()
+    assert queue.closed and values(queue.dequeue()) == [2]
+    with pytest.raises(tf.errors.OutOfRangeError, match="'q' is closed and has insufficient elements"):
+        queue.dequeue()
+    with pytest.raises(tf.errors.CancelledError, match="already closed"):
+        queue.close(False)
+
+
+def test_a_close_may_end_enqueues_that_wait():  # [W46]
+    queue = Queue("q", INT, SCALAR, 1)
+    putting, found = waiting(lambda: queue.enqueue_many(rows(1, 2)))
+    queue.close(True)
+    putting.join()
+    assert isinstance(found[0], tf.errors.CancelledError) and values(queue.dequeue()) == [1]
+
+
+def test_what_a_failed_dequeue_had_taken_is_put_back():  # [W46]
+    queue = Queue("q", INT, SCALAR, 10)
+    queue.enqueue_many(rows(1, 2))
+    taking, found = waiting(lambda: queue.dequeue(4))
+    queue.close(False)
+    taking.join()
+    assert isinstance(found[0], tf.errors.OutOfRangeError)
+    assert values(queue.dequeue(4, least=1)) == [1, 2]
+
+
+def test_kinds_of_queues_give_rows_in_their_order():
+    shuffled = ShuffleQueue("q", INT, SCALAR, 100, 5, 1, 0)
+    shuffled.enqueue_many(rows(*range(20)))
+    assert sorted(values(shuffled.dequeue(15))) != list(range(15)) and shuffled.available() == 0
+    shuffled.close(False)
+    assert shuffled.available() == 5
+    first = PriorityQueue("q", [], [], 10)
+    first.enqueue_many([(np.array(n, np.int64),) for n in (5, 1, 3)])
+    assert values(first.dequeue(3)) == [1, 3, 5]
+    padding = PaddingQueue("q", [tf.string], [tf.TensorShape([None])], 10)
+    padding.enqueue_many([(np.array([b"a"], object),), (np.array([b"b", b"c"], object),)])
+    assert padding.batch(padding.dequeue(2))[0].tolist() == [[b"a", b""], [b"b", b"c"]]
+
+
+def run(session, op, *inputs, **attrs):
+    """One op by its type, run once."""
+    return session.run(op_def(op)(*inputs, **attrs))
+
+
+def test_a_shared_queue_must_be_what_a_node_would_make():
+    make = op_def("FIFOQueueV2")
+    first = make(component_types=[tf.float32], capacity=10, shared_name="s")
+    other = make(component_types=[tf.float32], capacity=20, shared_name="s")
+    with tf.Session() as session:
+        run(session, "QueueSizeV2", first)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="has capacity 10 but requested capacity was 20"):
+            run(session, "QueueSizeV2", other)
+
+
+def test_an_accumulator_gives_the_mean_of_what_came_in_time():  # [O06]
+    handle = op_def("ConditionalAccumulator")(dtype=tf.float32, shape=[2], shared_name="a")
+    step = tf.placeholder(tf.int64, [])
+    gradient = tf.placeholder(tf.float32)
+    apply = op_def("AccumulatorApplyGradient")(handle, step, gradient)
+    with tf.Session() as session:
+        session.run(apply, {step: 0, gradient: [1, 2]})
+        session.run(apply, {step: 0, gradient: [3, 5]})
+        assert run(session, "AccumulatorNumAccumulated", handle) == 2
+        assert run(session, "AccumulatorTakeGradient", handle, 1, dtype=tf.float32).tolist() == [2, 3.5]
+        session.run(apply, {step: 0, gradient: [9, 9]})  # a step too late
+        assert run(session, "AccumulatorNumAccumulated", handle) == 0
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"Shape mismatch: expected \[2\], got \[3\]"):
+            session.run(apply, {step: 5, gradient: [1, 2, 3]})
+        with pytest.raises(tf.errors.InvalidArgumentError, match="num_required must be positive, but was 0"):
+            run(session, "AccumulatorTakeGradient", handle, 0, dtype=tf.float32)
+
+
+def test_a_row_s_mean_counts_the_gradients_that_had_it():  # [O06]
+    handle = op_def("SparseConditionalAccumulator")(dtype=tf.float32, shape=[3, 1], shared_name="a")
+
+    def apply(indices, rows):
+        return op_def("SparseAccumulatorApplyGradient")(
+            handle, np.int64(0), np.array(indices, np.int64), np.array(rows, np.float32), np.int64([3, 1]),
+            has_known_shape=True,
+        )  # fmt: skip
+
+    with tf.Session() as session:
+        session.run([apply([0, 2], [[1], [4]])])
+        session.run([apply([0, 1], [[3], [5]])])
+        found = op_def("SparseAccumulatorTakeGradient")(handle, 1, dtype=tf.float32)
+        indices, mean, shape = session.run(list(found))
+        assert [indices.tolist(), mean.tolist(), shape.tolist()] == [[0, 1, 2], [[2], [5], [4]], [3, 1]]
+        for wrong, text in (
+            (apply([3], [[1]]), "index is 3 exceeded 3"), (apply([0], [[1, 2]]), "values dim 1 to be 1, got 2"),
+            (apply([0, 1], [[1]]), "Expected 2 non-empty input values, got 1"),
+        ):  # fmt: skip
+            with pytest.raises(tf.errors.InvalidArgumentError, match=text):
+                session.run(wrong)
+
+
+def test_a_barrier_gives_rows_that_are_complete():  # [W45]
+    handle = barriers.BARRIER(component_types=[tf.float32, tf.int32], shapes=[[], []], shared_name="b")
+    first = barriers.INSERT_MANY(handle, ["a", "b", "c"], np.float32([1, 2, 3]), component_index=0)
+    second = barriers.INSERT_MANY(handle, ["c", "a"], np.int32([30, 10]), component_index=1)
+    taken = barriers.TAKE_MANY(handle, 2, component_types=[tf.float32, tf.int32])
+    last = barriers.INSERT_MANY(handle, ["b"], np.int32([20]), component_index=1)
+    new = barriers.INSERT_MANY(handle, ["z"], np.int32([0]), component_index=1)
+    sizes = [barriers.READY_SIZE(handle), barriers.INCOMPLETE_SIZE(handle)]
+    with tf.Session() as session:
+        session.run(first)
+        assert session.run(sizes) == [0, 3]
+        session.run(second)
+        keys, one, two = session.run([taken.keys, *taken.values])
+        assert [keys.tolist(), one.tolist(), two.tolist()] == [[b"a", b"c"], [1, 3], [10, 30]]
+        with pytest.raises(tf.errors.InvalidArgumentError, match="already has a value for component 0"):
+            session.run(barriers.INSERT_MANY(handle, ["b"], np.float32([5]), component_index=0))
+        session.run(barriers.CLOSE(handle))
+        with pytest.raises(tf.errors.CancelledError, match="is closed"):
+            session.run(new)
+        session.run(last)
+        assert session.run(sizes) == [1, 0]
+        with pytest.raises(tf.errors.OutOfRangeError, match="requested 2, total size 1"):
+            session.run(taken.keys)
+
+
+def test_a_stage_keeps_tuples_in_order():  # [W45]
+    x = tf.placeholder(tf.float32)
+    put = op_def("Stage")([x, x * 2.0], shared_name="s")
+    get = op_def("Unstage")(dtypes=[tf.float32] * 2, shared_name="s")
+    size = op_def("StageSize")(dtypes=[], shared_name="s")
+    with tf.Session() as session:
+        for value in (1, 2):
+            session.run(put, {x: value})
+        assert session.run(size) == 2 and session.run(get) == [1, 2]
+        assert run(session, "StagePeek", 0, dtypes=[tf.float32] * 2, shared_name="s") == [2, 4]
+        run(session, "StageClear", dtypes=[], shared_name="s")
+        assert session.run(size) == 0
+        with pytest.raises(tf.errors.ResourceExhaustedError, match="memory limit of '4'"):
+            run(session, "Stage", [np.zeros(2, np.float32)], memory_limit=4, shared_name="small")
+
+
+@pytest.mark.parametrize("prefix", ["", "Ordered"])
+def test_a_staging_map_takes_parts_in_any_order(prefix):
+    common = {"dtypes": [tf.float32] * 2, "shared_name": "m"}
+
+    def put(key, indices, values):
+        inputs = (np.int64(key), np.int32(indices), [np.float32(v) for v in values])
+        return op_def(f"{prefix}MapStage")(*inputs, **common)
+
+    with tf.Session() as session:
+        session.run(put(3, [1], [7]))
+        assert run(session, f"{prefix}MapIncompleteSize", **common) == 1
+        with pytest.raises(tf.errors.InvalidArgumentError, match="index '1' for key '3' was already initialized"):
+            session.run(put(3, [1], [8]))
+        session.run(put(3, [0], [6]))
+        session.run(put(1, [0, 1], [4, 5]))
+        assert run(session, f"{prefix}MapPeek", np.int64(3), np.int32([0, 1]), **common) == [6, 7]
+        assert run(session, f"{prefix}MapUnstage", np.int64(3), np.int32([0]), dtypes=[tf.float32],
+                   shared_name="m") == [6]  # fmt: skip
+        found = op_def(f"{prefix}MapUnstageNoKey")(np.int32([0, 1]), dtypes=[tf.float32] * 2, shared_name="m")
+        if prefix:
+            assert session.run([found.key, *found.values]) == [1, 4, 5]

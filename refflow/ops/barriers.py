@@ -1,7 +1,8 @@
 """Barriers: rows whose parts come at different times are taken once they are complete [W45].
 
     insert     values of one component, each for a key
-    take       rows that have all components, the oldest first: when they were begun, their key, their values
+    take       rows that have all components, those first that were begun first: the number of the insert that began
+               them, their key, their values
 
 After a close no new key may come, and rows that were begun may be completed; cancelling ends those too.
 
@@ -50,8 +51,9 @@ class Barrier:
                     f"Barrier {self.name} is closed.  Pending enqueues cancelled: {int(self.cancelled)}.  "
                     f"Number of new insertions: {new}.  Number of incomplete keys: {len(self.begun)}.",
                 )  # fmt: skip
+            number, self._next = self._next, self._next + 1  # rows that are begun together have one number
             for key, value in zip(names, values, strict=True):
-                self._insert_one(component, key, np.array(value, values.dtype))
+                self._insert_one(number, component, key, np.array(value, values.dtype))
             self._changed.notify_all()
 
     def _check(self, component: int, keys: np.ndarray, values: np.ndarray) -> None:
@@ -73,10 +75,9 @@ class Barrier:
                 f"{shapes.debug((len(values), *(dims or ())))}, got {shapes.debug(values.shape)}"
             )
 
-    def _insert_one(self, component: int, key: bytes, value: np.ndarray) -> None:
+    def _insert_one(self, number: int, component: int, key: bytes, value: np.ndarray) -> None:
         if key not in self.begun:
-            self.begun[key] = (self._next, [None] * len(self.types))
-            self._next += 1
+            self.begun[key] = (number, [None] * len(self.types))
         number, parts = self.begun[key]
         if parts[component] is not None:
             raise ValueError(f"Key {key.decode('utf-8', 'replace')} already has a value for component {component} "

@@ -8,7 +8,7 @@ An area is found by its name: each op of it names the same container and shared 
 A put waits where the area holds `capacity` tuples, or would hold more than `memory_limit` bytes; a take waits for what
 it takes.
 
-Next: ops/record_input.py.
+Next: ops/readers.py.
 """
 
 from __future__ import annotations

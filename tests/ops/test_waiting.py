@@ -173,7 +173,7 @@ def test_a_barrier_gives_rows_that_are_complete():  # [W45]
         assert session.run(sizes) == [0, 3]
         session.run(second)
         keys, one, two = session.run([taken.keys, *taken.values])
-        assert [keys.tolist(), one.tolist(), two.tolist()] == [[b"a", b"c"], [1, 3], [10, 30]]
+        assert [keys.tolist(), one.tolist(), two.tolist()] == [[b"c", b"a"], [3, 1], [30, 10]]
         with pytest.raises(tf.errors.InvalidArgumentError, match="already has a value for component 0"):
             session.run(barriers.INSERT_MANY(handle, ["b"], np.float32([5]), component_index=0))
         session.run(barriers.CLOSE(handle))

@@ -1,0 +1,177 @@
+"""Programs with control flow, functions and data structures: TensorFlow's front end, run by both runtimes."""
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.peers
+tensorflow = pytest.importorskip("tensorflow", reason="the oracle is TensorFlow: pip install '.[peers]'")
+
+from tests.peers.stand_in import differences  # noqa: E402
+
+v1 = tensorflow.compat.v1
+
+
+def hole(dtype, shape=None):
+    return v1.placeholder(dtype, shape)
+
+
+def branches(tf):
+    p, x = hole(tf.bool, []), hole(tf.float32, [None])
+    y = v1.cond(p, lambda: x * x * x, lambda: tf.exp(x))
+    z = tf.switch_case(tf.size(x), [lambda: x, lambda: x * 2.0, lambda: x * 3.0])
+    first = tf.gradients(y, x)[0]
+    wanted = [y, z, first, tf.gradients(first, x)[0]]
+    with v1.Session() as session:
+        for taken in (True, False):
+            session.run(wanted, {p: taken, x: [1.0, 2.0]})
+
+
+def loops(tf):
+    n, x = hole(tf.int32, []), hole(tf.float32, [2])
+
+    def body(i, a):
+        inner = v1.while_loop(lambda j, b: j < i, lambda j, b: (j + 1, b * x), [0, a])[1]
+        return i + 1, v1.cond(tf.equal(i % 2, 0), lambda: inner + x, lambda: tf.tanh(inner))
+
+    y = v1.while_loop(lambda i, a: i < n, body, [0, x])[1]
+    with v1.Session() as session:
+        for count in (0, 1, 4):
+            session.run([y, tf.gradients(y, x)[0]], {n: count, x: [0.5, 1.5]})
+
+
+def rows(tf):
+    x = hole(tf.float32, [None, 2])
+    found = [
+        tf.map_fn(lambda r: r * r, x), tf.scan(lambda a, r: a * r + a, x), tf.foldl(lambda a, r: a * r, x),
+        tf.foldr(lambda a, r: a + r, x), tf.vectorized_map(lambda r: tf.reduce_sum(r * r), x),
+    ]  # fmt: skip
+    with v1.Session() as session:
+        session.run(found + [tf.gradients(y, x)[0] for y in found], {x: [[1, 2], [3, 4], [5, 6]]})
+
+
+def arrays(tf):
+    x = hole(tf.float32, [None])
+    n = tf.shape(x)[0]
+    read = tf.TensorArray(tf.float32, n).unstack(x)
+    made = tf.TensorArray(tf.float32, 0, dynamic_size=True, element_shape=[])
+    made = v1.while_loop(lambda i, a: i < n, lambda i, a: (i + 1, a.write(i, read.read(i) ** 2.0)), [0, made])[1]
+    y = made.stack()
+    with v1.Session() as session:
+        session.run([y, made.size(), tf.gradients(y, x)[0]], {x: [1, 2, 3]})
+        session.run(y, {x: []})
+
+
+def functions(tf):
+    x, c = hole(tf.float32, []), hole(tf.float32, [])
+
+    @tf.function
+    def inner(a):
+        return a * c
+
+    @tf.function
+    def outer(a):
+        total = tf.cond(a > 0, lambda: inner(a * a), lambda: -a)
+        for i in tf.range(3):
+            total += inner(total) * tf.cast(i, tf.float32)
+        return total
+
+    y = outer(x)
+    first = tf.gradients(y, [x, c])
+    with v1.Session() as session:
+        for value in (2.0, -2.0):
+            session.run([y, first, tf.gradients(first[0], [x, c])], {x: value, c: 0.5})
+
+
+def named_functions(tf):
+    from tensorflow.python.framework import function
+    from tensorflow.python.ops import functional_ops
+
+    @function.Defun(tf.float32, tf.float32, func_name="Both")
+    def both(a, b):
+        return a * b, a + b
+
+    @function.Defun(tf.int32, tf.float32, func_name="Step")
+    def step(i, a):
+        return a * 2.0 + tf.cast(i, tf.float32)
+
+    x = hole(tf.float32, [])
+    y = both(x, x * 2.0)
+    slope = functional_ops.symbolic_gradient([x, x, x, x], [tf.float32, tf.float32], both)
+    counted = [functional_ops.For(0, 7, 2, [x], step, rewrite_with_while=w) for w in (False, True)]
+    remote = functional_ops.remote_call("/cpu:0", [x, x], [tf.float32] * 2, both)
+    with v1.Session() as session:
+        session.run([*y, tf.gradients(y, x), slope, counted, remote], {x: 1.5})
+
+
+def python_functions(tf):
+    x = hole(tf.float32, [None])
+    y = tf.numpy_function(lambda a: a * 2, [x], tf.float32)
+    z = tf.py_function(lambda a: tf.sin(a) * a, [x], tf.float32)
+    with v1.Session() as session:
+        session.run([y, z, tf.gradients(z, x)[0]], {x: [1, 2, 3]})
+
+
+def raising(tf):
+    def fail():
+        raise StopIteration("no more")
+
+    with v1.Session() as session:
+        session.run(v1.py_func(fail, [], tf.float32))
+
+
+def queues(tf):
+    kinds = [
+        tf.queue.FIFOQueue(10, tf.int32, ()), tf.queue.RandomShuffleQueue(10, 2, tf.int32, (), seed=7),
+        tf.queue.PaddingFIFOQueue(10, tf.int32, [()]),
+    ]  # fmt: skip
+    with v1.Session() as session:
+        for queue in kinds:
+            session.run(queue.enqueue_many([np.arange(8)]))
+            session.run(queue.dequeue_many(5))
+            session.run(queue.close())
+            session.run(queue.dequeue_up_to(5))
+            session.run(queue.size())
+        session.run(kinds[0].dequeue())
+
+
+def accumulators(tf):
+    x = hole(tf.float32, [2])
+    for reduction in ("MEAN", "SUM"):
+        dense = v1.ConditionalAccumulator(tf.float32, [2], reduction_type=reduction)
+        sparse = v1.SparseConditionalAccumulator(tf.float32, [3], reduction_type=reduction)
+        add = [dense.apply_grad(x, 0), sparse.apply_grad(tf.constant([0, 2], tf.int64), x, [3], 0)]
+        with v1.Session() as session:
+            session.run(add, {x: [1, 2]})
+            session.run(add, {x: [3, 5]})
+            session.run([dense.num_accumulated(), dense.take_grad(2)])
+            session.run(list(sparse.take_grad(2)))
+
+
+def staging(tf):
+    from tensorflow.python.ops import data_flow_ops
+
+    x = hole(tf.float32)
+    area = data_flow_ops.StagingArea([tf.float32])
+    ordered = data_flow_ops.MapStagingArea([tf.float32], ordered=True)
+    key = hole(tf.int64)
+    put = [area.put([x]), ordered.put(key, [x], [0])]
+    with v1.Session() as session:
+        for k in (5, 3):
+            session.run(put, {x: k * 2.0, key: k})
+        session.run([area.size(), ordered.size()])
+        session.run([area.get(), *ordered.get()])
+
+
+PROGRAMS = [
+    branches, loops, rows, arrays, functions, named_functions, python_functions, raising, queues, accumulators, staging,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("today", [False, True], ids=["Switch and Merge", "functions"])
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.__name__)
+def test_a_program_gives_the_same(program, today):
+    (v1.enable_control_flow_v2 if today else v1.disable_control_flow_v2)()
+    try:
+        assert differences(program) == []
+    finally:
+        v1.enable_control_flow_v2()

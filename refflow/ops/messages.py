@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -36,49 +37,49 @@ PRINT_V2.no_gradient()
 
 
 def summarized(value: Any, count: int) -> str:
-    """The first elements of a tensor: `[1 2 3...]`; all of them for a negative count.
+    """The first elements of a tensor, rows in brackets; all of them for a negative count.
 
-    >>> summarized(np.arange(6).reshape(2, 3), 3), summarized(np.array(7), 3)
-    ('[[0 1 2]...]', '7')
+    >>> summarized(np.arange(6).reshape(2, 3), 4), summarized(np.array(7), 3)
+    ('[0 1 2][3...]...', '7')
     """
     array = np.asarray(value)
-    if array.shape == ():
-        return _element(array[()])
     limit = array.size if count < 0 else count
-    return _rows(array, [limit])
+    leaves = [_element(x) for x in array.reshape(-1)[:limit]]
+    text = _rows(iter(leaves), array.shape, 0, len(leaves)) if array.ndim else "".join(leaves)
+    return text + "..." * (array.size > limit)
 
 
-def _rows(array: np.ndarray, left: list[int]) -> str:
-    parts = []
-    for row in array:
-        if left[0] <= 0:
-            parts.append("...")
-            break
-        if array.ndim == 1:
-            left[0] -= 1
-            parts.append(_element(row))
-        else:
-            parts.append(_rows(row, left))
-    if parts and parts[-1] == "...":
-        return f"[{' '.join(parts[:-1]) if array.ndim == 1 else ''.join(parts[:-1])}...]"
-    return f"[{' '.join(parts) if array.ndim == 1 else ''.join(parts)}]"
+def _rows(leaves: Iterator[str], dims: tuple[int, ...], start: int, stop: int, inner: bool = False) -> str:
+    """The elements `start` to `stop` of a row, as far as the leaves go; what is missing of an inner one is dots."""
+    if len(dims) == 1:
+        shown = [next(leaves) for _ in range(min(dims[0], stop - start))]
+        return " ".join(shown) + "..." * (inner and len(shown) < dims[0])
+    each = int(np.prod(dims[1:], dtype=np.int64))
+    begins = [start + i * each for i in range(dims[0])]
+    return "".join(f"[{_rows(leaves, dims[1:], b, stop, True)}]" for b in begins if b < stop)
+
+
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "'": "\\'", "\\": "\\\\"}
 
 
 def _element(value: Any) -> str:
     if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
+        return "".join(_ESCAPES.get(c, c) for c in value.decode("utf-8", "backslashreplace"))
     if isinstance(value, (bool, np.bool_)):
         return str(int(value))
+    if isinstance(value, (np.complexfloating, complex)):
+        return "?"
     if isinstance(value, (np.floating, float)):
-        return f"{float(value):.6g}"
+        kind, few, many = (np.float64, 15, 17) if isinstance(value, (np.float64, float)) else (np.float32, 6, 9)
+        short = f"{float(value):.{few}g}"
+        return short if kind(short) == kind(value) or np.isnan(value) else f"{float(value):.{many}g}"
     return str(value)
 
 
 @ASSERT.kernel
 def assert_kernel(condition, data, summarize=3):
     if not bool(np.reshape(condition, ())):
-        shown = " ".join(f"[{summarized(d, summarize).strip('[]') if np.ndim(d) <= 1 else summarized(d, summarize)}]"
-                         for d in data)  # fmt: skip
+        shown = " ".join(f"[{summarized(d, summarize)}]" for d in data)
         raise errors.InvalidArgumentError(None, None, f"assertion failed: {shown}")
 
 
@@ -97,7 +98,7 @@ def _count():
 def print_kernel(input, data, message="", first_n=-1, summarize=3, state=None):
     if first_n < 0 or state[0] < first_n:
         state[0] += 1
-        values = "".join(f"[{summarized(d, summarize).strip('[]')}]" for d in data)
+        values = "".join(f"[{summarized(d, summarize)}]" for d in data)
         print(f"{message}{values}", file=sys.stderr)
     return input
 

@@ -149,6 +149,35 @@ tf.train.inverse_time_decay(0.1, 3, 2, 0.5), tf.train.inverse_time_decay(0.1, 3,
 tf.train.get_or_create_global_step(), tf.py_func(lambda a, b: a + 2 * b, [X, Y], tf.float32)
 tf.py_func(lambda a: (a.sum(), np.int64(a.size)), [X], [tf.float32, tf.int64])
 """
+MORE = """
+tf.image.resize_images(IMAGES, [3, 9]), tf.image.resize_images(IMAGES, [3, 9], 1)
+tf.image.resize_images(IMAGES[0], [4, 4], 3)
+tf.image.resize_images(IMAGES, [9, 4], tf.image.ResizeMethod.BICUBIC)
+tf.image.resize_bilinear(IMAGES, [9, 4], align_corners=True)
+tf.image.per_image_standardization(IMAGES[0]), tf.image.per_image_standardization(IMAGES)
+tf.image.central_crop(IMAGES[0], 0.5), tf.image.rot90(IMAGES[0]), tf.image.rot90(IMAGES[0], 3)
+tf.image.flip_up_down(IMAGES[0])
+tf.image.crop_to_bounding_box(IMAGES[0], 1, 2, 3, 3), tf.image.pad_to_bounding_box(IMAGES[0], 1, 2, 9, 9)
+tf.image.resize_image_with_crop_or_pad(IMAGES[0], 4, 8)
+tf.image.convert_image_dtype(np.uint8([[[255, 0, 9]]]), tf.float32)
+tf.image.rgb_to_grayscale(np.abs(IMAGES)), tf.image.grayscale_to_rgb(tf.constant(IMAGES[..., :1]))
+tf.image.rgb_to_hsv(np.abs(IMAGES))
+tf.image.adjust_brightness(IMAGES[0] * 0.1, 0.2), tf.image.adjust_contrast(IMAGES[0], 2.0)
+tf.image.flip_left_right(IMAGES[0])
+tf.random_crop(X, [2, 3], seed=3), tf.random_crop(IMAGES, [1, 3, 3, 3], seed=4), tf.multinomial(X, 5, seed=3)
+tf.random_gamma([4], [0.5, 2.0], seed=3), tf.random_gamma([2], 3.0, beta=2.0, seed=3)
+tf.eye(3), tf.eye(2, 3, batch_shape=[2]), tf.trace(CUBE), tf.diag_part(X[:, :3]), tf.matrix_diag_part(CUBE)
+tf.matrix_transpose(CUBE)
+tf.norm(X), tf.norm(X, ord=1, axis=1), tf.norm(X, np.inf, axis=0, keepdims=True), tf.norm(X, 3, axis=1)
+tf.matrix_solve(X[:, :3], Y), tf.unique_with_counts([3, 1, 3, 3]), tf.bincount([1, 3, 1])
+tf.bincount([1, 3, 1], minlength=6)
+tf.bincount([1, 0, 1], weights=[0.5, 1.0, 2.0]), tf.space_to_depth(IMAGES, 2)
+tf.extract_image_patches(IMAGES, [1, 2, 2, 1], [1, 2, 2, 1], [1, 1, 1, 1], "VALID")
+tf.string_join(["a", ["b", "c"]], "-"), tf.as_string([1, 2]), tf.as_string([1.5], precision=2), tf.substr("hello", 1, 3)
+tf.reduce_join([["a", "b"], ["c", "d"]], axis=1, separator="+"), tf.reduce_join([["a", "b"], ["c", "d"]])
+tf.regex_replace("banana", "an", "AN"), tf.string_to_hash_bucket_fast(["a", "b"], 100)
+tf.string_split(["a b", "c"]).values, tf.string_split(["a,b", ",c"], ",").indices
+"""
 FLOW = """
 tf.cond(tf.reduce_sum(X) > 0, lambda: tf.constant(X) * 2, lambda: tf.constant(Y))
 tf.cond(tf.constant(False), lambda: 1, lambda: 2)
@@ -237,7 +266,7 @@ def compare(theirs, line):
         assert not unlike, f"{i}: {unlike}"
 
 
-@pytest.mark.parametrize("line", lines(ARRAYS, MATH, NN, VARIABLES, FLOW))
+@pytest.mark.parametrize("line", lines(ARRAYS, MATH, NN, VARIABLES, FLOW, MORE))
 def test_a_line_gives_what_tensorflow_gives(tensorflow, line):
     with tensorflow.Graph().as_default():
         compare(tensorflow, line)

@@ -99,7 +99,6 @@ from refflow import (
     half,
     identity,
     imag,
-    image,
     import_graph_def,
     int8,
     int16,
@@ -196,8 +195,9 @@ from refflow import (
     zeros,
     zeros_like,
 )
-from refflow.compat.v1 import gfile, initializers, layers, losses, math, metrics, nn, summary, train
+from refflow.compat.v1 import gfile, image, initializers, layers, losses, math, metrics, nn, summary, train
 from refflow.compat.v1.arrays import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.checks import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.initializers import (
     constant_initializer,
     glorot_normal_initializer,
@@ -211,6 +211,7 @@ from refflow.compat.v1.initializers import (
     zeros_initializer,
 )
 from refflow.compat.v1.math import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.more import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.summary import Event, Summary
 from refflow.compat.v1.variables import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.variables import global_variables, global_variables_initializer

@@ -1,0 +1,222 @@
+"""What else 1.x has at the top: strings, small linear algebra, draws, collections.
+
+Next: compat/v1/arrays.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from refflow.compat.v1.math import reduce_max, reduce_sum
+from refflow.core.control import group
+from refflow.core.convert import convert_to_tensor, op_scope
+from refflow.core.dtypes import as_dtype, float32, int32, int64
+from refflow.core.graph import GraphKeys, Tensor, get_default_graph
+from refflow.core.opdef import op_def
+from refflow.core.sparse_tensor import SparseTensor
+from refflow.ops.random import get_seed, random_uniform
+
+__all__ = [
+    "add_to_collections", "as_string", "bincount", "diag_part", "extract_image_patches", "eye", "get_collection_ref",
+    "matrix_diag_part", "matrix_solve", "matrix_transpose", "multinomial", "norm", "random_crop", "random_gamma",
+    "reduce_join", "regex_replace", "space_to_depth", "string_join", "string_split", "string_to_hash_bucket_fast",
+    "substr", "tables_initializer", "trace", "unique_with_counts",
+]  # fmt: skip
+
+# -- strings -----------------------------------------------------------------------------------------------------
+
+
+def string_join(inputs: Sequence[Any], separator: str = "", name: str | None = None) -> Tensor:
+    """The strings of several tensors end to end, elementwise."""
+    return op_def("StringJoin")(list(inputs), separator=separator, name=name)
+
+
+def as_string(
+    input: Any, precision: int = -1, scientific: bool = False, shortest: bool = False, width: int = -1, fill: str = "",
+    name: str | None = None,
+) -> Tensor:  # fmt: skip
+    """Numbers as text, elementwise."""
+    return op_def("AsString")(input, precision=precision, scientific=scientific, shortest=shortest, width=width,
+                              fill=fill, name=name)  # fmt: skip
+
+
+def substr(input: Any, pos: Any, len: Any, name: str | None = None, unit: str = "BYTE") -> Tensor:
+    """`len` bytes, or characters, from `pos` on, elementwise."""
+    pos = convert_to_tensor(pos)
+    return op_def("Substr")(input, pos, convert_to_tensor(len, pos.dtype.base_dtype), unit=unit, name=name)
+
+
+def reduce_join(
+    inputs: Any, axis: Any = None, keep_dims: bool | None = None, separator: str = "", name: str | None = None
+) -> Tensor:
+    """The strings along `axis` end to end; along all, last axis first, by default."""
+    inputs = convert_to_tensor(inputs)
+    axes = list(range(inputs.get_shape().ndims or 0))[::-1] if axis is None else axis
+    return op_def("ReduceJoin")(inputs, np.asarray(axes, np.int32), keep_dims=bool(keep_dims), separator=separator,
+                                name=name)  # fmt: skip
+
+
+def string_split(source: Any, delimiter: str = " ", skip_empty: bool = True) -> SparseTensor:
+    """The parts of each string, cut at any character of `delimiter`, a row of a SparseTensor for each."""
+    found = op_def("StringSplit")(source, np.array(delimiter.encode(), object), skip_empty=skip_empty)
+    return SparseTensor(found.indices, found.values, found.shape)
+
+
+def regex_replace(
+    input: Any, pattern: Any, rewrite: Any, replace_global: bool = True, name: str | None = None
+) -> Tensor:
+    """Each string with what fits `pattern` replaced."""
+    return op_def("RegexReplace")(input, pattern, rewrite, replace_global=replace_global, name=name)
+
+
+def string_to_hash_bucket_fast(input: Any, num_buckets: int, name: str | None = None) -> Tensor:
+    """A number below `num_buckets` for each string, always the same."""
+    return op_def("StringToHashBucketFast")(input, num_buckets=num_buckets, name=name)
+
+
+# -- matrices ----------------------------------------------------------------------------------------------------
+
+
+def eye(
+    num_rows: int, num_columns: int | None = None, batch_shape: Any = None, dtype: Any = float32,
+    name: str | None = None,
+) -> Tensor:  # fmt: skip
+    """The identity matrix, or a batch of it."""
+    matrix = np.eye(num_rows, num_columns or num_rows, dtype=as_dtype(dtype).as_numpy_dtype)
+    found = convert_to_tensor(matrix, name=name or "eye")
+    if batch_shape is None:
+        return found
+    return op_def("BroadcastTo")(found, np.array([*batch_shape, *matrix.shape], np.int32))
+
+
+def diag_part(input: Any, name: str | None = None) -> Tensor:
+    """The diagonal of a matrix, or of a tensor of twice the rank."""
+    return op_def("DiagPart")(input, name=name)
+
+
+def matrix_diag_part(input: Any, name: str | None = None) -> Tensor:
+    """The diagonal of each matrix."""
+    return op_def("MatrixDiagPart")(input, name=name)
+
+
+def trace(x: Any, name: str | None = None) -> Tensor:
+    """The sum of each matrix's diagonal."""
+    return reduce_sum(matrix_diag_part(x), [-1], name=name)
+
+
+def matrix_transpose(a: Any, name: str | None = None) -> Tensor:
+    """Each matrix transposed."""
+    a = convert_to_tensor(a)
+    rank = a.get_shape().with_rank_at_least(2).ndims or 2
+    return op_def("Transpose")(a, np.array([*range(rank - 2), rank - 1, rank - 2], np.int32), name=name)
+
+
+def matrix_solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
+    """The x of matrix x = rhs."""
+    return op_def("MatrixSolve")(matrix, rhs, adjoint=adjoint, name=name)
+
+
+def norm(
+    tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool | None = None, name: str | None = None,
+    keep_dims: bool | None = None,
+) -> Tensor:  # fmt: skip
+    """The Euclidean norm, or that of order 1, 2, p or infinity, along an axis; over all by default."""
+    keep = bool(keepdims if keepdims is not None else keep_dims)
+    with op_scope([], name, "norm"):
+        size = op_def("Abs")(convert_to_tensor(tensor))
+        if ord in ("euclidean", "fro", 2):
+            return op_def("Sqrt")(reduce_sum(size * size, axis, keep))
+        if ord == np.inf:
+            return reduce_max(size, axis, keep)
+        if ord == 1:
+            return reduce_sum(size, axis, keep)
+        power = float(ord)
+        return op_def("Pow")(reduce_sum(op_def("Pow")(size, power), axis, keep), 1 / power)
+
+
+# -- counts, patches, draws --------------------------------------------------------------------------------------
+
+
+def unique_with_counts(x: Any, out_idx: Any = int32, name: str | None = None) -> Any:
+    """(y, idx, count): the distinct elements in order of appearance, where each went, how often it came."""
+    return op_def("UniqueWithCounts")(x, out_idx=as_dtype(out_idx), name=name)
+
+
+def bincount(arr: Any, weights: Any = None, minlength: Any = None, dtype: Any = int32) -> Tensor:
+    """How often each number from 0 on comes, or the sum of its weights."""
+    arr = convert_to_tensor(arr, int32)
+    size = reduce_max(arr) + 1
+    size = size if minlength is None else op_def("Maximum")(size, minlength)
+    given = np.zeros(0, as_dtype(dtype).as_numpy_dtype) if weights is None else weights
+    return op_def("Bincount")(arr, size, given)
+
+
+def space_to_depth(input: Any, block_size: int, name: str | None = None) -> Tensor:
+    """Blocks of [N, H, W, C] moved into the channels."""
+    return op_def("SpaceToDepth")(input, block_size=block_size, name=name)
+
+
+def extract_image_patches(
+    images: Any, ksizes: Sequence[int], strides: Sequence[int], rates: Sequence[int], padding: str,
+    name: str | None = None,
+) -> Tensor:  # fmt: skip
+    """The windows of `images`, each laid out in the channels."""
+    return op_def("ExtractImagePatches")(images, ksizes=list(ksizes), strides=list(strides), rates=list(rates),
+                                         padding=padding, name=name)  # fmt: skip
+
+
+def multinomial(
+    logits: Any, num_samples: Any, seed: int | None = None, name: str | None = None, output_dtype: Any = int64
+) -> Tensor:
+    """[N, num_samples] classes drawn by the chances that each row of `logits` stands for."""
+    first, second = get_seed(seed)
+    return op_def("Multinomial")(logits, num_samples, seed=first, seed2=second, output_dtype=as_dtype(output_dtype),
+                                 name=name)  # fmt: skip
+
+
+def random_gamma(
+    shape: Any, alpha: Any, beta: Any = None, dtype: Any = float32, seed: int | None = None, name: str | None = None
+) -> Tensor:
+    """Gamma distributed numbers, `shape` of them for each alpha and beta."""
+    first, second = get_seed(seed)
+    with op_scope([], name, "random_gamma"):
+        alpha = convert_to_tensor(alpha, dtype)
+        rate = convert_to_tensor(1.0 if beta is None else beta, dtype)
+        alpha = alpha + op_def("ZerosLike")(rate)
+        return op_def("RandomGamma")(shape, alpha, seed=first, seed2=second) / rate
+
+
+def random_crop(value: Any, size: Any, seed: int | None = None, name: str | None = None) -> Tensor:
+    """A block of shape `size`, every place equally likely."""
+    with op_scope([], name, "random_crop"):
+        value = convert_to_tensor(value)
+        wanted = convert_to_tensor(size, int32)
+        room = op_def("Shape")(value) - wanted + 1
+        start = random_uniform(op_def("Shape")(room), 0, 2**31 - 1, int32, seed=seed) % room
+        found = op_def("Slice")(value, start, wanted)
+        if isinstance(size, (list, tuple)):
+            found.set_shape([None if s == -1 else s for s in size])
+        return found
+
+
+# -- collections -------------------------------------------------------------------------------------------------
+
+
+def add_to_collections(names: Any, value: Any) -> None:
+    """Enters a value into several collections, once each."""
+    for name in [names] if isinstance(names, str) else names:
+        if value not in get_default_graph().get_collection(name):
+            get_default_graph().add_to_collection(name, value)
+
+
+def get_collection_ref(key: Any) -> list[Any]:
+    """The collection itself, not a copy: what is added to it is in it."""
+    return get_default_graph()._collections.setdefault(key, [])
+
+
+def tables_initializer(name: str = "init_all_tables") -> Any:
+    """One operation that fills every lookup table."""
+    return group(*get_default_graph().get_collection(GraphKeys.TABLE_INITIALIZERS), name=name)

@@ -101,18 +101,18 @@ def digamma(x: np.ndarray) -> np.ndarray:
 
 
 def zeta(x: Any, q: Any) -> np.ndarray:
-    """sum over k >= 0 of (k + q)**-x: terms one by one until k + q is 12, the rest by Euler and Maclaurin's formula.
+    """sum over k >= 0 of (k + q)**-x: terms one by one to k + q = 12 + x, the rest by Euler and Maclaurin's formula.
 
     Not defined for x < 1, nor for q below 0 where a power would be complex; infinite at 1 and at the even poles.
     """
     x, q = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(q, np.float64))
     whole_x, pole = x == np.floor(x), (q <= 0) & (q == np.floor(q))
-    infinite = (x == 1) | (pole & (x > 1) & whole_x & (x % 2 == 0))
+    infinite = (x == 1) | (pole & (x > 1) & ((whole_x & (x % 2 == 0)) | np.isinf(x)))
     bad = ~(x >= 1) | np.isnan(q) | ((pole | ((q <= 0) & ~whole_x) | (q < -1e5)) & ~infinite)
     s, a = np.where(bad | infinite, 2.0, x), np.where(bad | infinite, 1.0, q)
-    total, b = np.zeros_like(s), a.copy()
-    while np.any(b < 12):
-        low = b < 12
+    total, b, enough = np.zeros_like(s), a.copy(), 12 + np.minimum(s, 60)
+    while np.any(b < enough):
+        low = b < enough
         total += np.where(low, np.where(low, b, 1.0) ** -s, 0.0)
         b = np.where(low, b + 1, b)
     total += b ** (1 - s) / (s - 1) + 0.5 * b**-s
@@ -491,7 +491,7 @@ def dawson(x: np.ndarray) -> np.ndarray:
     value = _integral(lambda t: np.exp(t * t - near * near), 0.0 * near, near)
     big = np.where(np.abs(x) > 10, x, 10.0)
     r = 1 / (big * big)
-    far = (1 + r * (0.5 + r * (0.75 + r * (1.875 + r * 6.5625)))) / (2 * big)
+    far = (1 + r * (0.5 + r * (0.75 + r * (1.875 + r * (6.5625 + r * (29.53125 + r * 162.421875)))))) / (2 * big)
     return np.where(np.abs(x) > 10, far, value)
 
 

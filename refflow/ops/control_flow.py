@@ -67,6 +67,8 @@ for _op in PASSING:
 def to_bool_kernel(input):
     """A scalar's truth; of another tensor, whether it has elements."""
     value = np.asarray(input)
+    if value.shape == () and (value.dtype.kind == "c" or (value.dtype.kind == "u" and value.dtype.itemsize > 1)):
+        raise ValueError(f"{value.dtype.name} cannot be converted to a boolean")
     return np.array(bool(value[()]) if value.shape == () else value.size > 0)
 
 

@@ -128,7 +128,7 @@ CONCAT_OFFSET.no_gradient()
 
 @SPLIT_V.kernel
 def split_v_kernel(value, size_splits, split_dim):
-    axis = int(split_dim)
+    axis = int(np.reshape(split_dim, ()))
     sizes = _spelled(size_splits.tolist(), value.shape[axis])
     parts = np.split(value, np.cumsum(sizes)[:-1], axis)
     return [np.array(p, copy=True, order="C") for p in parts]
@@ -157,7 +157,7 @@ def _spelled(sizes: list[int], whole: int | None) -> list[Any]:
 def _split_v_shape(context: ShapeContext) -> list[shapes.Shape]:
     dims, axis, sizes = context.dims("value"), context.ints("split_dim"), context.ints("size_splits")
     count, given = context.attrs["num_split"], context.dims("size_splits")
-    if context.dims("split_dim"):
+    if context.dims("split_dim") not in (None, (), (1,), (None,)):
         raise ShapeError(f"split_dim must be a scalar but has rank {len(context.dims('split_dim') or ())}")
     if given is not None and (len(given) != 1 or given[0] not in (None, count)):
         raise ShapeError(

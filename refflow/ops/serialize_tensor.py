@@ -13,7 +13,8 @@ import base64
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import ALL
+from refflow.core.bfloat16 import rounded
+from refflow.core.dtypes import ALL, bfloat16
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
@@ -32,8 +33,9 @@ PARSE.no_gradient_registered()
 
 
 @SERIALIZE.kernel
-def serialize_kernel(tensor):
-    return strings([summaries.tensor_proto(tensor)], ())
+def serialize_kernel(tensor, T):
+    """A bfloat16 comes here as float32, as kernels compute in it."""
+    return strings([summaries.tensor_proto(rounded(tensor) if T is bfloat16 else tensor)], ())
 
 
 @PARSE.kernel

@@ -83,10 +83,10 @@ def sparse_rows(rows: list[list[bytes]]) -> tuple[np.ndarray, np.ndarray, np.nda
 @STRING_SPLIT.shape
 @STRING_SPLIT_V2.shape
 def _split_shape(context: ShapeContext) -> list[shapes.Shape]:
-    for place, rank in ((0, 1), (1, 0)):
-        dims = context.inputs[place]
+    for arg, kind, rank in zip(context.op_def.inputs, ("vector", "scalar"), (1, 0), strict=True):
+        name, dims = arg.name, context.dims(arg.name)
         if dims is not None and len(dims) != rank:
-            raise ShapeError(f"Shape must be rank {rank} but is rank {len(dims)}")
+            raise ShapeError(f"{name} must be a {kind}, got shape: {shapes.text(dims)}")
     return [(None, 2), (None,), (2,)]
 
 
@@ -97,7 +97,7 @@ STRING_SPLIT.case("W06", "without a delimiter, bytes", input=[b"ab"], delimiter=
                   values=[b"a", b"b"], shape=[1, 2])  # fmt: skip
 STRING_SPLIT.case("W06", "empty pieces may stay", input=[b",a"], delimiter=b",", skip_empty=False,
                   indices=[[0, 0], [0, 1]], values=[b"", b"a"], shape=[1, 2])  # fmt: skip
-STRING_SPLIT.case("W06", "a vector of texts", input=b"a", delimiter=b",", error="Shape must be rank 1 but is rank 0")
+STRING_SPLIT.case("W06", "a vector of texts", input=b"a", delimiter=b",", error="input must be a vector, got shape: []")
 STRING_SPLIT_V2.case("W06", "white space", input=[b" a  b "], sep=b"", indices=[[0, 0], [0, 1]],
                      values=[b"a", b"b"], shape=[1, 2])  # fmt: skip
 STRING_SPLIT_V2.case("W06", "at most so many cuts", input=[b"a::b::c"], sep=b"::", maxsplit=1,

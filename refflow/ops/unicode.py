@@ -190,7 +190,7 @@ def unicode_encode_kernel(input_values, input_splits, errors, output_encoding, r
 def _encode_shape(context: ShapeContext) -> shapes.Shape:
     for dims in context.inputs:
         if dims is not None and len(dims) != 1:
-            raise ShapeError(f"Shape must be rank 1 but is rank {len(dims)}")
+            raise ShapeError("Both the input_tensor and input_splits should be of rank 1.")
     splits = context.dims("input_splits")
     if splits is None or splits[0] is None:
         return (None,)

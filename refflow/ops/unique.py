@@ -111,6 +111,8 @@ def _unique_shapes(context: ShapeContext) -> list[shapes.Shape]:
         whole = None if x is None else (None,) * len(x)
         length = x[axis[0]] if x and axis and -len(x) <= axis[0] < len(x) else None
         return [whole, (length,), *[(None,)] * more]
+    if x is not None and len(x) != 1:
+        raise ShapeError(f"unique expects a 1D vector. Got shape {shapes.text(x)}")
     context.match("x", "N")
     return [(None,), context.shape("N"), *[(None,)] * more]
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow.files.summaries import double_field
+from refflow.files.summaries import double_field, float_field
 from refflow.files.wire import block, fields, number, signed
 
 
@@ -33,6 +33,11 @@ class Histogram:
     bucket_limit: list[float] = field(default_factory=list)
     bucket: list[float] = field(default_factory=list)
 
+    def to_bytes(self) -> bytes:
+        numbers = (self.min, self.max, self.num, self.sum, self.sum_squares)
+        lists = (block(6 + i, np.array(v, "<f8").tobytes()) for i, v in enumerate((self.bucket_limit, self.bucket)))
+        return b"".join([*(double_field(i + 1, v) for i, v in enumerate(numbers)), *lists])
+
 
 @dataclass(slots=True)
 class Picture:
@@ -42,6 +47,10 @@ class Picture:
     width: int = 0
     colorspace: int = 0
     encoded_image_string: bytes = b""
+
+    def to_bytes(self) -> bytes:
+        sizes = number(1, self.height) + number(2, self.width) + number(3, self.colorspace)
+        return sizes + block(4, self.encoded_image_string)
 
 
 @dataclass(slots=True)
@@ -53,6 +62,10 @@ class Sound:
     length_frames: int = 0
     encoded_audio_string: bytes = b""
     content_type: str = ""
+
+    def to_bytes(self) -> bytes:
+        sizes = float_field(1, self.sample_rate) + number(2, self.num_channels) + number(3, self.length_frames)
+        return sizes + block(4, self.encoded_audio_string) + block(5, self.content_type.encode())
 
 
 @dataclass(slots=True)
@@ -67,6 +80,25 @@ class Value:
     tensor: bytes | None = None
     node_name: str = ""
 
+    def to_bytes(self) -> bytes:
+        parts = [block(1, self.tag.encode()), block(7, self.node_name.encode())]
+        if self.simple_value is not None:
+            parts.append(float_field(2, self.simple_value, keep_zero=True))
+        for key, message in ((4, self.image), (5, self.histo), (6, self.audio)):
+            if message is not None:
+                parts.append(block(key, message.to_bytes(), keep_empty=True))
+        if self.tensor is not None:
+            parts.append(block(8, self.tensor, keep_empty=True))
+        return b"".join(parts)
+
+
+class Values(list):
+    """The values of a Summary; `add(tag=..., simple_value=...)` makes one more, as with TensorFlow's messages."""
+
+    def add(self, **fields: Any) -> Value:
+        self.append(Value(**fields))
+        return self[-1]
+
 
 @dataclass(slots=True)
 class Summary:
@@ -77,11 +109,17 @@ class Summary:
     0.5
     """
 
-    value: list[Value] = field(default_factory=list)
+    value: list[Value] = field(default_factory=Values)
+
+    def __post_init__(self) -> None:
+        self.value = Values(self.value)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Summary:
         return cls([_value(v) for number_, v in fields(data) if number_ == 1])
+
+    def to_bytes(self) -> bytes:
+        return b"".join(block(1, v.to_bytes(), keep_empty=True) for v in self.value)
 
 
 @dataclass(slots=True)
@@ -96,8 +134,9 @@ class Event:
 
     def to_bytes(self) -> bytes:
         body = b""
-        if isinstance(self.summary, bytes):
-            body = block(5, self.summary, keep_empty=True)
+        if self.summary is not None:
+            given = self.summary if isinstance(self.summary, bytes) else self.summary.to_bytes()
+            body = block(5, given, keep_empty=True)
         return b"".join([
             double_field(1, self.wall_time), number(2, self.step), block(3, self.file_version.encode()),
             block(4, self.graph_def), body,

@@ -345,6 +345,24 @@ def test_summaries_are_named_by_their_scope(tmp_path):
         assert tf.summary.merge_all() is None
 
 
+def test_summaries_may_be_made_by_hand(tmp_path):
+    made = tf.Summary(value=[tf.Summary.Value(tag="a", simple_value=0.5)])
+    made.value.add(tag="b", simple_value=0.0)
+    given = tf.Summary()
+    picture = tf.summary.image("p", np.ones((1, 2, 2, 1), np.float32))
+    parts = [tf.summary.histogram("h", X), tf.summary.audio("s", X[:1], 8000.0), picture]
+    given.ParseFromString(run(tf.summary.merge(parts)))
+    with tf.summary.FileWriter(str(tmp_path)) as writer:
+        writer.add_summary(made, 1)
+        writer.add_summary(given, 2)
+        writer.add_event(tf.Event(wall_time=1.0, step=3, summary=made))
+    _, one, two, three = tf.train.summary_iterator(writer.path)
+    assert [(v.tag, v.simple_value) for v in one.summary.value] == [("a", 0.5), ("b", 0.0)]
+    assert one.summary == three.summary and (three.step, three.wall_time) == (3, 1.0)
+    assert [v.tag for v in two.summary.value] == ["h", "s/audio/0", "p/image/0"] and two.summary.value == given.value
+    assert two.summary.value[0].histo.num == X.size and tf.Summary.FromString(given.SerializeToString()) == given
+
+
 def test_files_and_folders(tmp_path):
     folder = str(tmp_path / "a" / "b")
     tf.gfile.MakeDirs(folder)

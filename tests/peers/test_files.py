@@ -7,6 +7,7 @@ import pytest
 
 import refflow as tf
 from refflow import interop
+from refflow.files.events import Summary
 from refflow.files.bundle import Tensor
 from refflow.files.checkpoint_v1 import write_table_checkpoint
 from refflow.interop import protos
@@ -209,6 +210,8 @@ def test_tensorflow_and_tensorboard_read_a_log_of_ours(tensorflow, tmp_path, rng
     graph = tensorflow.compat.v1.GraphDef.FromString(events[1].graph_def)
     assert {n.name: n.device for n in graph.node}["loss"] == "/cpu:0"
     values = {v.tag: v for v in events[4].summary.value}
+    rewritten = Summary.from_bytes(events[4].summary.SerializeToString()).to_bytes()
+    assert tensorflow.compat.v1.Summary.FromString(rewritten) == events[4].summary
     assert values["loss"].simple_value == 1.0
     png = values["picture/image"].image.encoded_image_string
     assert np.array_equal(tensorflow.io.decode_png(png).numpy(), pictures[0])

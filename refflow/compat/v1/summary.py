@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from refflow.core.graph import Tensor, get_default_graph
-from refflow.files.events import Event, Summary
+from refflow.files import events
+from refflow.files.events import Event
 from refflow.ops import summary as ops
 from refflow.train.summary_io import SummaryWriter
 
@@ -66,6 +67,24 @@ def merge_all(key: str = "summaries", scope: str | None = None, name: str | None
     """One summary of all in the collection, or None where there are none."""
     found = get_default_graph().get_collection(key, scope)
     return merge(found, name=name) if found else None
+
+
+class Summary(events.Summary):
+    """A message of values made by hand: Summary(value=[Summary.Value(tag="loss", simple_value=0.5)])."""
+
+    Value, Image, HistogramProto = events.Value, events.Picture, events.Histogram
+
+    @classmethod
+    def FromString(cls, data: bytes) -> Summary:
+        """The message that a summary op gave."""
+        return cls(events.Summary.from_bytes(data).value)
+
+    def ParseFromString(self, data: bytes) -> None:
+        """Takes over the values of what a summary op gave."""
+        self.value = self.FromString(data).value
+
+    def SerializeToString(self) -> bytes:
+        return self.to_bytes()
 
 
 class FileWriter(SummaryWriter):

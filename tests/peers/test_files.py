@@ -7,9 +7,9 @@ import pytest
 
 import refflow as tf
 from refflow import interop
-from refflow.files.events import Summary
 from refflow.files.bundle import Tensor
 from refflow.files.checkpoint_v1 import write_table_checkpoint
+from refflow.files.events import Summary
 from refflow.interop import protos
 from tests.files.test_checkpoints import ARRAYS, save
 

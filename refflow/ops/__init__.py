@@ -48,6 +48,7 @@ from refflow.ops import (
     fractional_pool,
     gather,
     histogram,
+    holomorphic,
     image_codec,
     image_crop,
     image_transform,

@@ -5,6 +5,7 @@ import pytest
 
 import refflow as tf
 from refflow.core.opdef import op_def
+from refflow.ops.holomorphic import HOLOMORPHIC
 
 FUNCTIONS = {
     "abs": lambda z: op_def("ComplexAbs")(z, Tout=tf.float64),
@@ -46,3 +47,29 @@ def test_made_of_parts_that_stretch():
         assert session.run(z).tolist() == [[1 + 1j, 2 + 1j], [1 + 3j, 2 + 3j]]
         dre, dim = tf.gradients(op_def("Imag")(z), [re, im])
         assert session.run(dre).tolist() == [0, 0] and session.run(dim).tolist() == [[2], [2]]
+
+
+POWERS = {
+    "Pow": lambda z: op_def("Pow")(z, tf.constant([0.5 + 1j, 2, -1 + 0.3j])),
+    "matrix product": lambda z: op_def("MatMul")(op_def("Reshape")(z, [3, 1]), op_def("Reshape")(z * z, [1, 3])),
+    "quotient": lambda z: op_def("RealDiv")(z + 1j, z * z),
+    "product along an axis": lambda z: op_def("Prod")(z, [0]),
+    "running product": lambda z: op_def("Cumprod")(z, 0),
+    "sum by names": lambda z: op_def("Einsum")([z, z * z], equation="i,j->ij"),
+    "x log y": lambda z: op_def("Xlogy")(z * z, z),
+}
+
+
+@pytest.mark.parametrize("name", [n for n in HOLOMORPHIC if len(op_def(n).inputs) == 1] + list(POWERS))
+def test_slopes_of_functions_of_complex_numbers(name, rng):
+    """dz = dRe + i dIm of Re <w, f(z)>, along a random direction."""
+    function = POWERS.get(name) or (lambda z: op_def(name)(z))
+    value, way = (rng.uniform(0.2, 0.7, 3) + 1j * rng.uniform(0.2, 0.7, 3) for _ in range(2))
+    with tf.Graph().as_default(), tf.Session() as session:
+        z = tf.placeholder(tf.complex128, [3])
+        y = function(z)
+        w = rng.normal(size=session.run(y, {z: value}).shape) * (1 + 0.5j)
+        (dz,) = tf.gradients(y, z, grad_ys=tf.constant(w))
+        slope = np.vdot(session.run(dz, {z: value}), way).real
+        ahead, behind = (np.vdot(w, session.run(y, {z: value + h * way})).real for h in (1e-6, -1e-6))
+    assert slope == pytest.approx((ahead - behind) / 2e-6, rel=1e-6, abs=1e-8)

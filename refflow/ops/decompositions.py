@@ -31,8 +31,7 @@ SELF_ADJOINT_EIG_V2 = define_op("SelfAdjointEigV2", "input: T -> e: T, v: T", T=
                                 accuracy="composed", source=("W06",))  # fmt: skip
 SELF_ADJOINT_EIG = define_op("SelfAdjointEig", "input: T -> output: T", T=(float32, float64), accuracy="composed",
                              source=("W06",))  # fmt: skip
-for _op in (QR, SVD, SELF_ADJOINT_EIG):
-    _op.no_gradient_registered()
+SELF_ADJOINT_EIG.no_gradient_registered()
 
 
 def _matrix(context: ShapeContext) -> tuple[Any, Any, Any] | None:
@@ -103,6 +102,75 @@ def _svd_shape(context: ShapeContext) -> list[shapes.Shape]:
         return [(*batch, k), (0,), (0,)]
     full = context.attrs["full_matrices"]
     return [(*batch, k), (*batch, m, m if full else k), (*batch, n, n if full else k)]
+
+
+def _product(x: Tensor, y: Tensor, **flags: bool) -> Tensor:
+    return BATCH_MATMUL_V2(x, y, **flags)
+
+
+def _sides(op: Any) -> tuple[int, int]:
+    """Rows and columns, where each factor is as its gradient's formula has it."""
+    dims = op.inputs[0].dims
+    rows, columns = (None, None) if dims is None else dims[-2:]
+    if rows is None or columns is None:
+        raise NotImplementedError(f"{op.type}: its gradient needs to know the matrix's last two dimensions")
+    if op.get_attr("full_matrices") and rows != columns:
+        raise NotImplementedError(f"{op.type}: no gradient of full_matrices of a {rows} x {columns} matrix")
+    return rows, columns
+
+
+@QR.gradient
+def _qr_gradient(op, dq, dr):
+    """dA = (dQ + Q M) R^-H, where M has the lower triangle of R dR^H - dQ^H Q, mirrored upwards."""
+    from refflow.ops.elementwise import NEG
+    from refflow.ops.linalg import TRIANGULAR_SOLVE
+    from refflow.ops.matrix_diag import BAND_PART, MATRIX_DIAG_PART, MATRIX_SET_DIAG
+
+    rows, columns = _sides(op)
+    if rows < columns:
+        raise NotImplementedError(f"Qr: no gradient of a {rows} x {columns} matrix, which is wider than high")
+    q, r = op.outputs
+    eye = np.eye(columns, dtype=r.dtype.as_numpy_dtype)
+    middle = _product(r, dr, adj_y=True) + NEG(_product(dq, q, adj_x=True))
+    lower = BAND_PART(middle, np.int64(-1), np.int64(0))
+    both = MATRIX_SET_DIAG[1](lower + _product(lower, eye, adj_x=True), MATRIX_DIAG_PART[1](middle))
+    slope = _product(dq + _product(q, both), np.eye(rows, dtype=eye.dtype), adj_x=True)
+    turned = TRIANGULAR_SOLVE(r, slope, lower=False)
+    return _product(turned, eye, adj_x=True)
+
+
+@SVD.gradient
+def _svd_gradient(op, ds, du, dv):
+    """dA = U (diag(ds) + (F * [U, dU]) S + S (F * [V, dV])) V^T + (1 - U U^T) dU S^-1 V^T + U S^-1 dV^T (1 - V V^T)
+
+    with [X, dX] = X^T dX - dX^T X and F[i, j] = 1 / (s[j]^2 - s[i]^2), 0 on the diagonal.
+    """
+    from refflow.ops.arithmetic import DIV_NO_NAN
+    from refflow.ops.elementwise import NEG
+    from refflow.ops.matrix_diag import MATRIX_DIAG
+
+    a = op.inputs[0]
+    if not op.get_attr("compute_uv"):
+        s, u, v = SVD(a, compute_uv=True, full_matrices=False)
+        return _product(_product(u, MATRIX_DIAG[1](ds)), v, adj_y=True)
+    _sides(op)
+    if a.dtype.is_complex:
+        raise NotImplementedError("Svd: no gradient of complex vectors, whose phases are free")
+    s, u, v = op.outputs
+    squares = s * s
+    gaps = expand_dims(squares, -2) - expand_dims(squares, -1)
+
+    def turn(x, dx):
+        inner = _product(x, dx, adj_x=True)
+        return DIV_NO_NAN(inner + NEG(_product(dx, x, adj_x=True)), gaps)
+
+    def outside(x, dx):
+        """What of dX is at right angles to X, over s."""
+        return DIV_NO_NAN(dx + NEG(_product(x, _product(x, dx, adj_x=True))), expand_dims(s, -2))
+
+    middle = MATRIX_DIAG[1](ds) + turn(u, du) * expand_dims(s, -2) + expand_dims(s, -1) * turn(v, dv)
+    whole = _product(_product(u, middle), v, adj_y=True)
+    return whole + _product(outside(u, du), v, adj_y=True) + _product(u, outside(v, dv), adj_y=True)
 
 
 def _lower_read(x: np.ndarray) -> np.ndarray:

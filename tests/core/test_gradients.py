@@ -238,7 +238,7 @@ def test_every_gradient_is_among_those_checked():
     by_hand |= set(TRANSFORMS)  # tests/ops/test_fft.py
     by_hand |= {"BatchCholesky", "BatchMatMulV3", "Cholesky", "SelfAdjointEigV2"}  # tests/ops/test_linear_gradients.py
     by_hand |= {f"CompositeTensorVariant{way}Components" for way in ("From", "To")}  # tests/ops/test_ragged.py
-    by_hand |= {"BatchSelfAdjointEigV2", "Eig"}  # tests/ops/test_linear_gradients.py
+    by_hand |= {"BatchSelfAdjointEigV2", "BatchSvd", "Eig", "Qr", "Svd"}  # tests/ops/test_linear_gradients.py
     by_hand |= {"CropAndResize", "ResizeBicubic", "ResizeBilinear", "ScaleAndTranslate"}  # tests/ops/test_images.py
     by_hand |= {"ImageProjectiveTransformV2", "ImageProjectiveTransformV3"}  # tests/ops/test_images.py
     by_hand |= {f"FusedBatchNorm{part}{v}" for part in ("", "Grad") for v in ("", "V2", "V3")}

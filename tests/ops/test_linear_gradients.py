@@ -98,3 +98,27 @@ def test_least_squares_of_a_batch(shape, rng):
         lambda x: op_def("MatrixSolveLs")(x, tf.constant(other), np.float64(0.3)), rng.normal(size=(2, *shape)), rng
     )
     assert found == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (3, 3), (3, 4)])
+@pytest.mark.parametrize("part", ["s", "u", "v", "alone"])
+def test_singular_values_and_vectors(shape, part, rng):
+    def build(x):
+        if part == "alone":
+            return op_def("Svd")(x, compute_uv=False).s
+        found = getattr(op_def("Svd")(x), part)
+        return found if part == "s" else found * found  # signs of vectors are free
+
+    found, wanted = slope(build, rng.normal(size=(2, *shape)), rng)
+    assert found == pytest.approx(wanted, rel=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (3, 3)])
+@pytest.mark.parametrize("part", ["q", "r"])
+def test_orthogonal_and_triangular_factors(shape, part, rng):
+    def build(x):
+        found = getattr(op_def("Qr")(x), part)
+        return found * found
+
+    found, wanted = slope(build, rng.normal(size=(2, *shape)), rng)
+    assert found == pytest.approx(wanted, rel=1e-4)

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from refflow.core import errors, shapes
+from refflow.core.bfloat16 import RECORD, rounded, widened
+from refflow.core.dtypes import as_dtype, string
 from refflow.core.handles import handle_to, state_of
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
@@ -43,6 +45,8 @@ class ArrayState:
         self.items: list[Any] = [None] * size
         self.dims_of: list[Any] = [None] * size  # of elements that were written, or whose gradient may be read
         self.cleared = [False] * size
+        self.was_read = [False] * size
+        self.closed = False
         self.adds = False  # a gradient's writes add up
         self.gradients: dict[str, ArrayState] = {}
         self.lock = threading.RLock()
@@ -50,53 +54,55 @@ class ArrayState:
     def fail(self, message: str) -> errors.OpError:
         return errors.InvalidArgumentError(None, None, f"TensorArray {self.name}: {message}")
 
+    def check_open(self) -> None:
+        if self.closed:
+            raise errors.InvalidArgumentError(None, None, f"TensorArray {self.name} has already been closed.")
+
     def write(self, index: int, value: Any) -> None:
         with self.lock:
+            self.check_open()
             if np.asarray(value).dtype != np.dtype(self.dtype.as_numpy_dtype):
-                raise self.fail(
-                    f"Could not write to TensorArray index {index} because the value dtype is "
-                    f"{np.asarray(value).dtype} but "
-                    f"TensorArray dtype is {self.dtype.name}."
-                )
-            if index < 0 or (index >= len(self.items) and not self.dynamic):
-                resizable = "" if self.dynamic else f" and size is: {len(self.items)}"
-                raise self.fail(
-                    f"Tried to write to index {index} but array is not resizeable{resizable}"
-                    if index >= 0 else f"Could not write to TensorArray index {index}"
+                raise errors.InvalidArgumentError(
+                    None, None,
+                    f"TensorArray dtype is {_c_name(self.dtype)} but Op is trying to write dtype "
+                    f"{_c_name(as_dtype(np.asarray(value).dtype))}.",
                 )  # fmt: skip
+            if index < 0 or (index >= len(self.items) and not self.dynamic):
+                raise self.fail(
+                    f"Tried to write to index {index} but array is not resizeable and size is: {len(self.items)}"
+                )
             while index >= len(self.items):
                 self.items.append(None)
                 self.dims_of.append(None)
                 self.cleared.append(False)
+                self.was_read.append(False)
             if not shapes.compatible(self.dims, np.shape(value)):
                 raise self.fail(
                     f"Could not write to TensorArray index {index} because the value shape is "
-                    f"{shapes.text(np.shape(value))} which is incompatible with the TensorArray's "
+                    f"{shapes.debug(np.shape(value))} which is incompatible with the TensorArray's "
                     "inferred element shape: "
-                    f"{shapes.text(self.dims)} (consider setting infer_shape=False)."
+                    f"{shapes.debug(self.dims)} (consider setting infer_shape=False)."
                 )
             if self.same:
                 self.dims = np.shape(value)
+            known = self.dims_of[index]
+            if self.adds and known is not None and known != np.shape(value):
+                raise self.fail(
+                    f"Could not aggregate to TensorArray index {index} because the existing shape is "
+                    f"{shapes.debug(known)} but the new input shape is {shapes.debug(np.shape(value))}."
+                )
             if self.items[index] is not None or self.cleared[index]:
-                if not self.adds:
-                    why = "it has already been read" if self.cleared[index] else "it has already been written to"
+                was_read = self.cleared[index] or self.was_read[index]
+                if not self.adds or was_read:
+                    why = "it has already been read" if was_read else "it has already been written to"
                     raise self.fail(f"Could not write to TensorArray index {index} because {why}.")
-                if self.cleared[index]:
-                    raise self.fail(
-                        f"Could not aggregate to TensorArray index {index} because it has already been read."
-                    )
-                if np.shape(value) != self.items[index].shape:
-                    raise self.fail(
-                        f"Could not aggregate to TensorArray index {index} because the existing shape is "
-                        f"{shapes.text(self.items[index].shape)} but the new input shape is "
-                        f"{shapes.text(np.shape(value))}."
-                    )
-                value = self.items[index] + value
+                value = add(self.items[index], value)
             self.items[index] = np.array(value, copy=True)
             self.dims_of[index] = np.shape(value)
 
     def read(self, index: int) -> np.ndarray:
         with self.lock:
+            self.check_open()
             if not 0 <= index < len(self.items):
                 raise self.fail(f"Tried to read from index {index} but array size is: {len(self.items)}")
             value = self.items[index]
@@ -111,13 +117,16 @@ class ArrayState:
                     raise self.fail(
                         f"Could not read from TensorArray index {index}.  Furthermore, the element "
                         "shape is not fully defined: "
-                        f"{shapes.text(known)}.  It is possible you are working with a resizeable TensorArray and "
+                        f"{shapes.debug(known)}.  It is possible you are working with a resizeable TensorArray and "
                         "stop_gradients is not allowing the gradients to be written.  If you set the "
                         "full element_shape "
                         "property on the forward TensorArray, the proper all-zeros tensor will be returned instead of "
                         "incurring this error."
                     )
+                if self.dtype is string:
+                    raise ValueError("tensor_array::TensorSetZero type not supported: string")
                 return np.zeros(known, self.dtype.as_numpy_dtype)
+            self.was_read[index] = True
             if self.clears:
                 self.items[index], self.cleared[index] = None, True
             return value
@@ -133,25 +142,54 @@ class ArrayState:
             return self.gradients[source]
 
 
+def add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The sum of two elements, of whatever type."""
+    return rounded(widened(a) + widened(b)) if a.dtype == RECORD else a + b
+
+
+def _c_name(dtype: Any) -> str:
+    return {"float32": "float", "float64": "double", "float16": "half"}.get(dtype.name, dtype.name)
+
+
+def _typed(handle: Any, dtype: Any) -> ArrayState:
+    array = state_of(handle)
+    if array.dtype is not dtype:
+        raise errors.InvalidArgumentError(
+            None, None, f"TensorArray dtype is {_c_name(array.dtype)} but Op requested dtype {_c_name(dtype)}."
+        )
+    return array
+
+
+def _vector(value: np.ndarray, what: str) -> None:
+    if np.ndim(value) != 1:
+        raise ValueError(f"Expected {what} shape: {shapes.debug(np.shape(value))}")
+
+
+def _index(index: np.ndarray) -> int:
+    if np.ndim(index):
+        raise ValueError(f"TensorArray index must be scalar, but had shape: {shapes.debug(np.shape(index))}")
+    return int(index)
+
+
 _FLOW = np.float32(0)
 TENSOR_ARRAY = define_op(
-    "TensorArrayV3", "size: int32[] -> handle: resource[], flow: float32[]", dtype=ANY,
+    "TensorArrayV3", "size: int32 -> handle: resource[], flow: float32[]", dtype=ANY,
     element_shape=Attr("shape", default=TensorShape(None)), dynamic_size=False, clear_after_read=True,
     identical_element_shapes=False, tensor_array_name="", stateful=True, source=("W43",),
 )  # fmt: skip
 _ARRAY = "handle: resource[]"
 WRITE = define_op(
-    "TensorArrayWriteV3", f"{_ARRAY}, index: int32[], value: T, flow_in: float32[] -> flow_out: float32[]", T=ANY,
+    "TensorArrayWriteV3", f"{_ARRAY}, index: int32, value: T, flow_in: float32[] -> flow_out: float32[]", T=ANY,
     stateful=True, source=("W43",),
 )  # fmt: skip
-READ = define_op("TensorArrayReadV3", f"{_ARRAY}, index: int32[], flow_in: float32[] -> value: dtype", dtype=ANY,
+READ = define_op("TensorArrayReadV3", f"{_ARRAY}, index: int32, flow_in: float32[] -> value: dtype", dtype=ANY,
                  stateful=True, source=("W43",))  # fmt: skip
 SCATTER = define_op(
-    "TensorArrayScatterV3", f"{_ARRAY}, indices: int32[N], value: T, flow_in: float32[] -> flow_out: float32[]", T=ANY,
+    "TensorArrayScatterV3", f"{_ARRAY}, indices: int32, value: T, flow_in: float32[] -> flow_out: float32[]", T=ANY,
     stateful=True, source=("W43",),
 )  # fmt: skip
 GATHER = define_op(
-    "TensorArrayGatherV3", f"{_ARRAY}, indices: int32[N], flow_in: float32[] -> value: dtype", dtype=ANY,
+    "TensorArrayGatherV3", f"{_ARRAY}, indices: int32, flow_in: float32[] -> value: dtype", dtype=ANY,
     element_shape=Attr("shape", default=TensorShape(None)), stateful=True, source=("W43",),
 )  # fmt: skip
 CONCAT = define_op(
@@ -159,7 +197,7 @@ CONCAT = define_op(
     element_shape_except0=Attr("shape", default=TensorShape(None)), stateful=True, source=("W43",),
 )  # fmt: skip
 SPLIT = define_op(
-    "TensorArraySplitV3", f"{_ARRAY}, value: T, lengths: int64[N], flow_in: float32[] -> flow_out: float32[]", T=ANY,
+    "TensorArraySplitV3", f"{_ARRAY}, value: T, lengths: int64, flow_in: float32[] -> flow_out: float32[]", T=ANY,
     stateful=True, source=("W43",),
 )  # fmt: skip
 SIZE = define_op("TensorArraySizeV3", f"{_ARRAY}, flow_in: float32[] -> size: int32[]", stateful=True, source=("W43",))
@@ -169,6 +207,8 @@ CLOSE = define_op("TensorArrayCloseV3", f"{_ARRAY} ->", stateful=True, source=("
 @TENSOR_ARRAY.kernel
 def tensor_array_kernel(size, dtype, element_shape, dynamic_size, clear_after_read, identical_element_shapes,
                         tensor_array_name):  # fmt: skip
+    if np.ndim(size):
+        raise ValueError(f"TensorArray size must be scalar, but had shape: {shapes.debug(np.shape(size))}")
     if int(size) < 0:
         raise ValueError(f"Size should be >= 0, got {int(size)}")
     name = f"{tensor_array_name or 'TensorArray'}_{next(_numbers)}"
@@ -179,7 +219,7 @@ def tensor_array_kernel(size, dtype, element_shape, dynamic_size, clear_after_re
 
 @WRITE.kernel
 def write_kernel(handle, index, value, flow_in):
-    state_of(handle).write(int(index), value)
+    state_of(handle).write(_index(index), value)
     return np.asarray(flow_in)
 
 
@@ -187,15 +227,22 @@ def write_kernel(handle, index, value, flow_in):
 def read_kernel(handle, index, flow_in, dtype):
     array = state_of(handle)
     if array.dtype is not dtype:
-        raise array.fail(f"dtype is {array.dtype.name} but Op requested dtype {dtype.name}.")
-    return array.read(int(index))
+        raise errors.InvalidArgumentError(
+            None, None, f"TensorArray dtype is {_c_name(array.dtype)} but Op requested dtype {_c_name(dtype)}."
+        )
+    return array.read(_index(index))
 
 
 @SCATTER.kernel
 def scatter_kernel(handle, indices, value, flow_in):
     array = state_of(handle)
-    if not np.ndim(value) or len(value) != len(indices):
-        raise array.fail(f"Expected len(indices) == values.shape[0], but saw: {len(indices)} vs. {np.shape(value)[:1]}")
+    _vector(indices, "indices to be a vector, but received")
+    if not np.ndim(value):
+        raise ValueError("Input value for unpack must be at least a vector but received shape: []")
+    if len(value) != len(indices):
+        raise ValueError(f"Expected len(indices) == values.shape[0], but saw: {len(indices)} vs. {len(value)}")
+    if not array.dynamic and len(indices) and int(indices.max()) >= len(array.items):
+        raise ValueError(f"Max scatter index must be < array size ({int(indices.max())} vs. {len(array.items)})")
     for i, row in zip(indices, value, strict=True):
         array.write(int(i), np.asarray(row, np.asarray(value).dtype))
     return np.asarray(flow_in)
@@ -203,35 +250,53 @@ def scatter_kernel(handle, indices, value, flow_in):
 
 @GATHER.kernel
 def gather_kernel(handle, indices, flow_in, dtype, element_shape):
-    array = state_of(handle)
-    if array.dtype is not dtype:
-        raise array.fail(f"dtype is {array.dtype.name} but Op requested dtype {dtype.name}.")
+    array = _typed(handle, dtype)
+    _vector(indices, "indices to be a vector, but received")
     if not len(indices):
-        dims = array.dims if shapes.is_known(array.dims) else element_shape.as_tuple
+        dims = element_shape.as_tuple
         if not shapes.is_known(dims):
-            raise array.fail("cannot gather nothing: the shape of an element is not known")
+            raise errors.UnimplementedError(
+                None, None,
+                f"TensorArray has size zero, but element shape {shapes.debug(dims)} is not fully defined. Currently "
+                "only static shapes are supported when packing zero-size TensorArrays.",
+            )  # fmt: skip
         return np.zeros((0, *dims), dtype.as_numpy_dtype)
     rows = [array.read(int(i)) for i in indices]
     for i, row in enumerate(rows):
         if row.shape != rows[0].shape:
             raise array.fail(
                 "TensorArray has inconsistent shapes.  Index 0 has shape: "
-                f"{shapes.text(rows[0].shape)} but index {i} has "
-                f"shape: {shapes.text(row.shape)}"
+                f"{shapes.debug(rows[0].shape)} but index {i} has "
+                f"shape: {shapes.debug(row.shape)}"
             )
     return np.stack(rows)
 
 
 @CONCAT.kernel
-def concat_kernel(handle, flow_in, dtype):
-    array = state_of(handle)
+def concat_kernel(handle, flow_in, dtype, element_shape_except0):
+    array = _typed(handle, dtype)
     rows = [array.read(i) for i in range(len(array.items))]
-    if any(not r.ndim for r in rows):
-        raise array.fail("Concat saw a scalar shape at index 0 but requires at least vectors.")
-    if any(r.shape[1:] != rows[0].shape[1:] for r in rows):
-        raise array.fail("TensorArray has inconsistent shapes: elements differ in more than the first axis")
-    lengths = np.array([len(r) for r in rows], np.int64)
-    return (np.concatenate(rows) if rows else np.zeros(0, dtype.as_numpy_dtype)), lengths
+    if not rows:
+        rest = element_shape_except0.as_tuple
+        if not shapes.is_known(rest):
+            raise errors.UnimplementedError(
+                None, None,
+                f"TensorArray has size zero, but element_shape_except0 {shapes.debug(rest)} is not fully defined. "
+                "Currently only static shapes are supported when concatenating zero-size TensorArrays.",
+            )  # fmt: skip
+        return np.zeros((0, *rest), dtype.as_numpy_dtype), np.zeros(0, np.int64)
+    for i, row in enumerate(rows):
+        if not row.ndim:
+            raise ValueError(
+                f"Concat saw a scalar shape at index {i} but requires at least vectors.  Did you mean to call pack?"
+            )
+        if row.shape[1:] != rows[0].shape[1:]:
+            raise ValueError(
+                "TensorArray has inconsistent shapes.  Index 0 has (excepting dimension 0) shape: "
+                f"{shapes.debug(rows[0].shape[1:])} but index {i} has (excepting dimension 0) shape: "
+                f"{shapes.debug(row.shape[1:])}"
+            )
+    return np.concatenate(rows), np.array([len(r) for r in rows], np.int64)
 
 
 @SPLIT.kernel
@@ -239,11 +304,12 @@ def split_kernel(handle, value, lengths, flow_in):
     array = state_of(handle)
     if not np.ndim(value):
         raise array.fail("Expected value to be at least a vector, but received shape: []")
+    _vector(lengths, "lengths to be a vector, received")
     if int(lengths.sum()) != len(value):
         raise array.fail(
             "Expected sum of lengths to be equal to values.shape[0], but sum of lengths is "
             f"{int(lengths.sum())} and value's "
-            f"shape is: {shapes.text(np.shape(value))}"
+            f"shape is: {shapes.debug(np.shape(value))}"
         )
     if not array.dynamic and len(lengths) != len(array.items):
         raise array.fail(
@@ -264,7 +330,7 @@ def size_kernel(handle, flow_in):
 
 @CLOSE.kernel
 def close_kernel(handle):
-    state_of(handle).items.clear()
+    state_of(handle).closed = True
 
 
 def _scalar_flow(context: ShapeContext) -> shapes.Shape:
@@ -299,3 +365,6 @@ def _define_gradients() -> None:
 
 
 _define_gradients()
+
+for _op in (WRITE, READ, SCATTER, GATHER, CONCAT, SPLIT):
+    _op.moves_bits = True

@@ -52,8 +52,9 @@ def generator_of_key(key: Any, counter: Any, alg: Any) -> Philox:
     if np.shape(key) != (1,):
         raise ShapeError(f"key must have shape [1], not {shapes.text(np.shape(key))}. (Note that batched keys are not "
                          "supported yet.)")  # fmt: skip
-    if np.ndim(counter) != 1 or len(counter) < 1:
-        raise ShapeError(f"counter must be a vector with length at least 1; got shape: "
+    least = 2 if int(alg) == THREEFRY else 1
+    if np.ndim(counter) != 1 or len(counter) < least:
+        raise ShapeError(f"counter must be a vector with length at least {least}; got shape: "
                          f"{shapes.text(np.shape(counter))}. (Note that batched counters are not supported "
                          "yet.)")  # fmt: skip
     if int(alg) not in (PHILOX, AUTO):

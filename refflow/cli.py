@@ -69,7 +69,7 @@ def _session_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="the graph's random seed (default 1)")
     parser.add_argument("--executor", choices=["plan", "executor"], default="plan")
     parser.add_argument("--kernels", choices=["fast", "reference"], default="fast")
-    parser.add_argument("--policy", default="fifo", help="fifo, lifo, random(SEED) or adversarial; executor only")
+    parser.add_argument("--policy", default="patient", help="patient, fifo, lifo, random(SEED), adversarial; executor")
 
 
 def _count(text: str) -> int:

@@ -39,7 +39,7 @@ class ConfigProto:
     log_device_placement: bool = False
     executor: str = "plan"
     kernels: str = "fast"
-    policy: Any = "fifo"
+    policy: Any = "patient"
     optimize: bool | None = None
     merge_common_subexpressions: bool = False  # off in the first release [E08]
 

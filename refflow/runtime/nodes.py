@@ -132,10 +132,19 @@ class StepGraph:
         return "\n".join(f"{n.id:5d}  {n.node_def.summary()}" for n in self.nodes)
 
 
-def in_order(nodes: Iterable[Node], edges: dict[Node, list[Node]] | None = None) -> list[Node]:
+def changes_variables(node: Node) -> bool:
+    """True for what stores into a variable: by a reference, or by a handle and without any output."""
+    handle = node.inputs and node.inputs[0][0].op_def.family == "VarHandleOp" and not node.types
+    return bool(node.op_def.ref_inputs or handle)
+
+
+def in_order(
+    nodes: Iterable[Node], edges: dict[Node, list[Node]] | None = None, changes_last: bool = False
+) -> list[Node]:
     """`nodes` sorted so that each comes after what it waits for, lowest id first among the free ones.
 
-    edges: further predecessors, as a receive waits for its send. Raises ValueError on a cycle [W01].
+    edges: further predecessors, as a receive waits for its send. changes_last: among the free ones, those that change
+    variables come last, so that what may read before a change does. Raises ValueError on a cycle [W01].
     """
     nodes = list(nodes)
     members = set(nodes)
@@ -151,17 +160,21 @@ def in_order(nodes: Iterable[Node], edges: dict[Node, list[Node]] | None = None)
         waits[node] = len(before)
         for n in before:
             users[n].append(node)
-    free = [(n.id, i) for i, n in enumerate(nodes) if not waits[n]]
+
+    def key(node: Node, at: int) -> tuple[bool, int, int]:
+        return changes_last and changes_variables(node), node.id, at
+
+    free = [key(n, i) for i, n in enumerate(nodes) if not waits[n]]
     place = {n: i for i, n in enumerate(nodes)}
     heapq.heapify(free)
     found = []
     while free:
-        node = nodes[heapq.heappop(free)[1]]
+        node = nodes[heapq.heappop(free)[2]]
         found.append(node)
         for user in users[node]:
             waits[user] -= 1
             if not waits[user]:
-                heapq.heappush(free, (user.id, place[user]))
+                heapq.heappush(free, key(user, place[user]))
     if len(found) < len(nodes):
         stuck = ", ".join(n.name for n in nodes if waits[n])[:200]
         raise ValueError(f"these nodes wait for each other in a circle: {stuck}")

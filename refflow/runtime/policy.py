@@ -1,5 +1,6 @@
 """Which ready node runs next. The documents leave it open [W17]; whoever studies a program may choose.
 
+    patient      the one that has waited longest, but what changes variables waits until nothing else is ready
     fifo         the one that has waited longest
     lifo         the newest
     random(7)    any, repeatable by the seed
@@ -15,9 +16,14 @@ import random as _random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from refflow.runtime.nodes import Node
+from refflow.runtime.nodes import Node, changes_variables
 
 Policy = Callable[[Sequence[Node]], int]  # the place of the chosen node in the ready queue
+
+
+def patient(ready: Sequence[Node]) -> int:
+    """What may read a variable before a change of it does; a plan is in the same order."""
+    return next((i for i, node in enumerate(ready) if not changes_variables(node)), 0)
 
 
 def fifo(ready: Sequence[Node]) -> int:
@@ -39,13 +45,14 @@ def adversarial(ready: Sequence[Node]) -> int:
 
 
 def as_policy(policy: Any) -> Policy:
-    """The policy meant by a function, or by "fifo", "lifo", "random(seed)" or "adversarial"."""
+    """The policy meant by a function, or by "patient", "fifo", "lifo", "random(seed)" or "adversarial"."""
     if callable(policy):
         return policy
     text = str(policy)
     if text.startswith("random(") and text[7:-1].isdecimal() and text.endswith(")"):
         return random(int(text[7:-1]))
-    named = {"fifo": fifo, "lifo": lifo, "adversarial": adversarial}
+    named = {"patient": patient, "fifo": fifo, "lifo": lifo, "adversarial": adversarial}
     if text not in named:
-        raise ValueError(f"policy {policy!r} is none of fifo, lifo, random(seed), adversarial, and no function")
+        known = "patient, fifo, lifo, random(seed), adversarial"
+        raise ValueError(f"policy {policy!r} is none of {known}, and no function")
     return named[text]

@@ -18,7 +18,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from refflow.runtime.nodes import CONTROL_FLOW, ENTERS, EXITS, MERGES, NEXTS, SAME, SWITCHES, Node, is_back_edge
+from refflow.runtime.nodes import (
+    CONTROL_FLOW,
+    ENTERS,
+    EXITS,
+    MERGES,
+    NEXTS,
+    SAME,
+    SWITCHES,
+    Node,
+    changes_variables,
+    is_back_edge,
+)
 
 Edge = tuple[Node, int]
 Literal = tuple[Edge, bool]  # this predicate has this value
@@ -209,13 +220,14 @@ class Structure:
             for b in before.get(item, ()):
                 if b in users:
                     users[b].append(item)
-        free: dict[tuple[Literal, ...], list[tuple[int, int, Any]]] = {}
+        free: dict[tuple[Literal, ...], list[tuple[bool, int, int, Any]]] = {}
         count = 0
 
         def offer(item: Any) -> None:
             nonlocal count
             count += 1
-            heapq.heappush(free.setdefault(guards[item], []), (item.id, count, item))
+            late = isinstance(item, Node) and changes_variables(item)  # as in a plan without control flow
+            heapq.heappush(free.setdefault(guards[item], []), (late, item.id, count, item))
 
         for item in items:
             if not waits[item]:
@@ -223,8 +235,9 @@ class Structure:
         found: list[Block] = []
         left = len(items)
         while free:
-            guard = found[-1].guard if found and found[-1].guard in free else min(free, key=lambda g: free[g][0][:2])
-            item = heapq.heappop(free[guard])[2]
+            stays = bool(found) and found[-1].guard in free and not free[found[-1].guard][0][0]
+            guard = found[-1].guard if stays else min(free, key=lambda g: free[g][0][:3])
+            item = heapq.heappop(free[guard])[3]
             if not free[guard]:
                 del free[guard]
             if not found or found[-1].guard != guard:

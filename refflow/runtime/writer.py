@@ -89,7 +89,7 @@ class Writer:
         self.blocks: dict[tuple[Node, int], np.ndarray] = {}  # arena memory of a value
         sends = {key_of(n): n for n in step.nodes if n.type == "_Send" and not n.attrs["client_terminated"]}
         self.sent = {n: sends[key_of(n)].inputs[0] for n in step.nodes if n.type == "_Recv" and key_of(n) in sends}
-        self.order = in_order(step.nodes, {n: [sends[key_of(n)]] for n in self.sent})
+        self.order = in_order(step.nodes, {n: [sends[key_of(n)]] for n in self.sent}, changes_last=True)
         self.indent = 1
         self.structure = self._structure()
         self.blocks_of_code = self.structure.blocks if self.structure else [Block((), list(self.order))]

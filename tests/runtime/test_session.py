@@ -286,7 +286,7 @@ def test_a_placeholder_that_is_not_fed_says_so(session):
 def test_options_that_do_not_exist_are_refused():
     with pytest.raises(ValueError, match="executor must be plan or executor, got 'fast'"):
         tf.Session(executor="fast")
-    with pytest.raises(ValueError, match="policy 'best' is none of fifo"):
+    with pytest.raises(ValueError, match="policy 'best' is none of patient, fifo"):
         tf.Session(policy="best")
     with pytest.raises(ValueError, match="target 'grpc://x'"):
         tf.Session("grpc://x")
@@ -294,3 +294,19 @@ def test_options_that_do_not_exist_are_refused():
         tf.Session(graph=3)
     with pytest.raises(ValueError, match="there are CPU and GPU"):
         tf.Session(device_count={"TPU": 1})
+
+
+@pytest.mark.parametrize("executor", ["plan", "executor"])
+def test_what_may_read_a_variable_before_a_change_does(executor):
+    """The documents leave the order open where no edge gives it; TensorFlow's clients count on this one."""
+    v = tf.Variable(1.0)
+    change = v.assign_add(tf.constant(2.0) * tf.constant(3.0))
+    handle = tf.core.opdef.find_op_def("VarHandleOp")(dtype=tf.float32, shape=[])
+    start = tf.core.opdef.find_op_def("AssignVariableOp")(handle, 1.0)
+    grow = tf.core.opdef.find_op_def("AssignAddVariableOp")(handle, 6.0)
+    late = tf.identity(tf.identity(v.ref())) + 0.0
+    seen = tf.core.opdef.find_op_def("ReadVariableOp")(handle, dtype=tf.float32) * 1.0
+    with tf.Session(executor=executor) as session:
+        session.run([v.initializer, start])
+        assert session.run([change.op, late, grow, seen])[1::2] == [1, 1]
+        assert session.run([late, seen]) == [7, 7]

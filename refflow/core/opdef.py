@@ -252,7 +252,10 @@ class OpDef:
         return types
 
     def infer_shapes(self, op: Any) -> list[Shape]:
-        """The outputs' static shapes; a ShapeError that names the node, what it got, and what to do."""
+        """The outputs' static shapes; a ShapeError that names the node, what it got, and what to do.
+
+        What no kernel does (an OpError) is no wrong graph: the shapes stay unknown, and the step says so that runs it.
+        """
         from refflow.core.constants import constant_value
 
         if self.shape_function is not None:
@@ -263,6 +266,8 @@ class OpDef:
 
         try:
             return shape_rules.infer(self, op.attrs, [t.dims for t in op.inputs], value_of)
+        except errors.OpError:
+            return [None] * len(self.output_types(op.attrs))
         except errors.ShapeError as error:
             given = ", ".join(
                 f"{label}: {t.dtype.base_dtype.name}{shapes.text(t.dims)}"

@@ -24,6 +24,7 @@ from refflow.ops import (
     control,
     control_flow,
     conv,
+    conv_fused,
     conv_today,
     csr,
     csr_cholesky,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.peers.stand_in import differences
+from tests.peers.stand_in import differences, outcomes
 
 pytestmark = pytest.mark.peers
 pytest.importorskip("tensorflow", reason="the oracle is TensorFlow: pip install '.[peers]'")
@@ -82,8 +82,81 @@ def temporal_classification(tf):
     run(tf, tf.nn.ctc_beam_search_decoder(x, [9, 5, 7], beam_width=5, top_paths=2))
 
 
-@pytest.mark.parametrize("program", [
-    convolutions, dilations, fractional_pools, samplers, sampled_losses, temporal_classification,
-])  # fmt: skip
+def pools(tf):
+    x, v = tf.constant(numbers(2, 7, 6, 3)), tf.constant(numbers(1, 4, 5, 6, 2))
+    for padding in ("SAME", "VALID"):
+        for pool in (tf.nn.max_pool, tf.nn.avg_pool):
+            for image in (x, v):
+                y = pool(image, 3, 2, padding)
+                (dx,) = tf.gradients(y * y, image)
+                run(tf, [y, dx, tf.gradients(dx * image, image)])
+        run(tf, tf.nn.max_pool_with_argmax(x, 2, 2, padding, include_batch_in_index=True))
+    run(tf, tf.nn.max_pool2d(x, 3, 2, [[0, 0], [1, 0], [2, 1], [0, 0]]))
+
+
+def normalisations(tf):
+    x, scale, offset = (tf.constant(numbers(*s, seed=i)) for i, s in enumerate(((2, 3, 4, 5), (5,), (5,))))
+    mean, variance = tf.constant(numbers(5, seed=3)), tf.constant(np.abs(numbers(5, seed=4)) + 1)
+    batch_norm = tf.compat.v1.nn.fused_batch_norm
+    for given in ({}, {"mean": mean, "variance": variance, "is_training": False}):
+        y = batch_norm(x, scale, offset, epsilon=0.01, **given)[0]
+        grads = tf.gradients(y * y, [x, scale, offset])
+        run(tf, [y, grads, tf.gradients(grads[0] * x, [x, scale])])
+    run(tf, batch_norm(x, scale, offset, mean, variance, is_training=True, exponential_avg_factor=0.3))
+    y = tf.nn.lrn(x, 2, 0.5, 0.3, 0.7)
+    run(tf, [y, tf.gradients(y, x), tf.nn.moments(x, [0, 1]), tf.nn.l2_normalize(x, 3)])
+
+
+def losses_and_ranks(tf):
+    scores, labels = tf.constant(numbers(3, 5)), tf.constant(np.array([0, 4, 2], np.int64))
+    targets = tf.nn.softmax(tf.constant(numbers(1, 5, seed=1)))
+    whole = tf.raw_ops.SoftmaxCrossEntropyWithLogits(features=scores, labels=targets)
+    picked = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores)
+    run(tf, [whole, picked, tf.gradients(picked, scores)])
+    run(tf, [tf.nn.top_k(scores, 2), tf.nn.in_top_k(labels, scores, 2), tf.nn.isotonic_regression(scores)])
+
+
+def recurrent_cells(tf):
+    time, batch, inputs, cells = 5, 2, 3, 4
+    sizes = [(time, batch, inputs), (batch, cells), (batch, cells), (inputs + cells, 4 * cells)]
+    sizes += [(cells,)] * 3 + [(4 * cells,)]
+    data = [tf.constant(numbers(*s, seed=i)) for i, s in enumerate(sizes)]
+    names = ("x", "cs_prev", "h_prev", "w", "wci", "wcf", "wco", "b")
+    for op in (tf.raw_ops.BlockLSTM, tf.raw_ops.BlockLSTMV2):
+        length = tf.constant(time, tf.int64)
+        y = op(seq_len_max=length, **dict(zip(names, data, strict=True)), use_peephole=True)
+        run(tf, [list(y), tf.gradients(y.h * y.h + y.cs, data)])
+
+
+def errors(tf):
+    """Each in a run of its own: what only the kernel can see."""
+    hole = tf.compat.v1.placeholder_with_default
+    x, w = hole(numbers(1, 4, 4, 3), None), hole(numbers(2, 2, 2, 5), None)
+    for wrong in (
+        tf.raw_ops.Conv2D(input=x, filter=w, strides=[1, 1, 1, 1], padding="SAME"),
+        tf.raw_ops.Conv2D(input=x, filter=w, strides=[2, 1, 1, 1], padding="SAME"),
+        tf.raw_ops.MaxPool(input=x, ksize=[2, 1, 1, 1], strides=[1, 1, 1, 1], padding="SAME"),
+        tf.raw_ops.BiasAdd(value=x, bias=hole(numbers(4), None)),
+        tf.raw_ops.Dilation2D(input=x, filter=hole(numbers(2, 2, 2), None), strides=[1] * 4, rates=[1] * 4,
+                              padding="SAME"),
+    ):  # fmt: skip
+        try:
+            run(tf, wrong)
+        except tf.errors.OpError:
+            continue
+
+
+PROGRAMS = [
+    convolutions, dilations, fractional_pools, samplers, sampled_losses, temporal_classification, pools, normalisations,
+    losses_and_ranks, recurrent_cells, errors,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_both_run_it_alike(program):
     assert differences(program, rtol=1e-4, atol=1e-5) == []
+
+
+def test_errors_have_the_same_words():
+    for theirs, ours in zip(outcomes(errors, here=False), outcomes(errors, here=True), strict=True):
+        assert theirs.message and theirs.message in ours.message

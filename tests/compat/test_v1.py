@@ -186,6 +186,24 @@ def test_dropout_obeys_a_tensor():
     assert set(np.unique(kept)) == {0, np.float32(4 / 3)} and 200 < (kept == 0).sum() < 300
 
 
+def test_a_layer_object_keeps_its_variables():
+    shared, other = tf.layers.Dense(2, activation=tf.nn.relu), tf.layers.Dense(2)
+    with pytest.raises(AttributeError, match="was not called yet"):
+        _ = shared.kernel
+    a, b = shared(tf.constant(X)), shared(tf.constant(-X))
+    other(a)
+    assert names(tf.global_variables()) == ["dense/kernel:0", "dense/bias:0", "dense_1/kernel:0", "dense_1/bias:0"]
+    assert shared.name == "dense" and shared.trainable_variables == [shared.kernel, shared.bias]
+    kernel, first, second = run([shared.kernel, a, b])
+    np.testing.assert_allclose(first, np.maximum(X @ kernel, 0), rtol=1e-5)
+    np.testing.assert_allclose(second, np.maximum(-X @ kernel, 0), rtol=1e-5)
+    picture = tf.ones([1, 4, 4, 1])
+    net = tf.layers.MaxPooling2D(2, 2)(tf.layers.Conv2D(3, 3, padding="same", name="c")(picture))
+    net = tf.layers.Flatten()(tf.layers.BatchNormalization()(net, training=True))
+    assert tf.layers.Dropout(0.5)(net).get_shape().as_list() == [1, 12]
+    assert names(tf.global_variables())[4:6] == ["c/kernel:0", "c/bias:0"]
+
+
 def test_losses_are_weighted_and_collected():
     squares = tf.losses.mean_squared_error([1.0, 2.0, 3.0], [2.0, 4.0, 3.0], weights=[1.0, 0.5, 0.0])
     total = tf.losses.mean_squared_error([1.0], [3.0], reduction=tf.losses.Reduction.SUM, loss_collection=None)

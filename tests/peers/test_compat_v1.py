@@ -210,6 +210,10 @@ tf.layers.flatten(CUBE)
 tf.layers.batch_normalization(X), tf.layers.batch_normalization(IMAGES, training=True), tf.layers.dropout(X, 0.5)
 tf.layers.batch_normalization(X, training=True), [v.name for v in tf.global_variables()]
 tf.layers.dropout(X, 0.5, seed=3, training=True)
+tf.layers.Dense(3, kernel_initializer=start())(X), [v.name for v in tf.global_variables()], tf.layers.Flatten()(CUBE)
+[(d(X), d(Y)) for d in [tf.layers.Dense(3, name="d")]], [v.name for v in tf.global_variables()]
+tf.layers.Conv2D(2, 3, kernel_initializer=start())(IMAGES), tf.layers.MaxPooling2D(2, 2)(IMAGES)
+tf.layers.BatchNormalization()(X, training=True), [v.name for v in tf.global_variables()]
 tf.nn.static_rnn(cells().BasicRNNCell(2), [tf.constant(X), tf.constant(Y)], dtype=tf.float32)
 tf.nn.static_rnn(cells().BasicLSTMCell(2), [tf.constant(X), tf.constant(Y)], dtype=tf.float32)
 tf.nn.dynamic_rnn(cells().LSTMCell(2, use_peepholes=True, num_proj=3), CUBE, dtype=tf.float32, sequence_length=[3, 1])

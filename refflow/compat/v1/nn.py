@@ -5,7 +5,7 @@
     nce_loss(weights, biases, inputs, labels, ...)          nce_loss(weights, biases, labels, inputs, ...)
     deconv2d                                                conv2d_transpose
 
-Next: compat/v1/layers.py.
+Next: compat/v1/layers/functions.py.
 """
 
 from __future__ import annotations

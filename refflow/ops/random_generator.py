@@ -19,7 +19,6 @@ import numpy as np
 from refflow.core import shapes
 from refflow.core.dtypes import INDICES, float16, float32, float64, int32, int64, uint64
 from refflow.core.errors import InvalidArgumentError, ShapeError, UnimplementedError
-from refflow.core.handles import state_of
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
@@ -27,7 +26,7 @@ from refflow.ops import random_numbers
 from refflow.ops.philox import RESERVED, Philox
 from refflow.ops.random_counts import binomial_shape, binomials_at
 from refflow.ops.random_stateless import AUTO, PHILOX, THREEFRY, asked_shape, between, check_bounds, count_of
-from refflow.ops.resource_variable import read
+from refflow.ops.resource_variable import read, variable_of
 
 _SHAPES = Attr("type", default=int64)
 _COUNTS = (float16, float32, float64, int32, int64)
@@ -40,7 +39,7 @@ def _as_words(state: np.ndarray) -> list[int]:
 
 def taken(handle: Any, algorithm: Any, elements: int, skip: int = 0) -> Philox:
     """The generator in the variable, which moves on by 256 blocks for each of `elements`. `skip`: words before it."""
-    state = state_of(handle)
+    state = variable_of(handle)
     with state.lock:
         value = read(handle)
         _check(state, value, int(algorithm), skip)

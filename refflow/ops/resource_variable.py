@@ -56,9 +56,21 @@ GATHER = define_op("ResourceGather", "resource: resource[], indices: Tindices ->
                    validate_indices=True, dtype=DTYPE, Tindices=INDICES, stateful=True, source=("W32",))  # fmt: skip
 
 
+def variable_of(handle: Any) -> Any:
+    """The variable behind a handle; InvalidArgumentError where there is something else, such as a queue."""
+    state = state_of(handle)
+    if not hasattr(state, "replace"):
+        kind, name = type(state).__name__, getattr(state, "name", "")
+        raise errors.InvalidArgumentError(
+            None, None, "Trying to access a handle's resource using the wrong type. The handle points to a resource "
+            f"(name '{name}') of type '{kind}' but you are trying to access the resource as a variable",
+        )  # fmt: skip
+    return state
+
+
 def read(handle: Any, dtype: Any = None) -> np.ndarray:
     """The value behind a handle, initialized [S14] and of the expected type; a bfloat16 one widened, for computing."""
-    state = state_of(handle)
+    state = variable_of(handle)
     if state.value is None:
         raise errors.NotFoundError(None, None, _missing(state.name))
     if dtype is not None and state.dtype is not dtype:
@@ -88,7 +100,7 @@ def _var_handle_spec(op):
 
 @READ_VARIABLE.kernel
 def read_variable_kernel(resource, dtype):
-    state = state_of(resource)
+    state = variable_of(resource)
     if state.value is None:
         raise errors.FailedPreconditionError(
             None, None,
@@ -112,7 +124,7 @@ def _read_gradient(op, dy):
 
 @IS_INITIALIZED.kernel
 def var_is_initialized_kernel(resource):
-    return np.array(state_of(resource).value is not None)
+    return np.array(variable_of(resource).value is not None)
 
 
 @VARIABLE_SHAPE.kernel
@@ -128,7 +140,7 @@ def _variable_shape_shape(context: ShapeContext) -> shapes.Shape:
 
 @ASSIGN.kernel
 def assign_variable_kernel(resource, value, dtype, validate_shape=False):
-    state = state_of(resource)
+    state = variable_of(resource)
     if state.dtype is not dtype:
         raise errors.InvalidArgumentError(
             None, None,
@@ -161,17 +173,20 @@ def _changed(state: Any, delta: Any, dtype: Any, change: Any) -> None:
 
 @ASSIGN_ADD.kernel
 def assign_add_variable_kernel(resource, value, dtype):
-    _changed(state_of(resource), value, dtype, np.add)
+    _changed(variable_of(resource), value, dtype, np.add)
 
 
 @ASSIGN_SUB.kernel
 def assign_sub_variable_kernel(resource, value, dtype):
-    _changed(state_of(resource), value, dtype, np.subtract)
+    _changed(variable_of(resource), value, dtype, np.subtract)
 
 
 @DESTROY.kernel
 def destroy_resource_kernel(resource, ignore_lookup_error=True):
+    """Forgets a variable's value. Other resources stay until their session ends."""
     state = state_of(resource)
+    if not hasattr(state, "replace"):
+        return
     if not ignore_lookup_error and state.value is None:
         raise errors.NotFoundError(None, None, f"Resource localhost/{state.name}/<unknown> does not exist.")
     state.value = None
@@ -180,7 +195,7 @@ def destroy_resource_kernel(resource, ignore_lookup_error=True):
 @COUNT_UP_TO.kernel
 def resource_count_up_to_kernel(resource, limit):
     """The value before it grows by one; OutOfRangeError once it is at the limit."""
-    state = state_of(resource)
+    state = variable_of(resource)
     with state.lock:
         value = read(state)
         if value >= limit:

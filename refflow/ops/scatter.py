@@ -20,13 +20,12 @@ from refflow.core import shapes
 from refflow.core.dtypes import ALL, INDICES, NUMBERS, bfloat16, float16, float32, float64, int32, int64
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
-from refflow.core.handles import state_of
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops import nd, strided_slice
 from refflow.ops.gather import check_rows
-from refflow.ops.resource_variable import _spec, read
+from refflow.ops.resource_variable import _spec, read, variable_of
 
 ANY = Attr("type")
 QUANTIZED = tuple(t for t in ALL if t.is_quantized)
@@ -116,7 +115,7 @@ def _define_resource_scatter(kind: str) -> OpDef:
     )  # fmt: skip
 
     def kernel(resource, indices, updates, dtype):
-        state = state_of(resource)
+        state = variable_of(resource)
         with state.lock:
             value = read(state, dtype)
             if updates.ndim and updates.shape[: indices.ndim] != indices.shape:
@@ -144,7 +143,7 @@ def _define_resource_scatter_nd(kind: str) -> OpDef:
     )  # fmt: skip
 
     def kernel(ref, indices, updates, T, bad_indices_policy=""):
-        state = state_of(ref)
+        state = variable_of(ref)
         with state.lock:
             value = read(state, T)
             nd.check_updates(indices.shape, updates.shape, value.shape)
@@ -196,7 +195,7 @@ RESOURCE_STRIDED_SLICE_ASSIGN = define_op(
 def resource_strided_slice_assign_kernel(
     ref, begin, end, strides, value, T, begin_mask=0, end_mask=0, ellipsis_mask=0, new_axis_mask=0, shrink_axis_mask=0
 ):
-    state = state_of(ref)
+    state = variable_of(ref)
     with state.lock:
         state.replace(
             strided_slice.strided_slice_assign_kernel(

@@ -24,10 +24,9 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, NUMBERS
 from refflow.core.errors import InternalError, ShapeError
 from refflow.core.graph import Tensor
-from refflow.core.handles import state_of
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
-from refflow.ops.resource_variable import read
+from refflow.ops.resource_variable import read, variable_of
 
 # -- the rules ------------------------------------------------------------------------------------------------
 
@@ -293,7 +292,7 @@ def _define(name: str, rule: Callable[..., Any], slots: int, row_wise: bool, by_
         return found[0] if slots == 1 else found
 
     def on_handles(*inputs: Any, **chosen: Any) -> None:
-        states = [state_of(h) for h in inputs[:slots]]
+        states = [variable_of(h) for h in inputs[:slots]]
         if any(s.value is None for s in states):
             raise InternalError(None, None, "Invalid variable reference: its initializer has not been run")
         with states[0].lock:

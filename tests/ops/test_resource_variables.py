@@ -162,3 +162,11 @@ def test_a_counter_stops_at_its_limit(session):
     assert session.run(count) == 7
     with pytest.raises(tf.errors.OutOfRangeError, match="Reached limit of 8"):
         session.run(count)
+
+
+def test_a_queue_is_no_variable(session):
+    queue = op_def("FIFOQueueV2")(component_types=[tf.float32])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="using the wrong type"):
+        session.run(op_def("AssignVariableOp")(queue, 1.0))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="trying to access the resource as a variable"):
+        session.run(read(queue))

@@ -40,7 +40,7 @@ def optimise(step: StepGraph, fold: bool = True, merge: bool = False, skip: bool
         _merge(step)
     if skip:
         _skip(step)
-    _keep_needed(step)
+    keep_needed(step)
     return step
 
 
@@ -56,7 +56,7 @@ def unbundle(step: StepGraph) -> StepGraph:
             if producer.type == "IdentityN" and producer not in targets:
                 node.inputs[place] = producer.inputs[port]
                 node.controls += [n for n in producer.controls if n not in node.controls]
-    _keep_needed(step)
+    keep_needed(step)
     return step
 
 
@@ -200,7 +200,7 @@ def _cannot_fail(node: Node) -> bool:
     )
 
 
-def _keep_needed(step: StepGraph) -> None:
+def keep_needed(step: StepGraph) -> None:
     """Drops what no fetch and no target needs any more."""
     needed: set[Node] = set()
     stack = [*step.feeds, *step.fetches, *step.targets]

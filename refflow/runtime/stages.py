@@ -25,6 +25,7 @@ from refflow.runtime.partition import Partition, partition
 from refflow.runtime.place import Placement, place
 from refflow.runtime.plan import Plan
 from refflow.runtime.prune import prune
+from refflow.runtime.references import read_at_use
 from refflow.runtime.sharpen import sharpen_loops
 from refflow.runtime.structure import Unstructured, has_control_flow
 
@@ -82,5 +83,5 @@ def build(
     else:
         optimised = optimise(pruned, merge=config.merge_common_subexpressions)
     placed, placement = place(optimised, devices, remembered, config.allow_soft_placement)
-    partitioned, partitions = partition(placed)
+    partitioned, partitions = partition(read_at_use(placed))
     return Stages(pruned, optimised, placed, placement, partitioned, partitions)

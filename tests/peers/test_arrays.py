@@ -200,3 +200,24 @@ def test_a_wrong_call_is_told_in_the_same_words(op, arguments):
     (theirs,), (ours,) = outcomes(program, here=False), outcomes(program, here=True)
     assert theirs.error == ours.error is not None
     assert theirs.message in ours.message
+
+
+AFTER_A_CHANGE = {
+    "assign": lambda tf, v: v.assign([5.0, 6.0]),
+    "assign_add": lambda tf, v: v.assign_add([5.0, 6.0]),
+    "scatter": lambda tf, v: tf.compat.v1.scatter_add(v, [0], [5.0]),
+}
+
+
+@pytest.mark.parametrize("change", AFTER_A_CHANGE)
+def test_who_waits_for_a_change_of_a_reference_sees_it(change):
+    def program(tf):
+        v = tf.compat.v1.Variable([1.0, 2.0], use_resource=False)
+        with tf.control_dependencies([AFTER_A_CHANGE[change](tf, v)]):
+            seen = [v + 1.0, tf.identity(v), tf.reduce_sum(v), tf.gather(v, [0]), v.read_value()]
+        for tensor in seen:
+            with tf.compat.v1.Session() as session:
+                session.run(v.initializer)
+                session.run(tensor)
+
+    assert differences(program) == []

@@ -1,0 +1,39 @@
+"""A variable that is read through an Identity is read by who uses it, at that moment [W12].
+
+    v -> read -> add        becomes        v -> add        where both are on v's device
+
+TensorFlow's Identity hands out the variable's own memory, so that a user of `read` sees what the variable holds when
+the user runs: after an assignment that it waits for, also where `read` itself ran before. An Identity that waits for
+something is itself such a user, and gives what the variable held then.
+
+Next: runtime/partition.py.
+"""
+
+from __future__ import annotations
+
+from refflow.runtime.nodes import CONTROL_FLOW, Node, StepGraph
+from refflow.runtime.optimise import keep_needed
+
+
+def read_at_use(step: StepGraph) -> StepGraph:
+    """`step` with the Identities of variables taken out of the way of their users."""
+    step = step.copy()
+    changed = False
+    for node in step.nodes:
+        if node.type in CONTROL_FLOW or node.type.startswith("_") or node.op_def.by_handle:
+            continue
+        for place, (producer, _) in enumerate(node.inputs):
+            if _only_reads(producer) and producer.device is node.device:
+                node.inputs[place] = producer.inputs[0]
+                changed = True
+    if changed:
+        keep_needed(step)
+    return step
+
+
+def _only_reads(node: Node) -> bool:
+    """Whether a node is an Identity of a variable on its own device that waits for nothing."""
+    if node.type != "Identity" or node.controls:
+        return False
+    variable, port = node.inputs[0]
+    return variable.op_def.family == "Variable" and variable.types[port].is_ref_dtype and variable.device is node.device

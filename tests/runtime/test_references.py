@@ -1,0 +1,79 @@
+"""A variable read through an Identity is seen as it is when its user runs [W12]."""
+
+import numpy as np
+import pytest
+
+import refflow as tf
+from refflow.core.opdef import op_def
+
+
+@pytest.fixture(params=["plan", "executor"])
+def session(request):
+    with tf.Graph().as_default(), tf.Session(executor=request.param) as session:
+        yield session
+
+
+def variable(session, *values):
+    v = tf.Variable(np.array(values, np.float32))
+    session.run(v.initializer)
+    return v
+
+
+def after(node, make):
+    with tf.get_default_graph().control_dependencies([node]):
+        return make()
+
+
+def test_who_waits_for_an_assignment_sees_it(session):
+    v = variable(session, 1, 2)
+    read = tf.identity(v.ref())
+    assigned = tf.assign(v.ref(), [5.0, 6.0])
+    assert session.run(after(assigned, lambda: read + 1.0)).tolist() == [6, 7]
+
+
+def test_who_waits_for_a_change_of_rows_sees_it(session):
+    v = variable(session, 1, 2)
+    read = tf.identity(v.ref())
+    changed = tf.scatter_add(v.ref(), [0], [5.0])
+    assert session.run(after(changed, lambda: tf.gather(read, [0]))).tolist() == [6]
+
+
+def test_what_was_computed_before_stays(session):
+    v = variable(session, 1, 2)
+    doubled = tf.identity(v.ref()) * 2.0
+    assigned = after(doubled, lambda: tf.assign(v.ref(), [7.0, 7.0]))
+    assert [a.tolist() for a in session.run([doubled, assigned])] == [[2, 4], [7, 7]]
+
+
+def test_an_identity_that_waits_gives_what_was_there_then(session):
+    v = variable(session, 1, 2)
+    first = tf.assign_add(v.ref(), [1.0, 1.0])
+    between = after(first, lambda: tf.identity(v.ref()))
+    second = after(between, lambda: tf.assign_add(v.ref(), [1.0, 1.0]))
+    assert session.run([after(second, lambda: between * 1.0), second])[0].tolist() == [2, 3]
+
+
+def test_a_fetched_identity_is_in_memory_of_its_own(session):
+    v = variable(session, 1, 2)
+    value = session.run(tf.identity(v.ref()))
+    value[:] = 9
+    assert session.run(v.ref()).tolist() == [1, 2]
+
+
+def test_a_variable_on_another_device_is_still_read():
+    with tf.Graph().as_default():
+        with tf.device("/cpu:0"):
+            v = tf.Variable([1.0, 2.0])
+            read = tf.identity(v.ref())
+        with tf.device("/cpu:1"):
+            y = read + 1.0
+        config = tf.ConfigProto(device_count={"CPU": 2})
+        with tf.Session(config=config) as session:
+            session.run(v.initializer)
+            assert session.run(y).tolist() == [2, 3]
+
+
+def test_the_reader_of_a_variable_without_a_value_is_told(session):
+    v = tf.Variable([1.0])
+    with pytest.raises(tf.errors.FailedPreconditionError, match="uninitialized value"):
+        session.run(op_def("Neg")(tf.identity(v.ref())))

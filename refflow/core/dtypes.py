@@ -90,6 +90,9 @@ class DType:
         cls._instances[self._enum] = self
         return self
 
+    def __init__(self, type_enum: int) -> None:
+        """The type of that number on the wire: there is one object for each, which `__new__` finds or makes."""
+
     def __reduce__(self) -> tuple[type[DType], tuple[int]]:
         return DType, (self._enum,)
 

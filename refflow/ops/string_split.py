@@ -122,10 +122,10 @@ def string_ngrams_kernel(
     """Row by row, width by width: the windows over the row with its padding, joined."""
     if any(width <= 0 for width in ngram_widths):
         raise ValueError("ngram_widths must contain positive values")
-    data, shape = data.reshape(-1), data_splits.shape
+    given, data, shape = data.shape, data.reshape(-1), data_splits.shape
     splits = check_splits(data_splits.reshape(-1), data.size)
     if not splits:
-        return strings([b""] * data.size, (data.size,)), data_splits
+        return strings([b""] * data.size, given), data_splits
     pads = (left_pad.encode(), right_pad.encode(), separator.encode())
     found: list[bytes] = []
     ends = [0]
@@ -165,7 +165,8 @@ def check_splits(splits: np.ndarray, size: int) -> list[int]:
 
 @STRING_NGRAMS.shape
 def _ngrams_shape(context: ShapeContext) -> list[shapes.Shape]:
-    return [(None,), context.dims("data_splits")]
+    splits = context.dims("data_splits")
+    return [None if splits is None or 0 in splits else (None,), splits]
 
 
 STRING_NGRAMS.case("W06", "pairs, with padding", data=[b"a", b"b", b"c"], data_splits=np.array([0, 2, 3]),

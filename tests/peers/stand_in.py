@@ -150,6 +150,9 @@ def _noted(into: list[Outcome]) -> Iterator[None]:
 
 def said(text: str) -> str:
     """What a kernel said; TensorFlow puts it behind a traceback of where the node was built."""
+    lacking = re.search(r"No OpKernel was registered.*", text)
+    if lacking:
+        return lacking[0]
     found = re.search(r"^Node: .*\n(?:\S*: )?(?:\(0\) [A-Z_]+: )?(.*)", text, re.MULTILINE)
     return (found[1] if found else text.split("\n")[0]).split(" [[")[0].strip()
 

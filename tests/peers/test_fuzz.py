@@ -42,9 +42,9 @@ def test_string_ops_agree_on_bent_calls(fuzzer, op):
 
 @pytest.mark.deep
 @pytest.mark.peers
-def test_most_ops_agree_on_many_bent_calls(fuzzer):
-    """A report by op; at most one op in eight may differ somewhere."""
+def test_nearly_all_bent_calls_of_all_ops_agree(fuzzer):
+    """Prints a report by op. What differs today is mostly what comes of infinities, and of sizes that fit nowhere."""
     found = {op.name: faults(fuzzer, op, seed=1, calls=100) for op in ops_to_fuzz()}
-    differ = {name: lines for name, lines in found.items() if lines}
-    print(*(line for lines in differ.values() for line in lines[:3]), sep="\n")
-    assert 8 * len(differ) <= len(found)
+    for name, lines in found.items():
+        print(*lines[:3], f"{name}: {len(lines)} of about 100", sep="\n")
+    assert sum(map(len, found.values())) <= 0.05 * fuzzer.calls

@@ -202,10 +202,12 @@ def _slope(name: str, function: Any) -> Any:
 
 def _of_one_size(context: ShapeContext) -> shapes.Shape:
     y, dy = context.inputs
-    if is_known(y) and is_known(dy) and prod(y) != prod(dy):
-        raise ShapeError(
-            f"The two arguments to a cwise op must have same number of elements, got {prod(y)} and {prod(dy)}"
-        )
+    if is_known(y) and is_known(dy):
+        counts = [prod(dims) for dims in (y, dy)]  # type: ignore[arg-type]
+        if counts[0] != counts[1]:
+            raise ShapeError(
+                f"The two arguments to a cwise op must have same number of elements, got {counts[0]} and {counts[1]}"
+            )
     return dy if y is None else y
 
 

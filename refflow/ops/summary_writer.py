@@ -149,7 +149,7 @@ def close_kernel(writer):
 # -- writing ------------------------------------------------------------------------------------------------------
 
 
-def _add(writer: Any, step: Any, **what: bytes) -> None:
+def _add(writer: Any, step: Any, **what: Any) -> None:
     state_of(writer).add(Event(wall_time=time.time(), step=int(step), **what).to_bytes())
 
 

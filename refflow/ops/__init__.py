@@ -97,6 +97,7 @@ from refflow.ops import (
     random_stateless,
     random_truncated,
     readers,
+    record_input,
     recurrent_cells,
     reductions,
     regex,

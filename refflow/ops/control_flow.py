@@ -20,10 +20,13 @@ import numpy as np
 from refflow.core import shapes
 from refflow.core.contexts import BranchContext
 from refflow.core.convert import convert_to_tensor
+from refflow.core.dtypes import int32
+from refflow.core.errors import AbortedError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op, op_def
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.values import blank
 
 ANY = Attr("type")
 _FRAME: dict[str, Any] = {"frame_name": Attr("string"), "is_constant": False, "parallel_iterations": 10}
@@ -52,6 +55,9 @@ REF_SELECT = define_op("RefSelect", "index: int32[], inputs: Ref(N * T) -> outpu
 REF_IDENTITY = define_op("RefIdentity", "input: Ref(T)[...S] -> output: Ref(T)[...S]", T=ANY, by_handle=True,
                          allows_uninitialized=True, source=("W12",))  # fmt: skip
 
+FAKE_PARAM = define_op("FakeParam", "-> output: dtype", dtype=ANY, shape=Attr("shape"), source=("W41",))
+ABORT = define_op("Abort", "->", error_msg="", exit_without_error=False, stateful=True, source=("W39",))
+
 PASSING = (ENTER, EXIT, NEXT_ITERATION, LOOP_COND, REF_ENTER, REF_EXIT, REF_NEXT_ITERATION, REF_IDENTITY)
 
 
@@ -79,6 +85,29 @@ TO_BOOL.case("W39", "a tensor with elements", input=[0], output=True)
 @CONTROL_TRIGGER.kernel
 def control_trigger_kernel():
     """Finishes once all that it waits for has, dead or not."""
+
+
+@FAKE_PARAM.kernel
+def fake_param_kernel(dtype, shape):
+    """A value that nobody reads, in the place of what a branch does not give."""
+    return blank(tuple(d or 0 for d in shape.as_tuple or ()), dtype.as_numpy_dtype)
+
+
+@FAKE_PARAM.shape
+def _fake_param_shape(context: ShapeContext) -> shapes.Shape:
+    return context.attrs["shape"].as_tuple
+
+
+FAKE_PARAM.case("W41", "zeros of the shape", dtype=int32, shape=shapes.TensorShape([2]), output=[0, 0])
+
+
+@ABORT.kernel
+def abort_kernel(error_msg="", exit_without_error=False):
+    """Ends the step. A library does not end the process that uses it."""
+    raise AbortedError(None, None, error_msg or "an Abort was run")
+
+
+ABORT.case("W39", "the step ends", error_msg="enough", error="enough")
 
 
 @SWITCH.kernel
@@ -146,7 +175,7 @@ def _ref_select_shape(context: ShapeContext) -> shapes.Shape:
     return _common(context.list_dims("inputs"))
 
 
-for _op in (CONTROL_TRIGGER, LOOP_COND, TO_BOOL, REF_SELECT, REF_IDENTITY):
+for _op in (FAKE_PARAM, ABORT, CONTROL_TRIGGER, LOOP_COND, TO_BOOL, REF_SELECT, REF_IDENTITY):
     _op.no_gradient()
 
 

@@ -191,3 +191,19 @@ def test_reading_many_at_once_gives_vectors(write):
     handles = handle_to(TextLineReaderState(0)), handle_to(Names(write("a", b"x\ny")))
     keys, values = op_def("ReaderReadUpToV2").reference(*handles, np.array(9))
     assert values.tolist() == [b"x", b"y"] and keys.shape == (2,)
+
+
+def test_batches_of_records_go_round_in_a_new_order(tmp_path):  # [W44]
+    for name in "ab":
+        with tf.python_io.TFRecordWriter(str(tmp_path / name)) as writer:
+            for i in range(5):
+                writer.write(f"{name}{i}".encode())
+    attrs = {"file_pattern": str(tmp_path / "*"), "batch_size": 10}
+    batch = op_def("RecordInput")(**attrs)
+    nothing = op_def("RecordInput")(**attrs | {"file_pattern": str(tmp_path / "none*")})
+    with tf.Session() as session:
+        first, second = (session.run(batch).tolist() for _ in range(2))
+        assert sorted(first) == sorted(second) == sorted(f"{n}{i}".encode() for n in "ab" for i in range(5))
+        assert first != second
+        with pytest.raises(tf.errors.NotFoundError, match="Found no files at"):
+            session.run(nothing)

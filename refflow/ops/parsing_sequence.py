@@ -198,6 +198,21 @@ def _parse(
     return out + _columns([list_ragged(records, k, t, s, batched) for k, t, s in ragged], 3)
 
 
+def _need_plain_keys(context: ShapeContext) -> None:
+    """Keys and the name come one by one; which lists may lack comes as a vector."""
+    assumed = context.dims("feature_list_dense_missing_assumed_empty")
+    if assumed is not None and len(assumed) != 1:
+        raise ShapeError(
+            f"Expected feature_list_dense_missing_assumed_empty to be a vector, got shape: {shapes.text(assumed)}"
+        )
+    named = [("debug_name", context.dims("debug_name"))]
+    for kind in ("context_sparse", "context_dense", "feature_list_sparse", "feature_list_dense"):
+        named += [(f"{kind}_keys[{i}]", dims) for i, dims in enumerate(context.list_dims(f"{kind}_keys"))]
+    for name, dims in named:
+        if dims:
+            raise ShapeError(f"Expected {name} to be a scalar, got shape: {shapes.text(dims)}")
+
+
 @PARSE_SINGLE.shape
 @PARSE.shape
 @PARSE_V2.shape
@@ -205,7 +220,12 @@ def _sequence_shape(context: ShapeContext) -> list[shapes.Shape]:
     attrs, dims, op = context.attrs, context.dims("serialized"), context.op_def
     most = 0 if op is PARSE_SINGLE else 1
     if dims is not None and (len(dims) > most or (op is PARSE and len(dims) < 1)):
-        raise ShapeError(f"Shape must be {'at most ' if op is PARSE_V2 else ''}rank {most} but is rank {len(dims)}")
+        raise ShapeError(
+            f"Expected serialized to be a {'vector' if most else 'scalar'}, got shape: {shapes.text(dims)}. "
+            f"Shape must be {'at most ' if op is PARSE_V2 else ''}rank {most} but is rank {len(dims)}"
+        )
+    if op is PARSE_SINGLE:
+        _need_plain_keys(context)
     for shape in (*attrs["context_dense_shapes"], *attrs["feature_list_dense_shapes"]):
         if not shape.is_fully_defined():
             raise ShapeError(f"Shape {shape} is not fully defined")

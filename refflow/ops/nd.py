@@ -44,7 +44,7 @@ def places(indices: np.ndarray, dims: tuple[int, ...], what: str) -> tuple[np.nd
     return tuple(np.moveaxis(indices, -1, 0))
 
 
-def _within(indices: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
+def _within(indices: np.ndarray, dims: tuple[int, ...]) -> Any:
     """Which indices name something that exists."""
     return ((indices >= 0) & (indices < np.array(dims[: indices.shape[-1]]))).all(-1)
 
@@ -131,7 +131,7 @@ def check_updates(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Sha
     depth = indices[-1] if len(indices) > 1 else 1
     outer = indices[:-1] if len(indices) > 1 else indices
     if is_known(indices) and is_known(updates) and is_known(dims):
-        sizes = [prod(d) for d in (indices, updates, dims)]
+        sizes = [prod(d) for d in (indices, updates, dims)]  # type: ignore[arg-type]
         if 0 in sizes and sizes[0] + sizes[1]:
             raise ShapeError(f"{EMPTY}.  indices shape: {shapes.text(indices)}")
     if len(updates) < len(outer) or not shapes.compatible(updates[: len(outer)], outer):
@@ -153,8 +153,8 @@ def _check_tensors(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Sh
         if given == ():
             raise ShapeError(f"{name} shape must have rank at least one. Found:{shapes.text(given)}")
     if is_known(indices) and is_known(updates) and is_known(dims):
-        many, given, room = (prod(d) for d in (indices, updates, dims))
-        if given and (not many or not room):
+        many, filled, room = (prod(d) for d in (indices, updates, dims))  # type: ignore[arg-type]
+        if filled and (not many or not room):
             raise ShapeError(f"{EMPTY} shape {shapes.text(dims)}: indices {shapes.text(indices)}")
     first(indices, updates, dims)
     check_updates(indices, updates, dims)

@@ -50,7 +50,7 @@ QUANTIZE_V2.no_gradient_registered()
 DEQUANTIZE.no_gradient_registered()
 
 
-def away_from_zero(x: np.ndarray) -> np.ndarray:
+def away_from_zero(x: Any) -> Any:
     """Rounded to the nearest whole number, halves away from zero."""
     return np.sign(x) * np.floor(np.abs(x) + _F(0.5))
 
@@ -89,9 +89,8 @@ def quantize_v2_kernel(
 ):  # fmt: skip
     if np.any(max_range < min_range):
         raise ValueError("input_max_range must be larger than input_min_range.")
-    low, high = widened_range(
-        *(_along(v, axis, input.ndim) for v in (min_range, max_range)), least=ensure_minimum_range
-    )
+    low, high = (_along(v, axis, input.ndim) for v in (min_range, max_range))
+    low, high = widened_range(low, high, ensure_minimum_range)
     least, most = limits(T)
     whole = np.rint if round_mode == "HALF_TO_EVEN" and mode == "SCALED" else away_from_zero
     if mode == "MIN_COMBINED":
@@ -170,7 +169,7 @@ def _range_dims(context: ShapeContext, tensor: str) -> shapes.Shape:
         given = context.dims(name)
         if given is None:
             continue
-        count = prod(given) if is_known(given) else None
+        count = prod(given) if is_known(given) else None  # type: ignore[arg-type]
         if axis == -1 and count not in (1, None):
             raise ShapeError(
                 f"{name} must be a scalar. If axis is not specified, {name} must contain a single float element, but "
@@ -214,7 +213,7 @@ def quantized_and_back(
     kind = x.dtype.type
     if not given:
         axes = tuple(i for i in range(x.ndim) if axis == -1 or i != axis % x.ndim)
-        low, high = (f(x, axis=axes, keepdims=True, initial=None if x.size else 0) for f in (np.min, np.max))
+        low, high = (f(x, axis=axes, keepdims=True, **({} if x.size else {"initial": 0})) for f in (np.min, np.max))
     elif axis != -1:
         low, high = (np.reshape(v, (-1, *[1] * (x.ndim - axis - 1))) for v in (low, high))
     low, high = (np.asarray(v, x.dtype).reshape(()) if np.size(v) == 1 else np.asarray(v, x.dtype) for v in (low, high))
@@ -328,7 +327,7 @@ BOTH_V4_GRAD.no_gradient_registered()
 
 
 _X = [[-10.0, 0.0, 2.5, 20.0]]
-_INT = {"T": qint8, "mode": "SCALED"}
+_INT: dict[str, Any] = {"T": qint8, "mode": "SCALED"}
 
 
 def _records(T: Any, *values: int) -> np.ndarray:

@@ -44,7 +44,8 @@ QUANTIZED_INSTANCE_NORM = define_op(
 
 @QUANTIZED_RESHAPE.kernel
 def quantized_reshape_kernel(tensor, shape, input_min, input_max):
-    return np.reshape(tensor, reshaped(tensor.shape, [int(s) for s in shape])), input_min, input_max
+    dims: Any = reshaped(tensor.shape, [int(s) for s in shape])
+    return np.reshape(tensor, dims), input_min, input_max
 
 
 @QUANTIZED_RESHAPE.shape

@@ -213,7 +213,8 @@ def quantized_and_back(
     kind = x.dtype.type
     if not given:
         axes = tuple(i for i in range(x.ndim) if axis == -1 or i != axis % x.ndim)
-        low, high = (f(x, axis=axes, keepdims=True, **({} if x.size else {"initial": 0})) for f in (np.min, np.max))
+        start: dict[str, Any] = {} if x.size else {"initial": 0}
+        low, high = (f(x, axis=axes, keepdims=True, **start) for f in (np.min, np.max))
     elif axis != -1:
         low, high = (np.reshape(v, (-1, *[1] * (x.ndim - axis - 1))) for v in (low, high))
     low, high = (np.asarray(v, x.dtype).reshape(()) if np.size(v) == 1 else np.asarray(v, x.dtype) for v in (low, high))

@@ -49,7 +49,7 @@ def explain(session: Session, fetches: Any, feeds: Sequence[Any] = (), say: Say 
 
     _head(say, 5, "Partition", "One subgraph a device; what crosses goes through _Send and _Recv [W23].")
     for part in stages.partitions:
-        crossing = [n for n in part.nodes if n.type == "_Send" and not n.attrs["client_terminated"]]
+        crossing = [n for n in part.nodes if n.sends and not n.attrs["client_terminated"]]
         say(f"  {part.device.name}: {len(part.nodes)} nodes, {len(crossing)} sends to other devices")
 
     _head(say, 6, "Execute", "What is ready at the start, and the number of nodes that each other one waits for [W17].")

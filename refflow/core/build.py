@@ -30,12 +30,13 @@ def add_node(op_def: OpDef, args: Sequence[Any], kwargs: dict[str, Any], name: s
     values, given = _split(op_def, args, kwargs)
     flat = [v for arg, v in zip(op_def.inputs, values, strict=True) for v in (v if _is_list(op_def, arg, v) else [v])]
     graph = graph_of(flat)
-    where = f"{op_def.name} {name or op_def.name!r}"
+    default = op_def.name.lstrip("_")  # a name does not begin with what marks the runtime's own op types
+    where = f"{op_def.name} {name or default!r}"
     try:
         if all(isinstance(v, Tensor) for v in flat):
-            return _result(op_def, _add(op_def, graph, values, given, name))
+            return _result(op_def, _add(op_def, graph, values, given, name or default))
         # Only a call that makes constants needs a scope for their names.
-        with graph.as_default(), graph.name_scope(name or op_def.name) as scope:
+        with graph.as_default(), graph.name_scope(name or default) as scope:
             return _result(op_def, _add(op_def, graph, values, given, scope))
     except DTypeError as error:
         if str(error).startswith(op_def.name + " "):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import FLOATS, NUMBERS, REALS
+from refflow.core.dtypes import FLOATS, NUMBERS, REALS, float32
 from refflow.core.elementwise import define_broadcasting
 from refflow.core.errors import FailedPreconditionError, ShapeError
 from refflow.core.formula import divide, no_zeros
@@ -92,8 +92,8 @@ XLOG1PY = define_broadcasting("Xlog1py", "x y", lambda x, y: _unless(np.equal(x,
 XDIVY = define_broadcasting("Xdivy", "x y", lambda x, y: _unless(np.equal(x, 0), np.divide(x, y)), T=SMOOTH,
                             source=("W06",))  # fmt: skip
 ATAN2 = define_broadcasting("Atan2", "y x", np.arctan2, T=FLOATS, accuracy="transcendental", source=("W06",))
-NEXT_AFTER = define_broadcasting("NextAfter", "x1 x2", np.nextafter, T=FLOATS, output="output", accuracy="exact",
-                                 source=("W06",))  # fmt: skip
+NEXT_AFTER = define_broadcasting("NextAfter", "x1 x2", np.nextafter, output="output", accuracy="exact",
+                                 T=Attr("type", default=float32, allowed=FLOATS), source=("W06",))  # fmt: skip
 
 
 def _one(x: Tensor) -> Any:

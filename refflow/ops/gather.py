@@ -14,7 +14,7 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.convert import convert_to_tensor, register_tensor_conversion_function
-from refflow.core.dtypes import INDICES, NUMBERS, DType, int32
+from refflow.core.dtypes import INDICES, NUMBERS, DType, int16, int32
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.indexed_slices import IndexedSlices
@@ -114,7 +114,8 @@ def loose_rows(data: np.ndarray, segment_ids: np.ndarray, num_segments: Any) -> 
 
 UNSORTED_SEGMENT_SUM = define_op(
     "UnsortedSegmentSum", "data: T, segment_ids: Tindices, num_segments: Tnumsegments -> output: T", T=NUMBERS,
-    Tindices=INDICES, Tnumsegments=Attr("type", default=int32, allowed=INDICES), accuracy="dot", source=("W32",),
+    Tindices=(int16, *INDICES), Tnumsegments=Attr("type", default=int32, allowed=INDICES), accuracy="dot",
+    source=("W32",),
 )  # fmt: skip
 UNSORTED_SEGMENT_SUM.shape(unsorted_shape)
 

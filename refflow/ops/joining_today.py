@@ -14,7 +14,7 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.convert import convert_to_tensor
-from refflow.core.dtypes import INDICES, int16, int32
+from refflow.core.dtypes import INDICES, int8, int16, int32, int64
 from refflow.core.errors import FIRST_INPUT, ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.indexed_slices import IndexedSlices
@@ -35,7 +35,7 @@ CONCAT_V2 = define_op("ConcatV2", "values: N * T, axis: Tidx[] -> output: T", N=
 CONCAT_OFFSET = define_op("ConcatOffset", "concat_dim: int32[], shape: N * shape_type[R] -> offset: N * shape_type[R]",
                           N=Attr("int", minimum=2), shape_type=INDEX, source=("W06",))  # fmt: skip
 SPLIT_V = define_op("SplitV", "value: T, size_splits: Tlen[K], split_dim: int32[] -> output: num_split * T",
-                    num_split=COUNT, T=ANY, Tlen=Attr("type", default=INDICES[1], allowed=INDICES),
+                    num_split=COUNT, T=ANY, Tlen=Attr("type", default=int64, allowed=(int8, *INDICES)),
                     source=("W06",))  # fmt: skip
 GATHER_V2 = define_op(
     "GatherV2", "params: Tparams, indices: Tindices, axis: Taxis[] -> output: Tparams", batch_dims=0, Tparams=ANY,

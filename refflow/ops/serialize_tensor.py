@@ -31,7 +31,6 @@ SERIALIZE.no_gradient_registered()
 PARSE.no_gradient_registered()
 
 
-
 @SERIALIZE.kernel
 def serialize_kernel(tensor, T):
     """A bfloat16 comes here as float32, as kernels compute in it."""

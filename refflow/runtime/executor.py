@@ -53,7 +53,7 @@ class Executor:
                 self.uses[edge] = self.uses.get(edge, 0) + 1
             if node.type in ENTERS:
                 self.enters[node.attrs["frame_name"]] = self.enters.get(node.attrs["frame_name"], 0) + 1
-            if node.type not in ("_Send", "_Recv") and node.type not in SWITCHES and node.type not in MERGES:
+            if not (node.sends or node.receives) and node.type not in SWITCHES | MERGES:
                 self.run_node[node] = prepare(node, kernels, states)
 
     def run(self, feeds: Sequence[Any], policy: Policy = fifo, log: EventLog | None = None) -> list[Any]:
@@ -147,7 +147,7 @@ class Run:
 
     def _run_node(self, node: Node, frame: Frame, iteration: Iteration) -> None:
         self._note("start", node)
-        if node.type == "_Recv":
+        if node.receives:
             awaited = _Awaited(node, frame, iteration)
             self.awaited.append(awaited)
             key = key_of(node, frame.path, iteration.number)
@@ -156,7 +156,7 @@ class Run:
         inputs = [iteration.values.get(edge, DEAD) for edge in node.inputs]
         is_dead = node in iteration.dead and node.type != "ControlTrigger"
         try:
-            if node.type == "_Send":
+            if node.sends:
                 outputs = self._send(node, frame, iteration, DEAD if is_dead else inputs[0])
             elif is_dead:
                 outputs = [DEAD] * len(node.types)

@@ -44,7 +44,7 @@ class GpuDevice(Device):
     # -- kernels --------------------------------------------------------------------------------------
 
     def supports(self, op_def: OpDef, attrs: dict[str, Any]) -> bool:
-        if op_def.name in ("_Send", "_Recv"):
+        if op_def.family in ("_Send", "_Recv"):
             return True
         if op_def.name in ("Const", "Variable"):  # integers steer ops from the host; floats are data
             return attrs["dtype"].is_floating and attrs["dtype"].name != "bfloat16"

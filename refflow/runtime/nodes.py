@@ -76,6 +76,16 @@ class Node:
         return self.op_def.name
 
     @property
+    def sends(self) -> bool:
+        """True for a _Send, or its form for host memory."""
+        return self.op_def.family == "_Send"
+
+    @property
+    def receives(self) -> bool:
+        """True for a _Recv, or its form for host memory."""
+        return self.op_def.family == "_Recv"
+
+    @property
     def node_def(self) -> NodeDef:
         data = [f"{n.name}:{port}" if port else n.name for n, port in self.inputs]
         device = self.request if self.device is None else self.device.name

@@ -42,8 +42,8 @@ def partition(step: StepGraph) -> tuple[StepGraph, list[Partition]]:
         node.inputs = [cut.data(n, port, node, place) for place, (n, port) in enumerate(node.inputs)]
         node.controls = [cut.control(n, node) for n in node.controls]
     step.nodes += cut.added
-    sends = {key_of(n): n for n in step.nodes if n.type == "_Send" and not n.attrs["client_terminated"]}
-    paired = {n: [sends[key_of(n)]] for n in step.nodes if n.type == "_Recv" and key_of(n) in sends}
+    sends = {key_of(n): n for n in step.nodes if n.sends and not n.attrs["client_terminated"]}
+    paired = {n: [sends[key_of(n)]] for n in step.nodes if n.receives and key_of(n) in sends}
     step.nodes = in_order(step.nodes, paired)
     parts: dict[Device, list[Node]] = {}
     for node in step.nodes:

@@ -20,7 +20,7 @@ _ROUNDS = 8
 
 def sharpen(node: Node) -> None:
     """Output shapes from those of the inputs and from constants, where some were not known."""
-    if not node.inputs or node.op_def.name in ("_Send", "_Recv") or all(is_known(s) for s in node.shapes):
+    if not node.inputs or node.sends or node.receives or all(is_known(s) for s in node.shapes):
         return
 
     def value_of(place: Any) -> Any:

@@ -87,8 +87,8 @@ class Writer:
         self.roots: dict[tuple[Node, int], tuple[Node, int]] = {}  # the value whose memory it is
         self.private: set[tuple[Node, int]] = set()  # fresh memory that nobody else holds
         self.blocks: dict[tuple[Node, int], np.ndarray] = {}  # arena memory of a value
-        sends = {key_of(n): n for n in step.nodes if n.type == "_Send" and not n.attrs["client_terminated"]}
-        self.sent = {n: sends[key_of(n)].inputs[0] for n in step.nodes if n.type == "_Recv" and key_of(n) in sends}
+        sends = {key_of(n): n for n in step.nodes if n.sends and not n.attrs["client_terminated"]}
+        self.sent = {n: sends[key_of(n)].inputs[0] for n in step.nodes if n.receives and key_of(n) in sends}
         self.order = in_order(step.nodes, {n: [sends[key_of(n)]] for n in self.sent}, changes_last=True)
         self.indent = 1
         self.structure = self._structure()
@@ -188,7 +188,7 @@ class Writer:
             self.names[node, 0] = self._bind("c", _scalar(node.device.from_host(node.attrs["value"])))
         elif node in self.sent:
             self._receive(node)
-        elif node.type == "_Recv":
+        elif node.receives:
             self.names[node, 0] = f"v{node.id}"
             self._write(node, f"v{node.id} = f[{self.step.feeds.index(node)}]")
         elif node.op_def.family == "Variable":
@@ -199,9 +199,9 @@ class Writer:
             self._flow(node)
         elif self._is_passed_on(node):
             self.names[node, 0] = self._passed(node, 0)
-        elif node.type not in ("_Send", "NoOp", "ControlTrigger"):
+        elif not node.sends and node.type not in ("NoOp", "ControlTrigger"):
             self._compute(node)
-        elif node.type == "_Send" and not node.attrs["client_terminated"]:
+        elif node.sends and not node.attrs["client_terminated"]:
             self._send(node)
 
     # -- branches and loops ---------------------------------------------------------------------------
@@ -289,7 +289,7 @@ class Writer:
 
     def _receive(self, node: Node) -> None:
         edge = self.sent[node]
-        sender = next(n for n in self.order if n.type == "_Send" and key_of(n) == key_of(node))
+        sender = next(n for n in self.order if n.sends and key_of(n) == key_of(node))
         name = self.names.get((sender, 0)) or self.names[edge]
         source, target = edge[0].device, node.device
         if source.type != "cpu":

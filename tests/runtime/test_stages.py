@@ -5,6 +5,7 @@ import pytest
 
 import refflow as tf
 from refflow.core import errors
+from refflow.core.opdef import op_def
 from refflow.runtime.device import Device, local_devices
 from refflow.runtime.nodes import in_order
 from refflow.runtime.optimise import optimise
@@ -344,3 +345,12 @@ def test_what_was_fetched_stays_when_its_variable_changes():  # [S65]
         kept = session.run(part)
         session.run(step)
         assert kept.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("executor", ["plan", "executor"])
+def test_a_client_s_own_pair_for_host_memory_carries_a_value(executor):  # [W23]
+    ends = {"tensor_name": "t", "send_device": "a", "send_device_incarnation": 1, "recv_device": "b"}
+    with tf.Graph().as_default(), tf.Session(executor=executor) as session:
+        sent = op_def("_HostSend")(tf.constant([1.0, 2.0]), **ends)
+        received = op_def("_HostRecv")(tensor_type=tf.float32, **ends)
+        assert session.run([received * 2.0, sent])[0].tolist() == [2, 4]

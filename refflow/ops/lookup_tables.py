@@ -147,6 +147,7 @@ class HashTable(MutableHashTable):
             self.entries, self.initialized = found, True
 
     def load(self, keys: np.ndarray, values: np.ndarray) -> None:
+        self.check_values(keys, values)
         self.initialize(keys, values)
 
     def export(self) -> tuple[np.ndarray, np.ndarray]:

@@ -66,15 +66,17 @@ class Accumulator:
 
     # -- what a kind of accumulator decides ------------------------------------------------------------------
 
-    def check(self, gradient: np.ndarray) -> None:
+    def check(self, *parts: Any) -> None:
+        (gradient,) = parts
         known = self.dims if self.total is None else self.total.shape
         if not shapes.compatible(known, gradient.shape):
             raise ValueError(f"Shape mismatch: expected {shapes.debug(known)}, got {shapes.debug(gradient.shape)}")
 
-    def add(self, gradient: np.ndarray) -> None:
+    def add(self, *parts: Any) -> None:
+        (gradient,) = parts
         self.total = gradient.copy() if self.total is None else self.total + gradient
 
-    def result(self) -> np.ndarray:
+    def result(self) -> Any:
         return _shared(self.total, self.count) if self.mean else self.total
 
 
@@ -87,7 +89,8 @@ class SparseAccumulator(Accumulator):
 
     shape: np.ndarray | None = None
 
-    def check(self, indices: np.ndarray, values: np.ndarray, shape: np.ndarray, has_shape: bool) -> None:
+    def check(self, *parts: Any) -> None:
+        indices, values, shape, has_shape = parts
         if indices.ndim != 1:
             raise ValueError(f"Input indices should be vector but received shape: {shapes.debug(indices.shape)}")
         if values.ndim == 0:
@@ -125,7 +128,8 @@ class SparseAccumulator(Accumulator):
                         f"{full[0]}"
                     )
 
-    def add(self, indices: np.ndarray, values: np.ndarray, shape: np.ndarray, has_shape: bool) -> None:
+    def add(self, *parts: Any) -> None:
+        indices, values, shape, has_shape = parts
         if has_shape:
             self.shape = shape.copy()
         if self.total is None:
@@ -135,7 +139,7 @@ class SparseAccumulator(Accumulator):
             before = self.total.get(index)
             self.total[index] = (row, 1) if before is None else (before[0] + row, before[1] + 1)
 
-    def result(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def result(self) -> Any:
         order = sorted(self.total)
         rows = [_shared(row, n) if self.mean else row for row, n in (self.total[i] for i in order)]
         values = np.stack(rows) if rows else np.zeros(0, self.dtype.as_numpy_dtype)
@@ -202,12 +206,13 @@ def sparse_apply_kernel(handle, local_step, gradient_indices, gradient_values, g
 for _prefix, _handle in (("", "Ref(string)"), ("Resource", "resource")):
     _more: dict[str, Any] = {"stateful": True, "by_handle": not _prefix, "source": ("O06",)}
     _input = f"handle: {_handle}"
-    for _end, _rest, _kernel, _attrs in (
+    _parts: tuple[tuple[str, str, Any, dict[str, Any]], ...] = (
         ("ApplyGradient", ", local_step: int64[], gradient: dtype ->", apply_kernel, {"dtype": _TYPE}),
         ("TakeGradient", ", num_required: int32[] -> average: dtype", take_kernel, {"dtype": _TYPE}),
         ("NumAccumulated", " -> num_accumulated: int32[]", count_kernel, {}),
         ("SetGlobalStep", ", new_global_step: int64[] ->", set_step_kernel, {}),
-    ):
+    )
+    for _end, _rest, _kernel, _attrs in _parts:
         _op = define_op(f"{_prefix}Accumulator{_end}", _input + _rest, **_attrs, **_more)
         _op.kernel(_kernel)
         _op.no_gradient_registered()

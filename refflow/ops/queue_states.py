@@ -272,7 +272,7 @@ class PaddingQueue(Queue):
             size = tuple(max(v.shape[i] for v in column) for i in range(column[0].ndim))
             whole = blank((len(column), *size), column[0].dtype)
             for i, value in enumerate(column):
-                whole[(i, *map(slice, value.shape))] = value
+                whole[i : i + 1].reshape(size)[tuple(slice(n) for n in value.shape)] = value
             found.append(whole)
         return found
 

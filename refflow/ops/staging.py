@@ -219,14 +219,9 @@ def _define(name: str, signature: str, make: Any, kernel: Any, **attrs: Any) -> 
 
 def _makes(kind: Any, name: str) -> Any:
     """What makes an area; all ops of a kind share one space of names."""
-    if kind is Stage:
 
-        def make(capacity, memory_limit):
-            return Stage(capacity, memory_limit)
-    else:
-
-        def make(capacity, memory_limit, dtypes):
-            return kind(capacity, memory_limit, dtypes)
+    def make(capacity, memory_limit, dtypes):
+        return Stage(capacity, memory_limit) if kind is Stage else kind(capacity, memory_limit, dtypes)
 
     make.kind = name  # type: ignore[attr-defined]
     return make

@@ -128,7 +128,7 @@ def tridiagonal_solve_kernel(diagonals, rhs, partial_pivoting=True, perturb_sing
     beyond = np.zeros_like(above)
     info = np.finfo(rhs.dtype)
     size = np.max([np.abs(part).max(-1) for part in (above, on, below)], 0)
-    least = np.maximum(size * info.eps, info.tiny) if perturb_singular else None
+    least = np.maximum(size * info.eps, info.tiny)
     for j in range(n - 1):
         if partial_pivoting:
             swap = np.abs(below[..., j + 1]) > np.abs(on[..., j])

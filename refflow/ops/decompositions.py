@@ -104,7 +104,7 @@ def _svd_shape(context: ShapeContext) -> list[shapes.Shape]:
     return [(*batch, k), (*batch, m, m if full else k), (*batch, n, n if full else k)]
 
 
-def _product(x: Tensor, y: Tensor, **flags: bool) -> Tensor:
+def _product(x: Any, y: Any, **flags: Any) -> Tensor:
     return BATCH_MATMUL_V2(x, y, **flags)
 
 

@@ -126,7 +126,7 @@ def _nd_transform(name: str, kind: str) -> OpDef:
     real = kind == "rfft"
     back = kind == "irfft"
     given, made = ("Treal" if real else "Tcomplex"), ("Treal" if back else "Tcomplex")
-    types = {"Tcomplex": COMPLEX} | ({"Treal": REAL} if real or back else {})
+    types: dict[str, Any] = {"Tcomplex": COMPLEX} | ({"Treal": REAL} if real or back else {})
     op_def = define_op(name, f"input: {given}, fft_length: int32, axes: int32 -> output: {made}", accuracy="composed",
                        source=("W06",), **types)  # fmt: skip
     transform = getattr(np.fft, kind + "n")

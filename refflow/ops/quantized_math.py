@@ -42,7 +42,8 @@ def _step(low: Any, high: Any, T: Any) -> Any:
 def _zero(low: Any, high: Any, T: Any) -> int:
     """The whole number that stands for 0, also beyond the type's own."""
     least, most = limits(T)
-    return least - int(away_from_zero(np.float64(low) * (most - least) / (np.float64(high) - np.float64(low))))
+    steps = np.asarray(np.float64(low) * (most - least) / (np.float64(high) - np.float64(low)))
+    return least - int(away_from_zero(steps))
 
 
 def _floats(q: np.ndarray, low: Any, high: Any, T: Any) -> np.ndarray:
@@ -185,7 +186,7 @@ def _moved(input: np.ndarray, ranges: Any, low: Any, high: Any, Tinput: Any, out
     """The same floats over the range [low, high]; what lies outside becomes its end."""
     least, most = limits(out_type)
     low, high = _F(low), _F(high)
-    x = _floats(input, *ranges, Tinput)
+    x = _floats(input, ranges[0], ranges[1], Tinput)
     scale = (most - least) / (np.float64(high) - np.float64(low)) if high != low else 0.0
     q = np.floor((x - np.float64(low)) * scale + 0.5) + least
     return as_quantized(np.clip(q, least, most), out_type), np.asarray(low), np.asarray(high)

@@ -138,8 +138,7 @@ class OpDef:
         """Registers a kernel. The one for "cpu" on the op's page is the reference."""
         if function is None or isinstance(function, str):
             return lambda f: self.kernel(f, function or device_type)
-        names = tuple(inspect.signature(function).parameters)
-        wanted = tuple(name for name in names if name in self.attrs)
+        wanted = tuple(name for name in _parameters(function) if name in self.attrs)
         self.kernels[device_type] = Kernel(function, device_type, wanted)
         return function
 
@@ -291,6 +290,14 @@ class OpDef:
 
     def __repr__(self) -> str:
         return f"<OpDef {self.name}({self.signature})>"
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of a function's parameters. A thousand kernels are asked, and `inspect` takes its time."""
+    code = getattr(function, "__code__", None)
+    if code is None or hasattr(function, "__wrapped__"):
+        return tuple(inspect.signature(function).parameters)
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 _REGISTRY: dict[str, OpDef] = {}

@@ -1,38 +1,26 @@
 """Writes a plan: a step's source, line by line, and the buffers that its lines use.
 
-For each value the writer knows what it is called, whose memory it lies in (a view lies in its input's), and when
-that memory is needed for the last time. A buffer goes back to the arena behind that line.
+For each value the writer knows what it is called; runtime/lifetimes.py tells it whose memory it lies in, and behind
+which line a buffer goes back to the arena.
 
-Next: refflow_kernels/cpu/matmul.py.
+Next: runtime/line_functions.py.
 """
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from refflow.core.dtypes import bfloat16, bool_
-from refflow.core.errors import ShapeError
 from refflow.core.formula import INTEGER_RULES
 from refflow.core.handles import handle_to
-from refflow.core.shape_rules import ShapeContext, apply_rule
 from refflow.core.shapes import is_known
 from refflow.runtime.device import BoundKernel
-from refflow.runtime.kernels import OpStates, apart, check_shapes, op_state, variable_state
-from refflow.runtime.nodes import (
-    CONTROL_FLOW,
-    ENTERS,
-    EXITS,
-    MERGES,
-    NEXTS,
-    SAME,
-    SWITCHES,
-    Node,
-    StepGraph,
-    in_order,
-)
+from refflow.runtime.kernels import OpStates, op_state, variable_state
+from refflow.runtime.lifetimes import Arena, Lifetimes
+from refflow.runtime.line_functions import Shaped, checker, fresh, may_not_fit, owned, scalar, truth
+from refflow.runtime.nodes import CONTROL_FLOW, MERGES, NEXTS, SAME, Node, StepGraph, in_order
 from refflow.runtime.rendezvous import key_of
 from refflow.runtime.structure import (
     Block,
@@ -46,32 +34,8 @@ from refflow.runtime.structure import (
     has_control_flow,
 )
 
-_FIRST = SWITCHES | EXITS | {"LoopCond"}  # their outputs are their first input
-_PASSED_ON = MERGES | ENTERS | NEXTS
 _NOT_FRESH = CONTROL_FLOW | {"Const", "LoopCond", "_Recv"}
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*"}
-
-
-class Arena:
-    """Buffers by size, handed out again once free."""
-
-    def __init__(self) -> None:
-        self.total = 0
-        self._free: dict[int, list[np.ndarray]] = {}
-
-    def take(self, shape: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-        """An array of that shape, and the block of bytes that it lies in."""
-        size = -(-max(1, prod(shape) * dtype.itemsize) // 64) * 64
-        blocks = self._free.get(size)
-        if blocks:
-            block = blocks.pop()
-        else:
-            block = np.empty(size, np.uint8)
-            self.total += size
-        return block[: prod(shape) * dtype.itemsize].view(dtype).reshape(shape), block
-
-    def give_back(self, block: np.ndarray) -> None:
-        self._free.setdefault(block.nbytes, []).append(block)
 
 
 class Writer:
@@ -84,8 +48,6 @@ class Writer:
         self.text: list[str] = ["def step(f):"]
         self.lines: dict[int, Node] = {}
         self.names: dict[tuple[Node, int], str] = {}  # what a value is called
-        self.roots: dict[tuple[Node, int], tuple[Node, int]] = {}  # the value whose memory it is
-        self.private: set[tuple[Node, int]] = set()  # fresh memory that nobody else holds
         self.blocks: dict[tuple[Node, int], np.ndarray] = {}  # arena memory of a value
         sends = {key_of(n): n for n in step.nodes if n.sends and not n.attrs["client_terminated"]}
         self.sent = {n: sends[key_of(n)].inputs[0] for n in step.nodes if n.receives and key_of(n) in sends}
@@ -93,14 +55,7 @@ class Writer:
         self.indent = 1
         self.structure = self._structure()
         self.blocks_of_code = self.structure.blocks if self.structure else [Block((), list(self.order))]
-        self.places = Places(self.blocks_of_code)
-        self.last_use = self._last_uses()
-        self.dying: dict[int, list[tuple[Node, int]]] = {}
-        for edge, place in self.last_use.items():
-            self.dying.setdefault(place, []).append(edge)
-        # A fetched value is the caller's; one that a loop or a branch passes on outlives its line.
-        self.kept = {self._origin(n.inputs[0]) for n in step.fetches}
-        self.kept |= {self._origin(e) for n in step.nodes if n.type in _PASSED_ON for e in n.inputs}
+        self.lifetimes = Lifetimes(step, self.sent, Places(self.blocks_of_code))
 
     def _structure(self) -> Structure | None:
         if not has_control_flow(self.step.nodes):
@@ -112,28 +67,6 @@ class Writer:
             if structure.guard(fetch.inputs[0]):
                 raise Unstructured(f"{fetch.inputs[0][0].name!r} is fetched, though it may be dead")
         return structure
-
-    # -- what lives how long ------------------------------------------------------------------------
-
-    def _origin(self, edge: tuple[Node, int]) -> tuple[Node, int]:
-        """The value whose memory `edge` shares, through views and through transfers within one memory."""
-        while True:
-            node, _ = edge
-            if node in self.sent and node.device.type == "cpu" and self.sent[node][0].device.type == "cpu":
-                edge = self.sent[node]
-            elif node.op_def.view or node.type in _FIRST or (node.type in ENTERS and node.attrs["is_constant"]):
-                edge = node.inputs[0]
-            else:
-                return edge
-
-    def _last_uses(self) -> dict[tuple[Node, int], int]:
-        """For each memory, the place in the code of the line that needs it last."""
-        last: dict[tuple[Node, int], int] = {}
-        for node in self.order:
-            for edge in node.inputs:
-                origin = self._origin(edge)
-                last[origin] = max(last.get(origin, 0), self.places.use(origin[0], node))
-        return last
 
     # -- writing ------------------------------------------------------------------------------------
 
@@ -165,13 +98,15 @@ class Writer:
 
     def _let_go(self, item: Node | Loop) -> None:
         """Gives back the buffers of values that nobody needs behind this line."""
-        for edge in self.dying.get(self.places.end(item), ()):
+        for edge in self.lifetimes.ending_at(item):
             if edge in self.blocks:
                 self.arena.give_back(self.blocks.pop(edge))
-        for port in range(len(item.types) if isinstance(item, Node) else 0):
+        if isinstance(item, Loop):
+            return
+        for port in range(len(item.types)):
             # An output that nobody reads still had to be written somewhere.
-            if (item, port) not in self.last_use and (item, port) in self.blocks:
-                self.arena.give_back(self.blocks.pop((item, port)))  # type: ignore[arg-type]
+            if (item, port) in self.blocks and not self.lifetimes.is_read((item, port)):
+                self.arena.give_back(self.blocks.pop((item, port)))
 
     def _write(self, node: Node | None, line: str) -> None:
         self.text.append("    " * self.indent + line)
@@ -185,7 +120,7 @@ class Writer:
 
     def _node(self, node: Node) -> None:
         if node.type == "Const":
-            self.names[node, 0] = self._bind("c", _scalar(node.device.from_host(node.attrs["value"])))
+            self.names[node, 0] = self._bind("c", scalar(node.device.from_host(node.attrs["value"])))
         elif node in self.sent:
             self._receive(node)
         elif node.receives:
@@ -214,7 +149,7 @@ class Writer:
             values = [self._passed(node, place) for place in range(len(node.inputs))]
             self._write(node, f"v{node.id} = {self._chosen(choice, values)}")
             self.names[node, 0] = f"v{node.id}"
-            if (node, 1) in self.last_use or (node, 1) in self.kept:
+            if self.lifetimes.is_read((node, 1)):
                 numbers = [self._bind("c", np.int32(i)) for i in range(len(node.inputs))]
                 self._write(node, f"v{node.id}_1 = {self._chosen(choice, numbers)}")
                 self.names[node, 1] = f"v{node.id}_1"
@@ -246,7 +181,7 @@ class Writer:
         node, port = pred
         if node.shapes[port] == ():
             return self.names[pred]
-        return f"{self._bind('t', _truth)}({self.names[pred]})"
+        return f"{self._bind('t', truth)}({self.names[pred]})"
 
     def _passed(self, node: Node, place: int) -> str:
         """The name of an input that is passed on as it is; of a variable, what it holds now."""
@@ -303,8 +238,8 @@ class Writer:
 
     def _compute(self, node: Node) -> None:
         inputs = [self._input(node, place) for place in range(len(node.inputs))]
-        if _may_not_fit(node):
-            check = self._bind("s", _checker(node))
+        if may_not_fit(node):
+            check = self._bind("s", checker(node))
             self._write(node, f"{check}(({', '.join(inputs)},))")
         if node.op_def.ref_inputs:
             self._update(node, inputs)
@@ -399,7 +334,7 @@ class Writer:
 
     def _call_text(self, node: Node, bound: BoundKernel, inputs: list[str], out: str | None = None) -> str:
         stored = out is not None or node.op_def.ref_inputs  # a store copies
-        function = self._bind("k", bound.function if stored or node.op_def.view else _fresh(bound.function))
+        function = self._bind("k", bound.function if stored or node.op_def.view else fresh(bound.function))
         given = [g if isinstance(g, str) else f"[{', '.join(g)}]" for g in node.op_def.group(inputs, node.attrs)]
         named = bound.arguments | op_state(node, self.states)
         if bound.workspace is not None:
@@ -414,7 +349,7 @@ class Writer:
         while edge[0] in self.sent:
             edge = self.sent[edge[0]]
         node, port = edge
-        return node.attrs["value"] if node.type == "Const" else _Shaped(node, port)
+        return node.attrs["value"] if node.type == "Const" else Shaped(node, port)
 
     def _memory(self, node: Node, port: int) -> str | None:
         """The name of a buffer for an output, or None where the kernel must make fresh memory."""
@@ -423,7 +358,7 @@ class Writer:
             return None
         if node.device.type != "cpu":
             return self._bind("b", node.device.empty(shape, dtype))
-        if shape == () or (node, port) in self.kept:
+        if shape == () or self.lifetimes.is_kept((node, port)):
             return None
         array, block = self.arena.take(shape, np.dtype(dtype.as_numpy_dtype))  # type: ignore[arg-type]
         self.blocks[node, port] = block
@@ -434,73 +369,12 @@ class Writer:
         edge = fetch.inputs[0]
         node, port = edge
         name = self.names[edge]
-        own = self._bind("d", _own)
+        own = self._bind("d", owned)
         if node.types[port].is_ref_dtype:
             return f"{own}({self._bind('d', node.device.to_host)}({name}.read()))"
         if node.device.type != "cpu":
             return f"{own}({self._bind('d', node.device.to_host)}({name}))"
-        fresh = self._origin(edge) == edge and node.type not in _NOT_FRESH and not node.op_def.stateful
-        if fresh and sum(f.inputs[0] == edge for f in self.step.fetches) == 1 and is_known(node.shapes[port]):
+        untouched = self.lifetimes.origin(edge) == edge and node.type not in _NOT_FRESH and not node.op_def.stateful
+        if untouched and sum(f.inputs[0] == edge for f in self.step.fetches) == 1 and is_known(node.shapes[port]):
             return f"{name}[()]" if node.shapes[port] == () else name
         return f"{own}({name})"
-
-
-def _truth(value: Any) -> bool:
-    if np.shape(value) != ():
-        raise ValueError(f"pred must be a scalar, got shape {list(np.shape(value))}")
-    return bool(value)
-
-
-class _Shaped:
-    """An input's shape and type, for what only asks for those."""
-
-    def __init__(self, node: Node, port: int):
-        self.shape, self.dtype = node.shapes[port], node.types[port].base_dtype
-
-
-def _fresh(function: Any) -> Any:
-    """The kernel, with results in memory of their own."""
-
-    def kernel(*arguments: Any, **named: Any) -> Any:
-        result = function(*arguments, **named)
-        if type(result) in (list, tuple):
-            return [apart(part, arguments) for part in result]
-        return apart(result, arguments)
-
-    return kernel
-
-
-def _scalar(value: Any) -> Any:
-    if isinstance(value, np.ndarray) and value.shape == () and value.dtype != object:
-        return value[()]
-    return value
-
-
-def _own(value: Any) -> Any:
-    """A fetched value in memory of its own; scalars as NumPy scalars, strings as bytes."""
-    return np.array(value, copy=True)[()]
-
-
-def _may_not_fit(node: Node) -> bool:
-    """False when it is certain before the run that the op's shape rule accepts the inputs."""
-    known = [n.shapes[p] for n, p in node.inputs]
-    if not all(is_known(s) for s in known):
-        return True
-
-    def value_of(place: int) -> Any:
-        producer = node.inputs[place][0]
-        return producer.attrs["value"] if producer.type == "Const" else None
-
-    context = ShapeContext(node.op_def, node.attrs, known, value_of)
-    try:
-        apply_rule(node.op_def, context)
-    except ShapeError:
-        return True
-    return context.undecided
-
-
-def _checker(node: Node) -> Any:
-    def check(inputs: tuple[Any, ...]) -> None:
-        check_shapes(node, [np.asarray(v) if not hasattr(v, "shape") else v for v in inputs])
-
-    return check

@@ -1,0 +1,89 @@
+"""Lifetimes: whose memory a value lies in, until which line it is needed, and buffers that are used in turn [W16].
+
+    origin      a view lies in its input's memory; a Switch and an Exit hand on what they get
+    last use    the place of the last line that needs a memory; what a loop reads from outside, until the loop's end
+    kept        what outlives its line: a fetched value is the caller's, and loops and branches pass values on
+
+Next: refflow_kernels/cpu/matmul.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from refflow.runtime.nodes import ENTERS, EXITS, MERGES, NEXTS, SWITCHES, Node, StepGraph
+from refflow.runtime.structure import Edge, Loop, Places
+
+_FIRST = SWITCHES | EXITS | {"LoopCond"}  # their outputs are their first input
+_PASSED_ON = MERGES | ENTERS | NEXTS
+
+
+class Arena:
+    """Buffers by size, handed out again once free."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._free: dict[int, list[np.ndarray]] = {}
+
+    def take(self, shape: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+        """An array of that shape, and the block of bytes that it lies in."""
+        size = -(-max(1, prod(shape) * dtype.itemsize) // 64) * 64
+        blocks = self._free.get(size)
+        if blocks:
+            block = blocks.pop()
+        else:
+            block = np.empty(size, np.uint8)
+            self.total += size
+        return block[: prod(shape) * dtype.itemsize].view(dtype).reshape(shape), block
+
+    def give_back(self, block: np.ndarray) -> None:
+        self._free.setdefault(block.nbytes, []).append(block)
+
+
+class Lifetimes:
+    """What is known of every value's memory before the first line is written.
+
+    sent: for each _Recv of the step, the value that its _Send takes.
+    """
+
+    def __init__(self, step: StepGraph, sent: dict[Node, Edge], places: Places):
+        self._step, self._sent, self._places = step, sent, places
+        self._last_use = self._last_uses()
+        self._ending: dict[int, list[Edge]] = {}
+        for edge, place in self._last_use.items():
+            self._ending.setdefault(place, []).append(edge)
+        self._kept = {self.origin(n.inputs[0]) for n in step.fetches}
+        self._kept |= {self.origin(e) for n in step.nodes if n.type in _PASSED_ON for e in n.inputs}
+
+    def ending_at(self, item: Node | Loop) -> Sequence[Edge]:
+        """The values whose memory nobody needs behind this line, or this loop."""
+        return self._ending.get(self._places.end(item), ())
+
+    def is_read(self, edge: Edge) -> bool:
+        return edge in self._last_use or edge in self._kept
+
+    def is_kept(self, edge: Edge) -> bool:
+        return edge in self._kept
+
+    def origin(self, edge: Edge) -> Edge:
+        """The value whose memory `edge` shares, through views and through transfers within one memory."""
+        while True:
+            node, _ = edge
+            if node in self._sent and node.device.type == "cpu" and self._sent[node][0].device.type == "cpu":
+                edge = self._sent[node]
+            elif node.op_def.view or node.type in _FIRST or (node.type in ENTERS and node.attrs["is_constant"]):
+                edge = node.inputs[0]
+            else:
+                return edge
+
+    def _last_uses(self) -> dict[Edge, int]:
+        """For each memory, the place in the code of the line that needs it last."""
+        last: dict[Edge, int] = {}
+        for node in self._step.nodes:
+            for edge in node.inputs:
+                origin = self.origin(edge)
+                last[origin] = max(last.get(origin, 0), self._places.use(origin[0], node))
+        return last

@@ -1,0 +1,77 @@
+"""What a plan's lines call beside kernels: checks, copies, and what is found out while the line is written.
+
+Next: runtime/lifetimes.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refflow.core.errors import ShapeError
+from refflow.core.shape_rules import ShapeContext, apply_rule
+from refflow.core.shapes import is_known
+from refflow.runtime.kernels import apart, check_shapes
+from refflow.runtime.nodes import Node
+
+
+def truth(value: Any) -> bool:
+    if np.shape(value) != ():
+        raise ValueError(f"pred must be a scalar, got shape {list(np.shape(value))}")
+    return bool(value)
+
+
+class Shaped:
+    """An input's shape and type, for what only asks for those."""
+
+    def __init__(self, node: Node, port: int):
+        self.shape, self.dtype = node.shapes[port], node.types[port].base_dtype
+
+
+def fresh(function: Any) -> Any:
+    """The kernel, with results in memory of their own."""
+
+    def kernel(*arguments: Any, **named: Any) -> Any:
+        result = function(*arguments, **named)
+        if type(result) in (list, tuple):
+            return [apart(part, arguments) for part in result]
+        return apart(result, arguments)
+
+    return kernel
+
+
+def scalar(value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.shape == () and value.dtype != object:
+        return value[()]
+    return value
+
+
+def owned(value: Any) -> Any:
+    """A fetched value in memory of its own; scalars as NumPy scalars, strings as bytes."""
+    return np.array(value, copy=True)[()]
+
+
+def may_not_fit(node: Node) -> bool:
+    """False when it is certain before the run that the op's shape rule accepts the inputs."""
+    known = [n.shapes[p] for n, p in node.inputs]
+    if not all(is_known(s) for s in known):
+        return True
+
+    def value_of(place: int) -> Any:
+        producer = node.inputs[place][0]
+        return producer.attrs["value"] if producer.type == "Const" else None
+
+    context = ShapeContext(node.op_def, node.attrs, known, value_of)
+    try:
+        apply_rule(node.op_def, context)
+    except ShapeError:
+        return True
+    return context.undecided
+
+
+def checker(node: Node) -> Any:
+    def check(inputs: tuple[Any, ...]) -> None:
+        check_shapes(node, [np.asarray(v) if not hasattr(v, "shape") else v for v in inputs])
+
+    return check

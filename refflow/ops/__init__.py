@@ -58,6 +58,7 @@ from refflow.ops import (
     isotonic,
     joining,
     joining_today,
+    lbfgs,
     least_squares,
     linalg,
     list_gradients,

@@ -16,6 +16,7 @@ from refflow.train.input import (
     slice_input_producer,
     string_input_producer,
 )
+from refflow.train.lbfgs import LBFGSOptimizer, LBFGSResult
 from refflow.train.meta_graph import export_meta_graph, import_meta_graph
 from refflow.train.optimizer import Optimizer
 from refflow.train.queue_runner import QueueRunner, add_queue_runner, start_queue_runners
@@ -39,6 +40,8 @@ __all__ = [
     "ExponentialMovingAverage",
     "FtrlOptimizer",
     "GradientDescentOptimizer",
+    "LBFGSOptimizer",
+    "LBFGSResult",
     "MomentumOptimizer",
     "Optimizer",
     "QueueRunner",

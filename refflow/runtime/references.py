@@ -1,10 +1,11 @@
 """A variable that is read through an Identity is read by who uses it, at that moment [W12].
 
-    v -> read -> add        becomes        v -> add        where both are on v's device
+    v -> read -> add        becomes        v -> add
 
 TensorFlow's Identity hands out the variable's own memory, so that a user of `read` sees what the variable holds when
 the user runs: after an assignment that it waits for, also where `read` itself ran before. An Identity that waits for
-something is itself such a user, and gives what the variable held then.
+something is itself such a user, and gives what the variable held then. On several devices it is the same: a reference
+is sent when its user would read it, so that k devices give the numbers of one [S33].
 
 Next: runtime/partition.py.
 """
@@ -23,7 +24,7 @@ def read_at_use(step: StepGraph) -> StepGraph:
         if node.type in CONTROL_FLOW or node.type.startswith("_") or node.op_def.by_handle:
             continue
         for place, (producer, _) in enumerate(node.inputs):
-            if _only_reads(producer) and producer.device is node.device:
+            if _only_reads(producer):
                 node.inputs[place] = producer.inputs[0]
                 changed = True
     if changed:
@@ -32,8 +33,8 @@ def read_at_use(step: StepGraph) -> StepGraph:
 
 
 def _only_reads(node: Node) -> bool:
-    """Whether a node is an Identity of a variable on its own device that waits for nothing."""
+    """Whether a node is an Identity of a variable that waits for nothing."""
     if node.type != "Identity" or node.controls:
         return False
     variable, port = node.inputs[0]
-    return variable.op_def.family == "Variable" and variable.types[port].is_ref_dtype and variable.device is node.device
+    return variable.op_def.family == "Variable" and variable.types[port].is_ref_dtype

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 import refflow as tf
 from tests.graphs import Program, assert_same_bits, deck_like, programs
@@ -23,6 +23,7 @@ def test_plan_and_executor_agree_to_the_bit_under_the_reference_kernels(decision
 
 @QUICK
 @given(programs)
+@example([(9, 0, 0, 0), (11, 0, 0, 0), (4, 0, 7, 0)])  # a read, a change, and a use of the read after it
 def test_three_devices_give_the_bits_of_one(decisions):  # [S33]
     """The same graph, its nodes dealt out to three devices in turn."""
     program = Program(decisions)

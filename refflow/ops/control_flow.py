@@ -175,8 +175,14 @@ def _ref_select_shape(context: ShapeContext) -> shapes.Shape:
     return _common(context.list_dims("inputs"))
 
 
-for _op in (FAKE_PARAM, ABORT, CONTROL_TRIGGER, LOOP_COND, TO_BOOL, REF_SELECT, REF_IDENTITY):
+for _op in (FAKE_PARAM, ABORT, CONTROL_TRIGGER, LOOP_COND, TO_BOOL, REF_SELECT):
     _op.no_gradient()
+
+
+@REF_IDENTITY.gradient
+def _ref_identity_gradient(op, dy):
+    """The same reference, the same slope."""
+    return dy
 
 
 @NEXT_ITERATION.gradient

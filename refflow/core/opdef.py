@@ -295,7 +295,7 @@ class OpDef:
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     """The names of a function's parameters. A thousand kernels are asked, and `inspect` takes its time."""
     code = getattr(function, "__code__", None)
-    if code is None or hasattr(function, "__wrapped__"):
+    if code is None or hasattr(function, "__wrapped__") or hasattr(function, "__signature__"):
         return tuple(inspect.signature(function).parameters)
     return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 

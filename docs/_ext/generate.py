@@ -12,6 +12,7 @@ import numpy as np
 import refflow as tf
 from refflow import ledger
 from refflow.core.opdef import OpDef, registered_ops
+from refflow.core.paper_names import paper_name
 from refflow.core.shapes import TensorShape
 from refflow_kernels.cpu import KERNELS as CPU
 
@@ -95,6 +96,8 @@ def op_section(op: OpDef) -> str:
     if doc:
         parts.append(escaped(doc) + "\n")
     facts = [f"* attribute ``{name}``: ``{attr}``" for name, attr in op.attrs.items()]
+    if paper_name(op.name):
+        facts.append(f"* called {paper_name(op.name)} in the whitepaper's Table 1")  # [E05, E18]
     facts.append(f"* accuracy: {op.accuracy}")
     if op.source:
         facts.append(f"* named by {', '.join(op.source)}")

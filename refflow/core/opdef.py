@@ -32,6 +32,7 @@ from refflow.core.bfloat16 import through_float32
 from refflow.core.build import add_node
 from refflow.core.dtypes import DType, bfloat16
 from refflow.core.errors import NodeError
+from refflow.core.paper_names import OP_TYPES
 from refflow.core.shapes import Shape
 from refflow.core.signature import Arg, Attr, as_attr, parse_signature
 
@@ -395,6 +396,8 @@ def op_def(name: str) -> OpDef:
     if found is None:
         near = difflib.get_close_matches(name, _REGISTRY, n=3)
         hint = f" Near it: {', '.join(near)}." if near else ""
+        if name in OP_TYPES:
+            hint = f" It is the whitepaper's name for {OP_TYPES[name]}."  # [E05]
         raise NodeError(f"no op type is called {name!r}.{hint} define_op() makes new ones")
     return found
 

@@ -68,10 +68,12 @@ def learned_unigram_candidate_sampler(
 
 def fixed_unigram_candidate_sampler(
     true_classes: Any, num_true: int, num_sampled: int, unique: bool, range_max: int, vocab_file: str = "",
-    distortion: float = 0.0, num_reserved_ids: int = 0, num_shards: int = 1, shard: int = 0,
+    distortion: float = 1.0, num_reserved_ids: int = 0, num_shards: int = 1, shard: int = 0,
     unigrams: Sequence[float] = (), seed: int | None = None, name: str | None = None,
 ) -> Any:  # fmt: skip
     """As `uniform_candidate_sampler`, by given frequencies to the power of `distortion`.
+
+    The power is 1 by default; that of the first release was 0, which made all classes equal [E23].
 
     Frequencies come as `unigrams` or as the last field of each line of `vocab_file`; the first `num_reserved_ids`
     classes are never sampled. Of several shards each takes every num_shards-th class.

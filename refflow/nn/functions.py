@@ -62,7 +62,7 @@ def l2_loss(t: Any, name: str | None = None) -> Tensor:
 
 
 def l1_loss(t: Any, name: str | None = None) -> Tensor:
-    """The sum of absolute values of `t` [E07]."""
+    """The sum of absolute values of `t`. Deck only [E07]."""
     return activations.L1_LOSS(t, name=name)
 
 
@@ -84,7 +84,7 @@ def deconv2d(
 
 
 def conv3d(input: Any, filter: Any, strides: Sequence[int], padding: str, name: str | None = None) -> Tensor:
-    """Windows of `input` [N, D, H, W, C] times `filter` [kd, kh, kw, C, M] [E07]."""
+    """Windows of `input` [N, D, H, W, C] times `filter` [kd, kh, kw, C, M]. Deck only [E07]."""
     return CONV_3D.conv(input, filter, strides=list(strides), padding=padding, name=name)
 
 
@@ -116,14 +116,14 @@ def avg_pool(value: Any, ksize: Sequence[int], strides: Sequence[int], padding: 
 def max_pool3d(
     input: Any, ksize: Sequence[int], strides: Sequence[int], padding: str, name: str | None = None
 ) -> Tensor:
-    """The largest of each window of `input` [N, D, H, W, C] [E07]."""
+    """The largest of each window of `input` [N, D, H, W, C]. Deck only [E07]."""
     return POOL_3D.max(input, ksize=list(ksize), strides=list(strides), padding=padding, name=name)
 
 
 def avg_pool3d(
     input: Any, ksize: Sequence[int], strides: Sequence[int], padding: str, name: str | None = None
 ) -> Tensor:
-    """The mean of the real cells of each window of `input` [N, D, H, W, C] [E07]."""
+    """The mean of the real cells of each window of `input` [N, D, H, W, C]. Deck only [E07]."""
     return POOL_3D.mean(input, ksize=list(ksize), strides=list(strides), padding=padding, name=name)
 
 

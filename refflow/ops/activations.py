@@ -176,8 +176,8 @@ def _leaky_relu_grad_gradient(op, ddx):
 
 # -- losses and norms that are one number --------------------------------------------------------------------
 
-L2_LOSS = define_op("L2Loss", "t: T -> output: T[]", T=FLOATS, accuracy="dot", source=("W06",))
-L1_LOSS = define_op("L1Loss", "t: T -> output: T[]", T=FLOATS, accuracy="dot", source=("E07",))
+L2_LOSS = define_op("L2Loss", "t: T -> output: T[]", T=FLOATS, accuracy="dot", source=("W06", "S47"))
+L1_LOSS = define_op("L1Loss", "t: T -> output: T[]", T=FLOATS, accuracy="dot", source=("E07", "S47"))
 
 
 @L2_LOSS.kernel

@@ -3,6 +3,7 @@
     y[n, o, m] = sum over places p, channels c of  x[n, o * stride + p * dilation - before, c] * w[p, c, m]
 
 Filters are not flipped. `Conv2DBackpropInput` and `Conv2DBackpropFilter` are ops of their own: the sums for dx and dw.
+The first release had images only; volumes are in the deck alone, and were added [E07].
 Where the image has more channels than the filter takes, it is cut into groups, each with its share of the filters.
 
 Next: ops/pool.py.

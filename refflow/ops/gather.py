@@ -57,7 +57,8 @@ def _gather_shape(context: ShapeContext) -> shapes.Shape:
 def _gather_gradient(op, dy):
     """dparams has the rows of dy at the indices; no row that was not read appears in it."""
     params, indices = op.inputs
-    params_shape = shape(params)
+    with op.graph.device(params.op.device):  # a shape that crosses is small, a table is not [O04]
+        params_shape = shape(params)
     flat = reshape(indices, reshape(size(indices), [1]))
     rows = concat(0, [np.array([-1], np.int32), _tail(params_shape)])
     return IndexedSlices(reshape(dy, rows), flat, params_shape), None

@@ -245,7 +245,8 @@ def _gather_v2_gradient(op, dy):
     if op.get_attr("batch_dims"):
         raise LookupError("the gradient of GatherV2 with batch_dims is not defined here; use gather_nd")
     known = constant_value(axis)
-    sizes = shape(params)
+    with op.graph.device(params.op.device):
+        sizes = shape(params)
     if known is not None and int(known) == 0:
         flat = reshape(indices, [-1])
         tail = SLICE(sizes, [1], [-1])

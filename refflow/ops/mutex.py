@@ -1,5 +1,8 @@
 """Mutexes: a lock that a step takes, and lets go when nobody holds the tensor that stands for it [E06].
 
+The whitepaper's table names MutexAcquire and MutexRelease, but the first release had neither; these types, under the
+names that they were released with later, are additions.
+
 Next: ops/queues.py.
 """
 

@@ -1,7 +1,7 @@
 """Windows that slide over images: how many there are, what surrounds them, what each place of a window sees [W74].
 
     SAME      out = ceil(in / stride), padded evenly, the odd cell at the end
-    VALID     out = ceil((in - reach + 1) / stride), nothing padded         reach = (k - 1) * dilation + 1
+    VALID     out = ceil((in - reach + 1) / stride), nothing padded [E03]   reach = (k - 1) * dilation + 1
     EXPLICIT  padded as told
 
 A loop over the k * k places of a window replaces the loop over windows: place p sees the image shifted by p, every

@@ -8,6 +8,8 @@ before any update may read a gradient [W80]:
     GATE_NONE    nothing waits            GATE_OP    all gradients of one operation (the default)
     GATE_GRAPH   all gradients of all variables
 
+A new rule is a subclass that adds nodes, or no class at all: the runtime knows of none [O07].
+
 Nothing trains here: a session runs the operation that comes back, once a step.
 
 Next: runtime/session.py, after a look at train/gradient_descent.py.

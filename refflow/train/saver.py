@@ -4,6 +4,10 @@
     save/save                SaveV2 of all variables, or one for each shard and a merge
     save/restore_all         a RestoreV2 and an Assign for each variable
 
+A program runs the first every so many steps or seconds, and the last after a restart: with inputs that can be
+replayed, failures leave the final parameters as they were [W28]. Which nodes there are, how often they run and what is
+kept is the program's to say [O05].
+
 The file `checkpoint` beside the checkpoints lists them; it is text, and is replaced whole.
 
 Next: train/optimizer.py.

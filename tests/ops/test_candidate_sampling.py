@@ -39,6 +39,13 @@ def test_given_frequencies_are_followed_and_distorted():
     np.testing.assert_allclose(found, [1 / 6, 2 / 6, 3 / 6, 0], atol=0.015)
 
 
+def test_given_frequencies_are_taken_as_they_are_by_default():  # [E23]
+    weights = np.array([1.0, 4.0, 9.0, 0.0])
+    ((classes, _, _),) = drawn(tf.nn.fixed_unigram_candidate_sampler, 20000, False, 4, unigrams=list(weights))
+    assert classes.size == 20000 and tf.get_default_graph().get_operations()[-1].get_attr("distortion") == 1.0
+    np.testing.assert_allclose(np.bincount(classes, minlength=4) / 20000, weights / 14, atol=0.015)
+
+
 def test_frequencies_come_from_a_file_after_reserved_classes(tmp_path):
     path = tmp_path / "words.csv"
     path.write_text("the,7\na,1\n")

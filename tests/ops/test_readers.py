@@ -48,7 +48,7 @@ def write(tmp_path):
     return write
 
 
-def test_lines_are_numbered_from_one(write):
+def test_lines_are_numbered_from_one(write):  # [W44]
     a, b = write("a", b"one\ntwo\r\n\nlast"), write("b", b"x\n")
     found = everything(TextLineReaderState(0), a, write("empty", b""), b)
     assert [value for _, value in found] == [b"one", b"two", b"", b"last", b"x"]
@@ -60,14 +60,14 @@ def test_header_lines_are_passed_over_in_every_file(write):
     assert [value for _, value in found] == [b"1", b"2"]
 
 
-def test_whole_files_and_names(write):
+def test_whole_files_and_names(write):  # [W44]
     path = write("a", b"all\nof it")
     assert everything(WholeFileReaderState(), path) == [(str(path).encode(), b"all\nof it")]
     assert everything(IdentityReaderState(), "x", "y") == [(b"x", b"x"), (b"y", b"y")]
 
 
 @pytest.mark.parametrize(("hop", "expected"), [(0, [b"aa", b"bb"]), (1, [b"aa", b"ab", b"bb", b"bc"])])
-def test_records_of_fixed_length_drop_what_is_left(write, hop, expected):
+def test_records_of_fixed_length_drop_what_is_left(write, hop, expected):  # [W44]
     path = write("f", b"HEADaabbcF")
     found = everything(FixedLengthRecordReaderState(4, 2, 1, hop), path)
     assert [value for _, value in found] == expected
@@ -110,7 +110,7 @@ def test_state_can_be_saved_between_files():
 
 
 @pytest.mark.parametrize("data", [[], [b""], [b"one", b"", bytes(range(256)) * 20]])
-def test_record_files_come_back(tmp_path, data):
+def test_record_files_come_back(tmp_path, data):  # [W44]
     path = str(tmp_path / "records")
     with TFRecordWriter(path) as writer:
         for record in data:
@@ -119,7 +119,7 @@ def test_record_files_come_back(tmp_path, data):
     assert [value for _, value in everything(TFRecordReaderState(), path)] == data
 
 
-def test_a_record_is_framed_by_its_length_and_two_sums():
+def test_a_record_is_framed_by_its_length_and_two_sums():  # [W44]
     assert framed(b"rec0") == b"\x04\x00\x00\x00\x00\x00\x00\x00BER\x04rec0Z\xe2\xa4\xd9"  # as TensorFlow writes it
 
 
@@ -131,7 +131,7 @@ def test_a_record_is_framed_by_its_length_and_two_sums():
         (lambda d: d[:-2], "truncated record at 0"),
     ],
 )
-def test_damage_is_noticed(damage, words):
+def test_damage_is_noticed(damage, words):  # [W44]
     with pytest.raises(DataLossError, match=words):
         list(records(damage(framed(b"record"))))
 

@@ -48,7 +48,7 @@ def test_a_dequeue_of_more_than_there_is_room_for_is_served_in_parts():  # [W45]
     assert values(found[0]) == [0, 1, 2, 3, 4]
 
 
-def test_who_waits_first_is_served_first():
+def test_who_waits_first_is_served_first():  # [W45]
     queue = Queue("q", INT, SCALAR, 10)
     first, one = waiting(lambda: queue.dequeue(2))
     second, two = waiting(lambda: queue.dequeue(1))
@@ -90,7 +90,7 @@ def test_what_a_failed_dequeue_had_taken_is_put_back():  # [W46]
     assert values(queue.dequeue(4, least=1)) == [1, 2]
 
 
-def test_kinds_of_queues_give_rows_in_their_order():
+def test_kinds_of_queues_give_rows_in_their_order():  # [W45]
     shuffled = ShuffleQueue("q", INT, SCALAR, 100, 5, 1, 0)
     shuffled.enqueue_many(rows(*range(20)))
     assert sorted(values(shuffled.dequeue(15))) != list(range(15)) and shuffled.available() == 0
@@ -107,6 +107,72 @@ def test_kinds_of_queues_give_rows_in_their_order():
 def run(session, op, *inputs, **attrs):
     """One op by its type, run once."""
     return session.run(op_def(op)(*inputs, **attrs))
+
+
+@pytest.mark.parametrize("options", [{}, {"executor": "executor", "policy": "random(5)"}], ids=str)
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_nothing_is_lost_or_doubled_between_threads(shuffled, options):  # [W45]
+    """Three threads put 20 numbers each through a queue of 5, and two take them."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    number = tf.placeholder(tf.int32, [])
+    queue = tf.RandomShuffleQueue(5, 2, tf.int32, []) if shuffled else tf.FIFOQueue(5, tf.int32, [])
+    put, take, close = queue.enqueue(number), queue.dequeue(), queue.close()
+    with tf.Session(**options) as session:
+
+        def produce(first):
+            for value in range(first, 60, 3):
+                session.run(put, {number: value})
+
+        def consume(_):
+            found = []
+            while True:
+                try:
+                    found.append(int(session.run(take)))
+                except tf.errors.OutOfRangeError:
+                    return found
+
+        with ThreadPoolExecutor(5) as pool:
+            taking = [pool.submit(consume, i) for i in range(2)]
+            list(pool.map(produce, range(3)))
+            session.run(close)
+        found = [part.result() for part in taking]
+    assert sorted(v for part in found for v in part) == list(range(60))
+    if not shuffled:
+        for part in found:  # what one thread put is taken in its order, whoever takes it
+            for first in range(3):
+                mine = [v for v in part if v % 3 == first]
+                assert mine == sorted(mine)
+
+
+@pytest.mark.parametrize("options", [{}, {"executor": "executor"}], ids=str)
+def test_after_a_close_enqueues_are_aborted_and_the_minimum_counts_no_more(options):  # [W46]
+    queue = tf.RandomShuffleQueue(10, 3, tf.int32, [])
+    fill, put, close = queue.enqueue_many([[1, 2, 3, 4]]), queue.enqueue(5), queue.close()
+    one, three = queue.dequeue(), queue.dequeue_many(3)
+    with tf.Session(**options) as session:
+        session.run(fill)
+        first = int(session.run(one))
+        thread, found = waiting(lambda: session.run(three))  # three are there, but three must stay
+        session.run(close)
+        thread.join()
+        assert sorted([first, *found[0].tolist()]) == [1, 2, 3, 4]
+        with pytest.raises(tf.errors.AbortedError, match="is closed"):
+            session.run(put)
+        with pytest.raises(tf.errors.OutOfRangeError, match="insufficient elements"):
+            session.run(one)
+
+
+def test_a_dequeue_that_can_never_be_met_fails_as_the_queue_closes():  # [W46]
+    queue = tf.FIFOQueue(10, tf.int32, [])
+    fill, three, close = queue.enqueue_many([[1, 2]]), queue.dequeue_many(3), queue.close()
+    with tf.Session() as session:
+        session.run(fill)
+        thread, found = waiting(lambda: session.run(three))
+        session.run(close)
+        thread.join(5)
+        assert not thread.is_alive() and isinstance(found[0], tf.errors.OutOfRangeError)
+        assert session.run(queue.size()) == 2
 
 
 def test_a_shared_queue_must_be_what_a_node_would_make():

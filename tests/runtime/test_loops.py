@@ -49,6 +49,46 @@ def test_a_loop_has_derivatives(turns):  # [W43]
     check(lambda x: loop(turns, lambda i, a, b: (a + b * x, tf.tanh(a)), x, x * 2.0), X)
 
 
+def test_the_gradient_of_a_loop_is_a_loop_over_kept_values(graph):  # [W43]
+    """d x^n / dx = n x^(n - 1), by a second loop that takes from a list what the first one left there."""
+    n = tf.placeholder(tf.int32, [])
+    x = tf.constant(1.5, tf.float64)
+    power = loop(n, lambda i, a: a * x, tf.constant(1.0, tf.float64))
+    before = [op.type for op in graph.get_operations()]
+    (slope,) = tf.gradients(power, x)
+    added = [op.type for op in graph.get_operations()]
+    assert (before.count("LoopCond"), added.count("LoopCond")) == (1, 2)
+    assert not any(kind.startswith("TensorList") for kind in before)
+    assert {"TensorListPushBack", "TensorListPopBack"} <= set(added)
+    for options in ({}, {"executor": "executor"}):
+        with tf.Session(**options) as session:
+            for turns in (0, 1, 7):
+                assert session.run(slope, {n: turns}) == pytest.approx(turns * 1.5 ** (turns - 1), rel=1e-12)
+
+
+def test_the_gradient_of_a_switch_is_a_merge_and_the_reverse(graph):  # [W43]
+    taken, x = tf.placeholder(tf.bool, []), tf.constant(3.0)
+    y = tf.cond(taken, lambda: x * x, lambda: -x)
+    before = [op.type for op in graph.get_operations()]
+    (slope,) = tf.gradients(y, x)
+    added = [op.type for op in graph.get_operations()][len(before) :]
+    assert "Switch" in added and "Merge" in added
+    with tf.Session() as session:
+        assert [session.run(slope, {taken: t}) for t in BOTH] == [6.0, -1.0]
+
+
+def test_cond_and_while_are_made_of_the_five_nodes(graph):  # [W39, E12]
+    """They stood in the release without being public; here they are, as nodes."""
+    from refflow.control_flow_ops import While
+
+    tf.cond(tf.constant(True), lambda: tf.constant(1), lambda: tf.constant(2))
+    assert {op.type for op in graph.get_operations()} == {"Const", "Switch", "Identity", "Merge"}
+    turns = While(lambda i: i < 2, lambda i: i + 1, 0)
+    assert {"Enter", "Exit", "NextIteration", "LoopCond"} < {op.type for op in graph.get_operations()}
+    with tf.Session() as session:
+        assert session.run(turns) == 2
+
+
 POINTED = {
     "power series": lambda x: loop(5, lambda i, a, s: (a * x, s + a), tf.ones_like(x), x * 0.0),
     "a row in each turn": lambda x: loop(2, lambda i, a: a + tf.gather(x, i) * tf.gather(x, 1 - i), x[0]),
@@ -151,7 +191,7 @@ def test_variables_change_where_the_flow_goes(policy):  # [W39, W11]
         assert session.run(done, {pred: True}) is None and session.run(v) == 7.0
 
 
-def test_case_takes_the_first_that_is_true():
+def test_case_takes_the_first_that_is_true():  # [W39]
     x = tf.placeholder(tf.int32, [])
     pairs = [(x < 5, lambda: tf.constant(1)), (x < 10, lambda: tf.constant(2))]
     first = tf.case(pairs, default=lambda: tf.constant(3))

@@ -308,7 +308,8 @@ CAST.case("W77", "beyond 64 bits", x=[2.0**64, -1.0], DstT="uint64", y=np.array(
 CAST.case("W77", "true is one", x=[True, False], SrcT="bool", DstT="float32", y=[1.0, 0.0])
 
 # The same in host memory, as the first release has it; no gradient is registered for it.
-HOST_CAST = define_op("_HostCast", CAST.signature, source=("W77",), **CAST.attrs)
+_HOST_ATTRS: dict[str, Any] = dict(CAST.attrs)
+HOST_CAST = define_op("_HostCast", CAST.signature, source=("W77",), **_HOST_ATTRS)
 HOST_CAST.kernel(cast_kernel)
 HOST_CAST.no_gradient_registered()
 HOST_CAST.case("W77", "floats lose their fraction toward zero", x=[1.7, -1.7], DstT="int32", y=[1, -1])

@@ -128,7 +128,8 @@ def _drawn(generator: Philox, sizes: list[int], parameters: list[Any], dtype: DT
     blocks = _Blocks(generator, dtype)
     rows = zip(*(np.broadcast_to(p.reshape(-1), len(sizes)) for p in parameters), strict=True)
     with np.errstate(all="ignore"):
-        parts = [_batch(blocks, count, *each, dtype) for count, each in zip(sizes, rows, strict=True)]
+        parts = [_batch(blocks, count, mean, deviation, low, high, dtype)
+                 for count, (mean, deviation, low, high) in zip(sizes, rows, strict=True)]  # fmt: skip
     return np.concatenate(parts) if parts else np.zeros(0, parameters[0].dtype)
 
 

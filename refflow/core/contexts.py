@@ -12,6 +12,7 @@ Next: ops/conditionals.py.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from refflow.core.frames import LoopVariable
@@ -20,7 +21,7 @@ from refflow.core.opdef import op_def
 from refflow.core.shapes import Shape
 
 
-class Context:
+class Context(ABC):
     """What is common to branches and loops: a parent, a pivot, and what has come in already."""
 
     def __init__(self, graph: Graph):
@@ -47,8 +48,9 @@ class Context:
                 found = self._came_in[tensor] = self._bring_in(outer)
         return found
 
+    @abstractmethod
     def _bring_in(self, tensor: Tensor) -> Tensor:
-        raise NotImplementedError
+        """The node through which `tensor` comes in."""
 
     def may_wait_for(self, op: Operation) -> bool:
         """True for nodes that a node of this context may have as control inputs."""

@@ -287,8 +287,9 @@ class SampleWords:
         if n & (n - 1) == 0:
             return self.word() & (n - 1) & 0xFFFFFFFF
         surplus = 0xFFFFFFFF % n + 1
-        while (found := self.word()) < surplus:
-            pass
+        found = self.word()
+        while found < surplus:
+            found = self.word()
         return found % n
 
 

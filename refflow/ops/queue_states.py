@@ -15,6 +15,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any
 
@@ -29,14 +30,15 @@ from refflow.ops.philox import PhiloxStream
 Row = tuple[np.ndarray, ...]
 
 
-class _Attempt:
+class _Attempt(ABC):
     """Somebody's turn: `step` gives True once it is over."""
 
     error: BaseException | None = None
     over = False
 
+    @abstractmethod
     def step(self, queue: Queue) -> bool:
-        raise NotImplementedError
+        """Does what can be done now; True when nothing is left to do."""
 
 
 class _Put(_Attempt):

@@ -12,6 +12,7 @@ Next: ops/readers.py.
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,7 +22,7 @@ from refflow.files import records, wire
 Record = tuple[bytes, bytes]  # key, value
 
 
-class ReaderState:
+class ReaderState(ABC):
     """One reader. Kinds say what the records of a piece of work are."""
 
     kind = "Reader"
@@ -38,9 +39,9 @@ class ReaderState:
         self.started = self.finished = self.produced = 0
         self._open: Iterator[Record] | None = None
 
+    @abstractmethod
     def records(self, work: bytes) -> Iterator[Record]:
         """The records of one piece of work."""
-        raise NotImplementedError
 
     def read(self, queue: Any) -> Record:
         """The next record; the queue's OutOfRangeError when there are no more files."""

@@ -14,6 +14,7 @@ Next: ops/readers.py.
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def _bytes(values: list[Any]) -> int:
     return sum(v.nbytes for v in values if v is not None)
 
 
-class _Area:
+class _Area(ABC):
     """What waits for room, and for values, under one lock."""
 
     what = "Staging Area"
@@ -59,11 +60,13 @@ class _Area:
             )
         )
 
+    @abstractmethod
     def count(self) -> int:
-        raise NotImplementedError
+        """How many tuples are there."""
 
+    @abstractmethod
     def held(self) -> int:
-        raise NotImplementedError
+        """How many bytes they take."""
 
     def cancel(self) -> None:
         with self.changed:

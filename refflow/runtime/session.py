@@ -23,24 +23,25 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core import importer, shapes
-from refflow.core.dtypes import bfloat16, string
+from refflow.core import importer
+from refflow.core.dtypes import bfloat16
 from refflow.core.errors import InvalidArgumentError
-from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
+from refflow.core.graph import Graph, get_default_graph
 from refflow.core.graphdef import GraphDef
-from refflow.core.indexed_slices import IndexedSlices, IndexedSlicesValue
 from refflow.core.shapes import Shape
-from refflow.core.sparse_tensor import SparseTensor, SparseTensorValue
+from refflow.core.sparse_tensor import SparseTensor
 from refflow.core.tensor import default_sessions
-from refflow.core.values import as_bfloat16, as_fetched, as_value
+from refflow.core.values import as_fetched
 from refflow.runtime import place as place_module
 from refflow.runtime.config import ConfigProto
 from refflow.runtime.device import Device, local_devices
 from refflow.runtime.events import EventLog
 from refflow.runtime.executor import Executor
+from refflow.runtime.feeds import three_for_sparse
 from refflow.runtime.kernels import kept_tensors
 from refflow.runtime.partial import PartialRun
 from refflow.runtime.policy import as_policy
+from refflow.runtime.signature import Signature, frozen
 from refflow.runtime.stages import Stages, build
 
 _MANY_SHAPES = 16  # a signature fed with more shapes than this gets one step that takes any
@@ -81,7 +82,7 @@ class Session:
         self._policy = as_policy(self.config.policy)
         self._owns_devices = devices is None
         self._steps: dict[Any, _Step] = {}
-        self._signatures: dict[Any, _Signature] = {}
+        self._signatures: dict[Any, Signature] = {}
         self._op_states: dict[str, Any] = {}
         self._placed: dict[str, Device] = {}
         self._partial_runs: dict[str, PartialRun] = {}
@@ -112,7 +113,7 @@ class Session:
     def _run(self, fetches: Any, feed_dict: Mapping[Any, Any]) -> Any:
         self._check_open()
         if any(isinstance(key, SparseTensor) for key in feed_dict):
-            feed_dict = _three_for_sparse(feed_dict)
+            feed_dict = three_for_sparse(feed_dict)
         signature = self._signature(fetches, feed_dict)
         kept = kept_tensors(self._op_states)
         values = [feed(kept.fed(value)) for feed, value in zip(signature.feeds, feed_dict.values(), strict=True)]
@@ -126,7 +127,7 @@ class Session:
         fetches, feeds: all that `partial_run` will fetch and feed, each once.
         """
         self._check_open()
-        signature = _Signature(self.graph, None, fetches, list(feeds or ()))
+        signature = Signature(self.graph, None, fetches, list(feeds or ()))
         if not signature.tensors and not signature.targets:
             raise InvalidArgumentError(None, None, "Must specify at least one target to fetch or execute.")
         executor = Executor(self.stages(signature).partitioned, self.config.kernels, self._op_states)
@@ -146,7 +147,7 @@ class Session:
         step = self._partial_runs.get(handle)
         if step is None:
             raise InvalidArgumentError(None, None, "Must run 'setup' before performing partial runs!")
-        signature = _Signature(self.graph, None, fetches, list(feed_dict or ()))
+        signature = Signature(self.graph, None, fetches, list(feed_dict or ()))
         fed = {f.tensor: f(v) for f, v in zip(signature.feeds, (feed_dict or {}).values(), strict=True)}
         with self._lock:
             values = step.go_on(signature.tensors, fed)
@@ -158,19 +159,19 @@ class Session:
         if self._closed:
             raise RuntimeError("this session is closed: make a new Session, and run the initializers again")
 
-    def _signature(self, fetches: Any, feed_dict: Mapping[Any, Any]) -> _Signature:
+    def _signature(self, fetches: Any, feed_dict: Mapping[Any, Any]) -> Signature:
         if not isinstance(feed_dict, Mapping):
             raise TypeError(f"feed_dict must be a dictionary from tensors to values, got {feed_dict!r}")
-        key = (_frozen(fetches), tuple(feed_dict))
+        key = (frozen(fetches), tuple(feed_dict))
         found = self._signatures.get(key)
         if found is None:
-            found = _Signature(self.graph, key, fetches, list(feed_dict))
+            found = Signature(self.graph, key, fetches, list(feed_dict))
             if len(self._signatures) >= _MANY_STEPS:
                 self._signatures.pop(next(iter(self._signatures)))
             self._signatures[key] = found
         return found
 
-    def _step(self, signature: _Signature, values: Sequence[np.ndarray]) -> _Step:
+    def _step(self, signature: Signature, values: Sequence[np.ndarray]) -> _Step:
         fed_shapes: Any = tuple(v.shape for v in values)
         if self.config.executor != "plan" or len(signature.shapes) > _MANY_SHAPES:
             fed_shapes = None
@@ -187,7 +188,7 @@ class Session:
             signature.shapes.add(fed_shapes)
         return step
 
-    def _build(self, signature: _Signature, fed_shapes: Any) -> _Step:
+    def _build(self, signature: Signature, fed_shapes: Any) -> _Step:
         self.counters["steps_built"] += 1
         self.counters["operations_seen"] = self.graph.version  # Extend: what is newer is known from here on
         stages = self.stages(signature, fed_shapes)
@@ -195,7 +196,7 @@ class Session:
             print(place_module.table(stages.placement))
         return _Step(self, signature, stages)
 
-    def stages(self, signature: _Signature, fed_shapes: Sequence[Shape] | None = None) -> Stages:
+    def stages(self, signature: Signature, fed_shapes: Sequence[Shape] | None = None) -> Stages:
         """Every stage of the step with that signature, for those who want to look (`refflow explain`)."""
         return build(
             [f.tensor for f in signature.feeds], signature.tensors, signature.targets, fed_shapes, self.devices,
@@ -206,9 +207,9 @@ class Session:
         """Adds nodes to this session's graph [W07]. They may read what is there; a name that is taken is an error."""
         importer.extend(self.graph, graph_def, joins=True)
 
-    def signature(self, fetches: Any, feeds: Sequence[Any] = ()) -> _Signature:
+    def signature(self, fetches: Any, feeds: Sequence[Any] = ()) -> Signature:
         """The signature of run(fetches, {f: ... for f in feeds})."""
-        return _Signature(self.graph, None, fetches, list(feeds))
+        return Signature(self.graph, None, fetches, list(feeds))
 
     # -- life -----------------------------------------------------------------------------------------
 
@@ -254,105 +255,12 @@ class InteractiveSession(Session):
         self._default.close()
 
 
-class _Feed:
-    """How a value is turned into what stands in for a tensor."""
-
-    def __init__(self, tensor: Tensor):
-        self.tensor = tensor
-        self.dtype = tensor.dtype.base_dtype
-        self.numpy_type = np.dtype(self.dtype.as_numpy_dtype)
-
-    def __call__(self, value: Any) -> np.ndarray:
-        if isinstance(value, (Tensor, Operation)):
-            raise TypeError(f"{value!r} is fed for {self.tensor.name!r}, but only values can be fed, no nodes")
-        array = self._array(value)
-        if not shapes.compatible(self.tensor.dims, array.shape):
-            raise ValueError(
-                f"cannot feed a value of shape {shapes.text(array.shape)} for {self.tensor.name!r}, "
-                f"which has shape {shapes.text(self.tensor.dims)}"
-            )
-        return array
-
-    def _array(self, value: Any) -> np.ndarray:
-        if self.dtype is string:
-            return as_value(value, string)
-        if self.dtype is bfloat16:
-            return as_bfloat16(value)
-        try:
-            array = np.asarray(value)
-            if self.dtype.is_quantized and array.dtype.kind in "iu":  # the integers that it stands for
-                array = array.astype(self.numpy_type[self.dtype.name]).view(self.numpy_type)
-            kinds_fit = array.dtype.kind == self.numpy_type.kind or array.size == 0
-            if not kinds_fit and not np.can_cast(array.dtype, self.numpy_type, "same_kind"):
-                raise TypeError(f"{array.dtype} values do not become {self.dtype.name} without loss")
-            return array.astype(self.numpy_type, copy=False)
-        except (TypeError, ValueError) as error:
-            where = f"{self.tensor.name!r}, which is {self.dtype.name}"
-            raise type(error)(f"cannot feed {_short(value)} for {where}: {error}") from None
-
-
-class _Signature:
-    """What is fetched, in which structure, and what is fed."""
-
-    def __init__(self, graph: Graph, key: Any, fetches: Any, feeds: list[Any]):
-        self.key = key
-        self.shapes: set[Any] = set()
-        self.feeds = [_Feed(_element(graph, f, "feed", allow_operation=False)) for f in feeds]
-        self.tensors: list[Tensor] = []  # each fetched tensor once [W10]
-        self.targets: list[Operation] = []
-        self.structure = type(fetches)
-        self.assemble = self._walk(graph, fetches)
-        fed = {f.tensor for f in self.feeds}
-        if len(fed) < len(feeds):
-            raise ValueError("one tensor is fed twice, under two names")
-        for tensor in self.tensors:
-            if tensor in fed:
-                raise InvalidArgumentError(
-                    tensor.op.node_def, tensor.op, f"{tensor.name!r} is both fed and fetched: you know its value"
-                )
-        try:
-            self.quick = tuple(fetches) if type(fetches) is list else fetches
-            hash(self.quick)
-        except TypeError:
-            self.quick = None
-
-    def _walk(self, graph: Graph, fetches: Any) -> Callable[[Sequence[Any]], Any]:
-        """A function from the fetched tensors' values to the structure that was asked for."""
-        if isinstance(fetches, (list, tuple)) and not isinstance(fetches, IndexedSlices):
-            parts = [self._walk(graph, f) for f in fetches]
-            kind = type(fetches)
-            if hasattr(fetches, "_fields"):
-                return lambda values: kind(*(part(values) for part in parts))
-            return lambda values: kind([part(values) for part in parts])
-        if isinstance(fetches, dict):
-            named = {key: self._walk(graph, f) for key, f in fetches.items()}
-            return lambda values: {key: part(values) for key, part in named.items()}
-        if isinstance(fetches, IndexedSlices):
-            places = [None if t is None else self._take(_element(graph, t, "fetch")) for t in
-                      (fetches.values, fetches.indices, fetches.dense_shape)]  # fmt: skip
-            return lambda values: IndexedSlicesValue(*(None if p is None else values[p] for p in places))
-        if isinstance(fetches, SparseTensor):
-            three = [self._take(_element(graph, t, "fetch")) for t in (fetches.indices, fetches.values, fetches.shape)]
-            return lambda values: SparseTensorValue(*(values[p] for p in three))
-        element = _element(graph, fetches, "fetch")
-        if isinstance(element, Operation):
-            self.targets.append(element)
-            return lambda values: None
-        place = self._take(element)
-        return lambda values: values[place]
-
-    def _take(self, tensor: Tensor) -> int:
-        if tensor not in self.tensors:
-            self.tensors.append(tensor)
-        return self.tensors.index(tensor)
-
-
 class _Step:
     """A cached step: call it with the fed values."""
 
     __slots__ = ("_assemble", "_run", "stages", "structure")
 
-    def __init__(self, session: Session, signature: _Signature, stages: Stages):
+    def __init__(self, session: Session, signature: Signature, stages: Stages):
         self.stages = stages
         self.structure = signature.structure
         executable = stages.executable(session.config, session._op_states)
@@ -370,42 +278,8 @@ class _Step:
         return self._assemble(self._run(feeds))
 
 
-def _three_for_sparse(feed_dict: Mapping[Any, Any]) -> dict[Any, Any]:
-    """The feeds with the parts of a SparseTensor in its place; its value is a SparseTensorValue or such a tuple."""
-    found: dict[Any, Any] = {}
-    for key, value in feed_dict.items():
-        if isinstance(key, SparseTensor):
-            found |= dict(zip((key.indices, key.values, key.shape), value, strict=True))
-        else:
-            found[key] = value
-    return found
-
-
 def _run_logged(session: Session, executor: Executor, feeds: Sequence[Any]) -> list[Any]:
     if session.log is not None:
         session.log.step += 1
     values = executor.run([np.asarray(f) for f in feeds], session._policy, session.log)
     return [v[()] if v.shape == () else v for v in values]
-
-
-def _element(graph: Graph, item: Any, what: str, allow_operation: bool = True) -> Any:
-    try:
-        return graph.as_graph_element(item, allow_operation=allow_operation)
-    except (KeyError, ValueError, TypeError) as error:
-        text = error.args[0] if error.args else str(error)
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"cannot {what} {_short(item)}: {text}") from None
-
-
-def _frozen(fetches: Any) -> Any:
-    """Something hashable that is equal for equal fetches."""
-    if isinstance(fetches, dict):
-        return ("dict", tuple((key, _frozen(f)) for key, f in fetches.items()))
-    if isinstance(fetches, (list, tuple)):
-        return (type(fetches), tuple(_frozen(f) for f in fetches))
-    return fetches
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) < 80 else text[:77] + "..."

@@ -9,6 +9,7 @@ Next: ops/elementwise.py.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from functools import reduce
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
+from refflow.core.dtypes import FLOATS, float32, float64
 from refflow.core.formula import Formula
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
@@ -82,6 +84,46 @@ def define_broadcasting(
     op_def.kernel(kernel)
     op_def.shape(_broadcast_all)
     return op_def
+
+
+def define_function(
+    name: str, function: Callable[..., Any], slope: Callable[[Any], Any] | None = None, types: Any = FLOATS, **more: Any
+) -> OpDef:
+    """Registers y = f(x) by a NumPy function, with dx = dy * f'(x) where `slope` builds f'(x) from x."""
+    more = {"accuracy": "transcendental", **more}
+    op_def = define_broadcasting(name, "x", function, T=types, source=("W06",), **more)
+    if slope is not None:
+
+        def gradient(op: Any, dy: Any) -> Any:
+            """dx = dy * f'(x)."""
+            return dy * slope(op.inputs[0])
+
+        op_def.gradient(gradient)
+    return op_def
+
+
+def define_in_float64(name: str, operands: str, function: Callable[..., Any], types: Any = (float32, float64)) -> OpDef:
+    """Registers a function of several arguments that is computed in float64 and rounded once."""
+    wide = in_float64(function)
+    return define_broadcasting(name, operands, wide, T=types, accuracy="transcendental", source=("W06",))
+
+
+def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function on float64 arrays, whatever it is given."""
+    return lambda *arrays: np.asarray(function(*(np.asarray(x, np.float64) for x in arrays)))
+
+
+def each(function: Callable[[float], float]) -> Callable[[Any], Any]:
+    """A function of the standard library for each element, in float64; NaN passes, and stands where it has no value."""
+
+    def one(x: float) -> float:
+        try:
+            return function(x) if x == x else x
+        except (ValueError, OverflowError):
+            return math.nan
+
+    table = np.frompyfunc(one, 1, 1)
+    return lambda x: np.asarray(table(np.asarray(x, np.float64)), np.float64)
 
 
 def _broadcast_all(context: ShapeContext) -> shapes.Shape:

@@ -5,7 +5,7 @@
     Xlogy         x * log(y), and 0 where x = 0    Xdivy        x / y, and 0 where x = 0
     Pow           x ** y                           SquaredDifference   (x - y) * conj(x - y)
 
-Next: ops/special.py.
+Next: ops/elementary.py.
 """
 
 from __future__ import annotations

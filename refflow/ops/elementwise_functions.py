@@ -12,7 +12,7 @@ from typing import Any
 
 from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef
-from refflow.ops import elementwise, logic, special
+from refflow.ops import elementary, elementwise, logic
 from refflow.ops.gather import UNSORTED_SEGMENT_SUM
 from refflow.ops.joining import INVERT_PERMUTATION
 
@@ -43,9 +43,9 @@ cos = _of_one("cos", elementwise.COS, "The cosine of x")
 exp = _of_one("exp", elementwise.EXP, "e to the power of x")
 floor = _of_one("floor", elementwise.FLOOR, "The largest whole number that is not above x")
 inv = _of_one("inv", elementwise.INV, "1 / x")
-is_finite = _of_one("is_finite", special.IS_FINITE, "Whether x is neither infinite nor NaN")
-is_inf = _of_one("is_inf", special.IS_INF, "Whether x is infinite")
-is_nan = _of_one("is_nan", special.IS_NAN, "Whether x is NaN")
+is_finite = _of_one("is_finite", elementary.IS_FINITE, "Whether x is neither infinite nor NaN")
+is_inf = _of_one("is_inf", elementary.IS_INF, "Whether x is infinite")
+is_nan = _of_one("is_nan", elementary.IS_NAN, "Whether x is NaN")
 log = _of_one("log", elementwise.LOG, "The natural logarithm of x")
 logical_not = _of_one("logical_not", logic.LOGICAL_NOT, "Not x")
 neg = _of_one("neg", elementwise.NEG, "-x")

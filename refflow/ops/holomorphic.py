@@ -17,7 +17,7 @@ from typing import Any
 
 from refflow.core.graph import Tensor
 from refflow.core.opdef import op_def
-from refflow.ops import arithmetic, cumulative, elementwise, matmul, reductions, special
+from refflow.ops import arithmetic, cumulative, elementary, elementwise, matmul, reductions
 from refflow.ops.complex import CONJ
 
 HOLOMORPHIC = (
@@ -25,7 +25,7 @@ HOLOMORPHIC = (
     "Sqrt", "Rsqrt", "Exp", "Expm1", "Log", "Log1p", "Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh",
     "Asinh", "Acosh", "Atanh", "Tanh", "Sigmoid", "TanhGrad", "SigmoidGrad", "MatMul", "Prod", "Cumprod",
 )  # fmt: skip
-PAGES = (arithmetic, cumulative, elementwise, matmul, reductions, special)  # where those are defined
+PAGES = (arithmetic, cumulative, elementary, elementwise, matmul, reductions)  # where those are defined
 
 
 def _mirrored(x: Any) -> Any:

@@ -25,11 +25,11 @@ from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.ops.gamma import lgamma
 from refflow.ops.philox import RESERVED, Philox, PhiloxStream, uniform_float64
 from refflow.ops.random_gamma import check_ending, parameters_first, samples_first, shape_then
 from refflow.ops.random_numbers import Draws, uniforms_of
 from refflow.ops.random_stateless import SEEDS, asked_shape, check_seed, count_of, generator_of_seed
-from refflow.ops.special import lgamma
 
 _FLOATS = (float16, float32, float64)
 _COUNTS = (float16, float32, float64, int32, int64)

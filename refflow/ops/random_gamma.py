@@ -30,6 +30,7 @@ from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.ops.array import reshape, shape
+from refflow.ops.gamma import digamma
 from refflow.ops.joining import concat
 from refflow.ops.philox import RESERVED, Philox, PhiloxStream
 from refflow.ops.random_numbers import Draws, normals_of, uniforms_of
@@ -43,7 +44,6 @@ from refflow.ops.random_stateless import (
     generator_of_seed,
 )
 from refflow.ops.reductions import reduce_sum
-from refflow.ops.special import digamma
 
 _TYPES = (float16, float32, float64)
 

@@ -5,7 +5,7 @@
     RngSkip                           only moves it on
     StatefulUniform, ...              numbers from the state, which moves on by as many elements
 
-Next: ops/special.py.
+Next: ops/gamma.py.
 """
 
 from __future__ import annotations

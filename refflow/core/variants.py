@@ -3,7 +3,7 @@
 A tensor of variants is an object array; each element is a value that never changes: every operation on it gives a new
 one. A kind that can take part in gradients has `zeros_like()` and `+`, which are what ZerosLike and AddN give.
 
-Next: ops/tensor_list.py.
+Next: ops/tensor_list_values.py.
 """
 
 from __future__ import annotations

@@ -144,6 +144,7 @@ from refflow.ops import (
     summary_writer,
     tensor_array,
     tensor_list,
+    tensor_list_read,
     tensor_map,
     top_k,
     training,

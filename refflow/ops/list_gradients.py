@@ -17,17 +17,18 @@ from refflow.core.dtypes import int32
 from refflow.core.graph import Tensor
 from refflow.core.opdef import op_def
 from refflow.ops import tensor_list as lists
+from refflow.ops import tensor_list_read as reads
 
 
 def _element_shape(handle: Tensor) -> Tensor:
-    return lists.ELEMENT_SHAPE(handle, shape_type=int32)
+    return reads.ELEMENT_SHAPE(handle, shape_type=int32)
 
 
 def _shape_of(tensor: Tensor) -> Tensor:
     return op_def("Shape")(tensor)
 
 
-for _op in (lists.EMPTY, lists.RESERVE, lists.CONCAT_LISTS, lists.PUSH_BACK_BATCH, lists.LENGTH, lists.ELEMENT_SHAPE):
+for _op in (lists.EMPTY, lists.RESERVE, lists.CONCAT_LISTS, lists.PUSH_BACK_BATCH, reads.LENGTH, reads.ELEMENT_SHAPE):
     _op.no_gradient()
 
 
@@ -46,7 +47,7 @@ def _pop_back_gradient(op, dlist, delement):
     return lists.PUSH_BACK(dlist, delement), None
 
 
-@lists.STACK.gradient
+@reads.STACK.gradient
 def _stack_gradient(op, dtensor):
     return lists.FROM_TENSOR(dtensor, _element_shape(op.inputs[0])), None
 
@@ -57,7 +58,7 @@ def _from_tensor_gradient(op, dlist):
     rows = _shape_of(op.inputs[0])
     count = op_def("Reshape")(op_def("Slice")(rows, [0], [1]), op_def("Const")(value=_none(), dtype=int32))
     element = op_def("Slice")(rows, [1], [-1])
-    return lists.STACK(lists.RESIZE(dlist, count), element, element_dtype=op.attrs["element_dtype"]), None
+    return reads.STACK(lists.RESIZE(dlist, count), element, element_dtype=op.attrs["element_dtype"]), None
 
 
 def _none() -> Any:
@@ -66,12 +67,12 @@ def _none() -> Any:
     return np.zeros(0, np.int32)
 
 
-@lists.CONCAT.gradient
+@reads.CONCAT.gradient
 def _concat_gradient(op, dtensor, _):
     return lists.SPLIT(dtensor, _element_shape(op.inputs[0]), op.outputs[1])
 
 
-@lists.CONCAT_V2.gradient
+@reads.CONCAT_V2.gradient
 def _concat_v2_gradient(op, dtensor, _):
     return lists.SPLIT(dtensor, _element_shape(op.inputs[0]), op.outputs[1]), None, None
 
@@ -82,41 +83,41 @@ def _split_gradient(op, dlist):
     whole = op_def("Shape")(tensor, out_type=element_shape.dtype)
     rest = op_def("Slice")(whole, [1], [-1])
     shape = op_def("ConcatV2")([op_def("Cast")([-1], DstT=element_shape.dtype), rest], 0)
-    found = lists.CONCAT_V2(dlist, shape, lengths, element_dtype=op.attrs["element_dtype"])
+    found = reads.CONCAT_V2(dlist, shape, lengths, element_dtype=op.attrs["element_dtype"])
     return found.tensor, None, None
 
 
-@lists.GET_ITEM.gradient
+@reads.GET_ITEM.gradient
 def _get_item_gradient(op, ditem):
     handle, index = op.inputs[0], op.inputs[1]
-    empty = lists.RESERVE(_element_shape(handle), lists.LENGTH(handle), element_dtype=op.attrs["element_dtype"])
+    empty = lists.RESERVE(_element_shape(handle), reads.LENGTH(handle), element_dtype=op.attrs["element_dtype"])
     return lists.SET_ITEM(empty, index, ditem), None, None
 
 
 @lists.SET_ITEM.gradient
 def _set_item_gradient(op, dlist):
     _, index, item = op.inputs
-    kept = lists.RESIZE(dlist, lists.LENGTH(op.inputs[0])) if op.attrs["resize_if_index_out_of_bounds"] else None
-    ditem = lists.GET_ITEM(dlist, index, _shape_of(item), element_dtype=op.attrs["element_dtype"])
+    kept = lists.RESIZE(dlist, reads.LENGTH(op.inputs[0])) if op.attrs["resize_if_index_out_of_bounds"] else None
+    ditem = reads.GET_ITEM(dlist, index, _shape_of(item), element_dtype=op.attrs["element_dtype"])
     return lists.SET_ITEM(dlist, index, op_def("ZerosLike")(item)) if kept is None else kept, None, ditem
 
 
 @lists.RESIZE.gradient
 def _resize_gradient(op, dlist):
-    return lists.RESIZE(dlist, lists.LENGTH(op.inputs[0])), None
+    return lists.RESIZE(dlist, reads.LENGTH(op.inputs[0])), None
 
 
-@lists.GATHER.gradient
+@reads.GATHER.gradient
 def _gather_gradient(op, dvalues):
     """An element that was read several times gets the sum."""
     handle, indices = op.inputs[0], op.inputs[1]
-    rows = op_def("UnsortedSegmentSum")(dvalues, indices, lists.LENGTH(handle))
+    rows = op_def("UnsortedSegmentSum")(dvalues, indices, reads.LENGTH(handle))
     return lists.FROM_TENSOR(rows, _element_shape(handle)), None, None
 
 
 def _rows_gathered(op: Any, dlist: Tensor, tensor: Tensor, indices: Tensor) -> Tensor:
     element = op_def("Slice")(_shape_of(tensor), [1], [-1])
-    return lists.GATHER(dlist, indices, element, element_dtype=op.attrs["element_dtype"])
+    return reads.GATHER(dlist, indices, element, element_dtype=op.attrs["element_dtype"])
 
 
 @lists.SCATTER.gradient
@@ -135,4 +136,4 @@ def _scatter_into_gradient(op, dlist):
     handle, tensor, indices = op.inputs
     rows = _rows_gathered(op, dlist, tensor, indices)
     rest = lists.SCATTER_INTO(dlist, op_def("ZerosLike")(tensor), indices)
-    return lists.RESIZE(rest, lists.LENGTH(handle)), rows, None
+    return lists.RESIZE(rest, reads.LENGTH(handle)), rows, None

@@ -23,6 +23,7 @@ from refflow.core.errors import DTypeError
 from refflow.core.graph import Tensor
 from refflow.core.shapes import Shape, TensorShape
 from refflow.ops import tensor_list as lists
+from refflow.ops import tensor_list_read as reads
 
 
 class TensorArray:
@@ -105,7 +106,7 @@ class TensorArray:
 
     def size(self, name: str | None = None) -> Tensor:
         """How many elements there are."""
-        return lists.LENGTH(self._flow, name=name)
+        return reads.LENGTH(self._flow, name=name)
 
     def identity(self) -> TensorArray:
         from refflow.ops.array import IDENTITY
@@ -122,12 +123,12 @@ class TensorArray:
     def read(self, index: Any, name: str | None = None) -> Tensor:
         """The element at `index`; zeros where none was written and the shape is known."""
         index = convert_to_tensor(index, int32, "index")
-        item = lists.GET_ITEM(self._flow, index, _shape_tensor(self._element), element_dtype=self._dtype, name=name)
+        item = reads.GET_ITEM(self._flow, index, _shape_tensor(self._element), element_dtype=self._dtype, name=name)
         return self._read(item, [])
 
     def stack(self, name: str | None = None) -> Tensor:
         """All elements on a new axis in front."""
-        found = lists.STACK(self._flow, _shape_tensor(self._element), element_dtype=self._dtype, name=name)
+        found = reads.STACK(self._flow, _shape_tensor(self._element), element_dtype=self._dtype, name=name)
         return self._read(found, [None])
 
     pack = stack
@@ -135,14 +136,14 @@ class TensorArray:
     def gather(self, indices: Any, name: str | None = None) -> Tensor:
         """The elements with these numbers, on a new axis in front."""
         indices = convert_to_tensor(indices, int32, "indices")
-        found = lists.GATHER(self._flow, indices, _shape_tensor(self._element), element_dtype=self._dtype, name=name)
+        found = reads.GATHER(self._flow, indices, _shape_tensor(self._element), element_dtype=self._dtype, name=name)
         return self._read(found, [None if indices.dims is None else indices.dims[0]])
 
     def concat(self, name: str | None = None) -> Tensor:
         """All elements end to end; they may differ in their first axis."""
         element = None if self._element is None else (None, *self._element[1:])
         no_lengths = convert_to_tensor(np.zeros(0, np.int64), int64)
-        found = lists.CONCAT_V2(self._flow, _shape_tensor(element), no_lengths, element_dtype=self._dtype, name=name)
+        found = reads.CONCAT_V2(self._flow, _shape_tensor(element), no_lengths, element_dtype=self._dtype, name=name)
         if element is not None:
             found.tensor.set_shape(list(element))
         return found.tensor

@@ -2,14 +2,10 @@
 
     EmptyTensorList, TensorListReserve, TensorListFromTensor, TensorListSplit, TensorListScatter    make one
     TensorListPushBack, PopBack, SetItem, Resize, ConcatLists, ScatterIntoExistingList              change it
-    TensorListStack, Concat, Gather, GetItem, Length, ElementShape                                  read it
-
-A list knows its elements' type, and as much of their shape as is common to all. An element that nobody has set is
-read as zeros, of the shape that the others have. A zero list has zeros for elements, and lists of one length add up.
 
 Gradients take the way back: a pushed element is popped, what was stacked is taken apart (ops/list_gradients.py).
 
-Next: ops/list_gradients.py.
+Next: ops/tensor_list_read.py.
 """
 
 from __future__ import annotations
@@ -19,167 +15,42 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import INDICES, int32
+from refflow.core.dtypes import INDICES
 from refflow.core.handles import handle_to
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
-from refflow.core.variants import sum_of, zero_of
+from refflow.ops.tensor_list_values import TensorList, dims_from, list_of, merged, typed_list, zeros
 
 ANY = Attr("type")
-
-
-class TensorList:
-    """Tensors by number, None where nothing was set, with what is known of an element."""
-
-    def __init__(self, items: Any, dtype: Any, dims: shapes.Shape, most: int = -1):
-        self.items = tuple(items)
-        self.dtype, self.dims, self.most = dtype, dims, most
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def with_items(self, items: Any) -> TensorList:
-        return TensorList(items, self.dtype, self.dims, self.most)
-
-    def zeros_like(self) -> TensorList:
-        return self.with_items(None if v is None else zero_of(v) for v in self.items)
-
-    def __add__(self, other: Any) -> TensorList:
-        if self.dtype is not other.dtype:
-            raise ValueError(
-                "Trying to add two lists of tensors of different dtypes. One is "
-                f"{self.dtype.c_name} and the other is {other.dtype.c_name}"
-            )
-        if not shapes.compatible(self.dims, other.dims):
-            raise ValueError(
-                "Trying to add two lists of tensors with incompatible element shapes. One is "
-                f"{shapes.debug(self.dims)} and the other is {shapes.debug(other.dims)}"
-            )
-        if len(self) != len(other):
-            raise ValueError(
-                f"Trying to add two lists of tensors with different lengths. One is {len(self)} and the other is "
-                f"{len(other)}"
-            )
-        merged = shapes.merge(self.dims, other.dims)
-        items = [_added(a, b) for a, b in zip(self.items, other.items, strict=True)]
-        return TensorList(items, self.dtype, merged)
-
-
-def _added(a: Any, b: Any) -> Any:
-    if a is None or b is None:
-        return b if a is None else a
-    if np.shape(a) != np.shape(b):
-        raise ValueError(
-            "Trying to add two tensors with incompatible element shapes. One is "
-            f"{shapes.debug(np.shape(a))} and the other is {shapes.debug(np.shape(b))}"
-        )
-    return sum_of([a, b]) if a.dtype == object else a + b
-
-
-def list_of(handle: Any) -> TensorList:
-    """The list in a scalar variant."""
-    found = handle.item() if np.size(handle) == 1 else None
-    if not isinstance(found, TensorList):
-        raise ValueError(f"Input handle is not a list. Saw: '{type(found).__name__}'")
-    return found
-
-
-def typed_list(handle: Any, dtype: Any) -> TensorList:
-    found = list_of(handle)
-    if found.dtype is not dtype:
-        raise ValueError(
-            f"Invalid data types; op elements {dtype.c_name} but list elements {found.dtype.c_name}"
-        )  # fmt: skip
-    return found
-
-
-def dims_from(value: Any) -> shapes.Shape:
-    """An element's shape from a tensor: a scalar -1 is unknown, a vector has -1 where a size is unknown."""
-    array = np.asarray(value)
-    if array.ndim == 0:
-        if int(array) != -1:
-            raise ValueError("The only valid scalar shape tensor is the fully unknown shape specified as -1.")
-        return None
-    if array.ndim > 1:
-        raise ValueError(f"Shape must be at most rank 1 but is rank {array.ndim}")
-    for d in array:
-        if int(d) < -1:
-            raise ValueError(f"Dimension {int(d)} must be >= -1")
-    return tuple(None if int(d) == -1 else int(d) for d in array)
-
-
-def merged(a: shapes.Shape, b: shapes.Shape) -> shapes.Shape:
-    """What both shapes know; a ValueError in the kernels' words where they contradict."""
-    if shapes.compatible(a, b):
-        return shapes.merge(a, b)
-    if len(a or ()) != len(b or ()):
-        raise ValueError(
-            f"PartialTensorShape: Incompatible ranks during merge: {len(a or ())} vs. {len(b or ())}"
-        )  # fmt: skip
-    raise ValueError(
-        f"PartialTensorShape: Incompatible shapes during merge: {shapes.debug(a)} vs. {shapes.debug(b)}"
-    )  # fmt: skip
-
-
-def _common(found: TensorList, element_shape: Any) -> shapes.Shape:
-    """An element's shape from the op's input, the list and the elements that are set."""
-    dims = merged(dims_from(element_shape), found.dims)
-    if not shapes.is_known(dims):
-        for value in found.items:
-            if value is not None:
-                dims = merged(dims, np.shape(value))
-    return dims
-
-
-def _zeros(dims: Any, dtype: Any) -> np.ndarray:
-    numpy_type = np.dtype(dtype.as_numpy_dtype)
-    return np.full(dims, b"", object) if numpy_type.kind == "O" else np.zeros(dims, numpy_type)
-
-
-_SHAPED: dict[str, Any] = {"element_dtype": ANY, "shape_type": Attr("type", allowed=INDICES), "source": ("W43",)}
-_TYPED: dict[str, Any] = {"element_dtype": ANY, "source": ("W43",)}
-_LIST, _OUT = "input_handle: variant[]", "output_handle: variant[]"
+SHAPED: dict[str, Any] = {"element_dtype": ANY, "shape_type": Attr("type", allowed=INDICES), "source": ("W43",)}
+TYPED: dict[str, Any] = {"element_dtype": ANY, "source": ("W43",)}
+LIST, OUT = "input_handle: variant[]", "output_handle: variant[]"
 
 RESERVE = define_op("TensorListReserve", "element_shape: shape_type, num_elements: int32 -> handle: variant[]",
-                    **_SHAPED)  # fmt: skip
+                    **SHAPED)  # fmt: skip
 EMPTY = define_op("EmptyTensorList", "element_shape: shape_type, max_num_elements: int32 -> handle: variant[]",
-                  **_SHAPED)  # fmt: skip
-FROM_TENSOR = define_op("TensorListFromTensor", f"tensor: element_dtype, element_shape: shape_type -> {_OUT}",
-                        **_SHAPED)  # fmt: skip
-SPLIT = define_op("TensorListSplit", f"tensor: element_dtype, element_shape: shape_type, lengths: int64 -> {_OUT}",
-                  **_SHAPED)  # fmt: skip
-SCATTER = define_op("TensorListScatter", f"tensor: element_dtype, indices: int32, element_shape: shape_type -> {_OUT}",
-                    **_SHAPED)  # fmt: skip
+                  **SHAPED)  # fmt: skip
+FROM_TENSOR = define_op("TensorListFromTensor", f"tensor: element_dtype, element_shape: shape_type -> {OUT}",
+                        **SHAPED)  # fmt: skip
+SPLIT = define_op("TensorListSplit", f"tensor: element_dtype, element_shape: shape_type, lengths: int64 -> {OUT}",
+                  **SHAPED)  # fmt: skip
+SCATTER = define_op("TensorListScatter", f"tensor: element_dtype, indices: int32, element_shape: shape_type -> {OUT}",
+                    **SHAPED)  # fmt: skip
 SCATTER_V2 = define_op(
     "TensorListScatterV2", f"tensor: element_dtype, indices: int32, element_shape: shape_type, num_elements: int32 "
-    f"-> {_OUT}", **_SHAPED,
+    f"-> {OUT}", **SHAPED,
 )  # fmt: skip
 SCATTER_INTO = define_op("TensorListScatterIntoExistingList",
-                         f"{_LIST}, tensor: element_dtype, indices: int32 -> {_OUT}", **_TYPED)  # fmt: skip
-PUSH_BACK = define_op("TensorListPushBack", f"{_LIST}, tensor: element_dtype -> {_OUT}", **_TYPED)
+                         f"{LIST}, tensor: element_dtype, indices: int32 -> {OUT}", **TYPED)  # fmt: skip
+PUSH_BACK = define_op("TensorListPushBack", f"{LIST}, tensor: element_dtype -> {OUT}", **TYPED)
 PUSH_BACK_BATCH = define_op("TensorListPushBackBatch", "input_handles: variant, tensor: element_dtype -> "
-                            "output_handles: variant", **_TYPED)  # fmt: skip
-POP_BACK = define_op("TensorListPopBack", f"{_LIST}, element_shape: int32 -> {_OUT}, tensor: element_dtype", **_TYPED)
-GET_ITEM = define_op("TensorListGetItem", f"{_LIST}, index: int32[], element_shape: Tshape -> item: element_dtype",
-                     Tshape=Attr("type", default=int32, allowed=INDICES), **_TYPED)  # fmt: skip
-SET_ITEM = define_op("TensorListSetItem", f"{_LIST}, index: int32[], item: element_dtype -> {_OUT}",
-                     resize_if_index_out_of_bounds=False, **_TYPED)  # fmt: skip
-RESIZE = define_op("TensorListResize", f"{_LIST}, size: int32[] -> {_OUT}", source=("W43",))
-CONCAT_LISTS = define_op("TensorListConcatLists", "input_a: variant, input_b: variant -> output: variant", **_TYPED)
-STACK = define_op("TensorListStack", f"{_LIST}, element_shape: int32 -> tensor: element_dtype", num_elements=-1,
-                  **_TYPED)  # fmt: skip
-GATHER = define_op("TensorListGather", f"{_LIST}, indices: int32, element_shape: int32 -> values: element_dtype",
-                   **_TYPED)  # fmt: skip
-CONCAT = define_op("TensorListConcat", f"{_LIST} -> tensor: element_dtype, lengths: int64[N]",
-                   element_shape=Attr("shape", default=shapes.TensorShape(None)), **_TYPED)  # fmt: skip
-CONCAT_V2 = define_op(
-    "TensorListConcatV2", f"{_LIST}, element_shape: shape_type, leading_dims: int64 -> tensor: element_dtype, "
-    "lengths: int64[N]", **_SHAPED,
-)  # fmt: skip
-LENGTH = define_op("TensorListLength", f"{_LIST} -> length: int32[]", source=("W43",))
-ELEMENT_SHAPE = define_op("TensorListElementShape", f"{_LIST} -> element_shape: shape_type",
-                          shape_type=Attr("type", allowed=INDICES), source=("W43",))  # fmt: skip
+                            "output_handles: variant", **TYPED)  # fmt: skip
+POP_BACK = define_op("TensorListPopBack", f"{LIST}, element_shape: int32 -> {OUT}, tensor: element_dtype", **TYPED)
+SET_ITEM = define_op("TensorListSetItem", f"{LIST}, index: int32[], item: element_dtype -> {OUT}",
+                     resize_if_index_out_of_bounds=False, **TYPED)  # fmt: skip
+RESIZE = define_op("TensorListResize", f"{LIST}, size: int32[] -> {OUT}", source=("W43",))
+CONCAT_LISTS = define_op("TensorListConcatLists", "input_a: variant, input_b: variant -> output: variant", **TYPED)
 
 # -- making -----------------------------------------------------------------------------------------------------
 
@@ -366,7 +237,7 @@ def pop_back_kernel(input_handle, element_shape, element_dtype):
             raise ValueError(
                 f"Trying to read an uninitialized tensor but element_shape is not fully defined.{shapes.debug(dims)}"
             )
-        value = _zeros(dims, element_dtype)
+        value = zeros(dims, element_dtype)
     return handle_to(found.with_items(found.items[:-1])), value
 
 
@@ -415,148 +286,6 @@ def concat_lists_kernel(input_a, input_b, element_dtype):
     return joined
 
 
-# -- reading ----------------------------------------------------------------------------------------------------
-
-
-@GET_ITEM.kernel
-def get_item_kernel(input_handle, index, element_shape, element_dtype):
-    found = typed_list(input_handle, element_dtype)
-    if not 0 <= int(index) < len(found):
-        raise ValueError(f"Trying to access element {int(index)} in a list with {len(found)} elements.")
-    value = found.items[int(index)]
-    if value is not None:
-        return value
-    dims = _common(found, element_shape)
-    if not shapes.is_known(dims):
-        raise ValueError(
-            "Trying to read an uninitialized tensor but element_shape is not fully defined: "
-            f"{shapes.debug(dims)} and no list element is set."
-        )
-    return _zeros(dims, element_dtype)
-
-
-def _stacked(found: TensorList, values: list[Any], dims: shapes.Shape, why: str) -> np.ndarray:
-    """`values` on a new axis in front, each checked against `dims`; zeros for what was not set."""
-    if not shapes.is_known(dims):
-        for value in found.items:
-            if value is not None:
-                dims = merged(dims, np.shape(value))
-    if not shapes.is_known(dims):
-        raise ValueError(f"{why}{shapes.debug(dims)}")
-    for value in values:
-        if value is not None:
-            dims = merged(dims, np.shape(value))
-    return _joined([_zeros(dims, found.dtype) if v is None else v for v in values], np.stack)
-
-
-def _joined(parts: list[np.ndarray], join: Any) -> np.ndarray:
-    if parts[0].dtype != object:
-        return join(parts)
-    whole = np.empty(join([np.zeros(p.shape, bool) for p in parts]).shape, object)
-    flat = [item for part in parts for item in part.reshape(-1)]
-    whole.reshape(-1)[:] = flat
-    return whole
-
-
-@STACK.kernel
-def stack_kernel(input_handle, element_shape, element_dtype, num_elements=-1):
-    found = typed_list(input_handle, element_dtype)
-    dims = merged(dims_from(element_shape), found.dims)
-    if num_elements not in (-1, len(found)):
-        raise ValueError(
-            f"Operation expected a list with {num_elements} elements but got a list with {len(found)} elements."
-        )
-    if not len(found):
-        if not shapes.is_known(dims):
-            raise ValueError(
-                f"Tried to stack elements of an empty list with non-fully-defined element_shape: {shapes.debug(dims)}"
-            )
-        return _zeros((0, *(dims or ())), element_dtype)
-    why = "Tried to stack list which only contains uninitialized tensors and has a non-fully-defined element_shape: "
-    return _stacked(found, list(found.items), dims, why)
-
-
-@GATHER.kernel
-def gather_kernel(input_handle, indices, element_shape, element_dtype):
-    found = typed_list(input_handle, element_dtype)
-    dims = merged(dims_from(element_shape), found.dims)
-    if not len(indices):
-        if not shapes.is_known(dims):
-            raise ValueError(
-                f"Tried to gather 0-elements from a list with non-fully-defined shape: {shapes.debug(dims)}"
-            )
-        return _zeros((0, *(dims or ())), element_dtype)
-    for i in indices:
-        if not 0 <= int(i) < len(found):
-            raise ValueError(f"Trying to gather element {int(i)} in a list with {len(found)} elements.")
-    why = "Tried to gather uninitialized tensors from a list with non-fully-defined element_shape: "
-    return _stacked(found, [found.items[int(i)] for i in indices], dims, why)
-
-
-@CONCAT.kernel
-def concat_kernel(input_handle, element_shape, element_dtype):
-    return _concatenated(typed_list(input_handle, element_dtype), element_shape.as_tuple, np.zeros(0, np.int64))
-
-
-@CONCAT_V2.kernel
-def concat_v2_kernel(input_handle, element_shape, leading_dims, element_dtype):
-    return _concatenated(typed_list(input_handle, element_dtype), dims_from(element_shape), leading_dims)
-
-
-def _concatenated(found: TensorList, dims: shapes.Shape, leading: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The elements end to end, and how long each is. Only the first axis may differ."""
-    dims = merged(dims, found.dims)
-    if dims == ():
-        raise ValueError("Concat requires elements to be at least vectors, found scalars instead.")
-    first, rest = (None, None) if dims is None else (dims[0], dims[1:])
-    lengths: list[Any] = []
-    for i, value in enumerate(found.items):
-        if value is None:
-            lengths.append(int(leading[i]) if i < len(leading) else None)
-            continue
-        if not np.ndim(value):
-            raise ValueError(f"Concat saw a scalar shape at index {i} but requires at least vectors.")
-        if first is not None and first != len(value):
-            raise ValueError(
-                "First entry of element_shape input does not match the first dim of list element at index: "
-                f"{i} Expected: {first} Actual: {len(value)}"
-            )
-        lengths.append(len(value))
-        rest = merged(rest, np.shape(value)[1:])
-    if not shapes.is_known(rest):
-        what = "an empty tensor list" if not len(found) else "a list of tensors that nobody has set"
-        raise ValueError(
-            f"All except the first dimension must be fully defined when concating {what}. element_shape: "
-            f"{shapes.debug(rest)}"
-        )
-    if not len(found):
-        return _zeros((0, *(rest or ())), found.dtype), np.zeros(0, np.int64)
-    known = [n for n in lengths if n is not None]
-    for i, n in enumerate(lengths):
-        if n is None:
-            if first is None and not known:
-                raise ValueError(
-                    "Concating uninitialized tensors without a leading dimension: give leading_dims, or element_shape"
-                )
-            lengths[i] = first if first is not None else known[0]
-    parts = [_zeros((n, *(rest or ())), found.dtype) if v is None else v
-             for n, v in zip(lengths, found.items, strict=True)]  # fmt: skip
-    return _joined(parts, np.concatenate), np.array(lengths, np.int64)
-
-
-@LENGTH.kernel
-def length_kernel(input_handle):
-    return np.array(len(list_of(input_handle)), np.int32)
-
-
-@ELEMENT_SHAPE.kernel
-def element_shape_kernel(input_handle, shape_type):
-    dims = list_of(input_handle).dims
-    if dims is None:
-        return np.array(-1, shape_type.as_numpy_dtype)
-    return np.array([-1 if d is None else d for d in dims], shape_type.as_numpy_dtype)
-
-
 @PUSH_BACK_BATCH.shape
 def _batch_shape(context: ShapeContext) -> shapes.Shape:
     return context.dims("input_handles")
@@ -569,6 +298,6 @@ def _concat_lists_shape(context: ShapeContext) -> shapes.Shape:
 
 for _op in (
     RESERVE, EMPTY, FROM_TENSOR, SPLIT, SCATTER, SCATTER_V2, SCATTER_INTO, PUSH_BACK, PUSH_BACK_BATCH, POP_BACK,
-    GET_ITEM, SET_ITEM, CONCAT_LISTS, STACK, GATHER, CONCAT, CONCAT_V2,
+    SET_ITEM, CONCAT_LISTS,
 ):  # fmt: skip
     _op.moves_bits = True

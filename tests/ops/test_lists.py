@@ -9,6 +9,7 @@ import refflow as tf
 from refflow.core.opdef import op_def
 from refflow.ops import optional, tensor_map
 from refflow.ops import tensor_list as lists
+from refflow.ops import tensor_list_read as reads
 
 ANY = np.int32(-1)
 
@@ -20,7 +21,7 @@ def run(*fetches, feeds=None):
 
 
 def stack(handle, dtype=tf.float32):
-    return lists.STACK(handle, ANY, element_dtype=dtype)
+    return reads.STACK(handle, ANY, element_dtype=dtype)
 
 
 def of(values):
@@ -34,13 +35,13 @@ def test_every_change_gives_a_new_list():  # [W43]
     popped = lists.POP_BACK(longer, ANY, element_dtype=tf.float32)
     shown = run(*map(stack, (first, changed, longer, popped.output_handle)), popped.tensor)
     assert [v.tolist() for v in shown] == [[1, 2, 3], [1, 9, 3], [1, 9, 3, 4], [1, 9, 3], 4]
-    assert run(lists.LENGTH(longer)) == 4
+    assert run(reads.LENGTH(longer)) == 4
 
 
 def test_what_nobody_has_set_is_zero_in_the_shape_of_the_rest():
     some = lists.SET_ITEM(lists.RESERVE(ANY, 3, element_dtype=tf.float32), 1, np.float32([1, 2]))
     assert run(stack(some)).tolist() == [[0, 0], [1, 2], [0, 0]]
-    item = lists.GET_ITEM(some, 0, ANY, element_dtype=tf.float32)
+    item = reads.GET_ITEM(some, 0, ANY, element_dtype=tf.float32)
     assert run(item).tolist() == [0, 0]
     longer = lists.RESIZE(of([1, 2]), 4)
     assert run(stack(longer)).tolist() == [1, 2, 0, 0]
@@ -55,7 +56,7 @@ def test_lists_of_one_length_add_up():  # [W32]
 
 
 WRONG = {
-    "Trying to access element 5 in a list with 2 elements": lambda: lists.GET_ITEM(of([1, 2]), 5, ANY,
+    "Trying to access element 5 in a list with 2 elements": lambda: reads.GET_ITEM(of([1, 2]), 5, ANY,
                                                                                  element_dtype=tf.float32),
     "Trying to modify element 5 in a list with 2 elements": lambda: stack(lists.SET_ITEM(of([1, 2]), 5, np.float32(1))),
     "Trying to pop from an empty list": lambda: lists.POP_BACK(of([]), ANY, element_dtype=tf.float32).tensor,
@@ -69,7 +70,7 @@ WRONG = {
         lists.SPLIT(np.float32([1, 2, 3]), ANY, np.int64([2]))),
     "Indices in TensorListScatter must all be non-negative": lambda: stack(
         lists.SCATTER(np.float32([1, 2]), np.int32([0, -1]), ANY)),
-    "Input handle is not a list": lambda: lists.LENGTH(tensor_map.EMPTY()),
+    "Input handle is not a list": lambda: reads.LENGTH(tensor_map.EMPTY()),
 }  # fmt: skip
 
 
@@ -95,23 +96,23 @@ def slope(build, at=((1.0, 2.0), (3.0, 4.0), (5.0, 6.0))):
 
 D = {"element_dtype": tf.float64}
 THROUGH = {
-    "stack": lambda x: lists.STACK(lists.FROM_TENSOR(x, ANY), ANY, **D) ** 2.0,
+    "stack": lambda x: reads.STACK(lists.FROM_TENSOR(x, ANY), ANY, **D) ** 2.0,
     "push and pop": lambda x: lists.POP_BACK(lists.PUSH_BACK(lists.FROM_TENSOR(x, ANY), x * x), ANY, **D).tensor,
     "what is left of a pop": lambda x: stack(
         lists.POP_BACK(lists.PUSH_BACK(lists.FROM_TENSOR(x * x, ANY), x), ANY, **D).output_handle, tf.float64),
-    "get": lambda x: lists.GET_ITEM(lists.FROM_TENSOR(x * x, ANY), 1, ANY, **D),
+    "get": lambda x: reads.GET_ITEM(lists.FROM_TENSOR(x * x, ANY), 1, ANY, **D),
     "set": lambda x: stack(lists.SET_ITEM(lists.FROM_TENSOR(x * x, ANY), 1, x[0] * x[1]), tf.float64),
     "set beyond the end": lambda x: stack(lists.SET_ITEM(lists.FROM_TENSOR(x, ANY), 4, x[0] * x[1],
                                                          resize_if_index_out_of_bounds=True), tf.float64),
     "resize": lambda x: stack(lists.RESIZE(lists.FROM_TENSOR(x * x, ANY), 2), tf.float64),
-    "gather": lambda x: lists.GATHER(lists.FROM_TENSOR(x * x, ANY), np.int32([2, 2, 0]), ANY, **D),
+    "gather": lambda x: reads.GATHER(lists.FROM_TENSOR(x * x, ANY), np.int32([2, 2, 0]), ANY, **D),
     "scatter": lambda x: stack(lists.SCATTER(x * x, np.int32([2, 0, 1]), ANY), tf.float64),
     "scatter to more": lambda x: stack(lists.SCATTER_V2(x * x, np.int32([2, 0, 1]), ANY, 5), tf.float64),
     "scatter into": lambda x: stack(
         lists.SCATTER_INTO(lists.FROM_TENSOR(x * x, ANY), x, np.int32([2, 0, 3])), tf.float64),
-    "split": lambda x: lists.CONCAT_V2(lists.SPLIT(x * x, ANY, np.int64([2, 1])), np.int32([-1, 2]),
+    "split": lambda x: reads.CONCAT_V2(lists.SPLIT(x * x, ANY, np.int64([2, 1])), np.int32([-1, 2]),
                                        np.zeros(0, np.int64), **D).tensor,
-    "concat": lambda x: lists.CONCAT(lists.SPLIT(x * x, ANY, np.int64([2, 1])), **D).tensor,
+    "concat": lambda x: reads.CONCAT(lists.SPLIT(x * x, ANY, np.int64([2, 1])), **D).tensor,
     "optional": lambda x: optional.GET_VALUE(optional.FROM_VALUE([x * x, x]), output_types=[tf.float64] * 2,
                                              output_shapes=[[3, 2]] * 2)[0],
     "map": lambda x: tensor_map.LOOKUP(tensor_map.INSERT(tensor_map.EMPTY(), "key", x * x), "key",

@@ -1,0 +1,124 @@
+"""What a TensorList is: tensors by number, their type, and as much of their shape as is common to all [W43].
+
+An element that nobody has set is read as zeros, of the shape that the others have. A zero list has zeros for elements,
+and lists of one length add up. A list is never changed: each change gives a new one.
+
+Next: ops/tensor_list.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refflow.core import shapes
+from refflow.core.variants import sum_of, zero_of
+
+
+class TensorList:
+    """Tensors by number, None where nothing was set, with what is known of an element."""
+
+    def __init__(self, items: Any, dtype: Any, dims: shapes.Shape, most: int = -1):
+        self.items = tuple(items)
+        self.dtype, self.dims, self.most = dtype, dims, most
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def with_items(self, items: Any) -> TensorList:
+        return TensorList(items, self.dtype, self.dims, self.most)
+
+    def zeros_like(self) -> TensorList:
+        return self.with_items(None if v is None else zero_of(v) for v in self.items)
+
+    def __add__(self, other: Any) -> TensorList:
+        if self.dtype is not other.dtype:
+            raise ValueError(
+                "Trying to add two lists of tensors of different dtypes. One is "
+                f"{self.dtype.c_name} and the other is {other.dtype.c_name}"
+            )
+        if not shapes.compatible(self.dims, other.dims):
+            raise ValueError(
+                "Trying to add two lists of tensors with incompatible element shapes. One is "
+                f"{shapes.debug(self.dims)} and the other is {shapes.debug(other.dims)}"
+            )
+        if len(self) != len(other):
+            raise ValueError(
+                f"Trying to add two lists of tensors with different lengths. One is {len(self)} and the other is "
+                f"{len(other)}"
+            )
+        merged = shapes.merge(self.dims, other.dims)
+        items = [_added(a, b) for a, b in zip(self.items, other.items, strict=True)]
+        return TensorList(items, self.dtype, merged)
+
+
+def _added(a: Any, b: Any) -> Any:
+    if a is None or b is None:
+        return b if a is None else a
+    if np.shape(a) != np.shape(b):
+        raise ValueError(
+            "Trying to add two tensors with incompatible element shapes. One is "
+            f"{shapes.debug(np.shape(a))} and the other is {shapes.debug(np.shape(b))}"
+        )
+    return sum_of([a, b]) if a.dtype == object else a + b
+
+
+def list_of(handle: Any) -> TensorList:
+    """The list in a scalar variant."""
+    found = handle.item() if np.size(handle) == 1 else None
+    if not isinstance(found, TensorList):
+        raise ValueError(f"Input handle is not a list. Saw: '{type(found).__name__}'")
+    return found
+
+
+def typed_list(handle: Any, dtype: Any) -> TensorList:
+    found = list_of(handle)
+    if found.dtype is not dtype:
+        raise ValueError(
+            f"Invalid data types; op elements {dtype.c_name} but list elements {found.dtype.c_name}"
+        )  # fmt: skip
+    return found
+
+
+def dims_from(value: Any) -> shapes.Shape:
+    """An element's shape from a tensor: a scalar -1 is unknown, a vector has -1 where a size is unknown."""
+    array = np.asarray(value)
+    if array.ndim == 0:
+        if int(array) != -1:
+            raise ValueError("The only valid scalar shape tensor is the fully unknown shape specified as -1.")
+        return None
+    if array.ndim > 1:
+        raise ValueError(f"Shape must be at most rank 1 but is rank {array.ndim}")
+    for d in array:
+        if int(d) < -1:
+            raise ValueError(f"Dimension {int(d)} must be >= -1")
+    return tuple(None if int(d) == -1 else int(d) for d in array)
+
+
+def merged(a: shapes.Shape, b: shapes.Shape) -> shapes.Shape:
+    """What both shapes know; a ValueError in the kernels' words where they contradict."""
+    if shapes.compatible(a, b):
+        return shapes.merge(a, b)
+    if len(a or ()) != len(b or ()):
+        raise ValueError(
+            f"PartialTensorShape: Incompatible ranks during merge: {len(a or ())} vs. {len(b or ())}"
+        )  # fmt: skip
+    raise ValueError(
+        f"PartialTensorShape: Incompatible shapes during merge: {shapes.debug(a)} vs. {shapes.debug(b)}"
+    )  # fmt: skip
+
+
+def common(found: TensorList, element_shape: Any) -> shapes.Shape:
+    """An element's shape from the op's input, the list and the elements that are set."""
+    dims = merged(dims_from(element_shape), found.dims)
+    if not shapes.is_known(dims):
+        for value in found.items:
+            if value is not None:
+                dims = merged(dims, np.shape(value))
+    return dims
+
+
+def zeros(dims: Any, dtype: Any) -> np.ndarray:
+    numpy_type = np.dtype(dtype.as_numpy_dtype)
+    return np.full(dims, b"", object) if numpy_type.kind == "O" else np.zeros(dims, numpy_type)

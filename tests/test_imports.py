@@ -14,7 +14,7 @@ STANDARD = sys.stdlib_module_names
 RULES = {
     "refflow/core/": ("numpy", "refflow.core"),
     "refflow/files/": ("numpy", "refflow.core", "refflow.files"),
-    "refflow/ops/image_codec.py": ("numpy", "refflow.core", "refflow.files", "refflow.ops", "PIL"),
+    "refflow/ops/image_formats.py": ("numpy", "refflow.core", "refflow.files", "refflow.ops", "PIL"),
     "refflow/ops/": ("numpy", "refflow.core", "refflow.files", "refflow.ops"),
     "refflow/train/__init__.py": ("refflow.interop", "refflow.train"),
     "refflow/train/meta_graph.py": (

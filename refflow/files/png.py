@@ -8,7 +8,7 @@
 A row's filter says what was subtracted from each byte: nothing, the byte to the left (a), above (b), their mean, or
 whichever of a, b and the corner c lies nearest to a + b - c.
 
-Next: ops/image_codec.py.
+Next: ops/image_formats.py.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from refflow.image.sizes import (
     resize_images,
     transpose_image,
 )
-from refflow.ops.image_crop import extract_glimpse
+from refflow.ops.glimpse import extract_glimpse
 from refflow.ops.resize import (
     resize_area,
     resize_bicubic,

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from refflow.core.graph import Tensor
-from refflow.ops.image_codec import DECODE_JPEG, DECODE_PNG, ENCODE_JPEG, ENCODE_PNG
+from refflow.ops.image_decode import DECODE_JPEG, DECODE_PNG
+from refflow.ops.image_encode import ENCODE_JPEG, ENCODE_PNG
 
 
 def decode_png(contents: Any, channels: int | None = None, name: str | None = None) -> Tensor:

@@ -13,10 +13,10 @@ from refflow.core.convert import convert_to_tensor
 from refflow.core.graph import Tensor
 from refflow.ops.array import expand_dims, squeeze
 from refflow.ops.constant import constant
-from refflow.ops.image_crop import RANDOM_CROP
 from refflow.ops.joining import pack, pad, slice_, transpose
 from refflow.ops.logic import LESS
 from refflow.ops.random import get_seed, random_uniform
+from refflow.ops.random_crop import RANDOM_CROP
 from refflow.ops.resize import resize_area, resize_bicubic, resize_bilinear, resize_nearest_neighbor
 from refflow.ops.reverse import reverse
 

@@ -1,6 +1,6 @@
 """Boxes at random whose numbers follow from a seed that is an input: the same for the same seed, in every run [W73].
 
-Next: ops/image_crop.py.
+Next: ops/image_transform.py.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
-from refflow.ops.boxes import distorted_shape, sampled_box
-from refflow.ops.image_crop import SampleWords
+from refflow.ops.distorted_boxes import distorted_shape, sampled_box
+from refflow.ops.random_crop import SampleWords
 from refflow.ops.random_stateless import check_seed, generator_of_seed
 
 STATELESS_DISTORTED = define_op(

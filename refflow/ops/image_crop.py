@@ -1,4 +1,4 @@
-"""Parts of images: crops at boxes, at random, and glimpses around points.
+"""Crops of images at boxes, resized to one size [W06].
 
 A box is (y1, x1, y2, x2), with 0 and 1 the middles of the first and the last row or column. A crop of height h reads
 
@@ -7,7 +7,7 @@ A box is (y1, x1, y2, x2), with 0 and 1 the middles of the first and the last ro
 along straight lines between pixels or at the nearest one, and an `extrapolation_value` outside. Gradients go back to
 the pixels that were read, and to the corners of the boxes.
 
-Next: ops/boxes.py.
+Next: ops/random_crop.py.
 """
 
 from __future__ import annotations
@@ -19,12 +19,10 @@ import numpy as np
 from refflow.core import errors, shapes
 from refflow.core.dtypes import float16, float32, float64, int8, int16, int32, int64, uint8, uint16
 from refflow.core.errors import ShapeError
-from refflow.core.graph import Tensor
-from refflow.core.opdef import OpDef, define_op, define_variant
+from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import shape
-from refflow.ops.philox import PhiloxStream
 
 _PIXELS = (uint8, uint16, int8, int16, int32, int64, float16, float32, float64)
 _METHODS = Attr("string", default="bilinear", allowed=("bilinear", "nearest"))
@@ -249,188 +247,3 @@ CROP_GRAD_IMAGE.case("W06", "pixels get what they gave", grads=[[[[4]]]], boxes=
                      image_size=[1, 2, 2, 1], T="float32", output=[[[[1.5], [0.5]], [[1.5], [0.5]]]])  # fmt: skip
 CROP_GRAD_BOXES.case("W06", "one step down is worth two", grads=[[[[1]]]], image=_SQUARE, boxes=[[0, 0, 1, 1]],
                      box_ind=[0], output=[[1, 0.5, 1, 0.5]])  # fmt: skip
-
-# -- at random ------------------------------------------------------------------------------------------------
-
-
-class SampleStream(PhiloxStream):
-    """A stream whose runs take words one by one, not a region for each element."""
-
-    def take(self, blocks: int) -> SampleWords:
-        with self._lock:
-            first, self.next_block = self.next_block, self.next_block + blocks
-        return SampleWords(self, first)
-
-
-class SampleWords:
-    """One run's words, in order."""
-
-    def __init__(self, stream: PhiloxStream, first: int):
-        self._stream, self._block, self._words = stream, first, [0] * 0
-
-    def word(self) -> int:
-        if not self._words:
-            self._words = self._stream.words(np.zeros(1, np.uint64), self._block)[0].tolist()
-            self._block += 1
-        return self._words.pop(0)
-
-    def long(self) -> int:
-        low = self.word()
-        return low | self.word() << 32
-
-    def unit(self) -> np.float32:
-        """A number in [0, 1)."""
-        return np.float32((self.word() & 0x7FFFFF) / 0x800000)
-
-    def below(self, n: int) -> int:
-        """A whole number in [0, n), all equally likely."""
-        if n & (n - 1) == 0:
-            return self.word() & (n - 1) & 0xFFFFFFFF
-        surplus = 0xFFFFFFFF % n + 1
-        found = self.word()
-        while found < surplus:
-            found = self.word()
-        return found % n
-
-
-RANDOM_CROP = define_op(
-    "RandomCrop", "image: T, size: int64 -> output: T", T=(uint8, int8, int16, int32, int64, float32, float64), seed=0,
-    seed2=0, stateful=True, source=("W06", "W72"), accuracy="random",
-)  # fmt: skip
-RANDOM_CROP.state(SampleStream)
-RANDOM_CROP.no_gradient()
-
-
-@RANDOM_CROP.kernel
-def random_crop_kernel(image, size, state):
-    wanted = [int(v) for v in size]
-    for name, have, want in zip(("height", "width"), image.shape, wanted, strict=False):
-        if want < 0:
-            raise ValueError(f"{name} must be non-negative: {name} = {want}")
-        if have < want:
-            raise errors.FailedPreconditionError(
-                None, None, f"{name} must be >= target_{name}: {name} = {have}, target_{name} = {want}"
-            )
-    if list(image.shape[:2]) == wanted:
-        return image.copy()
-    words = state.take(1)
-    at = [words.long() % (have - want + 1) if have > want else 0
-          for have, want in zip(image.shape, wanted, strict=False)]  # fmt: skip
-    return image[at[0] : at[0] + wanted[0], at[1] : at[1] + wanted[1]].copy()
-
-
-@RANDOM_CROP.shape
-def _random_crop_shape(context: ShapeContext) -> shapes.Shape:
-    image, size = context.dims("image"), context.dims("size")
-    if image is not None and len(image) != 3:
-        raise ShapeError(f"input must be 3-dimensional{shapes.text(image)}")
-    if size is not None and len(size) != 1:
-        raise ShapeError(f"shape_t must be 1-dimensional{shapes.text(size)}")
-    if size is not None and size[0] not in (None, 2):
-        raise ShapeError(f"shape_t must have two elements{shapes.text(size)}")
-    wanted = context.ints("size")
-    h, w = (None, None) if wanted is None else (v if v >= 0 else None for v in wanted)
-    return h, w, None if image is None else image[2]
-
-
-
-
-# -- glimpses -------------------------------------------------------------------------------------------------
-
-GLIMPSE = define_op(
-    "ExtractGlimpse", "input: float32, size: int32, offsets: float32 -> glimpse: float32", centered=True,
-    normalized=True, uniform_noise=True, noise="uniform", source=("W06",), accuracy="composed",
-)  # fmt: skip
-
-
-def _noise(image: np.ndarray, dims: tuple[int, ...], noise: str) -> np.ndarray:
-    """What stands outside of an image: nothing, or noise like what is inside."""
-    if noise == "zero" or not image.size:
-        return np.zeros(dims, np.float32)
-    rng = np.random.default_rng()
-    if noise == "gaussian":
-        return (rng.standard_normal(dims) * image.std() + image.mean()).astype(np.float32)
-    return (rng.random(dims) * (image.max() - image.min()) + image.min()).astype(np.float32)
-
-
-def _glimpses(images: np.ndarray, size: Any, corner: np.ndarray, noise: str) -> np.ndarray:
-    """Windows whose first pixel is `corner` [N, 2], cut toward zero to whole pixels."""
-    h, w = (int(v) for v in size)
-    height, width = images.shape[1:3]
-    found = np.empty((len(images), h, w, images.shape[3]), np.float32)
-    for image, window, (y, x) in zip(images, found, np.trunc(corner).astype(np.int64).tolist(), strict=True):
-        top, left, bottom, right = max(y, 0), max(x, 0), min(y + h, height), min(x + w, width)
-        if (top, left, bottom, right) != (y, x, y + h, x + w):
-            window[...] = _noise(image, window.shape, noise)
-        if top < bottom and left < right:
-            window[top - y : bottom - y, left - x : right - x] = image[top:bottom, left:right]
-    return found
-
-
-def _check_glimpse(size: Any, uniform_noise: bool, noise: str) -> None:
-    if noise not in ("uniform", "gaussian", "zero"):
-        raise ValueError(f"The noise could only be uniform, gaussian, or zero, got {noise}")
-    if uniform_noise and noise != "uniform":
-        raise ValueError("The uniform_noise and noise could not be specified at the same time")
-    for value in size:
-        if value < 0:
-            raise ValueError(f"Expected a non-negative size, got {value}")
-
-
-@GLIMPSE.kernel
-def extract_glimpse_kernel(input, size, offsets, centered, normalized, uniform_noise, noise):
-    """Offsets of the window's middle: from the image's own with `centered`, in image sizes with `normalized`."""
-    _check_glimpse(size, uniform_noise, noise)
-    dims, window = np.array(input.shape[1:3], np.float32), size.astype(np.float32)
-    at = offsets * dims if normalized else offsets
-    at = at / 2 + dims / 2 if centered else at
-    return _glimpses(input, size, at - window / 2, noise)
-
-
-@GLIMPSE.shape
-def _glimpse_shape(context: ShapeContext) -> shapes.Shape:
-    image, size, offsets = (context.dims(n) for n in ("input", "size", "offsets"))
-    if image is not None and len(image) != 4:
-        raise ShapeError(f"input must be 4-dimensional (batch_size, height, width, depth){shapes.text(image)}")
-    if size is not None and (len(size) != 1 or size[0] not in (None, 2)):
-        raise ShapeError(f"input must be a vector of size 2 (height, width){shapes.text(size)}")
-    if offsets is not None and len(offsets) != 2:
-        raise ShapeError(f"input must be a matrix (batch_size, 2){shapes.text(offsets)}")
-    if offsets is not None and image is not None and not shapes.compatible(offsets[:1], image[:1]):
-        raise ShapeError(f"first dimension should be batch{shapes.text(offsets)}")
-    if offsets is not None and offsets[1] not in (None, 2):
-        raise ShapeError(f"second dimension should be of size 2 (y,x){shapes.text(offsets)}")
-    wanted = context.ints("size")
-    h, w = (None, None) if wanted is None else (v if v >= 0 else None for v in wanted)
-    return None if image is None else image[0], h, w, None if image is None else image[3]
-
-
-GLIMPSE.no_gradient()
-GLIMPSE.case("W06", "the middle of a row", input=[[[[1], [2], [3], [4]]]], size=[1, 2], offsets=[[0, 0]],
-             glimpse=[[[[2], [3]]]])  # fmt: skip
-GLIMPSE.case("W06", "nothing is outside", input=[[[[1], [2], [3], [4]]]], size=[1, 2], offsets=[[0, 1]],
-             uniform_noise=False, noise="zero", glimpse=[[[[4], [0]]]])  # fmt: skip
-GLIMPSE.case("W06", "a point for each image", input=[[[[1]]]], size=[1, 1], offsets=[[0, 0], [0, 0]],
-             error="first dimension should be batch")  # fmt: skip
-GLIMPSE_V2: OpDef = define_variant("ExtractGlimpseV2", GLIMPSE)
-GLIMPSE_V2.lacks_gradient, GLIMPSE_V2.has_gradient_rule = True, False
-
-
-@GLIMPSE_V2.kernel
-def extract_glimpse_v2_kernel(input, size, offsets, centered, normalized, uniform_noise, noise):
-    """Offsets of the window's first pixel, and of its middle where they are both centered and normalized."""
-    if centered and normalized:
-        return extract_glimpse_kernel(input, size, offsets, True, True, uniform_noise, noise)
-    _check_glimpse(size, uniform_noise, noise)
-    dims = np.array(input.shape[1:3], np.float32)
-    at = offsets * dims if normalized else offsets
-    return _glimpses(input, size, at + dims / 2 if centered else at, noise)
-
-
-def extract_glimpse(
-    input: Any, size: Any, offsets: Any, centered: bool | None = None, normalized: bool | None = None,
-    uniform_noise: bool | None = None, name: str | None = None,
-) -> Tensor:  # fmt: skip
-    """Windows [N, h, w, C] of images [N, H, W, C] around offsets [N, 2], one each; noise outside."""
-    return GLIMPSE(input, size, offsets, centered=centered, normalized=normalized, uniform_noise=uniform_noise,
-                   noise="gaussian" if uniform_noise is False else None, name=name)  # fmt: skip

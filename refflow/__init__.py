@@ -122,8 +122,7 @@ from refflow.ops.functional_loops import foldl, foldr, map_fn, scan
 from refflow.ops.gather import gather
 from refflow.ops.histogram import linspace
 from refflow.ops.io_functions import matching_files, read_file
-from refflow.ops.joining import concat, pack, pad, split, transpose, unpack
-from refflow.ops.joining import slice_ as slice
+from refflow.ops.joining import concat, pack, split, unpack
 from refflow.ops.linalg import (
     batch_cholesky,
     batch_matrix_determinant,
@@ -189,6 +188,8 @@ from refflow.ops.reductions import (
 from refflow.ops.reverse import reverse, reverse_sequence
 from refflow.ops.scatter import scatter_add, scatter_sub, scatter_update
 from refflow.ops.segments import segment_max, segment_mean, segment_min, segment_prod, segment_sum
+from refflow.ops.slicing import pad
+from refflow.ops.slicing import slice_ as slice
 from refflow.ops.sparse import sparse_to_dense
 from refflow.ops.sparse_functions import (
     sparse_concat,
@@ -201,6 +202,7 @@ from refflow.ops.sparse_functions import (
 )
 from refflow.ops.summary import histogram_summary, image_summary, merge_all_summaries, merge_summary, scalar_summary
 from refflow.ops.tensor_array_class import TensorArray
+from refflow.ops.transpose import transpose
 from refflow.ops.unique import dynamic_partition, listdiff, unique, where
 from refflow.ops.variable import (
     Variable,

@@ -18,10 +18,11 @@ from refflow.ops.array import expand_dims, rank, tile
 from refflow.ops.colour import CONTRAST, HSV_TO_RGB, RGB_TO_HSV
 from refflow.ops.constant import constant, ones
 from refflow.ops.elementwise import ADD, MAXIMUM, MINIMUM, MUL, SQRT, SQUARE, SUB, cast
-from refflow.ops.joining import concat, slice_
+from refflow.ops.joining import concat
 from refflow.ops.math_functions import clip_by_value, round_
 from refflow.ops.random import random_uniform
 from refflow.ops.reductions import reduce_mean, reduce_sum
+from refflow.ops.slicing import slice_
 
 
 def convert_image_dtype(image: Any, dtype: Any, name: str | None = None) -> Tensor:

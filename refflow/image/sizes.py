@@ -13,12 +13,14 @@ from refflow.core.convert import convert_to_tensor
 from refflow.core.graph import Tensor
 from refflow.ops.array import expand_dims, squeeze
 from refflow.ops.constant import constant
-from refflow.ops.joining import pack, pad, slice_, transpose
+from refflow.ops.joining import pack
 from refflow.ops.logic import LESS
 from refflow.ops.random import get_seed, random_uniform
 from refflow.ops.random_crop import RANDOM_CROP
 from refflow.ops.resize import resize_area, resize_bicubic, resize_bilinear, resize_nearest_neighbor
 from refflow.ops.reverse import reverse
+from refflow.ops.slicing import pad, slice_
+from refflow.ops.transpose import transpose
 
 
 def check_3d_image(image: Tensor) -> None:

@@ -3,7 +3,7 @@
 Reshape, ExpandDims, Squeeze and Identity give the same elements in the same order; where nobody writes,
 their results may share memory with their inputs.
 
-Next: ops/joining.py.
+Next: ops/slicing.py.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ INDEX = Attr("type", default=int32, allowed=INDICES)
 # -- what a shape is ---------------------------------------------------------------------------------
 
 SHAPE = define_op("Shape", "input: T -> output: out_type", T=ANY, out_type=INDEX, source=("W06",))
+SHAPE_N = define_op("ShapeN", "input: N * T -> output: N * out_type", N=Attr("int", minimum=1), T=ANY, out_type=INDEX,
+                    source=("W06",))  # fmt: skip
 RANK = define_op("Rank", "input: T -> output: int32[]", T=ANY, source=("W06", "S19"))
 SIZE = define_op("Size", "input: T -> output: out_type[]", T=ANY, out_type=INDEX, source=("W06",))
-for _query in (SHAPE, RANK, SIZE):
+for _query in (SHAPE, SHAPE_N, RANK, SIZE):
     _query.no_gradient()
 
 
@@ -50,6 +52,16 @@ def _shape_shape(context: ShapeContext) -> shapes.Shape:
 def _shape_value(op):
     dims = op.inputs[0].dims
     return np.array(dims, op.attrs["out_type"].as_numpy_dtype) if is_known(dims) else None
+
+
+@SHAPE_N.kernel
+def shape_n_kernel(input, out_type=int32):
+    return [shape_kernel(x, out_type) for x in input]
+
+
+@SHAPE_N.shape
+def _shape_n_shape(context: ShapeContext) -> list[shapes.Shape]:
+    return [(None,) if dims is None else (len(dims),) for dims in context.inputs]
 
 
 @RANK.kernel
@@ -76,6 +88,7 @@ def _size_value(op):
 
 SHAPE.case("W06", "a vector of sizes", input=[[1, 2, 3], [4, 5, 6]], output=[2, 3])
 SHAPE.case("W06", "a scalar has no sizes", input=7, output=np.zeros(0, np.int32))
+SHAPE_N.case("W06", "each shape", input=[[1, 2], [[3]]], N=2, output=[[2], [1, 1]])
 RANK.case("S19", "the number of axes", input=[[1, 2]], output=2)
 SIZE.case("W06", "the number of elements", input=[[1, 2], [3, 4]], output=4)
 

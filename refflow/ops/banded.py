@@ -28,9 +28,10 @@ from refflow.ops.batch_matmul import BATCH_MATMUL_V2, _summed_to
 from refflow.ops.complex import conj
 from refflow.ops.constant import ZEROS_LIKE
 from refflow.ops.elementwise import NEG
-from refflow.ops.joining import concat, slice_
+from refflow.ops.joining import concat
 from refflow.ops.linalg import TYPES
 from refflow.ops.matrix_checks import compact, matrices, stretched, wide
+from refflow.ops.slicing import slice_
 
 _WIDE = (float64, float32, complex64, complex128)
 BANDED_SOLVE = define_op("BandedTriangularSolve", "matrix: T, rhs: T -> output: T", lower=True, adjoint=False,

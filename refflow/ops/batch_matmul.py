@@ -22,7 +22,7 @@ from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import reshape, shape
 from refflow.ops.broadcast import BROADCAST_GRADIENT_ARGS
-from refflow.ops.joining import slice_
+from refflow.ops.slicing import slice_
 
 _FLAGS: dict[str, Any] = {"adj_x": False, "adj_y": False, "grad_x": False, "grad_y": False}
 _V1 = (*FLOATS, int32, int64, complex64, complex128)

@@ -163,6 +163,27 @@ def ones(shape: Any, dtype: Any = float32, name: str | None = None) -> Tensor:
     return _filled(shape, 1, dtype, name, "ones")
 
 
+EMPTY = define_op("Empty", "shape: int32[R] -> output: dtype", dtype=Attr("type"), init=False, stateful=True,
+                  source=("W06",))  # fmt: skip
+EMPTY.no_gradient_registered()
+
+
+@EMPTY.kernel
+def empty_kernel(shape, dtype):
+    """Room for elements: here it holds zeros, whatever `init` says."""
+    return blank(tuple(int(s) for s in shape), dtype.as_numpy_dtype)
+
+
+@EMPTY.shape
+def _empty_shape(context: ShapeContext) -> shapes.Shape:
+    given = context.dims("shape")
+    if given is not None and len(given) != 1:
+        raise ShapeError(f"shape must be a vector of int32, got shape {shapes.text(given)}")
+    return shape_from(context, "shape")
+
+
+EMPTY.case("W06", "room for two", shape=[2], dtype="float32", init=True, output=[0, 0])
+
 ZEROS_LIKE = define_op("ZerosLike", "x: T[...S] -> y: T[...S]", T=Attr("type"), source=("W31",))
 
 

@@ -176,7 +176,7 @@ def _define(op_def: OpDef, blank_first: bool) -> None:
     def gradient(op, dloss, _):
         """dx = dloss * the second output; labels and lengths are data. There is no second derivative."""
         from refflow.ops.array import reshape
-        from refflow.ops.joining_today import PREVENT_GRADIENT
+        from refflow.ops.passing import PREVENT_GRADIENT
 
         message = (
             "Currently there is no way to take the second  derivative of ctc_loss due to the fused implementation's "

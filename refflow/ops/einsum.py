@@ -28,9 +28,10 @@ from refflow.core.signature import Attr
 from refflow.ops.array import fill, reshape, shape
 from refflow.ops.broadcast import BROADCAST_GRADIENT_ARGS
 from refflow.ops.complex import CONJ
-from refflow.ops.joining import concat, slice_
+from refflow.ops.joining import concat
 from refflow.ops.range import range_
 from refflow.ops.reductions import reduce_sum
+from refflow.ops.slicing import slice_
 
 Labels = list[Any]  # a character for each axis, and Ellipsis for any number of them
 

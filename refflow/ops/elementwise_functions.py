@@ -14,7 +14,7 @@ from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef
 from refflow.ops import elementary, elementwise, logic
 from refflow.ops.gather import UNSORTED_SEGMENT_SUM
-from refflow.ops.joining import INVERT_PERMUTATION
+from refflow.ops.transpose import INVERT_PERMUTATION
 
 
 def _of_one(called: str, op_def: OpDef, meaning: str) -> Callable[..., Tensor]:

@@ -161,7 +161,7 @@ def _size(sizes: Tensor, like: Tensor) -> Tensor:
 
 def _last_sizes(x: Tensor, rank: int) -> Tensor:
     from refflow.ops.array import shape
-    from refflow.ops.joining import slice_
+    from refflow.ops.slicing import slice_
 
     sizes = shape(x)
     return slice_(sizes, shape(sizes) - rank, [rank])
@@ -184,7 +184,8 @@ def _resized(x: Tensor, sizes: Tensor, rank: int) -> Tensor:
     from refflow.ops.array import shape
     from refflow.ops.constant import ZEROS_LIKE
     from refflow.ops.elementwise import MAXIMUM, MINIMUM
-    from refflow.ops.joining import PACK, concat, pad, slice_
+    from refflow.ops.joining import PACK, concat
+    from refflow.ops.slicing import pad, slice_
 
     whole = shape(x)
     batch = slice_(whole, [0], shape(whole) - rank)
@@ -198,7 +199,8 @@ def _real_gradients(rank: int) -> None:
     from refflow.ops.array import fill, reshape
     from refflow.ops.complex import REAL as REAL_PART
     from refflow.ops.elementwise import cast
-    from refflow.ops.joining import concat, slice_
+    from refflow.ops.joining import concat
+    from refflow.ops.slicing import slice_
 
     @RFFT[rank].gradient
     def forward(op, dy):

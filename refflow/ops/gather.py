@@ -65,7 +65,7 @@ def _gather_gradient(op, dy):
 
 
 def _tail(sizes: Tensor) -> Tensor:
-    from refflow.ops.joining import slice_
+    from refflow.ops.slicing import slice_
 
     return slice_(sizes, [1], [-1])
 
@@ -148,7 +148,7 @@ def _slices_to_tensor(value: IndexedSlices, dtype: DType | None, name: str | Non
     if value.dense_shape is None:
         raise ValueError(f"{value!r} has no dense_shape, so it cannot become a tensor")
     from refflow.ops.array import squeeze
-    from refflow.ops.joining import slice_
+    from refflow.ops.slicing import slice_
 
     rows = squeeze(slice_(value.dense_shape, [0], [1]), [0])
     dense = UNSORTED_SEGMENT_SUM(value.values, value.indices, rows, name=name)

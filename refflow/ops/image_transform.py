@@ -22,9 +22,10 @@ from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import reshape, shape
 from refflow.ops.constant import constant, ones
-from refflow.ops.joining import concat, pack, slice_
+from refflow.ops.joining import concat, pack
 from refflow.ops.linalg import batch_matrix_inverse
 from refflow.ops.resize import IMAGES, Tap, gathered, scattered
+from refflow.ops.slicing import slice_
 
 # -- projective maps --------------------------------------------------------------------------------------------
 

@@ -19,8 +19,9 @@ from refflow.core.graph import Tensor
 from refflow.core.opdef import op_def
 from refflow.ops import arithmetic, elementwise, logic
 from refflow.ops.array import identity, squeeze
-from refflow.ops.joining import pack, slice_
+from refflow.ops.joining import pack
 from refflow.ops.matmul import matmul
+from refflow.ops.slicing import slice_
 from refflow.ops.variable import Variable
 
 _INTS = (int, np.integer)

@@ -20,8 +20,8 @@ from refflow.core.signature import Attr
 from refflow.ops.array import ANY, INDEX, reshape, shape
 from refflow.ops.broadcast import BROADCAST_GRADIENT_ARGS
 from refflow.ops.constant import shape_from
-from refflow.ops.joining import check_paddings, pad_shape, slice_
 from refflow.ops.reductions import reduce_sum
+from refflow.ops.slicing import check_paddings, pad_shape, slice_
 
 BROADCAST_TO = define_op("BroadcastTo", "input: T, shape: Tidx[R] -> output: T", T=ANY, Tidx=INDEX, source=("S17",))
 BROADCAST_ARGS = define_op("BroadcastArgs", "s0: T[A], s1: T[B] -> r0: T[C]",

@@ -15,8 +15,8 @@ from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.shapes import TensorShape, as_shape
 from refflow.ops.array import expand_dims, reshape, squeeze
-from refflow.ops.joining import slice_
 from refflow.ops.parsing import PARSE_EXAMPLE
+from refflow.ops.slicing import slice_
 
 
 def parse_example(

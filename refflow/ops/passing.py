@@ -1,13 +1,17 @@
 """Ops that pass a tensor on, each with something to say about it; a tensor's fingerprint; a constant in a file.
 
+    IdentityN                 several tensors again
     GuaranteeConst            the user vouches that the value never changes
-    Copy, CopyHost            a copy of one's own, for who looks on
+    Snapshot, DeepCopy        a copy of one's own
+    Copy, CopyHost            the same, for who looks on
+    EnsureShape               the tensor again, whose shape must fit
+    PreventGradient           the tensor again; whoever asks for its gradient is told why there is none
     DebugIdentity             the tensor again, seen by a debugger
-    DebugGradientRefIdentity  the same for a reference; its gradient passes the same way
+    DebugGradientIdentity     the same, seen by a debugger of gradients; DebugGradientRefIdentity    of a reference
     Fingerprint               8 bytes for each row: FarmHash Fingerprint64 of its bytes; of several strings, of theirs
     ImmutableConst            the elements as they lie in a file, byte for byte
 
-Next: ops/joining_today.py.
+Next: ops/placeholders.py.
 """
 
 from __future__ import annotations
@@ -19,20 +23,27 @@ import numpy as np
 from refflow.core import errors, shapes
 from refflow.core.bfloat16 import rounded
 from refflow.core.dtypes import bfloat16
-from refflow.core.errors import ShapeError
+from refflow.core.errors import FIRST_INPUT, ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
+from refflow.core.shapes import TensorShape
 from refflow.core.signature import Attr
 from refflow.ops.array import ANY
 from refflow.ops.string_hash import fingerprint64
 
 _PASS = "input: T[...S] -> output: T[...S]"
 _LIST = Attr("list(string)", default=[])
+IDENTITY_N = define_op("IdentityN", "input: T -> output: T", T=Attr("list(type)", minimum=1), source=("W80",))
 GUARANTEE_CONST = define_op("GuaranteeConst", _PASS, T=ANY, stateful=True, source=("W80",))
+SNAPSHOT = define_op("Snapshot", _PASS, T=ANY, source=("W80",))
+DEEP_COPY = define_op("DeepCopy", "x: T[...S] -> y: T[...S]", T=ANY, stateful=True, source=("W80",))
 COPY = define_op("Copy", _PASS, T=ANY, tensor_name="", debug_ops_spec=_LIST, source=("W80",))
 COPY_HOST = define_op("CopyHost", _PASS, T=ANY, tensor_name="", debug_ops_spec=_LIST, source=("W80",))
 DEBUG_IDENTITY = define_op("DebugIdentity", _PASS, T=ANY, device_name="", tensor_name="", debug_urls=_LIST,
                            gated_grpc=False, source=("W80",))  # fmt: skip
+ENSURE_SHAPE = define_op("EnsureShape", "input: T -> output: T", shape=Attr("shape"), T=ANY, source=("W06",))
+PREVENT_GRADIENT = define_op("PreventGradient", _PASS, T=ANY, message="", view=True, source=("W30",))
+DEBUG_GRADIENT_IDENTITY = define_op("DebugGradientIdentity", _PASS, T=ANY, view=True, source=("W80",))
 DEBUG_REF_IDENTITY = define_op("DebugGradientRefIdentity", "input: Ref(T)[...S] -> output: Ref(T)[...S]", T=ANY,
                                by_handle=True, allows_uninitialized=True, source=("W80",))  # fmt: skip
 FINGERPRINT = define_op("Fingerprint", "data: T, method: string[] -> fingerprint: uint8", T=ANY, source=("W06",))
@@ -40,8 +51,33 @@ IMMUTABLE_CONST = define_op("ImmutableConst", "-> tensor: dtype", dtype=ANY, sha
                             memory_region_name=Attr("string"), source=("S12",))  # fmt: skip
 
 
+@IDENTITY_N.kernel
+def identity_n_kernel(input):
+    return list(input)
+
+
+@IDENTITY_N.shape
+def _identity_n_shape(context: ShapeContext) -> list[shapes.Shape]:
+    return list(context.inputs)
+
+
+@IDENTITY_N.gradient
+def _identity_n_gradient(op, *dys):
+    """Each gradient passes."""
+    return list(dys)
+
+
 def _copy_kernel(input):
     return np.array(input, copy=True)
+
+
+@DEEP_COPY.kernel
+def deep_copy_kernel(x):
+    return np.array(x, copy=True)
+
+
+DEEP_COPY.no_gradient_registered()
+SNAPSHOT.kernel(_copy_kernel)
 
 
 for _op in (GUARANTEE_CONST, COPY, COPY_HOST, DEBUG_IDENTITY):
@@ -50,15 +86,43 @@ for _op in (GUARANTEE_CONST, COPY, COPY_HOST, DEBUG_IDENTITY):
     _op.case("W80", "the value again", input=[1, 2], output=[1, 2])
 
 
-@DEBUG_REF_IDENTITY.kernel
-def debug_gradient_ref_identity_kernel(input):
+def _same_kernel(input):
     return input
 
 
+for _op in (DEBUG_GRADIENT_IDENTITY, DEBUG_REF_IDENTITY, PREVENT_GRADIENT):
+    _op.kernel(_same_kernel)
+
+
+@ENSURE_SHAPE.kernel
+def ensure_shape_kernel(input, shape):
+    if not shapes.compatible(shape.as_tuple, input.shape):
+        raise ValueError(
+            f"Shape of tensor {FIRST_INPUT} {shapes.text(input.shape)} is not compatible with expected shape "
+            f"{shapes.text(shape.as_tuple)}."
+        )
+    return input
+
+
+@ENSURE_SHAPE.shape
+def _ensure_shape_shape(context: ShapeContext) -> shapes.Shape:
+    dims, wanted = context.dims("input"), context.attrs["shape"].as_tuple
+    return shapes.merge(dims, wanted) if shapes.compatible(dims, wanted) else wanted
+
+
+@ENSURE_SHAPE.gradient
+@SNAPSHOT.gradient
+@DEBUG_GRADIENT_IDENTITY.gradient
 @DEBUG_REF_IDENTITY.gradient
-def _debug_ref_gradient(op, dy):
+def _passed(op, dy):
     """dx = dy."""
     return dy
+
+
+@PREVENT_GRADIENT.gradient
+def _prevent_gradient_gradient(op, dy):
+    """Whoever asks is told why there is none."""
+    raise LookupError(f"Gradient explicitly disabled. Reason: {op.get_attr('message')!r}")
 
 
 @FINGERPRINT.kernel
@@ -111,6 +175,15 @@ def _immutable_const_shape(context: ShapeContext) -> shapes.Shape:
 
 FINGERPRINT.no_gradient_registered()
 IMMUTABLE_CONST.no_gradient_registered()
+IDENTITY_N.case("W80", "the values again", input=[np.array([1.0], np.float32)], T=["float32"],
+                output=[np.array([1.0], np.float32)])  # fmt: skip
+SNAPSHOT.case("W80", "the value again", input=[1], output=[1])
+DEEP_COPY.case("W80", "the value again", x=[1], y=[1])
+ENSURE_SHAPE.case("W06", "the value again", input=[1.0, 2.0], shape=TensorShape([None]), T="float32", output=[1.0, 2.0])
+ENSURE_SHAPE.case("W06", "a shape that fits", input=[1.0, 2.0], shape=TensorShape([3]), T="float32",
+                  error="is not compatible with expected shape")  # fmt: skip
+PREVENT_GRADIENT.case("W30", "the value again", input=np.array([1]), output=np.array([1]))
+DEBUG_GRADIENT_IDENTITY.case("W80", "the value again", input=[1], output=[1])
 FINGERPRINT.case("W06", "a row of text", data=np.array([b"a"], object), method=np.array(b"farmhash64", object),
                  fingerprint=[[227, 117, 223, 182, 101, 66, 69, 179]])  # fmt: skip
 FINGERPRINT.case("W06", "texts of a row", data=np.array([[b"a", b"b"]], object), method=np.array(b"farmhash64", object),

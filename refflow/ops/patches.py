@@ -21,7 +21,9 @@ from refflow.core.opdef import OpDef, define_op, op_def
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import reshape, shape
-from refflow.ops.joining import pack, slice_, transpose
+from refflow.ops.joining import pack
+from refflow.ops.slicing import slice_
+from refflow.ops.transpose import transpose
 from refflow.ops.windows import padded, places, sizes_out, windows
 
 _PADDING = Attr("string", allowed=("SAME", "VALID"))

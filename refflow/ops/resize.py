@@ -28,7 +28,7 @@ from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.ops.array import shape
-from refflow.ops.joining import slice_
+from refflow.ops.slicing import slice_
 
 IMAGES = (int8, uint8, int16, uint16, int32, int64, float16, float32, float64, bfloat16)
 

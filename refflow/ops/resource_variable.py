@@ -28,7 +28,8 @@ from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops import gather
 from refflow.ops.array import reshape
-from refflow.ops.joining import concat, slice_
+from refflow.ops.joining import concat
+from refflow.ops.slicing import slice_
 
 DTYPE = Attr("type")
 

@@ -28,8 +28,9 @@ from refflow.ops.array import reshape, shape, size
 from refflow.ops.constant import FILL, ONES_LIKE, ZEROS_LIKE
 from refflow.ops.elementwise import MAXIMUM, cast
 from refflow.ops.gather import gather, loose_rows, unsorted_shape
-from refflow.ops.joining import concat, slice_
+from refflow.ops.joining import concat
 from refflow.ops.logic import EQUAL, GREATER_EQUAL, LOGICAL_AND, SELECT
+from refflow.ops.slicing import slice_
 
 INDEX = Attr("type", default=int32, allowed=INDICES)
 _UFUNCS: dict[str, tuple[np.ufunc, Callable[[np.dtype], Any]]] = {

@@ -234,8 +234,8 @@ def _reorder_shape(context: ShapeContext) -> list[shapes.Shape]:
 def _reorder_gradient(op, _, dvalues):
     """Each value's gradient goes back to where the value came from."""
     from refflow.ops.array import size
-    from refflow.ops.joining import INVERT_PERMUTATION
     from refflow.ops.range import range_
+    from refflow.ops.transpose import INVERT_PERMUTATION
 
     indices, values, dims = op.inputs
     _, moved = REORDER(indices, range_(0, size(values)), dims)

@@ -133,8 +133,9 @@ def _dense_matmul_gradient(op, dz):
     from refflow.ops.array import reshape
     from refflow.ops.complex import CONJ
     from refflow.ops.gather import gather
-    from refflow.ops.joining import split, transpose
+    from refflow.ops.joining import split
     from refflow.ops.reductions import reduce_sum
+    from refflow.ops.transpose import transpose
 
     indices, values, dims, b = op.inputs
     adj_a, adj_b = op.get_attr("adjoint_a"), op.get_attr("adjoint_b")
@@ -203,8 +204,9 @@ def _at_places_gradient(op: Any, slopes: Callable[[Any, Any], tuple[Any, Any]]) 
     from refflow.ops.array import expand_dims, fill, shape, size
     from refflow.ops.constant import zeros_like
     from refflow.ops.elementwise import cast
-    from refflow.ops.joining import concat, slice_
+    from refflow.ops.joining import concat
     from refflow.ops.nd import GATHER_ND
+    from refflow.ops.slicing import slice_
 
     indices, values, dims, y = op.inputs
     y_shape = cast(shape(y), int64)

@@ -19,7 +19,8 @@ from refflow.ops.array import identity, reshape
 from refflow.ops.constant import ones_like
 from refflow.ops.elementwise import cast
 from refflow.ops.gather import gather
-from refflow.ops.joining import concat, slice_
+from refflow.ops.joining import concat
+from refflow.ops.slicing import slice_
 from refflow.ops.sparse import REORDER, SPARSE_TO_DENSE
 from refflow.ops.sparse_join import CONCAT, FILL_EMPTY_ROWS
 from refflow.ops.unique import listdiff, where

@@ -21,8 +21,8 @@ from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.ops.array import reshape, shape
-from refflow.ops.joining import slice_
 from refflow.ops.segments import INDEX, check_segments, reduced, wide
+from refflow.ops.slicing import slice_
 
 _PICKED = "data: T, indices: Tidx, segment_ids: Tsegmentids"
 _PICK_ATTRS: dict[str, Any] = {"T": REALS, "Tidx": INDEX, "Tsegmentids": INDEX, "sparse_gradient": False}

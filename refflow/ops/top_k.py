@@ -109,9 +109,10 @@ def _gradient(op: Any, dvalues: Any, _: Any) -> Any:
     from refflow.ops.array import reshape, shape, size
     from refflow.ops.constant import FILL
     from refflow.ops.elementwise import cast
-    from refflow.ops.joining import concat, slice_
+    from refflow.ops.joining import concat
     from refflow.ops.nd import SCATTER_ND
     from refflow.ops.range import range_
+    from refflow.ops.slicing import slice_
 
     x, places = op.inputs[0], cast(op.outputs["indices"], int32)
     sizes = shape(x)

@@ -42,9 +42,10 @@ from refflow.core.tensor import get_default_session
 from refflow.ops.array import identity, reshape
 from refflow.ops.constant import constant, placeholder, zeros
 from refflow.ops.elementwise import SQRT, SQUARE, cast
-from refflow.ops.joining import concat, slice_
+from refflow.ops.joining import concat
 from refflow.ops.lbfgs import LBFGS_DIRECTION
 from refflow.ops.reductions import reduce_sum
+from refflow.ops.slicing import slice_
 from refflow.ops.variable import Variable
 from refflow.train.optimizer import Optimizer
 

@@ -21,8 +21,9 @@ from refflow.core.dtypes import as_dtype, bool_, float32, int32
 from refflow.core.graph import Tensor
 from refflow.core.opdef import op_def
 from refflow.ops import array, joining
+from refflow.ops import transpose as axes
 from refflow.ops.elementwise import cast
-from refflow.ops.joining_today import placeholder_with_default
+from refflow.ops.placeholders import placeholder_with_default
 from refflow.ops.unique import where as coordinates
 
 __all__ = [
@@ -226,7 +227,7 @@ def meshgrid(*args: Any, indexing: str = "xy", name: str = "meshgrid") -> list[T
             found.append(broadcast_to(array.reshape(vector, form), sizes))
         if indexing == "xy" and len(vectors) > 1:
             order = [1, 0, *range(2, len(vectors))]
-            found = [joining.transpose(f, order) for f in found]
+            found = [axes.transpose(f, order) for f in found]
         return found
 
 

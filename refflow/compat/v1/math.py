@@ -24,8 +24,9 @@ from refflow.ops import reductions
 from refflow.ops.array import expand_dims, reshape
 from refflow.ops.constant import constant
 from refflow.ops.elementwise import EXP, LOG, cast
-from refflow.ops.joining import concat, transpose
+from refflow.ops.joining import concat
 from refflow.ops.math_functions import to_double, to_float, to_int32, to_int64
+from refflow.ops.transpose import transpose
 
 __all__ = [
     "acos",

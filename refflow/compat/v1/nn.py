@@ -50,10 +50,11 @@ from refflow.nn import (
 from refflow.ops.array import reshape
 from refflow.ops.elementwise import cast
 from refflow.ops.elementwise_functions import sigmoid, tanh
-from refflow.ops.joining import concat, transpose
+from refflow.ops.joining import concat
 from refflow.ops.log_softmax import LOG_SOFTMAX, SPARSE_XENT
 from refflow.ops.softmax import softmax as softmax_of_rows
 from refflow.ops.softmax_xent import softmax_cross_entropy_with_logits as xent_of_rows
+from refflow.ops.transpose import transpose
 
 __all__ = [
     "avg_pool", "batch_normalization", "bias_add", "bidirectional_dynamic_rnn", "compute_accidental_hits", "conv1d",

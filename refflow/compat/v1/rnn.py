@@ -21,11 +21,11 @@ from refflow.core.nest import map_structure
 from refflow.core.opdef import op_def
 from refflow.ops.constant import ZEROS_LIKE
 from refflow.ops.elementwise import cast
-from refflow.ops.joining import transpose
 from refflow.ops.logic import LESS, SELECT
 from refflow.ops.loops import while_loop
 from refflow.ops.reverse import reverse_sequence
 from refflow.ops.tensor_array_class import TensorArray
+from refflow.ops.transpose import transpose
 
 
 def static_rnn(

@@ -26,9 +26,10 @@ from refflow.models.rnn.linear import linear
 from refflow.nn.functions import dropout, embedding_lookup
 from refflow.ops.constant import zeros
 from refflow.ops.elementwise import SIGMOID, TANH
-from refflow.ops.joining import concat, pack, slice_, split
+from refflow.ops.joining import concat, pack, split
 from refflow.ops.math_functions import clip_by_value
 from refflow.ops.matmul import matmul
+from refflow.ops.slicing import slice_
 from refflow.ops.variable_scope import get_variable, random_uniform_initializer, variable_scope, zeros_initializer
 
 

@@ -22,8 +22,8 @@ from refflow.ops.depthwise import DEPTHWISE
 from refflow.ops.elementwise import ABS, EXP, FLOOR, LOG, MAXIMUM, NEG, RELU, RSQRT, SQUARE, cast
 from refflow.ops.gather import gather
 from refflow.ops.joining import concat
+from refflow.ops.lrn import LRN
 from refflow.ops.matmul import matmul
-from refflow.ops.normalisation import LRN
 from refflow.ops.pool import POOL_2D, POOL_3D
 from refflow.ops.pool_places import WITH_ARGMAX
 from refflow.ops.random import random_uniform

@@ -2,7 +2,7 @@
 
     place = (y * W + x) * C + c            plus n * H * W * C with include_batch_in_index
 
-Next: ops/normalisation.py.
+Next: ops/batch_norm.py.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@
 A change stores a new array and leaves the old one alone, so that what was read before stays what it was. The numbers
 come from the kernels of the reference forms.
 
-Next: ops/training.py.
+Next: ops/training_rules.py.
 """
 
 from __future__ import annotations

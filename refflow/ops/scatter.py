@@ -6,7 +6,7 @@
 axes, as ScatterNd does. A change through a handle stores a new array: what was read before stays what it was. There is
 no gradient: changes of state have none.
 
-Next: ops/training.py.
+Next: ops/training_rules.py.
 """
 
 from __future__ import annotations

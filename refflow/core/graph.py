@@ -1,6 +1,7 @@
 """A computation is a directed graph: operations are its nodes, tensors its edges [W01, S10].
 
-    Graph       operations in creation order, their names, and the scopes in force while building
+    Graph       operations in creation order and their names
+    Scopes      what new nodes get from where they are built: core/graph_scopes.py
     Operation   one use of an op type, and Tensor, one output of it: core/tensor.py
 
 A *control edge* carries no data: its source finishes before its destination starts [W03].
@@ -15,15 +16,14 @@ Next: core/opdef.py.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from refflow.core import errors
-from refflow.core.devices import DeviceSpec
 from refflow.core.dtypes import DType
 from refflow.core.errors import NodeError
-from refflow.core.graphdef import NAME, RELEASE, SCOPED_NAME, GraphDef, NodeDef, parse_input
+from refflow.core.graph_scopes import GraphScopes
+from refflow.core.graphdef import RELEASE, GraphDef, NodeDef, parse_input
 from refflow.core.scopes import LocalStack
 from refflow.core.tensor import Operation, Tensor
 
@@ -41,20 +41,13 @@ class GraphKeys:
     TABLE_INITIALIZERS = "table_initializer"
 
 
-class Graph:
+class Graph(GraphScopes):
     """Operations under construction. Building one from several threads needs a lock of the caller's."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._nodes: list[Operation] = []
         self._by_name: dict[str, Operation] = {}
-        self._names_in_use: dict[str, int] = {}
-        self._name_stack = ""
-        self._device_stack: list[Callable[[Operation], Any] | None] = []
-        self._control_stack: list[_ControlScope] = []
-        self._context: Any = None  # the branch or loop that is being built
-        self._captures = True
-        self._gradient_overrides: dict[str, str] = {}
-        self._default_original_op: Operation | None = None
         self._python_functions: list[Any] = []  # what py_func nodes call (core/python_functions.py)
         self._collections: dict[Any, list[Any]] = {}
         self._seed: int | None = None
@@ -185,14 +178,6 @@ class Graph:
         self._reserve(op.name)
         self._add(op)
 
-    def _reserve(self, name: str) -> None:
-        """Marks a name, and the scopes that it lies in, as taken."""
-        while name not in self._names_in_use:
-            self._names_in_use[name] = 1
-            name, _, _ = name.rpartition("/")
-            if not name:
-                return
-
     def _add(self, op: Operation) -> None:
         self._nodes.append(op)
         op._id = len(self._nodes)
@@ -202,28 +187,6 @@ class Graph:
                 tensor._consumers.append(op)
         for scope in self._control_stack:
             scope.members.add(op)
-
-    def unique_name(self, name: str) -> str:
-        """`name` inside the current scope, with _1, _2, ... if it is taken [W70]."""
-        legal = SCOPED_NAME if self._name_stack else NAME
-        if not legal.fullmatch(name):
-            raise NodeError(
-                f"{name!r} is not a valid node name. Names begin with a letter, a digit or '.', "
-                "and go on with those or any of _ - / ."
-            )
-        if self._name_stack:
-            name = f"{self._name_stack}/{name}"
-        count = self._names_in_use.get(name, 0)
-        self._names_in_use[name] = count + 1
-        if count == 0:
-            return name
-        base = name
-        while name in self._names_in_use:
-            name = f"{base}_{count}"
-            count += 1
-        self._names_in_use[base] = count
-        self._names_in_use[name] = 1
-        return name
 
     def finalize(self) -> None:
         self._finalized = True
@@ -241,127 +204,11 @@ class Graph:
     def seed(self, seed: int | None) -> None:
         self._seed = seed
 
-    # -- scopes -----------------------------------------------------------------------------------
-
     def as_default(self) -> Any:
         """A context in which new nodes go to this graph. Nests, and belongs to one thread [S11]."""
         return _default_graphs.pushed(self)
 
     AsDefault = as_default  # the spelling of the deck's program [S11]
-
-    @contextmanager
-    def name_scope(self, name: str | None) -> Iterator[str]:
-        """Prefixes the names of new nodes; yields the scope with its '/', which re-enters it exactly [W70]."""
-        old = self._name_stack
-        if not name:
-            self._name_stack = ""
-        elif name.endswith("/"):
-            self._name_stack = name[:-1]
-        else:
-            self._name_stack = self.unique_name(name)
-        try:
-            yield self._name_stack + "/" if self._name_stack else ""
-        finally:
-            self._name_stack = old
-
-    @contextmanager
-    def device(self, device_name_or_function: Any) -> Iterator[None]:
-        """Requests a device for new nodes: a name, a function of the operation, or None to clear [W37]."""
-        request = device_name_or_function
-        if request is None or callable(request):
-            function = request
-        else:
-            spec = DeviceSpec.parse(str(request)) if not str(request).startswith("@") else None
-            # Applied from the inside out: what an inner scope has set is kept.
-            function = _requesting(spec, str(request))
-        self._device_stack.append(function)
-        try:
-            yield
-        finally:
-            self._device_stack.pop()
-
-    def _apply_device_scopes(self, op: Operation) -> None:
-        for function in reversed(self._device_stack):
-            if function is None:
-                break
-            op._set_device(function(op))
-
-    def get_default_device(self) -> str:
-        """The device that a new node would request."""
-        probe = Operation.__new__(Operation)
-        probe._device = ""
-        self._apply_device_scopes(probe)
-        return probe._device
-
-    @contextmanager
-    def control_dependencies(self, control_inputs: Any) -> Iterator[None]:
-        """New nodes start only after `control_inputs` have finished; None clears the outer scopes [W03]."""
-        if control_inputs is None:
-            saved, self._control_stack = self._control_stack, []
-            try:
-                yield
-            finally:
-                self._control_stack = saved
-            return
-        if not isinstance(control_inputs, Iterable):
-            raise TypeError(f"control_dependencies takes a list of operations or tensors, got {control_inputs!r}")
-        sources = []
-        for item in control_inputs:
-            element = self.as_graph_element(item)
-            op = element.op if isinstance(element, Tensor) else element
-            if op not in sources:
-                sources.append(op)
-        self._control_stack.append(_ControlScope(sources))
-        try:
-            yield
-        finally:
-            self._control_stack.pop()
-
-    def _control_inputs_for(self, inputs: Sequence[Tensor]) -> list[Operation]:
-        if not self._control_stack:
-            return []
-        sources = {tensor.op for tensor in inputs}
-        found: list[Operation] = []
-        for scope in self._control_stack:
-            # A node of the same scope already waits for the scope's sources: so does its user.
-            if sources.isdisjoint(scope.members):
-                found += [op for op in scope.sources if op not in sources and op not in found]
-        return found
-
-    @contextmanager
-    def inside(self, context: Any, captures: bool = True) -> Iterator[None]:
-        """New nodes belong to `context`, a branch or loop; with `captures` it sees to what they read from outside."""
-        saved = self._context, self._captures
-        self._context, self._captures = context, captures
-        try:
-            yield
-        finally:
-            self._context, self._captures = saved
-
-    @contextmanager
-    def outside(self) -> Iterator[None]:
-        """New nodes wait for nothing and are in no branch or loop: they may run before all that is around them."""
-        with self.inside(None), self.control_dependencies(None):
-            yield
-
-    @contextmanager
-    def gradient_override_map(self, op_type_map: dict[str, str]) -> Iterator[None]:
-        """New nodes of the given types use the gradient registered under another name."""
-        saved = self._gradient_overrides
-        self._gradient_overrides = {**saved, **op_type_map}
-        try:
-            yield
-        finally:
-            self._gradient_overrides = saved
-
-    @contextmanager
-    def deriving(self, op: Operation) -> Iterator[None]:
-        """Marks new nodes as built on behalf of `op`, as a gradient is."""
-        saved, self._default_original_op = self._default_original_op, op
-        try:
-            yield
-        finally:
-            self._default_original_op = saved
 
     # -- collections ------------------------------------------------------------------------------
 
@@ -377,22 +224,6 @@ class Graph:
 
     def get_all_collection_keys(self) -> list[Any]:
         return [key for key in self._collections if isinstance(key, str)]
-
-
-class _ControlScope:
-    """One `with control_dependencies(...)`: what new nodes wait for, and which nodes already do."""
-
-    __slots__ = ("members", "sources")
-
-    def __init__(self, sources: list[Operation]):
-        self.sources = sources
-        self.members: set[Operation] = set()
-
-
-def _requesting(spec: DeviceSpec | None, text: str) -> Callable[[Operation], str]:
-    if spec is None:
-        return lambda op: op.device or text  # "@node": colocation replaces nothing that is set
-    return lambda op: op.device if op.device.startswith("@") else spec.merge(DeviceSpec.parse(op.device)).to_string()
 
 
 def device(dev: Any) -> Any:

@@ -1,6 +1,6 @@
 """Stacks of defaults that belong to one thread: the default graph and the default session.
 
-Next: core/graph.py.
+Next: core/graph_scopes.py.
 """
 
 from __future__ import annotations

@@ -21,10 +21,8 @@ Next: ops/matmul.py.
 from __future__ import annotations
 
 import difflib
-import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from refflow.core import errors, shape_rules, shapes
@@ -32,6 +30,7 @@ from refflow.core.bfloat16 import through_float32
 from refflow.core.build import add_node
 from refflow.core.dtypes import DType, bfloat16
 from refflow.core.errors import NodeError
+from refflow.core.kernel import Kernel
 from refflow.core.paper_names import OP_TYPES
 from refflow.core.shapes import Shape
 from refflow.core.signature import Arg, Attr, as_attr, parse_signature
@@ -48,18 +47,6 @@ class Case(NamedTuple):
     attrs: dict[str, Any]
     outputs: dict[str, Any]
     error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """A function for one device type, and the attributes that it takes beside the inputs."""
-
-    function: Callable[..., Any]
-    device_type: str
-    attrs: tuple[str, ...]  # attribute names among its parameters
-
-    def arguments(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return {name: attrs[name] for name in self.attrs}
 
 
 class OpDef:
@@ -139,8 +126,7 @@ class OpDef:
         """Registers a kernel. The one for "cpu" on the op's page is the reference."""
         if function is None or isinstance(function, str):
             return lambda f: self.kernel(f, function or device_type)
-        wanted = tuple(name for name in _parameters(function) if name in self.attrs)
-        self.kernels[device_type] = Kernel(function, device_type, wanted)
+        self.kernels[device_type] = Kernel.of(function, device_type, self.attrs)
         return function
 
     def gradient(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -291,14 +277,6 @@ class OpDef:
 
     def __repr__(self) -> str:
         return f"<OpDef {self.name}({self.signature})>"
-
-
-def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
-    """The names of a function's parameters. A thousand kernels are asked, and `inspect` takes its time."""
-    code = getattr(function, "__code__", None)
-    if code is None or hasattr(function, "__wrapped__") or hasattr(function, "__signature__"):
-        return tuple(inspect.signature(function).parameters)
-    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 _REGISTRY: dict[str, OpDef] = {}

@@ -13,6 +13,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from refflow.bench.cpu import add_options
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status. A user's mistake is one line on stderr, no traceback."""
@@ -60,6 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="measure speed against the leanest NumPy")
     bench.add_argument("--quick", action="store_true", help="fewer repetitions")
     bench.set_defaults(command=_bench)
+    what = bench.add_subparsers(metavar="cpu")
+    cpu = what.add_parser("cpu", help="beside TensorFlow, PyTorch, JAX and NumPy, whichever are installed")
+    add_options(cpu)
+    cpu.set_defaults(command=_bench_cpu)
     return parser
 
 
@@ -127,7 +133,13 @@ def _cases(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from refflow.bench import report
+    from refflow.bench.lean import report
 
     report(quick=options.quick)
     return 0
+
+
+def _bench_cpu(options: argparse.Namespace) -> int:
+    from refflow.bench.cpu import start
+
+    return start(options)

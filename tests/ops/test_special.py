@@ -99,7 +99,7 @@ def test_edges_carry_types_and_shapes_and_nodes_the_processing(graph):  # [S38, 
 
 
 def test_the_benchmark_compares_equal_things():  # [S05]
-    from refflow import bench
+    from refflow.bench import lean as bench
 
     ours, lean = bench.deck_step(rows=64)
     (_, loss, prediction), (lean_loss, lean_prediction) = ours(), lean()

@@ -1,0 +1,219 @@
+"""A workload as each system runs it: what is timed, and what it must come to.
+
+    Side.step()      one run, complete when it returns
+    Side.answers()   the results of a first run, or of three where a step changes its state, and that state
+
+Peers are imported only when asked for, with their thread counts given before.
+
+Next: refflow/bench/measure.py.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refflow.bench.workload import Arrays, Workload
+
+PEERS = {  # name: the module it needs, and the method of a workload that it runs
+    "refflow": ("refflow", "graph"),
+    "tensorflow": ("tensorflow", "graph"),
+    "numpy": ("numpy", "numpy"),
+    "torch": ("torch", "torch"),
+    "torch channels_last": ("torch", "torch"),
+    "torch.compile": ("torch", "torch"),
+    "jax.jit": ("jax", "jax"),
+}
+
+
+class Side(NamedTuple):
+    """One system, set up to run one workload."""
+
+    step: Callable[[], Any]
+    answers: Callable[[], list[np.ndarray]]
+
+
+def installed(peer: str) -> bool:
+    return importlib.util.find_spec(PEERS[peer][0]) is not None
+
+
+def runs(workload: Workload, peer: str) -> bool:
+    """Whether the workload has a text for that peer."""
+    if peer == "torch channels_last" and not workload.images:
+        return False
+    return hasattr(workload, PEERS[peer][1])
+
+
+def make(workload: Workload, peer: str, data: Arrays, threads: int) -> Side:
+    """The workload on that peer, over copies of `data`."""
+    own = {name: array.copy() for name, array in data.items()}
+    if peer == "refflow":
+        return graph_side(importlib.import_module("refflow.compat.v1"), workload, own, threads)
+    if peer == "tensorflow":
+        tf = importlib.import_module("tensorflow.compat.v1")
+        tf.disable_v2_behavior()
+        return graph_side(tf, workload, own, threads)
+    if peer == "numpy":
+        return numpy_side(workload, own)
+    if peer == "jax.jit":
+        return jax_side(workload, own)
+    return torch_side(workload, peer, own, threads)
+
+
+def _answers(workload: Workload, outputs: Callable[[], Any], state: Callable[[], Any]) -> list[np.ndarray]:
+    """What came out at first, what came out after all steps, and the state then."""
+    found = [np.array(value) for value in outputs()]
+    if workload.state:
+        outputs()
+        found += [np.array(value) for value in outputs()]
+    return found + [np.array(value) for value in state()]
+
+
+# -- graphs: refflow and TensorFlow -----------------------------------------------------------------------------------
+
+
+def session(tf: Any, graph: Any, threads: int, rewriting: bool = True) -> Any:
+    """A session with `threads` threads, within ops and between them. rewriting: TensorFlow's graph rewriter."""
+    config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
+    if not rewriting and hasattr(config, "graph_options"):
+        off = importlib.import_module("tensorflow.core.protobuf.rewriter_config_pb2").RewriterConfig
+        config.graph_options.rewrite_options.disable_meta_optimizer = True
+        config.graph_options.rewrite_options.constant_folding = off.OFF
+    return tf.Session(graph=graph, config=config)
+
+
+def _tensor(tf: Any, workload: Any, name: str, array: np.ndarray) -> Any:
+    if name in workload.fed:
+        return tf.placeholder(array.dtype, array.shape)
+    if name in workload.constants:
+        return tf.constant(array)
+    return tf.Variable(array, trainable=name in workload.state)
+
+
+def graph_side(tf: Any, workload: Any, data: Arrays, threads: int) -> Side:
+    graph = tf.Graph()
+    with graph.as_default():
+        tensors = {name: _tensor(tf, workload, name, array) for name, array in data.items()}
+        results = workload.graph(tf, **tensors)
+        ready = tf.global_variables_initializer()
+    run = session(tf, graph, threads, **workload.graph_options).run
+    run(ready)
+    feeds = {tensors[name]: data[name] for name in workload.fed}
+    timed = list(results) if workload.fetches or workload.state else [value.op for value in results]
+
+    def outputs() -> list[Any]:
+        return [value for value in run(list(results), feeds) if value is not None]  # an operation gives None
+
+    return Side(
+        (lambda: run(timed, feeds)) if feeds else (lambda: run(timed)),
+        lambda: _answers(workload, outputs, lambda: run([tensors[name] for name in workload.state])),
+    )
+
+
+# -- NumPy ------------------------------------------------------------------------------------------------------------
+
+
+def numpy_side(workload: Any, data: Arrays) -> Side:
+    step = workload.numpy(**data)
+    return Side(step, lambda: _answers(workload, step, lambda: [data[name] for name in workload.state]))
+
+
+def judged(workload: Any, data: Arrays) -> list[np.ndarray]:
+    """The answers in float64."""
+    wide = {name: a.astype(np.float64) if a.dtype == np.float32 else a.copy() for name, a in data.items()}
+    return numpy_side(workload, wide).answers()
+
+
+# -- PyTorch ----------------------------------------------------------------------------------------------------------
+
+
+class Torch:
+    """What a workload's text for PyTorch needs."""
+
+    def __init__(self, torch: Any, compiled: Callable[[Any], Any], layout: Any):
+        self.torch = torch
+        self.compiled = compiled  # torch.compile, or nothing
+        self.layout = layout  # of images
+        self.filters: dict[str, Any] = {}  # trained ones, by name, as they are in that layout
+
+    def image(self, nhwc: Any) -> Any:
+        """As PyTorch numbers its axes, in the layout that is timed."""
+        return nhwc.permute(0, 3, 1, 2).contiguous(memory_format=self.layout)
+
+    def filter(self, hwio: Any) -> Any:
+        return hwio.permute(3, 2, 0, 1).contiguous(memory_format=self.layout)
+
+    def trained_filter(self, name: str, hwio: Any) -> Any:
+        self.filters[name] = self.filter(hwio.detach()).requires_grad_()
+        return self.filters[name]
+
+    def as_image(self, nchw: Any) -> Any:
+        """As the answers number them: a view."""
+        return nchw.permute(0, 2, 3, 1)
+
+    def as_filter(self, oihw: Any) -> Any:
+        return oihw.permute(2, 3, 1, 0)
+
+    def training(self, loss_of: Callable[[], Any], optimizer: Any) -> Callable[[], list[Any]]:
+        """A step: gradients of the loss, and the update."""
+
+        def step() -> list[Any]:
+            optimizer.zero_grad()
+            loss = loss_of()
+            loss.backward()
+            optimizer.step()
+            return [loss]
+
+        return step
+
+
+def torch_side(workload: Any, peer: str, data: Arrays, threads: int) -> Side:
+    sys.modules["triton"] = None  # type: ignore[assignment]  # for GPUs; its LLVM and TensorFlow's cannot share a process
+    torch = importlib.import_module("torch")
+    torch.set_num_threads(threads)
+    tensors = {name: torch.from_numpy(array) for name, array in data.items()}
+    for name in workload.state:
+        tensors[name].requires_grad_()
+    layout = torch.channels_last if peer == "torch channels_last" else torch.contiguous_format
+    pt = Torch(torch, torch.compile if peer == "torch.compile" else lambda function: function, layout)
+    step = workload.torch(pt, **tensors)
+
+    def outputs() -> list[Any]:
+        return [value.detach().numpy() for value in step()]
+
+    def state() -> list[Any]:
+        changed = tensors | {name: pt.as_filter(w) for name, w in pt.filters.items()}
+        return [changed[name].detach().numpy() for name in workload.state]
+
+    return Side(step, lambda: _answers(workload, outputs, state))
+
+
+# -- JAX --------------------------------------------------------------------------------------------------------------
+
+
+def jax_side(workload: Any, data: Arrays) -> Side:
+    jax = importlib.import_module("jax")
+    arrays = {name: jax.numpy.asarray(array) for name, array in data.items()}
+    if not workload.state:
+        function = jax.jit(lambda arrays: workload.jax(jax, **arrays))
+
+        def step() -> Any:
+            return jax.block_until_ready(function(arrays))
+
+        return Side(step, lambda: _answers(workload, step, list))
+    given = {name: arrays[name] for name in data if name not in workload.state}
+    state = {name: arrays[name] for name in workload.state}
+    slots = workload.jax_slots(jax, state) if hasattr(workload, "jax_slots") else None
+    update = jax.jit(lambda state, slots, given: workload.jax(jax, state, slots, **given), donate_argnums=(0, 1))
+
+    def train() -> Any:
+        nonlocal state, slots
+        outputs, state, slots = jax.block_until_ready(update(state, slots, given))
+        return outputs
+
+    return Side(train, lambda: _answers(workload, train, lambda: [state[name] for name in workload.state]))

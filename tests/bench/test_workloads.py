@@ -1,0 +1,79 @@
+"""Workloads are small programs; here smaller still, on the sides that are always there."""
+
+import numpy as np
+import pytest
+
+from refflow.bench import measure, sides, table
+from refflow.bench.workload import Workload
+from refflow.bench.workloads import WORKLOADS, convolution, lenet, matmul, perceptron
+
+
+class SmallLeNet(lenet.LeNet):
+    batch = 3
+
+
+SMALL: list[Workload] = [
+    matmul.Product(5, 7, 3),
+    matmul.Product(5, 7, 3, transposed=True),
+    matmul.BatchedProduct(),
+    *(
+        kind(*shape)
+        for kind in (convolution.Forward, convolution.FilterGradient, convolution.InputGradient)
+        for shape in (("same", 3, 1, 2, 6, 3, 4), ("valid", 3, 2, 2, 9, 2, 3, "VALID"), ("point", 1, 1, 2, 4, 3, 2))
+    ),
+    perceptron.DeckStep(rows=40),
+    perceptron.PerceptronDescent(),
+    perceptron.PerceptronAdam(),
+    SmallLeNet(),
+]
+
+
+@pytest.mark.parametrize("workload", SMALL, ids=lambda w: w.name)
+def test_refflow_and_numpy_give_the_answers_of_float64(workload):
+    data = workload.data(np.random.default_rng(1))
+    truth = sides.judged(workload, data)
+    for peer in ("refflow", "numpy"):
+        assert measure.disagreement(sides.make(workload, peer, data, 1).answers(), truth, workload.tolerance) == ""
+
+
+def test_names_are_single_and_every_text_is_there():
+    assert len({w.name for w in WORKLOADS}) == len(WORKLOADS)
+    for workload in WORKLOADS:
+        assert workload.title
+        assert sides.runs(workload, "refflow") and sides.runs(workload, "tensorflow")
+
+
+def test_a_wrong_answer_is_an_error_and_never_a_time(monkeypatch):
+    workload = matmul.Product(4, 4, 4)
+    make = sides.make
+
+    def twisted(workload, peer, data, threads):
+        side = make(workload, peer, data, threads)
+        return side if peer == "refflow" else side._replace(answers=lambda: [1.001 * a for a in side.answers()])
+
+    monkeypatch.setattr(sides, "make", twisted)
+    row = table.as_data(measure.measure(workload, ["refflow", "numpy"], 1, measure.Effort(rounds=3, turn=1e-3)))
+    assert set(row["times"]) == {"refflow"} and "off by 1.0e-03" in row["errors"]["numpy"]
+    assert "numpy: not timed" in "\n".join(table.lines(row, "cpu"))
+
+
+def test_ratios_are_of_medians_and_the_best_peer_is_not_tensorflow():
+    times = {
+        peer: {"cpu": {"median": m, "minimum": m / 2}}
+        for peer, m in (("refflow", 2.0), ("tensorflow", 1.0), ("numpy", 4.0), ("torch", 8.0))
+    }
+    assert table.ratios(times, "cpu") == {"tensorflow": 2.0, "numpy": 0.5, "torch": 0.25, "best": 0.5}
+    row = {"times": times, "ratios": {"cpu": table.ratios(times, "cpu")}, "group": "training"}
+    assert table.best(row, "cpu") == "numpy"
+    (mean,) = table.groups([row, row], "cpu")
+    assert mean["ratios"] == pytest.approx({"tensorflow": 2.0, "best": 0.5}) and mean["rows"] == 2
+    assert table.verdict(mean["ratios"], mean["bar"]).split() == ["TF", "2.00*<=", "0.78", "best", "0.50", "<=", "0.95"]
+
+
+def test_sides_take_turns_and_both_clocks_are_read():
+    order = []
+    ready = {n: sides.Side(lambda n=n: order.append(n), list) for n in "ab"}
+    times = measure.take_turns(ready, 2, 1, measure.Effort(rounds=3, turn=1e-6))
+    assert [len(t[c]) for t in times.values() for c in ("cpu", "wall")] == [3] * 4
+    tail = "".join(order)
+    assert tail.rfind("a") > tail.find("b") and tail.rfind("b") > tail.find("a")

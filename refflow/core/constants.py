@@ -20,14 +20,20 @@ _LARGEST = 4096  # elements: shape arithmetic is small, and building must stay q
 _DEEPEST = 64  # nodes in a row
 
 
-def constant_value(tensor: Tensor, depth: int = 0) -> Any:
+def constant_value(tensor: Tensor) -> Any:
     """The tensor's value as an array if it can be known now and is small to compute, else None."""
-    if tensor.constant is None and depth < _DEEPEST:
-        tensor.constant = _find(tensor, depth)
+    return tensor.constant if tensor.constant is not None else _sought(tensor, 0, set())
+
+
+def _sought(tensor: Tensor, depth: int, unknown: set[Tensor]) -> Any:
+    """The same. unknown: what was looked at already, so that nothing is twice, nor a loop gone round."""
+    if tensor.constant is None and depth < _DEEPEST and tensor not in unknown:
+        unknown.add(tensor)
+        tensor.constant = _find(tensor, depth, unknown)
     return tensor.constant
 
 
-def _find(tensor: Tensor, depth: int) -> Any:
+def _find(tensor: Tensor, depth: int, unknown: set[Tensor]) -> Any:
     op = tensor.op
     if op.type == "Const":
         return op.attrs["value"]
@@ -42,9 +48,12 @@ def _find(tensor: Tensor, depth: int) -> Any:
     # Where a small value may ask for a large result (Fill, Range, Tile), the shape rule knows its size.
     if any(prod(d or 1 for d in t.dims or ()) > _LARGEST for t in op.outputs):
         return None
-    arrays = [constant_value(t, depth + 1) for t in op.inputs]
-    if any(a is None or a.size > _LARGEST for a in arrays):
-        return None
+    arrays = []
+    for t in op.inputs:
+        array = _sought(t, depth + 1, unknown)
+        if array is None or array.size > _LARGEST:
+            return None
+        arrays.append(array)
     with np.errstate(all="ignore"):
         found = op.op_def.compute(arrays, op.attrs)[tensor.value_index]
     return None if found is None else np.asarray(found)  # None on the side that a Switch does not take

@@ -15,7 +15,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from refflow.core.frames import LoopVariable
+from refflow.core.frames import ENTERS, LoopVariable
 from refflow.core.graph import Graph, Operation, Tensor
 from refflow.core.opdef import op_def
 from refflow.core.shapes import Shape
@@ -59,7 +59,9 @@ class Context(ABC):
     def admit(self, op: Operation) -> None:
         """Adjusts the control inputs of a new node."""
         op.control_inputs = [c for c in op.control_inputs if self.may_wait_for(c)]
-        if not op.inputs and not any(self.holds(c) for c in op.control_inputs) and self.pivot is not None:
+        # A loop's invariants are there in its last iteration too, in which the body does not run.
+        from_outside = all(t.op.type in ENTERS and t.op.attrs["is_constant"] for t in op.inputs)
+        if from_outside and not any(self.holds(c) for c in op.control_inputs) and self.pivot is not None:
             op.control_inputs.append(self.pivot)
 
 

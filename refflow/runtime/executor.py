@@ -10,7 +10,8 @@ All but the queues are kept for each iteration of each loop (runtime/frames.py).
 and its outputs are dead [W41]; a Merge runs when its first live input comes, and is dead only if all its inputs are.
 
 One executor runs all partitions of a step in one process, so that every interleaving of the devices is a
-choice of the policy. The step ends when no node is left in any of the three places.
+choice of the policy. Each device has frames of its own, and learns of the others through sends and receives alone
+[W42]. The step ends when no node is left in any of the three places.
 
 Next: runtime/place.py.
 """
@@ -23,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refflow.core import errors
+from refflow.runtime.device import Device
 from refflow.runtime.events import EventLog
 from refflow.runtime.failures import as_op_error, summary
 from refflow.runtime.frames import DEAD, Frame, Iteration
@@ -41,7 +43,7 @@ class Executor:
         self.users: dict[Node, list[Node]] = {n: [] for n in step.nodes}
         self.waits: dict[Node, int] = {}
         self.uses: dict[tuple[Node, int], int] = {}
-        self.enters: dict[str, int] = {}  # how many Enter nodes each frame has
+        self.enters: dict[tuple[Device, str], int] = {}  # how many Enter nodes each frame has on each device
         self.run_node: dict[Node, Callable[[list[Any]], list[Any]]] = {}
         for node in step.nodes:
             before = dict.fromkeys([n for n, _ in node.inputs] + node.controls)
@@ -52,7 +54,8 @@ class Executor:
             for edge in node.inputs:
                 self.uses[edge] = self.uses.get(edge, 0) + 1
             if node.type in ENTERS:
-                self.enters[node.attrs["frame_name"]] = self.enters.get(node.attrs["frame_name"], 0) + 1
+                key = (node.device, node.attrs["frame_name"])
+                self.enters[key] = self.enters.get(key, 0) + 1
             if not (node.sends or node.receives) and node.type not in SWITCHES | MERGES:
                 self.run_node[node] = prepare(node, kernels, states)
 
@@ -74,7 +77,8 @@ class Run:
         self.fixed = executor
         self.policy = policy
         self.log = log
-        self.root = Frame("", None, 0, 0, 1)
+        devices = dict.fromkeys(n.device for n in executor.step.nodes)
+        self.roots = {device: Frame("", None, 0, 0, 1) for device in devices}
         self.frames: dict[tuple[Frame, int, str], Frame] = {}
         self.ready: list[Node] = []
         self.places: list[tuple[Frame, Iteration]] = []  # of the ready nodes
@@ -88,11 +92,18 @@ class Run:
         def names(nodes: Any) -> str:
             return ", ".join(n.name for n in nodes) or "-"
 
-        top = self.root.iterations[0]
-        waiting = [n for n in self.fixed.step.nodes if top.waits.get(n, self.fixed.waits[n])]
-        held = ", ".join(f"{n.name}:{port}" for n, port in top.values) or "-"
+        waiting = self._waiting()
+        held = ", ".join(f"{n.name}:{port}" for top in self._tops() for n, port in top.values) or "-"
         awaited = names(a.node for a in self.awaited)
         return f"ready: {names(self.ready)}\nawaited: {awaited}\nwaiting: {names(waiting)}\nvalues: {held}"
+
+    def _tops(self) -> list[Iteration]:
+        return [root.iterations[0] for root in self.roots.values()]
+
+    def _waiting(self) -> list[Node]:
+        """The nodes that still wait for others."""
+        tops = {device: root.iterations[0] for device, root in self.roots.items()}
+        return [n for n in self.fixed.step.nodes if tops[n.device].waits.get(n, self.fixed.waits[n])]
 
     def run(self, feeds: Sequence[Any]) -> list[Any]:
         """All of the step at once: every feed, then every fetch."""
@@ -112,10 +123,10 @@ class Run:
 
     def start(self) -> None:
         """Makes ready what waits for nothing."""
-        top = self.root.iterations[0]
         for node in self.fixed.step.nodes:
             if not self.fixed.waits[node] and node.type not in MERGES:
-                self._make_ready(node, self.root, top)
+                root = self.roots[node.device]
+                self._make_ready(node, root, root.iterations[0])
 
     def advance(self) -> None:
         """Runs all that can run with the feeds that are there."""
@@ -135,6 +146,7 @@ class Run:
                 self.awaited.remove(awaited)
                 if is_dead:
                     value = DEAD
+                    awaited.iteration.dead.add(node)  # so are those that only wait for it
                 elif not node.attrs.get("_host_memory"):
                     value = node.device.from_host(value)
                 self._note("recv", node, value)
@@ -257,7 +269,8 @@ class Run:
         key = (frame, iteration.number, name)
         child = self.frames.get(key)
         if child is None:
-            child = Frame(name, frame, iteration.number, self.fixed.enters[name], node.attrs["parallel_iterations"])
+            enters = self.fixed.enters[node.device, name]
+            child = Frame(name, frame, iteration.number, enters, node.attrs["parallel_iterations"])
             self.frames[key] = child
             iteration.running += 1  # until the child is done
         child.enters -= 1
@@ -349,8 +362,7 @@ class Run:
 
     def _deadlock(self) -> errors.OpError:
         first = self.awaited[0].node
-        top = self.root.iterations[0]
-        waiting = [n for n in self.fixed.step.nodes if top.waits.get(n, self.fixed.waits[n])]
+        waiting = self._waiting()
         names = ", ".join(a.node.name for a in self.awaited)
         return errors.InternalError(
             first.node_def,

@@ -39,6 +39,13 @@ def is_back_edge(producer: Node, user: Node) -> bool:
     return producer.type in NEXTS and user.type in MERGES
 
 
+def frame_behind(node: Node, inside: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of the loops that the outputs of `node` are in, where its inputs are inside those named first."""
+    if node.type in ENTERS:
+        return (*inside, node.attrs["frame_name"])
+    return inside[:-1] if node.type in EXITS else inside
+
+
 class Node:
     """One node of a step."""
 

@@ -6,6 +6,10 @@ All users of one tensor on one device share one pair, so that it moves once and 
 references do not, because each user reads them at its own moment. A
 control edge that crosses moves an empty constant, sent when its source has finished.
 
+An edge of a loop is cut where least crosses: an Enter and a NextIteration are made again on the device of their user,
+so that what crosses is their input; an Exit stays with the Switch before it, so that one value crosses, the last. What
+crosses inside a loop is received in each of its iterations, as the rings of runtime/control_loops.py see to.
+
 Next: runtime/rendezvous.py.
 """
 
@@ -17,8 +21,9 @@ import numpy as np
 
 from refflow.core.dtypes import float32
 from refflow.core.opdef import op_def
+from refflow.runtime.control_loops import Rings
 from refflow.runtime.device import Device
-from refflow.runtime.nodes import Node, StepGraph, in_order
+from refflow.runtime.nodes import ENTERS, EXITS, NEXTS, Node, StepGraph, in_order
 from refflow.runtime.rendezvous import key_of
 
 
@@ -37,6 +42,9 @@ class Partition:
 def partition(step: StepGraph) -> tuple[StepGraph, list[Partition]]:
     """`step` with its crossing edges cut, and its nodes by device, devices in order of their names."""
     step = step.copy()
+    for node in step.nodes:
+        if node.type in EXITS:
+            node.device = node.inputs[0][0].device
     cut = _Cut(step)
     for node in list(step.nodes):
         node.inputs = [cut.data(n, port, node, place) for place, (n, port) in enumerate(node.inputs)]
@@ -58,17 +66,32 @@ class _Cut:
         self.step = step
         self.added: list[Node] = []
         self.received: dict[Any, Node] = {}  # (producer, port, device, host memory) -> its _Recv
+        self.rings = Rings(step)
+        step.nodes += self.rings.nodes
+        self.uncut = {n: (n.inputs[0], n.controls) for n in step.nodes if n.type in ENTERS | NEXTS}
 
-    def data(self, producer: Node, port: int, user: Node, place: int) -> tuple[Node, int]:
+    def data(self, producer: Node, port: int, user: Node, place: int, host: bool = False) -> tuple[Node, int]:
         if producer.device is user.device:
             return producer, port
-        host = place in user.device.host_inputs(user.op_def, user.attrs)
+        host = host or place in user.device.host_inputs(user.op_def, user.attrs)
         if producer.types[port].is_ref_dtype:
             return self._reading(producer, port, user, place, host), 0
         key = (producer, port, user.device, host)
         if key not in self.received:
-            self.received[key] = self._pair(producer, port, user.device, host)
+            cut = self._again if producer.type in ENTERS | NEXTS else self._pair
+            self.received[key] = cut(*key)
         return self.received[key], 0
+
+    def _again(self, producer: Node, port: int, device: Device, host: bool) -> Node:
+        """An Enter or a NextIteration once more, on the device of its user."""
+        (source, controls), name = self.uncut[producer], f"{producer.name}_{self.step.next_id}"
+        twin = self._add(
+            name, producer.type, producer.attrs, [source], controls, producer.types, producer.shapes, device
+        )  # fmt: skip
+        self.rings.behind[twin] = self.rings.behind[producer]
+        twin.inputs = [self.data(*source, twin, 0, host)]
+        twin.controls = [self.control(n, twin) for n in controls]
+        return twin
 
     def _reading(self, producer: Node, port: int, user: Node, place: int, host: bool) -> Node:
         """A pair of its own for a reference, which is read when its user would read it [W12].
@@ -90,6 +113,7 @@ class _Cut:
             attrs = {"value": token, "dtype": float32}
             name = f"edge_{producer.id}_{producer.name}/done"
             dummy = self._add(name, "Const", attrs, [], [producer], [float32], [(0,)], producer.device)
+            self.rings.behind[dummy] = self.rings.behind[producer]
             self.received[key] = self._pair(dummy, 0, user.device, host=True)
         return self.received[key]
 
@@ -106,8 +130,10 @@ class _Cut:
         if host:
             ends["_host_memory"] = True
         self._add(f"{name}/_send", "_Send", {"T": base} | ends, [(producer, port)], [], [], [], producer.device)
+        frame = self.rings.behind[producer]
+        each = [self.rings.merge(frame, device)] if frame else []
         shape = producer.shapes[port]
-        return self._add(f"{name}/_recv", "_Recv", {"tensor_type": base} | ends, [], [], [base], [shape], device)
+        return self._add(f"{name}/_recv", "_Recv", {"tensor_type": base} | ends, [], each, [base], [shape], device)
 
     def _add(
         self, name: str, op_type: str, attrs: dict[str, Any], inputs: list[tuple[Node, int]], controls: list[Node],

@@ -70,7 +70,7 @@ def _groups(nodes: list[Node]) -> list[list[Node]]:
 
     for node in nodes:
         for place_, (producer, port) in enumerate(node.inputs):
-            if producer.types[port].is_ref_dtype and place_ in node.op_def.ref_inputs:
+            if producer.types[port].is_ref_dtype and place_ in _reference_places(node):
                 parent[root(node)] = root(producer)
         if node.request.startswith("@"):
             other = by_name.get(node.request[1:])
@@ -84,6 +84,16 @@ def _groups(nodes: list[Node]) -> list[list[Node]]:
     for node in nodes:
         members.setdefault(root(node), []).append(node)
     return list(members.values())
+
+
+def _reference_places(node: Node) -> Sequence[int]:
+    """The places of inputs that are taken as references: a value of another device would not do."""
+    if not node.op_def.by_handle:
+        return node.op_def.ref_inputs
+    places = node.op_def.places(node.attrs, outputs=False)
+    found = [places[a.name] for a in node.op_def.inputs if a.is_ref]
+    everywhere = range(len(node.inputs))
+    return [i for p in found for i in (everywhere[p] if isinstance(p, slice) else [p])]
 
 
 def _candidates(

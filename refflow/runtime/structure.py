@@ -5,8 +5,11 @@
                 outputs, a Merge whose inputs' guards are alternatives takes one away [W41]
     loop        while True: what the condition needs; if not condition: break; the body; the next iteration's values
 
+A receive belongs where its send is, so that a loop over several devices is one loop here, and one device's verdict is
+the other's; the rings of runtime/control_loops.py are then variables that never change.
+
 What cannot be put so is `Unstructured`, with the reason, and is left to the executor, which runs everything: a Merge
-whose inputs are no alternatives, a node that is dead on purpose, a loop that reaches over two devices.
+whose inputs are no alternatives, a node that is dead on purpose.
 
 Next: runtime/writer.py.
 """
@@ -28,6 +31,7 @@ from refflow.runtime.nodes import (
     SWITCHES,
     Node,
     changes_variables,
+    frame_behind,
     is_back_edge,
 )
 
@@ -75,12 +79,13 @@ class Block:
 class Structure:
     """The blocks of a step, and the choice of each Merge that is no loop's.
 
-    nodes: in an order in which each comes after those that it waits for. Raises Unstructured.
+    nodes: in an order in which each comes after those that it waits for. sends: the _Send of each _Recv among them.
+    Raises Unstructured.
     """
 
-    def __init__(self, nodes: list[Node]):
+    def __init__(self, nodes: list[Node], sends: dict[Node, Node]):
         self.choices: dict[Node, Choice | int] = {}
-        self._nodes = nodes
+        self._nodes, self._sends = nodes, sends
         self._frames: dict[Node, tuple[str, ...]] = {}
         self._loops: dict[tuple[str, ...], Loop] = {}
         self._guards: dict[Node, Guard] = {}
@@ -99,21 +104,26 @@ class Structure:
         pred, value = self._literal(node.inputs[1])
         return {**self._guards[node], (pred, value == (port == 1)): None}
 
+    def _controls(self, node: Node) -> list[Node]:
+        """The nodes that this one waits for without taking a value from them."""
+        return [*node.controls, self._sends[node]] if node in self._sends else node.controls
+
+    def _before(self, node: Node) -> list[Node]:
+        """The nodes that this one waits for; a loop's way back is not among them."""
+        return [n for n, _ in node.inputs if not is_back_edge(n, node)] + self._controls(node)
+
     # -- frames ---------------------------------------------------------------------------------------
 
     def _frame_of(self, node: Node) -> tuple[str, ...]:
-        sources = [n for n, _ in node.inputs if not is_back_edge(n, node)] + node.controls
-        found = dict.fromkeys(self._frames[n] for n in sources)
+        found = dict.fromkeys(self._frames[n] for n in self._before(node))
         if len(found) > 1:
             raise Unstructured(f"{node.name!r} has inputs from several loops: {', '.join(map(str, found))}")
-        frame = next(iter(found), ())
+        inside = next(iter(found), ())
+        if node.type in EXITS and not inside:
+            raise Unstructured(f"{node.name!r} leaves a loop that it is not in")
+        frame = frame_behind(node, inside)
         if node.type in ENTERS:
-            frame = (*frame, node.attrs["frame_name"])
             self._loops.setdefault(frame, Loop(frame[-1])).enters.append(node)
-        elif node.type in EXITS:
-            if not frame:
-                raise Unstructured(f"{node.name!r} leaves a loop that it is not in")
-            frame = frame[:-1]
         elif node.type == "LoopCond":
             loop = self._loops.get(frame)
             if loop is None or loop.cond is not None:
@@ -143,7 +153,7 @@ class Structure:
         for edge in node.inputs:
             if self._frames[edge[0]] == outside:
                 found |= self.guard(edge)
-        for n in node.controls:
+        for n in self._controls(node):
             if self._frames[n] == outside:
                 found |= self._guards[n]
         for pred, value in found:
@@ -164,6 +174,8 @@ class Structure:
             elif node.type == "Equal" and self._number(node) is not None:
                 inner, wanted = self._number(node)  # type: ignore[misc]
                 return inner, wanted == value
+            elif node in self._sends:
+                node = self._sends[node]
             elif node.type not in SAME | SWITCHES:
                 return pred, value
             pred = node.inputs[0]
@@ -200,7 +212,7 @@ class Structure:
             item = self._item(node, frame)
             items[item] = None
             waits = before.setdefault(item, {})
-            for n in [n for n, _ in node.inputs if not is_back_edge(n, node)] + node.controls:
+            for n in self._before(node):
                 if self._frames[n][: len(frame)] == frame:
                     other = self._item(n, frame)
                     if other is not item:
@@ -283,8 +295,7 @@ class Structure:
             guard = self._guards[node] if inner == frame else self._entry[inner[: len(frame) + 1]]
             if ends in guard:
                 raise Unstructured(f"{node.name!r} runs when the loop {loop.name!r} has ended, but inside it")
-            sources = [n for n, _ in node.inputs if not is_back_edge(n, node)] + node.controls
-            after = any(n in late for n in sources)
+            after = any(n in late for n in self._before(node))
             if goes_on in guard:
                 body.append(node)
                 late.add(node)

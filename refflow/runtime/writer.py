@@ -50,8 +50,9 @@ class Writer:
         self.names: dict[tuple[Node, int], str] = {}  # what a value is called
         self.blocks: dict[tuple[Node, int], np.ndarray] = {}  # arena memory of a value
         sends = {key_of(n): n for n in step.nodes if n.sends and not n.attrs["client_terminated"]}
-        self.sent = {n: sends[key_of(n)].inputs[0] for n in step.nodes if n.receives and key_of(n) in sends}
-        self.order = in_order(step.nodes, {n: [sends[key_of(n)]] for n in self.sent}, changes_last=True)
+        self.senders = {n: sends[key_of(n)] for n in step.nodes if n.receives and key_of(n) in sends}
+        self.sent = {n: sender.inputs[0] for n, sender in self.senders.items()}
+        self.order = in_order(step.nodes, {n: [sender] for n, sender in self.senders.items()}, changes_last=True)
         self.indent = 1
         self.structure = self._structure()
         self.blocks_of_code = self.structure.blocks if self.structure else [Block((), list(self.order))]
@@ -60,9 +61,7 @@ class Writer:
     def _structure(self) -> Structure | None:
         if not has_control_flow(self.step.nodes):
             return None
-        if self.sent:
-            raise Unstructured("it runs on several devices")
-        structure = Structure(self.order)
+        structure = Structure(self.order, self.senders)
         for fetch in self.step.fetches:
             if structure.guard(fetch.inputs[0]):
                 raise Unstructured(f"{fetch.inputs[0][0].name!r} is fetched, though it may be dead")
@@ -224,8 +223,7 @@ class Writer:
 
     def _receive(self, node: Node) -> None:
         edge = self.sent[node]
-        sender = next(n for n in self.order if n.sends and key_of(n) == key_of(node))
-        name = self.names.get((sender, 0)) or self.names[edge]
+        name = self.names.get((self.senders[node], 0)) or self.names[edge]
         source, target = edge[0].device, node.device
         if source.type != "cpu":
             to_host = self._bind("d", source.to_host)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import refflow as tf
 from refflow.core import shapes
+from refflow.core.constants import constant_value
 from refflow.core.devices import DeviceSpec
 from refflow.core.dtypes import ALL
 
@@ -99,3 +100,11 @@ def test_a_partial_name_admits_every_device_that_fits():  # [W14, W37]
     assert all(DeviceSpec.parse(t).admits(full) for t in ("", "/gpu:*", "/job:worker/task:17", "/gpu:3"))
     assert not DeviceSpec.parse("/cpu:0").admits(full)
     assert DeviceSpec.parse("/gpu:0").intersect(DeviceSpec.parse("/gpu:1")) is None
+
+
+def test_what_cannot_be_known_is_looked_for_once():
+    """Two ways lead to each node before: by all of them together it would never end."""
+    x = tf.placeholder(tf.int32, [])
+    for _ in range(60):
+        x = tf.add(tf.add(x, 1), x)
+    assert constant_value(x) is None

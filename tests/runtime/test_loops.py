@@ -191,6 +191,20 @@ def test_variables_change_where_the_flow_goes(policy):  # [W39, W11]
         assert session.run(done, {pred: True}) is None and session.run(v) == 7.0
 
 
+@pytest.mark.parametrize("options", [{}, {"executor": "executor"}], ids=str)
+def test_a_change_by_what_is_outside_the_loop_happens_once_an_iteration(options):  # [W39]
+    v, one = tf.Variable(0.0), tf.constant(1.0)
+
+    def body(i):
+        with tf.control_dependencies([tf.assign_add(v, one)]):
+            return tf.identity(i) + 1
+
+    end = tf.control_flow_ops.While(lambda i: i < 3, body, [0])
+    with tf.Session(**options) as session:
+        session.run(tf.initialize_all_variables())
+        assert [session.run(end), session.run(v)] == [3, 3.0]
+
+
 def test_case_takes_the_first_that_is_true():  # [W39]
     x = tf.placeholder(tf.int32, [])
     pairs = [(x < 5, lambda: tf.constant(1)), (x < 10, lambda: tf.constant(2))]

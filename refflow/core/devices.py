@@ -2,7 +2,7 @@
 
     /job:localhost/replica:0/task:0/gpu:0      full, as the first release prints it
     /job:worker/task:17/device:GPU:3           the whitepaper's longer spelling of the last part
-    /gpu:*   /job:ps   ""                      partial: a request that several devices satisfy [W37]
+    /gpu:*   /job:ps   /device:GPU   ""        partial: a request that several devices satisfy [W37]
 
 A name is a set of constraints. Merging two names keeps both; where they differ the inner scope wins.
 
@@ -18,9 +18,11 @@ from typing import Any
 from refflow.core.errors import NodeError
 
 _PART = re.compile(
-    r"(?:job:(?P<job>[A-Za-z_][A-Za-z0-9_]*)|replica:(?P<replica>\d+|\*)|task:(?P<task>\d+|\*)"
-    r"|(?:device:)?(?P<type>[A-Za-z_]+):(?P<index>\d+|\*)|(?P<bare>cpu|gpu|CPU|GPU))"
+    r"(?:job:(?P<job>[A-Za-z_][A-Za-z0-9_]*|\*)|replica:(?P<replica>\d+|\*)|task:(?P<task>\d+|\*)"
+    r"|(?:device:)?(?P<type>[A-Za-z_]\w*):(?P<index>\d+|\*)|device:(?P<kind>[A-Za-z_]\w*)|(?P<bare>cpu|gpu|CPU|GPU))"
 )
+# In which order two names are compared, and what the parts are called where they contradict.
+_PARTS = (("job", "jobs"), ("replica", "replicas"), ("task", "tasks"), ("type", "types"), ("index", "ids"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class DeviceSpec:
     def parse(cls, text: str | None) -> DeviceSpec:
         """The spec that `text` writes; NodeError names the part that is not understood."""
         spec = cls()
-        if not text:
+        if not text or text == "/":
             return spec
         if not text.startswith("/"):
             raise _malformed(text, "it must begin with '/'")
@@ -53,12 +55,12 @@ class DeviceSpec:
                 value: Any = part_value
                 if value is None:
                     continue
-                if key == "bare":
+                if key in ("type", "kind", "bare"):
                     key, value = "type", value.lower()
-                elif key == "type":
-                    value = value.lower()
+                elif value == "*":
+                    value = None
                 elif key != "job":
-                    value = None if value == "*" else int(value)
+                    value = int(value)
                 if getattr(spec, key) is not None:
                     raise _malformed(text, f"it has two parts for {key!r}")
                 spec = replace(spec, **{key: value})
@@ -77,26 +79,27 @@ class DeviceSpec:
 
     def admits(self, other: DeviceSpec) -> bool:
         """True when the device `other` satisfies every constraint here."""
-        return all(
-            mine is None or mine == theirs
-            for mine, theirs in (
-                (self.job, other.job),
-                (self.replica, other.replica),
-                (self.task, other.task),
-                (self.type, other.type),
-                (self.index, other.index),
-            )
-        )
+        return all(getattr(self, key) in (None, getattr(other, key)) for key, _ in _PARTS)
+
+    def conflict(self, other: DeviceSpec) -> str:
+        """The first kind of part in which the two contradict: jobs, replicas, tasks, types or ids; else ""."""
+        for key, plural in _PARTS:
+            mine, theirs = getattr(self, key), getattr(other, key)
+            if mine is not None and theirs is not None and mine != theirs:
+                return plural
+        return ""
 
     def intersect(self, other: DeviceSpec) -> DeviceSpec | None:
         """The spec of the devices that satisfy both, or None where two parts contradict."""
-        merged = {}
-        for key in ("job", "replica", "task", "type", "index"):
-            mine, theirs = getattr(self, key), getattr(other, key)
-            if mine is not None and theirs is not None and mine != theirs:
-                return None
-            merged[key] = theirs if mine is None else mine
-        return DeviceSpec(**merged)
+        if self.conflict(other):
+            return None
+        return DeviceSpec(
+            **{key: getattr(other if getattr(self, key) is None else self, key) for key, _ in _PARTS}
+        )  # fmt: skip
+
+    def anywhere(self) -> DeviceSpec:
+        """The same process, whichever of its devices: what soft placement keeps of a request [W22]."""
+        return replace(self, type=None, index=None)
 
     def to_string(self) -> str:
         text = "" if self.job is None else f"/job:{self.job}"

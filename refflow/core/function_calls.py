@@ -11,7 +11,15 @@ from __future__ import annotations
 from typing import Any
 
 from refflow.core.errors import NodeError
-from refflow.core.graphdef import FunctionCall, FunctionDef, GraphDef, NodeDef, Placeholder, parse_input
+from refflow.core.graphdef import (
+    FunctionCall,
+    FunctionDef,
+    GraphDef,
+    NodeDef,
+    Placeholder,
+    labelled_under,
+    parse_input,
+)
 from refflow.core.opdef import find_op_def
 from refflow.core.signature import Arg
 
@@ -85,7 +93,7 @@ class Caller:
                 inputs += control  # what begins the call waits for what the call waits for
             if not inputs and data:  # a constant belongs to the frame and the branch of the call
                 inputs = ["^" + parse_input(data[0])[0]]
-            attrs = {k: _filled(v, given) for k, v in n.attr.items()}
+            attrs = labelled_under(f"{prefix}/", {k: _filled(v, given) for k, v in n.attr.items()})
             self.nodes.append(NodeDef(f"{prefix}/{n.name}", n.op, inputs, n.device or self.node.device, attrs))
         try:
             results = [edge(function.ret[name]) for name in _flat(function.outputs, given)]

@@ -147,6 +147,8 @@ class Graph(GraphScopes):
             inputs = [self._context.capture(tensor) for tensor in inputs]
         if op_type in self._gradient_overrides:
             attrs = {**(attrs or {}), "_gradient_op_type": self._gradient_overrides[op_type]}
+        if self._colocated:
+            attrs = {**(attrs or {}), "_class": self._labels()}
         name = name or op_type
         name = name[:-1] if name.endswith("/") else self.unique_name(name)
         if name in self._by_name:
@@ -224,6 +226,11 @@ class Graph(GraphScopes):
 
     def get_all_collection_keys(self) -> list[Any]:
         return [key for key in self._collections if isinstance(key, str)]
+
+
+def colocate_with(op: Any, ignore_existing: bool = False) -> Any:
+    """Graph.colocate_with of the default graph."""
+    return get_default_graph().colocate_with(op, ignore_existing)
 
 
 def device(dev: Any) -> Any:

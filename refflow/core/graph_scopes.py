@@ -2,6 +2,7 @@
 
     with graph.name_scope("layer1"):               names begin with layer1/              [W70]
     with graph.device("/gpu:0"):                   a request for each node               [W37]
+    with graph.colocate_with(op):                  the device of another node            [W37]
     with graph.control_dependencies([init]):       a control edge to each node           [W03]
     with graph.inside(branch):                     a branch or loop (core/contexts.py)   [W39]
     with graph.gradient_override_map({...}):       another gradient for a type of node
@@ -19,7 +20,7 @@ from typing import Any
 
 from refflow.core.devices import DeviceSpec
 from refflow.core.errors import NodeError
-from refflow.core.graphdef import NAME, SCOPED_NAME
+from refflow.core.graphdef import LABEL, NAME, SCOPED_NAME
 from refflow.core.tensor import Operation, Tensor
 
 
@@ -42,6 +43,7 @@ class GraphScopes:
         self._names_in_use: dict[str, int] = {}
         self._name_stack = ""
         self._device_stack: list[Callable[[Operation], Any] | None] = []
+        self._colocated: list[Operation] = []
         self._control_stack: list[_ControlScope] = []
         self._context: Any = None  # the branch or loop that is being built
         self._captures = True
@@ -113,11 +115,36 @@ class GraphScopes:
         finally:
             self._device_stack.pop()
 
+    @contextmanager
+    def colocate_with(self, op: Any, ignore_existing: bool = False) -> Iterator[None]:
+        """New nodes share the device of `op`, an operation or a tensor; they ask for what it asks for [W37].
+
+        ignore_existing: only with `op`, whatever the scopes around say; then `op` may be None, for no other.
+        """
+        if op is None and not ignore_existing:
+            raise ValueError("Trying to reset colocation (op is None) but ignore_existing is not True")
+        element = None if op is None else self.as_graph_element(op)
+        other = element.op if isinstance(element, Tensor) else element
+        saved, self._colocated = self._colocated, [] if ignore_existing else self._colocated
+        if other is not None:
+            self._colocated = [*self._colocated, other]
+        try:
+            yield
+        finally:
+            self._colocated = saved
+
+    def _labels(self) -> list[str]:
+        """The attribute _class of a node that is to be with all that the scopes name."""
+        found = [label for op in self._colocated for label in op.attrs.get("_class", [LABEL + op.name])]
+        return sorted(dict.fromkeys(found))
+
     def _apply_device_scopes(self, op: Operation) -> None:
         for function in reversed(self._device_stack):
             if function is None:
                 break
             op._set_device(function(op))
+        if self._colocated:
+            op._set_device(self._colocated[-1].device)
 
     def get_default_device(self) -> str:
         """The device that a new node would request."""

@@ -23,6 +23,7 @@ from refflow.core.signature import Arg
 
 RELEASE = 7  # the graph version of the first release; readers refuse ops that their own version has retired
 NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\-/]*")  # a node [W70]
+LABEL = "loc:@"  # in the attribute _class, before the name of a node to share a device with [W37]
 SCOPED_NAME = re.compile(r"[A-Za-z0-9_.\-/]*")  # inside a scope a part may also begin with _
 
 
@@ -41,6 +42,15 @@ class NodeDef:
         attrs = ", ".join(f"{key}={attr_text(value)}" for key, value in sorted(self.attr.items()))
         device = f', _device="{self.device}"' if self.device else ""
         return f"{self.name} = {self.op}[{attrs}{device}]({', '.join(self.input)})"
+
+
+def labelled_under(prefix: str, attrs: dict[str, Any]) -> dict[str, Any]:
+    """`attrs` of a node that goes under `prefix` together with those that its _class names."""
+    labels = attrs.get("_class")
+    if not prefix or not labels:
+        return attrs
+    moved = [f"{LABEL}{prefix}{text[len(LABEL) :]}" if text.startswith(LABEL) else text for text in labels]
+    return attrs | {"_class": moved}
 
 
 @dataclass(frozen=True, slots=True)

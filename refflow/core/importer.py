@@ -19,7 +19,7 @@ from refflow.core.dtypes import DType, variant
 from refflow.core.errors import DTypeError, NodeError
 from refflow.core.functions import inlined
 from refflow.core.graph import Graph
-from refflow.core.graphdef import NAME, GraphDef, NodeDef, parse_input
+from refflow.core.graphdef import NAME, GraphDef, NodeDef, labelled_under, parse_input
 from refflow.core.opdef import OpDef, find_op_def
 from refflow.core.signature import REQUIRED
 from refflow.core.tensor import Operation, Tensor
@@ -136,7 +136,8 @@ class _Import:
         attrs = self._attrs(node, op_def) if known else dict(node.attr)
         inputs, controls, late = self._sources(node)
         types = self._types(node, op_def, attrs, inputs) if known else [variant] * self._read_from(node.name)
-        described = NodeDef(self.prefix + node.name, node.op, device=node.device, attr=attrs)
+        device = "@" + self.prefix + node.device[1:] if node.device.startswith("@") else node.device
+        described = NodeDef(self.prefix + node.name, node.op, device=device, attr=labelled_under(self.prefix, attrs))
         op = Operation(described, self.graph, inputs, types, controls, op_def=op_def, stack=self.stack)
         if known and not late:
             self._infer(op)

@@ -83,6 +83,7 @@ class OpDef:
         self.shape_rule: shape_rules.Rule | None = None
         self.shape_function: Callable[[Any], Any] | None = None  # RegisterShape's: of the operation itself
         self.constant_rule: Callable[[Any], Any] | None = None
+        self.work_rule: Callable[..., int] | None = None
         self.make_state: Callable[..., Any] | None = None
         self.gradient_function: Callable[..., Any] | None = None
         self.has_gradient_rule = False
@@ -154,6 +155,11 @@ class OpDef:
     def constant(self, rule: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Registers `rule(op)`: the value where it is known before the run, else None."""
         self.constant_rule = rule
+        return rule
+
+    def work(self, rule: Callable[..., int]) -> Callable[..., int]:
+        """Registers `rule(inputs, outputs, attrs)`: the multiply-adds of a run, from the shapes [W19]."""
+        self.work_rule = rule
         return rule
 
     def state(self, make: Callable[..., Any]) -> Callable[..., Any]:
@@ -343,6 +349,7 @@ def define_variant(name: str, base: OpDef, signature: str = "", /, **attrs: Any)
     for device_type, page in base.kernels.items():
         twin.kernel(page.function, device_type)
     twin.shape_rule, twin.constant_rule, twin.make_state = base.shape_rule, base.constant_rule, base.make_state
+    twin.work_rule = base.work_rule
     twin.gradient_function, twin.has_gradient_rule = base.gradient_function, base.has_gradient_rule
     twin.lacks_gradient, twin.formula = base.lacks_gradient, base.formula
     same_names = {a.name for a in base.inputs + base.outputs} == {a.name for a in twin.inputs + twin.outputs}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from refflow.core import errors, shapes
 from refflow.core.dtypes import DType
-from refflow.core.graphdef import NodeDef
+from refflow.core.graphdef import LABEL, NodeDef
 from refflow.core.scopes import LocalStack
 from refflow.core.shapes import TensorShape
 
@@ -212,6 +212,10 @@ class Operation:
     def device(self) -> str:
         """The requested device, possibly a partial name."""
         return self._device
+
+    def colocation_groups(self) -> list[bytes]:
+        """Labels of the nodes that this one shares a device with: those of its attribute _class, or its own."""
+        return [label.encode() for label in self.attrs.get("_class") or [LABEL + self._name]]
 
     def _set_device(self, device: Any) -> None:
         self._device = str(device or "")

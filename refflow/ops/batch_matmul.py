@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core import shapes
+from refflow.core import shapes, work
 from refflow.core.dtypes import FLOATS, NUMBERS, as_dtype, complex64, complex128, int32, int64
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
@@ -103,6 +103,7 @@ def _batch(x: Tensor) -> Tensor:
 def _define(name: str, types: Any, stretch: bool) -> OpDef:
     op_def = define_op(name, "x: T, y: T -> output: T", T=types, accuracy="dot", source=("S16",), **_FLAGS)
     op_def.kernel(batch_matmul_kernel)
+    op_def.work(work.product)  # [W19]
     op_def.shape(lambda context: _dims(context, stretch))
 
     @op_def.gradient
@@ -122,6 +123,9 @@ BATCH_MATMUL_V3 = define_op(
     "BatchMatMulV3", "x: Ta, y: Tb -> output: Tout", Ta=NUMBERS, Tb=NUMBERS, Tout=Attr("type", allowed=NUMBERS),
     accuracy="dot", source=("S16",), **_FLAGS,
 )  # fmt: skip
+
+
+BATCH_MATMUL_V3.work(work.product)
 
 
 @BATCH_MATMUL_V3.kernel

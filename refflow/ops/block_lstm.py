@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core import shapes
+from refflow.core import shapes, work
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
@@ -98,6 +98,9 @@ def _define(version: str, order: str) -> tuple[OpDef, OpDef]:
         f"BlockLSTMGrad{version}", f"{_IN}, {GATES}, h: T, cs_grad: T, h_grad: T -> {outputs}",
         use_peephole=Attr("bool"), T=HALVES, accuracy="composed",
     )  # fmt: skip
+
+    forward.work(work.recurrent(1, (4,)))  # x and w [W19]
+    backward.work(work.recurrent(1, (4,), passes=2))
 
     def kernel(seq_len_max, x, cs_prev, h_prev, w, wci, wcf, wco, b, forget_bias, cell_clip, use_peephole):
         data = [seq_len_max, x, cs_prev, h_prev, w, wci, wcf, wco, b]

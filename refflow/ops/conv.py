@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core import shapes
+from refflow.core import shapes, work
 from refflow.core.dtypes import FLOATS, INDICES, int32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
@@ -132,6 +132,9 @@ class _Family:
             f"Conv{rank}DBackpropFilter{end}",
             "input: T, filter_sizes: int32, out_backprop: T -> output: T", **attrs,
         )  # fmt: skip
+        self.conv.work(work.convolution(filter=1, image=None))  # [W19]
+        self.to_input.work(work.convolution(filter=1, image=2))
+        self.to_filter.work(work.convolution(filter=None, image=2))
         self._kernels()
         self._shapes()
         self._gradients()

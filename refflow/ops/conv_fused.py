@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core import shapes
+from refflow.core import shapes, work
 from refflow.core.dtypes import bfloat16, float16, float32, float64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
@@ -34,6 +34,8 @@ RESIZE_PAD_CONV = define_op(
     T=(float16, float32, float64), resize_align_corners=False, **_ATTRS,
 )  # fmt: skip
 PAD_CONV.no_gradient_registered()
+PAD_CONV.work(work.convolution(filter=2, image=None))  # [W19]
+RESIZE_PAD_CONV.work(work.convolution(filter=3, image=None))
 RESIZE_PAD_CONV.no_gradient_registered()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core import shapes
+from refflow.core import shapes, work
 from refflow.core.dtypes import FLOATS, int32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
@@ -30,6 +30,7 @@ CONV = define_op(
     dilations=Attr("list(int)", default=[]), batch_dims=1, groups=1, accuracy="dot", source=("W74",),
 )  # fmt: skip
 CONV.no_gradient_registered()
+CONV.work(work.convolution(filter=1, image=None))  # [W19]
 
 
 def _as_family(attrs: dict[str, Any], rank: int) -> dict[str, Any]:
@@ -114,6 +115,7 @@ def _by_tensor(name: str, base: OpDef, names: list[str], place: int, attrs: dict
         return context.inputs[place]
 
     op_def.no_gradient_registered()
+    op_def.work(work.convolution(filter=1, image=2))
     return op_def
 
 

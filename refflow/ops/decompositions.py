@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core import shapes
+from refflow.core import shapes, work
 from refflow.core.dtypes import complex64, complex128, float32, float64
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op, define_variant
@@ -42,6 +42,10 @@ def _matrix(context: ShapeContext) -> tuple[Any, Any, Any] | None:
 
 def _least(a: int | None, b: int | None) -> int | None:
     return None if a is None or b is None else min(a, b)
+
+
+for _op in (QR, SVD, SELF_ADJOINT_EIG, SELF_ADJOINT_EIG_V2):
+    _op.work(work.cubic)  # [W19]
 
 
 @QR.kernel

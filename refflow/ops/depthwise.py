@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core import shapes
+from refflow.core import shapes, work
 from refflow.core.dtypes import FLOATS
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
@@ -98,6 +98,11 @@ def to_filter_kernel(input, filter_sizes, out_backprop, **attrs):
 
 for _op, _kernel in ((DEPTHWISE, depthwise_kernel), (TO_INPUT, to_input_kernel), (TO_FILTER, to_filter_kernel)):
     register_with_attrs(_op, _kernel, _NAMES)
+
+
+DEPTHWISE.work(work.convolution(filter=1, image=None, each=2))  # a channel has a filter of its own [W19]
+TO_INPUT.work(work.convolution(filter=1, image=2, each=2))
+TO_FILTER.work(work.convolution(filter=None, image=2, each=2))
 
 
 @DEPTHWISE.shape

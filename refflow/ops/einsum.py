@@ -15,6 +15,7 @@ Next: ops/linalg.py.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,15 @@ def _einsum_shape(context: ShapeContext) -> shapes.Shape:
     for label in result:
         found += (more or ()) if label is Ellipsis else [sizes.get(label)]
     return tuple(found)
+
+
+@EINSUM.work
+def _einsum_work(inputs, outputs, attrs):
+    """A sum over all names at once: their sizes, multiplied; the pairs' own order may need less [W19]."""
+    operands, _ = parsed(attrs["equation"], attrs["N"])
+    named = {label: d for labels, dims in zip(operands, inputs, strict=True) if Ellipsis not in labels
+             for label, d in zip(labels, dims, strict=False)}  # fmt: skip
+    return max(prod(named.values()), *(prod(dims) for dims in (*inputs, *outputs)))
 
 
 @EINSUM.kernel

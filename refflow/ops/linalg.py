@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core import shapes
+from refflow.core import shapes, work
 from refflow.core.dtypes import complex64, complex128, float16, float32, float64
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
@@ -49,6 +49,11 @@ def _must_be_regular(x: np.ndarray, result: np.ndarray, text: str) -> np.ndarray
     if has_nan(result) and has_nan(x):
         raise ValueError(text)
     return result
+
+
+for _op in (MATRIX_INVERSE, MATRIX_DETERMINANT, LOG_MATRIX_DETERMINANT, MATRIX_SOLVE, TRIANGULAR_SOLVE, CHOLESKY,
+            CHOLESKY_GRAD):  # fmt: skip
+    _op.work(work.cubic)  # [W19]
 
 
 @MATRIX_INVERSE.kernel

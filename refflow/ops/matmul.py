@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core import shapes
+from refflow.core import shapes, work
 from refflow.core.dtypes import NUMBERS
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
@@ -42,6 +42,9 @@ def matmul_kernel(a, b, transpose_a, transpose_b):
     if a.dtype == np.float16:  # sums in float32, rounded once
         return (a.astype(np.float32) @ b.astype(np.float32)).astype(np.float16)
     return a @ b  # [M, N]; zeros where K = 0
+
+
+MATMUL.work(work.product)  # [W19]
 
 
 @MATMUL.shape

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core import shapes
+from refflow.core import shapes, work
 from refflow.core.dtypes import FLOATS, REALS, float32
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
@@ -140,6 +140,8 @@ class _Pools:
         self.mean = define_op(f"AvgPool{end}", f"{value}: T -> output: T", T=FLOATS, accuracy="dot", **plain)
         self.mean_grad = define_op(f"AvgPool{end}Grad", "orig_input_shape: int32[R], grad: T -> output: T", T=FLOATS,
                                    accuracy="dot", **plain)  # fmt: skip
+        self.max.work(work.pooling)  # [W19]
+        self.mean.work(work.pooling)
         self._kernels()
         self._shapes()
         self._gradients()

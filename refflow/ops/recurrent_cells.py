@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refflow.core import shapes
+from refflow.core import shapes, work
 from refflow.core.dtypes import float16, float32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
@@ -115,6 +115,12 @@ def lstm_step_back(cs_prev: Any, step: Step, cs_grad: Any, h_grad: Any, known: W
         peepholes = ((di * cs_prev).sum(0), (df * cs_prev).sum(0), (do * cs).sum(0))
     gates = {"i": di, "c": dci, "f": df, "o": do}
     return before, np.concatenate([gates[letter] for letter in known.order], 1), *peepholes
+
+
+LSTM_CELL.work(work.recurrent(0, (3,)))  # x and w [W19]
+LSTM_CELL_GRAD.work(work.recurrent(0, (3,), passes=2))
+GRU_CELL.work(work.recurrent(0, (2, 3)))  # x, w_ru and w_c
+GRU_CELL_GRAD.work(work.recurrent(0, (2, 3), passes=2))
 
 
 @LSTM_CELL.kernel

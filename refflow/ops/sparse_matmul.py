@@ -14,7 +14,7 @@ Next: ops/batch_matmul.py.
 
 from __future__ import annotations
 
-from refflow.core import shapes
+from refflow.core import shapes, work
 from refflow.core.dtypes import bfloat16, float32
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
@@ -28,6 +28,9 @@ SPARSE_MATMUL = define_op(
     "SparseMatMul", "a: Ta, b: Tb -> product: float32", transpose_a=False, transpose_b=False, a_is_sparse=False,
     b_is_sparse=False, Ta=_OPERAND, Tb=_OPERAND, accuracy="dot", source=("W06",),
 )  # fmt: skip
+
+
+SPARSE_MATMUL.work(work.product)  # as if nothing were zero [W19]
 
 
 @SPARSE_MATMUL.kernel

@@ -27,6 +27,9 @@ class ConfigProto:
     executor: "plan", the compiled one, or "executor", the one to read and to step through.
     kernels: "fast", or "reference" for the pages' own kernels only. policy: which ready node the executor
     runs next (runtime/policy.py). optimize: fold, merge and skip nodes; by default where the plan runs.
+
+    placer: "simple", or "greedy" to put nodes where a simulation has them done first. costs: the CostModel that the
+    simulation reckons with; None is by rule.
     """
 
     device_count: dict[str, int] = field(default_factory=dict)
@@ -42,8 +45,11 @@ class ConfigProto:
     policy: Any = "patient"
     optimize: bool | None = None
     merge_common_subexpressions: bool = False  # off in the first release [E08]
+    placer: str = "simple"  # what the first release has [E09]
+    costs: Any = None
 
     def __post_init__(self) -> None:
-        for name, allowed in (("executor", ("plan", "executor")), ("kernels", ("fast", "reference"))):
+        choices = {"executor": ("plan", "executor"), "kernels": ("fast", "reference"), "placer": ("simple", "greedy")}
+        for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be {' or '.join(allowed)}, got {getattr(self, name)!r}")

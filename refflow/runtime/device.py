@@ -44,6 +44,7 @@ class Device:
 
     type = "cpu"
     priority = 1  # placement prefers the kind with the larger one [W21]
+    multiply_adds_per_us = 1_000.0  # what the cost model expects, by the first release's rule [W19]
 
     def __init__(self, index: int = 0):
         self.spec = DeviceSpec(LOCAL.job, LOCAL.replica, LOCAL.task, self.type, index)

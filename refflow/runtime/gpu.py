@@ -36,6 +36,7 @@ class GpuDevice(Device):
 
     type = "gpu"
     priority = 2
+    multiply_adds_per_us = 50_000.0
 
     def __init__(self, index: int = 0):
         super().__init__(index)

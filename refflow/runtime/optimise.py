@@ -130,6 +130,8 @@ def _bytes(shapes: Sequence[Shape], types: Sequence[DType]) -> list[int]:
 def _constant(step: StepGraph, node: Node, port: int, value: np.ndarray) -> Node:
     """A Const for one output; it waits for whatever the node waited for."""
     attrs = {"value": value, "dtype": node.types[port]}
+    if "_class" in node.attrs:  # who is to be with others stays with them [W37]
+        attrs["_class"] = node.attrs["_class"]
     name = node.name if not port else f"{node.name}:{port}"
     waits = dict.fromkeys(node.controls)
     for producer, _ in node.inputs:

@@ -1,11 +1,13 @@
-"""Place: one device for each node, by simple rules, and a table that says why [W21, W22, S35].
+"""Place: one device for each node, and a table that says why [W21, W22, S35].
 
     1. a stateful node stays where an earlier step of this session put it
-    2. nodes that share a reference, or ask for it with "@node", form a group on one device  [W37, W38]
-    3. a group goes where all its requests and all its members' kernels allow
-    4. among those: the kind with the highest priority (a GPU before a CPU), then the first by name
+    2. nodes that share a reference or a handle, or ask to be together, form a group     [W37, W38]
+    3. a group may go where all its requests and all its members' kernels allow
+    4. among those it goes where the placer says                                         [E09]
+           simple   the kind with the highest priority (a GPU before a CPU), then the first by name
+           greedy   where a simulation of the step has it done first (runtime/greedy.py) [W20]
 
-With soft placement a request that no kernel can honour falls back to a CPU [W22].
+With soft placement a request that no kernel can honour falls back to a CPU of the process that it names [W22].
 
 Next: runtime/partition.py.
 """
@@ -13,22 +15,33 @@ Next: runtime/partition.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from refflow.core import errors
 from refflow.core.devices import DeviceSpec
+from refflow.runtime.colocation import Group, groups, unsatisfiable
+from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
+from refflow.runtime.greedy import greedy
 from refflow.runtime.nodes import Node, StepGraph
 
 
 class Placement(NamedTuple):
-    """One row of the table."""
+    """One row of the table. finish: when the node would be done on each candidate, in microseconds, if that counted."""
 
     node: str
     op_type: str
     candidates: tuple[str, ...]
     device: str
     reason: str
+    finish: tuple[float, ...] = ()
+
+
+class _Choice(NamedTuple):
+    """Where a group may go, the simple placer's choice first, and why there."""
+
+    candidates: list[Device]
+    reason: str
+    is_settled: bool = False  # no placer has a say
 
 
 def place(
@@ -36,117 +49,88 @@ def place(
     devices: Sequence[Device],
     remembered: dict[str, Device] | None = None,
     allow_soft_placement: bool = False,
+    placer: str = "simple",
+    costs: CostModel | None = None,
 ) -> tuple[StepGraph, list[Placement]]:
     """`step` with a device on every node, and the table of decisions.
 
-    remembered: stateful nodes placed by earlier steps, by name; new ones are added.
+    remembered: stateful nodes placed by earlier steps, by name; new ones are added. costs: what the greedy placer
+    reckons with, by default what follows from shapes. InvalidArgumentError where a group fits nowhere.
     """
     step = step.copy()
     remembered = {} if remembered is None else remembered
     order = sorted(devices, key=lambda d: (-d.priority, d.name))
-    groups = _groups(step.nodes)
+    chosen = [(g, _choice(g, order, remembered, allow_soft_placement)) for g in groups(step.nodes)]
+    finish: dict[Node, tuple[float, ...]] = {}
+    if placer == "greedy":
+        feasible = [(g.members, c.candidates[:1] if c.is_settled else c.candidates) for g, c in chosen]
+        finish = greedy(step, feasible, costs or CostModel())
     rows: dict[Node, Placement] = {}
-    for members in groups:
-        candidates, reason = _candidates(members, order, remembered, allow_soft_placement)
-        for node in members:
-            node.device = candidates[0]
-            names = tuple(d.name for d in candidates)
-            rows[node] = Placement(node.name, node.type, names, candidates[0].name, reason)
+    for group, choice in chosen:
+        for node in group.members:
+            if node.device is None:
+                node.device = choice.candidates[0]
+            names = tuple(d.name for d in choice.candidates)
+            reason = _reason(node, group, choice, finish.get(node, ()))
+            rows[node] = Placement(node.name, node.type, names, node.device.name, reason, finish.get(node, ()))
             if node.op_def.stateful and node.origin is not None:
-                remembered[node.name] = candidates[0]
+                remembered[node.name] = node.device
     return step, [rows[n] for n in step.nodes]
 
 
-def _groups(nodes: list[Node]) -> list[list[Node]]:
-    """Union-find: nodes joined by references and by "@name" requests."""
-    parent = {n: n for n in nodes}
-    by_name = {n.name: n for n in nodes}
-
-    def root(node: Node) -> Node:
-        while parent[node] is not node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    for node in nodes:
-        for place_, (producer, port) in enumerate(node.inputs):
-            if producer.types[port].is_ref_dtype and place_ in _reference_places(node):
-                parent[root(node)] = root(producer)
-        if node.request.startswith("@"):
-            other = by_name.get(node.request[1:])
-            if other is None:
-                raise errors.InvalidArgumentError(
-                    node.node_def, node.origin, f"{node.name!r} asks to be placed with {node.request!r}, which is not "
-                    "part of this step",
-                )  # fmt: skip
-            parent[root(node)] = root(other)
-    members: dict[Node, list[Node]] = {}
-    for node in nodes:
-        members.setdefault(root(node), []).append(node)
-    return list(members.values())
-
-
-def _reference_places(node: Node) -> Sequence[int]:
-    """The places of inputs that are taken as references: a value of another device would not do."""
-    if not node.op_def.by_handle:
-        return node.op_def.ref_inputs
-    places = node.op_def.places(node.attrs, outputs=False)
-    found = [places[a.name] for a in node.op_def.inputs if a.is_ref]
-    everywhere = range(len(node.inputs))
-    return [i for p in found for i in (everywhere[p] if isinstance(p, slice) else [p])]
-
-
-def _candidates(
-    members: list[Node], devices: list[Device], remembered: dict[str, Device], soft: bool
-) -> tuple[list[Device], str]:
-    kept = {remembered[n.name] for n in members if n.name in remembered and n.origin is not None}
+def _choice(group: Group, devices: list[Device], remembered: dict[str, Device], soft: bool) -> _Choice:
+    kept = {remembered[n] for n in group.names if n in remembered}
     if kept:
-        return sorted(kept, key=lambda d: d.name), "state is there since an earlier step"
-    able = [d for d in devices if all(d.supports(n.op_def, n.attrs) for n in members)]
-    request: DeviceSpec | None = DeviceSpec()
-    for node in members:
-        if request is not None and not node.request.startswith("@"):
-            request = request.intersect(_parse(node))
-    wanted = [d for d in able if request is not None and request.admits(d.spec)]
+        return _Choice(sorted(kept, key=lambda d: d.name), "state is there since an earlier step", is_settled=True)
+    able = [d for d in devices if all(supported(d, n) for n in group.members)]
+    wanted = [d for d in able if group.spec is not None and group.spec.admits(d.spec)]
     if wanted:
-        return wanted, _reason(members, request)
-    cpus = [d for d in able if d.type == "cpu"]
-    if soft and cpus:
-        return cpus, f"soft placement: {_asked(members)} cannot be had"
-    raise _unsatisfiable(members, devices)
+        asked = "" if group.spec == DeviceSpec() else f"asked for {group.spec}"
+        return _Choice(wanted, asked)
+    cpus = [d for d in able if d.type == "cpu" and soft and _same_process(group, d)]
+    if cpus:
+        asked = ", ".join(dict.fromkeys(group.asks.values())) or "a common device"
+        return _Choice(cpus, f"soft placement: {asked} cannot be had")
+    raise unsatisfiable(group, devices, supported)
 
 
-def _parse(node: Node) -> DeviceSpec:
-    return DeviceSpec.parse(node.request)
+def supported(device: Device, node: Node) -> bool:
+    """Whether a device has a kernel for a node."""
+    return device.supports(node.op_def, node.attrs)
 
 
-def _reason(members: list[Node], request: DeviceSpec | None) -> str:
-    together = f"with {members[0].name}" if len(members) > 1 else ""
-    asked = f"asked for {request}" if request != DeviceSpec() else ""
-    return ", ".join(part for part in (asked, together) if part) or "first of its candidates"
+def _same_process(group: Group, device: Device) -> bool:
+    return all(DeviceSpec.parse(request).anywhere().admits(device.spec) for request in group.asks.values())
 
 
-def _asked(members: list[Node]) -> str:
-    return ", ".join(dict.fromkeys(n.request for n in members if n.request)) or "a common device"
-
-
-def _unsatisfiable(members: list[Node], devices: list[Device]) -> errors.OpError:
-    """Names each member, what it asks for, and where it could run [W38]."""
-    lines = []
-    for node in members:
-        able = [d.name for d in devices if d.supports(node.op_def, node.attrs)]
-        request = node.request or "any device"
-        lines.append(f"  {node.name} ({node.type}) asks for {request}; its kernels run on {', '.join(able) or 'none'}")
-    what = "no device satisfies" if len(members) == 1 else "these nodes must share a device, but none satisfies"
-    message = f"{what}:\n" + "\n".join(lines) + f"\nDevices here: {', '.join(d.name for d in devices)}. "
-    first: Any = members[0]
-    return errors.InvalidArgumentError(
-        first.node_def, first.origin, message + "Change the request, or allow_soft_placement=True"
-    )
+def _reason(node: Node, group: Group, choice: _Choice, finish: tuple[float, ...]) -> str:
+    parts = [choice.reason]
+    if node.name in group.gives_way:
+        parts.append(f"asked for {group.gives_way[node.name]}, but state does not move")
+    if len(group.names) > 1:
+        parts.append(f"with {group.names[0]}")
+    if len(finish) > 1:
+        soonest = [t for t in finish if t == min(finish)]
+        parts.append("done first there" if len(soonest) == 1 else "done as soon as anywhere, first by name")
+    return ", ".join(filter(None, parts)) or ("first of its candidates" if len(choice.candidates) > 1 else "no other")
 
 
 def table(rows: Sequence[Placement]) -> str:
-    """The decisions as text, one line a node."""
-    width = max((len(r.node) for r in rows), default=0)
-    kind = max((len(r.op_type) for r in rows), default=0)
-    return "\n".join(f"{r.node:{width}}  {r.op_type:{kind}}  {r.device}  {r.reason}" for r in rows)
+    """The decisions as text, one line a node: where it could run, and when it would be done there, if that counted."""
+    if not rows:
+        return ""
+    short = _short_names(rows)
+    lines = [("node", "op type", "device", "candidates", "reason")]
+    for row in rows:
+        finish: Sequence[float | None] = row.finish or [None] * len(row.candidates)
+        told = [short[c] if t is None else f"{short[c]} {t:.1f}us" for c, t in zip(row.candidates, finish, strict=False)]
+        lines.append((row.node, row.op_type, short[row.device], ", ".join(told), row.reason))
+    widths = [max(len(line[i]) for line in lines) for i in range(4)]
+    return "\n".join("  ".join([*(f"{x:{w}}" for x, w in zip(line, widths, strict=False)), line[4]]) for line in lines)
+
+
+def _short_names(rows: Sequence[Placement]) -> dict[str, str]:
+    """Device names without the process, where all are in one."""
+    names = dict.fromkeys(name for row in rows for name in (*row.candidates, row.device))
+    one_process = len({name.rpartition("/")[0] for name in names}) == 1
+    return {name: name.rpartition("/")[2] if one_process else name for name in names}

@@ -82,6 +82,8 @@ def build(
         optimised = sharpen_loops(unbundle(pruned))
     else:
         optimised = optimise(pruned, merge=config.merge_common_subexpressions)
-    placed, placement = place(optimised, devices, remembered, config.allow_soft_placement)
+    placed, placement = place(
+        optimised, devices, remembered, config.allow_soft_placement, config.placer, config.costs
+    )  # fmt: skip
     partitioned, partitions = partition(read_at_use(placed))
     return Stages(pruned, optimised, placed, placement, partitioned, partitions)

@@ -40,8 +40,12 @@ class _Twin:
 
     def __init__(self, theirs: Any) -> None:
         self.graph = rf.Graph()
-        soft = theirs._config is not None and theirs._config.allow_soft_placement
-        self.session = rf.Session(graph=self.graph, allow_soft_placement=soft)
+        config = theirs._config
+        chosen = {} if config is None else {
+            "allow_soft_placement": config.allow_soft_placement,
+            "device_count": {kind: count for kind, count in config.device_count.items() if kind == "CPU"},
+        }  # fmt: skip
+        self.session = rf.Session(graph=self.graph, **chosen)
         self.version = 0
         self.known: set[str] = set()
 

@@ -1,0 +1,191 @@
+"""A step on paper: when each node would run, and which bytes would lie where meanwhile [W19, W49].
+
+    a device      runs one node at a time, of those that are ready the one with the lowest id
+    a link        from one device to another carries one tensor at a time, the one that was ready first
+    a receive     begins when its send is done and its control edges are; until it ends the sender keeps the value
+    a buffer      an output, from the start of its node to the end of the last one that reads it; what is fetched stays
+                  to the end. A view lies in its input's memory. Variables, constants and feeds belong to others
+
+The same measure judges every rewrite that is to save memory. Loops are walked through once.
+
+Next: runtime/schedule.py.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from typing import Any
+
+from refflow.core.dtypes import resource
+from refflow.runtime.costs import CostModel
+from refflow.runtime.device import Device
+from refflow.runtime.nodes import Node, StepGraph, is_back_edge
+from refflow.runtime.rendezvous import key_of
+
+Edge = tuple[Node, int]
+
+
+@dataclass
+class Buffer:
+    """The memory of one value on one device, from `begin` to `end`. uses: when each reader starts and ends."""
+
+    edge: Edge
+    device: Device
+    nbytes: int
+    begin: float
+    end: float
+    uses: list[tuple[float, float, Node]] = field(default_factory=list)
+
+
+@dataclass
+class Simulation:
+    """When each node starts and ends, in microseconds, and every buffer."""
+
+    start: dict[Node, float]
+    end: dict[Node, float]
+    buffers: list[Buffer]
+
+    @property
+    def makespan(self) -> float:
+        return max(self.end.values(), default=0.0)
+
+    @property
+    def peaks(self) -> dict[str, int]:
+        """The most bytes that lie on each device at one time, by its name."""
+        return {name: size for name, (size, _) in sorted(self.moments.items())}
+
+    @property
+    def moments(self) -> dict[str, tuple[int, float]]:
+        """For each device the most bytes, and when they are there first."""
+        changes: dict[str, list[tuple[float, int]]] = {n.device.name: [] for n in self.end}
+        for b in self.buffers:
+            changes[b.device.name] += [(b.begin, b.nbytes), (b.end, -b.nbytes)]
+        found = {}
+        for name, events in changes.items():
+            level, most, when = 0, 0, 0.0
+            for time, change in sorted(events):  # what ends makes room for what begins
+                level += change
+                if level > most:
+                    most, when = level, time
+            found[name] = (most, when)
+        return found
+
+
+def simulate(step: StepGraph, costs: CostModel) -> Simulation:
+    """The run of a partitioned step, as the cost model expects it."""
+    return _Run(step, costs).run()
+
+
+class _Run:
+    def __init__(self, step: StepGraph, costs: CostModel):
+        self.step, self.costs = step, costs
+        sends = {key_of(n): n for n in step.nodes if n.sends and not n.attrs["client_terminated"]}
+        self.sender = {n: sends[key_of(n)] for n in step.nodes if n.receives and key_of(n) in sends}
+        self.before: dict[Node, set[Node]] = {}
+        for node in step.nodes:
+            waits = {n for n, _ in node.inputs if not is_back_edge(n, node)} | set(node.controls)
+            self.before[node] = waits | ({self.sender[node]} if node in self.sender else set())
+        self.took = {n: self._duration(n) for n in step.nodes}
+        self.start: dict[Node, float] = {}
+        self.end: dict[Node, float] = {}
+
+    def _duration(self, node: Node) -> float:
+        if node in self.sender:
+            return self.costs.transfer(self.costs.nbytes(node, 0))
+        return self.costs.time(node, node.device)
+
+    def _runs_on(self, node: Node) -> Any:
+        """The device or the link that a node keeps busy, or None."""
+        if node in self.sender:
+            return self.sender[node].device, node.device
+        return node.device if self.took[node] else None
+
+    def run(self) -> Simulation:
+        waits = {n: len(self.before[n]) for n in self.step.nodes}
+        users: dict[Node, list[Node]] = {n: [] for n in self.step.nodes}
+        for node in self.step.nodes:
+            for n in self.before[node]:
+                users[n].append(node)
+        place = {n: i for i, n in enumerate(self.step.nodes)}
+        ready: dict[Any, list[tuple[float, int, int]]] = {}
+        busy: set[Any] = set()
+        running: list[tuple[float, int]] = []  # (end, place)
+
+        def begin(node: Node, now: float) -> None:
+            self.start[node], self.end[node] = now, now + self.took[node]
+            heapq.heappush(running, (self.end[node], place[node]))
+
+        def offer(node: Node, now: float) -> None:
+            where = self._runs_on(node)
+            if where is None:
+                begin(node, now)
+                return
+            first = now if isinstance(where, tuple) else 0.0
+            heapq.heappush(ready.setdefault(where, []), (first, node.id, place[node]))
+
+        for node in self.step.nodes:
+            if not waits[node]:
+                offer(node, 0.0)
+        now = 0.0
+        while True:
+            while running and running[0][0] <= now:
+                node = self.step.nodes[heapq.heappop(running)[1]]
+                busy.discard(self._runs_on(node))
+                for user in users[node]:
+                    waits[user] -= 1
+                    if not waits[user]:
+                        offer(user, now)
+            for where in [w for w in ready if w not in busy]:
+                begin(self.step.nodes[heapq.heappop(ready[where])[2]], now)
+                busy.add(where)
+                if not ready[where]:
+                    del ready[where]
+            if not running:
+                return Simulation(self.start, self.end, self._buffers())
+            now = max(now, running[0][0])
+
+    # -- memory ---------------------------------------------------------------------------------------
+
+    def _buffers(self) -> list[Buffer]:
+        found: dict[Edge, Buffer] = {}
+        for node in self.step.nodes:
+            for port in range(len(node.types)):
+                edge = (node, port)
+                if _owner(edge) == edge and is_counted(edge):
+                    size = self.costs.nbytes(node, port)
+                    found[edge] = Buffer(edge, node.device, size, self.start[node], self.end[node])
+        receiver = {sender: n for n, sender in self.sender.items()}
+        last = max(self.end.values(), default=0.0)
+        fetches = set(self.step.fetches)
+        for node in self.step.nodes:
+            for edge in node.inputs:
+                buffer = found.get(_owner(edge))
+                if buffer is None:
+                    continue
+                until = last if node in fetches else self.end[receiver.get(node, node)]
+                buffer.end = max(buffer.end, until)
+                buffer.uses.append((self.start[node], until, node))
+        return list(found.values())
+
+
+def is_counted(edge: Edge) -> bool:
+    """False for what lives longer than a step or is the client's: variables and handles, constants, feeds."""
+    node, port = edge
+    if node.type == "Const" or node.types[port].is_ref_dtype or node.types[port].base_dtype is resource:
+        return False
+    return not (node.receives and node.attrs["client_terminated"])
+
+
+def _owner(edge: Edge) -> Edge:
+    """The value whose memory this one lies in."""
+    node, _ = edge
+    while node.op_def.view and not is_reference(node.inputs[0]):
+        edge = node.inputs[0]
+        node = edge[0]
+    return edge
+
+
+def is_reference(edge: Edge) -> bool:
+    node, port = edge
+    return node.types[port].is_ref_dtype

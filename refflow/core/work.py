@@ -1,7 +1,7 @@
 """Work: how many multiply-adds the expensive operations do, from the shapes of what they take and give [W19].
 
-A rule is `rule(inputs, outputs, attrs) -> int`, on shapes without unknowns, registered by `OpDef.work`. What has no rule
-does a few operations for each element, and is cheap beside these.
+A rule is `rule(inputs, outputs, attrs) -> int`, on shapes without unknowns, registered by `OpDef.work`. What has no
+rule does a few operations for each element, and is cheap beside these.
 
 Next: core/opdef.py.
 """
@@ -13,6 +13,11 @@ from math import prod
 from typing import Any
 
 Shapes = Sequence[tuple[int, ...]]
+
+
+def nothing(inputs: Shapes, outputs: Shapes, attrs: dict[str, Any]) -> int:
+    """What only looks at shapes."""
+    return 0
 
 
 def product(inputs: Shapes, outputs: Shapes, attrs: dict[str, Any]) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core import shapes
+from refflow.core import shapes, work
 from refflow.core.dtypes import INDICES, NUMBERS, int32
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
@@ -35,6 +35,7 @@ RANK = define_op("Rank", "input: T -> output: int32[]", T=ANY, source=("W06", "S
 SIZE = define_op("Size", "input: T -> output: out_type[]", T=ANY, out_type=INDEX, source=("W06",))
 for _query in (SHAPE, SHAPE_N, RANK, SIZE):
     _query.no_gradient()
+    _query.work(work.nothing)  # [W19]
 
 
 @SHAPE.kernel

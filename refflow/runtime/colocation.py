@@ -165,16 +165,14 @@ def unsatisfiable(group: Group, devices: Sequence[Device], supported: Callable[[
         able = [d.name for d in devices if supported(d, node)]
         asks = group.asks.get(node.name) or node.request or "any device"
         gave = f" (asked for {group.gives_way[node.name]})" if node.name in group.gives_way else ""
-        lines.append(f"  {node.name} ({node.type}) asks for {asks}{gave}; its kernels run on {', '.join(able) or 'none'}")
-    lines += [f"  {n} asks for {r}; it is not part of this step" for n, r in group.asks.items() if n not in _names(group)]
+        runs = ", ".join(able) or "none"
+        lines.append(f"  {node.name} ({node.type}) asks for {asks}{gave}; its kernels run on {runs}")
+    inside = {n.name for n in group.members}
+    lines += [f"  {n} asks for {r}; it is not part of this step" for n, r in group.asks.items() if n not in inside]
     here = ", ".join(d.name for d in devices)
     advice = f"Devices here: {here}. Change the request, or set allow_soft_placement=True"
     first, sentence = _first_sentence(group, devices, supported)
     return errors.InvalidArgumentError(first.node_def, first.origin, "\n".join([sentence, *lines, advice]))
-
-
-def _names(group: Group) -> set[str]:
-    return {n.name for n in group.members}
 
 
 def _first_sentence(
@@ -211,14 +209,14 @@ def _first_sentence(
                 f"Cannot assign a device for operation {name}: Could not satisfy explicit device specification "
                 f"{request!r} because no supported kernel for {kind} devices is available."
             )
-    one, other = group.members[0], group.members[-1]
-    if one is other or group.asks:
+    first, last = group.members[0], group.members[-1]
+    if first is last or group.asks:
         asked = next(iter(group.asks.values()), "")
-        return one, (
-            f"Cannot assign a device for operation {one.name}: Could not satisfy explicit device specification "
+        return first, (
+            f"Cannot assign a device for operation {first.name}: Could not satisfy explicit device specification "
             f"{asked!r} because no supported kernel for all nodes that share its device is available."
         )
-    return one, (
-        f"Cannot colocate nodes {{{{colocation_node {one.name}}}}} and {{{{colocation_node {other.name}}}}} because no "
-        "device type supports both of those nodes and the other nodes colocated with them."
+    return first, (
+        f"Cannot colocate nodes {{{{colocation_node {first.name}}}}} and {{{{colocation_node {last.name}}}}} because "
+        "no device type supports both of those nodes and the other nodes colocated with them."
     )

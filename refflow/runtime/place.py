@@ -122,9 +122,9 @@ def table(rows: Sequence[Placement]) -> str:
     short = _short_names(rows)
     lines = [("node", "op type", "device", "candidates", "reason")]
     for row in rows:
-        finish: Sequence[float | None] = row.finish or [None] * len(row.candidates)
-        told = [short[c] if t is None else f"{short[c]} {t:.1f}us" for c, t in zip(row.candidates, finish, strict=False)]
-        lines.append((row.node, row.op_type, short[row.device], ", ".join(told), row.reason))
+        finish = [f" {t:.1f}us" for t in row.finish] or [""] * len(row.candidates)
+        told = ", ".join(short[c] + t for c, t in zip(row.candidates, finish, strict=False))
+        lines.append((row.node, row.op_type, short[row.device], told, row.reason))
     widths = [max(len(line[i]) for line in lines) for i in range(4)]
     return "\n".join("  ".join([*(f"{x:{w}}" for x, w in zip(line, widths, strict=False)), line[4]]) for line in lines)
 

@@ -1,15 +1,17 @@
 """Where nodes go, and why: requests, groups, soft placement, and the two placers."""
 
-import numpy as np
 import pytest
 
 import refflow as tf
 from refflow.core.devices import DeviceSpec
 from refflow.core.graph import colocate_with
 from refflow.core.opdef import op_def
+from refflow.runtime.costs import CostModel, multiply_adds
 from refflow.runtime.device import local_devices
+from refflow.runtime.partition import partition
 from refflow.runtime.place import place, table
 from refflow.runtime.prune import prune
+from refflow.runtime.simulate import simulate
 
 
 def placed(fetches, targets=(), devices=None, **options):
@@ -236,3 +238,173 @@ def test_a_node_to_be_with_must_be_in_the_graph(graph):  # [W21]
     with graph.device("@nowhere"):
         y = tf.constant(1.0, name="y")
     assert "asks to be placed with '@nowhere', but the graph has no such node" in complaint(y)
+
+
+# -- costs -----------------------------------------------------------------------------------------------------
+
+
+def work_of(tensor):
+    step = prune([], [tensor], [])
+    return multiply_adds(next(n for n in step.nodes if n.name == tensor.op.name))
+
+
+def test_the_work_of_an_op_follows_from_its_shapes():  # [W19]
+    x, w = tf.placeholder(tf.float32, [64, 784]), tf.placeholder(tf.float32, [784, 10])
+    assert work_of(tf.matmul(x, w)) == 64 * 784 * 10
+    assert work_of(tf.matmul(w, x, transpose_a=True, transpose_b=True)) == 64 * 784 * 10
+    assert work_of(tf.batch_matmul(tf.zeros([3, 4, 5]), tf.zeros([3, 5, 6]))) == 3 * 4 * 5 * 6
+    image, filter = tf.zeros([2, 8, 8, 3]), tf.zeros([3, 3, 3, 16])
+    y = tf.nn.conv2d(image, filter, [1, 2, 2, 1], "SAME")
+    assert work_of(y) == (2 * 4 * 4 * 16) * (3 * 3 * 3)
+    dx, dw = tf.gradients(y, [image, filter])
+    assert work_of(dx) == work_of(dw) == work_of(y)
+    assert work_of(tf.nn.max_pool(image, [1, 2, 2, 1], [1, 2, 2, 1], "VALID")) == 2 * 4 * 4 * 3 * 4
+    assert work_of(tf.nn.depthwise_conv2d(image, tf.zeros([3, 3, 3, 2]), [1, 1, 1, 1], "SAME")) == 2 * 64 * 6 * 9
+    assert work_of(op_def("Einsum")([x, w], equation="ij,jk->ik", N=2)) == 64 * 784 * 10
+    assert work_of(tf.matrix_inverse(tf.zeros([5, 7, 7]))) == 5 * 7**3
+    assert work_of(tf.reshape(x, [-1])) == work_of(tf.shape(x)) == 0 and work_of(x + 1.0) == 64 * 784
+
+
+def test_a_measured_time_replaces_the_rule(graph):  # [W19]
+    y = tf.matmul(tf.ones([100, 100]), tf.ones([100, 100]), name="y")
+    node = next(n for n in prune([], [y], []).nodes if n.name == "y")
+    (cpu,) = local_devices()
+    costs = CostModel()
+    assert costs.time(node, cpu) == 1000.0 and costs.nbytes(node, 0) == 40_000
+    ticks = iter(range(1000))
+    with tf.Session(executor="executor", log=True, clock=lambda: next(ticks) * 2e-6) as session:
+        session.run(y)
+        session.run(y)
+        costs.measure(session.log)
+    assert costs.count("y") == 2 and costs.time(node, cpu) == pytest.approx(2.0)
+    costs.record("y", "cpu", 8.0, [123])
+    more = CostModel()
+    more.merge(costs)
+    more.merge(costs)
+    assert more.count("y") == 6 and more.time(node, cpu) == pytest.approx(4.0) and more.nbytes(node, 0) == 123
+    assert "y  cpu  6x  4.0us" in str(more) and str(CostModel()) == "nothing was measured"
+
+
+# -- the greedy placer -----------------------------------------------------------------------------------------
+
+
+def six_nodes(graph):
+    """Two constants, a long and a short branch, and what joins them; all sizes are of float32."""
+    a = tf.ones([100, 100], name="a")
+    b = tf.identity(tf.matmul(a, a, name="long"), name="b")
+    c = tf.reduce_sum(a, [0, 1], name="short")
+    return tf.mul(b, c, name="end")
+
+
+def test_greedy_placement_worked_by_hand(graph):  # [W20]
+    """Times in us: long 1000, short 10, end 10, b 1; a transfer takes 5 and 40,000 bytes 4 more.
+
+    a       Const: takes no time; cpu:0, first by name
+    long    cpu:0 at 1000, or cpu:1 at 9 + 1000: cpu:0
+    short   cpu:0 is busy until 1000: 1010, or cpu:1 at 9 + 10: cpu:1
+    b       cpu:0 at 1001, or cpu:1 at 1009 + 1
+    end     cpu:0 at max(1001, 19 + 5.0004) + 10 = 1011, or cpu:1 at 1001 + 9 + 10
+    """
+    end = six_nodes(graph)
+    step = prune([], [end], [])
+    placed_, rows = place(step, local_devices({"CPU": 2}), placer="greedy")
+    finish = {r.node: r.finish for r in rows}
+    assert finish["a"] == (0.0, 0.0)
+    assert finish["long"] == (1000.0, 1009.0)
+    assert finish["short"] == (1010.0, 19.0)
+    assert finish["b"] == (1001.0, 1010.0)
+    assert finish["end"] == (1011.0, 1020.0)
+    assert {n.name: n.device.name[-1] for n in placed_.nodes if n.name != "_send_end_0"} == dict(
+        zip(("a", "long", "b", "reduction_indices", "short", "end"), "000010", strict=True)
+    )
+    text = table(rows)
+    assert "long" in text and "cpu:0 1000.0us, cpu:1 1009.0us  done first there" in text
+    assert "cpu:0 0.0us, cpu:1 0.0us" in text and "done as soon as anywhere, first by name" in text
+
+
+def test_a_tensor_that_was_sent_is_there_for_the_next_user(graph):  # [W20, W24]
+    with graph.device("/cpu:0"):
+        a = tf.ones([1000, 1000], name="a")
+        busy = tf.matmul(a, a, name="busy")
+    first = tf.reduce_sum(a, [0, 1], name="first")
+    second = tf.reduce_max(a, [0, 1], name="second")
+    _, rows = placed([busy, first, second], placer="greedy")
+    # 4 MB take 5 + 400 us once; each reduction takes 1000.
+    assert rows["first"].finish[1] == pytest.approx(1405) and rows["second"].finish[1] == pytest.approx(2405)
+
+
+def test_greedy_honours_requests_groups_and_state(graph):  # [W20, W38]
+    with graph.device("/cpu:1"):
+        v = tf.Variable(tf.zeros([10]), name="v")
+    change = v.assign_add(tf.ones([10]))
+    where, rows = placed([change.op], placer="greedy")
+    assert where[change.op.name] == "cpu:1" and len(rows[change.op.name].finish) == 1
+    devices, remembered = local_devices({"CPU": 2}), {}
+    free = tf.Variable(tf.zeros([3]), name="free")
+    place(prune([], [], [free.initializer]), devices, remembered, placer="greedy")
+    there = remembered["free"]
+    _, rows = place(prune([], [free.ref()], []), devices, remembered, placer="greedy")
+    row = next(r for r in rows if r.node == "free")
+    assert row.device == there.name and row.reason.startswith("state is there")
+
+
+def test_greedy_is_deterministic(graph):  # [W20]
+    end = six_nodes(graph)
+    tables = {table(place(prune([], [end], []), local_devices({"CPU": 3}), placer="greedy")[1]) for _ in range(3)}
+    assert len(tables) == 1
+
+
+@pytest.mark.parametrize("executor", ["plan", "executor"])
+def test_a_session_places_greedily_where_asked_for_and_gives_the_same_bits(graph, executor):  # [E09, S33]
+    end = six_nodes(graph)
+    with tf.Session(kernels="reference", executor=executor) as session:
+        assert session.config.placer == "simple"
+        want = session.run(end)
+    with tf.Session(device_count={"CPU": 2}, placer="greedy", kernels="reference", executor=executor) as session:
+        assert session.run(end).tobytes() == want.tobytes()
+    with pytest.raises(ValueError, match="placer must be simple or greedy, got 'best'"):
+        tf.Session(placer="best")
+
+
+def branches(widths):
+    """Products that do not depend on each other, all on one hidden scale, and their sum."""
+    parts = [tf.reduce_sum(tf.matmul(tf.ones([w, w]), tf.ones([w, w])), name=f"part{i}") for i, w in enumerate(widths)]
+    return tf.add_n(parts, name="total")
+
+
+def length(tensor, placing, judged):
+    """How long a step would take with the placement that one cost model leads to, by another."""
+    step, _ = place(prune([], [tensor], []), local_devices({"CPU": 2}), placer="greedy", costs=placing)
+    return simulate(partition(step)[0], judged).makespan
+
+
+def test_measured_costs_shorten_the_simulated_step(graph):  # [W19, W20]
+    """By rule all parts take alike; that one of them takes as long as all others was measured."""
+    total = branches([64, 64, 64, 64])
+    measured = CostModel()
+    measured.record("part0", "cpu", 5000.0)
+    by_rule = length(total, CostModel(), measured)
+    assert length(total, measured, measured) < by_rule
+
+
+# -- the simulated step ----------------------------------------------------------------------------------------
+
+
+def test_a_simulated_step_has_one_node_at_a_time_on_a_device_and_one_tensor_on_a_link(graph):  # [W19]
+    with graph.device("/cpu:0"):
+        parts = [tf.add(tf.ones([5000]), float(i), name=f"part{i}") for i in range(3)]
+    with graph.device("/cpu:1"):
+        total = tf.add_n(parts, name="total")
+    step, _ = place(prune([], [total], []), local_devices({"CPU": 2}))
+    run = simulate(partition(step)[0], CostModel())
+    at = {n.name: (run.start[n], run.end[n]) for n in run.end}
+    assert [at[f"part{i}"] for i in range(3)] == [(0, 5), (5, 10), (10, 15)]
+    moved = sorted((run.start[n], run.end[n]) for n in run.end if n.receives)
+    assert moved[:3] == [(5, 12), (12, 19), (19, 26)]  # 5 us, and 20,000 bytes at 10,000 a us
+    assert at["total"] == (26, 31)
+    # A value stays with its sender until it has arrived, and with its receiver until it was read.
+    assert run.peaks == {d.name: 60_000 if d.name.endswith("cpu:0") else 80_000 for d in step_devices(run)}
+
+
+def step_devices(run):
+    return {n.device for n in run.end}

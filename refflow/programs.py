@@ -1,0 +1,72 @@
+"""Programs that the command line can be asked about: what they build, and what a step of theirs fetches.
+
+    deck            the program printed on the deck's slides
+    NAME.py         a Python file that builds the default graph; what is under `if __name__ == "__main__"` is not run
+    NAME.pb, .pbtxt a GraphDef, binary or text
+
+Next: refflow/explain.py.
+"""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from refflow.core.graph import Graph
+
+
+class Program(NamedTuple):
+    """A graph, and what is asked of it: all of its operations, where nobody says what a step is."""
+
+    graph: Graph
+    fetches: list[Any]
+
+
+def load(name: str, fetches: list[str] | None = None) -> Program:
+    """The program of that name. fetches: names of tensors or operations, instead of what is usual.
+
+    ValueError for what is no program, KeyError for a fetch that it does not have.
+    """
+    suffix = Path(name).suffix
+    if name == "deck":
+        program = _deck()
+    elif suffix == ".py":
+        program = _from_python(name)
+    elif suffix in (".pb", ".pbtxt"):
+        program = _from_graph_def(name)
+    else:
+        raise ValueError(f"{name!r} is no program: expected deck, a Python file, or a graph in a .pb or .pbtxt file")
+    if not fetches:
+        return program
+    return Program(program.graph, [program.graph.as_graph_element(f) for f in fetches])
+
+
+def _deck() -> Program:
+    from refflow import deck
+
+    outcome = deck.run("deck", num_steps=0, say=lambda *words: None)
+    names = outcome.names
+    return Program(outcome.graph, [names["optimizer"], names["loss"], names["prediction"]])
+
+
+def _from_python(path: str) -> Program:
+    graph = Graph()
+    with graph.as_default():
+        runpy.run_path(path, run_name="refflow_program")
+    return _whole(graph, path)
+
+
+def _from_graph_def(path: str) -> Program:
+    from refflow.interop import import_graph_def
+
+    graph = Graph()
+    with graph.as_default():
+        import_graph_def(Path(path).read_bytes(), name="")
+    return _whole(graph, path)
+
+
+def _whole(graph: Graph, path: str) -> Program:
+    if not graph.get_operations():
+        raise ValueError(f"{path} builds no graph: its operations must go to the default graph")
+    return Program(graph, graph.get_operations())

@@ -2,6 +2,7 @@
 
     refflow run deck        trains the deck's program on real images
     refflow explain deck    prints every stage of one of its steps
+    refflow place deck      prints where each node goes, where else it could, and why; also of a .py, .pb or .pbtxt file
     refflow why S18         prints a clause, its code and its tests
     refflow cases MatMul    prints the examples of an op type, or of all, as lines of JSON for other backends
     refflow bench           prints speed as ratios to the leanest NumPy, measured in the same run
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from refflow.bench.cpu import add_options
+from refflow.core.errors import OpError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `refflow explain deck | head`
         sys.stderr.close()
         return 0
-    except (ValueError, LookupError, OSError, RuntimeError, TypeError) as error:
+    except (ValueError, LookupError, OSError, RuntimeError, TypeError, OpError) as error:
         if options.traceback:
             raise
         text = error.args[0] if isinstance(error, LookupError) and error.args else error
@@ -50,6 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("program", choices=["deck"])
     _session_options(explain)
     explain.set_defaults(command=_explain)
+
+    place = commands.add_parser("place", help="print where each node goes, where else it could, and why")
+    place.add_argument("program", help="deck, a Python file that builds a graph, or a graph in a .pb or .pbtxt file")
+    place.add_argument("--fetch", nargs="+", metavar="NAME", help="a step of these tensors and operations")
+    place.add_argument("--cpus", type=_count, default=1, metavar="N", help="virtual CPU devices (default 1)")
+    place.add_argument("--placer", choices=["simple", "greedy"], default="simple")
+    place.add_argument("--soft", action="store_true", help="use a CPU where a request cannot be honoured")
+    place.set_defaults(command=_place)
 
     why = commands.add_parser("why", help="print a clause of the documents, its code and its tests")
     why.add_argument("clause", help="for example S18 or W36")
@@ -114,6 +124,18 @@ def _explain(options: argparse.Namespace) -> int:
     with Session(graph=outcome.graph, devices=outcome.devices, allow_soft_placement=gpu, **chosen) as session:
         names = outcome.names
         explain(session, [names["optimizer"], names["loss"], names["prediction"]])
+    return 0
+
+
+def _place(options: argparse.Namespace) -> int:
+    from refflow.explain import placement
+    from refflow.programs import load
+    from refflow.runtime.session import Session
+
+    program = load(options.program, options.fetch)
+    chosen = {"placer": options.placer, "allow_soft_placement": options.soft}
+    with Session(graph=program.graph, device_count={"CPU": options.cpus}, **chosen) as session:
+        placement(session, program.fetches)
     return 0
 
 

@@ -16,6 +16,7 @@ from refflow.runtime.nodes import Node, StepGraph
 from refflow.runtime.place import table
 from refflow.runtime.plan import Plan
 from refflow.runtime.session import Session
+from refflow.runtime.stages import Stages
 from refflow.runtime.structure import Unstructured
 
 Say = Callable[[str], None]
@@ -48,9 +49,7 @@ def explain(session: Session, fetches: Any, feeds: Sequence[Any] = (), say: Say 
     say(_indented(table(stages.placement)))
 
     _head(say, 5, "Partition", "One subgraph a device; what crosses goes through _Send and _Recv [W23].")
-    for part in stages.partitions:
-        crossing = [n for n in part.nodes if n.sends and not n.attrs["client_terminated"]]
-        say(f"  {part.device.name}: {len(part.nodes)} nodes, {len(crossing)} sends to other devices")
+    crossings(stages, say)
 
     _head(say, 6, "Execute", "What is ready at the start, and the number of nodes that each other one waits for [W17].")
     _waits(say, stages.partitioned)
@@ -63,6 +62,21 @@ def explain(session: Session, fetches: Any, feeds: Sequence[Any] = (), say: Say 
         return
     say(_indented(annotated(plan)))
     say(f"\n  {plan.arena_bytes:,} bytes of buffers, reused as values die")
+
+
+def placement(session: Session, fetches: Any, feeds: Sequence[Any] = (), say: Say = print) -> None:
+    """Says where each node of run(fetches, feeds) goes, where else it could, and why [W20, S35]."""
+    stages = session.stages(session.signature(fetches, feeds))
+    say(table(stages.placement))
+    say("")
+    crossings(stages, say)
+
+
+def crossings(stages: Stages, say: Say) -> None:
+    """Says what the devices have to do, and what goes from one to another."""
+    for part in stages.partitions:
+        crossing = [n for n in part.nodes if n.sends and not n.attrs["client_terminated"]]
+        say(f"  {part.device.name}: {len(part.nodes)} nodes, {len(crossing)} sends to other devices")
 
 
 def annotated(plan: Plan) -> str:

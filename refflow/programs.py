@@ -62,7 +62,7 @@ def _from_graph_def(path: str) -> Program:
 
     graph = Graph()
     with graph.as_default():
-        import_graph_def(Path(path).read_bytes(), name="")
+        import_graph_def(Path(path).read_text() if path.endswith(".pbtxt") else Path(path).read_bytes(), name="")
     return _whole(graph, path)
 
 

@@ -1,7 +1,10 @@
 """The command line: what it prints, and what a mistake looks like."""
 
+import re
+
 import pytest
 
+import refflow as tf
 from refflow.cli import main
 from refflow.conformance import read_case
 
@@ -28,6 +31,36 @@ def test_explain_prints_every_stage(capsys):  # [W09, W36]
     assert "_send_Mean_0" in out and "def step(f):" in out and "# MatMul MatMul" in out
 
 
+def test_place_prints_a_table_of_nodes_candidates_finish_and_reason(capsys):  # [W20, S35]
+    assert main(["place", "deck", "--cpus", "2", "--placer", "greedy"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["node", "op", "type", "device", "candidates", "reason"]
+    row = next(line for line in lines if line.startswith("MatMul "))
+    assert re.search(r"cpu:0 {3}cpu:0 [\d.]+us, cpu:1 [\d.]+us +done first there", row)
+    assert re.search(r"task:0/cpu:1: \d+ nodes, \d+ sends to other devices", lines[-1])
+
+
+def test_place_takes_a_python_file_or_a_graph(capsys, tmp_path):  # [W37]
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import refflow as tf\nwith tf.device('/cpu:1'):\n    y = tf.identity(tf.placeholder(tf.float32, []), 'y')\n"
+        "if __name__ == '__main__':\n    raise SystemExit('not to be run')\n"
+    )
+    assert main(["place", str(program), "--cpus", "2", "--fetch", "y:0"]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"y +Identity +cpu:1 +cpu:1 +asked for /cpu:1", told)
+    assert main(["place", str(program)]) == 1
+    assert "explicitly assigned to /cpu:1 but available devices are" in capsys.readouterr().err
+    assert main(["place", str(program), "--soft"]) == 0
+    assert "soft placement: /cpu:1 cannot be had" in capsys.readouterr().out
+    pytest.importorskip("google.protobuf")
+    with tf.Graph().as_default() as graph:
+        tf.constant(1.0, name="only")
+        tf.train.write_graph(graph.as_graph_def(), str(tmp_path), "graph.pbtxt")
+    assert main(["place", str(tmp_path / "graph.pbtxt")]) == 0
+    assert "only" in capsys.readouterr().out
+
+
 def test_why_prints_a_clause(capsys):
     assert main(["why", "S18"]) == 0
     assert "S18  done  (deck)" in capsys.readouterr().out
@@ -45,12 +78,13 @@ def test_cases_are_lines_that_can_be_read(capsys):
         (["cases", "MatMull"], "no op type is called 'MatMull'. Near it: .*MatMul"),
         (["why", "S999"], "no clause is called 'S999'"),
         (["run", "deck", "--data", "nowhere"], "nowhere"),
+        (["place", "graph.txt"], "'graph.txt' is no program: expected deck, a Python file, or a graph"),
+        (["place", "missing.py"], "No such file or directory: .*missing.py'"),
         (["run", "deck", "--policy", "best", "--executor", "executor"], "policy 'best' is none of"),
         (["run", "deck", "--device", "gpu"], "/gpu:0 needs torch|GPU asked for"),
     ],
 )
 def test_a_mistake_is_one_line_and_no_traceback(capsys, monkeypatch, arguments, message):
-    import re
     import sys
 
     monkeypatch.setitem(sys.modules, "torch", None)

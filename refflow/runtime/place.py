@@ -107,8 +107,9 @@ def _reason(node: Node, group: Group, choice: _Choice, finish: tuple[float, ...]
     parts = [choice.reason]
     if node.name in group.gives_way:
         parts.append(f"asked for {group.gives_way[node.name]}, but state does not move")
-    if len(group.names) > 1:
-        parts.append(f"with {group.names[0]}")
+    others = [name for name in group.names if name != node.name]
+    if others:
+        parts.append(f"with {others[0]}")
     if len(finish) > 1:
         soonest = [t for t in finish if t == min(finish)]
         parts.append("done first there" if len(soonest) == 1 else "done as soon as anywhere, first by name")

@@ -8,7 +8,7 @@
 
 The same measure judges every rewrite that is to save memory. Loops are walked through once.
 
-Next: runtime/schedule.py.
+Next: runtime/partition.py.
 """
 
 from __future__ import annotations

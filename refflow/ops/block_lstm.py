@@ -149,7 +149,7 @@ for _version, (_op, _back) in BLOCK_LSTM.items():
     _op.case("W06", "half of it at each step", seq_len_max=2, cs_prev=_X[0] + 2, **_K, **_bias,
              cs=[[[1]], [[0.5]]], f=_X + 0.5)  # fmt: skip
     _op.case("W06", "nothing beyond the end", seq_len_max=1, cs_prev=_X[0] + 2, **_K, **_bias,
-             cs=[[[1]], [[0]]], f=[[[0.5]], [[0]]])  # fmt: skip
+             cs=[[[1]], [[0]]])  # fmt: skip
     _back.case("W30", "through half-open gates", seq_len_max=2, cs_prev=_X[0] + 2, **_K, i=_X + 0.5, f=_X + 0.5,
                o=_X + 0.5, ci=_X, co=_X, h=_X, cs=np.array([[[1]], [[0.5]]], np.float32), h_grad=_X, use_peephole=False,
                cs_grad=np.array([[[0]], [[1]]], np.float32), cs_prev_grad=[[0.25]], x_grad=_X,

@@ -187,6 +187,9 @@ def _lower_read(x: np.ndarray) -> np.ndarray:
 def self_adjoint_eig_v2_kernel(input, compute_v=True):
     """Only the lower triangle is read."""
     whole = _lower_read(wide(input))
+    if whole.shape[-1] == 1:  # one number is its own value, finite or not
+        e, v = whole.real[..., 0], np.ones_like(whole)
+        return e.astype(input.dtype), (v if compute_v else np.zeros(0)).astype(input.dtype)
     if not np.isfinite(whole).all():
         raise ValueError("Self-adjoint eigen decomposition was not successful. The input might not be valid.")
     if not compute_v:
@@ -242,7 +245,9 @@ SVD.case("W06", "sizes alone, the largest first", input=[[3.0, 0.0], [0.0, -4.0]
 SELF_ADJOINT_EIG_V2.case("W06", "of a diagonal, rising", input=np.array([[3.0, 0.0], [0.0, 1.0]], np.float32),
                          compute_v=False, e=[1, 3])  # fmt: skip
 SELF_ADJOINT_EIG.case("W06", "values above vectors", input=[[1.0, 0.0], [0.0, 3.0]], output=[[1, 3], [1, 0], [0, 1]])
-SELF_ADJOINT_EIG_V2.case("W06", "finite numbers only", input=[[np.nan]], error="decomposition was not successful")
+SELF_ADJOINT_EIG_V2.case("W06", "finite numbers only", input=[[np.nan, 0], [0, 1]],
+                         error="decomposition was not successful")  # fmt: skip
+SELF_ADJOINT_EIG_V2.case("W06", "one number is its own value", input=[[np.inf]], e=[np.inf], v=[[1]])
 SVD.case("W06", "what is not finite has no values", input=[[np.inf]], compute_uv=False, s=[np.nan])
 BATCH_SELF_ADJOINT_EIG = define_variant("BatchSelfAdjointEig", SELF_ADJOINT_EIG)
 define_variant("BatchSelfAdjointEigV2", SELF_ADJOINT_EIG_V2, T=(float32, float64))

@@ -83,7 +83,8 @@ SNAPSHOT.kernel(_copy_kernel)
 for _op in (GUARANTEE_CONST, COPY, COPY_HOST, DEBUG_IDENTITY):
     _op.kernel(_copy_kernel)
     _op.no_gradient_registered()
-    _op.case("W80", "the value again", input=[1, 2], output=[1, 2])
+    _named = {"tensor_name": "x:0"} if "tensor_name" in _op.attrs else {}
+    _op.case("W80", "the value again", input=[1, 2], output=[1, 2], **_named)
 
 
 def _same_kernel(input):

@@ -1,0 +1,34 @@
+"""What the installed TensorFlow has of an op type, by its own registries."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+REWRITTEN = {"AccumulateNV2"}  # other nodes take its place before a graph runs
+
+
+def lack(op_type: str, today: bool) -> str | None:
+    """Why TensorFlow cannot run such a node on a CPU, or None where it can.
+
+    today: the node is in a graph of TensorFlow's own making, which has nothing that was removed since.
+    """
+    from tensorflow.python.framework import kernels, op_def_registry
+
+    op_def: Any = op_def_registry.get(op_type)
+    if op_def is None:
+        return f"TensorFlow has no op type {op_type}"
+    if today and op_def.deprecation.version:
+        return f"graphs of today have no {op_type}: {op_def.deprecation.explanation}"
+    if op_type in REWRITTEN:
+        return None
+    devices = {kernel.device_type for kernel in kernels.get_registered_kernels_for_op(op_type).kernel}
+    return None if devices & {"CPU", "DEFAULT"} else f"TensorFlow has no kernel of {op_type} for a CPU"
+
+
+def last_version(op_type: str) -> int:
+    """The last version of graphs that may have such a node."""
+    from tensorflow.python.framework import op_def_registry
+
+    op_def: Any = op_def_registry.get(op_type)
+    return op_def.deprecation.version - 1 if op_def.deprecation.version else sys.maxsize

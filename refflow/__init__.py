@@ -229,7 +229,7 @@ from refflow.ops.variable_scope import (
     zeros_initializer,
 )
 from refflow.platform import app, flags, logging
-from refflow.runtime.config import ConfigProto, GPUOptions
+from refflow.runtime.config import ConfigProto, GPUOptions, RunOptions
 from refflow.runtime.session import InteractiveSession, Session
 
 __version__ = "0.1.0"

@@ -109,8 +109,9 @@ def user_frame(stack: Sequence[tuple[Any, int]]) -> Frame | None:
 class OpError(Exception):
     """A step failed. `node_def` and `op` say where, `error_code` says what kind [W79].
 
-    str() shows the message, the node as `[[Node: name = Type[attrs](inputs)]]` [W82] and the line
-    of the user's program that built it.
+    place: for a node in a loop, the loops that it is in and the iteration, as `0/while:3`.
+    str() shows the message, the node as `[[Node: name = Type[attrs](inputs)]]` [W82] with its device and place, and
+    the line of the user's program that built it.
     """
 
     def __init__(self, node_def: Any, op: Any, message: str, error_code: int = UNKNOWN):
@@ -119,11 +120,15 @@ class OpError(Exception):
         self.op = op
         self.message = message
         self.error_code = error_code
+        self.place = ""
 
     def __str__(self) -> str:
         lines = [self.message]
         if self.node_def is not None:
             lines.append(f"\t [[Node: {self.node_def.summary()}]]")
+        if self.place:
+            frame, _, iteration = self.place.rpartition(":")
+            lines.append(f"In iteration {iteration} of {frame}")
         where = getattr(self.op, "user_frame", None)
         if where is not None:
             lines.append(f"Built here: {where}")

@@ -14,7 +14,6 @@ Next: ops/barriers.py.
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from refflow.core.handles import handle_to, state_of
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.waiting import NOT_YET, Line
 
 
 class Accumulator:
@@ -34,35 +34,43 @@ class Accumulator:
         self.dtype, self.dims, self.mean = dtype, dims, mean
         self.step, self.count = 0, 0
         self.cancelled = False
-        self.changed = threading.Condition()
+        self.line = Line()  # of those who take
         self.total: Any = None
 
     def apply(self, local_step: int, *gradient: Any) -> None:
         """Adds a gradient that is not too old."""
-        with self.changed:
+        with self.line.lock:
             self.check(*gradient)
             if local_step < self.step:
                 return
             self.add(*gradient)
             self.count += 1
-            self.changed.notify_all()
+            self.line.changed()
 
     def take(self, required: int) -> Any:
+        """Their mean or sum, once `required` have come."""
         if required <= 0:
             raise ValueError(f"Argument num_required must be positive, but was {required}")
-        with self.changed:
-            self.changed.wait_for(lambda: self.count >= required or self.cancelled)
-            if self.count < required:
+
+        def attempt() -> Any:
+            if self.count < required and self.cancelled:
                 raise errors.CancelledError(None, None, "TakeGrad operation was cancelled")
+            if self.count < required:
+                return NOT_YET
             found = self.result()
             self.count, self.total = 0, None
             self.step += 1
             return found
 
+        def why() -> str:
+            return f"a take waits for {required} gradients of an accumulator, which has {self.count}"
+
+        return self.line.serve(attempt, why, "TakeGrad operation was cancelled")
+
     def cancel(self) -> None:
-        with self.changed:
+        with self.line.lock:
             self.cancelled = True
-            self.changed.notify_all()
+            self.line.changed()
 
     # -- what a kind of accumulator decides ------------------------------------------------------------------
 
@@ -215,6 +223,7 @@ for _prefix, _handle in (("", "Ref(string)"), ("Resource", "resource")):
     for _end, _rest, _kernel, _attrs in _parts:
         _op = define_op(f"{_prefix}Accumulator{_end}", _input + _rest, **_attrs, **_more)
         _op.kernel(_kernel)
+        _op.waits = _kernel is take_kernel
         _op.no_gradient_registered()
 
 _BY_REFERENCE: dict[str, Any] = {"stateful": True, "by_handle": True, "source": ("O06",), "dtype": _TYPE}
@@ -228,5 +237,6 @@ SPARSE_TAKE = define_op("SparseAccumulatorTakeGradient", "handle: Ref(string), n
                         "indices: int64[N], values: dtype, shape: int64[R]", **_BY_REFERENCE)  # fmt: skip
 SPARSE_APPLY.kernel(sparse_apply_kernel)
 SPARSE_TAKE.kernel(take_kernel)
+SPARSE_TAKE.waits = True
 SPARSE_APPLY.no_gradient_registered()
 SPARSE_TAKE.no_gradient_registered()

@@ -11,7 +11,6 @@ Next: ops/staging.py.
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import TensorShape
 from refflow.core.signature import Attr
 from refflow.core.values import blank
+from refflow.core.waiting import NOT_YET, Line, then
 from refflow.ops.queues import named
 
 _FIRST = -(2**63)  # the number of the first row that is begun
@@ -38,11 +38,11 @@ class Barrier:
         self.ready: list[tuple[int, bytes, list[Any]]] = []
         self.closed = self.cancelled = False
         self._next = _FIRST
-        self._changed = threading.Condition()
+        self._line = Line()  # of those who take
 
     def insert(self, component: int, keys: np.ndarray, values: np.ndarray) -> None:
         self._check(component, keys, values)
-        with self._changed:
+        with self._line.lock:
             names = keys.tolist()
             new = sum(1 for key in names if key not in self.begun)
             if self.closed and (self.cancelled or new):
@@ -54,7 +54,7 @@ class Barrier:
             number, self._next = self._next, self._next + 1  # rows that are begun together have one number
             for key, value in zip(names, values, strict=True):
                 self._insert_one(number, component, key, np.array(value, values.dtype))
-            self._changed.notify_all()
+            self._line.changed()
 
     def _check(self, component: int, keys: np.ndarray, values: np.ndarray) -> None:
         if not 0 <= component < len(self.types):
@@ -87,10 +87,13 @@ class Barrier:
             del self.begun[key]
             self.ready.append((number, key, parts))
 
-    def take(self, count: int, small: bool) -> list[Any]:
-        with self._changed:
-            self._changed.wait_for(lambda: len(self.ready) >= count or self._ended())
+    def take(self, count: int, small: bool) -> Any:
+        """`count` complete rows, or as many as there can be where `small` allows."""
+
+        def attempt() -> Any:
             have = len(self.ready)
+            if have < count and not self._ended():
+                return NOT_YET
             if have < count and not (small and have):
                 raise errors.OutOfRangeError(
                     None, None,
@@ -101,25 +104,31 @@ class Barrier:
             found, self.ready = self.ready[:count], self.ready[count:]
             return found
 
+        return self._line.serve(
+            attempt,
+            lambda: f"a take of {count} waits for complete rows of Barrier '{self.name}', which has {len(self.ready)}",
+            "Dequeue operation was cancelled",
+        )
+
     def _ended(self) -> bool:
         """True when no row can become complete any more."""
         return self.closed and (self.cancelled or not self.begun)
 
     def close(self, cancel_pending: bool) -> None:
-        with self._changed:
+        with self._line.lock:
             if self.closed and (self.cancelled or not cancel_pending):
                 raise errors.CancelledError(None, None, f"Barrier '{self.name}' is already closed.")
             self.closed = True
             if cancel_pending:
                 self.cancelled = True
                 self.begun.clear()
-            self._changed.notify_all()
+            self._line.changed()
 
     def cancel(self) -> None:
         """The session is closing."""
-        with self._changed:
+        with self._line.lock:
             self.closed = self.cancelled = True
-            self._changed.notify_all()
+            self._line.changed()
 
 
 _HANDLE: dict[str, Any] = {"stateful": True, "by_handle": True, "source": ("W45",)}
@@ -168,7 +177,10 @@ def take_many_kernel(handle, num_elements, component_types, allow_small_batch=Fa
             f"Type mismatch between the barrier's components, {[t.name for t in barrier.types]}, and those that are "
             f"taken, {[t.name for t in component_types]}"
         )
-    rows = barrier.take(count, allow_small_batch)
+    return then(barrier.take(count, allow_small_batch), lambda rows: _taken(barrier, rows))
+
+
+def _taken(barrier: Barrier, rows: list[Any]) -> list[Any]:
     columns = [_column([row[2][i] for row in rows], barrier, i) for i in range(len(barrier.types))]
     keys = np.empty(len(rows), object)
     keys[:] = [row[1] for row in rows]
@@ -198,6 +210,7 @@ def incomplete_size_kernel(handle):
     return np.array(len(state_of(handle).begun), np.int32)
 
 
+TAKE_MANY.waits = True
 for _op in (BARRIER, INSERT_MANY, TAKE_MANY, CLOSE, READY_SIZE, INCOMPLETE_SIZE):
     _op.moves_bits = True
     _op.no_gradient_registered()

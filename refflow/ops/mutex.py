@@ -8,31 +8,54 @@ Next: ops/queues.py.
 
 from __future__ import annotations
 
-import threading
+from typing import Any
 
 from refflow.core.handles import handle_to, state_of
 from refflow.core.opdef import define_op
+from refflow.core.waiting import NOT_YET, Line, then
 
 MUTEX = define_op("MutexV2", "-> resource: resource[]", container="", shared_name="", stateful=True, source=("E06",))
 MUTEX_LOCK = define_op("MutexLock", "mutex: resource[] -> mutex_lock: variant[]", stateful=True, source=("E06",))
 CONSUME_LOCK = define_op("ConsumeMutexLock", "mutex_lock: variant[] ->", stateful=True, source=("E06",))
+MUTEX_LOCK.waits = True
 
 
 class _Mutex:
+    """Held by at most one; the others wait in a line."""
+
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.is_held = False
+        self._line = Line()
+
+    def acquire(self) -> Any:
+        def attempt() -> Any:
+            if self.is_held:
+                return NOT_YET
+            self.is_held = True
+            return _Held(self)
+
+        return self._line.serve(attempt, lambda: "a lock waits for a mutex that is held", "Lock acquisition cancelled")
+
+    def release(self) -> None:
+        with self._line.lock:
+            self.is_held = False
+            self._line.changed()
+
+    def cancel(self) -> None:
+        """Ends every wait: the session is closing."""
+        self._line.cancel()
 
 
 class _Held:
     """A lock that somebody holds, let go once."""
 
     def __init__(self, mutex: _Mutex):
-        self.mutex = mutex
+        self.mutex: _Mutex | None = mutex
 
     def release(self) -> None:
-        if self.mutex is not None:
-            self.mutex.lock.release()
-            self.mutex = None  # type: ignore[assignment]
+        mutex, self.mutex = self.mutex, None
+        if mutex is not None:
+            mutex.release()
 
     def __del__(self) -> None:
         self.release()
@@ -50,10 +73,8 @@ def mutex_kernel(state):
 
 @MUTEX_LOCK.kernel
 def mutex_lock_kernel(mutex):
-    """Waits for the lock."""
-    held = state_of(mutex)
-    held.lock.acquire()
-    return handle_to(_Held(held))
+    """The lock, once nobody else holds it."""
+    return then(state_of(mutex).acquire(), handle_to)
 
 
 @CONSUME_LOCK.kernel

@@ -5,7 +5,7 @@
 
 Who comes first is served first. An attempt may be served in parts: rows go in as there is room, and a dequeue of many
 takes each row as soon as it is there, so that it may ask for more than the queue holds at once. After every change
-both lines are gone through until nobody can be served any more.
+both lines are gone through until nobody can be served any more. Who cannot be served at once gets a Pending.
 
 Next: ops/queues.py.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from typing import Any
 
@@ -25,44 +25,72 @@ from refflow.core import errors, shapes
 from refflow.core.dtypes import DType, int64
 from refflow.core.shapes import TensorShape
 from refflow.core.values import blank
+from refflow.core.waiting import Pending
 from refflow.ops.philox import PhiloxStream
 
 Row = tuple[np.ndarray, ...]
 
 
-class _Attempt(ABC):
+class _Attempt(Pending):
     """Somebody's turn: `step` gives True once it is over."""
 
-    error: BaseException | None = None
-    over = False
+    cancelled = ""  # what it says when it is given up
+
+    def __init__(self, queue: Queue) -> None:
+        super().__init__(lambda: self.told(queue), queue.withdraw)
+        self.failure: BaseException | None = None
 
     @abstractmethod
     def step(self, queue: Queue) -> bool:
-        """Does what can be done now; True when nothing is left to do."""
+        """Does what can be done now; True when nothing is left to do, or `failure` says why it never will be."""
+
+    @abstractmethod
+    def told(self, queue: Queue) -> str:
+        """Who waits for what."""
+
+    def outcome(self) -> Any:
+        """What its owner gets in the end."""
+
+    def give_back(self, queue: Queue) -> None:
+        """Undoes what was done in part."""
 
 
 class _Put(_Attempt):
-    def __init__(self, rows: list[Row], late: type[errors.OpError]):
+    cancelled = "Enqueue operation was cancelled"
+
+    def __init__(self, queue: Queue, rows: list[Row], late: type[errors.OpError]):
+        super().__init__(queue)
         self.rows, self._late = deque(rows), late
 
     def step(self, queue: Queue) -> bool:
         if queue.closed:
-            self.error = self._late(None, None, f"{queue.kind} '{queue.name}' is closed.")
+            self.failure = self._late(None, None, f"{queue.kind} '{queue.name}' is closed.")
             return True
         while self.rows and len(queue.rows) < queue.capacity:
             queue.put(self.rows.popleft())
             queue.moved = True
         return not self.rows
 
+    def told(self, queue: Queue) -> str:
+        return f"an enqueue of {len(self.rows)} waits for room in {queue.told()}"
+
 
 class _Close(_Attempt):
+    cancelled = "Close operation was cancelled"
+
     def step(self, queue: Queue) -> bool:
         queue.closed = queue.moved = True
         return True
 
+    def told(self, queue: Queue) -> str:
+        return f"a close waits for enqueues that came before it into {queue.told()}"
+
 
 class _Take(_Attempt):
-    def __init__(self, count: int, least: int):
+    cancelled = "Dequeue operation was cancelled"
+
+    def __init__(self, queue: Queue, count: int, least: int):
+        super().__init__(queue)
         self.count, self.least = count, least
         self.rows: list[Row] = []
 
@@ -70,13 +98,12 @@ class _Take(_Attempt):
         missing = self.count - len(self.rows)
         if queue.closed and queue.available() < missing:
             if len(self.rows) + queue.available() < self.least:
-                queue.restore(self.rows)
-                self.error = errors.OutOfRangeError(
+                self.give_back(queue)
+                self.failure = errors.OutOfRangeError(
                     None, None,
                     f"{queue.kind} '{queue.name}' is closed and has insufficient elements (requested {missing}, "
-                    f"current size {len(queue.rows) - len(self.rows)})",
+                    f"current size {len(queue.rows) - (self.count - missing)})",
                 )  # fmt: skip
-                self.rows = []
                 return True
             missing = queue.available()
             self.count = len(self.rows) + missing
@@ -85,6 +112,17 @@ class _Take(_Attempt):
             queue.moved = True
             missing -= 1
         return not missing
+
+    def told(self, queue: Queue) -> str:
+        missing = self.count - len(self.rows)
+        return f"a dequeue of {self.count} waits for {missing} more from {queue.told()}"
+
+    def outcome(self) -> list[Row]:
+        return self.rows
+
+    def give_back(self, queue: Queue) -> None:
+        queue.restore(self.rows)
+        self.rows = []
 
 
 class Queue:
@@ -99,7 +137,7 @@ class Queue:
         self.closed = self.moved = False
         self._puts: deque[_Attempt] = deque()
         self._takes: deque[_Attempt] = deque()
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
 
     # -- what a kind of queue decides ------------------------------------------------------------------------
 
@@ -156,14 +194,17 @@ class Queue:
 
     # -- waiting -----------------------------------------------------------------------------------------------
 
-    def _serve(self, line: deque[_Attempt], attempt: _Attempt) -> None:
-        """Puts an attempt into its line and waits until it is over."""
-        with self._changed:
+    def told(self) -> str:
+        """The queue and how full it is, for messages."""
+        state = "closed, " if self.closed else ""
+        return f"{self.kind} '{self.name}' ({state}{len(self.rows)} of {self.capacity})"
+
+    def _serve(self, line: deque[_Attempt], attempt: _Attempt) -> Any:
+        """Puts an attempt into its line; gives what comes of it, or the attempt while it has to wait."""
+        with self._lock:
             line.append(attempt)
             self._flush()
-            self._changed.wait_for(lambda: attempt.over)
-        if attempt.error is not None:
-            raise attempt.error
+        return attempt.take() if attempt.over else attempt
 
     def _flush(self) -> None:
         self.moved = True
@@ -171,44 +212,49 @@ class Queue:
             self.moved = False
             for line in (self._puts, self._takes):
                 while line and line[0].step(self):
-                    line.popleft().over = self.moved = True
-        self._changed.notify_all()
+                    attempt = line.popleft()
+                    attempt.finish(attempt.outcome(), attempt.failure)
+                    self.moved = True
 
-    def _end(self, line: deque[_Attempt], text: str) -> None:
-        for attempt in line:
-            attempt.error, attempt.over = errors.CancelledError(None, None, text), True
-        line.clear()
+    def withdraw(self, attempt: Any) -> None:
+        """Somebody waits no longer; what it took is put back."""
+        with self._lock:
+            for line in (self._puts, self._takes):
+                if attempt in line:
+                    line.remove(attempt)
+                    attempt.give_back(self)
+                    attempt.finish(error=errors.CancelledError(None, None, attempt.cancelled))
+                    self._flush()
 
-    def enqueue(self, row: Row, late: type[errors.OpError] = errors.CancelledError) -> None:
+    def enqueue(self, row: Row, late: type[errors.OpError] = errors.CancelledError) -> Any:
         """Adds a row once there is room; `late` is raised where the queue is closed."""
-        self.enqueue_many([row], late)
+        return self.enqueue_many([row], late)
 
-    def enqueue_many(self, rows: list[Row], late: type[errors.OpError] = errors.CancelledError) -> None:
+    def enqueue_many(self, rows: list[Row], late: type[errors.OpError] = errors.CancelledError) -> Any:
         """Adds rows, each once there is room."""
         if rows:
-            self._serve(self._puts, _Put([tuple(np.array(v, copy=True) for v in row) for row in rows], late))
+            own = [tuple(np.array(v, copy=True) for v in row) for row in rows]
+            return self._serve(self._puts, _Put(self, own, late))
+        return None
 
-    def dequeue(self, count: int = 1, least: int | None = None) -> list[Row]:
+    def dequeue(self, count: int = 1, least: int | None = None) -> Any:
         """`count` rows once there are so many; after a close, `least` suffice."""
-        attempt = _Take(count, count if least is None else least)
-        self._serve(self._takes, attempt)
-        return attempt.rows
+        return self._serve(self._takes, _Take(self, count, count if least is None else least))
 
-    def close(self, cancel_pending: bool) -> None:
+    def close(self, cancel_pending: bool) -> Any:
         """No more rows; waits for enqueues that came before, or ends them."""
-        with self._changed:
+        with self._lock:
             if self.closed:
                 raise errors.CancelledError(None, None, f"Queue '{self.name}' is already closed.")
             if cancel_pending:
-                self._end(self._puts, "Enqueue operation was cancelled")
-        self._serve(self._puts, _Close())
+                for attempt in list(self._puts):
+                    attempt.cancel()
+            return self._serve(self._puts, _Close(self))
 
     def cancel(self) -> None:
         """Ends every wait: the session is closing."""
-        with self._changed:
-            self._end(self._puts, "Enqueue operation was cancelled")
-            self._end(self._takes, "Dequeue operation was cancelled")
-            self._changed.notify_all()
+        for attempt in [*self._puts, *self._takes]:
+            attempt.cancel()
 
     def needs_shapes(self) -> None:
         if not self.dims or (any(not shapes.is_known(d) for d in self.dims) and self.kind != "PaddingFIFOQueue"):

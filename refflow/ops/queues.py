@@ -5,9 +5,9 @@
     PaddingFIFOQueue       elements of different sizes, padded with zeros to a common one when many are taken
     PriorityQueue          smallest first component first
 
-An Enqueue waits for room and a Dequeue for elements; both wait in the thread that runs the step. After a close,
-enqueues fail and dequeues take what is left. The handle is a reference in the first release's ops, and a resource in
-those that end in V2.
+An Enqueue waits for room and a Dequeue for elements: what they give is pending until then (core/waiting.py). After a
+close, enqueues fail and dequeues take what is left. The handle is a reference in the first release's ops, and a
+resource in those that end in V2.
 
 Next: ops/readers.py.
 """
@@ -25,6 +25,7 @@ from refflow.core.handles import handle_to, state_of
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.waiting import then
 from refflow.ops.queue_states import PaddingQueue, PriorityQueue, Queue, ShuffleQueue, check_shared
 
 # -- making them ----------------------------------------------------------------------------------------------
@@ -98,7 +99,9 @@ _both("PriorityQueue", _priority, {"component_types": Attr("list(type)", default
 _TYPES = Attr("list(type)", minimum=1)
 
 
-def _user(name: str, inputs: str, outputs: str, kernel: Callable[[str], Any], **attrs: Any) -> list[OpDef]:
+def _user(
+    name: str, inputs: str, outputs: str, kernel: Callable[[str], Any], waits: bool = True, **attrs: Any
+) -> list[OpDef]:
     """The op for both kinds of handles: `name` for references, `nameV2` for resources."""
     found = []
     for end, kind in (("", "Ref(string)"), ("V2", "resource")):
@@ -106,6 +109,7 @@ def _user(name: str, inputs: str, outputs: str, kernel: Callable[[str], Any], **
                            source=("W45", "W46"), **attrs)  # fmt: skip
         op_def.kernel(kernel(end))
         op_def.moves_bits = True
+        op_def.waits = waits
         op_def.no_gradient()
         found.append(op_def)
     return found
@@ -118,7 +122,7 @@ def _enqueue(end: str) -> Callable[..., Any]:
     def enqueue(handle, components):
         queue = state_of(handle)
         queue.check(tuple(components))
-        queue.enqueue(tuple(components), late)
+        return queue.enqueue(tuple(components), late)
 
     return enqueue
 
@@ -131,14 +135,13 @@ def _enqueue_many(end: str) -> Callable[..., Any]:
         queue.check_many(tuple(components))
         rows = [tuple(np.asarray(v, c.dtype) for v, c in zip(row, components, strict=True))
                 for row in zip(*components, strict=True)]  # fmt: skip
-        queue.enqueue_many(rows, late)
+        return queue.enqueue_many(rows, late)
 
     return enqueue_many
 
 
 def dequeue(handle, component_types):
-    (row,) = state_of(handle).dequeue()
-    return list(row)
+    return then(state_of(handle).dequeue(), lambda rows: list(rows[0]))
 
 
 def _count(n: Any, who: str) -> int:
@@ -151,17 +154,17 @@ def _count(n: Any, who: str) -> int:
 def dequeue_many(handle, n, component_types):
     queue, count = state_of(handle), _count(n, "DequeueManyOp")
     queue.needs_shapes()
-    return queue.batch(queue.dequeue(count)) if count else queue.empty_batch()
+    return then(queue.dequeue(count), queue.batch) if count else queue.empty_batch()
 
 
 def dequeue_up_to(handle, n, component_types):
     queue, count = state_of(handle), _count(n, "DequeueUpToOp")
     queue.needs_shapes()
-    return queue.batch(queue.dequeue(count, least=1)) if count else queue.empty_batch()
+    return then(queue.dequeue(count, least=1), queue.batch) if count else queue.empty_batch()
 
 
 def close(handle, cancel_pending_enqueues=False):
-    state_of(handle).close(cancel_pending_enqueues)
+    return state_of(handle).close(cancel_pending_enqueues)
 
 
 def size(handle):
@@ -185,5 +188,5 @@ _user("QueueDequeueMany", ", n: int32", "components: component_types", _same(deq
 _user("QueueDequeueUpTo", ", n: int32", "components: component_types", _same(dequeue_up_to), component_types=_TYPES,
       timeout_ms=-1)  # fmt: skip
 _user("QueueClose", "", "", _same(close), cancel_pending_enqueues=False)
-_user("QueueSize", "", "size: int32[]", _same(size))
-_user("QueueIsClosed", "", "is_closed: bool[]", _same(is_closed))
+_user("QueueSize", "", "size: int32[]", _same(size), waits=False)
+_user("QueueIsClosed", "", "is_closed: bool[]", _same(is_closed), waits=False)

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from refflow.core.errors import InvalidArgumentError, OutOfRangeError, UnimplementedError
+from refflow.core.waiting import result_of
 from refflow.files import records, wire
 
 Record = tuple[bytes, bytes]  # key, value
@@ -109,7 +110,7 @@ class ReaderState(ABC):
 
 
 def _name(queue: Any) -> bytes:
-    ((value,),) = queue.dequeue()
+    ((value,),) = result_of(queue.dequeue())
     return value.item()
 
 

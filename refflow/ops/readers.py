@@ -76,6 +76,7 @@ def _user(name: str, inputs: str, outputs: str, kernel: Any, *dims: shapes.Shape
         signature = f"reader_handle: {handle}{inputs.replace('HANDLE', handle)} -> {outputs}"
         op = define_op(name + suffix, signature, stateful=True, by_handle=True, source=("W44",))
         op.kernel(kernel)
+        op.waits = "queue_handle" in inputs
         op.shape(_rule(dims))
         if suffix:
             op.no_gradient_registered()

@@ -13,8 +13,8 @@ Next: ops/readers.py.
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from refflow.core import errors, shapes
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.waiting import NOT_YET, Line, then
 
 
 def _bytes(values: list[Any]) -> int:
@@ -30,22 +31,28 @@ def _bytes(values: list[Any]) -> int:
 
 
 class _Area(ABC):
-    """What waits for room, and for values, under one lock."""
+    """What waits for room, and for values, in one line."""
 
     what = "Staging Area"
 
     def __init__(self, capacity: int, memory_limit: int):
         self.capacity, self.limit = capacity, memory_limit
-        self.changed = threading.Condition()
+        self.line = Line()
         self.cancelled = False
 
-    def wait(self, ready: Any) -> None:
-        self.changed.wait_for(lambda: ready() or self.cancelled)
-        if not ready():
-            raise errors.CancelledError(None, None, f"the {self.what} was closed")
+    def serve(self, attempt: Callable[[], Any], wanted: str) -> Any:
+        """What `attempt` gives, once it gives something."""
 
-    def room(self, values: list[np.ndarray]) -> None:
-        """Waits until `values` may come in."""
+        def while_open() -> Any:
+            if self.cancelled:
+                raise errors.CancelledError(None, None, f"the {self.what} was closed")
+            return attempt()
+
+        held = f"{self.what}, which holds {self.count()} tuples"
+        return self.line.serve(while_open, lambda: f"{wanted} {held}", f"{wanted} {self.what} was cancelled")
+
+    def has_room(self, values: list[np.ndarray]) -> bool:
+        """Whether `values` may come in now; ResourceExhaustedError where they never may."""
         size = _bytes(values)
         if self.limit and size > self.limit:
             raise errors.ResourceExhaustedError(
@@ -53,12 +60,8 @@ class _Area(ABC):
                 f"Attempted to insert tensors with combined size of '{size}' bytes into {self.what} with a memory "
                 f"limit of '{self.limit}'.",
             )  # fmt: skip
-        self.wait(
-            lambda: (
-                (not self.capacity or self.count() < self.capacity)
-                and (not self.limit or self.held() + size <= self.limit)
-            )
-        )
+        full = self.capacity and self.count() >= self.capacity
+        return not full and (not self.limit or self.held() + size <= self.limit)
 
     @abstractmethod
     def count(self) -> int:
@@ -68,10 +71,18 @@ class _Area(ABC):
     def held(self) -> int:
         """How many bytes they take."""
 
+    @abstractmethod
+    def empty(self) -> None:
+        """Drops all of them."""
+
+    def clear(self) -> None:
+        with self.line.lock:
+            self.empty()
+            self.line.changed()
+
     def cancel(self) -> None:
-        with self.changed:
-            self.cancelled = True
-            self.changed.notify_all()
+        self.cancelled = True
+        self.line.changed()
 
 
 class Stage(_Area):
@@ -87,28 +98,23 @@ class Stage(_Area):
     def held(self) -> int:
         return sum(map(_bytes, self.rows))
 
-    def put(self, values: list[np.ndarray]) -> None:
-        with self.changed:
-            self.room(values)
-            self.rows.append([np.array(v, copy=True) for v in values])
-            self.changed.notify_all()
+    def empty(self) -> None:
+        self.rows.clear()
 
-    def get(self) -> list[np.ndarray]:
-        with self.changed:
-            self.wait(lambda: self.rows)
-            found = self.rows.pop(0)
-            self.changed.notify_all()
-            return found
+    def put(self, values: list[np.ndarray]) -> Any:
+        own = [np.array(v, copy=True) for v in values]
 
-    def peek(self, index: int) -> list[np.ndarray]:
-        with self.changed:
-            self.wait(lambda: index < len(self.rows))
-            return self.rows[index]
+        def attempt() -> Any:
+            return self.rows.append(own) if self.has_room(own) else NOT_YET
 
-    def clear(self) -> None:
-        with self.changed:
-            self.rows.clear()
-            self.changed.notify_all()
+        return self.serve(attempt, "a put waits for room in the")
+
+    def get(self) -> Any:
+        return self.serve(lambda: self.rows.pop(0) if self.rows else NOT_YET, "a get waits for a tuple in the")
+
+    def peek(self, index: int) -> Any:
+        wanted = f"a peek waits for tuple {index} of the"
+        return self.serve(lambda: self.rows[index] if index < len(self.rows) else NOT_YET, wanted)
 
 
 class MapStage(_Area):
@@ -134,24 +140,33 @@ class MapStage(_Area):
             if not 0 <= index < self.width:
                 raise ValueError(f"Index '{index}' for key is out of bounds '{self.width}'.")
 
-    def put(self, key: int, indices: list[int], values: list[np.ndarray]) -> None:
+    def empty(self) -> None:
+        self.whole.clear()
+        self.parts.clear()
+
+    def put(self, key: int, indices: list[int], values: list[np.ndarray]) -> Any:
         self._check(indices)
         if len(indices) != len(values):
             raise ValueError(f"MapStage got {len(indices)} indices for {len(values)} values")
-        with self.changed:
+        own = [np.array(v, copy=True) for v in values]
+
+        def attempt() -> Any:
             if key in self.whole:
                 raise ValueError(f"The key '{key}' was already staged.")
-            self.room(values)
-            row = self.parts.setdefault(key, [None] * self.width)
-            for index, value in zip(indices, values, strict=True):
-                if row[index] is not None:
-                    raise ValueError(
-                        f"The tensor for index '{index}' for key '{key}' was already initialized '{self.width}'."
-                    )
-                row[index] = np.array(value, copy=True)
-            if all(v is not None for v in row):
-                self.whole[key] = self.parts.pop(key)
-            self.changed.notify_all()
+            return self._add(key, indices, own) if self.has_room(own) else NOT_YET
+
+        return self.serve(attempt, f"a put of {key} waits for room in the")
+
+    def _add(self, key: int, indices: list[int], values: list[np.ndarray]) -> None:
+        row = self.parts.setdefault(key, [None] * self.width)
+        for index, value in zip(indices, values, strict=True):
+            if row[index] is not None:
+                raise ValueError(
+                    f"The tensor for index '{index}' for key '{key}' was already initialized '{self.width}'."
+                )
+            row[index] = value
+        if all(v is not None for v in row):
+            self.whole[key] = self.parts.pop(key)
 
     def _read(self, key: int, indices: list[int]) -> list[np.ndarray]:
         self._check(indices)
@@ -161,22 +176,28 @@ class MapStage(_Area):
                 raise ValueError(f"Tensor at index '{index}' for key '{key}' has already been removed.")
         return [row[index] for index in indices]
 
-    def peek(self, key: int, indices: list[int]) -> list[np.ndarray]:
-        with self.changed:
-            self.wait(lambda: key in self.whole)
-            return self._read(key, indices)
+    def peek(self, key: int, indices: list[int]) -> Any:
+        def attempt() -> Any:
+            return self._read(key, indices) if key in self.whole else NOT_YET
 
-    def get(self, key: int, indices: list[int]) -> list[np.ndarray]:
-        with self.changed:
-            self.wait(lambda: key in self.whole)
-            return self._taken(key, indices)
+        return self.serve(attempt, f"a peek waits for {key} in the")
 
-    def get_any(self, indices: list[int]) -> tuple[int, list[np.ndarray]]:
-        """The smallest number in an ordered area, else any."""
-        with self.changed:
-            self.wait(lambda: self.whole)
+    def get(self, key: int, indices: list[int]) -> Any:
+        def attempt() -> Any:
+            return self._taken(key, indices) if key in self.whole else NOT_YET
+
+        return self.serve(attempt, f"a get waits for {key} in the")
+
+    def get_any(self, indices: list[int]) -> Any:
+        """The smallest number in an ordered area, else any, and what it has."""
+
+        def attempt() -> Any:
+            if not self.whole:
+                return NOT_YET
             key = min(self.whole) if self.ordered else next(iter(self.whole))
             return key, self._taken(key, indices)
+
+        return self.serve(attempt, "a get waits for a tuple in the")
 
     def _taken(self, key: int, indices: list[int]) -> list[np.ndarray]:
         found = self._read(key, indices)
@@ -185,14 +206,7 @@ class MapStage(_Area):
             row[index] = None
         if all(v is None for v in row):
             del self.whole[key]
-        self.changed.notify_all()
         return found
-
-    def clear(self) -> None:
-        with self.changed:
-            self.whole.clear()
-            self.parts.clear()
-            self.changed.notify_all()
 
 
 class OrderedMapStage(MapStage):
@@ -210,11 +224,12 @@ def _unknown(context: ShapeContext) -> list[shapes.Shape]:
     return [None] * len(context.attrs["dtypes"])
 
 
-def _define(name: str, signature: str, make: Any, kernel: Any, **attrs: Any) -> None:
+def _define(name: str, signature: str, make: Any, kernel: Any, waits: bool = False, **attrs: Any) -> None:
     op = define_op(name, signature, **_AREA, **attrs)
     op.state(make)
     op.kernel(kernel)
     op.moves_bits = True
+    op.waits = waits
     op.no_gradient_registered()
     if "dtypes" in op.attrs and op.outputs and op.outputs[0].name == "values":
         op.shape(_unknown)
@@ -243,21 +258,21 @@ def _clear(state):
 
 
 _STAGE = _makes(Stage, "staging area")
-_define("Stage", "values: dtypes ->", _STAGE, lambda values, state: state.put(values), dtypes=_SOME)
-_define("Unstage", "-> values: dtypes", _STAGE, lambda state: state.get(), dtypes=_SOME)
-_define("StagePeek", "index: int32[] -> values: dtypes", _STAGE, lambda index, state: state.peek(int(index)),
+_define("Stage", "values: dtypes ->", _STAGE, lambda values, state: state.put(values), waits=True,
         dtypes=_SOME)  # fmt: skip
+_define("Unstage", "-> values: dtypes", _STAGE, lambda state: state.get(), waits=True, dtypes=_SOME)
+_define("StagePeek", "index: int32[] -> values: dtypes", _STAGE, lambda index, state: state.peek(int(index)),
+        waits=True, dtypes=_SOME)  # fmt: skip
 _define("StageSize", "-> size: int32[]", _STAGE, _size, dtypes=_ANY)
 _define("StageClear", "->", _STAGE, _clear, dtypes=_ANY)
 
 
 def _put(key, indices, values, state):
-    state.put(int(np.reshape(key, ())), _ints(indices), values)
+    return state.put(int(np.reshape(key, ())), _ints(indices), values)
 
 
 def _get_any(indices, state):
-    key, values = state.get_any(_ints(indices))
-    return [np.array(key, np.int64), *values]
+    return then(state.get_any(_ints(indices)), lambda found: [np.array(found[0], np.int64), *found[1]])
 
 
 def _any_shape(context: ShapeContext) -> list[shapes.Shape]:
@@ -266,14 +281,16 @@ def _any_shape(context: ShapeContext) -> list[shapes.Shape]:
 
 for _prefix, _kind in (("", MapStage), ("Ordered", OrderedMapStage)):
     _made = _makes(_kind, f"{_prefix} staging map")
-    _define(f"{_prefix}MapStage", "key: int64, indices: int32, values: fake_dtypes ->", _made, _put, dtypes=_ANY,
-            fake_dtypes=_SOME)  # fmt: skip
+    _define(f"{_prefix}MapStage", "key: int64, indices: int32, values: fake_dtypes ->", _made, _put, waits=True,
+            dtypes=_ANY, fake_dtypes=_SOME)  # fmt: skip
     _define(f"{_prefix}MapPeek", "key: int64, indices: int32 -> values: dtypes", _made,
-            lambda key, indices, state: state.peek(int(np.reshape(key, ())), _ints(indices)), dtypes=_SOME)  # fmt: skip
-    _define(f"{_prefix}MapUnstage", "key: int64, indices: int32 -> values: dtypes", _made,
-            lambda key, indices, state: state.get(int(np.reshape(key, ())), _ints(indices)), dtypes=_SOME)  # fmt: skip
-    _define(f"{_prefix}MapUnstageNoKey", "indices: int32 -> key: int64[], values: dtypes", _made, _get_any,
+            lambda key, indices, state: state.peek(int(np.reshape(key, ())), _ints(indices)), waits=True,
             dtypes=_SOME)  # fmt: skip
+    _define(f"{_prefix}MapUnstage", "key: int64, indices: int32 -> values: dtypes", _made,
+            lambda key, indices, state: state.get(int(np.reshape(key, ())), _ints(indices)), waits=True,
+            dtypes=_SOME)  # fmt: skip
+    _define(f"{_prefix}MapUnstageNoKey", "indices: int32 -> key: int64[], values: dtypes", _made, _get_any,
+            waits=True, dtypes=_SOME)  # fmt: skip
     _define(f"{_prefix}MapSize", "-> size: int32[]", _made, _size, dtypes=_ANY)
     _define(f"{_prefix}MapIncompleteSize", "-> size: int32[]", _made,
             lambda state: np.array(len(state.parts), np.int32), dtypes=_ANY)  # fmt: skip

@@ -24,6 +24,8 @@ class ConfigProto:
     The thread counts, placement_period, device_filters and gpu_options are TensorFlow's and change nothing here: one
     thread runs a step, and the allocator of a card is torch's.
 
+    operation_timeout_in_ms: after so many a run is a DeadlineExceededError; 0 is never.
+
     executor: "plan", the compiled one, or "executor", the one to read and to step through.
     kernels: "fast", or "reference" for the pages' own kernels only. policy: which ready node the executor
     runs next (runtime/policy.py). optimize: fold, merge and skip nodes; by default where the plan runs.
@@ -40,6 +42,7 @@ class ConfigProto:
     gpu_options: GPUOptions = field(default_factory=GPUOptions)
     allow_soft_placement: bool = False
     log_device_placement: bool = False
+    operation_timeout_in_ms: int = 0
     executor: str = "plan"
     kernels: str = "fast"
     policy: Any = "patient"
@@ -53,3 +56,13 @@ class ConfigProto:
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be {' or '.join(allowed)}, got {getattr(self, name)!r}")
+
+
+@dataclass
+class RunOptions:
+    """How one run is done: TensorFlow's RunOptions.
+
+    timeout_in_ms: after so many the run is a DeadlineExceededError; 0 is the session's own timeout.
+    """
+
+    timeout_in_ms: int = 0

@@ -2,7 +2,7 @@
 
     waits       for each node, how many of the nodes it waits for have not finished
     ready       nodes whose count is zero; a policy picks the next one
-    awaited     receives whose value has not come
+    awaited     receives whose value has not come, and nodes whose kernel gave a Pending (core/waiting.py)
     values      outputs that somebody still needs, by (node, port)
     uses        how many nodes still need each of them: at zero the value is let go [W16]
 
@@ -11,28 +11,32 @@ and its outputs are dead [W41]; a Merge runs when its first live input comes, an
 
 One executor runs all partitions of a step in one process, so that every interleaving of the devices is a
 choice of the policy. Each device has frames of its own, and learns of the others through sends and receives alone
-[W42]. The step ends when no node is left in any of the three places.
+[W42]. The step ends when no node is left in any of the three places, or with the first error: then whatever still
+waits is cancelled [W18].
 
 Next: runtime/place.py.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from refflow.core import errors
+from refflow.core.waiting import InFlight, Pending, in_flight
 from refflow.runtime.device import Device
 from refflow.runtime.events import EventLog
-from refflow.runtime.failures import as_op_error, summary
-from refflow.runtime.frames import DEAD, Frame, Iteration
+from refflow.runtime.failures import as_op_error, told
+from refflow.runtime.frames import DEAD, Awaited, Frame, Iteration
 from refflow.runtime.kernels import OpStates, prepare, read_input
 from refflow.runtime.nodes import ENTERS, EXITS, MERGES, NEXTS, SWITCHES, Node, StepGraph
 from refflow.runtime.policy import Policy, fifo
 from refflow.runtime.rendezvous import Rendezvous, key_of
 from refflow.runtime.resources import VariableState
+from refflow.runtime.stuck import dead_fetch, never_run, never_sent, state_text, waiting_text
 
 
 class Executor:
@@ -64,17 +68,12 @@ class Executor:
         return Run(self, policy, log).run(feeds)
 
 
-class _Awaited(NamedTuple):
-    node: Node
-    frame: Frame
-    iteration: Iteration
-
-
 class Run:
     """The state of one step."""
 
     def __init__(self, executor: Executor, policy: Policy, log: EventLog | None):
         self.fixed = executor
+        self.flight = in_flight() or InFlight("a step of an executor")
         self.policy = policy
         self.log = log
         devices = dict.fromkeys(n.device for n in executor.step.nodes)
@@ -82,28 +81,12 @@ class Run:
         self.frames: dict[tuple[Frame, int, str], Frame] = {}
         self.ready: list[Node] = []
         self.places: list[tuple[Frame, Iteration]] = []  # of the ready nodes
-        self.awaited: list[_Awaited] = []
-        self.arrived: list[tuple[_Awaited, Any, bool, BaseException | None]] = []
+        self.awaited: list[Awaited] = []
+        self.arrived: deque[tuple[Awaited, Callable[[], list[Any]]]] = deque()
         self.rendezvous = Rendezvous()
 
     def __str__(self) -> str:
-        """The whole state, for stepping through."""
-
-        def names(nodes: Any) -> str:
-            return ", ".join(n.name for n in nodes) or "-"
-
-        waiting = self._waiting()
-        held = ", ".join(f"{n.name}:{port}" for top in self._tops() for n, port in top.values) or "-"
-        awaited = names(a.node for a in self.awaited)
-        return f"ready: {names(self.ready)}\nawaited: {awaited}\nwaiting: {names(waiting)}\nvalues: {held}"
-
-    def _tops(self) -> list[Iteration]:
-        return [root.iterations[0] for root in self.roots.values()]
-
-    def _waiting(self) -> list[Node]:
-        """The nodes that still wait for others."""
-        tops = {device: root.iterations[0] for device, root in self.roots.items()}
-        return [n for n in self.fixed.step.nodes if tops[n.device].waits.get(n, self.fixed.waits[n])]
+        return state_text(self)
 
     def run(self, feeds: Sequence[Any]) -> list[Any]:
         """All of the step at once: every feed, then every fetch."""
@@ -113,8 +96,9 @@ class Run:
         self.start()
         self.advance()
         if self.awaited:
-            self.rendezvous.abort(self._deadlock())
-            raise self._deadlock()
+            error = never_sent(self.awaited, self.fixed.users)
+            self.abandon(error)
+            raise error
         return [self.fetched(node) for node in step.fetches]
 
     def feed(self, node: Node, value: Any) -> None:
@@ -128,42 +112,67 @@ class Run:
                 root = self.roots[node.device]
                 self._make_ready(node, root, root.iterations[0])
 
-    def advance(self) -> None:
-        """Runs all that can run with the feeds that are there."""
+    def advance(self, enough: Callable[[], bool] = lambda: False) -> None:
+        """Runs all that can run with the feeds that are there; once that is `enough`, waits for nothing more."""
         try:
-            self._loop()
+            self._loop(enough)
         except BaseException as error:
-            self.rendezvous.abort(error)
-            raise
+            self.abandon(error)
+            if self.flight.error is None or error is self.flight.error:
+                raise
+            raise self.flight.error from error
 
-    def _loop(self) -> None:
-        while self.ready or self.arrived:
+    def abandon(self, error: BaseException) -> None:
+        """Ends the step: whoever waits in it is cancelled. The first error stays."""
+        self.flight.call_off(error)
+        self.rendezvous.abort(error)
+        for awaited in self.awaited:
+            if awaited.pending is not None:
+                awaited.pending.cancel()
+
+    def _loop(self, enough: Callable[[], bool]) -> None:
+        while True:
             while self.arrived:
-                awaited, value, is_dead, error = self.arrived.pop(0)
-                node = awaited.node
-                if error is not None:
-                    raise as_op_error(error, node)
-                self.awaited.remove(awaited)
-                if is_dead:
-                    value = DEAD
-                    awaited.iteration.dead.add(node)  # so are those that only wait for it
-                elif not node.attrs.get("_host_memory"):
-                    value = node.device.from_host(value)
-                self._note("recv", node, value)
-                self._finish(node, awaited.frame, awaited.iteration, [value])
+                self._take_in(*self.arrived.popleft())
+            if self.flight.is_off or self.flight.late():
+                self.flight.check()
             if self.ready:
                 chosen = self.policy(self.ready)
                 self._run_node(self.ready.pop(chosen), *self.places.pop(chosen))
+            elif any(a.pending is not None for a in self.awaited) and not enough():
+                self._wait()
+            elif not self.arrived:
+                return
+
+    def _wait(self) -> None:
+        """Until something arrives. A step that is ended meanwhile ends at the first node that waits."""
+        first = next(a for a in self.awaited if a.pending is not None)
+        try:
+            self.flight.wait(lambda: bool(self.arrived), lambda: waiting_text(self.awaited, self.fixed.users))
+            if self.flight.error is not None:
+                raise self.flight.error
+        except Exception as error:
+            raise as_op_error(error, first.node, place=first.place) from error
+        if self.flight.is_off and not self.arrived:
+            first.pending.cancel()  # and its words are those of the step
+
+    def _take_in(self, awaited: Awaited, take: Callable[[], list[Any]]) -> None:
+        node = awaited.node
+        try:
+            outputs = take()
+        except Exception as error:
+            self._note("error", node)
+            raise as_op_error(error, node, place=awaited.place) from error
+        self.awaited.remove(awaited)
+        self._note("recv" if node.receives else "end", node, outputs[0] if outputs else None)
+        self._finish(node, awaited.frame, awaited.iteration, outputs)
 
     # -- one node -------------------------------------------------------------------------------------
 
     def _run_node(self, node: Node, frame: Frame, iteration: Iteration) -> None:
         self._note("start", node)
         if node.receives:
-            awaited = _Awaited(node, frame, iteration)
-            self.awaited.append(awaited)
-            key = key_of(node, frame.path, iteration.number)
-            self.rendezvous.recv_async(key, lambda v, dead, error: self.arrived.append((awaited, v, dead, error)))
+            self._receive(Awaited(node, frame, iteration))
             return
         inputs = [iteration.values.get(edge, DEAD) for edge in node.inputs]
         is_dead = node in iteration.dead and node.type != "ControlTrigger"
@@ -176,12 +185,41 @@ class Run:
                 outputs = self._outputs(node, inputs)
         except Exception as error:
             self._note("error", node)
-            raise as_op_error(error, node, inputs) from error
+            raise as_op_error(error, node, inputs, Awaited(node, frame, iteration).place) from error
+        if isinstance(outputs, Pending):
+            self._await(Awaited(node, frame, iteration, outputs))
+            return
         self._note("end", node, outputs[0] if outputs else None)
         self._finish(node, frame, iteration, outputs)
 
-    def _outputs(self, node: Node, inputs: list[Any]) -> list[Any]:
-        """What a live node gives. Switch and Merge say with None which of their values are not there."""
+    def _await(self, awaited: Awaited) -> None:
+        self.awaited.append(awaited)
+
+        def arrive() -> None:
+            self.arrived.append((awaited, awaited.pending.take))
+            self.flight.ring()
+
+        awaited.pending.then(arrive)
+
+    def _receive(self, awaited: Awaited) -> None:
+        node = awaited.node
+        self.awaited.append(awaited)
+
+        def arrive(value: Any, is_dead: bool, error: BaseException | None) -> None:
+            def take() -> list[Any]:
+                if error is not None:
+                    raise error
+                if is_dead:
+                    awaited.iteration.dead.add(node)  # so are those that only wait for it
+                    return [DEAD]
+                return [value if node.attrs.get("_host_memory") else node.device.from_host(value)]
+
+            self.arrived.append((awaited, take))
+
+        self.rendezvous.recv_async(key_of(node, awaited.frame.path, awaited.iteration.number), arrive)
+
+    def _outputs(self, node: Node, inputs: list[Any]) -> Any:
+        """What a live node gives, perhaps a Pending. Switch and Merge say with None which values are not there."""
         if node.type in SWITCHES:
             data, pred = read_input(node, inputs[0], 0), read_input(node, inputs[1], 1)
             if np.shape(pred) != ():
@@ -333,46 +371,16 @@ class Run:
 
     def _note(self, kind: str, node: Node, value: Any = None) -> None:
         if self.log is not None:
-            self.log.add(kind, node, "" if value is None else _told(value))
+            self.log.add(kind, node, "" if value is None else told(value))
 
     def fetched(self, node: Node) -> Any:
         """The value of one fetch."""
         taken: list[tuple[Any, bool]] = []
         self.rendezvous.recv_async(key_of(node), lambda value, dead, error: taken.append((value, dead)))
         if not taken:
-            raise self._starved(node.inputs[0][0])
+            raise never_run(node.inputs[0][0], bool(self.fixed.enters))
         value, is_dead = taken[0]
         if is_dead:
-            producer = node.inputs[0][0]
-            raise errors.InvalidArgumentError(
-                producer.node_def, producer.origin,
-                f"Retval[0] does not have value: {producer.name!r} was fetched, but control flow did not run it",
-            )  # fmt: skip
+            raise dead_fetch(node.inputs[0][0])
         # A copy of one's own: later steps must not change what the caller holds.
         return np.array(value, copy=True)
-
-    def _starved(self, node: Node) -> BaseException:
-        """Why `node` never ran: something that it needs has inputs in several frames, of which no two meet."""
-        if not self.fixed.enters:
-            return errors.BugError(f"the step ended without the value of {node.name!r}")
-        return errors.InvalidArgumentError(
-            node.node_def, node.origin, f"{node.name!r} was never run: it, or a node before it, takes inputs from "
-            "different frames. What a loop reads from outside has to come in through an Enter",
-        )  # fmt: skip
-
-    def _deadlock(self) -> errors.OpError:
-        first = self.awaited[0].node
-        waiting = self._waiting()
-        names = ", ".join(a.node.name for a in self.awaited)
-        return errors.InternalError(
-            first.node_def,
-            first.origin,
-            f"the step cannot finish: {names} wait for values that nobody will send, and {len(waiting)} nodes wait "
-            "for them",
-        )
-
-
-def _told(value: Any) -> str:
-    if value is DEAD:
-        return "dead"
-    return f"variable {value.name}" if isinstance(value, VariableState) else summary(value)

@@ -13,7 +13,9 @@ from typing import Any
 
 from refflow.core import errors, shapes
 from refflow.core.dtypes import as_dtype
+from refflow.runtime.frames import DEAD
 from refflow.runtime.nodes import Node
+from refflow.runtime.resources import VariableState
 
 _CLASSES: tuple[tuple[type[BaseException], type[errors.OpError]], ...] = (
     (MemoryError, errors.ResourceExhaustedError),
@@ -24,11 +26,14 @@ _CLASSES: tuple[tuple[type[BaseException], type[errors.OpError]], ...] = (
 )
 
 
-def as_op_error(error: BaseException, node: Node, inputs: Any = ()) -> BaseException:
-    """`error` with the node it came from. What already has a node, and what no kernel means, stays."""
+def as_op_error(error: BaseException, node: Node, inputs: Any = (), place: str = "") -> BaseException:
+    """`error` with the node it came from, its device, and place, the frame and iteration where that is no loop's.
+
+    What already has a node, and what no kernel means, stays.
+    """
     if isinstance(error, errors.OpError):
         if error.node_def is None:
-            error.node_def, error.op = node.node_def, node.origin
+            error.node_def, error.op, error.place = node.node_def, node.origin, place
         return error
     if isinstance(error, (KeyboardInterrupt, SystemExit, errors.BugError)):
         return error
@@ -36,7 +41,9 @@ def as_op_error(error: BaseException, node: Node, inputs: Any = ()) -> BaseExcep
     given = ", ".join(described(v) for v in inputs)
     where = f" Inputs: {given}." if given else ""
     text = _with_names(str(error) or type(error).__name__, node)
-    return kind(node.node_def, node.origin, f"{node.type} {node.name!r}: {text.rstrip('.')}.{where}")
+    found = kind(node.node_def, node.origin, f"{node.type} {node.name!r}: {text.rstrip('.')}.{where}")
+    found.place = place
+    return found
 
 
 def _with_names(text: str, node: Node) -> str:
@@ -58,8 +65,12 @@ def described(value: Any) -> str:
     return f"{name}{shapes.text(tuple(shape))}"
 
 
-def summary(value: Any) -> str:
-    """A value in a few words for the event log: type, shape, range."""
+def told(value: Any) -> str:
+    """A value in a few words for the event log: type, shape, range; or what stands in its place."""
+    if value is DEAD:
+        return "dead"
+    if isinstance(value, VariableState):
+        return f"variable {value.name}"
     text = described(value)
     to_host = getattr(value, "cpu", None)
     if to_host is not None or getattr(value, "dtype", None) is None:

@@ -11,7 +11,7 @@ Next: runtime/executor.py.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from refflow.runtime.nodes import Node
 
@@ -64,3 +64,16 @@ class Frame:
     def __repr__(self) -> str:
         return f"<Frame {self.path!r} iterations {self.oldest} to {self.newest}>"
 
+
+class Awaited(NamedTuple):
+    """A node that has begun and whose values are not there. pending: what its kernel gave; a receive has none."""
+
+    node: Node
+    frame: Frame
+    iteration: Iteration
+    pending: Any = None
+
+    @property
+    def place(self) -> str:
+        """The loops that it is in and the iteration, for messages; empty outside of all loops."""
+        return f"{self.frame.path}:{self.iteration.number}" if self.frame.parent is not None else ""

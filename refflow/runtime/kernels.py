@@ -1,6 +1,6 @@
 """One node, ready to run: its kernel, its state, and the checks before and after.
 
-    prepare(node, ...)(inputs) -> outputs          values in, values out
+    prepare(node, ...)(inputs) -> outputs          values in, values out, or a Pending where the node has to wait
 
 References arrive as VariableState and are read here, at the moment the node runs [W12]. The op's shape
 rule is asked again with the shapes that came, so that a kernel never sees what does not fit. What the
@@ -20,6 +20,7 @@ import numpy as np
 from refflow.core import errors, shape_rules, shapes
 from refflow.core.handles import handle_to
 from refflow.core.shapes import is_known
+from refflow.core.waiting import Pending
 from refflow.runtime.device import BoundKernel, Device
 from refflow.runtime.nodes import Node
 from refflow.runtime.resources import VariableState
@@ -80,8 +81,8 @@ def check_shapes(node: Node, arrays: Sequence[Any]) -> list[shapes.Shape]:
     return shape_rules.infer(node.op_def, node.attrs, known, lambda i: np.asarray(arrays[i]))
 
 
-def prepare(node: Node, kernels: str, states: OpStates) -> Callable[[list[Any]], list[Any]]:
-    """A function from the node's input values to its output values."""
+def prepare(node: Node, kernels: str, states: OpStates) -> Callable[[list[Any]], Any]:
+    """A function from the node's input values to its output values, which may be pending."""
     if node.op_def.family == "Variable":
         state = variable_state(node)
         return lambda inputs: [state]
@@ -92,11 +93,16 @@ def prepare(node: Node, kernels: str, states: OpStates) -> Callable[[list[Any]],
     bound = device.kernel(node.op_def, node.attrs, kernels)
     arguments = bound.arguments | op_state(node, states)
 
-    def run(inputs: list[Any]) -> list[Any]:
+    def run(inputs: list[Any]) -> Any:
         references = [inputs[i] for i in node.op_def.ref_inputs]
         arrays = [read_input(node, value, i) for i, value in enumerate(inputs)]
         found = check_shapes(node, arrays)
         results = _call(node, bound, arguments, arrays, found)
+        if isinstance(results, Pending):
+            return results.mapped(lambda values: finish(values, references, found))
+        return finish(results, references, found)
+
+    def finish(results: list[Any], references: list[Any], found: list[shapes.Shape]) -> list[Any]:
         for state, value in zip(references, results, strict=False):
             state.store(value)
         plain = results[len(references) :]
@@ -117,7 +123,7 @@ def read_input(node: Node, value: Any, place: int) -> Any:
     return node.device.private_copy(value.read()) if node.op_def.view else value.read()
 
 
-def _call(node: Node, bound: BoundKernel, arguments: dict[str, Any], arrays: list[Any], found: Any) -> list[Any]:
+def _call(node: Node, bound: BoundKernel, arguments: dict[str, Any], arrays: list[Any], found: Any) -> Any:
     grouped = node.op_def.group(arrays, node.attrs)
     if bound.takes_out and node.device.type != "cpu":
         out = tuple(node.device.empty(s, t.base_dtype) for s, t in zip(found, node.types, strict=True))
@@ -127,6 +133,12 @@ def _call(node: Node, bound: BoundKernel, arguments: dict[str, Any], arrays: lis
         return list(out)
     with np.errstate(all="ignore"):
         result = bound.function(*grouped, **arguments)
+    if isinstance(result, Pending):
+        return result.mapped(lambda value: _listed(node, value, grouped))
+    return _listed(node, result, grouped)
+
+
+def _listed(node: Node, result: Any, grouped: Sequence[Any]) -> list[Any]:
     values = list(result) if isinstance(result, (tuple, list)) else [result]
     values = values if node.op_def.view else [apart(v, grouped) for v in values]
     return [v if isinstance(v, VariableState) or hasattr(v, "data_ptr") else np.asarray(v) for v in values]

@@ -161,7 +161,8 @@ def in_order(
     """`nodes` sorted so that each comes after what it waits for, lowest id first among the free ones.
 
     edges: further predecessors, as a receive waits for its send. changes_last: among the free ones, those that change
-    variables come last, so that what may read before a change does. Raises ValueError on a cycle [W01].
+    variables come last, so that what may read before a change does, and before them those that may have to wait for
+    somebody. Raises ValueError on a cycle [W01].
     """
     nodes = list(nodes)
     members = set(nodes)
@@ -178,8 +179,9 @@ def in_order(
         for n in before:
             users[n].append(node)
 
-    def key(node: Node, at: int) -> tuple[bool, int, int]:
-        return changes_last and changes_variables(node), node.id, at
+    def key(node: Node, at: int) -> tuple[int, int, int]:
+        late = 2 * changes_variables(node) + node.op_def.waits if changes_last else 0
+        return late, node.id, at
 
     free = [key(n, i) for i, n in enumerate(nodes) if not waits[n]]
     place = {n: i for i, n in enumerate(nodes)}

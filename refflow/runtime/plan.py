@@ -1,6 +1,6 @@
 """The fast executable: a step compiled once to straight-line Python over preallocated buffers.
 
-    def step(f):                        feeds in, fetched values out
+    def step(f, c):                     feeds in, fetched values out
         v4 = r4.value
         if v4 is None: r4.read()        raises: not initialized
         k5(c0, v4, False, False, b5)    MatMul 'MatMul'
@@ -12,7 +12,9 @@ a constant, a feed or a variable: what the caller holds never changes afterwards
 result [S65]. Scalars travel as NumPy scalars, for which Python's own operators are quickest. Under
 `kernels="reference"` only the pages' kernels are called, and the bits are the executor's.
 
-Each line of the source belongs to a node, so that an exception's line number tells which node failed.
+Each line of the source belongs to a node, so that an exception's line number tells which node failed. `c` is the step
+in flight (core/waiting.py), which loops ask whether they are to go on; it is None where a step has no loop and waits
+for nobody, because then it ends soon enough.
 
 runtime/writer.py writes the source. Next: refflow_kernels/cpu/matmul.py.
 """
@@ -28,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from refflow.core.waiting import in_flight
 from refflow.runtime.failures import as_op_error
 from refflow.runtime.kernels import OpStates
 from refflow.runtime.nodes import Node, StepGraph
@@ -51,6 +54,7 @@ class Plan:
         # Tracebacks show the plan's lines, for as long as there is the plan.
         linecache.cache[self._filename] = (len(self.source), None, self.source.splitlines(True), self._filename)
         weakref.finalize(self, linecache.cache.pop, self._filename, None)
+        self.may_last = writer.may_last
         names = writer.bindings
         exec(compile(self.source, self._filename, "exec"), names)
         self._step = names["step"]
@@ -61,7 +65,7 @@ class Plan:
             return self._run_elsewhere(feeds)
         try:
             with np.errstate(all="ignore"):
-                return self._step(feeds)
+                return self._step(feeds, in_flight() if self.may_last else None)
         except Exception as error:
             node = self._failed(error)
             if node is None:

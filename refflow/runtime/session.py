@@ -24,16 +24,14 @@ from typing import Any
 import numpy as np
 
 from refflow.core import importer
-from refflow.core.dtypes import bfloat16
 from refflow.core.errors import InvalidArgumentError
 from refflow.core.graph import Graph, get_default_graph
 from refflow.core.graphdef import GraphDef
 from refflow.core.shapes import Shape
 from refflow.core.sparse_tensor import SparseTensor
 from refflow.core.tensor import default_sessions
-from refflow.core.values import as_fetched
 from refflow.runtime import place as place_module
-from refflow.runtime.config import ConfigProto
+from refflow.runtime.config import ConfigProto, RunOptions
 from refflow.runtime.device import Device, local_devices
 from refflow.runtime.events import EventLog
 from refflow.runtime.executor import Executor
@@ -43,6 +41,7 @@ from refflow.runtime.partial import PartialRun
 from refflow.runtime.policy import as_policy
 from refflow.runtime.signature import Signature, frozen
 from refflow.runtime.stages import Stages, build
+from refflow.runtime.steps import Flights, Step
 
 _MANY_SHAPES = 16  # a signature fed with more shapes than this gets one step that takes any
 _MANY_STEPS = 512  # cached steps; the oldest go first
@@ -79,9 +78,10 @@ class Session:
         self.devices = list(devices) if devices is not None else local_devices(self.config.device_count)
         self.log = EventLog(clock) if log else None
         self.counters = {"runs": 0, "steps_built": 0, "operations_seen": 0}
+        self.flights = Flights()
         self._policy = as_policy(self.config.policy)
         self._owns_devices = devices is None
-        self._steps: dict[Any, _Step] = {}
+        self._steps: dict[Any, Step] = {}
         self._signatures: dict[Any, Signature] = {}
         self._op_states: dict[str, Any] = {}
         self._placed: dict[str, Device] = {}
@@ -89,17 +89,24 @@ class Session:
         self._partial_numbers = itertools.count()
         self._lock = threading.RLock()
         self._closed = False
+        self._seconds = self.config.operation_timeout_in_ms / 1000 or None
         self._entered: list[ExitStack] = []
 
     # -- running --------------------------------------------------------------------------------------
 
-    def run(self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None) -> Any:
+    def run(
+        self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None, options: RunOptions | None = None
+    ) -> Any:
         """Runs one step and returns the fetched values in the structure of `fetches` [W08, W10, S26].
 
         fetches: a Tensor, an Operation (gives None), a Variable, IndexedSlices, a name, or a list, tuple or
         dict of those. feed_dict: values that stand in for tensors, any tensors, not only placeholders.
+        options: RunOptions, or TensorFlow's message of that name.
+
+        DeadlineExceededError after the options' or the session's timeout, CancelledError where the session is closed
+        while the step runs; FailedPreconditionError where it waits for what no thread is left to do [W18].
         """
-        if not feed_dict and not self._closed:
+        if not feed_dict and options is None and not self._closed and self._seconds is None:
             # The path that counts: no feeds, a signature seen before.
             try:
                 step = self._steps.get(tuple(fetches) if type(fetches) is list else fetches)
@@ -108,9 +115,9 @@ class Session:
             if step is not None and step.structure is type(fetches):
                 self.counters["runs"] += 1
                 return step(())
-        return self._run(fetches, feed_dict or {})
+        return self._run(fetches, feed_dict or {}, options)
 
-    def _run(self, fetches: Any, feed_dict: Mapping[Any, Any]) -> Any:
+    def _run(self, fetches: Any, feed_dict: Mapping[Any, Any], options: RunOptions | None) -> Any:
         self._check_open()
         if any(isinstance(key, SparseTensor) for key in feed_dict):
             feed_dict = three_for_sparse(feed_dict)
@@ -119,7 +126,8 @@ class Session:
         values = [feed(kept.fed(value)) for feed, value in zip(signature.feeds, feed_dict.values(), strict=True)]
         step = self._step(signature, values)
         self.counters["runs"] += 1
-        return step([v[()] if v.shape == () and v.dtype != object else v for v in values])
+        seconds = self._seconds if options is None or not options.timeout_in_ms else options.timeout_in_ms / 1000
+        return step([v[()] if v.shape == () and v.dtype != object else v for v in values], seconds)
 
     def partial_run_setup(self, fetches: Any, feeds: Sequence[Any] | None = None) -> str:
         """A handle for one step whose feeds come bit by bit (runtime/partial.py).
@@ -157,7 +165,9 @@ class Session:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise RuntimeError("this session is closed: make a new Session, and run the initializers again")
+            raise RuntimeError(
+                "Attempted to use a closed Session. Make a new Session, and run the initializers again"
+            )
 
     def _signature(self, fetches: Any, feed_dict: Mapping[Any, Any]) -> Signature:
         if not isinstance(feed_dict, Mapping):
@@ -171,7 +181,7 @@ class Session:
             self._signatures[key] = found
         return found
 
-    def _step(self, signature: Signature, values: Sequence[np.ndarray]) -> _Step:
+    def _step(self, signature: Signature, values: Sequence[np.ndarray]) -> Step:
         fed_shapes: Any = tuple(v.shape for v in values)
         if self.config.executor != "plan" or len(signature.shapes) > _MANY_SHAPES:
             fed_shapes = None
@@ -188,13 +198,13 @@ class Session:
             signature.shapes.add(fed_shapes)
         return step
 
-    def _build(self, signature: Signature, fed_shapes: Any) -> _Step:
+    def _build(self, signature: Signature, fed_shapes: Any) -> Step:
         self.counters["steps_built"] += 1
         self.counters["operations_seen"] = self.graph.version  # Extend: what is newer is known from here on
         stages = self.stages(signature, fed_shapes)
         if self.config.log_device_placement:
             print(place_module.table(stages.placement))
-        return _Step(self, signature, stages)
+        return Step(self, signature, stages)
 
     def stages(self, signature: Signature, fed_shapes: Sequence[Shape] | None = None) -> Stages:
         """Every stage of the step with that signature, for those who want to look (`refflow explain`)."""
@@ -214,8 +224,9 @@ class Session:
     # -- life -----------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Frees the session's state; every later run is a RuntimeError."""
+        """Ends the steps that are under way and frees the session's state; every later run is a RuntimeError."""
         self._closed = True
+        self.flights.close()
         self._steps.clear()
         self._signatures.clear()
         self._op_states.clear()
@@ -253,33 +264,3 @@ class InteractiveSession(Session):
     def close(self) -> None:
         super().close()
         self._default.close()
-
-
-class _Step:
-    """A cached step: call it with the fed values."""
-
-    __slots__ = ("_assemble", "_run", "stages", "structure")
-
-    def __init__(self, session: Session, signature: Signature, stages: Stages):
-        self.stages = stages
-        self.structure = signature.structure
-        executable = stages.executable(session.config, session._op_states)
-        if isinstance(executable, Executor):
-            self._run = lambda feeds: _run_logged(session, executable, feeds)
-        else:
-            self._run = executable.run
-        self._assemble = signature.assemble
-        types = [t.dtype.base_dtype for t in signature.tensors]
-        if any(t is bfloat16 or t.is_quantized for t in types):
-            plain = self._run
-            self._run = lambda feeds: [as_fetched(v, t) for v, t in zip(plain(feeds), types, strict=True)]
-
-    def __call__(self, feeds: Sequence[Any]) -> Any:
-        return self._assemble(self._run(feeds))
-
-
-def _run_logged(session: Session, executor: Executor, feeds: Sequence[Any]) -> list[Any]:
-    if session.log is not None:
-        session.log.step += 1
-    values = executor.run([np.asarray(f) for f in feeds], session._policy, session.log)
-    return [v[()] if v.shape == () else v for v in values]

@@ -45,6 +45,12 @@ class Signature:
         except TypeError:
             self.quick = None
 
+    @property
+    def what(self) -> str:
+        """What is asked for, in a few words."""
+        names = [t.name for t in self.tensors] + [op.name for op in self.targets]
+        return f"run({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+
     def _walk(self, graph: Graph, fetches: Any) -> Callable[[Sequence[Any]], Any]:
         """A function from the fetched tensors' values to the structure that was asked for."""
         if isinstance(fetches, (list, tuple)) and not isinstance(fetches, IndexedSlices):

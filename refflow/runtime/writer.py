@@ -19,7 +19,7 @@ from refflow.core.shapes import is_known
 from refflow.runtime.device import BoundKernel
 from refflow.runtime.kernels import OpStates, op_state, variable_state
 from refflow.runtime.lifetimes import Arena, Lifetimes
-from refflow.runtime.line_functions import Shaped, checker, fresh, may_not_fit, owned, scalar, truth
+from refflow.runtime.line_functions import Shaped, checker, fresh, may_not_fit, owned, scalar, settled, truth
 from refflow.runtime.nodes import CONTROL_FLOW, MERGES, NEXTS, SAME, Node, StepGraph, in_order
 from refflow.runtime.rendezvous import key_of
 from refflow.runtime.structure import (
@@ -33,6 +33,7 @@ from refflow.runtime.structure import (
     Unstructured,
     has_control_flow,
 )
+from refflow.runtime.waits import refuse_tangled_waits
 
 _NOT_FRESH = CONTROL_FLOW | {"Const", "LoopCond", "_Recv"}
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*"}
@@ -45,7 +46,7 @@ class Writer:
         self.step, self.kernels, self.states = step, kernels, states
         self.bindings: dict[str, Any] = {}
         self.arena = Arena()
-        self.text: list[str] = ["def step(f):"]
+        self.text: list[str] = ["def step(f, c):"]
         self.lines: dict[int, Node] = {}
         self.names: dict[tuple[Node, int], str] = {}  # what a value is called
         self.blocks: dict[tuple[Node, int], np.ndarray] = {}  # arena memory of a value
@@ -54,11 +55,16 @@ class Writer:
         self.sent = {n: sender.inputs[0] for n, sender in self.senders.items()}
         self.order = in_order(step.nodes, {n: [sender] for n, sender in self.senders.items()}, changes_last=True)
         self.indent = 1
+        refuse_tangled_waits(self.order, self.sent)
         self.structure = self._structure()
+        self.may_last = self.structure is not None or any(n.op_def.waits for n in self.order)
         self.blocks_of_code = self.structure.blocks if self.structure else [Block((), list(self.order))]
         self.lifetimes = Lifetimes(step, self.sent, Places(self.blocks_of_code))
 
     def _structure(self) -> Structure | None:
+        lone = next((n for n in self.order if n.receives and n not in self.sent and n not in self.step.feeds), None)
+        if lone is not None:
+            raise Unstructured(f"nobody in it sends what {lone.name!r} waits for")
         if not has_control_flow(self.step.nodes):
             return None
         structure = Structure(self.order, self.senders)
@@ -200,6 +206,7 @@ class Writer:
             self._write(merge, f"v{merge.id} = {self.names[merge.inputs[0]]}")
         self._write(None, "while True:")
         self.indent += 1
+        self._write(loop.cond, "if c and (c.is_off or c.deadline and c.late()): c.check()")
         self._region(loop.test)
         assert loop.cond is not None
         self._write(loop.cond, f"if not {self._truth((loop.cond, 0))}: break")
@@ -332,7 +339,8 @@ class Writer:
 
     def _call_text(self, node: Node, bound: BoundKernel, inputs: list[str], out: str | None = None) -> str:
         stored = out is not None or node.op_def.ref_inputs  # a store copies
-        function = self._bind("k", bound.function if stored or node.op_def.view else fresh(bound.function))
+        kernel = settled(bound.function) if node.op_def.waits else bound.function
+        function = self._bind("k", kernel if stored or node.op_def.view else fresh(kernel))
         given = [g if isinstance(g, str) else f"[{', '.join(g)}]" for g in node.op_def.group(inputs, node.attrs)]
         named = bound.arguments | op_state(node, self.states)
         if bound.workspace is not None:

@@ -7,6 +7,7 @@ import pytest
 
 import refflow as tf
 from refflow.core.opdef import op_def
+from refflow.core.waiting import result_of
 from refflow.ops import barriers
 from refflow.ops.queue_states import PaddingQueue, PriorityQueue, Queue, ShuffleQueue
 
@@ -28,7 +29,7 @@ def waiting(function):
 
     def run():
         try:
-            found.append(function())
+            found.append(result_of(function()))
         except tf.OpError as error:
             found.append(error)
 

@@ -189,7 +189,7 @@ def test_a_with_block_makes_graph_and_session_the_defaults_and_closes():  # [S23
     with tf.Session(graph=graph) as session:
         assert tf.get_default_graph() is graph
         assert x.eval() == 3.0 and tf.constant(1.0).op.run() is None
-    with pytest.raises(RuntimeError, match="this session is closed"):
+    with pytest.raises(RuntimeError, match="Attempted to use a closed Session"):
         session.run(x)
     with pytest.raises(ValueError, match="there is no default session"):
         x.eval()

@@ -219,7 +219,7 @@ from refflow.core.graph import colocate_with
 from refflow.nn import sigmoid, tanh
 from refflow.ops.py_func import py_func
 from refflow.ops.tensor_array_class import TensorArray
-from refflow.runtime.config import ConfigProto
+from refflow.runtime.config import ConfigProto, RunOptions
 
 newaxis = None
 all_variables, initialize_all_variables = global_variables, global_variables_initializer

@@ -14,13 +14,17 @@ from typing import Any
 class Kernel:
     """A kernel for one op type on one kind of device.
 
-    function: called as function(*inputs, **attributes, out=...). dtypes: the values of the op's attribute T
-    that it takes. host_inputs: places of inputs that it reads in host memory. workspace: a function of
-    (inputs, **attributes) that gives shape and type name of the scratch memory to pass as `workspace=`, or None
-    where none is needed; an input is asked only for its shape, unless it is a host input.
+    function: called as function(*inputs, **attributes, out=...).
+    dtypes: the values of the op's attribute `type_attr` that it takes.
+    takes: of the node's attributes, whether it takes such a node; any by default.
+    host_inputs: places of inputs that it reads in host memory.
+    workspace: a function of (inputs, **attributes) that gives shape and type name of the scratch memory to pass as
+    `workspace=`, or None where none is needed; an input is asked only for its shape, unless it is a host input.
     """
 
     function: Callable[..., Any]
     dtypes: tuple[str, ...]
     host_inputs: tuple[int, ...] = ()
     workspace: Callable[..., tuple[tuple[int, ...], str] | None] | None = None
+    type_attr: str = "T"
+    takes: Callable[[dict[str, Any]], bool] | None = None

@@ -96,7 +96,9 @@ def _fast_cpu_kernel(op_def: OpDef, attrs: dict[str, Any]) -> BoundKernel | None
     from refflow_kernels.cpu import KERNELS
 
     fast = KERNELS.get(op_def.name)
-    if fast is None or attrs["T"].name not in fast.dtypes:
+    if fast is None or attrs[fast.type_attr].name not in fast.dtypes:
+        return None
+    if fast.takes is not None and not fast.takes(attrs):
         return None
     arguments = {name: attrs[name] for name in op_def.kernels["cpu"].attrs}
     return BoundKernel(fast.function, arguments, takes_out=True)

@@ -1,24 +1,49 @@
 """The hot kernels in NumPy, by op type. Elementwise ops have none here: one ufunc with `out=` is their floor."""
 
-from refflow_kernels.cpu.matmul import matmul
-from refflow_kernels.cpu.reductions import reduce_max, reduce_mean, reduce_min, reduce_prod, reduce_sum
-from refflow_kernels.cpu.softmax import softmax
-from refflow_kernels.cpu.softmax_xent import softmax_xent
+from refflow_kernels.cpu import conv, pool, reductions, rows, scans, softmax, softmax_xent
+from refflow_kernels.cpu.matmul import batch_matmul, matmul
+from refflow_kernels.cpu.transpose import transpose
 from refflow_kernels.cpu.updates import apply_gradient_descent
 from refflow_kernels.kernel import Kernel
 
 FLOATS = ("float16", "float32", "float64")
 WIDE = ("float32", "float64")
 INTS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+COMPLEX = ("complex64", "complex128")
+FIXED = (*FLOATS, *INTS, *COMPLEX, "bool")
 
 KERNELS = {
-    "MatMul": Kernel(matmul, (*FLOATS, "int32", "int64", "complex64", "complex128")),
-    "Softmax": Kernel(softmax, FLOATS),
-    "SoftmaxCrossEntropyWithLogits": Kernel(softmax_xent, FLOATS),
-    "Sum": Kernel(reduce_sum, (*WIDE, *INTS), host_inputs=(1,)),
-    "Mean": Kernel(reduce_mean, WIDE, host_inputs=(1,)),
-    "Max": Kernel(reduce_max, (*FLOATS, *INTS), host_inputs=(1,)),
-    "Min": Kernel(reduce_min, (*FLOATS, *INTS), host_inputs=(1,)),
-    "Prod": Kernel(reduce_prod, (*WIDE, *INTS), host_inputs=(1,)),
-    "ApplyGradientDescent": Kernel(apply_gradient_descent, (*FLOATS, *INTS, "complex64", "complex128")),
+    "MatMul": Kernel(matmul, (*FLOATS, "int32", "int64", *COMPLEX)),
+    "BatchMatMul": Kernel(batch_matmul, (*FLOATS, *COMPLEX)),
+    "BatchMatMulV2": Kernel(batch_matmul, (*FLOATS, *COMPLEX)),
+    "Conv2D": Kernel(conv.conv, FLOATS),
+    "Conv2DBackpropInput": Kernel(conv.conv_to_input, FLOATS, host_inputs=(0,)),
+    "Conv2DBackpropFilter": Kernel(conv.conv_to_filter, FLOATS, host_inputs=(1,)),
+    "Conv3D": Kernel(conv.conv, FLOATS),
+    "Conv3DBackpropInputV2": Kernel(conv.conv_to_input, FLOATS, host_inputs=(0,)),
+    "Conv3DBackpropFilterV2": Kernel(conv.conv_to_filter, FLOATS, host_inputs=(1,)),
+    "MaxPool": Kernel(pool.max_pool, WIDE, takes=pool.pools_space),
+    "MaxPoolGrad": Kernel(pool.max_pool_grad, WIDE, takes=pool.pools_space),
+    "AvgPool": Kernel(pool.avg_pool, WIDE, takes=pool.pools_space),
+    "AvgPoolGrad": Kernel(pool.avg_pool_grad, WIDE, host_inputs=(0,), takes=pool.pools_space),
+    "MaxPool3D": Kernel(pool.max_pool, WIDE, takes=pool.pools_space),
+    "MaxPool3DGrad": Kernel(pool.max_pool_grad, WIDE, takes=pool.pools_space),
+    "AvgPool3D": Kernel(pool.avg_pool, WIDE, takes=pool.pools_space),
+    "AvgPool3DGrad": Kernel(pool.avg_pool_grad, WIDE, host_inputs=(0,), takes=pool.pools_space),
+    "Softmax": Kernel(softmax.softmax, FLOATS),
+    "LogSoftmax": Kernel(softmax.log_softmax, FLOATS),
+    "SoftmaxCrossEntropyWithLogits": Kernel(softmax_xent.softmax_xent, FLOATS),
+    "SparseSoftmaxCrossEntropyWithLogits": Kernel(softmax_xent.sparse_softmax_xent, FLOATS),
+    "Sum": Kernel(reductions.reduce_sum, (*WIDE, *INTS), host_inputs=(1,)),
+    "Mean": Kernel(reductions.reduce_mean, WIDE, host_inputs=(1,)),
+    "Max": Kernel(reductions.reduce_max, (*FLOATS, *INTS), host_inputs=(1,)),
+    "Min": Kernel(reductions.reduce_min, (*FLOATS, *INTS), host_inputs=(1,)),
+    "Prod": Kernel(reductions.reduce_prod, (*WIDE, *INTS), host_inputs=(1,)),
+    "ArgMax": Kernel(scans.arg_max, (*FLOATS, *INTS, "bool"), host_inputs=(1,)),
+    "ArgMin": Kernel(scans.arg_min, (*FLOATS, *INTS, "bool"), host_inputs=(1,)),
+    "Cumsum": Kernel(scans.cumsum, (*WIDE, *INTS), host_inputs=(1,)),
+    "Gather": Kernel(rows.gather, FIXED, type_attr="Tparams"),
+    "UnsortedSegmentSum": Kernel(rows.unsorted_segment_sum, (*WIDE, *INTS), host_inputs=(2,)),
+    "Transpose": Kernel(transpose, FIXED, host_inputs=(1,)),
+    "ApplyGradientDescent": Kernel(apply_gradient_descent, (*FLOATS, *INTS, *COMPLEX)),
 }

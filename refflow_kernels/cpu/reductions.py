@@ -17,8 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from refflow_kernels.cpu import threads
+
 _SMALL = 256  # elements: below, a call costs more than the sum
-_PIECE = 4096  # additions in one running sum
+_RUN = 1024  # additions in one running sum
+_PIECE = 1 << 18  # elements worth a thread
 _NARROW = 48
 
 
@@ -47,14 +50,42 @@ def _as_matrix(x: Any, axes: tuple[int, ...]) -> tuple[Any, int] | None:
 
 
 def _long_sum(matrix: Any, side: int) -> Any:
-    """Sums of rows (side 1) or columns (side 0), in pieces of _PIECE additions."""
+    """Sums of rows (side 1) or columns (side 0), in runs of at most _RUN additions."""
     length = matrix.shape[side]
-    if length <= _PIECE:
-        ones = np.ones(length, matrix.dtype)
-        return matrix @ ones if side else ones @ matrix
-    cuts = range(0, length, _PIECE)
-    pieces = [_long_sum(matrix[:, i : i + _PIECE] if side else matrix[i : i + _PIECE], side) for i in cuts]
-    return _long_sum(np.stack(pieces), 0)
+    if side == 1 and length > _RUN:
+        whole = length // _RUN * _RUN
+        runs = _row_sums(matrix[:, :whole].reshape(-1, _RUN)).reshape(len(matrix), -1)
+        if whole < length:
+            runs = np.concatenate([runs, _row_sums(matrix[:, whole:])[:, None]], axis=1)
+        return _long_sum(runs, 1)
+    if side == 1:
+        return _row_sums(matrix)
+    if length <= _RUN:
+        return np.ones(length, matrix.dtype) @ matrix
+    cuts = range(0, length, _RUN)
+    runs = np.empty((len(cuts), matrix.shape[1]), matrix.dtype)
+
+    def run(i: int) -> None:
+        runs[i] = _long_sum(matrix[cuts[i] : cuts[i] + _RUN], 0)
+
+    threads.each(run, len(cuts))
+    return _long_sum(runs, 0)
+
+
+def _row_sums(matrix: Any) -> Any:
+    rows, columns = matrix.shape
+    ones = np.ones(columns, matrix.dtype)
+    if matrix.size <= 2 * _PIECE:
+        return matrix @ ones
+    found = np.empty(rows, matrix.dtype)
+    step = max(1, _PIECE // columns)
+
+    def part(i: int) -> None:
+        here = slice(i * step, (i + 1) * step)
+        np.matmul(matrix[here], ones, out=found[here])
+
+    threads.each(part, -(-rows // step))
+    return found
 
 
 def _sum(x: Any, axes: tuple[int, ...]) -> Any:
@@ -95,9 +126,30 @@ def _extreme(ufunc: Any, start: Any, x: Any, indices: Any, keep_dims: bool, out:
     found = _as_matrix(x, axes)
     if found is not None and found[1] == 1 and found[0].shape[1] <= _NARROW:
         result = ufunc.reduce(np.ascontiguousarray(found[0].T), axis=0)  # short rows: turned, as in softmax
+    elif found is not None and x.size > 2 * _PIECE:
+        result = _in_parts(ufunc, *found)
     else:
         result = ufunc.reduce(x, axis=axes, initial=start)
     return _finish(result, x, axes, keep_dims, out)
+
+
+def _in_parts(ufunc: Any, matrix: Any, side: int) -> Any:
+    """The extremes of rows (side 1) or columns (side 0), some rows to a thread."""
+    rows, columns = matrix.shape
+    if side == 1 and rows == 1 and columns > _PIECE:  # one long row: cut it
+        whole = columns // _PIECE * _PIECE
+        first = _in_parts(ufunc, matrix[0, :whole].reshape(-1, _PIECE), 1)
+        return ufunc.reduce(np.append(first, matrix[0, whole:]), keepdims=True)
+    step = max(1, _PIECE // max(1, columns))
+    count = -(-rows // step)
+    found = np.empty(rows if side else (count, columns), matrix.dtype)
+
+    def part(i: int) -> None:
+        here = slice(i * step, (i + 1) * step)
+        ufunc.reduce(matrix[here], axis=side, out=found[here] if side else found[i])
+
+    threads.each(part, count)
+    return found if side else ufunc.reduce(found, axis=0)
 
 
 def reduce_prod(input: Any, reduction_indices: Any, keep_dims: bool = False, out: Any = None) -> Any:

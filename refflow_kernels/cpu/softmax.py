@@ -3,25 +3,27 @@
     bytes: 2 NC elements        operations: 4 NC and NC exponentials
 
 NumPy is slow along a short last axis: each row costs a loop of its own. Blocks with few classes are therefore
-turned, [C, rows], and every step runs along the rows.
+turned, [C, rows], and every step runs along the rows. Long rows are summed as a product with a vector of ones, which
+reads memory quickest, and the division by the sum is a product with its inverse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from refflow_kernels.cpu import threads
 
 BLOCK = 1 << 16  # elements: 256 KiB of float32, half of a core's second cache
 FEW_CLASSES = 48
 
 
-def blocks(rows: int, columns: int) -> Iterator[slice]:
-    """Row ranges of about BLOCK elements each."""
+def each_block(rows: int, columns: int, work: Callable[[slice], Any]) -> None:
+    """work(rows) for row ranges of about BLOCK elements each."""
     step = max(1, BLOCK // max(1, columns))
-    for start in range(0, rows, step):
-        yield slice(start, min(start + step, rows))
+    threads.each(lambda i: work(slice(i * step, min(rows, (i + 1) * step))), -(-rows // step))
 
 
 def wide(dtype: Any) -> Any:
@@ -29,16 +31,25 @@ def wide(dtype: Any) -> Any:
     return np.float32 if dtype == np.float16 else dtype
 
 
-def shifted_exps(scores: Any) -> tuple[Any, Any, Any, int]:
-    """scores - max, its exponentials and their sums along the classes, for one block; and the classes' axis.
-
-    The results are turned, [C, rows], where classes are few.
-    """
+def shifted(scores: Any, out: Any = None) -> tuple[Any, int]:
+    """scores - max, at most 0 so that exp is safe, and the classes' axis: turned, [C, rows], where classes are few."""
     axis = 0 if scores.shape[1] <= FEW_CLASSES else 1
-    x = scores.T.astype(wide(scores.dtype), order="C") if axis == 0 else scores.astype(wide(scores.dtype))
-    x -= np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)  # at most 0, so exp is safe
-    exps = np.exp(x)
-    return x, exps, np.add.reduce(exps, axis=axis, keepdims=True), axis
+    x = scores.T.astype(wide(scores.dtype), order="C") if axis == 0 else scores.astype(wide(scores.dtype), copy=False)
+    largest = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
+    if axis == 0 or out is None or out.dtype != x.dtype:
+        out = x if axis == 0 else np.empty(x.shape, x.dtype)
+    return np.subtract(x, largest, out=out), axis
+
+
+def sums(exps: Any, axis: int) -> Any:
+    """Sums along the classes, with that axis kept."""
+    if axis == 0:
+        return np.add.reduce(exps, axis=0, keepdims=True)
+    return (exps @ np.ones(exps.shape[1], exps.dtype))[:, None]
+
+
+def _rows(logits: Any, out: Any) -> tuple[Any, Any]:
+    return logits.reshape(-1, logits.shape[-1]), out.reshape(-1, logits.shape[-1])
 
 
 def softmax(logits: Any, out: Any = None) -> Any:
@@ -47,9 +58,36 @@ def softmax(logits: Any, out: Any = None) -> Any:
         out = np.empty(logits.shape, logits.dtype)
     if not logits.size:
         return out
-    scores, shares = logits.reshape(-1, logits.shape[-1]), out.reshape(-1, logits.shape[-1])
-    for rows in blocks(*scores.shape):
-        _, exps, total, axis = shifted_exps(scores[rows])
-        exps /= total
-        shares[rows] = exps.T if axis == 0 else exps
+    scores, shares = _rows(logits, out)
+
+    def block(rows: slice) -> None:
+        x, axis = shifted(scores[rows], shares[rows])
+        np.exp(x, out=x)
+        x *= 1 / sums(x, axis)
+        if axis == 0:
+            shares[rows] = x.T
+        elif x.dtype != shares.dtype:
+            shares[rows] = x
+
+    each_block(*scores.shape, block)
+    return out
+
+
+def log_softmax(logits: Any, out: Any = None) -> Any:
+    """Logarithms of the probabilities [..., C] of scores [..., C]."""
+    if out is None:
+        out = np.empty(logits.shape, logits.dtype)
+    if not logits.size:
+        return out
+    scores, logs = _rows(logits, out)
+
+    def block(rows: slice) -> None:
+        x, axis = shifted(scores[rows], logs[rows])
+        x -= np.log(sums(np.exp(x), axis))
+        if axis == 0:
+            logs[rows] = x.T
+        elif x.dtype != logs.dtype:
+            logs[rows] = x
+
+    each_block(*scores.shape, block)
     return out

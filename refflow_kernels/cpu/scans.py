@@ -1,0 +1,93 @@
+"""Running sums, and the place of the largest, along one axis [S57, W06].
+
+NumPy walks a long axis with other axes behind it column by column, touching memory far apart at every step. Here such
+an axis is walked row by row: a running sum is one addition of whole rows after the other, and the largest is looked
+for among the largest of blocks of 64 rows, then inside the winning block alone.
+
+    bytes: x once, and the result        operations: one for each element
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from refflow_kernels.cpu import threads
+
+_ROWS = 64
+_PIECE = 1 << 18  # elements worth a thread
+_WIDE = 32  # columns: below, whole rows are too short
+
+
+def cumsum(x: Any, axis: Any, exclusive: bool = False, reverse: bool = False, out: Any = None) -> Any:
+    """The sums up to each element along `axis`, or down to it; exclusive: without the element itself."""
+    at = int(axis) % x.ndim
+    if out is None:
+        out = np.empty(x.shape, x.dtype)
+    if not x.size:
+        return out
+    given, sums = (np.flip(x, at), np.flip(out, at)) if reverse else (x, out)
+    given, sums = np.moveaxis(given, at, 0), np.moveaxis(sums, at, 0)
+    if exclusive:
+        sums[0] = 0
+        given, sums = given[:-1], sums[1:]
+        if not len(given):
+            return out
+    if given.ndim > 1 and at == 0 and prod(given.shape[1:]) >= _WIDE:
+        sums[0] = given[0]
+        for i in range(1, len(given)):
+            np.add(sums[i - 1], given[i], out=sums[i])
+    else:
+        sums[...] = np.cumsum(given, axis=0, dtype=x.dtype)
+    return out
+
+
+def arg_max(input: Any, dimension: Any, out: Any = None, **output_type: Any) -> Any:
+    """The first place of the largest value along an axis; what is no number is never the largest."""
+    return _place(np.argmax, np.maximum, -np.inf, input, int(dimension), out, output_type)
+
+
+def arg_min(input: Any, dimension: Any, out: Any = None, **output_type: Any) -> Any:
+    """The first place of the smallest value along an axis; what is no number is never the smallest."""
+    return _place(np.argmin, np.minimum, np.inf, input, int(dimension), out, output_type)
+
+
+def _place(find: Any, ufunc: Any, worst: float, x: Any, axis: int, out: Any, output_type: dict[str, Any]) -> Any:
+    found = _found(find, ufunc, x, axis)
+    if x.dtype.kind == "f" and x.size:
+        # NumPy takes what is no number for the largest: where it was found, look again without.
+        best = np.take_along_axis(x, np.expand_dims(found, axis), axis)
+        if np.isnan(best).any():
+            found = _found(find, ufunc, np.where(np.isnan(x), x.dtype.type(worst), x), axis)
+    if out is None:
+        return found.astype(output_type["output_type"].as_numpy_dtype if output_type else np.int64)
+    out[...] = found
+    return out
+
+
+def _found(find: Any, ufunc: Any, x: Any, axis: int) -> Any:
+    if axis % x.ndim == 0 and x.ndim > 1 and len(x) > 2 * _ROWS and prod(x.shape[1:]) >= _WIDE:
+        return _first_of_blocks(find, ufunc, x.reshape(len(x), -1)).reshape(x.shape[1:])
+    return np.asarray(find(x, axis=axis))
+
+
+def _first_of_blocks(find: Any, ufunc: Any, matrix: Any) -> Any:
+    rows, columns = matrix.shape
+    found = np.empty(columns, np.intp)
+    step = max(_WIDE, min(columns, _PIECE // _ROWS))
+
+    def part(i: int) -> None:
+        here = slice(i * step, (i + 1) * step)
+        mine = matrix[:, here]
+        best = np.empty((-(-rows // _ROWS), mine.shape[1]), matrix.dtype)
+        for b in range(len(best)):
+            ufunc.reduce(mine[b * _ROWS : (b + 1) * _ROWS], axis=0, out=best[b])
+        block = find(best, axis=0)
+        # The winning block's rows of each column; rows that the last block lacks repeat its last one.
+        inside = np.minimum(block * _ROWS + np.arange(_ROWS)[:, None], rows - 1)
+        found[here] = block * _ROWS + find(mine[inside, np.arange(mine.shape[1])], axis=0)
+
+    threads.each(part, -(-columns // step))
+    return found

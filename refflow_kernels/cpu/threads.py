@@ -1,0 +1,171 @@
+"""Work in pieces over the engine's own threads.
+
+    each(work, pieces)      work(0), work(1), ... in any order, on as many threads as there may be
+
+How work is cut depends on its size alone, never on the number of threads, so that every count of threads gives the
+same bits. NumPy lets go of the interpreter inside a product, a ufunc or a copy; the pieces run side by side there.
+The calling thread takes its share. Pieces worth less than a tenth of a millisecond are not worth the handing over.
+
+BLAS would start threads of its own for each product and wait for them at a barrier, which collapses as soon as
+somebody else wants the cores: `one_blas_thread()` holds it at one while a step runs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+
+class _Here(threading.local):
+    """How many threads the calling thread may use, itself included."""
+
+    count = 0  # 0: as many as there are cores
+
+
+_here = _Here()
+_lock = threading.Lock()
+_tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+_workers = 0
+
+
+def cores() -> int:
+    """The cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_cores = cores()
+
+
+def use(count: int) -> int:
+    """Lets the calling thread use `count` threads, 0 for one on each core, and returns what it was."""
+    before, _here.count = _here.count, count
+    return before
+
+
+def each(work: Callable[[int], Any], pieces: int) -> None:
+    """work(i) for all i < pieces. The first error is raised when all have ended; the rest is not begun."""
+    helpers = min(_here.count or _cores, pieces) - 1
+    if helpers <= 0:
+        for i in range(pieces):
+            work(i)
+        return
+    _start_workers(helpers)
+    job = _Job(work, pieces, helpers)
+    for _ in range(helpers):
+        _tasks.put(job.help)
+    job.take_part()
+    job.wait()
+
+
+class _Job:
+    def __init__(self, work: Callable[[int], Any], pieces: int, helpers: int):
+        self._work, self._pieces = work, pieces
+        self._numbers = itertools.count()
+        self._left = threading.Semaphore(0)
+        self._helpers = helpers
+        self._error: BaseException | None = None
+
+    def take_part(self) -> None:
+        try:
+            for i in self._numbers:  # taking the next number is one step of the interpreter
+                if i >= self._pieces or self._error is not None:
+                    return
+                self._work(i)
+        except BaseException as error:
+            self._error = self._error or error
+
+    def help(self) -> None:
+        self.take_part()
+        self._left.release()
+
+    def wait(self) -> None:
+        for _ in range(self._helpers):
+            self._left.acquire()
+        if self._error is not None:
+            raise self._error
+
+
+def _start_workers(count: int) -> None:
+    global _workers
+    if count <= _workers:
+        return
+    with _lock:
+        while _workers < count:
+            threading.Thread(target=_serve, name=f"refflow kernels {_workers}", daemon=True).start()
+            _workers += 1
+
+
+def _serve() -> None:
+    use(1)  # a piece is not cut again
+    with np.errstate(all="ignore"):
+        while True:
+            _tasks.get()()
+
+
+def _after_fork() -> None:
+    """A forked child has none of its parent's threads."""
+    global _workers, _tasks, _lock
+    _workers, _tasks, _lock = 0, queue.SimpleQueue(), threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+# -- BLAS -----------------------------------------------------------------------------------------------------
+
+
+class _Blas:
+    """The threads of the BLAS libraries that are loaded, held at one while anybody asks for that."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._libraries: list[Any] | None = None
+        self._before: list[int] = []
+
+    def hold(self) -> None:
+        with self._lock:
+            self._holders += 1
+            if self._holders > 1:
+                return
+            if self._libraries is None:
+                self._libraries = _blas_libraries()
+            self._before = [library.get_num_threads() for library in self._libraries]
+            for library, count in zip(self._libraries, self._before, strict=True):
+                if count != 1:
+                    library.set_num_threads(1)
+
+    def let_go(self) -> None:
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0:
+                for library, count in zip(self._libraries or (), self._before, strict=True):
+                    if count != 1:
+                        library.set_num_threads(count)
+
+
+def _blas_libraries() -> list[Any]:
+    from threadpoolctl import ThreadpoolController
+
+    return list(ThreadpoolController().select(user_api="blas").lib_controllers)
+
+
+_blas = _Blas()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """NumPy's BLAS at one thread until the end of the block, then as it was."""
+    _blas.hold()
+    try:
+        yield
+    finally:
+        _blas.let_go()

@@ -1,0 +1,112 @@
+"""Windows that slide over images, as arrays that copy nothing [W74].
+
+    SAME      out = ceil(in / stride), padded evenly, the odd cell at the end
+    VALID     out = floor((in - reach) / stride) + 1        reach = (k - 1) * dilation + 1
+    EXPLICIT  padded as told
+
+Images are [N, spatial..., C] here, whatever the layout of the op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+
+class Axis(NamedTuple):
+    """One spatial axis: sizes in and out, the window, and the padding."""
+
+    size: int
+    k: int
+    stride: int
+    dilation: int
+    out: int
+    before: int
+    after: int
+
+    def cells(self, place: int) -> slice:
+        """Of the padded axis, the cells that place `place` of all windows sees."""
+        start = place * self.dilation
+        return slice(start, start + (self.out - 1) * self.stride + 1 if self.out else start, self.stride)
+
+    @property
+    def padded(self) -> int:
+        return self.before + self.size + self.after
+
+
+def axes(sizes: Sequence[int], ks: Sequence[int], attrs: dict[str, Any]) -> list[Axis]:
+    """The spatial axes for an op's attributes."""
+    layout, padding = attrs["data_format"], attrs["padding"]
+    strides = spatial(attrs["strides"], layout)
+    dilations = spatial(attrs["dilations"], layout) if attrs.get("dilations") else [1] * len(sizes)
+    explicit = attrs.get("explicit_paddings") or [0] * (2 * len(sizes) + 4)
+    pairs = spatial([tuple(explicit[i : i + 2]) for i in range(0, len(explicit), 2)], layout)
+    found = []
+    for size, k, stride, dilation, (before, after) in zip(sizes, ks, strides, dilations, pairs, strict=True):
+        reach = (k - 1) * dilation + 1
+        if padding == "SAME":
+            out = -(-size // stride)
+            total = max(0, (out - 1) * stride + reach - size)
+            before, after = total // 2, total - total // 2
+        else:
+            out = max(0, (size + before + after - reach + stride) // stride)
+        found.append(Axis(size, k, stride, dilation, out, before, after))
+    return found
+
+
+def spatial(values: Sequence[Any], layout: str) -> list[Any]:
+    return list(values[2:]) if layout.startswith("NC") else list(values[1:-1])
+
+
+def channels_last(x: Any, layout: str) -> Any:
+    return np.ascontiguousarray(np.moveaxis(x, 1, -1)) if layout.startswith("NC") else x
+
+
+def memory_for(shape: Sequence[int], dtype: Any, out: Any, layout: str) -> Any:
+    """Memory for a result [N, spatial..., C]: `out` where it lies like that, else fresh."""
+    if out is not None and out.dtype == dtype and out.flags.c_contiguous and not layout.startswith("NC"):
+        return out
+    return np.empty(shape, dtype)
+
+
+def handed_over(result: Any, dtype: Any, out: Any, layout: str) -> Any:
+    """A result [N, spatial..., C] in the layout and type that were asked for, in `out` if there is one."""
+    if result is out:
+        return out
+    result = np.moveaxis(result, -1, 1) if layout.startswith("NC") else result
+    if out is None:
+        return np.ascontiguousarray(result.astype(dtype, copy=False))
+    out[...] = result
+    return out
+
+
+def bordered(x: Any, spans: Sequence[Axis], value: Any = 0) -> Any:
+    """x with its padding, or x itself where there is none."""
+    if not any(a.before or a.after for a in spans):
+        return x
+    image = np.full((len(x), *(a.padded for a in spans), x.shape[-1]), value, x.dtype)
+    inside(image, spans)[...] = x
+    return image
+
+
+def inside(image: Any, spans: Sequence[Axis]) -> Any:
+    """A padded image without its padding."""
+    return image[(slice(None), *(slice(a.before, a.before + a.size) for a in spans))]
+
+
+def seen(image: Any, spans: Sequence[Axis], first: int = 0, last: int | None = None) -> Any:
+    """What each window sees, [N, out..., k..., C], of windows first to last along the first axis. A view."""
+    n, *steps, c = image.strides
+    outs = [a.out for a in spans]
+    outs[0] = (spans[0].out if last is None else last) - first
+    start = image[:, first * spans[0].stride :]
+    return as_strided(
+        start,
+        (len(image), *outs, *(a.k for a in spans), image.shape[-1]),
+        (n, *(s * a.stride for s, a in zip(steps, spans, strict=True)),
+         *(s * a.dilation for s, a in zip(steps, spans, strict=True)), c),
+        writeable=False,
+    )  # fmt: skip

@@ -26,10 +26,12 @@ RULES = {
     "refflow/nn/": ("numpy", "refflow.core", "refflow.ops", "refflow.nn"),
     "refflow/data/": ("numpy", "refflow.data"),
     "refflow/runtime/gpu.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.gpu", "torch", "triton"),
+    "refflow/runtime/cores.py": ("refflow.runtime", "refflow_kernels.cpu"),
     "refflow/runtime/device.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.cpu"),
     "refflow/runtime/": ("numpy", "refflow.core", "refflow.runtime"),
     "refflow/test/case.py": ("numpy", "refflow", "google.protobuf"),
     "refflow/": ("numpy", "refflow"),
+    "refflow_kernels/cpu/threads.py": ("numpy", "threadpoolctl"),
     "refflow_kernels/cpu/": ("numpy", "refflow_kernels.cpu", "refflow_kernels.kernel"),
     "refflow_kernels/gpu/": ("triton", "refflow_kernels.gpu", "refflow_kernels.kernel"),
 }

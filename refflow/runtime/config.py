@@ -21,8 +21,10 @@ class GPUOptions:
 class ConfigProto:
     """Options of a session.
 
-    The thread counts, placement_period, device_filters and gpu_options are TensorFlow's and change nothing here: one
-    thread runs a step, and the allocator of a card is torch's.
+    intra_op_parallelism_threads: how many threads large kernels may use; 0 for one on each core (runtime/cores.py).
+
+    inter_op_parallelism_threads, placement_period, device_filters and gpu_options are TensorFlow's and change nothing
+    here: one thread runs the nodes of a step, and the allocator of a card is torch's.
 
     operation_timeout_in_ms: after so many a run is a DeadlineExceededError; 0 is never.
 

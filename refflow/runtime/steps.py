@@ -18,6 +18,7 @@ import numpy as np
 from refflow.core.dtypes import bfloat16
 from refflow.core.values import as_fetched
 from refflow.core.waiting import InFlight
+from refflow.runtime.cores import is_heavy, on_cores
 from refflow.runtime.executor import Executor
 from refflow.runtime.signature import Signature
 from refflow.runtime.stages import Stages
@@ -79,6 +80,8 @@ class Step:
         else:
             self.may_last = executable.may_last
             self._run = executable.run
+        if is_heavy(stages.partitioned):
+            self._run = on_cores(self._run, session.config.intra_op_parallelism_threads)
         self._assemble = signature.assemble
         types = [t.dtype.base_dtype for t in signature.tensors]
         if any(t is bfloat16 or t.is_quantized for t in types):

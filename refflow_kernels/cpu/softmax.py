@@ -69,7 +69,7 @@ def softmax(logits: Any, out: Any = None) -> Any:
         elif x.dtype != shares.dtype:
             shares[rows] = x
 
-    each_block(*scores.shape, block)
+    each_block(scores.shape[0], scores.shape[1], block)
     return out
 
 
@@ -89,5 +89,5 @@ def log_softmax(logits: Any, out: Any = None) -> Any:
         elif x.dtype != logs.dtype:
             logs[rows] = x
 
-    each_block(*scores.shape, block)
+    each_block(scores.shape[0], scores.shape[1], block)
     return out

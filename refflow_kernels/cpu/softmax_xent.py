@@ -35,7 +35,7 @@ def softmax_xent(features: Any, labels: Any, out: Any = None) -> tuple[Any, Any]
         x *= y
         loss[rows] = np.add.reduce(x, axis=axis)
 
-    each_block(*features.shape, block)
+    each_block(features.shape[0], features.shape[1], block)
     return loss, backprop
 
 
@@ -60,7 +60,7 @@ def sparse_softmax_xent(features: Any, labels: Any, out: Any = None) -> tuple[An
         exps[place] -= 1
         backprop[rows] = exps.T if axis == 0 else exps
 
-    each_block(*features.shape, block)
+    each_block(features.shape[0], features.shape[1], block)
     return loss, backprop
 
 

@@ -113,6 +113,7 @@ def _after_fork() -> None:
     """A forked child has none of its parent's threads."""
     global _workers, _tasks, _lock
     _workers, _tasks, _lock = 0, queue.SimpleQueue(), threading.Lock()
+    blas.after_fork()
 
 
 if hasattr(os, "register_at_fork"):
@@ -151,6 +152,13 @@ class _Blas:
                     if count != 1:
                         library.set_num_threads(count)
 
+    def after_fork(self) -> None:
+        """The parent's other threads, which held BLAS, are not here."""
+        self._lock = threading.Lock()
+        if self._holders:
+            self._holders = 1
+            self.let_go()
+
 
 def _blas_libraries() -> list[Any]:
     from threadpoolctl import ThreadpoolController
@@ -158,14 +166,14 @@ def _blas_libraries() -> list[Any]:
     return list(ThreadpoolController().select(user_api="blas").lib_controllers)
 
 
-_blas = _Blas()
+blas = _Blas()
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """NumPy's BLAS at one thread until the end of the block, then as it was."""
-    _blas.hold()
+    blas.hold()
     try:
         yield
     finally:
-        _blas.let_go()
+        blas.let_go()

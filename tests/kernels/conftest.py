@@ -4,6 +4,8 @@ import importlib.util
 import os
 import sys
 
+import pytest
+
 
 def pytest_configure(config):
     """Interpreted, unless the tests for a card are asked for."""
@@ -20,3 +22,12 @@ def pytest_ignore_collect(collection_path, config):
 
 
 NEEDS_TRITON = ("test_interpreted.py", "test_ahead_of_time.py", "test_gpu_device.py", "test_on_gpu.py")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_blas_thread():
+    """As while a step runs: on busy cores BLAS waits for its own threads longer than it computes."""
+    from refflow_kernels.cpu import threads
+
+    with threads.one_blas_thread():
+        yield

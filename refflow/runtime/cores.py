@@ -1,0 +1,42 @@
+"""Which threads a step may use: `ConfigProto(intra_op_parallelism_threads=...)` rules all of them.
+
+    0    one for each core this process may run on
+    1    none but the caller's
+
+Kernels cut their work themselves (refflow_kernels/cpu/threads.py); BLAS stays at one thread while a step with work
+for it runs, and is as it was afterwards. A step without such work is left as it is: it pays nothing.
+
+Next: runtime/session.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from refflow.runtime.nodes import StepGraph
+
+Run = Callable[[Sequence[Any]], Any]
+
+
+def is_heavy(step: StepGraph) -> bool:
+    """True for a step with products, sums or kernels that cut their work."""
+    from refflow_kernels.cpu import KERNELS
+
+    return any(n.op_def.accuracy == "dot" or n.type in KERNELS for n in step.nodes)
+
+
+def on_cores(run: Run, count: int) -> Run:
+    """`run`, with at most `count` threads for the kernels' pieces."""
+    from refflow_kernels.cpu import threads
+
+    def with_threads(feeds: Sequence[Any]) -> Any:
+        before = threads.use(count)
+        threads.blas.hold()
+        try:
+            return run(feeds)
+        finally:
+            threads.blas.let_go()
+            threads.use(before)
+
+    return with_threads

@@ -1,4 +1,4 @@
-"""Pieces over threads: all of them once, the first error, the same bits for any number of threads, and BLAS as it was."""
+"""Pieces over threads: all of them once, the first error, the same bits for any number, and BLAS as it was."""
 
 import os
 import threading

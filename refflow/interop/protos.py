@@ -23,6 +23,7 @@ from refflow.core.graphdef import FunctionCall, FunctionDef, GraphDef, NodeDef, 
 from refflow.core.opdef import find_op_def
 from refflow.core.shapes import TensorShape, unknown_shape
 from refflow.core.signature import Arg
+from refflow.core.values import blank
 from refflow.interop.schema import message
 
 # Where TensorProto keeps the values of a type, by the type's name.
@@ -77,6 +78,8 @@ def read_tensor(proto: Any) -> np.ndarray:
             )
         return np.frombuffer(proto.tensor_content, numpy_type.newbyteorder("<")).astype(numpy_type).reshape(shape)
     values = _values(proto, dtype, numpy_type)
+    if not count:  # one value may be there all the same, to be repeated no times
+        return blank(shape, numpy_type)
     if len(values) > count:
         raise NodeError(f"{dtype.name}{list(shape)} has {count} elements, but {len(values)} values are given")
     if len(values) < count:

@@ -14,7 +14,7 @@ Next: ops/barriers.py.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,9 +40,9 @@ class Accumulator:
     def apply(self, local_step: int, *gradient: Any) -> None:
         """Adds a gradient that is not too old."""
         with self.line.lock:
-            self.check(*gradient)
             if local_step < self.step:
                 return
+            self.check(*gradient)
             self.add(*gradient)
             self.count += 1
             self.line.changed()
@@ -92,8 +92,19 @@ def _shared(total: np.ndarray, count: Any) -> np.ndarray:
     return (total / np.asarray(count, total.dtype)).astype(total.dtype)
 
 
+class _Row(NamedTuple):
+    """What has come for one index."""
+
+    place: int
+    total: np.ndarray
+    times: int
+
+
 class SparseAccumulator(Accumulator):
-    """Rows by index; `total` maps an index to its row's sum and the number of gradients that had it."""
+    """Rows by index; `total` has for each index its row's sum and the number of gradients that had it.
+
+    Gradients come with their indices in order, and are merged as two sorted lists are. The first stays as it came.
+    """
 
     shape: np.ndarray | None = None
 
@@ -108,12 +119,12 @@ class SparseAccumulator(Accumulator):
         if has_shape:
             self._check_shape(indices, values, tuple(int(d) for d in shape))
         if self.total:
-            row = next(iter(self.total.values()))[0]
-            if row.shape != values.shape[1:]:
-                raise ValueError(
-                    f"Shape mismatch: expected values of shape {shapes.debug((None, *row.shape))}, got "
-                    f"{shapes.debug(values.shape)}"
-                )
+            row = self.total[0].total
+            if row.ndim + 1 != values.ndim:
+                raise ValueError(f"Shape mismatch: expected values rank {row.ndim + 1}, got {values.ndim}")
+            for i, (a, b) in enumerate(zip(row.shape, values.shape[1:], strict=True), 1):
+                if a != b:
+                    raise ValueError(f"Shape mismatch: expected values dim {i} to be {a}, got {b}")
 
     def _check_shape(self, indices: np.ndarray, values: np.ndarray, shape: tuple[int, ...]) -> None:
         known = self.dims
@@ -140,18 +151,13 @@ class SparseAccumulator(Accumulator):
         indices, values, shape, has_shape = parts
         if has_shape:
             self.shape = shape.copy()
-        if self.total is None:
-            self.total = {}
-        for index, row in zip(indices.tolist(), values, strict=True):
-            row = np.array(row, values.dtype)
-            before = self.total.get(index)
-            self.total[index] = (row, 1) if before is None else (before[0] + row, before[1] + 1)
+        new = [_Row(i, np.array(row, values.dtype), 1) for i, row in zip(indices.tolist(), values, strict=True)]
+        self.total = new if self.total is None else _merged(self.total, new)
 
     def result(self) -> Any:
-        order = sorted(self.total)
-        rows = [_shared(row, n) if self.mean else row for row, n in (self.total[i] for i in order)]
+        rows = [_shared(row.total, row.times) if self.mean else row.total for row in self.total]
         values = np.stack(rows) if rows else np.zeros(0, self.dtype.as_numpy_dtype)
-        return np.array(order, np.int64), values, self._result_shape(values)
+        return np.array([row.place for row in self.total], np.int64), values, self._result_shape(values)
 
     def _result_shape(self, values: np.ndarray) -> np.ndarray:
         if self.dims is not None:
@@ -159,6 +165,18 @@ class SparseAccumulator(Accumulator):
         if self.shape is not None:
             return self.shape
         return np.array([-1, *values.shape[1:]], np.int64)
+
+
+def _merged(a: list[_Row], b: list[_Row]) -> list[_Row]:
+    """Two lists in the order of their indices as one, where rows of one index are added up."""
+    found, a, b = [], a[::-1], b[::-1]
+    while a and b:
+        if a[-1].place == b[-1].place:
+            place, total, times = a.pop()
+            found.append(_Row(place, total + b.pop().total, times + 1))
+        else:
+            found.append((a if a[-1].place < b[-1].place else b).pop())
+    return found + a[::-1] + b[::-1]
 
 
 _TYPE = Attr("type", allowed=NUMBERS)

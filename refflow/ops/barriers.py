@@ -24,6 +24,7 @@ from refflow.core.shapes import TensorShape
 from refflow.core.signature import Attr
 from refflow.core.values import blank
 from refflow.core.waiting import NOT_YET, Line, then
+from refflow.ops.queue_states import check_parts
 from refflow.ops.queues import named
 
 _FIRST = -(2**63)  # the number of the first row that is begun
@@ -44,17 +45,25 @@ class Barrier:
         self._check(component, keys, values)
         with self._line.lock:
             names = keys.tolist()
-            new = sum(1 for key in names if key not in self.begun)
+            new = [key for key in names if key not in self.begun]
             if self.closed and (self.cancelled or new):
-                raise errors.CancelledError(
-                    None, None,
-                    f"Barrier {self.name} is closed.  Pending enqueues cancelled: {int(self.cancelled)}.  "
-                    f"Number of new insertions: {new}.  Number of incomplete keys: {len(self.begun)}.",
-                )  # fmt: skip
+                raise errors.CancelledError(None, None, self._late(names, new))
             number, self._next = self._next, self._next + 1  # rows that are begun together have one number
             for key, value in zip(names, values, strict=True):
                 self._insert_one(number, component, key, np.array(value, values.dtype))
             self._line.changed()
+
+    def _late(self, names: list[bytes], new: list[bytes]) -> str:
+        """Why nothing can be inserted any more."""
+        pending = f"Pending enqueues cancelled: {int(self.cancelled)}."
+        waiting = f"Number of incomplete keys: {len(self.begun)}."
+        if self.cancelled:
+            return f"Barrier {self.name} is closed.  {pending}  Number of new insertions: {len(new)}.  {waiting}"
+        key = new[0].decode("utf-8", "replace")
+        return (
+            f"Barrier {self.name} is closed, but attempted to insert a brand new key: {key}.  {pending}  "
+            f"Insertion index: {names.index(new[0])}.  {waiting}"
+        )
 
     def _check(self, component: int, keys: np.ndarray, values: np.ndarray) -> None:
         if not 0 <= component < len(self.types):
@@ -69,10 +78,9 @@ class Barrier:
                 f"Shape mismatch in keys and values: {shapes.debug(keys.shape)} and {shapes.debug(values.shape)}"
             )
         if self.dims and not shapes.compatible(self.dims[component], values.shape[1:]):
-            dims = self.dims[component]
-            raise ValueError(
-                f"Shape mismatch in tuple component {component}.  Expected "
-                f"{shapes.debug((len(values), *(dims or ())))}, got {shapes.debug(values.shape)}"
+            raise ValueError(  # as the queue of complete rows says it: a number and a key come before the values
+                f"Shape mismatch in tuple component {component + 2}. Expected "
+                f"{shapes.debug(self.dims[component])}, got {shapes.debug(values.shape[1:])}"
             )
 
     def _insert_one(self, number: int, component: int, key: bytes, value: np.ndarray) -> None:
@@ -95,9 +103,10 @@ class Barrier:
             if have < count and not self._ended():
                 return NOT_YET
             if have < count and not (small and have):
+                asked = have if small else count
                 raise errors.OutOfRangeError(
                     None, None,
-                    f"Barrier '{self.name}' is closed and has insufficient elements (requested {count}, total size "
+                    f"Barrier '{self.name}' is closed and has insufficient elements (requested {asked}, total size "
                     f"{have})",
                 )  # fmt: skip
             self.ready.sort(key=lambda row: row[0])
@@ -150,6 +159,14 @@ INCOMPLETE_SIZE = define_op("BarrierIncompleteSize", "handle: Ref(string) -> siz
 @BARRIER.state
 def _barrier(component_types, shapes, capacity, shared_name, node_name):
     return Barrier(named(shared_name, node_name), component_types, shapes, capacity)
+
+
+def _check_shared(barrier: Barrier, known: dict[str, Any]) -> None:
+    """InvalidArgumentError where a node names a barrier that is there already, but another one than it would make."""
+    check_parts(f"Shared barrier '{barrier.name}'", barrier, known["component_types"], known["shapes"])
+
+
+_barrier.check = _check_shared  # type: ignore[attr-defined]
 
 
 @BARRIER.kernel

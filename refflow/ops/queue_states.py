@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import operator
 import threading
 from abc import abstractmethod
 from collections import deque
@@ -358,19 +359,27 @@ def check_shared(
         raise errors.InvalidArgumentError(
             None, None, f"{said}capacity {queue.capacity} but requested capacity was {capacity}"
         )
-    if queue.types != types:
-        have, asked = (", ".join(d.c_name for d in t) for t in (queue.types, types))
-        raise errors.InvalidArgumentError(
-            None, None, f"{said}component types {have} but requested component types were {asked}"
-        )
-    asked_dims = [d.as_tuple for d in dims]
-    if queue.dims != asked_dims:
-        shown = [f"[{','.join(map(shapes.debug, d))}]" for d in (queue.dims, asked_dims)]
-        raise errors.InvalidArgumentError(
-            None, None, f"{said}component shapes {shown[0]} but requested component shapes were {shown[1]}"
-        )
+    if isinstance(queue, PriorityQueue):  # whose first component nobody writes down
+        types, dims = [int64, *types], [TensorShape([]), *dims]
+    check_parts(f"Shared queue '{queue.name}'", queue, types, dims, partly=isinstance(queue, PaddingQueue))
     if isinstance(queue, ShuffleQueue):
         _check_shuffle(queue, said, **more)
+
+
+def check_parts(what: str, known: Any, types: list[DType], dims: list[TensorShape], partly: bool = False) -> None:
+    """InvalidArgumentError where components have other types or shapes; `partly` unknown shapes need only fit."""
+    if known.types != types:
+        have, asked = (", ".join(d.c_name for d in t) for t in (known.types, types))
+        raise errors.InvalidArgumentError(
+            None, None, f"{what} has component types {have} but requested component types were {asked}"
+        )
+    wanted = [d.as_tuple for d in dims]
+    fits = shapes.compatible if partly else operator.eq
+    if len(known.dims) != len(wanted) or not all(map(fits, known.dims, wanted)):
+        shown = [f"[{','.join(map(shapes.debug, d))}]" for d in (known.dims, wanted)]
+        raise errors.InvalidArgumentError(
+            None, None, f"{what} has component shapes {shown[0]} but requested component shapes were {shown[1]}"
+        )
 
 
 def _check_shuffle(queue: ShuffleQueue, said: str, min_after_dequeue: int, seed: int, seed2: int) -> None:

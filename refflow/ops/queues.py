@@ -43,7 +43,7 @@ def _both(name: str, make: Callable[..., Any], more: dict[str, Any] | None = Non
     def check(queue: Queue, known: dict[str, Any]) -> None:
         shuffled = {key: known[key] for key in _SHUFFLE if key in known}
         types, dims = known["component_types"], known["shapes"]
-        check_shared(queue, name, types, dims, known["capacity"], **shuffled) if name != "PriorityQueue" else None
+        check_shared(queue, name, types, dims, known["capacity"], **shuffled)
 
     make.kind, make.check = "queue", check  # type: ignore[attr-defined]
     for end, kind in (("", "Ref(string)"), ("V2", "resource")):

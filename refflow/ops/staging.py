@@ -267,8 +267,14 @@ _define("StageSize", "-> size: int32[]", _STAGE, _size, dtypes=_ANY)
 _define("StageClear", "->", _STAGE, _clear, dtypes=_ANY)
 
 
+def _key(key: np.ndarray) -> int:
+    if np.shape(key) != ():
+        raise ValueError(f"key must be an int64 scalar, got tensor with shape: {shapes.debug(np.shape(key))}")
+    return int(key)
+
+
 def _put(key, indices, values, state):
-    return state.put(int(np.reshape(key, ())), _ints(indices), values)
+    return state.put(_key(key), _ints(indices), values)
 
 
 def _get_any(indices, state):
@@ -284,10 +290,10 @@ for _prefix, _kind in (("", MapStage), ("Ordered", OrderedMapStage)):
     _define(f"{_prefix}MapStage", "key: int64, indices: int32, values: fake_dtypes ->", _made, _put, waits=True,
             dtypes=_ANY, fake_dtypes=_SOME)  # fmt: skip
     _define(f"{_prefix}MapPeek", "key: int64, indices: int32 -> values: dtypes", _made,
-            lambda key, indices, state: state.peek(int(np.reshape(key, ())), _ints(indices)), waits=True,
+            lambda key, indices, state: state.peek(_key(key), _ints(indices)), waits=True,
             dtypes=_SOME)  # fmt: skip
     _define(f"{_prefix}MapUnstage", "key: int64, indices: int32 -> values: dtypes", _made,
-            lambda key, indices, state: state.get(int(np.reshape(key, ())), _ints(indices)), waits=True,
+            lambda key, indices, state: state.get(_key(key), _ints(indices)), waits=True,
             dtypes=_SOME)  # fmt: skip
     _define(f"{_prefix}MapUnstageNoKey", "indices: int32 -> key: int64[], values: dtypes", _made, _get_any,
             waits=True, dtypes=_SOME)  # fmt: skip

@@ -156,9 +156,9 @@ def dynamic_partition_kernel(data, partitions, num_partitions):
     flat = np.reshape(partitions, -1)
     if flat.size and (flat.min() < 0 or flat.max() >= num_partitions):
         bad = np.argwhere((partitions < 0) | (partitions >= num_partitions))[0]
-        at = ",".join(map(str, bad))
+        at = f"[{','.join(map(str, bad))}]" if len(bad) else ""
         wrong = int(np.asarray(partitions)[tuple(bad)])
-        raise ValueError(f"partitions[{at}] = {wrong} is not in [0, {num_partitions})")
+        raise ValueError(f"partitions{at} = {wrong} is not in [0, {num_partitions})")
     rows = data.reshape(flat.size, *data.shape[np.ndim(partitions) :])
     return [rows[flat == i] for i in range(num_partitions)]
 

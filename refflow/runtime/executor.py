@@ -223,7 +223,7 @@ class Run:
         if node.type in SWITCHES:
             data, pred = read_input(node, inputs[0], 0), read_input(node, inputs[1], 1)
             if np.shape(pred) != ():
-                raise ValueError(f"pred must be a scalar, got shape {list(np.shape(pred))}")
+                raise ValueError(f"The second input must be a scalar, but it has shape {list(np.shape(pred))}")
             return [DEAD if v is None else v for v in node.op_def.reference(data, pred)]
         if node.type in MERGES:
             live = [None if v is DEAD else read_input(node, v, i) for i, v in enumerate(inputs)]
@@ -378,7 +378,7 @@ class Run:
         taken: list[tuple[Any, bool]] = []
         self.rendezvous.recv_async(key_of(node), lambda value, dead, error: taken.append((value, dead)))
         if not taken:
-            raise never_run(node.inputs[0][0], bool(self.fixed.enters))
+            raise never_run(node.inputs[0][0], self.fixed.step.nodes)
         value, is_dead = taken[0]
         if is_dead:
             raise dead_fetch(node.inputs[0][0])

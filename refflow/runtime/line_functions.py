@@ -19,7 +19,7 @@ from refflow.runtime.nodes import Node
 
 def truth(value: Any) -> bool:
     if np.shape(value) != ():
-        raise ValueError(f"pred must be a scalar, got shape {list(np.shape(value))}")
+        raise ValueError(f"The second input must be a scalar, but it has shape {list(np.shape(value))}")
     return bool(value)
 
 

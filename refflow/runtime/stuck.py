@@ -8,12 +8,12 @@ Next: core/waiting.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from refflow.core import errors
 from refflow.runtime.frames import Awaited
-from refflow.runtime.nodes import Node
+from refflow.runtime.nodes import ENTERS, EXITS, Node, is_back_edge
 
 _SHOWN = 5  # names in a list, before it is cut
 
@@ -47,14 +47,32 @@ def never_sent(awaited: Sequence[Awaited], users: Mapping[Node, Sequence[Node]])
     )
 
 
-def never_run(node: Node, has_loops: bool) -> BaseException:
+def never_run(node: Node, step: Iterable[Node]) -> BaseException:
     """Why `node` never ran: something that it needs has inputs in several frames, of which no two meet."""
-    if not has_loops:
+    nodes = list(step)
+    if not any(n.type in ENTERS for n in nodes):
         return errors.BugError(f"the step ended without the value of {node.name!r}")
-    return errors.InvalidArgumentError(
-        node.node_def, node.origin, f"{node.name!r} was never run: it, or a node before it, takes inputs from "
-        "different frames. What a loop reads from outside has to come in through an Enter",
-    )  # fmt: skip
+    culprit, why = _clash(nodes) or (node, "is inside a loop: fetch what leaves it through an Exit.")
+    return errors.InvalidArgumentError(culprit.node_def, culprit.origin, f"{{{{node {culprit.name}}}}} {why}")
+
+
+def _clash(nodes: Iterable[Node]) -> tuple[Node, str] | None:
+    """The first node whose inputs are in different frames, so that no two of them ever meet; and what is wrong."""
+    frames: dict[Node, tuple[str, ...]] = {}
+    for node in nodes:
+        found: dict[tuple[str, ...], Node] = {}
+        for source in [n for n, _ in node.inputs if not is_back_edge(n, node)] + node.controls:
+            found[frames[source]] = source
+        if len(found) > 1:
+            there = " ".join(
+                f"The input {{{{node {n.name}}}}} is in frame '{frame[-1] if frame else ''}'."
+                for frame, n in reversed(found.items())
+            )
+            return node, f"has inputs from different frames. {there} What a loop reads comes in through an Enter."
+        frame = next(iter(found), ())
+        enters = (node.attrs["frame_name"],) if node.type in ENTERS else ()
+        frames[node] = frame[:-1] if node.type in EXITS else frame + enters
+    return None
 
 
 def dead_fetch(node: Node) -> errors.OpError:

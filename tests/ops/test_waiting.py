@@ -207,9 +207,9 @@ def test_an_accumulator_gives_the_mean_of_what_came_in_time():  # [O06]
 def test_a_row_s_mean_counts_the_gradients_that_had_it():  # [O06]
     handle = op_def("SparseConditionalAccumulator")(dtype=tf.float32, shape=[3, 1], shared_name="a")
 
-    def apply(indices, rows):
+    def apply(indices, rows, step=0):
         return op_def("SparseAccumulatorApplyGradient")(
-            handle, np.int64(0), np.array(indices, np.int64), np.array(rows, np.float32), np.int64([3, 1]),
+            handle, np.int64(step), np.array(indices, np.int64), np.array(rows, np.float32), np.int64([3, 1]),
             has_known_shape=True,
         )  # fmt: skip
 
@@ -220,11 +220,47 @@ def test_a_row_s_mean_counts_the_gradients_that_had_it():  # [O06]
         indices, mean, shape = session.run(list(found))
         assert [indices.tolist(), mean.tolist(), shape.tolist()] == [[0, 1, 2], [[2], [5], [4]], [3, 1]]
         for wrong, text in (
-            (apply([3], [[1]]), "index is 3 exceeded 3"), (apply([0], [[1, 2]]), "values dim 1 to be 1, got 2"),
-            (apply([0, 1], [[1]]), "Expected 2 non-empty input values, got 1"),
+            (apply([3], [[1]], 1), "index is 3 exceeded 3"), (apply([0], [[1, 2]], 1), "values dim 1 to be 1, got 2"),
+            (apply([0, 1], [[1]], 1), "Expected 2 non-empty input values, got 1"),
         ):  # fmt: skip
             with pytest.raises(tf.errors.InvalidArgumentError, match=text):
                 session.run(wrong)
+        session.run(apply([0, 1], [[1]]))  # is too old to be looked at
+
+
+def test_rows_of_a_first_gradient_stay_as_they_came():  # [O06]
+    handle = op_def("SparseConditionalAccumulator")(dtype=tf.float32, shape=[4, 1], shared_name="a")
+
+    def apply(indices):
+        rows = np.float32([[i] for i in indices])
+        return op_def("SparseAccumulatorApplyGradient")(
+            handle, np.int64(0), np.array(indices, np.int64), rows, np.int64([4, 1]), has_known_shape=True
+        )
+
+    with tf.Session() as session:
+        for indices in ([2, 2], [1, 2, 3]):
+            session.run(apply(indices))
+        found = op_def("SparseAccumulatorTakeGradient")(handle, 1, dtype=tf.float32)
+        indices, mean, _ = session.run(list(found))
+    assert [indices.tolist(), mean.tolist()] == [[1, 2, 2, 3], [[1], [2], [2], [3]]]
+
+
+def test_who_shares_a_barrier_or_a_queue_says_what_it_is():
+    one = {"component_types": [tf.float32], "shapes": [[2]], "shared_name": "s"}
+    for kind, wrong, text in (
+        ("Barrier", {"component_types": [tf.int32]}, "component types float but requested component types were int32"),
+        ("Barrier", {"shapes": [[3]]}, r"component shapes \[\[2\]\] but requested component shapes were \[\[3\]\]"),
+        ("PriorityQueueV2", {"capacity": 3}, "capacity inf but requested capacity was 3"),
+        ("PriorityQueueV2", {"component_types": [tf.int32]}, "types int64, float but .* were int64, int32"),
+        ("PaddingFIFOQueueV2", {"shapes": [[3]]}, r"component shapes \[\[2\]\]"),
+    ):
+        with tf.Graph().as_default(), tf.Session() as session:
+            session.run(op_def(kind)(**one).op)
+            with pytest.raises(tf.errors.InvalidArgumentError, match=text):
+                session.run(op_def(kind)(**one | wrong).op)
+    with tf.Graph().as_default(), tf.Session() as session:  # what may be of any size fits what has one
+        session.run(op_def("PaddingFIFOQueueV2")(**one | {"shapes": [[None]]}))
+        session.run(op_def("PaddingFIFOQueueV2")(**one))
 
 
 def test_a_barrier_gives_rows_that_are_complete():  # [W45]

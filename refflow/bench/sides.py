@@ -44,7 +44,7 @@ def installed(peer: str) -> bool:
 
 def runs(workload: Workload, peer: str) -> bool:
     """Whether the workload has a text for that peer."""
-    if peer == "torch channels_last" and not workload.images:
+    if peer in workload.untimed or (peer == "torch channels_last" and not workload.images):
         return False
     return hasattr(workload, PEERS[peer][1])
 
@@ -139,7 +139,7 @@ class Torch:
         self.torch = torch
         self.compiled = compiled  # torch.compile, or nothing
         self.layout = layout  # of images
-        self.filters: dict[str, Any] = {}  # trained ones, by name, as they are in that layout
+        self.read: dict[str, Callable[[], Any]] = {}  # where state is that the text keeps in a form of its own
 
     def image(self, nhwc: Any) -> Any:
         """As PyTorch numbers its axes, in the layout that is timed."""
@@ -149,8 +149,9 @@ class Torch:
         return hwio.permute(3, 2, 0, 1).contiguous(memory_format=self.layout)
 
     def trained_filter(self, name: str, hwio: Any) -> Any:
-        self.filters[name] = self.filter(hwio.detach()).requires_grad_()
-        return self.filters[name]
+        kept = self.filter(hwio.detach()).requires_grad_()
+        self.read[name] = lambda: self.as_filter(kept)
+        return kept
 
     def as_image(self, nchw: Any) -> Any:
         """As the answers number them: a view."""
@@ -159,15 +160,27 @@ class Torch:
     def as_filter(self, oihw: Any) -> Any:
         return oihw.permute(2, 3, 1, 0)
 
-    def training(self, loss_of: Callable[[], Any], optimizer: Any) -> Callable[[], list[Any]]:
+    def training(self, loss_of: Callable[[], Any], *optimizers: Any) -> Callable[[], list[Any]]:
         """A step: gradients of the loss, and the update."""
 
         def step() -> list[Any]:
-            optimizer.zero_grad()
+            for optimizer in optimizers:
+                optimizer.zero_grad()
             loss = loss_of()
             loss.backward()
-            optimizer.step()
+            for optimizer in optimizers:
+                optimizer.step()
             return [loss]
+
+        return step
+
+    def with_gradients(self, function: Any, *inputs: Any, upstream: Any = None) -> Callable[[], list[Any]]:
+        """A step: the function's value, and its gradients by its inputs."""
+        leaves = [x.detach().requires_grad_() for x in inputs]
+
+        def step() -> list[Any]:
+            y = function(*leaves)
+            return [y, *self.torch.autograd.grad(y, leaves, upstream)]
 
         return step
 
@@ -187,8 +200,7 @@ def torch_side(workload: Any, peer: str, data: Arrays, threads: int) -> Side:
         return [value.detach().numpy() for value in step()]
 
     def state() -> list[Any]:
-        changed = tensors | {name: pt.as_filter(w) for name, w in pt.filters.items()}
-        return [changed[name].detach().numpy() for name in workload.state]
+        return [pt.read.get(name, lambda name=name: tensors[name])().detach().numpy() for name in workload.state]
 
     return Side(step, lambda: _answers(workload, outputs, state))
 

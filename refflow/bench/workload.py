@@ -24,7 +24,7 @@ graph, those in `constants` are part of it, all others are variables. Names in `
 and PyTorch change them in place, JAX returns them. A side that is missing is not timed. Run on float64 copies, `numpy`
 is also the judge of the answers.
 
-Next: refflow/bench/workloads/matmul.py.
+Next: refflow/bench/workloads/overhead.py.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class Workload:
     fed: ClassVar[tuple[str, ...]] = ()
     constants: ClassVar[tuple[str, ...]] = ()
     state: ClassVar[tuple[str, ...]] = ()
+    untimed: ClassVar[tuple[str, ...]] = ()  # sides that only judge
     images: bool = False  # PyTorch runs it in both layouts
     fetches: bool = False  # the graph's results are fetched, and not only computed
     per: int = 1  # a time is divided by this

@@ -4,8 +4,24 @@ import numpy as np
 import pytest
 
 from refflow.bench import measure, sides, table
-from refflow.bench.workload import Workload
-from refflow.bench.workloads import WORKLOADS, convolution, lenet, matmul, perceptron
+from refflow.bench.workload import Bar, Workload
+from refflow.bench.workloads import (
+    WORKLOADS,
+    attention,
+    convolution,
+    convolution3d,
+    elementwise,
+    inception,
+    lenet,
+    lstm,
+    matmul,
+    moves,
+    overhead,
+    perceptron,
+    pooling,
+    reductions,
+    rows,
+)
 
 
 class SmallLeNet(lenet.LeNet):
@@ -25,6 +41,30 @@ SMALL: list[Workload] = [
     perceptron.PerceptronDescent(),
     perceptron.PerceptronAdam(),
     SmallLeNet(),
+    inception.Inception(batch=1, size=6),
+    lstm.Lstm(cells=6, steps=3, batch=2, vocabulary=30),
+    attention.Attention(2, 2, 5, 3),
+    *overhead.WORKLOADS,
+    elementwise.Function("tanh", "", Bar(), 50_000),
+    elementwise.TenOps(50_000),
+    elementwise.BiasRelu(),
+    *(kind(axis, Bar(), 70) for kind in (reductions.Sum, reductions.CumSum) for axis in (0, 1)),
+    *(kind(axis, Bar(), 128) for kind in (reductions.Max, reductions.ArgMax) for axis in (0, 1)),
+    reductions.ImageSum(),
+    *(kind(9, 40, Bar()) for kind in (rows.Softmax, rows.SparseCrossEntropy, rows.CrossEntropy)),
+    moves.Gather(9, 20),
+    moves.ScatterAdd(30, 20),
+    moves.Transpose(512),
+    *(
+        kind(*window, Bar())
+        for kind in (pooling.Pooling, pooling.PoolingWithGradient)
+        for window in (("max", 2, 2, 2, 6, 3, "VALID"), ("max", 3, 2, 2, 7, 3, "VALID"), ("max", 3, 1, 2, 5, 3, "SAME"))
+    ),
+    pooling.Pooling("avg", 2, 2, 2, 6, 3, "VALID", Bar()),
+    *(
+        kind("small", 3, 2, 3, 4, 2, 3)
+        for kind in (convolution3d.Forward3D, convolution3d.FilterGradient3D, convolution3d.InputGradient3D)
+    ),
 ]
 
 

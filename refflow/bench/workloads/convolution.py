@@ -3,7 +3,7 @@
     y[n, p, q, :] = sum over i, j of x[n, s p + i, s q + j, :] w[i, j]        2 N P Q k k C K operations, each
 
 NumPy's side is the plain way: gather the windows into a matrix and multiply once.
-Next: refflow/bench/workloads/perceptron.py.
+Next: refflow/bench/workloads/convolution3d.py.
 """
 
 from __future__ import annotations

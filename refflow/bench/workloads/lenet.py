@@ -3,7 +3,7 @@
     conv 5x5, 32 - relu - pool 2x2 - conv 5x5, 64 - relu - pool 2x2 - 512 - relu - 10
 
 The second convolution and its gradients are three quarters of the operations.
-Next: refflow/bench/measure.py.
+Next: refflow/bench/workloads/inception.py.
 """
 
 from __future__ import annotations
@@ -15,30 +15,7 @@ import numpy as np
 from refflow.bench.workload import Arrays, Bar, Workload, labels_of, normal
 from refflow.bench.workloads.convolution import Convolution
 from refflow.bench.workloads.perceptron import Momentum, cross_entropy
-
-
-class MaxPool:
-    """Of 2 x 2, in NumPy; the gradient goes to the first of equal largest ones."""
-
-    def __init__(self, shape: tuple[int, ...], dtype: Any):
-        n, h, w, c = shape
-        self.y = np.empty((n, h // 2, w // 2, c), dtype)
-        self.dx = np.empty(shape, dtype)
-        self.places = [(slice(None), slice(i, None, 2), slice(j, None, 2)) for i in (0, 1) for j in (0, 1)]
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        a, b, c, d = (x[place] for place in self.places)
-        np.maximum(a, b, out=self.y)
-        np.maximum(self.y, c, out=self.y)
-        return np.maximum(self.y, d, out=self.y)
-
-    def gradient(self, x: np.ndarray, g: np.ndarray) -> np.ndarray:
-        free = np.ones(self.y.shape, bool)
-        for place in self.places:
-            hit = (x[place] == self.y) & free
-            free &= ~hit
-            np.multiply(g, hit, out=self.dx[place])
-        return self.dx
+from refflow.bench.workloads.pooling import Pool
 
 
 class LeNet(Workload):
@@ -74,9 +51,9 @@ class LeNet(Workload):
         hot = np.eye(10, dtype=x.dtype)[y]
         update = Momentum(self.rate, self.momentum, [w1, b1, w2, b2, w3, b3, w4, b4])
         conv1 = Convolution(x, w1, 1, 2)
-        pool1 = MaxPool(conv1.shape, x.dtype)
+        pool1 = Pool(conv1.shape, 2, 2, 0, 0.0, x.dtype)
         conv2 = Convolution(pool1.y, w2, 1, 2)
-        pool2 = MaxPool(conv2.shape, x.dtype)
+        pool2 = Pool(conv2.shape, 2, 2, 0, 0.0, x.dtype)
 
         def relu(z: np.ndarray, b: np.ndarray) -> np.ndarray:
             np.add(z, b, out=z)
@@ -92,10 +69,10 @@ class LeNet(Workload):
             loss = cross_entropy(z, hot)
             dw4, dhidden = hidden.T @ z, (z @ w4.T) * (hidden > 0)
             dw3, dflat = flat.T @ dhidden, dhidden @ w3.T
-            dy2 = pool2.gradient(y2, dflat.reshape(pool2.y.shape))
+            dy2 = pool2.gradient(dflat.reshape(pool2.y.shape))
             dy2 *= y2 > 0
             dw2 = conv2.filter_gradient(dy2)
-            dy1 = pool1.gradient(y1, conv2.input_gradient(dy2))
+            dy1 = pool1.gradient(conv2.input_gradient(dy2))
             dy1 *= y1 > 0
             dw1 = conv1.filter_gradient(dy1)
             update([dw1, dy1.sum((0, 1, 2)), dw2, dy2.sum((0, 1, 2)), dw3, dhidden.sum(0), dw4, z.sum(0)])

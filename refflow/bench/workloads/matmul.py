@@ -1,7 +1,7 @@
 """Matrix products: 2 m k n operations.
 
 Square ones reach the processor's limit. Narrow ones, with few columns, are what classifiers are made of, and no
-library is quick at them. Next: refflow/bench/workloads/convolution.py.
+library is quick at them. Next: refflow/bench/workloads/elementwise.py.
 """
 
 from __future__ import annotations

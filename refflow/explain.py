@@ -77,6 +77,8 @@ def crossings(stages: Stages, say: Say) -> None:
     for part in stages.partitions:
         crossing = [n for n in part.nodes if n.sends and not n.attrs["client_terminated"]]
         say(f"  {part.device.name}: {len(part.nodes)} nodes, {len(crossing)} sends to other devices")
+    for transfer in stages.transfers:
+        say(f"    {transfer}")
 
 
 def annotated(plan: Plan) -> str:

@@ -37,7 +37,8 @@ def test_place_prints_a_table_of_nodes_candidates_finish_and_reason(capsys):  # 
     assert lines[0].split() == ["node", "op", "type", "device", "candidates", "reason"]
     row = next(line for line in lines if line.startswith("MatMul "))
     assert re.search(r"cpu:0 {3}cpu:0 [\d.]+us, cpu:1 [\d.]+us +done first there", row)
-    assert re.search(r"task:0/cpu:1: \d+ nodes, \d+ sends to other devices", lines[-1])
+    assert any(re.search(r"task:0/cpu:1: \d+ nodes, \d+ sends to other devices", line) for line in lines)
+    assert re.search(r"from /job:\S+/cpu:\d to /job:\S+/cpu:\d, [\d,]+ bytes", lines[-1])
 
 
 def test_place_takes_a_python_file_or_a_graph(capsys, tmp_path):  # [W37]

@@ -271,8 +271,7 @@ def cast_kernel(x, DstT, Truncate=True):
     x, target = _plain(widened(x)), np.dtype(DstT.as_numpy_dtype)
     if DstT.name == "bfloat16":  # [W52, E14]
         single = (x.real if np.iscomplexobj(x) else x).astype(np.float32)
-        cut = np.asarray((single.view(np.uint32) >> 16).astype(np.uint16)).view(target)
-        return cut if Truncate else rounded(single)
+        return np.asarray(_high_half(single)).view(target) if Truncate else rounded(single)
     if np.iscomplexobj(x) and target.kind != "c":
         x = x.real
     with np.errstate(invalid="ignore", over="ignore"):
@@ -283,6 +282,12 @@ def cast_kernel(x, DstT, Truncate=True):
         if x.dtype.kind == "f" and target == np.uint64:
             return np.where(x >= 2.0**64, target.type(2**63), x.astype(target))
         return x.astype(target)
+
+
+def _high_half(single: np.ndarray) -> np.ndarray:
+    """The upper 16 bits. A NaN that is one by its lower bits alone gets another bit, or it would be an infinity."""
+    half = (single.view(np.uint32) >> 16).astype(np.uint16)
+    return np.where(np.isnan(single) & (half & 0x7F == 0), half | 0x40, half).astype(np.uint16)
 
 
 def _plain(x: Any) -> Any:

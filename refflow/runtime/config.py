@@ -5,6 +5,7 @@ Next: runtime/session.py.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +34,8 @@ class ConfigProto:
     runs next (runtime/policy.py). optimize: fold, merge and skip nodes; by default where the plan runs.
 
     placer: "simple", or "greedy" to put nodes where a simulation has them done first. costs: the CostModel that the
-    simulation reckons with; None is by rule.
+    simulation reckons with; None is by rule. lossy_transfers: float32 tensors travel between devices as 16 bits: all,
+    or those for whose name the function is true.
     """
 
     device_count: dict[str, int] = field(default_factory=dict)
@@ -52,6 +54,7 @@ class ConfigProto:
     merge_common_subexpressions: bool = False  # off in the first release [E08]
     placer: str = "simple"  # what the first release has [E09]
     costs: Any = None
+    lossy_transfers: bool | Callable[[str], bool] = False  # never in the first release's session [E11]
 
     def __post_init__(self) -> None:
         choices = {"executor": ("plan", "executor"), "kernels": ("fast", "reference"), "placer": ("simple", "greedy")}

@@ -21,7 +21,7 @@ from refflow.runtime.executor import Executor
 from refflow.runtime.kernels import OpStates
 from refflow.runtime.nodes import StepGraph
 from refflow.runtime.optimise import optimise, unbundle
-from refflow.runtime.partition import Partition, partition
+from refflow.runtime.partition import Partition, Transfer, partition, transfers
 from refflow.runtime.place import Placement, place
 from refflow.runtime.plan import Plan
 from refflow.runtime.prune import prune
@@ -42,6 +42,11 @@ class Stages:
     partitions: list[Partition]
 
     unplanned: str = ""  # why no plan could be made
+
+    @property
+    def transfers(self) -> list[Transfer]:
+        """What the step moves from one device to another [W24]."""
+        return transfers(self.partitioned)
 
     def executable(self, config: ConfigProto, states: OpStates) -> Executor | Plan:
         """The plan if it is asked for and the step's control flow has a form in Python, else the executor."""
@@ -85,5 +90,5 @@ def build(
     placed, placement = place(
         optimised, devices, remembered, config.allow_soft_placement, config.placer, config.costs
     )  # fmt: skip
-    partitioned, partitions = partition(read_at_use(placed))
+    partitioned, partitions = partition(read_at_use(placed), config.lossy_transfers)
     return Stages(pruned, optimised, placed, placement, partitioned, partitions)

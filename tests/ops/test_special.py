@@ -18,9 +18,10 @@ def bits(*words):
 
 def test_a_bfloat16_is_the_upper_half_of_a_float32():  # [W52, E14]
     """Truncated, not rounded; special values keep their kind."""
-    x = bits(0x3F800000, 0x3F80FFFF, 0xBF80FFFF, 0x7F800000, 0xFF800000, 0x7FC12345, 0x00012345, 0x80000000)
+    x = bits(0x3F800000, 0x3F80FFFF, 0xBF80FFFF, 0x7F800000, 0xFF800000, 0x7FC12345, 0x00012345, 0x80000000,
+             0x7F800001, 0xFF80FFFF)  # fmt: skip
     half = run(tf.cast(tf.constant(x), tf.bfloat16))
-    upper = [0x3F80, 0x3F80, 0xBF80, 0x7F80, 0xFF80, 0x7FC1, 0x0001, 0x8000]
+    upper = [0x3F80, 0x3F80, 0xBF80, 0x7F80, 0xFF80, 0x7FC1, 0x0001, 0x8000, 0x7FC0, 0xFFC0]
     assert half.view(np.uint16).tolist() == upper
     back = run(tf.cast(tf.constant(half), tf.float32))
     assert (back.view(np.uint32) >> 16).tolist() == upper and not (back.view(np.uint32) & 0xFFFF).any()

@@ -6,7 +6,8 @@ All users of one tensor on one device share one pair, so that it moves once and 
 references do not, because each user reads them at its own moment. A control edge that crosses moves an empty
 constant, sent when its source has finished.
 
-Where it is asked for, a float32 travels as its high half, between two Casts, and comes back with zeros    [W52, E11].
+Where it is asked for, a float32 travels as its high half, between two Casts, and comes back with zeros: who has no low
+half passes unchanged    [W52, W53, E11].
 
 An edge of a loop is cut where least crosses: an Enter and a NextIteration are made again on the device of their user,
 so that what crosses is their input; an Exit stays with the Switch before it, so that one value crosses, the last. What

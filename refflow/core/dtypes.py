@@ -214,6 +214,11 @@ _BY_NUMPY = {np.dtype(row[1]): DType(row[0]) for row in reversed(_TABLE.values()
 _BY_NUMPY[np.dtype(np.object_)] = string
 
 
+def plain(array: Any) -> Any:
+    """Quantized values as the integers that they are; a bfloat16's bits; anything else as it is."""
+    return array.view(array.dtype[0]) if getattr(array, "dtype", None) is not None and array.dtype.names else array
+
+
 def _known() -> str:
     return ", ".join(_TABLE)
 

@@ -266,7 +266,8 @@ class OpDef:
                 f"{label}: {t.dtype.base_dtype.name}{shapes.text(t.dims)}"
                 for label, t in zip(self.labels(op.attrs), op.inputs, strict=True)
             )
-            raise errors.ShapeError(f"{self.name} {op.name!r}: {error}. {given}. Signature: {self.signature}") from None
+            said = str(error).replace(errors.THIS_NODE, op.name)
+            raise errors.ShapeError(f"{self.name} {op.name!r}: {said}. {given}. Signature: {self.signature}") from None
 
     def labels(self, attrs: dict[str, Any]) -> list[str]:
         """A name for each input: `a`, `values[0]`, `values[1]`, ..."""

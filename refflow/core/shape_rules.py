@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from refflow.core import shapes
 from refflow.core.bfloat16 import widened
-from refflow.core.errors import ShapeError
+from refflow.core.errors import THIS_NODE, ShapeError
 from refflow.core.shapes import Shape
 
 if TYPE_CHECKING:
@@ -118,9 +118,9 @@ class ShapeContext:
         if known is not None and not shapes.compatible(known, dims):
             places = self.op_def.labels(self.attrs)
             raise ShapeError(
-                f"{name} has shape {shapes.text(dims)}, but {who} has {shapes.text(known)}: inputs must have the same "
-                f"size and shape.  Input {places.index(who)}: {shapes.text(known)} != input {places.index(name)}: "
-                f"{shapes.text(dims)}"
+                f"{name} has shape {shapes.text(dims)}, but {who} has {shapes.text(known)}: Inputs to operation "
+                f"{THIS_NODE} of type {self.op_def.name} must have the same size and shape.  Input "
+                f"{places.index(who)}: {shapes.text(known)} != input {places.index(name)}: {shapes.text(dims)}"
             )
         self._bound[part] = (shapes.merge(known, dims), who or name)
 

@@ -155,11 +155,16 @@ def _reshape_shape(context: ShapeContext) -> shapes.Shape:
     return shape_from(context, "shape") if sizes is None else reshaped(context.dims("tensor"), sizes)
 
 
+_MOST = 2**63 - 1  # elements of a tensor: their number is an int64
+
+
 def reshaped(dims: shapes.Shape, sizes: list[int]) -> shapes.Dims:
     """`sizes` with the -1 found. Of sizes of zero on both sides, only what is left decides."""
     if sizes.count(-1) > 1:
         first, second = [i for i, s in enumerate(sizes) if s == -1][:2]
         raise ShapeError(f"Only one input size may be -1, not both {first} and {second}: shape = {sizes}")
+    if prod(s for s in sizes if s > 0) > _MOST:
+        raise ShapeError(f"Shape {sizes} has too many elements")
     for i, s in enumerate(sizes):
         if s < -1:
             raise ShapeError(f"Size {i} must be non-negative, not {s}: only -1 has a meaning, to be found")
@@ -251,6 +256,8 @@ RESHAPE.case("W06", "-1 is found", tensor=[1, 2, 3, 4], shape=[2, -1], output=[[
 RESHAPE.case("W06", "a scalar", tensor=[5], shape=np.zeros(0, np.int32), output=5)
 RESHAPE.case("W06", "elements are kept", tensor=[1, 2, 3], shape=[2, 2],
              error="a tensor with 3 values, but the requested shape has 4: shape = [2, 2]")  # fmt: skip
+RESHAPE.case("W06", "no more than can be counted", tensor=[1, 2], shape=[2**40, 2**40, 0], Tshape="int64",
+             error="Shape [1099511627776, 1099511627776, 0] has too many elements")  # fmt: skip
 RESHAPE.case("W06", "one -1 only", tensor=[1, 2], shape=[-1, -1], error="may be -1, not both 0 and 1")
 RESHAPE.case("W06", "nothing has many shapes", tensor=np.zeros((2, 0), np.float32), shape=[-1, 0],
              output=np.zeros((2, 0), np.float32))  # fmt: skip
@@ -318,6 +325,11 @@ def _tile_shape(context: ShapeContext) -> shapes.Shape:
     for i, m in enumerate(multiples):
         if m < 0:
             raise ShapeError(f"Expected multiples[{i}] >= 0, but got {m}")
+    count = 1
+    for m in multiples:
+        if count * m > _MOST:
+            raise ShapeError(f"Encountered overflow when multiplying {count} with {m}, result: -1")
+        count *= m
     return tuple(None if d is None else d * m for d, m in zip(dims, multiples, strict=True))
 
 
@@ -354,6 +366,8 @@ def _tile_grad_gradient(op, dy):
 
 
 TILE.case("S19", "copies along each axis", input=[[1, 2]], multiples=[2, 2], output=[[1, 2, 1, 2], [1, 2, 1, 2]])
+TILE.case("S19", "no more than can be counted", input=[[1]], multiples=[2**30, 2**40], Tmultiples="int64",
+          error="Encountered overflow when multiplying 1073741824 with 1099511627776")  # fmt: skip
 TILE.case("S19", "a multiple for each axis", input=[[1, 2]], multiples=[2],
           error="Expected multiples argument to be a vector of length 2 but got length 1")  # fmt: skip
 TILE_GRAD.case("S19", "copies are summed", input=[1, 2, 10, 20], multiples=[2], output=[11, 22])

@@ -17,6 +17,7 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.dtypes import INDICES, int32
+from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
@@ -50,13 +51,19 @@ def broadcast_gradient_args(s0, s1):
 @BROADCAST_GRADIENT_ARGS.shape
 def _broadcast_gradient_args_shape(context: ShapeContext) -> list[shapes.Shape]:
     """As many axes as will be listed, where the sizes are known while building."""
-    context.match("s0", "A")
-    context.match("s1", "B")
+    check_vectors(context)
     s0, s1 = context.ints("s0"), context.ints("s1")
     if s0 is None or s1 is None or not _fit(s0, s1):
         return [(None,), (None,)]
     found = broadcast_gradient_args(np.array(s0, np.int64), np.array(s1, np.int64))
     return [(len(axes),) for axes in found]
+
+
+def check_vectors(context: ShapeContext) -> None:
+    """ShapeError unless each input is a vector of sizes."""
+    for i, dims in enumerate(context.inputs):
+        if dims is not None and len(dims) != 1:
+            raise ShapeError(f"In[{i}] must be a vector.{shapes.text(dims)}")
 
 
 def _fit(s0: Sequence[int], s1: Sequence[int]) -> bool:

@@ -28,6 +28,7 @@ from refflow.core.dtypes import (
     float64,
     int32,
     int64,
+    plain,
     string,
     variant,
 )
@@ -268,7 +269,7 @@ def cast_kernel(x, DstT, Truncate=True):
 
     A bfloat16 keeps the high half of a float32, and with Truncate, as in the first release, nothing of the rest.
     """
-    x, target = _plain(widened(x)), np.dtype(DstT.as_numpy_dtype)
+    x, target = plain(widened(x)), np.dtype(DstT.as_numpy_dtype)
     if DstT.name == "bfloat16":  # [W52, E14]
         single = (x.real if np.iscomplexobj(x) else x).astype(np.float32)
         return np.asarray(_high_half(single)).view(target) if Truncate else rounded(single)
@@ -288,11 +289,6 @@ def _high_half(single: np.ndarray) -> np.ndarray:
     """The upper 16 bits. A NaN that is one by its lower bits alone gets another bit, or it would be an infinity."""
     half = (single.view(np.uint32) >> 16).astype(np.uint16)
     return np.where(np.isnan(single) & (half & 0x7F == 0), half | 0x40, half).astype(np.uint16)
-
-
-def _plain(x: Any) -> Any:
-    """Quantized values as the integers that they are."""
-    return x.view(x.dtype[0]) if x.dtype.names and len(x.dtype.names) == 1 else x
 
 
 @CAST.gradient

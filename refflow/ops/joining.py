@@ -47,21 +47,21 @@ def concat_shape(parts: list[shapes.Shape], axis: list[int] | None, name: str) -
     if not known:
         return None
     first, like = known[0]
+    rank = len(like)
+    if axis is not None and not -rank <= axis[0] < max(rank, 1):
+        raise ShapeError(
+            f"ConcatOp : Expected concatenating dimensions in the range [{-rank}, {rank}), but got {axis[0]}"
+        )
     for i, part in known:
         if len(part) != len(like):
             raise ShapeError(
                 f"ConcatOp : Ranks of all input tensors should match: shape[{first}] = {shapes.text(like)} vs. "
                 f"shape[{i}] = {shapes.text(part)}"
             )
-    rank = len(like)
     if axis is None:
         return (None,) * rank
     if not rank:
         raise ShapeError("ConcatOp : Can't concatenate scalars (use tf.stack instead)")
-    if not -rank <= axis[0] < rank:
-        raise ShapeError(
-            f"ConcatOp : Expected concatenating dimensions in the range [{-rank}, {rank}), but got {axis[0]}"
-        )
     return _joined(known, axis[0] % rank, len(known) == len(parts))
 
 

@@ -74,7 +74,7 @@ def _concat_offset_shape(context: ShapeContext) -> list[shapes.Shape]:
     found = context.list_dims("shape")
     for i, dims in enumerate(found):
         if dims is not None and len(dims) != 1:
-            raise ShapeError(f"input {i} should be a vector, but got shape {shapes.text(dims)}")
+            raise ShapeError(f"input {i + 1} should be a vector, but got shape {shapes.text(dims)}")
         if dims and found[0] and None not in (dims[0], found[0][0]) and dims[0] != found[0][0]:
             raise ShapeError(f"input {i} should contain {found[0][0]} elements, but got {dims[0]}")
     return found
@@ -136,7 +136,7 @@ def _split_v_shape(context: ShapeContext) -> list[shapes.Shape]:
     dims, axis, sizes = context.dims("value"), context.ints("split_dim"), context.ints("size_splits")
     count, given = context.attrs["num_split"], context.dims("size_splits")
     if context.dims("split_dim") not in (None, (), (1,), (None,)):
-        raise ShapeError(f"split_dim must be a scalar but has rank {len(context.dims('split_dim') or ())}")
+        raise ShapeError("split_dim_tensor must have exactly one element.")
     if given is not None and (len(given) != 1 or given[0] not in (None, count)):
         raise ShapeError(
             f"size of the split_tensor must be 1-D and have the same elements as outputs got {len(given)} -D and "

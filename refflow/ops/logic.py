@@ -12,9 +12,9 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.convert import op_scope
-from refflow.core.dtypes import ALL, NUMBERS, REALS
+from refflow.core.dtypes import ALL, NUMBERS, REALS, plain, qint8
 from refflow.core.elementwise import define_elementwise
-from refflow.core.errors import ShapeError
+from refflow.core.errors import THIS_NODE, ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
@@ -41,13 +41,13 @@ EQUAL = _comparison("Equal", "x == y", _WITH_EQUALITY, "W06", commutative=True, 
 NOT_EQUAL = _comparison("NotEqual", "x != y", _WITH_EQUALITY, commutative=True, incompatible_shape_error=True)
 
 
-
 def _answers_for_all_shapes(op_def: OpDef, answer: bool) -> None:
     """Without `incompatible_shape_error`, tensors whose shapes do not fit are unequal, as one bool says."""
     function = op_def.kernels["cpu"].function
 
     @op_def.kernel
     def kernel(x, y, incompatible_shape_error=True):
+        x, y = plain(x), plain(y)
         if not incompatible_shape_error and not _fit(np.shape(x), np.shape(y)):
             return np.asarray(answer)
         return function(x, y)
@@ -126,6 +126,8 @@ def select_kernel(condition, t, e):
 def _select_shape(context: ShapeContext) -> shapes.Shape:
     """The condition has the shape of t and e, or is a scalar, or has one element for each row."""
     t, condition = context.dims("t"), context.dims("condition")
+    if t == () and condition is not None and len(condition) == 1:
+        raise ShapeError("'then' must be at least a vector, but saw shape: []")
     rows = condition is not None and len(condition) == 1 and bool(t) and len(t) > 1  # type: ignore[arg-type]
     if rows and not shapes.compatible(condition, t[:1]):  # type: ignore[index]
         raise ShapeError(
@@ -134,8 +136,9 @@ def _select_shape(context: ShapeContext) -> shapes.Shape:
         )
     if t is not None and condition and not rows and not shapes.compatible(condition, t):
         raise ShapeError(
-            f"Inputs must have the same size and shape.  Input 0: {shapes.text(condition)} != input 1: "
-            f"{shapes.text(t)}: the condition has the shape of t and e, is a scalar, or has one element for each row"
+            f"Inputs to operation {THIS_NODE} of type Select must have the same size and shape.  Input 0: "
+            f"{shapes.text(condition)} != input 1: {shapes.text(t)}: the condition has the shape of t and e, is a "
+            "scalar, or has one element for each row"
         )
     context.match("t", "...S")
     context.match("e", "...S")
@@ -182,6 +185,8 @@ GREATER_EQUAL.case("W06", "equal counts", x=[1, 0], y=[1, 1], z=[True, False])
 EQUAL.case("W06", "NaN equals nothing, and zeros of both signs are equal", x=[np.nan, 0.0], y=[np.nan, -0.0],
            z=[False, True])  # fmt: skip
 NOT_EQUAL.case("W06", "NaN differs from itself", x=[np.nan, 1.0], y=[np.nan, 1.0], z=[True, False])
+EQUAL.case("W06", "quantized values are compared as they stand", x=np.array([(1,), (-2,)], qint8.as_numpy_dtype),
+           y=np.array([(1,), (2,)], qint8.as_numpy_dtype), z=[True, False])  # fmt: skip
 EQUAL.case("W06", "other shapes are not equal", x=[1, 2], y=[1, 2, 3], incompatible_shape_error=False, z=False)
 EQUAL.case("W06", "or not to be compared", x=[1, 2], y=[1, 2, 3], error="Incompatible shapes: [2] vs. [3]")
 NOT_EQUAL.case("W06", "other shapes are not equal", x=[1, 2], y=[1, 2, 3], incompatible_shape_error=False, z=True)
@@ -195,6 +200,7 @@ LOGICAL_NOT.case("W06", "the opposite", x=[True, False], y=[False, True])
 SELECT.case("W06", "a vector chooses rows", condition=[True, False], t=[[1, 2], [3, 4]], e=[[5, 6], [7, 8]],
             output=[[1, 2], [7, 8]])  # fmt: skip
 SELECT.case("W06", "a scalar chooses all", condition=True, t=[1, 2], e=[3, 4], output=[1, 2])
+SELECT.case("W06", "a scalar has no rows", condition=[True], t=1, e=2, error="'then' must be at least a vector")
 SELECT.case("W06", "conditions fit", condition=[True], t=[1, 2], e=[3, 4],
             error="Input 0: [1] != input 1: [2]")  # fmt: skip
 SELECT.case("W06", "a condition for each row", condition=[True], t=[[1], [2]], e=[[3], [4]],

@@ -62,11 +62,15 @@ def _diag_part_shape(context: ShapeContext) -> shapes.Shape:
     if dims is None:
         return None
     if len(dims) % 2 or not dims:
-        raise ShapeError(f"Input must have even and non-zero rank, input rank is {len(dims)}")
+        raise ShapeError(
+            f"Input must have even and non-zero rank, input rank is {len(dims)}: the rank of the tensor should be even "
+            f"and positive, got shape {shapes.text(dims)}"
+        )
     half = len(dims) // 2
     if not shapes.compatible(dims[:half], dims[half:]):
+        unlike = next(i for i in range(half) if dims[i] != dims[half + i])
         raise ShapeError(
-            f"Invalid shape {shapes.text(dims)}: dimensions {list(dims[:half])} and {list(dims[half:])} differ"
+            f"Invalid shape {shapes.text(dims)}: dimensions {unlike} and {unlike + half} do not match."
         )
     return shapes.merge(dims[:half], dims[half:])
 

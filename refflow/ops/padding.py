@@ -18,10 +18,10 @@ from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import ANY, INDEX, reshape, shape
-from refflow.ops.broadcast import BROADCAST_GRADIENT_ARGS
+from refflow.ops.broadcast import BROADCAST_GRADIENT_ARGS, check_vectors
 from refflow.ops.constant import shape_from
 from refflow.ops.reductions import reduce_sum
-from refflow.ops.slicing import check_paddings, pad_shape, slice_
+from refflow.ops.slicing import check_paddings, pad_shape, padded, slice_, widths
 
 BROADCAST_TO = define_op("BroadcastTo", "input: T, shape: Tidx[R] -> output: T", T=ANY, Tidx=INDEX, source=("S17",))
 BROADCAST_ARGS = define_op("BroadcastArgs", "s0: T[A], s1: T[B] -> r0: T[C]",
@@ -54,7 +54,10 @@ def _broadcast_to_shape(context: ShapeContext) -> shapes.Shape:
             )
         for have, want in zip(reversed(dims), reversed(wanted), strict=False):
             if have not in (1, None, want) and want is not None:
-                raise ShapeError(f"Incompatible shapes: {shapes.text(dims)} vs. {shapes.text(wanted)}")
+                raise ShapeError(
+                    f"Incompatible shapes: {shapes.text(dims)} vs. {shapes.text(wanted)}: Unable to broadcast tensor "
+                    f"of shape {shapes.text(dims)} to tensor of shape {shapes.text(wanted)}"
+                )
     return wanted
 
 
@@ -65,6 +68,12 @@ def _broadcast_to_gradient(op, dy):
     sizes = shape(x)
     over, _ = BROADCAST_GRADIENT_ARGS(sizes, shape(dy))
     return reshape(reduce_sum(dy, over), sizes), None
+
+
+@BROADCAST_ARGS.shape
+def _broadcast_args_shape(context: ShapeContext) -> shapes.Shape:
+    check_vectors(context)
+    return (None,)
 
 
 @BROADCAST_ARGS.kernel
@@ -78,7 +87,7 @@ def broadcast_args_kernel(s0, s1):
 @PAD_V2.kernel
 def pad_v2_kernel(input, paddings, constant_values):
     value = constant_values.item() if isinstance(constant_values, np.ndarray) else constant_values
-    return np.pad(input, [tuple(int(n) for n in row) for row in paddings], constant_values=value)
+    return padded(input, paddings, constant_values=value)
 
 
 @PAD_V2.shape
@@ -108,14 +117,14 @@ def _mirror_mode(mode: str) -> Any:
 
 @MIRROR_PAD.kernel
 def mirror_pad_kernel(input, paddings, mode):
-    widths = [(int(a), int(b)) for a, b in paddings]
-    _check_mirrors(widths, input.shape, mode, "")
-    return np.pad(input, widths, mode=_mirror_mode(mode)) if input.size else np.pad(input, widths)
+    around = widths(paddings)
+    _check_mirrors(around, input.shape, mode, "")
+    return padded(input, around, mode=_mirror_mode(mode)) if input.size else padded(input, around)
 
 
-def _check_mirrors(widths: list[tuple[int, int]], sizes: tuple[int, ...], mode: str, which: str) -> None:
+def _check_mirrors(around: list[tuple[int, int]], sizes: tuple[int, ...], mode: str, which: str) -> None:
     """ValueError where an axis has too few elements to be seen in its mirrors."""
-    for size, (before, after) in zip(sizes, widths, strict=True):
+    for size, (before, after) in zip(sizes, around, strict=True):
         if mode == "REFLECT" and max(before, after) >= size:
             raise ValueError(
                 f"paddings must be less than the {which}dimension size: {before}, {after} not less than {size}"
@@ -141,15 +150,15 @@ def _mirror_pad_gradient(op, dy):
 def mirror_pad_grad_kernel(input, paddings, mode):
     """Folds the borders back, axis by axis."""
     found = input
-    widths = [(int(a), int(b)) for a, b in paddings]
-    sizes = tuple(size - sum(both) for size, both in zip(input.shape, widths, strict=True))
-    for size, both in zip(input.shape, widths, strict=True):
+    around = widths(paddings)
+    sizes = tuple(size - sum(both) for size, both in zip(input.shape, around, strict=True))
+    for size, both in zip(input.shape, around, strict=True):
         if sum(both) >= size and sum(both):
             raise ValueError(
                 f"Total paddings must be less than the input dimension size: {sum(both)} was not less than {size}"
             )
-    _check_mirrors(widths, sizes, mode, "output ")
-    for axis, (before, after) in enumerate(widths):
+    _check_mirrors(around, sizes, mode, "output ")
+    for axis, (before, after) in enumerate(around):
         if not before and not after:
             continue
         length = found.shape[axis] - before - after
@@ -179,6 +188,10 @@ def _mirror_pad_grad_gradient(op, dz):
 BROADCAST_TO.case("S17", "stretched", input=[[1], [2]], shape=[2, 3], output=[[1, 1, 1], [2, 2, 2]])
 BROADCAST_TO.case("S17", "sizes fit", input=[1, 2], shape=[3], error="Incompatible shapes")
 BROADCAST_ARGS.case("S17", "the common shape", s0=[3, 1], s1=[4], r0=[3, 4])
+BROADCAST_ARGS.case("S17", "shapes are vectors", s0=[[3]], s1=[4], error="In[0] must be a vector.[1,1]")
+PAD_V2.case("W06", "a scalar has no border", input=7, paddings=np.zeros((0, 2), np.int32), constant_values=9, output=7)
+MIRROR_PAD.case("W06", "a scalar has no border", input=7, paddings=np.zeros((0, 2), np.int32), mode="REFLECT",
+                output=7)  # fmt: skip
 PAD_V2.case("W06", "any border", input=[1, 2], paddings=[[1, 1]], constant_values=9, output=[9, 1, 2, 9])
 MIRROR_PAD.case("W06", "without the edge", input=[1, 2, 3], paddings=[[2, 1]], mode="REFLECT",
                 output=[3, 2, 1, 2, 3, 2])  # fmt: skip

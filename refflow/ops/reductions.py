@@ -263,6 +263,9 @@ ALL_OF, ANY_OF = (_logical(name, function) for name, function in LOGICAL.items()
 
 
 def euclidean_norm_kernel(input, reduction_indices, keep_dims=False):
+    if input.dtype.kind in "iu":  # in the type itself, also where it overflows; no number is the root of less than 0
+        whole = np.sum(input * input, axis=_axes(reduction_indices, input.ndim), keepdims=keep_dims, dtype=input.dtype)
+        return np.asarray(np.sqrt(np.maximum(whole, 0))).astype(input.dtype)
     wide = _wide(input)
     squares = np.sum((wide * np.conj(wide)).real if wide.dtype.kind == "c" else wide * wide,
                      axis=_axes(reduction_indices, input.ndim), keepdims=keep_dims)  # fmt: skip
@@ -351,6 +354,8 @@ def reduce_any(
 
 ALL_OF.case("W06", "every one", input=[[True, True], [True, False]], reduction_indices=[1], output=[True, False])
 ANY_OF.case("W06", "some one", input=[[False, False], [True, False]], reduction_indices=[1], output=[False, True])
+EUCLIDEAN_NORM.case("W06", "whole numbers overflow in their own type", input=np.array([[3, 4], [16, 5]], np.uint8),
+                    reduction_indices=[1], output=np.array([5, 5], np.uint8))  # fmt: skip
 EUCLIDEAN_NORM.case("W06", "Pythagoras", input=[[3.0, 4.0], [6.0, 8.0]], reduction_indices=[1], output=[5, 10])
 ARG_MIN.case("W06", "the first of equals", input=[[1, 1, 3], [9, 0, 9]], dimension=1, output=[0, 1])
 SUM.case("S17", "over the rows", input=[[1, 2], [3, 4]], reduction_indices=[0], output=[4, 6])

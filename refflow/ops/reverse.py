@@ -14,7 +14,7 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.dtypes import INDICES, int8, int32, int64, uint8
-from refflow.core.errors import ShapeError
+from refflow.core.errors import ShapeError, UnimplementedError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
@@ -64,6 +64,8 @@ def _reverse_gradient(op, dy):
 @REVERSE_V2.kernel
 def reverse_v2_kernel(tensor, axis):
     rank = np.ndim(tensor)
+    if rank > 8:
+        raise UnimplementedError(None, None, "reverse is not implemented for tensors of rank > 8.")
     for i, a in enumerate(axis.tolist()):
         if not -rank <= a < rank:
             raise ValueError(f"'axis'[{i}] = {a} is out of valid range [0, {rank - 1}]")
@@ -197,6 +199,8 @@ ONE_HOT.no_gradient()
 REVERSE.case("W06", "by a bool for each axis", tensor=[[1, 2], [3, 4]], dims=[False, True], output=[[2, 1], [4, 3]])
 REVERSE_V2.case("W06", "by axis numbers", tensor=[[1, 2], [3, 4]], axis=[0], output=[[3, 4], [1, 2]])
 REVERSE_V2.case("W06", "each axis once", tensor=[1, 2], axis=[0, -1], error="axis 0 specified more than once")
+REVERSE_V2.case("W06", "up to eight axes", tensor=np.zeros((1,) * 9, np.float32), axis=[0],
+                error="reverse is not implemented for tensors of rank > 8")  # fmt: skip
 REVERSE_SEQUENCE.case("W06", "the first of each row", Tlen="int32", input=[[1, 2, 3], [4, 5, 6]], seq_lengths=[2, 3],
                       seq_dim=1, output=[[2, 1, 3], [6, 5, 4]])  # fmt: skip
 REVERSE_SEQUENCE.case("W06", "no longer than the row", Tlen="int32", input=[[1, 2]], seq_lengths=[3], seq_dim=1,

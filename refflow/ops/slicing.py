@@ -76,7 +76,17 @@ def _to_int32(x: Tensor) -> Tensor:
 @PAD.kernel
 def pad_kernel(input, paddings):
     filling = b"" if input.dtype == object else 0
-    return np.pad(input, [tuple(int(n) for n in row) for row in paddings], constant_values=filling)
+    return padded(input, paddings, constant_values=filling)
+
+
+def padded(array: np.ndarray, paddings: Any, **how: Any) -> np.ndarray:
+    """`array` with `paddings` [R, 2] around it; a scalar has no border, which NumPy's pad does not take."""
+    return np.pad(array, widths(paddings), **how) if array.ndim else array.copy()
+
+
+def widths(paddings: Any) -> list[tuple[int, int]]:
+    """`paddings` [R, 2] as pairs."""
+    return [(int(before), int(after)) for before, after in paddings]
 
 
 @PAD.shape

@@ -67,6 +67,8 @@ def _writer(
     plain, endless = f"%{fill}{size}{letter}", f"%{'' if fill == '0' else fill}{size}{letter}"
 
     def real(value: float) -> str:
+        if np.isnan(value) and np.signbit(value):  # C prints its sign
+            return (endless % -np.inf).replace("inf", "nan")
         return (plain if np.isfinite(value) else endless) % value  # zeros never fill up inf and nan
 
     if dtype.is_complex:
@@ -77,6 +79,8 @@ def _writer(
 AS_STRING.case("W06", "whole numbers", input=np.array([1, -20], np.int32), output=[b"1", b"-20"])
 AS_STRING.case("W06", "six decimals", input=[1.5, -0.25], output=[b"1.500000", b"-0.250000"])
 AS_STRING.case("W06", "width and fill", input=np.array([7, -7], np.int32), width=4, fill="0", output=[b"0007", b"-007"])
+AS_STRING.case("W06", "what is no number", input=[np.inf, np.nan, -np.nan], width=5,
+               output=[b"  inf", b"  nan", b" -nan"])  # fmt: skip
 AS_STRING.case("W06", "truth", input=[True, False], T="bool", output=[b"true", b"false"])
 AS_STRING.case("W06", "no decimals in whole numbers", input=np.array([1], np.int32), precision=2,
                error="precision not supported for datatype int32")  # fmt: skip
@@ -107,6 +111,9 @@ def summary(array: np.ndarray, dtype: DType, summarize: int = 3) -> bytes:
     """
     if dtype.is_bool and summarize == 0:
         return b""
+    if dtype.kind in "cr":  # what has no text of its own is counted, up to `summarize`
+        many = array.size if summarize < 0 else min(summarize, array.size)
+        return b"[" + b" ".join([b"?"] * many) + (b"..." if many < array.size else b"") + b"]"
     leaves = each_text(array, dtype)
     if not array.ndim:
         return leaves.item() if summarize else b"..."
@@ -176,5 +183,7 @@ STRING_FORMAT.case("W06", "tensors in a sentence",
                    inputs=[np.array([[1, 2], [3, 4]], np.int32), np.array(0.5, np.float32)],
                    T=[int32, float32], template="{} and {}.", placeholder="{}",
                    output=np.array(b"[[1 2]\n [3 4]] and 0.5.", object))  # fmt: skip
+STRING_FORMAT.case("W06", "complex numbers have no text", inputs=[np.array([1, 1j, 2, 3], np.complex64)], T=[complex64],
+                   output=np.array(b"[? ? ?...]", object))  # fmt: skip
 STRING_FORMAT.case("W06", "as many marks as inputs", inputs=[np.array([1, 2], np.int32)], T=[int32], template="%s, %s",
                    error="num placeholders in template and num inputs must match: 2 vs. 1")  # fmt: skip

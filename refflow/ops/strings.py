@@ -167,7 +167,10 @@ def broadcast(a: shapes.Shape, b: shapes.Shape) -> shapes.Shape:
     found: list[int | None] = []
     for x, y in zip((1,) * (rank - len(a)) + tuple(a), (1,) * (rank - len(b)) + tuple(b), strict=True):
         if x is not None and y is not None and 1 not in (x, y) and x != y:
-            raise ShapeError(f"Dimensions must be equal, but are {x} and {y}")
+            raise ShapeError(
+                f"Dimensions must be equal, but are {x} and {y}. Incompatible shapes: {shapes.text(a)} vs. "
+                f"{shapes.text(b)}"
+            )
         found.append(y if x == 1 else x if y == 1 else (x or y))
     return tuple(found)
 

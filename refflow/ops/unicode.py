@@ -12,6 +12,7 @@ Next: ops/string_hash.py.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -129,9 +130,12 @@ def _check_replacement(code: int) -> None:
         raise ValueError("replacement_char out of unicode codepoint range")
 
 
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
 def encode(text: str, encoding: str) -> bytes:
-    """Code points as bytes; a lone surrogate has no bytes and must not be here."""
-    return text.encode({"UTF-8": "utf-8", "UTF-16-BE": "utf-16-be", "UTF-32-BE": "utf-32-be"}[encoding])
+    """Code points as bytes; a lone surrogate, which has none, as U+FFFD."""
+    return _SURROGATES.sub("\ufffd", text).encode(encoding.lower())
 
 
 @UNICODE_DECODE.kernel
@@ -233,4 +237,6 @@ UNICODE_TRANSCODE.case("W06", "one encoding into another", input=[b"a\xe9"], inp
                        output_encoding="UTF-16-BE", output=[b"\0a\0\xe9"])  # fmt: skip
 UNICODE_TRANSCODE.case("W06", "malformed bytes", input=[b"a\xff"], input_encoding="UTF-8", output_encoding="UTF-8",
                        replacement_char=63, output=[b"a?"])  # fmt: skip
+UNICODE_TRANSCODE.case("W06", "a replacement that is no character", input=[b"a\xff"], input_encoding="UTF-8",
+                       output_encoding="UTF-8", replacement_char=0xD800, output=["a\ufffd".encode()])  # fmt: skip
 UNICODE_SCRIPT.case("W06", "Latin, Greek, common", input=[97, 946, 32], output=[25, 14, 0])

@@ -79,6 +79,8 @@ def crossings(stages: Stages, say: Say) -> None:
         say(f"  {part.device.name}: {len(part.nodes)} nodes, {len(crossing)} sends to other devices")
     for transfer in stages.transfers:
         say(f"    {transfer}")
+    for saving in stages.saving:
+        say(_indented(str(saving)))
 
 
 def annotated(plan: Plan) -> str:

@@ -36,6 +36,10 @@ class ConfigProto:
     placer: "simple", or "greedy" to put nodes where a simulation has them done first. costs: the CostModel that the
     simulation reckons with; None is by rule. lossy_transfers: float32 tensors travel between devices as 16 bits: all,
     or those for whose name the function is true.
+
+    What saves memory, and is off unless asked for: schedule_receives holds receives back until shortly before they are
+    needed; recompute runs nodes again instead of keeping what they gave ("cheap" ones, those named, or those for whose
+    name a function is true); swap keeps on the host what other devices do not need for a while.
     """
 
     device_count: dict[str, int] = field(default_factory=dict)
@@ -54,6 +58,9 @@ class ConfigProto:
     merge_common_subexpressions: bool = False  # off in the first release [E08]
     placer: str = "simple"  # what the first release has [E09]
     costs: Any = None
+    schedule_receives: bool = False  # off in the first release's session [E10]
+    recompute: Any = None
+    swap: bool = False
     lossy_transfers: bool | Callable[[str], bool] = False  # never in the first release's session [E11]
 
     def __post_init__(self) -> None:

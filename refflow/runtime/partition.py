@@ -30,7 +30,7 @@ from refflow.core.shapes import is_known
 from refflow.runtime.control_loops import Rings
 from refflow.runtime.device import Device
 from refflow.runtime.nodes import ENTERS, EXITS, NEXTS, Node, StepGraph, in_order
-from refflow.runtime.rendezvous import key_of
+from refflow.runtime.rendezvous import paired
 
 
 class Partition:
@@ -78,13 +78,16 @@ def partition(step: StepGraph, lossy: Lossy = False) -> tuple[StepGraph, list[Pa
         node.inputs = [cut.data(n, port, node, place) for place, (n, port) in enumerate(node.inputs)]
         node.controls = [cut.control(n, node) for n in node.controls]
     step.nodes += cut.added
-    sends = {key_of(n): n for n in step.nodes if n.sends and not n.attrs["client_terminated"]}
-    paired = {n: [sends[key_of(n)]] for n in step.nodes if n.receives and key_of(n) in sends}
-    step.nodes = in_order(step.nodes, paired)
+    step.nodes = in_order(step.nodes, paired(step.nodes))
+    return step, by_device(step)
+
+
+def by_device(step: StepGraph) -> list[Partition]:
+    """The parts of a partitioned step, devices in order of their names."""
     parts: dict[Device, list[Node]] = {}
     for node in step.nodes:
         parts.setdefault(node.device, []).append(node)
-    return step, [Partition(d, parts[d]) for d in sorted(parts, key=lambda d: d.name)]
+    return [Partition(d, parts[d]) for d in sorted(parts, key=lambda d: d.name)]
 
 
 def transfers(step: StepGraph) -> list[Transfer]:

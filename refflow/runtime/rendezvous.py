@@ -13,7 +13,7 @@ Next: runtime/plan.py.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from refflow.core import errors
@@ -27,6 +27,13 @@ def key_of(node: Any, frame: str = "", iteration: int = 0) -> str:
     return (
         f"{a['send_device']};{a['send_device_incarnation']:x};{a['recv_device']};{a['tensor_name']};{frame}:{iteration}"
     )
+
+
+def paired(nodes: Iterable[Any]) -> dict[Any, list[Any]]:
+    """For each _Recv among `nodes` whose _Send is among them, that one, in a list: what it waits for."""
+    nodes = list(nodes)
+    sends = {key_of(n): n for n in nodes if n.sends and not n.attrs["client_terminated"]}
+    return {n: [sends[key_of(n)]] for n in nodes if n.receives and key_of(n) in sends}
 
 
 class Rendezvous:

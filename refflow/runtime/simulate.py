@@ -8,7 +8,7 @@
 
 The same measure judges every rewrite that is to save memory. Loops are walked through once.
 
-Next: runtime/partition.py.
+Next: runtime/schedule.py.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from refflow.core.dtypes import resource
 from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
 from refflow.runtime.nodes import Node, StepGraph, is_back_edge
-from refflow.runtime.rendezvous import key_of
+from refflow.runtime.rendezvous import paired
 
 Edge = tuple[Node, int]
 
@@ -40,11 +40,15 @@ class Buffer:
 
 @dataclass
 class Simulation:
-    """When each node starts and ends, in microseconds, and every buffer."""
+    """When each node starts and ends, in microseconds, every buffer, and the nodes of each device and link in order.
+
+    `start` has the nodes in the order in which they start.
+    """
 
     start: dict[Node, float]
     end: dict[Node, float]
     buffers: list[Buffer]
+    lines: dict[Any, list[Node]]
 
     @property
     def makespan(self) -> float:
@@ -80,8 +84,7 @@ def simulate(step: StepGraph, costs: CostModel) -> Simulation:
 class _Run:
     def __init__(self, step: StepGraph, costs: CostModel):
         self.step, self.costs = step, costs
-        sends = {key_of(n): n for n in step.nodes if n.sends and not n.attrs["client_terminated"]}
-        self.sender = {n: sends[key_of(n)] for n in step.nodes if n.receives and key_of(n) in sends}
+        self.sender = {n: sends[0] for n, sends in paired(step.nodes).items()}
         self.before: dict[Node, set[Node]] = {}
         for node in step.nodes:
             waits = {n for n, _ in node.inputs if not is_back_edge(n, node)} | set(node.controls)
@@ -89,6 +92,7 @@ class _Run:
         self.took = {n: self._duration(n) for n in step.nodes}
         self.start: dict[Node, float] = {}
         self.end: dict[Node, float] = {}
+        self.lines: dict[Any, list[Node]] = {}
 
     def _duration(self, node: Node) -> float:
         if node in self.sender:
@@ -137,12 +141,14 @@ class _Run:
                     if not waits[user]:
                         offer(user, now)
             for where in [w for w in ready if w not in busy]:
-                begin(self.step.nodes[heapq.heappop(ready[where])[2]], now)
+                chosen = self.step.nodes[heapq.heappop(ready[where])[2]]
+                begin(chosen, now)
                 busy.add(where)
+                self.lines.setdefault(where, []).append(chosen)
                 if not ready[where]:
                     del ready[where]
             if not running:
-                return Simulation(self.start, self.end, self._buffers())
+                return Simulation(self.start, self.end, self._buffers(), self.lines)
             now = max(now, running[0][0])
 
     # -- memory ---------------------------------------------------------------------------------------
@@ -152,15 +158,18 @@ class _Run:
         for node in self.step.nodes:
             for port in range(len(node.types)):
                 edge = (node, port)
-                if _owner(edge) == edge and is_counted(edge):
+                if owner(edge) == edge and is_counted(edge):
                     size = self.costs.nbytes(node, port)
                     found[edge] = Buffer(edge, node.device, size, self.start[node], self.end[node])
         receiver = {sender: n for n, sender in self.sender.items()}
         last = max(self.end.values(), default=0.0)
         fetches = set(self.step.fetches)
         for node in self.step.nodes:
+            if node in receiver and is_reference(node.inputs[0]):  # what is sent is a copy
+                size = self.costs.nbytes(*node.inputs[0])
+                found[node, 0] = Buffer((node, 0), node.device, size, self.start[node], self.end[receiver[node]])
             for edge in node.inputs:
-                buffer = found.get(_owner(edge))
+                buffer = found.get(owner(edge))
                 if buffer is None:
                     continue
                 until = last if node in fetches else self.end[receiver.get(node, node)]
@@ -177,7 +186,7 @@ def is_counted(edge: Edge) -> bool:
     return not (node.receives and node.attrs["client_terminated"])
 
 
-def _owner(edge: Edge) -> Edge:
+def owner(edge: Edge) -> Edge:
     """The value whose memory this one lies in."""
     node, _ = edge
     while node.op_def.view and not is_reference(node.inputs[0]):

@@ -1,6 +1,7 @@
 """The life of run(), from what is asked for to what can be executed.
 
     prune [W36] -> optimise [W48] -> place [W20, W21] -> partition [W23] -> Executor or Plan
+                                          recompute, swap [W33] ^      ^ schedule receives [W49]
 
 Each stage is one function; this page calls them in order and keeps what each one gave.
 
@@ -16,18 +17,23 @@ from refflow.core import errors
 from refflow.core.graph import Operation, Tensor
 from refflow.core.shapes import Shape
 from refflow.runtime.config import ConfigProto
+from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
 from refflow.runtime.executor import Executor
 from refflow.runtime.kernels import OpStates
 from refflow.runtime.nodes import StepGraph
 from refflow.runtime.optimise import optimise, unbundle
-from refflow.runtime.partition import Partition, Transfer, partition, transfers
+from refflow.runtime.partition import Partition, Transfer, by_device, partition, transfers
 from refflow.runtime.place import Placement, place
 from refflow.runtime.plan import Plan
 from refflow.runtime.prune import prune
+from refflow.runtime.recompute import recompute
 from refflow.runtime.references import read_at_use
+from refflow.runtime.savings import Saving
+from refflow.runtime.schedule import hold_back_receives
 from refflow.runtime.sharpen import sharpen_loops
 from refflow.runtime.structure import Unstructured, has_control_flow
+from refflow.runtime.swap import swap
 
 
 @dataclass
@@ -40,6 +46,7 @@ class Stages:
     placement: list[Placement]
     partitioned: StepGraph
     partitions: list[Partition]
+    saving: list[Saving]  # what each rewrite against full memory saves
 
     unplanned: str = ""  # why no plan could be made
 
@@ -90,5 +97,22 @@ def build(
     placed, placement = place(
         optimised, devices, remembered, config.allow_soft_placement, config.placer, config.costs
     )  # fmt: skip
-    partitioned, partitions = partition(read_at_use(placed), config.lossy_transfers)
-    return Stages(pruned, optimised, placed, placement, partitioned, partitions)
+    saving: list[Saving] = []
+    placed = _relieved(read_at_use(placed), devices, config, saving)
+    partitioned, partitions = partition(placed, config.lossy_transfers)
+    if config.schedule_receives:
+        partitioned, found = hold_back_receives(partitioned, config.costs or CostModel())
+        partitions, saving = by_device(partitioned), [*saving, found]
+    return Stages(pruned, optimised, placed, placement, partitioned, partitions, saving)
+
+
+def _relieved(step: StepGraph, devices: Sequence[Device], config: ConfigProto, saving: list[Saving]) -> StepGraph:
+    """`step` with the remedies against full memory that were asked for; what they save goes to `saving` [W33]."""
+    costs = config.costs or CostModel()
+    if config.recompute:
+        step, found = recompute(step, config.recompute, costs, config.lossy_transfers)
+        saving.append(found)
+    if config.swap:
+        step, found = swap(step, devices, costs, config.lossy_transfers)
+        saving.append(found)
+    return step

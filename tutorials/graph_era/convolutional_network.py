@@ -25,7 +25,7 @@ def cnn_model_fn(features, labels, training):
     )
     conv2 = tf.nn.relu(tf.layers.batch_normalization(conv2, training=training, momentum=0.8))
     pool2 = tf.layers.max_pooling2d(inputs=conv2, pool_size=[2, 2], strides=2)
-    dense = tf.layers.dense(tf.layers.flatten(pool2), units=32, activation=tf.nn.relu, kernel_initializer=glorot(3))
+    dense = tf.layers.dense(tf.layers.flatten(pool2), units=32, activation=tf.nn.relu, kernel_initializer=glorot(19))
     dropout = tf.layers.dropout(dense, rate=0.2, training=training, seed=4)
     logits = tf.layers.dense(dropout, units=10, kernel_initializer=glorot(5))
     loss = tf.losses.sparse_softmax_cross_entropy(labels=labels, logits=logits)

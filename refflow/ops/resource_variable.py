@@ -73,7 +73,7 @@ def read(handle: Any, dtype: Any = None) -> np.ndarray:
     """The value behind a handle, initialized [S14] and of the expected type; a bfloat16 one widened, for computing."""
     state = variable_of(handle)
     if state.value is None:
-        raise errors.NotFoundError(None, None, _missing(state.name))
+        raise errors.NotFoundError(None, None, _missing(state))
     if dtype is not None and state.dtype is not dtype:
         raise errors.InvalidArgumentError(
             None, None, f"Trying to read variable with wrong dtype. Expected {dtype.c_name} got {state.dtype.c_name}"
@@ -81,10 +81,11 @@ def read(handle: Any, dtype: Any = None) -> np.ndarray:
     return widened(state.value)
 
 
-def _missing(name: str) -> str:
+def _missing(state: Any) -> str:
+    where = f"{state.container or 'localhost'}/{state.name}"
     return (
-        f"Resource localhost/{name}/N10tensorflow3VarE does not exist. (Could not find resource: localhost/{name}) Run "
-        "the variable's initializer first"
+        f"Resource {where}/N10tensorflow3VarE does not exist. (Could not find resource: {where}) Run the variable's "
+        "initializer first"
     )
 
 
@@ -106,8 +107,8 @@ def read_variable_kernel(resource, dtype):
         raise errors.FailedPreconditionError(
             None, None,
             f"Could not find variable {state.name}. This could mean that the variable has been deleted. In TF1, it can "
-            "also mean the variable is uninitialized. Debug info: container=localhost, status error "
-            f"message={_missing(state.name)}",
+            f"also mean the variable is uninitialized. Debug info: container={state.container or 'localhost'}, status "
+            f"error message={_missing(state)}",
         )  # fmt: skip
     return read(resource, dtype)
 

@@ -118,7 +118,8 @@ def _define_resource_scatter(kind: str) -> OpDef:
         state = variable_of(resource)
         with state.lock:
             value = read(state, dtype)
-            if updates.ndim and updates.shape[: indices.ndim] != indices.shape:
+            deep_enough = updates.ndim == indices.ndim + value.ndim - 1
+            if deep_enough and updates.ndim and updates.shape[: indices.ndim] != indices.shape:
                 raise ShapeError(
                     f"The shape of indices ({shapes.text(indices.shape)}) must be a prefix of the shape of updates "
                     f"({shapes.text(updates.shape)})"

@@ -11,6 +11,7 @@ Next: ops/control_flow.py.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import Any
 
@@ -25,11 +26,14 @@ from refflow.core.signature import Attr
 ANY = Attr("type")
 
 
+_numbers = itertools.count()
+
+
 class StackState:
     """Values pushed and not popped yet."""
 
     def __init__(self, name: str, limit: int):
-        self.name, self.limit = name, limit
+        self.name, self.limit = f"{name}_{next(_numbers)}", limit
         self.items: list[Any] = []
         self.closed = False
         self.lock = threading.Lock()

@@ -57,7 +57,7 @@ CONCAT_LISTS = define_op("TensorListConcatLists", "input_a: variant, input_b: va
 
 @RESERVE.kernel
 def reserve_kernel(element_shape, num_elements, element_dtype):
-    if np.size(num_elements) != 1:
+    if np.ndim(num_elements):
         raise ValueError(
             f"The num_elements to reserve must be a tensor size 1, but got {shapes.debug(np.shape(num_elements))}"
         )
@@ -137,18 +137,20 @@ def _scattered(items: list[Any], rows: list[np.ndarray], indices: np.ndarray) ->
     return items
 
 
-def _check_scatter(indices: np.ndarray, rows: int) -> None:
-    if any(int(i) < 0 for i in indices):
+def _places(indices: np.ndarray, rows: int) -> np.ndarray:
+    """The indices one after the other, one for each row."""
+    places = np.reshape(indices, -1)
+    if any(int(i) < 0 for i in places):
         raise ValueError("Indices in TensorListScatter must all be non-negative.")
-    if rows < len(indices):
-        raise ValueError(f"Invalid number of rows in input tensor. Expected: {len(indices)} Actual: {rows}")
+    if rows != len(places):
+        raise ValueError(f"Invalid number of rows in input tensor. Expected: {len(places)} Actual: {rows}")
+    return places
 
 
 @SCATTER.kernel
 def scatter_kernel(tensor, indices, element_shape, element_dtype):
     rows, dims = _rows_of(tensor, element_shape)
-    _check_scatter(indices, len(rows))
-    return handle_to(TensorList(_scattered([], rows[: len(indices)], indices), element_dtype, dims))
+    return handle_to(TensorList(_scattered([], rows, _places(indices, len(rows))), element_dtype, dims))
 
 
 @SCATTER_V2.kernel
@@ -157,13 +159,11 @@ def scatter_v2_kernel(tensor, indices, element_shape, num_elements, element_dtyp
     if count < -1:
         raise ValueError(f"TensorListScatter expects num_elements >= -1, found: {count}")
     rows, dims = _rows_of(tensor, element_shape)
-    _check_scatter(indices, len(rows))
-    for i in indices:
+    places = _places(indices, len(rows))
+    for i in places:
         if count != -1 and int(i) >= count:
             raise ValueError(f"TensorListScatter: Trying to scatter at index {int(i)} in list with size {count}")
-    return handle_to(
-        TensorList(_scattered([None] * max(count, 0), rows[: len(indices)], indices), element_dtype, dims)
-    )  # fmt: skip
+    return handle_to(TensorList(_scattered([None] * max(count, 0), rows, places), element_dtype, dims))
 
 
 # -- changing ---------------------------------------------------------------------------------------------------
@@ -173,6 +173,8 @@ def scatter_v2_kernel(tensor, indices, element_shape, num_elements, element_dtyp
 def scatter_into_kernel(input_handle, tensor, indices, element_dtype):
     found = typed_list(input_handle, element_dtype)
     _at_least_a_vector(tensor)
+    if np.ndim(indices) != 1:
+        raise ValueError(f"Expected indices to be a vector, but received shape: {shapes.debug(np.shape(indices))}")
     if len(tensor) != len(indices):
         raise ValueError(
             f"Expected len(indices) == tensor.shape[0], but saw: {len(indices)} vs. {len(tensor)}"
@@ -189,10 +191,10 @@ def scatter_into_kernel(input_handle, tensor, indices, element_dtype):
     return handle_to(found.with_items(_scattered(list(found.items), rows, indices)))
 
 
-def _pushed(found: TensorList, tensor: np.ndarray, dtype: Any) -> TensorList:
+def _pushed(found: TensorList, tensor: np.ndarray, dtype: Any, which: str = "") -> TensorList:
     if not shapes.compatible(found.dims, np.shape(tensor)):
         raise ValueError(
-            "Tried to append a tensor with incompatible shape to a list. Op element shape: "
+            f"Tried to append a tensor with incompatible shape to a list{which}. Op element shape: "
             f"{shapes.debug(np.shape(tensor))} list shape: {shapes.debug(found.dims)}"
         )
     if found.dtype is not dtype:
@@ -214,14 +216,16 @@ def push_back_kernel(input_handle, tensor, element_dtype):
 @PUSH_BACK_BATCH.kernel
 def push_back_batch_kernel(input_handles, tensor, element_dtype):
     """A row for each list of a tensor of lists."""
-    if tensor.shape[: input_handles.ndim] != input_handles.shape or not input_handles.ndim:
+    if not np.ndim(tensor):
+        raise ValueError("Expected tensor to be at least a vector, but saw shape: []")
+    if len(tensor) != input_handles.size:
         raise ValueError(
-            f"Expected tensor.shape[0] == input_handles.size, but saw {shapes.debug(tensor.shape)} vs. "
-            f"{shapes.debug(input_handles.shape)}"
+            f"Expected tensor.shape[0] == input_handles.size, but saw {len(tensor)} vs. {input_handles.size}"
         )
     found = np.empty(input_handles.shape, object)
-    for place in np.ndindex(found.shape):
-        found[place] = _pushed(list_of(handle_to(input_handles[place])), np.asarray(tensor[place]), element_dtype)
+    for i, place in enumerate(np.ndindex(found.shape)):
+        before = list_of(handle_to(input_handles[place]))
+        found[place] = _pushed(before, _row(tensor, i), element_dtype, f" at index {i}")
     return found
 
 

@@ -97,17 +97,18 @@ def stack_kernel(input_handle, element_shape, element_dtype, num_elements=-1):
 def gather_kernel(input_handle, indices, element_shape, element_dtype):
     found = typed_list(input_handle, element_dtype)
     dims = merged(dims_from(element_shape), found.dims)
-    if not len(indices):
+    places = [int(i) for i in np.reshape(indices, -1)]
+    if not places:
         if not shapes.is_known(dims):
             raise ValueError(
                 f"Tried to gather 0-elements from a list with non-fully-defined shape: {shapes.debug(dims)}"
             )
         return zeros((0, *(dims or ())), element_dtype)
-    for i in indices:
-        if not 0 <= int(i) < len(found):
-            raise ValueError(f"Trying to gather element {int(i)} in a list with {len(found)} elements.")
+    for i in places:
+        if not 0 <= i < len(found):
+            raise ValueError(f"Index {i} out o range; list only has {len(found)} elements.")
     why = "Tried to gather uninitialized tensors from a list with non-fully-defined element_shape: "
-    return _stacked(found, [found.items[int(i)] for i in indices], dims, why)
+    return _stacked(found, [found.items[i] for i in places], dims, why)
 
 
 @CONCAT.kernel
@@ -141,11 +142,13 @@ def _concatenated(found: TensorList, dims: shapes.Shape, leading: np.ndarray) ->
         lengths.append(len(value))
         rest = merged(rest, np.shape(value)[1:])
     if not shapes.is_known(rest):
-        what = "an empty tensor list" if not len(found) else "a list of tensors that nobody has set"
-        raise ValueError(
-            f"All except the first dimension must be fully defined when concating {what}. element_shape: "
-            f"{shapes.debug(rest)}"
-        )
+        why = "All except the first dimension must be fully defined when concating an empty tensor list. element_shape"
+        if len(found):
+            why = (
+                "Trying to concat list with only uninitialized tensors but element_shape_except_first_dim is not fully "
+                "defined"
+            )
+        raise ValueError(f"{why}: {shapes.debug(rest)}")
     if not len(found):
         return zeros((0, *(rest or ())), found.dtype), np.zeros(0, np.int64)
     known = [n for n in lengths if n is not None]

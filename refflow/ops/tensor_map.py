@@ -21,6 +21,7 @@ from refflow.core.opdef import define_op, op_def
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.core.variants import sum_of, zero_of
+from refflow.ops.messages import summarized
 
 ANY = Attr("type")
 _KEY: dict[str, Any] = {"key_dtype": ANY, "source": ("W43",)}
@@ -85,7 +86,7 @@ def size_kernel(input_handle):
 def lookup_kernel(input_handle, key, value_dtype):
     found = map_of(input_handle).entries.get(_named(key))
     if found is None:
-        raise ValueError("Trying to lookup non-existent key. Could not find key in map")
+        raise ValueError(f"Trying to lookup non-existent key. Could not find key \"{summarized(key, 3)}\"")
     if found[1].dtype != np.dtype(value_dtype.as_numpy_dtype):
         raise ValueError(f"the value at the key is {found[1].dtype}, but value_dtype is {value_dtype.name}")
     return found[1]
@@ -101,7 +102,7 @@ def insert_kernel(input_handle, key, value):
 def erase_kernel(input_handle, key):
     entries, name = dict(map_of(input_handle).entries), _named(key)
     if name not in entries:
-        raise ValueError("Trying to erase non-existent item. Could not find key in map")
+        raise ValueError(f"Trying to erase non-existent item. Could not find key \"{summarized(key, 3)}\"")
     del entries[name]
     return handle_to(TensorMap(entries))
 

@@ -34,11 +34,12 @@ def variable_state(node: Node) -> VariableState:
     device: Device = node.device
     attrs = node.attrs
     name = attrs.get("shared_name") or attrs.get("var_name") or node.name
+    container = attrs.get("container", "")
     state = device.resources.lookup_or_create(
-        attrs.get("container", ""),
+        container,
         node.op_def.family,
         name,
-        lambda: VariableState(name, attrs["dtype"], attrs["shape"].as_tuple, device.private_copy),
+        lambda: VariableState(name, attrs["dtype"], attrs["shape"].as_tuple, device.private_copy, container),
     )
     if node.type == "TemporaryVariable" and state.value is None and is_known(state.shape):
         state.store(state.blank())  # memory is all that it promises

@@ -29,9 +29,12 @@ class VariableState:
     [W12]. Who keeps it copies it.
     """
 
-    __slots__ = ("dtype", "lock", "name", "shape", "upload", "value")
+    __slots__ = ("container", "dtype", "lock", "name", "shape", "upload", "value")
 
-    def __init__(self, name: str, dtype: DType, shape: Shape, upload: Callable[[Any], Any] | None = None):
+    def __init__(
+        self, name: str, dtype: DType, shape: Shape, upload: Callable[[Any], Any] | None = None, container: str = ""
+    ):
+        self.container = container
         self.name = name
         self.dtype = dtype.base_dtype
         self.shape = shape  # as declared; None is any

@@ -75,6 +75,23 @@ def _all_known(step: StepGraph) -> None:
         )
 
 
+def _temporaries_once(step: StepGraph) -> None:
+    """AlreadyExistsError or NotFoundError where a step makes a temporary twice, or destroys one that is not there."""
+    there: set[str] = set()
+    for node in step.nodes:
+        if node.type == "TemporaryVariable":
+            name = node.attrs["var_name"] or node.name
+            if name in there:
+                raise errors.AlreadyExistsError(node.node_def, node.origin, f"Resource {name}/TmpVar exists already")
+            there.add(name)
+    for node in step.nodes:
+        if node.type == "DestroyTemporaryVariable":
+            name = node.attrs["var_name"]
+            if name not in there:
+                raise errors.NotFoundError(node.node_def, node.origin, f"Resource {name}/TmpVar does not exist.")
+            there.remove(name)
+
+
 def build(
     feeds: Sequence[Tensor],
     fetches: Sequence[Tensor],
@@ -87,6 +104,7 @@ def build(
     """Every stage of a step with this signature."""
     pruned = prune(feeds, fetches, targets, feed_shapes)
     _all_known(pruned)
+    _temporaries_once(pruned)
     wanted = config.executor == "plan" if config.optimize is None else config.optimize
     if not wanted:
         optimised = pruned

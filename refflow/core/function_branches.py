@@ -44,7 +44,8 @@ def _branches(caller: Caller, preds: list[str], calls: list[Any], data: list[str
     out = caller.node.attr.get("Tout", [])
     if any(len(r) != len(out) for r in results):
         raise NodeError(
-            f"node {caller.name!r}: its branches give {[len(r) for r in results]} results, but Tout has {len(out)}"
+            f"node {caller.name!r}: Expect to produce {len(out)} tensors, but its branches give "
+            f"{' and '.join(str(len(r)) for r in results)}"
         )
     merged = [
         caller.add(f"merge_{j}", "Merge", [r[j] for r in results], T=t, N=len(results)) for j, t in enumerate(out)
@@ -92,7 +93,9 @@ def _tested(caller: Caller, merged: list[str], start: str) -> str:
     """The condition's truth in this iteration."""
     test, tested, kinds = caller.inline(caller.attr("cond"), f"{caller.name}/cond", merged, [start])
     if len(test) != 1:
-        raise NodeError(f"node {caller.name!r}: a condition gives one result, got {len(test)}")
+        raise NodeError(
+            f"node {caller.name!r}: Expected a single scalar return value from WhileOp cond, got {len(test)} tensors."
+        )
     return caller.add("truth", "ToBool", [test[0], *tested], T=kinds[0])
 
 
@@ -103,15 +106,9 @@ def for_nodes(caller: Caller) -> list[NodeDef]:
             f"node {caller.name!r} (For) has {len(caller.data)} inputs, expected {3 + len(caller.attr('T'))}"
         )
     start, limit, delta, *rest = caller.data
-    zero = caller.add("zero", "Const", [], dtype=int32, value=np.array(0, np.int32))
-    span = caller.add("span", "Sub", [limit, start], T=int32)
     # Counting is by whole steps, so that it ends for either sign of delta.
-    short = caller.add(
-        "short",
-        "Sub",
-        [zero, caller.add("floor", "FloorDiv", [caller.add("back", "Neg", [span], T=int32), delta], T=int32)],
-        T=int32,
-    )
+    zero = caller.add("zero", "Const", [], dtype=int32, value=np.array(0, np.int32))
+    steps = caller.add("steps", "_ForSteps", [start, limit, delta])
 
     def goes_on(merged: list[str], _: str) -> str:
         return caller.add("truth", "Less", [merged[0], merged[1]], T=int32)
@@ -125,7 +122,7 @@ def for_nodes(caller: Caller) -> list[NodeDef]:
         return [caller.add("step", "Add", [count, one], T=int32), steps, first, by, *results], acted
 
     types = [int32] * 4 + caller.attr("T")
-    return _loop(caller, [zero, short, start, delta, *rest], types, goes_on, body, hidden=4)
+    return _loop(caller, [zero, steps, start, delta, *rest], types, goes_on, body, hidden=4)
 
 
 def _loop(
@@ -155,7 +152,10 @@ def _loop(
     else:
         results, after, _ = caller.inline(body, f"{caller.name}/body", inside, [f"^{inside[0]}"])
     if len(results) != len(types):
-        raise NodeError(f"node {caller.name!r}: its body gives {len(results)} results for {len(types)} loop variables")
+        raise NodeError(
+            f"node {caller.name!r}: While loop body returned {len(results) - hidden} arguments. Expected: "
+            f"{len(types) - hidden}"
+        )
     for i, (result, t) in enumerate(zip(results, types, strict=True)):
         caller.add(f"next_{i}", "NextIteration", [result, *after], T=t)
     left = [caller.add(f"exit_{i}", "Exit", [x], T=t) for i, (x, t) in enumerate(zip(switched, types, strict=True))]

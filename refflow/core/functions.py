@@ -26,14 +26,25 @@ CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _DEEPEST = 64  # calls inside calls; a function that calls itself would never end
 
 
-def inlined(graph_def: GraphDef) -> GraphDef:
-    """`graph_def` with every call, branch and loop of functions replaced by nodes."""
+UNBUILT = "_unbuilt"  # an attribute of a node that cannot be built: why
+
+
+def inlined(graph_def: GraphDef, keeps_failures: bool = False) -> GraphDef:
+    """`graph_def` with every call, branch and loop of functions replaced by nodes.
+
+    keeps_failures: a node whose functions do not fit stays as it is, with the reason as its attribute UNBUILT.
+    """
     library = Library(graph_def)
     if not any(node.op in _EXPANDERS or node.op in library for node in graph_def.node):
         return graph_def
     nodes: list[NodeDef] = []
     for node in graph_def.node:
-        nodes += _expanded(node, library, 0)
+        try:
+            nodes += _expanded(node, library, 0)
+        except NodeError as error:
+            if not keeps_failures:
+                raise
+            nodes.append(replace(node, attr={**node.attr, UNBUILT: str(error)}))
     return replace(graph_def, node=nodes)
 
 

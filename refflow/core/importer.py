@@ -17,7 +17,7 @@ from typing import Any
 from refflow.core import errors
 from refflow.core.dtypes import DType, variant
 from refflow.core.errors import DTypeError, NodeError
-from refflow.core.functions import inlined
+from refflow.core.functions import UNBUILT, inlined
 from refflow.core.graph import Graph
 from refflow.core.graphdef import NAME, GraphDef, NodeDef, labelled_under, parse_input
 from refflow.core.opdef import OpDef, find_op_def
@@ -42,10 +42,11 @@ def extend(
     """Adds the nodes of `graph_def` to `graph` and returns them by their names in `graph_def`.
 
     prefix: goes before each name with a '/'. input_map: tensors that stand for inputs (`"x:0"`) or whole nodes' first
-    outputs. joins: nodes may name operations that are in the graph already [W07].
+    outputs. joins: nodes may name operations that are in the graph already [W07]; one whose attributes, inputs or
+    functions do not fit is kept as if its op type were unknown, and is an error for who runs it.
     Raises NodeError, with the node's name, for what is not a graph.
     """
-    return _Import(graph, inlined(graph_def), prefix, dict(input_map or {}), joins).run()
+    return _Import(graph, inlined(graph_def, joins), prefix, dict(input_map or {}), joins).run()
 
 
 class _Import:
@@ -130,9 +131,17 @@ class _Import:
     # -- one node -----------------------------------------------------------------------------------------
 
     def _build(self, node: NodeDef) -> None:
-        op_def = find_op_def(node.op)
-        known = op_def is not None
-        op_def = op_def or OpDef.unknown(node.op)
+        op_def = find_op_def(node.op) if UNBUILT not in node.attr else None
+        op_def = op_def or OpDef.unknown(node.op, node.attr.get(UNBUILT, ""))
+        try:
+            self._build_as(node, op_def)
+        except (NodeError, DTypeError) as error:
+            if not self.joins or op_def.is_unknown:
+                raise
+            self._build_as(node, OpDef.unknown(node.op, str(error)))
+
+    def _build_as(self, node: NodeDef, op_def: OpDef) -> None:
+        known = not op_def.is_unknown
         attrs = self._attrs(node, op_def) if known else dict(node.attr)
         inputs, controls, late = self._sources(node)
         types = self._types(node, op_def, attrs, inputs) if known else [variant] * self._read_from(node.name)

@@ -88,6 +88,7 @@ class OpDef:
         self.make_state: Callable[..., Any] | None = None
         self.gradient_function: Callable[..., Any] | None = None
         self.has_gradient_rule = False
+        self.why_unknown = ""  # what is wrong with the one node that this stands for
         self.is_unknown = False  # no such op type is defined here: a graph that names it can be read, but not run
         self.lacks_gradient = False  # stated, so that nobody takes it for forgotten
         self.variant_of: OpDef | None = None  # the op that explains this one
@@ -111,10 +112,10 @@ class OpDef:
                 raise NodeError(f"{self.name}: count {arg.number} of {arg.name} is not an attribute")
 
     @classmethod
-    def unknown(cls, name: str) -> OpDef:
-        """Stands for an op type that is not defined."""
+    def unknown(cls, name: str, why: str = "") -> OpDef:
+        """Stands for an op type that is not defined, or for a node that cannot be built, which `why` explains."""
         found = cls(name, "->", {}, (), True, False, "exact", False, False)
-        found.is_unknown = True
+        found.is_unknown, found.why_unknown = True, why
         return found
 
     @property

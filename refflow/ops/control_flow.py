@@ -40,6 +40,7 @@ EXIT = define_op("Exit", "data: T[...S] -> output: T[...S]", T=ANY, source=("W39
 NEXT_ITERATION = define_op("NextIteration", "data: T[...S] -> output: T[...S]", T=ANY, source=("W39",))
 LOOP_COND = define_op("LoopCond", "input: bool[] -> output: bool[]", source=("W39",))
 TO_BOOL = define_op("ToBool", "input: T -> output: bool[]", T=ANY, source=("W39",))
+FOR_STEPS = define_op("_ForSteps", "start: int32, limit: int32, delta: int32 -> steps: int32[]", source=("W39",))
 CONTROL_TRIGGER = define_op("ControlTrigger", "->", source=("W41",))
 REF_SWITCH = define_op("RefSwitch", "data: Ref(T), pred: bool[] -> output_false: Ref(T), output_true: Ref(T)", T=ANY,
                        by_handle=True, allows_uninitialized=True, source=("W39",))  # fmt: skip
@@ -80,6 +81,24 @@ def to_bool_kernel(input):
 
 TO_BOOL.case("W39", "a number that is not zero", input=3, output=True)
 TO_BOOL.case("W39", "a tensor with elements", input=[0], output=True)
+
+
+@FOR_STEPS.kernel
+def for_steps_kernel(start, limit, delta):
+    """How often a For runs its body: ceil((limit - start) / delta) times."""
+    for name, value in (("start", start), ("limit", limit), ("delta", delta)):
+        if np.shape(value) != ():
+            raise ValueError(f"{name} must be a scalar, but {shapes.debug(np.shape(value))}")
+    start, limit, delta = int(start), int(limit), int(delta)
+    if (limit - start) * delta < 0 or (limit != start and not delta):
+        raise ValueError(f"Invalid start/limit/delta: {start} {limit} {delta}")
+    return np.array(-((start - limit) // delta) if delta else 0, np.int32)
+
+
+FOR_STEPS.case("W39", "0, 3, 6 and 9", start=0, limit=10, delta=3, steps=4)
+FOR_STEPS.case("W39", "downwards", start=10, limit=0, delta=-5, steps=2)
+FOR_STEPS.case("W39", "the limit must be ahead", start=5, limit=3, delta=1,
+               error="Invalid start/limit/delta: 5 3 1")  # fmt: skip
 
 
 @CONTROL_TRIGGER.kernel

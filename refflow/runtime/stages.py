@@ -66,8 +66,11 @@ class Stages:
 
 
 def _all_known(step: StepGraph) -> None:
-    """NotFoundError with every op type of the step that nobody has defined."""
+    """NotFoundError with every op type of the step that nobody has defined; a node that fits nowhere comes first."""
     unknown = [n for n in step.nodes if n.op_def.is_unknown]
+    for node in unknown:
+        if node.op_def.why_unknown:
+            raise errors.InvalidArgumentError(node.node_def, node.origin, node.op_def.why_unknown)
     if unknown:
         names = ", ".join(f"'{t}'" for t in sorted({n.type for n in unknown}))
         raise errors.NotFoundError(
@@ -84,7 +87,7 @@ def _temporaries_once(step: StepGraph) -> None:
             if name in there:
                 raise errors.AlreadyExistsError(node.node_def, node.origin, f"Resource {name}/TmpVar exists already")
             there.add(name)
-    for node in step.nodes:
+    for node in step.nodes if there else ():  # where there are none, the reference is another variable's
         if node.type == "DestroyTemporaryVariable":
             name = node.attrs["var_name"]
             if name not in there:

@@ -5,7 +5,8 @@ import pytest
 
 import refflow as tf
 from refflow import interop
-from refflow.core.graphdef import GraphDef, NodeDef
+from refflow.core.graphdef import FunctionCall, FunctionDef, GraphDef, NodeDef
+from refflow.core.signature import Arg
 from refflow.interop import protos
 
 pytest.importorskip("google.protobuf", reason="graphs in the wire format need pip install '.[interop]'")
@@ -135,3 +136,22 @@ def test_only_the_branch_that_reads_a_variable_needs_its_value(executor):  # [W1
         assert session.run("y:0") == -1
         session.run("set")
         assert session.run("y:0") == 5
+
+
+def test_a_node_that_cannot_be_built_is_an_error_for_who_runs_it():  # [W82]
+    """Others of the same graph run. An If that gives another number of results than it says stands for all such."""
+    function = FunctionDef("f", (Arg("x", "float32", tf.float32),), (), [], {})
+    one = {"dtype": tf.float32, "value": np.array(1, np.float32)}
+    types = {"Tcond": tf.float32, "Tin": [tf.float32], "Tout": [tf.float32]}
+    branches = {"then_branch": FunctionCall("f"), "else_branch": FunctionCall("f")}
+    nodes = [
+        NodeDef("x", "Const", [], "", one), NodeDef("wrong", "If", ["x", "x"], "", types | branches),
+        NodeDef("worse", "Neg", ["x"], "", {"T": tf.int32}), NodeDef("after", "Neg", ["worse"], "", {"T": tf.float32}),
+        NodeDef("right", "Neg", ["x"], "", {"T": tf.float32}),
+    ]  # fmt: skip
+    with tf.Graph().as_default(), tf.Session() as session:
+        session.extend(GraphDef(nodes, [function]))
+        assert session.run("right:0") == -1
+        for name, text in (("wrong:0", "Expect to produce 1 tensors"), ("after:0", "but must be int32")):
+            with pytest.raises(tf.errors.InvalidArgumentError, match=text):
+                session.run(name)

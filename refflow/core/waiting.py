@@ -4,10 +4,10 @@
     Line        those who wait for one resource; after every change each of them gets another chance
     InFlight    one step under way: its deadline, what called it off, and the bell that wakes its thread
 
-No kernel blocks a thread. The executor goes on with other nodes while values are pending; a plan, which has nothing
-else to do, asks for the `result`. Either waits in the thread that runs the step, in one place, `InFlight.wait`, which
-ends in four ways: the value is there, the deadline has passed, the step was called off, or every thread of the process
-waits like this, so that nobody is left who could help.
+No kernel blocks a thread [W50]. The executor goes on with other nodes while values are pending; a plan, which has
+nothing else to do, asks for the `result`. Either waits in the thread that runs the step, in one place,
+`InFlight.wait`, which ends in four ways: the value is there, the deadline has passed, the step was called off, or every
+thread of the process waits like this, so that nobody is left who could help.
 
 Next: ops/queue_states.py.
 """
@@ -42,7 +42,7 @@ class _Wait:
 
 
 class Pending:
-    """A value that is to come. `why` says what it waits for; `give_up` takes its owner out of the line."""
+    """A value that is to come. why: says what it waits for. give_up: takes its owner out of the line."""
 
     over = False
     error: BaseException | None = None
@@ -51,8 +51,11 @@ class Pending:
     _steps: tuple[Callable[[Any], Any], ...] = ()
 
     def __init__(self, why: Why, give_up: Callable[[Pending], None]):
-        self.why = why
+        self._why = why
         self._give_up = give_up
+
+    def why(self) -> str:
+        return self._why()
 
     def finish(self, value: Any = None, error: BaseException | None = None) -> None:
         """The value is here, or it will never come. Only the first word counts."""
@@ -73,7 +76,8 @@ class Pending:
         call()
 
     def mapped(self, function: Callable[[Any], Any]) -> Pending:
-        """This, with `function` of its value in the value's place. It runs in the thread that takes the value."""
+        """This, with `function` of its value in the value's place. It runs in the thread that takes the value, and may
+        have to wait in its turn."""
         self._steps += (function,)
         return self
 
@@ -83,12 +87,15 @@ class Pending:
             self._give_up(self)
 
     def take(self) -> Any:
-        """The value, or its error raised. It is over."""
+        """The value, or its error raised; another Pending where what is made of it has to wait. It is over."""
         if self.error is not None:
             raise self.error
         value = self._value
-        for function in self._steps:
+        for i, function in enumerate(self._steps):
             value = function(value)
+            if isinstance(value, Pending):
+                value._steps += self._steps[i + 1 :]
+                break
         return value
 
     def result(self) -> Any:
@@ -104,7 +111,7 @@ class Pending:
             self.cancel()
             if flight.error is not None:
                 raise flight.error
-        return self.take()
+        return result_of(self.take())
 
 
 def result_of(found: Any) -> Any:
@@ -118,10 +125,14 @@ def then(found: Any, function: Callable[[Any], Any]) -> Any:
 
 
 class Line:
-    """Those who wait for one resource, and its lock. Whoever came first gets the first chance."""
+    """Those who wait for one resource, and its lock. Whoever came first gets the first chance.
 
-    def __init__(self) -> None:
+    in_order: whoever came later has to wait for those before, though there may be enough for less.
+    """
+
+    def __init__(self, in_order: bool = True) -> None:
         self.lock = threading.RLock()
+        self._in_order = in_order
         self._waiting: list[tuple[Callable[[], Any], Pending]] = []
 
     def serve(self, attempt: Callable[[], Any], why: Why, cancelled: str) -> Any:
@@ -136,7 +147,7 @@ class Line:
             pending.finish(error=errors.CancelledError(None, None, cancelled))
 
         with self.lock:
-            value = attempt()
+            value = NOT_YET if self._in_order and self._waiting else attempt()
             if value is NOT_YET:
                 pending = Pending(why, give_up)
                 self._waiting.append((attempt, pending))
@@ -160,11 +171,8 @@ class Line:
                         self._waiting.remove(each)
                         pending.finish(value, error)
                         moved = True
-
-    def cancel(self) -> None:
-        """Ends every wait."""
-        for _, pending in list(self._waiting):
-            pending.cancel()
+                    elif self._in_order:
+                        break
 
 
 class InFlight:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refflow.core import errors, shapes
+from refflow.core import shapes
 from refflow.core.dtypes import NUMBERS, DType
 from refflow.core.handles import handle_to, state_of
 from refflow.core.opdef import define_op
@@ -33,7 +33,6 @@ class Accumulator:
     def __init__(self, dtype: DType, dims: shapes.Shape, mean: bool):
         self.dtype, self.dims, self.mean = dtype, dims, mean
         self.step, self.count = 0, 0
-        self.cancelled = False
         self.line = Line()  # of those who take
         self.total: Any = None
 
@@ -53,8 +52,6 @@ class Accumulator:
             raise ValueError(f"Argument num_required must be positive, but was {required}")
 
         def attempt() -> Any:
-            if self.count < required and self.cancelled:
-                raise errors.CancelledError(None, None, "TakeGrad operation was cancelled")
             if self.count < required:
                 return NOT_YET
             found = self.result()
@@ -66,11 +63,6 @@ class Accumulator:
             return f"a take waits for {required} gradients of an accumulator, which has {self.count}"
 
         return self.line.serve(attempt, why, "TakeGrad operation was cancelled")
-
-    def cancel(self) -> None:
-        with self.line.lock:
-            self.cancelled = True
-            self.line.changed()
 
     # -- what a kind of accumulator decides ------------------------------------------------------------------
 

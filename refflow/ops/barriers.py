@@ -133,12 +133,6 @@ class Barrier:
                 self.begun.clear()
             self._line.changed()
 
-    def cancel(self) -> None:
-        """The session is closing."""
-        with self._line.lock:
-            self.closed = self.cancelled = True
-            self._line.changed()
-
 
 _HANDLE: dict[str, Any] = {"stateful": True, "by_handle": True, "source": ("W45",)}
 _TYPES = Attr("list(type)", minimum=1)

@@ -20,7 +20,7 @@ CONSUME_LOCK = define_op("ConsumeMutexLock", "mutex_lock: variant[] ->", statefu
 MUTEX_LOCK.waits = True
 
 
-class _Mutex:
+class Mutex:
     """Held by at most one; the others wait in a line."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class _Mutex:
             if self.is_held:
                 return NOT_YET
             self.is_held = True
-            return _Held(self)
+            return Held(self)
 
         return self._line.serve(attempt, lambda: "a lock waits for a mutex that is held", "Lock acquisition cancelled")
 
@@ -41,16 +41,12 @@ class _Mutex:
             self.is_held = False
             self._line.changed()
 
-    def cancel(self) -> None:
-        """Ends every wait: the session is closing."""
-        self._line.cancel()
 
+class Held:
+    """A lock that somebody holds, let go once; at the latest when nobody knows of it any more."""
 
-class _Held:
-    """A lock that somebody holds, let go once."""
-
-    def __init__(self, mutex: _Mutex):
-        self.mutex: _Mutex | None = mutex
+    def __init__(self, mutex: Mutex):
+        self.mutex: Mutex | None = mutex
 
     def release(self) -> None:
         mutex, self.mutex = self.mutex, None
@@ -62,8 +58,8 @@ class _Held:
 
 
 @MUTEX.state
-def _mutex() -> _Mutex:
-    return _Mutex()
+def _mutex() -> Mutex:
+    return Mutex()
 
 
 @MUTEX.kernel

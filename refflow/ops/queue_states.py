@@ -36,10 +36,17 @@ class _Attempt(Pending):
     """Somebody's turn: `step` gives True once it is over."""
 
     cancelled = ""  # what it says when it is given up
+    failure: BaseException | None = None
 
     def __init__(self, queue: Queue) -> None:
-        super().__init__(lambda: self.told(queue), queue.withdraw)
-        self.failure: BaseException | None = None
+        self._queue = queue
+
+    def why(self) -> str:
+        return self.told(self._queue)
+
+    def cancel(self) -> None:
+        if not self.over:
+            self._queue.withdraw(self)
 
     @abstractmethod
     def step(self, queue: Queue) -> bool:
@@ -77,9 +84,11 @@ class _Put(_Attempt):
 
 
 class _Close(_Attempt):
-    cancelled = "Close operation was cancelled"
+    cancelled = "Enqueue operation was cancelled"  # it stands in line with them
 
     def step(self, queue: Queue) -> bool:
+        if queue.closed:
+            self.failure = errors.CancelledError(None, None, f"Queue '{queue.name}' is already closed.")
         queue.closed = queue.moved = True
         return True
 
@@ -244,18 +253,15 @@ class Queue:
 
     def close(self, cancel_pending: bool) -> Any:
         """No more rows; waits for enqueues that came before, or ends them."""
-        with self._lock:
-            if self.closed:
-                raise errors.CancelledError(None, None, f"Queue '{self.name}' is already closed.")
-            if cancel_pending:
-                for attempt in list(self._puts):
-                    attempt.cancel()
+        if not cancel_pending:
             return self._serve(self._puts, _Close(self))
-
-    def cancel(self) -> None:
-        """Ends every wait: the session is closing."""
-        for attempt in [*self._puts, *self._takes]:
-            attempt.cancel()
+        with self._lock:
+            self.closed = True
+            puts, self._puts = self._puts, deque()
+            for attempt in puts:
+                attempt.finish(error=errors.CancelledError(None, None, attempt.cancelled))
+            self._flush()
+        return None
 
     def needs_shapes(self) -> None:
         if not self.dims or (any(not shapes.is_known(d) for d in self.dims) and self.kind != "PaddingFIFOQueue"):

@@ -4,21 +4,22 @@
                    a record            count it and give it out
                    the file's end      count the file and go on
 
-A reader whose records are whole files is done with a file as soon as it gives it out.
+A reader whose records are whole files is done with a file as soon as it gives it out. Reads have their turns one after
+the other; none holds a thread while it waits for its turn or for a name [W50].
 
 Next: ops/readers.py.
 """
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
 from refflow.core.errors import InvalidArgumentError, OutOfRangeError, UnimplementedError
-from refflow.core.waiting import result_of
+from refflow.core.waiting import Pending, then
 from refflow.files import records, wire
+from refflow.ops.mutex import Held, Mutex
 
 Record = tuple[bytes, bytes]  # key, value
 
@@ -31,7 +32,7 @@ class ReaderState(ABC):
     serializable = False
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self._turns = Mutex()
         self.reset()
 
     def reset(self) -> None:
@@ -44,34 +45,43 @@ class ReaderState(ABC):
     def records(self, work: bytes) -> Iterator[Record]:
         """The records of one piece of work."""
 
-    def read(self, queue: Any) -> Record:
-        """The next record; the queue's OutOfRangeError when there are no more files."""
-        with self.lock:
-            while True:
-                found = self._next(queue)
-                if found is not None:
-                    return found
+    def read(self, queue: Any, count: int = 1) -> Any:
+        """At least one record and at most `count`, all from one file; a Pending while there is none.
 
-    def read_up_to(self, queue: Any, count: int) -> list[Record]:
-        """At least one record and at most `count`, all from one file."""
-        found: list[Record] = []
-        with self.lock:
-            while count > 0 and not found:
-                while len(found) < count:
-                    record = self._next(queue)
-                    if record is None:
-                        break
-                    found.append(record)
-                    if self._open is None:
-                        break
+        The queue's OutOfRangeError when there are no more files.
+        """
+        return then(self._turns.acquire(), lambda turn: self._go_on(turn, queue, count, []))
+
+    def _go_on(self, turn: Held, queue: Any, count: int, found: list[Record], name: Any = None) -> Any:
+        """Reads until there is enough. name: of the next file, a row of the queue."""
+        try:
+            while len(found) < count and not (found and self._open is None):
+                if self._open is None:
+                    name = name or queue.dequeue()
+                    if isinstance(name, Pending):
+                        return self._later(turn, queue, count, found, name)
+                    self._begin(name)
+                    name = None
+                found += self._next()
+        except BaseException:
+            turn.release()
+            raise
+        turn.release()
         return found
 
-    def _next(self, queue: Any) -> Record | None:
-        """One record, or None at a file's end."""
-        if self._open is None:
-            self.work = _name(queue)
-            self.started += 1
-            self._open = self.records(self.work)
+    def _later(self, turn: Held, queue: Any, count: int, found: list[Record], name: Pending) -> Pending:
+        name.then(lambda: turn.release() if name.error is not None else None)
+        return name.mapped(lambda row: self._go_on(turn, queue, count, found, row))
+
+    def _begin(self, name: Any) -> None:
+        ((value,),) = name
+        self.work = value.item()
+        self.started += 1
+        self._open = self.records(self.work)
+
+    def _next(self) -> list[Record]:
+        """One record, or none at the file's end."""
+        assert self._open is not None
         try:
             record = next(self._open, None)
         except BaseException:
@@ -79,9 +89,10 @@ class ReaderState(ABC):
             raise
         if record is None or self.one_record:
             self._close()
-        if record is not None:
-            self.produced += 1
-        return record
+        if record is None:
+            return []
+        self.produced += 1
+        return [record]
 
     def _close(self) -> None:
         self.finished, self._open = self.started, None
@@ -107,11 +118,6 @@ class ReaderState(ABC):
         found = dict(pairs)
         self.reset()
         self.started, self.finished, self.produced = (wire.signed(found.get(i, 0)) for i in (1, 2, 3))
-
-
-def _name(queue: Any) -> bytes:
-    ((value,),) = result_of(queue.dequeue())
-    return value.item()
 
 
 class IdentityReaderState(ReaderState):

@@ -23,10 +23,12 @@ from refflow.core.handles import handle_to, state_of
 from refflow.core.opdef import OpDef, define_op, op_def
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import REQUIRED, Attr
+from refflow.core.waiting import then
 from refflow.ops.reader_states import (
     FixedLengthRecordReaderState,
     IdentityReaderState,
     ReaderState,
+    Record,
     TextLineReaderState,
     TFRecordReaderState,
     WholeFileReaderState,
@@ -95,13 +97,21 @@ def _rule(outputs: tuple[shapes.Shape, ...]) -> Any:
 
 
 def read_kernel(reader_handle, queue_handle):
-    key, value = state_of(reader_handle).read(state_of(queue_handle))
+    return then(state_of(reader_handle).read(state_of(queue_handle)), _one)
+
+
+def _one(records: list[Record]) -> tuple[np.ndarray, np.ndarray]:
+    ((key, value),) = records
     return strings([key], ()), strings([value], ())
 
 
 def read_up_to_kernel(reader_handle, queue_handle, num_records):
-    found = state_of(reader_handle).read_up_to(state_of(queue_handle), int(num_records))
-    return strings((key for key, _ in found), (len(found),)), strings((value for _, value in found), (len(found),))
+    return then(state_of(reader_handle).read(state_of(queue_handle), int(num_records)), _several)
+
+
+def _several(records: list[Record]) -> tuple[np.ndarray, np.ndarray]:
+    count = (len(records),)
+    return strings((key for key, _ in records), count), strings((value for _, value in records), count)
 
 
 def num_records_produced_kernel(reader_handle):

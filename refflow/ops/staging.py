@@ -37,19 +37,12 @@ class _Area(ABC):
 
     def __init__(self, capacity: int, memory_limit: int):
         self.capacity, self.limit = capacity, memory_limit
-        self.line = Line()
-        self.cancelled = False
+        self.line = Line(in_order=False)
 
     def serve(self, attempt: Callable[[], Any], wanted: str) -> Any:
         """What `attempt` gives, once it gives something."""
-
-        def while_open() -> Any:
-            if self.cancelled:
-                raise errors.CancelledError(None, None, f"the {self.what} was closed")
-            return attempt()
-
         held = f"{self.what}, which holds {self.count()} tuples"
-        return self.line.serve(while_open, lambda: f"{wanted} {held}", f"{wanted} {self.what} was cancelled")
+        return self.line.serve(attempt, lambda: f"{wanted} {held}", f"{wanted} {self.what} was cancelled")
 
     def has_room(self, values: list[np.ndarray]) -> bool:
         """Whether `values` may come in now; ResourceExhaustedError where they never may."""
@@ -79,10 +72,6 @@ class _Area(ABC):
         with self.line.lock:
             self.empty()
             self.line.changed()
-
-    def cancel(self) -> None:
-        self.cancelled = True
-        self.line.changed()
 
 
 class Stage(_Area):

@@ -156,7 +156,7 @@ class Run:
         if self.flight.is_off and not self.arrived:
             first.pending.cancel()  # and its words are those of the step
 
-    def _take_in(self, awaited: Awaited, take: Callable[[], list[Any]]) -> None:
+    def _take_in(self, awaited: Awaited, take: Callable[[], Any]) -> None:
         node = awaited.node
         try:
             outputs = take()
@@ -164,6 +164,9 @@ class Run:
             self._note("error", node)
             raise as_op_error(error, node, place=awaited.place) from error
         self.awaited.remove(awaited)
+        if isinstance(outputs, Pending):  # it has to wait once more
+            self._await(awaited._replace(pending=outputs))
+            return
         self._note("recv" if node.receives else "end", node, outputs[0] if outputs else None)
         self._finish(node, awaited.frame, awaited.iteration, outputs)
 

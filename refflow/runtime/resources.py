@@ -108,11 +108,5 @@ class ResourceManager:
             for key in [k for k in self._items if k[0] == container]:
                 del self._items[key]
 
-    def cancel(self) -> None:
-        """Ends every wait in what can be waited for, such as queues."""
-        for item in list(self._items.values()):
-            if hasattr(item, "cancel"):
-                item.cancel()
-
     def __len__(self) -> int:
         return len(self._items)

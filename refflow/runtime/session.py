@@ -232,7 +232,6 @@ class Session:
         self._op_states.clear()
         if self._owns_devices:
             for device in self.devices:
-                device.resources.cancel()
                 device.resources.clear("")
 
     def as_default(self) -> Any:

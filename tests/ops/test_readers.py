@@ -4,10 +4,19 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.core.errors import DataLossError, InvalidArgumentError, NotFoundError, OutOfRangeError, UnimplementedError
+from refflow.core.errors import (
+    CancelledError,
+    DataLossError,
+    InvalidArgumentError,
+    NotFoundError,
+    OutOfRangeError,
+    UnimplementedError,
+)
 from refflow.core.opdef import op_def
+from refflow.core.waiting import Pending
 from refflow.files.records import TFRecordWriter, framed, records, tf_record_iterator
 from refflow.ops import io_functions, readers
+from refflow.ops.queue_states import Queue
 from refflow.ops.reader_states import (
     FixedLengthRecordReaderState,
     IdentityReaderState,
@@ -33,9 +42,30 @@ def everything(reader, *names):
     queue, found = Names(*names), []
     while True:
         try:
-            found.append(reader.read(queue))
+            found += reader.read(queue)
         except OutOfRangeError:
             return found
+
+
+def test_reads_wait_for_a_name_one_after_the_other(write):  # [W44, W50]
+    """None holds a thread; one that gives up makes way for the next."""
+    reader, names = TextLineReaderState(0), Queue("names", [tf.string], [tf.TensorShape([])], 10)
+    first, second, third = reads = [reader.read(names) for _ in range(3)]
+    assert all(isinstance(read, Pending) and not read.over for read in reads)
+    first.cancel()
+    with pytest.raises(CancelledError, match="Dequeue operation was cancelled"):
+        first.take()
+    assert second.over and not third.over  # it is its turn
+    second = second.take()
+    assert isinstance(second, Pending) and not second.over  # but there is no name yet
+    names.enqueue_many([(np.array(str(write("a", b"one\ntwo\n")).encode(), object),)])
+    assert [value for _, value in second.take() + third.take()] == [b"one", b"two"]
+    gone = reader.read(names)
+    names.enqueue_many([(np.array(str(write("b", b"three\n")).encode(), object),)])
+    assert gone.over
+    del gone  # nobody takes it: the next one has its turn all the same
+    names.enqueue_many([(np.array(str(write("c", b"four\n")).encode(), object),)])
+    assert [value for _, value in reader.read(names)] == [b"four"]
 
 
 @pytest.fixture
@@ -85,7 +115,7 @@ def test_a_finished_file_is_counted_when_its_end_is_seen(write):
 
 def test_several_records_at_a_time_come_from_one_file(write):
     reader, queue = TextLineReaderState(0), Names(write("a", b"1\n2\n3"), write("b", b"4"))
-    assert [[v for _, v in reader.read_up_to(queue, 2)] for _ in range(3)] == [[b"1", b"2"], [b"3"], [b"4"]]
+    assert [[v for _, v in reader.read(queue, 2)] for _ in range(3)] == [[b"1", b"2"], [b"3"], [b"4"]]
 
 
 def test_a_missing_file_ends_its_work():

@@ -9,6 +9,7 @@ import refflow as tf
 from refflow.core.opdef import op_def
 from refflow.core.waiting import result_of
 from refflow.ops import barriers
+from refflow.ops.accumulators import Accumulator
 from refflow.ops.queue_states import PaddingQueue, PriorityQueue, Queue, ShuffleQueue
 
 INT = [tf.int32]
@@ -89,6 +90,66 @@ def test_what_a_failed_dequeue_had_taken_is_put_back():  # [W46]
     taking.join()
     assert isinstance(found[0], tf.errors.OutOfRangeError)
     assert values(queue.dequeue(4, least=1)) == [1, 2]
+
+
+def test_who_does_not_wait_any_more_leaves_what_it_took_to_the_next():  # [W45, W50]
+    queue = Queue("q", INT, SCALAR, 10)
+    three, two = queue.dequeue(3), queue.dequeue(2)
+    queue.enqueue_many(rows(1, 2))
+    assert not two.over
+    three.cancel()
+    assert values(two.take()) == [1, 2]
+    with pytest.raises(tf.errors.CancelledError, match="Dequeue operation was cancelled"):
+        three.take()
+
+
+def test_rows_of_enqueues_go_in_one_after_the_other():  # [W45]
+    queue = Queue("q", INT, SCALAR, 1)
+    first, second = queue.enqueue_many(rows(1, 2, 3)), queue.enqueue_many(rows(4))
+    assert values(queue.dequeue(2)) == [1, 2] and first.over and not second.over
+    assert values(queue.dequeue(2)) == [3, 4] and second.over
+
+
+def test_a_close_has_its_place_among_the_enqueues():  # [W46]
+    queue = Queue("q", INT, SCALAR, 1)
+    before, closing, behind, again = (
+        queue.enqueue_many(rows(1, 2)), queue.close(False), queue.enqueue_many(rows(3)), queue.close(False)
+    )  # fmt: skip
+    assert not queue.closed and values(queue.dequeue()) == [1]
+    assert before.over and closing.over and queue.closed
+    for late, text in ((behind, "FIFOQueue 'q' is closed"), (again, "Queue 'q' is already closed")):
+        with pytest.raises(tf.errors.CancelledError, match=text):
+            late.take()
+    queue.close(True)  # asks only that nobody waits any longer
+    assert values(queue.dequeue()) == [2]
+
+
+def test_a_cancelling_close_ends_enqueues_and_closes_that_wait():  # [W46]
+    queue = Queue("q", INT, SCALAR, 1)
+    putting, closing = queue.enqueue_many(rows(1, 2)), queue.close(False)
+    queue.close(True)
+    for ended in (putting, closing):
+        with pytest.raises(tf.errors.CancelledError, match="Enqueue operation was cancelled"):
+            ended.take()
+    assert values(queue.dequeue()) == [1]
+
+
+def test_what_a_failed_dequeue_had_taken_goes_to_the_one_behind_it():  # [W46]
+    queue = Queue("q", INT, SCALAR, 10)
+    queue.enqueue_many(rows(1, 2))
+    four, some = queue.dequeue(4), queue.dequeue(3, least=1)
+    queue.close(False)
+    with pytest.raises(tf.errors.OutOfRangeError, match=r"\(requested 2, current size 0\)"):
+        four.take()
+    assert values(some.take()) == [1, 2]
+
+
+def test_takes_of_an_accumulator_are_served_in_their_order():  # [O06, W50]
+    gathered = Accumulator(tf.float32, (), mean=False)
+    two, one = gathered.take(2), gathered.take(1)
+    for step in range(3):
+        gathered.apply(step, np.float32(step + 1))
+    assert [two.take(), one.take()] == [3, 3]
 
 
 def test_kinds_of_queues_give_rows_in_their_order():  # [W45]

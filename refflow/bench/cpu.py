@@ -9,6 +9,7 @@ Next: refflow/bench/measure.py.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -58,19 +59,24 @@ def start(options: argparse.Namespace) -> int:
 
 def report(options: argparse.Namespace) -> int:
     """Measures, says, writes; in a process whose environment is right."""
-    from refflow.bench import machine, measure, sides, table
+    from refflow.bench import machine, measure, sides, startup, svg, table
     from refflow.bench.workloads import WORKLOADS
 
-    chosen = [w for w in WORKLOADS if not options.only or any(o in w.name or o == w.group for o in options.only)]
-    if options.list or not chosen:
-        print("\n".join(f"{w.name:40} {w.title}" for w in chosen or WORKLOADS))
+    def wanted(name: str, group: str) -> bool:
+        return not options.only or any(o in name or o == group for o in options.only)
+
+    chosen = [w for w in WORKLOADS if wanted(w.name, w.group)]
+    starting = wanted("startup", "startup")
+    if options.list or not (chosen or starting):
+        print("\n".join(f"{w.name:40} {w.title}" for w in WORKLOADS))
+        print(f"{'startup':40} import, and process start to the deck's first trained step")
         return 0 if options.list else 1
-    wanted = options.peers.split(",") if options.peers else list(sides.PEERS)
-    unknown = [peer for peer in wanted if peer not in sides.PEERS]
+    asked = options.peers.split(",") if options.peers else list(sides.PEERS)
+    unknown = [peer for peer in asked if peer not in sides.PEERS]
     if unknown:
         raise ValueError(f"peer {unknown[0]!r} is none of {', '.join(sides.PEERS)}")
-    peers = ["refflow", *(peer for peer in wanted if peer != "refflow" and sides.installed(peer))]
-    absent = [peer for peer in wanted if not sides.installed(peer)]
+    peers = ["refflow", *(peer for peer in asked if peer != "refflow" and sides.installed(peer))]
+    absent = [peer for peer in asked if not sides.installed(peer)]
     found: dict[str, Any] = {
         "threads": options.threads,
         "clocks": "cpu: of the process, all threads, user and system; wall: time passed. Seconds of one run.",
@@ -83,8 +89,9 @@ def report(options: argparse.Namespace) -> int:
     print("ratios are refflow's time over the peer's; * misses its bar")
     if absent:
         print(f"not installed: {', '.join(absent)}")
-    for workload in chosen:
-        row = table.as_data(measure.measure(workload, peers, options.threads, _effort(options.quick)))
+    effort = measure.QUICK if options.quick else measure.Effort()
+    rows = (table.as_data(measure.measure(w, peers, options.threads, effort)) for w in chosen)
+    for row in itertools.chain(rows, startup.measure(peers, options.threads, effort) if starting else ()):
         found["rows"].append(row)
         print("\n".join(table.lines(row, options.clock)), flush=True)
     found["groups"] = {clock: table.groups(found["rows"], clock) for clock in CLOCKS}
@@ -94,13 +101,10 @@ def report(options: argparse.Namespace) -> int:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump(found, file, indent=1)
             file.write("\n")
+    if options.svg:
+        with open(options.svg, "w", encoding="utf-8") as file:
+            file.write(svg.draw(found, options.clock))
     return 0
-
-
-def _effort(quick: bool) -> Any:
-    from refflow.bench import measure
-
-    return measure.QUICK if quick else measure.Effort()
 
 
 if __name__ == "__main__":

@@ -53,9 +53,10 @@ class Effort:
     rounds: int = 15
     turn: float = 0.05  # seconds of a side's turn, at least one call
     longest: float = 40.0  # seconds for a workload; at least three rounds
+    starts: int = 5  # of a process, where it is a process that is measured
 
 
-QUICK = Effort(rounds=5, turn=0.02, longest=8.0)
+QUICK = Effort(rounds=5, turn=0.02, longest=8.0, starts=2)
 
 
 def measure(workload: Workload, peers: Sequence[str], threads: int, effort: Effort) -> Row:

@@ -1,10 +1,10 @@
 """Times as ratios: refflow to each peer and to the best, geometric means of groups, and the bars beside them.
 
     ratio = median of refflow's turns / median of the peer's; below one, refflow is quicker
-    best  = the quickest peer that is not TensorFlow
+    best  = the quickest peer that is not TensorFlow; library = the same without hand-written NumPy
 
 A report is plain data, as it is written to JSON: `rows`, `groups` and what measured.
-Next: refflow/bench/cpu.py.
+Next: refflow/bench/svg.py.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ GROUPS: dict[str, tuple[str, Bar]] = {
     "conv2d_forward": ("conv2d forward, geometric mean", Bar(0.95, 1.2)),
     "conv2d_filter_gradient": ("conv2d filter gradient, geometric mean", Bar(0.75, 1.0)),
     "conv2d_input_gradient": ("conv2d input gradient, geometric mean", Bar(1.1, 1.3)),
+    "conv3d": ("conv3d forward and gradients, geometric mean", Bar(1.0, 1.2)),
 }
+AGAINST = {"tensorflow": "TF", "best": "best", "library": "library"}
 Data = dict[str, Any]
 
 
@@ -34,19 +36,30 @@ def as_data(row: Row) -> Data:
         for peer in row.times
     }  # fmt: skip
     w = row.workload
-    found: Data = {"name": w.name, "title": w.title, "group": w.group, "bar": w.bar._asdict(), "times": times}
+    return as_row(w.name, w.title, w.group, w.bar, times, row.errors)
+
+
+def as_row(name: str, title: str, group: str, bar: Bar, times: Data, errors: dict[str, str]) -> Data:
+    """times: by peer and clock, median and minimum."""
+    found: Data = {"name": name, "title": title, "group": group, "bar": bar._asdict(), "times": times}
     found["ratios"] = {clock: ratios(times, clock) for clock in CLOCKS}
-    return found | ({"errors": row.errors} if row.errors else {})
+    found["ratios_of_minima"] = {clock: ratios(times, clock, "minimum") for clock in CLOCKS}
+    return found | ({"errors": errors} if errors else {})
 
 
 def ratios(times: Data, clock: str, figure: str = "median") -> dict[str, float]:
-    """refflow's time over each peer's, and over the best's."""
+    """refflow's time over each peer's, over the best's and over the best library's."""
     if "refflow" not in times:
         return {}
     ours = times["refflow"][clock][figure]
     found = {peer: ours / t[clock][figure] for peer, t in times.items() if peer != "refflow"}
-    others = [ratio for peer, ratio in found.items() if peer != "tensorflow"]
-    return found | ({"best": max(others)} if others else {})
+    others = {peer: ratio for peer, ratio in found.items() if peer != "tensorflow"}
+    libraries = [ratio for peer, ratio in others.items() if peer != "numpy"]
+    return (
+        found
+        | ({"best": max(others.values())} if others else {})
+        | ({"library": max(libraries)} if libraries else {})
+    )
 
 
 def groups(rows: Sequence[Data], clock: str) -> list[Data]:
@@ -56,7 +69,7 @@ def groups(rows: Sequence[Data], clock: str) -> list[Data]:
         members = [row["ratios"][clock] for row in rows if row["group"] == name]
         means = {
             against: geometric_mean([m[against] for m in members])
-            for against in ("tensorflow", "best")
+            for against in AGAINST
             if members and all(against in m for m in members)
         }
         if len(members) > 1 and means:
@@ -80,29 +93,31 @@ def best(row: Data, clock: str) -> str:
 
 def lines(row: Data, clock: str) -> list[str]:
     """A row, for people: refflow's and each peer's time, the two ratios with their bars, and what went wrong."""
-    times = "  ".join(f"{peer} {spell(t[clock]['median'])}" for peer, t in row["times"].items())
+    times = "  ".join(f"{peer} {spell(t[clock]['median'], row.get('unit'))}" for peer, t in row["times"].items())
     found = [f"{row['title']:58} {verdict(row['ratios'][clock], row['bar'])}", f"    {times}"]
     found += [f"    {peer}: not timed: {why}" for peer, why in row.get("errors", {}).items()]
     return found
 
 
 def verdict(found: dict[str, float], bar: dict[str, float | None]) -> str:
-    """Both ratios beside their bars; a star where the bar is missed."""
+    """The ratios beside their bars; a star where the bar is missed."""
     words = []
-    for against, label in (("tensorflow", "TF"), ("best", "best")):
+    for against, label in AGAINST.items():
         if against in found:
-            limit = bar[against]
+            limit = bar.get(against)
             missed = "*" if limit is not None and found[against] > limit else " "
             beside = " " * 8 if limit is None else f"<= {limit:<5g}"
             words.append(f"{label} {found[against]:6.2f}{missed}{beside}")
     return "  ".join(words)
 
 
-def spell(seconds: float) -> str:
+def spell(seconds: float, unit: str | None = None) -> str:
     """
-    >>> spell(0.0123), spell(4.5e-6)
-    ('12.3 ms', '4.5 us')
+    >>> spell(0.0123), spell(4.5e-6), spell(3 * 2**20, "bytes")
+    ('12.3 ms', '4.5 us', '3 MiB')
     """
+    if unit == "bytes":
+        return f"{seconds / 2**20:.3g} MiB"
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"

@@ -37,10 +37,15 @@ Arrays = dict[str, np.ndarray]
 
 
 class Bar(NamedTuple):
-    """The ratio of times, refflow to peer, that is to be reached; None where there is no bar."""
+    """The ratio of times, refflow to peer, that is to be reached; None where there is no bar.
+
+    best: to the quickest peer that is not TensorFlow. library: to the quickest of those that is not NumPy either; the
+    bars of single kernels are of that kind, for there refflow is what NumPy can do, and hand-written NumPy its equal.
+    """
 
     tensorflow: float | None = None
     best: float | None = None
+    library: float | None = None
 
 
 class Workload:

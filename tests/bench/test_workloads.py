@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from refflow.bench import measure, sides, table
+from refflow.bench import measure, sides, startup, svg, table
 from refflow.bench.workload import Bar, Workload
 from refflow.bench.workloads import (
     WORKLOADS,
@@ -102,12 +102,14 @@ def test_ratios_are_of_medians_and_the_best_peer_is_not_tensorflow():
         peer: {"cpu": {"median": m, "minimum": m / 2}}
         for peer, m in (("refflow", 2.0), ("tensorflow", 1.0), ("numpy", 4.0), ("torch", 8.0))
     }
-    assert table.ratios(times, "cpu") == {"tensorflow": 2.0, "numpy": 0.5, "torch": 0.25, "best": 0.5}
+    ratios = {"tensorflow": 2.0, "best": 0.5, "library": 0.25}
+    assert table.ratios(times, "cpu") == ratios | {"numpy": 0.5, "torch": 0.25}
     row = {"times": times, "ratios": {"cpu": table.ratios(times, "cpu")}, "group": "training"}
     assert table.best(row, "cpu") == "numpy"
     (mean,) = table.groups([row, row], "cpu")
-    assert mean["ratios"] == pytest.approx({"tensorflow": 2.0, "best": 0.5}) and mean["rows"] == 2
-    assert table.verdict(mean["ratios"], mean["bar"]).split() == ["TF", "2.00*<=", "0.78", "best", "0.50", "<=", "0.95"]
+    assert mean["ratios"] == pytest.approx(ratios) and mean["rows"] == 2
+    said = table.verdict(mean["ratios"], mean["bar"])
+    assert " ".join(said.split()) == "TF 2.00*<= 0.78 best 0.50 <= 0.95 library 0.25"
 
 
 def test_sides_take_turns_and_both_clocks_are_read():
@@ -117,3 +119,41 @@ def test_sides_take_turns_and_both_clocks_are_read():
     assert [len(t[c]) for t in times.values() for c in ("cpu", "wall")] == [3] * 4
     tail = "".join(order)
     assert tail.rfind("a") > tail.find("b") and tail.rfind("b") > tail.find("a")
+
+
+def report_of(rows):
+    ratios = {clock: table.groups(rows, clock) for clock in measure.CLOCKS}
+    return {"threads": 1, "machine": {"processor": "a < b", "versions": {"numpy": "2"}}, "rows": rows, "groups": ratios}
+
+
+def test_the_picture_is_xml_and_shows_every_row():
+    from xml.etree import ElementTree
+
+    times = {
+        peer: {clock: {"median": m, "minimum": m} for clock in measure.CLOCKS}
+        for peer, m in (("refflow", 0.5), ("tensorflow", 1.0), ("numpy", 0.4))
+    }
+    rows = [table.as_row(name, f"the row {name}", "training", Bar(0.4, 2.0), times, {}) for name in "xy"]
+    root = ElementTree.fromstring(svg.draw(report_of(rows), "cpu"))
+    said = ["".join(e.itertext()) for e in root.iter() if e.tag.endswith("text")]
+    assert {"the row x", "the row y", "500 ms", "0.50", "1.25"} <= set(said) and any("a < b" in s for s in said)
+    red, green = (sum(svg_colour in str(e.attrib) for e in root.iter()) for svg_colour in (svg.BAD, svg.GOOD))
+    assert red == 2 * 2 + 2 and green == 2 * (2 + 1) + 2 + 1  # TensorFlow's bar is missed, the best peer's is met
+    assert svg.place(svg.LEAST / 9) == svg.SCALE and svg.place(1.0) < svg.place(2.0)
+
+
+def test_a_process_tells_what_it_used():
+    code = "x = bytearray(64 * 2**20)\nfor _ in range(10**5): pass\nprint(0.25)"
+    used = startup.run(code)
+    assert used.words == "0.25" and used.cpu > 0 and 64 * 2**20 < used.peak < 4 * 64 * 2**20
+    with pytest.raises(RuntimeError, match="ValueError: so"):
+        startup.run("raise ValueError('so')")
+
+
+def test_the_first_step_of_every_side_is_the_same_step(monkeypatch):
+    monkeypatch.setattr(startup, "DeckStep", lambda: perceptron.DeckStep(rows=20))
+    rows = startup.measure(["refflow", "numpy"], 1, measure.Effort(starts=1))
+    assert [row["name"] for row in rows] == ["import", "first_step", "first_step_memory"]
+    for row in rows:
+        assert set(row["times"]) == {"refflow", "numpy"} and "errors" not in row
+        assert table.lines(row, "cpu")[1].count("MiB") == (2 if row.get("unit") else 0)

@@ -104,7 +104,7 @@ class BiasRelu(Workload):
     """max(x + b, 0), as after every convolution."""
 
     name, title, group = "bias_relu", "relu(x + b), 64 x 28 x 28 x 32", "elementwise"
-    bar = Bar(0.85, 1.0)
+    bar = Bar(0.85, library=1.0)
 
     def data(self, rng: np.random.Generator) -> Arrays:
         return {"x": normal(rng, 64, 28, 28, 32), "b": normal(rng, 32)}
@@ -139,8 +139,8 @@ class BiasRelu(Workload):
 
 
 WORKLOADS: list[Workload] = [
-    Function("exp", "exp of 10 M floats", Bar(0.70, 0.70)),
-    Function("tanh", "tanh of 10 M floats", Bar(0.80, 0.80)),
+    Function("exp", "exp of 10 M floats", Bar(0.70, library=0.70)),
+    Function("tanh", "tanh of 10 M floats", Bar(0.80, library=0.80)),
     TenOps(),
     BiasRelu(),
 ]

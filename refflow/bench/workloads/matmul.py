@@ -17,7 +17,7 @@ class Product(Workload):
     """c[m, n] = a b, where a is stored [k, m] if `transposed`."""
 
     group = "matmul"
-    bar = Bar(1.0, 1.0)
+    bar = Bar(1.0, library=1.0)
 
     def __init__(self, m: int, k: int, n: int, transposed: bool = False):
         self.m, self.k, self.n, self.transposed = m, k, n, transposed
@@ -48,7 +48,7 @@ class BatchedProduct(Workload):
 
     name, title = "batch_matmul", "batched matmul, 64 of 128 x 64 x 128"
     group = "matmul"
-    bar = Bar(1.0, 1.0)
+    bar = Bar(1.0, library=1.0)
 
     def data(self, rng: np.random.Generator) -> Arrays:
         return {"a": normal(rng, 64, 128, 64), "b": normal(rng, 64, 64, 128)}

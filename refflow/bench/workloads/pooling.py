@@ -131,7 +131,7 @@ class PoolingWithGradient(_Pooling):
         return [y, *back(g)]
 
 
-FORWARD, BOTH = Bar(0.8, 1.0), Bar(0.4, 0.5)
+FORWARD, BOTH = Bar(0.8, library=1.0), Bar(0.4, library=0.5)
 WORKLOADS: list[Workload] = [
     Pooling("max", 2, 2, 64, 28, 32, "VALID", FORWARD),
     Pooling("max", 3, 2, 8, 57, 64, "VALID", FORWARD),

@@ -99,7 +99,7 @@ class ImageSum(Workload):
     """Over all axes but the last: the gradient of a bias."""
 
     name, title, group = "reduce_sum_012", "reduce_sum of axes 0, 1, 2, 64 x 28 x 28 x 32", "reductions"
-    bar = Bar(0.7, 0.9)
+    bar = Bar(0.7, library=0.9)
     tolerance = 1e-4
 
     def data(self, rng: np.random.Generator) -> Arrays:
@@ -121,12 +121,12 @@ class ImageSum(Workload):
 
 
 WORKLOADS: list[Workload] = [
-    Sum(0, Bar(0.15, 0.5)),
-    Sum(1, Bar(0.70, 0.9)),
+    Sum(0, Bar(0.15, library=0.5)),
+    Sum(1, Bar(0.70, library=0.9)),
     ImageSum(),
-    Max(1, Bar(0.75, 1.0)),
-    ArgMax(0, Bar(0.10, 0.15)),
-    ArgMax(1, Bar(0.75, 1.0)),
-    CumSum(0, Bar(0.10, 0.10)),
-    CumSum(1, Bar(0.35, 1.0)),
+    Max(1, Bar(0.75, library=1.0)),
+    ArgMax(0, Bar(0.10, library=0.15)),
+    ArgMax(1, Bar(0.75, library=1.0)),
+    CumSum(0, Bar(0.10, library=0.10)),
+    CumSum(1, Bar(0.35, library=1.0)),
 ]

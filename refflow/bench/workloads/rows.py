@@ -147,8 +147,8 @@ class CrossEntropy(_Rows):
 
 
 WORKLOADS: list[Workload] = [
-    Softmax(8192, 1024, Bar(0.85, 0.9)),
-    Softmax(256, 50000, Bar(0.60, 0.60)),
-    SparseCrossEntropy(8192, 1024, Bar(0.35, 0.35)),
-    CrossEntropy(8192, 1024, Bar(0.35, 0.35)),
+    Softmax(8192, 1024, Bar(0.85, library=0.9)),
+    Softmax(256, 50000, Bar(0.60, library=0.60)),
+    SparseCrossEntropy(8192, 1024, Bar(0.35, library=0.35)),
+    CrossEntropy(8192, 1024, Bar(0.35, library=0.35)),
 ]

@@ -21,7 +21,7 @@ from refflow.core import shapes
 from refflow.core.contexts import BranchContext
 from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import int32
-from refflow.core.errors import AbortedError
+from refflow.core.errors import AbortedError, InternalError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op, op_def
 from refflow.core.shape_rules import ShapeContext
@@ -142,11 +142,13 @@ def ref_switch_kernel(data, pred):
 
 @MERGE.kernel
 def merge_kernel(inputs):
-    """The first of `inputs` that is not None, and its place."""
-    for place, value in enumerate(inputs):
-        if value is not None:
-            return value, np.array(place, np.int32)
-    raise ValueError("a Merge ran without a live input")
+    """The one of `inputs` that is not None, and its place [E24]."""
+    live = [place for place, value in enumerate(inputs) if value is not None]
+    if len(live) > 1:
+        raise InternalError(None, None, "Merge can not have more than one valid input.")
+    if not live:
+        raise ValueError("a Merge ran without a live input")
+    return inputs[live[0]], np.array(live[0], np.int32)
 
 
 @REF_MERGE.kernel

@@ -32,6 +32,8 @@ class ConfigProto:
     executor: "plan", the compiled one, or "executor", the one to read and to step through.
     kernels: "fast", or "reference" for the pages' own kernels only. policy: which ready node the executor
     runs next (runtime/policy.py). optimize: fold, merge and skip nodes; by default where the plan runs.
+    check_merges: a Merge of the executor waits for all its inputs, and two live ones are always an error; else they
+    are one if both are there when it runs. A plan has no such Merges.
 
     placer: "simple", or "greedy" to put nodes where a simulation has them done first. costs: the CostModel that the
     simulation reckons with; None is by rule. lossy_transfers: float32 tensors travel between devices as 16 bits: all,
@@ -56,6 +58,7 @@ class ConfigProto:
     policy: Any = "patient"
     optimize: bool | None = None
     merge_common_subexpressions: bool = False  # off in the first release [E08]
+    check_merges: bool = False  # the first release does not wait [E24]
     placer: str = "simple"  # what the first release has [E09]
     costs: Any = None
     schedule_receives: bool = False  # off in the first release's session [E10]

@@ -40,10 +40,14 @@ from refflow.runtime.stuck import dead_fetch, never_run, never_sent, state_text,
 
 
 class Executor:
-    """Runs one step graph, as often as asked. What does not change between runs is found once."""
+    """Runs one step graph, as often as asked. What does not change between runs is found once.
 
-    def __init__(self, step: StepGraph, kernels: str, states: OpStates):
+    check_merges: a Merge waits for all its inputs, so that two live ones are always found [E24].
+    """
+
+    def __init__(self, step: StepGraph, kernels: str, states: OpStates, check_merges: bool = False):
         self.step = step
+        self.check_merges = check_merges
         self.users: dict[Node, list[Node]] = {n: [] for n in step.nodes}
         self.waits: dict[Node, int] = {}
         self.uses: dict[tuple[Node, int], int] = {}
@@ -289,9 +293,10 @@ class Run:
         if merge in iteration.fired or iteration.waits.get(merge, self.fixed.waits[merge]):
             return
         alive = any(iteration.values.get(edge, DEAD) is not DEAD for edge in merge.inputs)
-        # The way back into a loop that is never begun will not come.
-        ended = iteration.arrived[merge] == len(merge.inputs) or (bool(here) and node.type in ENTERS)
-        if alive or ended:
+        ended = iteration.arrived[merge] == len(merge.inputs)
+        if here and node.type in ENTERS | NEXTS:  # of a loop's two, one comes in each iteration
+            ended = True
+        if ended or (alive and not self.fixed.check_merges):
             if not alive:
                 iteration.dead.add(merge)
             iteration.fired.add(merge)

@@ -138,7 +138,8 @@ class Session:
         signature = Signature(self.graph, None, fetches, list(feeds or ()))
         if not signature.tensors and not signature.targets:
             raise InvalidArgumentError(None, None, "Must specify at least one target to fetch or execute.")
-        executor = Executor(self.stages(signature).partitioned, self.config.kernels, self._op_states)
+        step, config = self.stages(signature).partitioned, self.config
+        executor = Executor(step, config.kernels, self._op_states, config.check_merges)
         with self._lock:
             handle = f"partial_run_{next(self._partial_numbers)}"
             self._partial_runs[handle] = PartialRun(

@@ -62,7 +62,7 @@ class Stages:
                 return Plan(self.partitioned, config.kernels, states)
             except Unstructured as reason:
                 self.unplanned = str(reason)
-        return Executor(self.partitioned, config.kernels, states)
+        return Executor(self.partitioned, config.kernels, states, config.check_merges)
 
 
 def _all_known(step: StepGraph) -> None:

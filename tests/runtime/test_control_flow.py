@@ -54,6 +54,32 @@ def test_only_the_branch_that_is_taken_runs(session, taken):  # [W39, W41]
     assert session.run(ran).tolist() == ([1, 0] if taken else [0, 1])
 
 
+def test_two_live_inputs_of_a_merge_are_found_by_chance_or_always(graph):  # [E24]
+    """A chain of two nodes leads to one of them, so that it depends on the schedule whether both are there."""
+    late = tf.identity(tf.identity(tf.constant(2.0)))
+    merged = merge([tf.identity(tf.constant(1.0)), late])[0]
+
+    def outcome(policy, **options):
+        with tf.Session(executor="executor", policy=policy, **options) as session:
+            try:
+                return float(session.run(merged))
+            except tf.errors.InternalError as error:
+                return str(error).split(".")[0]
+
+    policies = ["fifo", "lifo", *(f"random({i})" for i in range(20))]
+    wrong = "Merge can not have more than one valid input"
+    assert {outcome(p) for p in policies} == {1.0, 2.0, wrong}
+    assert {outcome(p, check_merges=True) for p in policies} == {wrong}
+
+
+def test_merges_that_are_checked_take_loops_and_branches_as_they_are(graph):  # [E24]
+    end = tf.while_loop(
+        lambda x: x < 5.0, lambda x: tf.cond(x < 3.0, lambda: x + 1.0, lambda: x + 2.0), [tf.constant(0.0)]
+    )
+    with tf.Session(executor="executor", check_merges=True) as session:
+        assert session.run(end) == 5.0
+
+
 def test_what_is_dead_cannot_be_fetched(session):  # [W41]
     off, on = switch(tf.constant(1.0), tf.constant(True))
     assert session.run(on) == 1.0

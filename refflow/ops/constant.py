@@ -256,5 +256,8 @@ def _placeholder_shape(context: ShapeContext) -> shapes.Shape:
 
 
 def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Tensor:
-    """A tensor whose value every run must feed. `shape` may leave sizes open with None [W10]."""
+    """A tensor whose value every run must feed, of a type that must be said [E04].
+
+    `shape` may leave sizes open with None [W10].
+    """
     return PLACEHOLDER(dtype=dtype, shape=TensorShape(shape), name=name)

@@ -65,6 +65,7 @@ from refflow.core.opdef import RegisterShape, define_op
 from refflow.core.shapes import Dimension, TensorShape
 from refflow.core.sparse_tensor import SparseTensor, SparseTensorValue
 from refflow.core.tensor import get_default_session
+from refflow.files.step_stats import RunMetadata
 from refflow.interop.importer import import_graph_def
 from refflow.ops.arithmetic import pow
 from refflow.ops.array import expand_dims, fill, identity, rank, reshape, shape, size, squeeze, stop_gradient, tile
@@ -229,7 +230,7 @@ from refflow.ops.variable_scope import (
     zeros_initializer,
 )
 from refflow.platform import app, flags, logging
-from refflow.runtime.config import ConfigProto, GPUOptions, RunOptions
+from refflow.runtime.config import ConfigProto, GPUOptions, GraphOptions, OptimizerOptions, RunOptions
 from refflow.runtime.session import InteractiveSession, Session
 
 __version__ = "0.1.0"

@@ -2,6 +2,7 @@
 
     refflow run deck        trains the deck's program on real images
     refflow explain deck    prints every stage of one of its steps
+    refflow trace deck      runs some steps and prints where their time went; --output FILE for Chrome's trace viewer
     refflow place deck      prints where each node goes, where else it could, and why; also of a .py, .pb or .pbtxt file
     refflow why S18         prints a clause, its code and its tests
     refflow cases MatMul    prints the examples of an op type, or of all, as lines of JSON for other backends
@@ -60,6 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     place.add_argument("--placer", choices=["simple", "greedy"], default="simple")
     place.add_argument("--soft", action="store_true", help="use a CPU where a request cannot be honoured")
     place.set_defaults(command=_place)
+
+    trace = commands.add_parser("trace", help="print where the time of some steps went")
+    trace.add_argument("program", choices=["deck"])
+    trace.add_argument("--steps", type=_count, default=5, help="training steps (default 5)")
+    trace.add_argument("--output", metavar="FILE", help="write the timeline for chrome://tracing or ui.perfetto.dev")
+    _session_options(trace)
+    trace.set_defaults(command=_trace)
 
     why = commands.add_parser("why", help="print a clause of the documents, its code and its tests")
     why.add_argument("clause", help="for example S18 or W36")
@@ -136,6 +144,31 @@ def _place(options: argparse.Namespace) -> int:
     chosen = {"placer": options.placer, "allow_soft_placement": options.soft}
     with Session(graph=program.graph, device_count={"CPU": options.cpus}, **chosen) as session:
         placement(session, program.fetches)
+    return 0
+
+
+def _trace(options: argparse.Namespace) -> int:
+    import time
+
+    from refflow import deck
+    from refflow.runtime.events import EventLog
+    from refflow.runtime.metadata import step_stats
+    from refflow.runtime.session import Session
+    from refflow.timeline import Timeline, table
+
+    chosen = {"executor": options.executor, "kernels": options.kernels, "policy": options.policy}
+    gpu = options.device == "gpu"
+    outcome = deck.run("deck", seed=options.seed, num_steps=0, data=_data(options.data), gpu=gpu,
+                       say=lambda *words: None, **chosen)  # fmt: skip
+    log = EventLog(time.perf_counter, values=False)
+    with Session(graph=outcome.graph, devices=outcome.devices, allow_soft_placement=gpu, log=log, **chosen) as session:
+        names = outcome.names
+        for _ in range(options.steps):
+            session.run([names["optimizer"], names["loss"], names["prediction"]])
+    print(table(log))
+    if options.output:
+        with open(options.output, "w", encoding="utf-8") as file:
+            file.write(Timeline(step_stats(log)).generate_chrome_trace_format())
     return 0
 
 

@@ -28,7 +28,7 @@ def test_explain_prints_every_stage(capsys):  # [W09, W36]
     out = capsys.readouterr().out
     for stage in ("1. The signature", "2. Prune", "3. Optimise", "4. Place", "5. Partition", "6. Execute", "7. Plan"):
         assert stage in out
-    assert "_send_Mean_0" in out and "def step(f):" in out and "# MatMul MatMul" in out
+    assert "_send_Mean_0" in out and "def step(f, c, log):" in out and "# MatMul MatMul" in out
 
 
 def test_place_prints_a_table_of_nodes_candidates_finish_and_reason(capsys):  # [W20, S35]

@@ -28,6 +28,7 @@ RULES = {
     "refflow/runtime/gpu.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.gpu", "torch", "triton"),
     "refflow/runtime/cores.py": ("refflow.runtime", "refflow_kernels.cpu"),
     "refflow/runtime/device.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.cpu"),
+    "refflow/runtime/metadata.py": ("refflow.core", "refflow.files", "refflow.runtime"),
     "refflow/runtime/": ("numpy", "refflow.core", "refflow.runtime"),
     "refflow/test/case.py": ("numpy", "refflow", "google.protobuf"),
     "refflow/": ("numpy", "refflow"),

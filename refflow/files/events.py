@@ -1,6 +1,6 @@
 """Events: one record of the log that a training run leaves behind [W60].
 
-    Event        1 wall_time, 2 step, and one of: 3 file_version, 4 graph_def, 5 summary
+    Event        1 wall_time, 2 step, and one of: 3 file_version, 4 graph_def, 5 summary, 8 tagged_run_metadata
     Summary      1 value: Value       1 tag, 2 simple_value, 4 image, 5 histo, 6 audio, 8 tensor
 
 Fields keep TensorFlow's names, so that who read its messages finds them here.
@@ -123,6 +123,17 @@ class Summary:
 
 
 @dataclass(slots=True)
+class TaggedRunMetadata:
+    """What is told of one run, under a name. run_metadata: a RunMetadata's bytes (files/step_stats.py)."""
+
+    tag: str = ""
+    run_metadata: bytes = b""
+
+    def to_bytes(self) -> bytes:
+        return block(1, self.tag.encode()) + block(2, self.run_metadata)
+
+
+@dataclass(slots=True)
 class Event:
     """One record. summary and graph_def: bytes of messages, which `values()` reads."""
 
@@ -131,12 +142,15 @@ class Event:
     file_version: str = ""
     graph_def: bytes = b""
     summary: Summary | bytes | None = None
+    tagged_run_metadata: TaggedRunMetadata | None = None
 
     def to_bytes(self) -> bytes:
         body = b""
         if self.summary is not None:
             given = self.summary if isinstance(self.summary, bytes) else self.summary.to_bytes()
             body = block(5, given, keep_empty=True)
+        if self.tagged_run_metadata is not None:
+            body += block(8, self.tagged_run_metadata.to_bytes(), keep_empty=True)
         return b"".join([
             double_field(1, self.wall_time), number(2, self.step), block(3, self.file_version.encode()),
             block(4, self.graph_def), body,
@@ -157,6 +171,9 @@ class Event:
                 event.graph_def = value
             elif key == 5:
                 event.summary = Summary.from_bytes(value)
+            elif key == 8:
+                parts = dict(fields(value))
+                event.tagged_run_metadata = TaggedRunMetadata(parts.get(1, b"").decode(), parts.get(2, b""))
         return event
 
     def values(self) -> Iterator[Value]:

@@ -78,7 +78,7 @@ def _one(value: Any) -> tuple[int, bytes]:
     if isinstance(value, DType):
         return _TYPE, varint(int(value))
     if isinstance(value, TensorShape):
-        return _SHAPE, _shape(value)
+        return _SHAPE, shape_bytes(value)
     if isinstance(value, np.ndarray):
         return _TENSOR, tensor_proto(value)
     if isinstance(value, FunctionCall):
@@ -87,7 +87,7 @@ def _one(value: Any) -> tuple[int, bytes]:
     raise NodeError(f"an attribute cannot hold {value!r}")
 
 
-def _shape(shape: TensorShape) -> bytes:
+def shape_bytes(shape: TensorShape) -> bytes:
     """Sizes, -1 where one is unknown; a flag where even their number is."""
     if shape.ndims is None:
         return number(3, 1)

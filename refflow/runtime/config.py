@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclass
@@ -16,6 +16,29 @@ class GPUOptions:
 
     per_process_gpu_memory_fraction: float = 0.0
     allow_growth: bool = False
+
+
+@dataclass
+class OptimizerOptions:
+    """What may be done to a step's graph. opt_level: L1 is whatever the session does by itself, L0 nothing."""
+
+    do_common_subexpression_elimination: bool = False
+    opt_level: int = 0
+    L1: ClassVar[int] = 0
+    L0: ClassVar[int] = -1
+
+
+@dataclass
+class GraphOptions:
+    """How a step's graph is treated.
+
+    build_cost_model: above 0, the metadata of a run that is traced has a cost graph. enable_bfloat16_sendrecv: float32
+    tensors travel between devices as 16 bits.
+    """
+
+    optimizer_options: OptimizerOptions = field(default_factory=OptimizerOptions)
+    build_cost_model: int = 0
+    enable_bfloat16_sendrecv: bool = False
 
 
 @dataclass
@@ -53,6 +76,7 @@ class ConfigProto:
     allow_soft_placement: bool = False
     log_device_placement: bool = False
     operation_timeout_in_ms: int = 0
+    graph_options: GraphOptions = field(default_factory=GraphOptions)
     executor: str = "plan"
     kernels: str = "fast"
     policy: Any = "patient"
@@ -71,13 +95,28 @@ class ConfigProto:
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be {' or '.join(allowed)}, got {getattr(self, name)!r}")
+        optimizer = self.graph_options.optimizer_options
+        if self.optimize is None and optimizer.opt_level == OptimizerOptions.L0:
+            self.optimize = False
+        self.merge_common_subexpressions |= optimizer.do_common_subexpression_elimination
+        self.lossy_transfers = self.lossy_transfers or self.graph_options.enable_bfloat16_sendrecv
 
 
 @dataclass
 class RunOptions:
     """How one run is done: TensorFlow's RunOptions.
 
+    trace_level: above NO_TRACE, the run's metadata says when each node ran and what it made; all levels are alike here.
     timeout_in_ms: after so many the run is a DeadlineExceededError; 0 is the session's own timeout.
+    output_partition_graphs: the run's metadata has the graph of each device.
+    inter_op_thread_pool: 0, or -1 for the caller's thread; here it is always that one.
     """
 
+    trace_level: int = 0
     timeout_in_ms: int = 0
+    inter_op_thread_pool: int = 0
+    output_partition_graphs: bool = False
+    NO_TRACE: ClassVar[int] = 0
+    SOFTWARE_TRACE: ClassVar[int] = 1
+    HARDWARE_TRACE: ClassVar[int] = 2
+    FULL_TRACE: ClassVar[int] = 3

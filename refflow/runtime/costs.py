@@ -47,13 +47,14 @@ class CostModel:
 
     def measure(self, log: EventLog) -> CostModel:
         """Takes in what an event log says: each node from its start to its end. Returns this model."""
-        began: dict[tuple[int, str], float] = {}
+        began: dict[tuple[int, str, str], float] = {}
         for event in log.events:
+            key = (event.step, event.node, event.place)
             if event.kind == "start":
-                began[event.step, event.node] = event.time
-            elif event.kind == "end" and (event.step, event.node) in began:
-                took = 1e6 * (event.time - began.pop((event.step, event.node)))
-                self.record(event.node, _kind(event.device), took)
+                began[key] = event.time
+            elif event.kind == "end" and key in began:
+                took = 1e6 * (event.time - began.pop(key))
+                self.record(event.node, _kind(event.device), took, [made.nbytes for made in event.made])
         return self
 
     def merge(self, other: CostModel) -> None:

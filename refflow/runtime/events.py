@@ -1,18 +1,49 @@
-"""The event log of a step: what happened, in order. Timelines, steppers and tests read this one log.
+"""The event log: what happened in one step or in many, in order [W61].
 
-Next: runtime/executor.py.
+    begin                       a step, in the thread that asked for it
+    ready, start, end           a node may run, begins, has given its values
+    send                        before its end, a value leaves a device
+    recv, error                 in `end`'s place, a value has come to a device, a node has failed
+    finish                      the step is over
+
+Timelines, steppers and tests all read this one log. Times are those of the log's clock, in seconds; the clock is
+injected, so that a run can be replayed to the letter. Both executables write it, and neither looks at it when there is
+none: a plan that is to be watched is another plan, with lines that write.
+
+Next: runtime/metadata.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+import itertools
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from refflow.core.dtypes import DType
+from refflow.runtime.failures import told
+from refflow.runtime.frames import DEAD
 from refflow.runtime.nodes import Node
+from refflow.runtime.resources import VariableState
+
+
+class Made(NamedTuple):
+    """One output that a node gave: its port, type and shape, its bytes, and a number for its memory."""
+
+    port: int
+    dtype: DType
+    shape: tuple[int, ...]
+    nbytes: int
+    memory: int
 
 
 class Event(NamedTuple):
-    """kind: ready, start, end, send, recv, error. Times are those of the log's clock, in seconds."""
+    """node_id: -1 for the step itself. place: the loops that the node is in and the iteration, as `0/while:3`.
+
+    detail: the first value in words, where the log keeps values. thread: as the operating system numbers it.
+    """
 
     time: float
     step: int
@@ -20,23 +51,30 @@ class Event(NamedTuple):
     node_id: int
     node: str
     device: str
-    detail: str
+    detail: str = ""
+    place: str = ""
+    thread: int = 0
+    made: tuple[Made, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.kind:5}  {self.node_id:5d} {self.node}  {self.detail}".rstrip()
 
 
 class EventLog:
-    """Events of one or more steps. The clock is injected, so that a run can be replayed to the letter."""
+    """Events of one or more steps. clock: gives seconds. values: whether to say what the values were.
 
-    def __init__(self, clock: Callable[[], float]):
-        self._clock = clock
+    epoch: what has to be added to the clock's seconds to get those since 1970. nodes: each node that has an event.
+    """
+
+    def __init__(self, clock: Callable[[], float], values: bool = True, epoch: float = 0.0):
+        self.clock, self.values, self.epoch = clock, values, epoch
         self.events: list[Event] = []
-        self.step = 0
+        self.nodes: dict[tuple[int, int], Node] = {}  # by step and id
+        self._steps = itertools.count(1)
 
-    def add(self, kind: str, node: Node, detail: str = "") -> None:
-        device = node.device.name if node.device is not None else ""
-        self.events.append(Event(self._clock(), self.step, kind, node.id, node.name, device, detail))
+    def begin(self, what: str) -> StepLog:
+        """The log of one more step."""
+        return StepLog(self, next(self._steps), what)
 
     def of_kind(self, kind: str) -> list[Event]:
         return [e for e in self.events if e.kind == kind]
@@ -46,3 +84,54 @@ class EventLog:
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.events))
+
+
+class StepLog:
+    """Where one step writes. Several may write into one EventLog at once."""
+
+    def __init__(self, log: EventLog, step: int, what: str):
+        self._log, self.step, self._what = log, step, what
+        self._mark("begin")
+
+    def finish(self) -> None:
+        self._mark("finish")
+
+    def _mark(self, kind: str) -> None:
+        thread = threading.get_native_id()
+        self._log.events.append(Event(self._log.clock(), self.step, kind, -1, self._what, "", thread=thread))
+
+    def note(self, kind: str, node: Node, place: str = "", values: Iterable[Any] = ()) -> None:
+        """One event of a node. values: its outputs, or what it sends, if it has any."""
+        now = self._log.clock()
+        values = list(values)
+        detail = told(values[0]) if values and (self._log.values or values[0] is DEAD) else ""
+        made = tuple(_made(node, port, v) for port, v in enumerate(values) if v is not None and v is not DEAD)
+        self._add(now, kind, node, detail, place, made)
+
+    def _add(self, time: float | None, kind: str, node: Node, detail: str, place: str, made: tuple[Made, ...]) -> None:
+        log = self._log
+        log.nodes[self.step, node.id] = node
+        device = node.device.name if node.device is not None else ""
+        thread = threading.get_native_id()
+        when = log.clock() if time is None else time
+        log.events.append(Event(when, self.step, kind, node.id, node.name, device, detail, place, thread, made))
+
+    def start(self, node: Node, place: str = "") -> None:
+        self._add(None, "start", node, "", place, ())  # the last thing that is done: writing is no time of the node's
+
+    def end(self, node: Node, values: Iterable[Any] = (), place: str = "") -> None:
+        if node.sends:
+            self.note("send", node, place, values)
+        self.note("recv" if node.receives else "end", node, place, values)
+
+
+def _made(node: Node, port: int, value: Any) -> Made:
+    held = value.value if isinstance(value, VariableState) else value
+    dtype = (node.types or [n.types[p] for n, p in node.inputs])[port].base_dtype
+    shape = tuple(getattr(held, "shape", ()))
+    if dtype.name == "string":
+        texts = held.flat if isinstance(held, np.ndarray) else [held]
+        nbytes = sum(len(text) for text in texts if isinstance(text, (bytes, str)))
+    else:
+        nbytes = int(getattr(held, "nbytes", 0))
+    return Made(port, dtype, shape, nbytes, id(held) & 0x7FFFFFFFFFFFFFFF)

@@ -28,8 +28,8 @@ import numpy as np
 from refflow.core import errors
 from refflow.core.waiting import InFlight, Pending, in_flight
 from refflow.runtime.device import Device
-from refflow.runtime.events import EventLog
-from refflow.runtime.failures import as_op_error, told
+from refflow.runtime.events import StepLog
+from refflow.runtime.failures import as_op_error
 from refflow.runtime.frames import DEAD, Awaited, Frame, Iteration
 from refflow.runtime.kernels import OpStates, prepare, read_input
 from refflow.runtime.nodes import ENTERS, EXITS, MERGES, NEXTS, SWITCHES, Node, StepGraph
@@ -67,7 +67,7 @@ class Executor:
             if not (node.sends or node.receives) and node.type not in SWITCHES | MERGES:
                 self.run_node[node] = prepare(node, kernels, states)
 
-    def run(self, feeds: Sequence[Any], policy: Policy = fifo, log: EventLog | None = None) -> list[Any]:
+    def run(self, feeds: Sequence[Any], policy: Policy = fifo, log: StepLog | None = None) -> list[Any]:
         """The fetched values of one step, in host memory of their own."""
         return Run(self, policy, log).run(feeds)
 
@@ -75,7 +75,7 @@ class Executor:
 class Run:
     """The state of one step."""
 
-    def __init__(self, executor: Executor, policy: Policy, log: EventLog | None):
+    def __init__(self, executor: Executor, policy: Policy, log: StepLog | None):
         self.fixed = executor
         self.flight = in_flight() or InFlight("a step of an executor")
         self.policy = policy
@@ -165,21 +165,23 @@ class Run:
         try:
             outputs = take()
         except Exception as error:
-            self._note("error", node)
+            self._note("error", node, awaited.place)
             raise as_op_error(error, node, place=awaited.place) from error
         self.awaited.remove(awaited)
         if isinstance(outputs, Pending):  # it has to wait once more
             self._await(awaited._replace(pending=outputs))
             return
-        self._note("recv" if node.receives else "end", node, outputs[0] if outputs else None)
+        self._note("recv" if node.receives else "end", node, awaited.place, outputs)
         self._finish(node, awaited.frame, awaited.iteration, outputs)
 
     # -- one node -------------------------------------------------------------------------------------
 
     def _run_node(self, node: Node, frame: Frame, iteration: Iteration) -> None:
-        self._note("start", node)
+        begun = Awaited(node, frame, iteration)
+        if self.log is not None:
+            self.log.start(node, begun.place)
         if node.receives:
-            self._receive(Awaited(node, frame, iteration))
+            self._receive(begun)
             return
         inputs = [iteration.values.get(edge, DEAD) for edge in node.inputs]
         is_dead = node in iteration.dead and node.type != "ControlTrigger"
@@ -191,12 +193,12 @@ class Run:
             else:
                 outputs = self._outputs(node, inputs)
         except Exception as error:
-            self._note("error", node)
-            raise as_op_error(error, node, inputs, Awaited(node, frame, iteration).place) from error
+            self._note("error", node, begun.place)
+            raise as_op_error(error, node, inputs, begun.place) from error
         if isinstance(outputs, Pending):
-            self._await(Awaited(node, frame, iteration, outputs))
+            self._await(begun._replace(pending=outputs))
             return
-        self._note("end", node, outputs[0] if outputs else None)
+        self._note("end", node, begun.place, inputs if node.sends else outputs)
         self._finish(node, frame, iteration, outputs)
 
     def _await(self, awaited: Awaited) -> None:
@@ -243,7 +245,7 @@ class Run:
             value = node.device.private_copy(value.read())
         sent = None if value is DEAD else node.device.to_host(value)
         self.rendezvous.send(key_of(node, frame.path, iteration.number), sent, value is DEAD)
-        self._note("send", node, value)
+        self._note("send", node, Awaited(node, frame, iteration).place, [value])
         return []
 
     # -- what follows from it -------------------------------------------------------------------------
@@ -306,7 +308,8 @@ class Run:
         iteration.running += 1
         self.ready.append(node)
         self.places.append((frame, iteration))
-        self._note("ready", node)
+        if self.log is not None:
+            self.log.note("ready", node, Awaited(node, frame, iteration).place)
 
     # -- loops ----------------------------------------------------------------------------------------
 
@@ -377,9 +380,13 @@ class Run:
 
     # -- the ends -------------------------------------------------------------------------------------
 
-    def _note(self, kind: str, node: Node, value: Any = None) -> None:
+    def _note(self, kind: str, node: Node, place: str, values: Sequence[Any] = ()) -> None:
         if self.log is not None:
-            self.log.add(kind, node, "" if value is None else told(value))
+            self.log.note(kind, node, place, values)
+
+    def has(self, node: Node) -> bool:
+        """Whether the value of a fetch is there."""
+        return self.rendezvous.has(key_of(node))
 
     def fetched(self, node: Node) -> Any:
         """The value of one fetch."""

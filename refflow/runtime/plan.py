@@ -1,6 +1,6 @@
 """The fast executable: a step compiled once to straight-line Python over preallocated buffers.
 
-    def step(f, c):                     feeds in, fetched values out
+    def step(f, c, log):                feeds in, fetched values out
         v4 = r4.value
         if v4 is None: r4.read()        raises: not initialized
         k5(c0, v4, False, False, b5)    MatMul 'MatMul'
@@ -14,7 +14,8 @@ result [S65]. Scalars travel as NumPy scalars, for which Python's own operators 
 
 Each line of the source belongs to a node, so that an exception's line number tells which node failed. `c` is the step
 in flight (core/waiting.py), which loops ask whether they are to go on; it is None where a step has no loop and waits
-for nobody, because then it ends soon enough.
+for nobody, because then it ends soon enough. A plan that is watched has lines between the others that write into `log`
+what begins and what has been made.
 
 runtime/writer.py writes the source. Next: refflow_kernels/cpu/matmul.py.
 """
@@ -31,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core.waiting import in_flight
+from refflow.runtime.events import StepLog
 from refflow.runtime.failures import as_op_error
 from refflow.runtime.kernels import OpStates
 from refflow.runtime.nodes import Node, StepGraph
@@ -42,11 +44,11 @@ _numbers = itertools.count(1)
 class Plan:
     """A compiled step. One thread at a time runs it; others get copies with buffers of their own."""
 
-    def __init__(self, step: StepGraph, kernels: str, states: OpStates):
-        self._make = (step, kernels, states)
+    def __init__(self, step: StepGraph, kernels: str, states: OpStates, watched: bool = False):
+        self._make = (step, kernels, states, watched)
         self._lock = threading.Lock()
         self._spare: list[Plan] = []
-        writer = Writer(step, kernels, states)
+        writer = Writer(step, kernels, states, watched)
         self.source = writer.source()
         self.arena_bytes = writer.arena.total
         self._lines = writer.lines
@@ -59,29 +61,31 @@ class Plan:
         exec(compile(self.source, self._filename, "exec"), names)
         self._step = names["step"]
 
-    def run(self, feeds: Sequence[Any]) -> Any:
-        """The fetched values, a tuple in the order of the fetches."""
+    def run(self, feeds: Sequence[Any], log: StepLog | None = None) -> Any:
+        """The fetched values, a tuple in the order of the fetches. log: for a plan that is watched."""
         if not self._lock.acquire(blocking=False):
-            return self._run_elsewhere(feeds)
+            return self._run_elsewhere(feeds, log)
         try:
             with np.errstate(all="ignore"):
-                return self._step(feeds, in_flight() if self.may_last else None)
+                return self._step(feeds, in_flight() if self.may_last else None, log)
         except Exception as error:
             node = self._failed(error)
             if node is None:
                 raise
+            if log is not None:
+                log.note("error", node)
             raise as_op_error(error, node) from error
         finally:
             self._lock.release()
 
-    def _run_elsewhere(self, feeds: Sequence[Any]) -> Any:
+    def _run_elsewhere(self, feeds: Sequence[Any], log: StepLog | None) -> Any:
         """Another thread is inside: run a copy."""
         try:
             twin = self._spare.pop()
         except IndexError:
             twin = Plan(*self._make)
         try:
-            return twin.run(feeds)
+            return twin.run(feeds, log)
         finally:
             self._spare.append(twin)
 

@@ -87,6 +87,10 @@ class Rendezvous:
         for done in waiting:
             done(None, False, error)
 
+    def has(self, key: str) -> bool:
+        """Whether a value lies there that nobody has taken."""
+        return key in self._values
+
     def awaited(self) -> list[str]:
         """The keys that somebody waits for."""
         with self._lock:

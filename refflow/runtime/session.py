@@ -14,7 +14,6 @@ Next: runtime/executor.py.
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +23,6 @@ from typing import Any
 import numpy as np
 
 from refflow.core import importer
-from refflow.core.errors import InvalidArgumentError
 from refflow.core.graph import Graph, get_default_graph
 from refflow.core.graphdef import GraphDef
 from refflow.core.shapes import Shape
@@ -34,10 +32,10 @@ from refflow.runtime import place as place_module
 from refflow.runtime.config import ConfigProto, RunOptions
 from refflow.runtime.device import Device, local_devices
 from refflow.runtime.events import EventLog
-from refflow.runtime.executor import Executor
 from refflow.runtime.feeds import three_for_sparse
 from refflow.runtime.kernels import kept_tensors
-from refflow.runtime.partial import PartialRun
+from refflow.runtime.metadata import report
+from refflow.runtime.partial import PartialRuns
 from refflow.runtime.policy import as_policy
 from refflow.runtime.signature import Signature, frozen
 from refflow.runtime.stages import Stages, build
@@ -52,7 +50,8 @@ class Session:
 
     target: "" for this process. graph: the default graph if None. config: a ConfigProto; its fields may
     also be given by name, as in `Session(kernels="reference")`. devices: devices to share with another
-    session, and with them the state that lives there. log: True to keep an event log (executor only).
+    session, and with them the state that lives there. log: True to keep an event log of all steps,
+    or an EventLog to keep it in.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class Session:
         config: ConfigProto | None = None,
         *,
         devices: Sequence[Device] | None = None,
-        log: bool = False,
+        log: bool | EventLog = False,
         clock: Callable[[], float] = time.perf_counter,
         **options: Any,
     ):
@@ -76,7 +75,8 @@ class Session:
             raise TypeError(f"Session has no option {unknown[0]!r}. It has: {', '.join(vars(ConfigProto()))}")
         self.config = ConfigProto(**{**vars(config or ConfigProto()), **options})
         self.devices = list(devices) if devices is not None else local_devices(self.config.device_count)
-        self.log = EventLog(clock) if log else None
+        self._clock = clock
+        self.log = log if isinstance(log, EventLog) else EventLog(clock) if log else None
         self.counters = {"runs": 0, "steps_built": 0, "operations_seen": 0}
         self.flights = Flights()
         self._policy = as_policy(self.config.policy)
@@ -85,8 +85,7 @@ class Session:
         self._signatures: dict[Any, Signature] = {}
         self._op_states: dict[str, Any] = {}
         self._placed: dict[str, Device] = {}
-        self._partial_runs: dict[str, PartialRun] = {}
-        self._partial_numbers = itertools.count()
+        self._partial_runs = PartialRuns(self)
         self._lock = threading.RLock()
         self._closed = False
         self._seconds = self.config.operation_timeout_in_ms / 1000 or None
@@ -95,18 +94,21 @@ class Session:
     # -- running --------------------------------------------------------------------------------------
 
     def run(
-        self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None, options: RunOptions | None = None
-    ) -> Any:
+        self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None, options: RunOptions | None = None,
+        run_metadata: Any = None,
+    ) -> Any:  # fmt: skip
         """Runs one step and returns the fetched values in the structure of `fetches` [W08, W10, S26].
 
         fetches: a Tensor, an Operation (gives None), a Variable, IndexedSlices, a name, or a list, tuple or
         dict of those. feed_dict: values that stand in for tensors, any tensors, not only placeholders.
-        options: RunOptions, or TensorFlow's message of that name.
+        options: RunOptions, or TensorFlow's message of that name. run_metadata: a RunMetadata, ours or TensorFlow's,
+        into which goes what the options ask for [W61].
 
         DeadlineExceededError after the options' or the session's timeout, CancelledError where the session is closed
         while the step runs; FailedPreconditionError where it waits for what no thread is left to do [W18].
         """
-        if not feed_dict and options is None and not self._closed and self._seconds is None:
+        plain = options is None and run_metadata is None and self._seconds is None
+        if plain and not feed_dict and not self._closed:
             # The path that counts: no feeds, a signature seen before.
             try:
                 step = self._steps.get(tuple(fetches) if type(fetches) is list else fetches)
@@ -115,19 +117,26 @@ class Session:
             if step is not None and step.structure is type(fetches):
                 self.counters["runs"] += 1
                 return step(())
-        return self._run(fetches, feed_dict or {}, options)
+        return self._run(fetches, feed_dict or {}, options or RunOptions(), run_metadata)
 
-    def _run(self, fetches: Any, feed_dict: Mapping[Any, Any], options: RunOptions | None) -> Any:
+    def _run(self, fetches: Any, feed_dict: Mapping[Any, Any], options: RunOptions, run_metadata: Any) -> Any:
         self._check_open()
-        if any(isinstance(key, SparseTensor) for key in feed_dict):
-            feed_dict = three_for_sparse(feed_dict)
-        signature = self._signature(fetches, feed_dict)
-        kept = kept_tensors(self._op_states)
-        values = [feed(kept.fed(value)) for feed, value in zip(signature.feeds, feed_dict.values(), strict=True)]
-        step = self._step(signature, values)
+        signature, values = self._fed(fetches, feed_dict)
+        log = self._trace() if run_metadata is not None and options.trace_level > RunOptions.NO_TRACE else None
+        step = self._step(signature, values, watched=log is not None or self.log is not None)
         self.counters["runs"] += 1
-        seconds = self._seconds if options is None or not options.timeout_in_ms else options.timeout_in_ms / 1000
-        return step([v[()] if v.shape == () and v.dtype != object else v for v in values], seconds)
+        seconds = options.timeout_in_ms / 1000 if options.timeout_in_ms else self._seconds
+        try:
+            return step([v[()] if v.shape == () and v.dtype != object else v for v in values], seconds, log)
+        finally:
+            if run_metadata is not None:
+                costs = self.config.graph_options.build_cost_model > 0
+                report(run_metadata, log, step.stages, costs, options.output_partition_graphs)
+
+    def _trace(self) -> EventLog:
+        """A log of times and sizes, whose clock is that of the session."""
+        epoch = time.time() - self._clock() if self._clock is time.perf_counter else 0.0
+        return EventLog(self._clock, values=False, epoch=epoch)
 
     def partial_run_setup(self, fetches: Any, feeds: Sequence[Any] | None = None) -> str:
         """A handle for one step whose feeds come bit by bit (runtime/partial.py).
@@ -135,34 +144,29 @@ class Session:
         fetches, feeds: all that `partial_run` will fetch and feed, each once.
         """
         self._check_open()
-        signature = Signature(self.graph, None, fetches, list(feeds or ()))
-        if not signature.tensors and not signature.targets:
-            raise InvalidArgumentError(None, None, "Must specify at least one target to fetch or execute.")
-        step, config = self.stages(signature).partitioned, self.config
-        executor = Executor(step, config.kernels, self._op_states, config.check_merges)
-        with self._lock:
-            handle = f"partial_run_{next(self._partial_numbers)}"
-            self._partial_runs[handle] = PartialRun(
-                executor, [f.tensor for f in signature.feeds], signature.tensors, self._policy, self.log
-            )
-        return handle
+        return self._partial_runs.set_up(Signature(self.graph, None, fetches, list(feeds or ())))
 
     def partial_run(self, handle: str, fetches: Any, feed_dict: Mapping[Any, Any] | None = None) -> Any:
         """Goes on with a step that `partial_run_setup` began, and returns the fetched values.
 
         Each feed can be given once and each fetch taken once; a fetch must not need feeds that are still to come.
+        Operations can be set up, and then run with the step, but not be asked for by themselves.
         """
         self._check_open()
-        step = self._partial_runs.get(handle)
-        if step is None:
-            raise InvalidArgumentError(None, None, "Must run 'setup' before performing partial runs!")
-        signature = Signature(self.graph, None, fetches, list(feed_dict or ()))
-        fed = {f.tensor: f(v) for f, v in zip(signature.feeds, (feed_dict or {}).values(), strict=True)}
-        with self._lock:
-            values = step.go_on(signature.tensors, fed)
-            if step.is_done:
-                self._partial_runs.pop(handle, None)
-        return signature.assemble([v[()] if v.shape == () else v for v in values])
+        signature, values = self._fed(fetches, feed_dict or {})
+        if signature.targets:
+            names = ", ".join(op.name for op in signature.targets)
+            raise RuntimeError(f"partial_run() gives values of tensors, but {names} has none: it runs as it was set up")
+        fed = {f.tensor: value for f, value in zip(signature.feeds, values, strict=True)}
+        return signature.assemble(self._partial_runs.go_on(handle, signature.tensors, fed))
+
+    def _fed(self, fetches: Any, feed_dict: Mapping[Any, Any]) -> tuple[Signature, list[np.ndarray]]:
+        """What is asked for, and the fed values as arrays."""
+        if any(isinstance(key, SparseTensor) for key in feed_dict):
+            feed_dict = three_for_sparse(feed_dict)
+        signature = self._signature(fetches, feed_dict)
+        kept = kept_tensors(self._op_states)
+        return signature, [f(kept.fed(v)) for f, v in zip(signature.feeds, feed_dict.values(), strict=True)]
 
     def _check_open(self) -> None:
         if self._closed:
@@ -182,30 +186,30 @@ class Session:
             self._signatures[key] = found
         return found
 
-    def _step(self, signature: Signature, values: Sequence[np.ndarray]) -> Step:
+    def _step(self, signature: Signature, values: Sequence[np.ndarray], watched: bool) -> Step:
         fed_shapes: Any = tuple(v.shape for v in values)
         if self.config.executor != "plan" or len(signature.shapes) > _MANY_SHAPES:
             fed_shapes = None
-        key = (signature.key, fed_shapes)
+        key = (signature.key, fed_shapes, watched)
         step = self._steps.get(key)
         if step is None:
             with self._lock:
-                step = self._steps.get(key) or self._build(signature, fed_shapes)
+                step = self._steps.get(key) or self._build(signature, fed_shapes, watched)
                 if len(self._steps) >= _MANY_STEPS:
                     self._steps.pop(next(iter(self._steps)))
                 self._steps[key] = step
-                if not signature.feeds and signature.quick is not None:
+                if not signature.feeds and signature.quick is not None and watched == (self.log is not None):
                     self._steps[signature.quick] = step
             signature.shapes.add(fed_shapes)
         return step
 
-    def _build(self, signature: Signature, fed_shapes: Any) -> Step:
+    def _build(self, signature: Signature, fed_shapes: Any, watched: bool) -> Step:
         self.counters["steps_built"] += 1
         self.counters["operations_seen"] = self.graph.version  # Extend: what is newer is known from here on
         stages = self.stages(signature, fed_shapes)
         if self.config.log_device_placement:
             print(place_module.table(stages.placement))
-        return Step(self, signature, stages)
+        return Step(self, signature, stages, watched)
 
     def stages(self, signature: Signature, fed_shapes: Sequence[Shape] | None = None) -> Stages:
         """Every stage of the step with that signature, for those who want to look (`refflow explain`)."""

@@ -55,11 +55,14 @@ class Stages:
         """What the step moves from one device to another [W24]."""
         return transfers(self.partitioned)
 
-    def executable(self, config: ConfigProto, states: OpStates) -> Executor | Plan:
-        """The plan if it is asked for and the step's control flow has a form in Python, else the executor."""
+    def executable(self, config: ConfigProto, states: OpStates, watched: bool = False) -> Executor | Plan:
+        """The plan if it is asked for and the step's control flow has a form in Python, else the executor.
+
+        watched: it is to write an event log.
+        """
         if config.executor == "plan":
             try:
-                return Plan(self.partitioned, config.kernels, states)
+                return Plan(self.partitioned, config.kernels, states, watched)
             except Unstructured as reason:
                 self.unplanned = str(reason)
         return Executor(self.partitioned, config.kernels, states, config.check_merges)

@@ -18,7 +18,9 @@ import numpy as np
 from refflow.core.dtypes import bfloat16
 from refflow.core.values import as_fetched
 from refflow.core.waiting import InFlight
-from refflow.runtime.cores import is_heavy, on_cores
+from refflow.runtime.config import ConfigProto
+from refflow.runtime.cores import Run, is_heavy, on_cores
+from refflow.runtime.events import EventLog, StepLog
 from refflow.runtime.executor import Executor
 from refflow.runtime.signature import Signature
 from refflow.runtime.stages import Stages
@@ -64,39 +66,59 @@ class Flights:
 
 
 class Step:
-    """A cached step: call it with the fed values."""
+    """A cached step: call it with the fed values. watched: it can write an event log."""
 
-    __slots__ = ("_assemble", "_flights", "_run", "_what", "may_last", "stages", "structure")
+    __slots__ = ("_assemble", "_executable", "_flights", "_log", "_policy", "_run", "_what", "_wrap", "may_last",
+                 "stages", "structure")  # fmt: skip
 
-    def __init__(self, session: Session, signature: Signature, stages: Stages):
+    def __init__(self, session: Session, signature: Signature, stages: Stages, watched: bool):
         self.stages = stages
         self.structure = signature.structure
-        self._what = signature.what
-        self._flights = session.flights
-        executable = stages.executable(session.config, session._op_states)
-        if isinstance(executable, Executor):
+        self._assemble, self._what = signature.assemble, signature.what
+        self._flights, self._log, self._policy = session.flights, session.log, session._policy
+        self._executable = stages.executable(session.config, session._op_states, watched)
+        self._wrap = _around(stages, signature, session.config)
+        if isinstance(self._executable, Executor):
             self.may_last = True
-            self._run = lambda feeds: _run_logged(session, executable, feeds)
+            self._run = self._wrap(lambda feeds: self._execute(feeds, None))
         else:
-            self.may_last = executable.may_last
-            self._run = executable.run
-        if is_heavy(stages.partitioned):
-            self._run = on_cores(self._run, session.config.intra_op_parallelism_threads)
-        self._assemble = signature.assemble
-        types = [t.dtype.base_dtype for t in signature.tensors]
-        if any(t is bfloat16 or t.is_quantized for t in types):
-            plain = self._run
-            self._run = lambda feeds: [as_fetched(v, t) for v, t in zip(plain(feeds), types, strict=True)]
+            self.may_last = self._executable.may_last
+            self._run = self._wrap(self._executable.run)
 
-    def __call__(self, feeds: Sequence[Any], seconds: float | None = None) -> Any:
-        """The fetched values in the structure that was asked for. seconds: until the step is called off."""
+    def __call__(self, feeds: Sequence[Any], seconds: float | None = None, log: EventLog | None = None) -> Any:
+        """The fetched values in the structure that was asked for.
+
+        seconds: until the step is called off. log: where it writes its events, if not into the session's.
+        """
+        log, run = self._log if log is None else log, self._run
+        if log is not None:
+            run = self._wrap(lambda feeds: self._logged(feeds, log))
         if self.may_last or seconds is not None:
-            return self._assemble(self._flights.run(self._run, feeds, self._what, seconds))
-        return self._assemble(self._run(feeds))
+            return self._assemble(self._flights.run(run, feeds, self._what, seconds))
+        return self._assemble(run(feeds))
+
+    def _logged(self, feeds: Sequence[Any], log: EventLog) -> Any:
+        step = log.begin(self._what)
+        try:
+            return self._execute(feeds, step)
+        finally:
+            step.finish()
+
+    def _execute(self, feeds: Sequence[Any], log: StepLog | None) -> Any:
+        if not isinstance(self._executable, Executor):
+            return self._executable.run(feeds, log)
+        values = self._executable.run([np.asarray(f) for f in feeds], self._policy, log)
+        return [v[()] if v.shape == () else v for v in values]
 
 
-def _run_logged(session: Session, executor: Executor, feeds: Sequence[Any]) -> list[Any]:
-    if session.log is not None:
-        session.log.step += 1
-    values = executor.run([np.asarray(f) for f in feeds], session._policy, session.log)
-    return [v[()] if v.shape == () else v for v in values]
+def _around(stages: Stages, signature: Signature, config: ConfigProto) -> Callable[[Run], Run]:
+    """What every run of a step is wrapped in: threads for its kernels, and values as clients know them."""
+    types = [t.dtype.base_dtype for t in signature.tensors]
+    plain = not any(t is bfloat16 or t.is_quantized for t in types)
+    heavy = is_heavy(stages.partitioned)
+
+    def wrap(run: Run) -> Run:
+        inner = on_cores(run, config.intra_op_parallelism_threads) if heavy else run
+        return inner if plain else lambda feeds: [as_fetched(v, t) for v, t in zip(inner(feeds), types, strict=True)]
+
+    return wrap

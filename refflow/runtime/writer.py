@@ -3,7 +3,7 @@
 For each value the writer knows what it is called; runtime/lifetimes.py tells it whose memory it lies in, and behind
 which line a buffer goes back to the arena.
 
-Next: runtime/line_functions.py.
+Next: runtime/node_lines.py.
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core.dtypes import bfloat16, bool_
-from refflow.core.formula import INTEGER_RULES
+from refflow.core.dtypes import bool_
 from refflow.core.handles import handle_to
-from refflow.core.shapes import is_known
-from refflow.runtime.device import BoundKernel
-from refflow.runtime.kernels import OpStates, op_state, variable_state
+from refflow.runtime.kernels import OpStates, variable_state
 from refflow.runtime.lifetimes import Arena, Lifetimes
-from refflow.runtime.line_functions import Shaped, checker, fresh, may_not_fit, owned, scalar, settled, truth
+from refflow.runtime.line_functions import scalar, truth
+from refflow.runtime.node_lines import NodeLines
 from refflow.runtime.nodes import CONTROL_FLOW, MERGES, NEXTS, SAME, Node, StepGraph, in_order
 from refflow.runtime.rendezvous import key_of
 from refflow.runtime.structure import (
@@ -34,19 +32,17 @@ from refflow.runtime.structure import (
     has_control_flow,
 )
 from refflow.runtime.waits import refuse_tangled_waits
-
-_NOT_FRESH = CONTROL_FLOW | {"Const", "LoopCond", "_Recv"}
-_OPERATORS = {"add": "+", "subtract": "-", "multiply": "*"}
+from refflow.runtime.watch import Unwatched, Watch
 
 
-class Writer:
-    """Writes the source of a step and collects what its names are bound to."""
+class Writer(NodeLines):
+    """Writes the source of a step and collects what its names are bound to. watched: with lines for the log."""
 
-    def __init__(self, step: StepGraph, kernels: str, states: OpStates):
+    def __init__(self, step: StepGraph, kernels: str, states: OpStates, watched: bool = False):
         self.step, self.kernels, self.states = step, kernels, states
         self.bindings: dict[str, Any] = {}
         self.arena = Arena()
-        self.text: list[str] = ["def step(f, c):"]
+        self.text: list[str] = ["def step(f, c, log):"]
         self.lines: dict[int, Node] = {}
         self.names: dict[tuple[Node, int], str] = {}  # what a value is called
         self.blocks: dict[tuple[Node, int], np.ndarray] = {}  # arena memory of a value
@@ -55,6 +51,7 @@ class Writer:
         self.sent = {n: sender.inputs[0] for n, sender in self.senders.items()}
         self.order = in_order(step.nodes, {n: [sender] for n, sender in self.senders.items()}, changes_last=True)
         self.indent = 1
+        self.watch = Watch(self) if watched else Unwatched()
         refuse_tangled_waits(self.order, self.sent)
         self.structure = self._structure()
         self.may_last = self.structure is not None or any(n.op_def.waits for n in self.order)
@@ -79,8 +76,10 @@ class Writer:
         self._region(self.blocks_of_code)
         results = []
         for i, fetch in enumerate(self.step.fetches):
+            self.watch.begin(fetch)
             self._write(fetch.inputs[0][0], f"o{i} = {self._result(fetch)}")
             results.append(f"o{i}")
+            self.watch.end(fetch, [f"o{i}"])
         self._write(None, f"return ({', '.join(results)}{',' if len(results) == 1 else ''})")
         return "\n".join(self.text) + "\n"
 
@@ -113,17 +112,14 @@ class Writer:
             if (item, port) in self.blocks and not self.lifetimes.is_read((item, port)):
                 self.arena.give_back(self.blocks.pop((item, port)))
 
-    def _write(self, node: Node | None, line: str) -> None:
-        self.text.append("    " * self.indent + line)
-        if node is not None:
-            self.lines[len(self.text)] = node
-
-    def _bind(self, prefix: str, value: Any) -> str:
-        name = f"{prefix}{len(self.bindings)}"
-        self.bindings[name] = value
-        return name
-
     def _node(self, node: Node) -> None:
+        if node in self.step.fetches:
+            return
+        self.watch.begin(node)
+        self._lines(node)
+        self.watch.end(node)
+
+    def _lines(self, node: Node) -> None:
         if node.type == "Const":
             self.names[node, 0] = self._bind("c", scalar(node.device.from_host(node.attrs["value"])))
         elif node in self.sent:
@@ -200,12 +196,16 @@ class Writer:
 
     def _loop(self, loop: Loop) -> None:
         for enter in loop.enters:
+            self.watch.begin(enter)
             self.names[enter, 0] = self._passed(enter, 0)
+            self.watch.end(enter)
         for merge in loop.merges:
             self.names[merge, 0] = f"v{merge.id}"
             self._write(merge, f"v{merge.id} = {self.names[merge.inputs[0]]}")
+        self.watch.enter(loop)
         self._write(None, "while True:")
         self.indent += 1
+        self.watch.turn(loop)
         self._write(loop.cond, "if c and (c.is_off or c.deadline and c.late()): c.check()")
         self._region(loop.test)
         assert loop.cond is not None
@@ -216,171 +216,5 @@ class Writer:
         if changed:
             self._write(loop.merges[0], f"{', '.join(changed)} = {', '.join(changed.values())}")
         self.indent -= 1
+        self.watch.leave()
         self._let_go(loop)
-
-    # -- one node -------------------------------------------------------------------------------------
-
-    def _send(self, node: Node) -> None:
-        """A reference is read when it is sent, which may be before a later change; a value needs no call."""
-        producer, port = node.inputs[0]
-        if producer.types[port].is_ref_dtype:
-            copy = self._bind("d", node.device.private_copy)
-            self.names[node, 0] = f"v{node.id}"
-            self._write(node, f"v{node.id} = {copy}({self.names[producer, port]}.read())")
-
-    def _receive(self, node: Node) -> None:
-        edge = self.sent[node]
-        name = self.names.get((self.senders[node], 0)) or self.names[edge]
-        source, target = edge[0].device, node.device
-        if source.type != "cpu":
-            to_host = self._bind("d", source.to_host)
-            name = f"{to_host}({name})"
-        if target.type != "cpu" and not node.attrs.get("_host_memory"):
-            upload = self._bind("d", target.from_host)
-            name = f"{upload}({name})"
-        self.names[node, 0] = f"v{node.id}"
-        self._write(node, f"v{node.id} = {name}")
-
-    def _compute(self, node: Node) -> None:
-        inputs = [self._input(node, place) for place in range(len(node.inputs))]
-        if may_not_fit(node):
-            check = self._bind("s", checker(node))
-            self._write(node, f"{check}(({', '.join(inputs)},))")
-        if node.op_def.ref_inputs:
-            self._update(node, inputs)
-        elif not self._formula(node, inputs):
-            self._call(node, inputs)
-
-    def _input(self, node: Node, place: int) -> str:
-        """The value of one input; a reference is read here, at the moment its user runs [W12]."""
-        edge = node.inputs[place]
-        name = self.names[edge]
-        if not edge[0].types[edge[1]].is_ref_dtype or node.op_def.by_handle:
-            return name
-        if place in node.op_def.ref_inputs and node.op_def.allows_uninitialized:
-            return f"({name}.blank() if {name}.value is None else {name}.value)"
-        local = f"{name}_{node.id}"
-        self._write(node, f"{local} = {name}.value")
-        self._write(node, f"if {local} is None: {name}.read()")
-        if node.op_def.view:  # it would hand out the variable's own memory
-            self._write(node, f"{local} = {self._bind('d', node.device.private_copy)}({local})")
-        elif edge[0].shapes[edge[1]] == () and node.device.type == "cpu":
-            self._write(node, f"{local} = {local}[()]")
-        return local
-
-    def _update(self, node: Node, inputs: list[str]) -> None:
-        """A change of state: computed into the variable's own memory where the kernel can, else stored."""
-        state = self.names[node.inputs[node.op_def.ref_inputs[0]]]
-        bound = node.device.kernel(node.op_def, node.attrs, self.kernels)
-        for port, dtype in enumerate(node.types):
-            if dtype.is_ref_dtype:
-                self.names[node, port] = state
-        if bound.takes_out and len(node.op_def.ref_inputs) == 1:
-            call = self._call_text(node, bound, inputs, out=f"{state}.value")
-            self._write(node, f"with {state}.lock: {call}")
-            return
-        # The kernel gives the references' new values first, then its plain outputs.
-        references = node.op_def.ref_inputs
-        plain = [port for port, dtype in enumerate(node.types) if not dtype.is_ref_dtype]
-        results = [f"v{node.id}_{i}" for i in range(len(references) + len(plain))]
-        self._write(node, f"{', '.join(results)} = {self._call_text(node, bound, inputs)}")
-        for name, place in zip(results, references, strict=False):
-            self._write(node, f"{self.names[node.inputs[place]]}.store({name})")
-        for name, port in zip(results[len(references) :], plain, strict=True):
-            self.names[node, port] = name
-
-    def _formula(self, node: Node, inputs: list[str]) -> bool:
-        """Elementwise ops without their page's function: one NumPy call per step, into memory we have."""
-        formula = node.op_def.formula
-        if formula is None or node.device.type != "cpu" or formula.ufunc is None:
-            return False
-        if node.op_def.kernels["cpu"].attrs:  # the formula is not all of it
-            return False
-        if any(n.types[p].base_dtype is bfloat16 for n, p in node.inputs):  # no ufunc computes in it
-            return False
-        name = f"v{node.id}"
-        shape = node.shapes[0]
-        floats = node.types[0].is_floating or (formula.ufunc != "divide" and node.types[0].is_integer)
-        scalars = all(n.shapes[p] == () for n, p in node.inputs)
-        self.names[node, 0] = name
-        if scalars and floats and formula.ufunc in _OPERATORS:
-            self._write(node, f"{name} = {inputs[0]} {_OPERATORS[formula.ufunc]} {inputs[1]}")
-            return True
-        producer, port = node.inputs[0]
-        own_rule = INTEGER_RULES.get(formula.ufunc) if producer.types[port].base_dtype.is_integer else None
-        function = self._bind("u", own_rule or getattr(np, formula.ufunc))
-        out = self._memory(node, 0) if shape not in ((), None) and own_rule is None else None
-        if out is None:
-            self._write(node, f"{name} = {function}({', '.join(inputs)})")
-        else:
-            # Positional is quicker, but maximum and minimum are to take more operands one day.
-            place = f"out={out}" if formula.ufunc in ("maximum", "minimum") else out
-            self._write(node, f"{function}({', '.join(inputs)}, {place})")
-            self.names[node, 0] = out
-        return True
-
-    def _call(self, node: Node, inputs: list[str]) -> None:
-        bound = node.device.kernel(node.op_def, node.attrs, self.kernels)
-        count = len(node.types)
-        outs = [self._memory(node, port) for port in range(count)] if bound.takes_out else [None] * count
-        if all(outs) and count:
-            out = outs[0] if count == 1 else f"({', '.join(o for o in outs if o)})"
-            self._write(node, self._call_text(node, bound, inputs, out=out))
-            for port, name in enumerate(outs):
-                self.names[node, port] = str(name)
-            return
-        for port in range(count):
-            self.names[node, port] = f"v{node.id}" if count == 1 else f"v{node.id}_{port}"
-        targets = ", ".join(self.names[node, port] for port in range(count))
-        listed = any(a.number is not None or node.op_def.is_type_list(a) for a in node.op_def.outputs)
-        comma = "," if listed and count == 1 else ""
-        call = self._call_text(node, bound, inputs)
-        self._write(node, f"{targets}{comma} = {call}" if count else call)
-
-    def _call_text(self, node: Node, bound: BoundKernel, inputs: list[str], out: str | None = None) -> str:
-        stored = out is not None or node.op_def.ref_inputs  # a store copies
-        kernel = settled(bound.function) if node.op_def.waits else bound.function
-        function = self._bind("k", kernel if stored or node.op_def.view else fresh(kernel))
-        given = [g if isinstance(g, str) else f"[{', '.join(g)}]" for g in node.op_def.group(inputs, node.attrs)]
-        named = bound.arguments | op_state(node, self.states)
-        if bound.workspace is not None:
-            named |= bound.workspace([self._known(e) for e in node.inputs])
-        given += [f"{key}={self._bind('a', value)}" for key, value in named.items()]
-        if out is not None:
-            given.append(f"out={out}")
-        return f"{function}({', '.join(given)})"
-
-    def _known(self, edge: tuple[Node, int]) -> Any:
-        """A constant's value, or what is known of another input."""
-        while edge[0] in self.sent:
-            edge = self.sent[edge[0]]
-        node, port = edge
-        return node.attrs["value"] if node.type == "Const" else Shaped(node, port)
-
-    def _memory(self, node: Node, port: int) -> str | None:
-        """The name of a buffer for an output, or None where the kernel must make fresh memory."""
-        shape, dtype = node.shapes[port], node.types[port]
-        if not is_known(shape) or dtype.kind in "sr":
-            return None
-        if node.device.type != "cpu":
-            return self._bind("b", node.device.empty(shape, dtype))
-        if shape == () or self.lifetimes.is_kept((node, port)):
-            return None
-        array, block = self.arena.take(shape, np.dtype(dtype.as_numpy_dtype))  # type: ignore[arg-type]
-        self.blocks[node, port] = block
-        return self._bind("b", array)
-
-    def _result(self, fetch: Node) -> str:
-        """A fetched value as the caller gets it: in memory of its own."""
-        edge = fetch.inputs[0]
-        node, port = edge
-        name = self.names[edge]
-        own = self._bind("d", owned)
-        if node.types[port].is_ref_dtype:
-            return f"{own}({self._bind('d', node.device.to_host)}({name}.read()))"
-        if node.device.type != "cpu":
-            return f"{own}({self._bind('d', node.device.to_host)}({name}))"
-        untouched = self.lifetimes.origin(edge) == edge and node.type not in _NOT_FRESH and not node.op_def.stateful
-        if untouched and sum(f.inputs[0] == edge for f in self.step.fetches) == 1 and is_known(node.shapes[port]):
-            return f"{name}[()]" if node.shapes[port] == () else name
-        return f"{own}({name})"

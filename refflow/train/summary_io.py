@@ -19,7 +19,8 @@ from typing import Any
 
 from refflow.core.graph import Graph
 from refflow.core.graphdef import GraphDef
-from refflow.files.events import Event
+from refflow.core.waiting import bystanders
+from refflow.files.events import Event, TaggedRunMetadata
 from refflow.files.graph_wire import graph_bytes
 from refflow.files.records import framed, tf_record_iterator
 
@@ -59,9 +60,11 @@ class SummaryWriter:
         self._queue: queue.Queue[bytes | None] = queue.Queue(max_queue)
         self._failure: OSError | None = None
         self._closed = False
+        self._run_tags: set[str] = set()
         self._write(Event(wall_time=now, file_version=VERSION).to_bytes())
         self._file.flush()
         self._thread = threading.Thread(target=self._work, name="SummaryWriter", daemon=True)
+        bystanders.add(self._thread)
         self._thread.start()
         if graph_def is not None:
             self.add_graph(graph_def)
@@ -77,6 +80,14 @@ class SummaryWriter:
         plain = graph_def.as_graph_def() if isinstance(graph_def, Graph) else graph_def
         data = graph_bytes(plain) if isinstance(plain, GraphDef) else _message_bytes(plain, "a graph")
         self._add(Event(graph_def=data), global_step)
+
+    def add_run_metadata(self, run_metadata: Any, tag: str, global_step: Any = None) -> None:
+        """Adds what was told of one run: a RunMetadata, TensorFlow's message or its bytes. Each tag is used once."""
+        if tag in self._run_tags:
+            raise ValueError(f"The provided tag was already used for this event type: {tag!r}")
+        self._run_tags.add(tag)
+        tagged = TaggedRunMetadata(tag, _message_bytes(run_metadata, "a run's metadata"))
+        self._add(Event(tagged_run_metadata=tagged), global_step)
 
     def add_event(self, event: Any) -> None:
         """Adds an Event, an Event message or its bytes, as it is."""

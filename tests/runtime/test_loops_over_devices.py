@@ -55,7 +55,7 @@ def events_of(fetch, feeds=None, devices=3):
     """What happened in a run: (kind, name of the node, its device)."""
     with tf.Session(device_count={"CPU": devices}, executor="executor", log=True) as session:
         session.run(fetch, feeds)
-        return [(e.kind, e.node, e.device[-1]) for e in session.log.events]
+        return [(e.kind, e.node, e.device[-1:]) for e in session.log.events]
 
 
 @pytest.mark.parametrize("turns", [0, 1, 4])

@@ -51,7 +51,7 @@ def test_a_fetch_may_not_need_what_is_still_to_come(program):
 
 @pytest.mark.parametrize(
     ("fetch", "feed", "message"),
-    [(0, 0, "The feed Placeholder:0 had already been fed"), (0, 2, "The fetch add:0 had already been fetched")],
+    [(0, 0, "The feed Placeholder:0 has already been fed"), (0, 2, "The fetch add:0 has already been fetched")],
 )
 def test_each_is_given_and_taken_once(program, fetch, feed, message):
     session, holes, results = program

@@ -277,11 +277,12 @@ def test_a_measured_time_replaces_the_rule(graph):  # [W19]
         session.run(y)
         costs.measure(session.log)
     assert costs.count("y") == 2 and costs.time(node, cpu) == pytest.approx(2.0)
-    costs.record("y", "cpu", 8.0, [123])
+    assert costs.nbytes(node, 0) == 40_000
+    costs.record("y", "cpu", 8.0, [50_000])
     more = CostModel()
     more.merge(costs)
     more.merge(costs)
-    assert more.count("y") == 6 and more.time(node, cpu) == pytest.approx(4.0) and more.nbytes(node, 0) == 123
+    assert more.count("y") == 6 and more.time(node, cpu) == pytest.approx(4.0) and more.nbytes(node, 0) == 50_000
     assert "y  cpu  6x  4.0us" in str(more) and str(CostModel()) == "nothing was measured"
 
 

@@ -216,10 +216,11 @@ from refflow.compat.v1.summary import Event, Summary
 from refflow.compat.v1.variables import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.variables import global_variables, global_variables_initializer
 from refflow.core.graph import colocate_with
+from refflow.files.step_stats import RunMetadata
 from refflow.nn import sigmoid, tanh
 from refflow.ops.py_func import py_func
 from refflow.ops.tensor_array_class import TensorArray
-from refflow.runtime.config import ConfigProto, RunOptions
+from refflow.runtime.config import ConfigProto, GraphOptions, OptimizerOptions, RunOptions
 
 newaxis = None
 all_variables, initialize_all_variables = global_variables, global_variables_initializer

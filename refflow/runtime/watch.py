@@ -1,0 +1,97 @@
+"""A plan that is watched: the lines between its lines that write the event log [W61].
+
+    log.start(n4)
+    k5(c0, v4, out=b5)
+    log.end(n4, (b5,))
+
+In a loop a counter says which iteration it is, and the place of an event is what the executor would have called it.
+
+Next: runtime/events.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from refflow.runtime.nodes import CONTROL_FLOW, Node
+from refflow.runtime.structure import Loop
+
+if TYPE_CHECKING:
+    from refflow.runtime.writer import Writer
+
+
+class Watch:
+    """Writes the log's lines of one plan. Its loops are those around the line that is being written."""
+
+    def __init__(self, writer: Writer):
+        self._writer = writer
+        self._loops: list[Loop] = []
+
+    def begin(self, node: Node) -> None:
+        self._write(f"log.start({self._named(node)}{self._place()})")
+
+    def end(self, node: Node, values: list[str] | None = None) -> None:
+        """values: the names of what it gives. Of what a Switch gives, one is not there, so its values are not told."""
+        names = self._writer.names
+        if values is None:
+            outputs = [] if node.type in CONTROL_FLOW else [(node, port) for port in range(len(node.types))]
+            values = [names.get(edge, "None") for edge in outputs]
+        if node.sends and not values:
+            values = [names[node.inputs[0]]]
+        self._write(f"log.end({self._named(node)}, [{', '.join(values)}]{self._place()})")
+
+    def enter(self, loop: Loop) -> None:
+        self._write(f"i{loop.id} = -1")
+        self._loops.append(loop)
+
+    def turn(self, loop: Loop) -> None:
+        self._write(f"i{loop.id} += 1")
+        for merge in loop.merges:
+            self.begin(merge)
+            self.end(merge)
+
+    def leave(self) -> None:
+        self._loops.pop()
+
+    def _write(self, line: str) -> None:
+        self._writer._write(None, line)
+
+    def _named(self, node: Node) -> str:
+        return self._writer._bind("n", node)
+
+    def _place(self) -> str:
+        """The last argument of a log line: where in which loops it stands."""
+        if not self._loops:
+            return ""
+        place = self._writer._bind("p", _path([loop.name for loop in self._loops]))
+        return f", {place}({', '.join(f'i{loop.id}' for loop in self._loops)})"
+
+
+class Unwatched:
+    """Nobody watches: no lines."""
+
+    def begin(self, node: Node) -> None:
+        pass
+
+    def end(self, node: Node, values: list[str] | None = None) -> None:
+        pass
+
+    def enter(self, loop: Loop) -> None:
+        pass
+
+    def turn(self, loop: Loop) -> None:
+        pass
+
+    def leave(self) -> None:
+        pass
+
+
+def _path(names: list[str]) -> Callable[..., str]:
+    """From the iterations of loops, outermost first, to the place that frames.py would give."""
+
+    def path(*iterations: int) -> str:
+        outer = (0, *iterations)
+        return ";".join(f"{at}/{name}" for at, name in zip(outer, names, strict=False)) + f":{iterations[-1]}"
+
+    return path

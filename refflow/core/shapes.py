@@ -14,7 +14,7 @@ Next: core/graphdef.py.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import prod
 from typing import Any
 
@@ -38,16 +38,11 @@ def _size(value: Any) -> int | None:
     return size
 
 
-def text(shape: Shape) -> str:
+def text(shape: Iterable[Any] | None) -> str:
     """`[64,?]` as TensorFlow writes it, or `<unknown>` where the rank is unknown."""
     if shape is None:
         return "<unknown>"
     return "[" + ",".join("?" if d is None else str(d) for d in shape) + "]"
-
-
-def debug(shape: Shape) -> str:
-    """`[64,?]`, as kernels' messages write shapes."""
-    return text(shape).replace(", ", ",")
 
 
 def is_known(shape: Shape) -> bool:

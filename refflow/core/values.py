@@ -134,3 +134,9 @@ def _strings(array: np.ndarray, dtype: DType | None) -> np.ndarray:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) < 60 else text[:57] + "..."
+
+
+def wide(x: Any) -> np.ndarray:
+    """Half precision as float32, in which sums keep their digits; any other array as it is."""
+    x = np.asarray(x)
+    return x.astype(np.float32) if x.dtype == np.float16 else x

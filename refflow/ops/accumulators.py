@@ -70,7 +70,7 @@ class Accumulator:
         (gradient,) = parts
         known = self.dims if self.total is None else self.total.shape
         if not shapes.compatible(known, gradient.shape):
-            raise ValueError(f"Shape mismatch: expected {shapes.debug(known)}, got {shapes.debug(gradient.shape)}")
+            raise ValueError(f"Shape mismatch: expected {shapes.text(known)}, got {shapes.text(gradient.shape)}")
 
     def add(self, *parts: Any) -> None:
         (gradient,) = parts
@@ -103,7 +103,7 @@ class SparseAccumulator(Accumulator):
     def check(self, *parts: Any) -> None:
         indices, values, shape, has_shape = parts
         if indices.ndim != 1:
-            raise ValueError(f"Input indices should be vector but received shape: {shapes.debug(indices.shape)}")
+            raise ValueError(f"Input indices should be vector but received shape: {shapes.text(indices.shape)}")
         if values.ndim == 0:
             raise ValueError("Values cannot be 0-dimensional.")
         if len(values) != len(indices):

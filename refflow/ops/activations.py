@@ -21,6 +21,7 @@ import numpy as np
 from refflow.core.dtypes import FLOATS, REALS, float32
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.signature import Attr
+from refflow.core.values import wide
 from refflow.ops.constant import ZEROS_LIKE
 from refflow.ops.elementwise import same_shapes
 from refflow.ops.logic import LESS, SELECT
@@ -33,7 +34,7 @@ def _activation(
 ) -> OpDef:
     op_def = define_op(name, "features: T[...S] -> activations: T[...S]", T=types, accuracy=accuracy,
                        source=("S30", "W06"))  # fmt: skip
-    op_def.kernel(lambda features: _typed(function(_wide(features)), features))
+    op_def.kernel(lambda features: _typed(function(wide(features)), features))
     return op_def
 
 
@@ -42,16 +43,10 @@ def _slope(name: str, of: str, function: Callable[..., Any], types: Any = FLOATS
                        source=("S30",), **{"accuracy": "transcendental", **more})  # fmt: skip
     op_def.shape(same_shapes)
     if of == "features":
-        op_def.kernel(lambda gradients, features: _typed(function(_wide(gradients), _wide(features)), features))
+        op_def.kernel(lambda gradients, features: _typed(function(wide(gradients), wide(features)), features))
     else:
-        op_def.kernel(lambda gradients, outputs: _typed(function(_wide(gradients), _wide(outputs)), outputs))
+        op_def.kernel(lambda gradients, outputs: _typed(function(wide(gradients), wide(outputs)), outputs))
     return op_def
-
-
-def _wide(x: Any) -> Any:
-    """float16 is computed in float32."""
-    x = np.asarray(x)
-    return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
 def _typed(value: Any, like: Any) -> np.ndarray:
@@ -87,14 +82,14 @@ LEAKY_RELU_GRAD.shape(same_shapes)
 
 @LEAKY_RELU.kernel
 def leaky_relu_kernel(features, alpha=0.2):
-    x = _wide(features)
+    x = wide(features)
     return _typed(np.where(x > 0, x, x.dtype.type(alpha) * x), features)
 
 
 @LEAKY_RELU_GRAD.kernel
 def leaky_relu_grad_kernel(gradients, features, alpha=0.2):
-    dy = _wide(gradients)
-    return _typed(np.where(_wide(features) > 0, dy, dy.dtype.type(alpha) * dy), features)
+    dy = wide(gradients)
+    return _typed(np.where(wide(features) > 0, dy, dy.dtype.type(alpha) * dy), features)
 
 
 @RELU6.gradient
@@ -115,26 +110,19 @@ def _elu_gradient(op, dy):
     return ELU_GRAD(dy, op.outputs[0])
 
 
-@ELU_GRAD.gradient
-def _elu_grad_gradient(op, ddx):
-    """d(gradients) = ddx by the same slope; doutputs = ddx * gradients where outputs are below 0."""
-    dy, y = op.inputs
-    zero = ZEROS_LIKE(y)
-    return ELU_GRAD(ddx, y), SELECT(LESS(y, zero), ddx * dy, zero)
-
-
 @SELU.gradient
 def _selu_gradient(op, dy):
     """dx = scale * dy, and dy * (y + scale * alpha) where y < 0."""
     return SELU_GRAD(dy, op.outputs[0])
 
 
+@ELU_GRAD.gradient
 @SELU_GRAD.gradient
-def _selu_grad_gradient(op, ddx):
+def _by_output_gradient(op, ddx):
     """d(gradients) = ddx by the same slope; doutputs = ddx * gradients where outputs are below 0."""
     dy, y = op.inputs
     zero = ZEROS_LIKE(y)
-    return SELU_GRAD(ddx, y), SELECT(LESS(y, zero), ddx * dy, zero)
+    return op.op_def(ddx, y), SELECT(LESS(y, zero), ddx * dy, zero)
 
 
 @SOFTPLUS.gradient
@@ -183,14 +171,14 @@ L1_LOSS = define_op("L1Loss", "t: T -> output: T[]", T=FLOATS, accuracy="dot", s
 @L2_LOSS.kernel
 def l2_loss_kernel(t):
     """Half of the sum of squares."""
-    wide = _wide(t)
-    return _typed((wide * wide).sum() / 2, t)
+    x = wide(t)
+    return _typed((x * x).sum() / 2, t)
 
 
 @L1_LOSS.kernel
 def l1_loss_kernel(t):
     """The sum of absolute values. The deck names it; no release has it."""
-    return _typed(np.abs(_wide(t)).sum(), t)
+    return _typed(np.abs(wide(t)).sum(), t)
 
 
 @L2_LOSS.gradient

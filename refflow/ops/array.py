@@ -18,6 +18,7 @@ from refflow.core.dtypes import INDICES, NUMBERS, int32
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import is_known
 from refflow.core.signature import Attr
@@ -316,8 +317,7 @@ def _tile_shape(context: ShapeContext) -> shapes.Shape:
     if dims is None:
         return shape_from(context, "multiples") and (None,) * len(shape_from(context, "multiples") or ())
     vector = context.dims("multiples")
-    if vector is not None and len(vector) != 1:
-        raise ShapeError(f"Expected multiples to be 1-D, but got shape {shapes.text(vector)}")
+    need_rank(vector, 1, "Expected multiples to be 1-D, but got shape {0}")
     if vector is not None and vector[0] not in (None, len(dims)):
         raise ShapeError(f"Expected multiples argument to be a vector of length {len(dims)} but got length {vector[0]}")
     if multiples is None:

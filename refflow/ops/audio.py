@@ -19,6 +19,7 @@ import numpy as np
 from refflow.core import shapes
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.files.summaries import wav
@@ -157,8 +158,7 @@ def encode_wav_kernel(audio, sample_rate):
 @ENCODE_WAV.shape
 def _encode_wav_shape(context: ShapeContext) -> shapes.Shape:
     audio, rate = context.dims("audio"), context.dims("sample_rate")
-    if audio is not None and len(audio) != 2:
-        raise ShapeError(f"audio must be 2-dimensional{shapes.text(audio)}")
+    need_rank(audio, 2, "audio must be 2-dimensional{0}")
     if rate:
         raise ShapeError(f"Input sample_rate should be a scalar tensor, got {shapes.text(rate)} instead.")
     return ()
@@ -253,8 +253,7 @@ def mfcc_kernel(
 @MFCC.shape
 def _mfcc_shape(context: ShapeContext) -> shapes.Shape:
     dims, rate = context.dims("spectrogram"), context.dims("sample_rate")
-    if dims is not None and len(dims) != 3:
-        raise ShapeError(f"spectrogram must be 3-dimensional{shapes.text(dims)}")
+    need_rank(dims, 3, "spectrogram must be 3-dimensional{0}")
     if rate:
         raise ShapeError(f"Input sample_rate should be a scalar tensor, got {shapes.text(rate)} instead.")
     count = context.attrs["dct_coefficient_count"]

@@ -23,6 +23,7 @@ from refflow.core.dtypes import complex64, complex128, float32, float64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
+from refflow.core.values import wide
 from refflow.ops.array import expand_dims, shape, squeeze
 from refflow.ops.batch_matmul import BATCH_MATMUL_V2, _summed_to
 from refflow.ops.complex import conj
@@ -30,7 +31,7 @@ from refflow.ops.constant import ZEROS_LIKE
 from refflow.ops.elementwise import NEG
 from refflow.ops.joining import concat
 from refflow.ops.linalg import TYPES
-from refflow.ops.matrix_checks import compact, matrices, stretched, wide
+from refflow.ops.matrix_checks import matrices, stretched
 from refflow.ops.slicing import slice_
 
 _WIDE = (float64, float32, complex64, complex128)
@@ -84,7 +85,7 @@ def _banded_shape(context: ShapeContext) -> shapes.Shape:
     found = stretched(a, b, flags)
     for i, dims in enumerate((a, b)):
         if dims is not None and 0 in dims:
-            raise ShapeError(f"In[{i}] must not be an empty tensor: shape {compact(dims)}")
+            raise ShapeError(f"In[{i}] must not be an empty tensor: shape {shapes.text(dims)}")
     return found
 
 
@@ -240,7 +241,8 @@ def _tridiagonal_matmul_shape(context: ShapeContext) -> shapes.Shape:
     for dims, word in zip(found[:-1], names.values(), strict=True):
         rows = None if b is None else b[-2]
         if dims is not None and not shapes.compatible(dims[-2:], (1, rows)):
-            raise ShapeError(f"Invalid {word} shape. Got {compact(dims)}, expected [...,1,M] for rhs {compact(b)}")
+            got = shapes.text(dims)
+            raise ShapeError(f"Invalid {word} shape. Got {got}, expected [...,1,M] for rhs {shapes.text(b)}")
     return b
 
 

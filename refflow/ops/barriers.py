@@ -75,12 +75,12 @@ class Barrier:
             )
         if keys.ndim != 1 or not values.ndim or len(keys) != len(values):
             raise ValueError(
-                f"Shape mismatch in keys and values: {shapes.debug(keys.shape)} and {shapes.debug(values.shape)}"
+                f"Shape mismatch in keys and values: {shapes.text(keys.shape)} and {shapes.text(values.shape)}"
             )
         if self.dims and not shapes.compatible(self.dims[component], values.shape[1:]):
             raise ValueError(  # as the queue of complete rows says it: a number and a key come before the values
                 f"Shape mismatch in tuple component {component + 2}. Expected "
-                f"{shapes.debug(self.dims[component])}, got {shapes.debug(values.shape[1:])}"
+                f"{shapes.text(self.dims[component])}, got {shapes.text(values.shape[1:])}"
             )
 
     def _insert_one(self, number: int, component: int, key: bytes, value: np.ndarray) -> None:

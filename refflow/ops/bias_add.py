@@ -11,6 +11,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import NUMBERS
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
@@ -41,8 +42,7 @@ def bias_add_v1_kernel(value, bias):
 @BIAS_ADD.shape
 def _bias_add_shape(context: ShapeContext) -> shapes.Shape:
     dims, bias = context.dims("value"), context.dims("bias")
-    if bias is not None and len(bias) != 1:
-        raise ShapeError(f"Biases must be 1D: {shapes.text(bias)}")
+    need_rank(bias, 1, "Biases must be 1D: {0}")
     if dims is None:
         return None
     if len(dims) < 2:

@@ -19,6 +19,7 @@ import numpy as np
 from refflow.core import shapes, work
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.recurrent_cells import (
@@ -77,8 +78,7 @@ def _sizes(context: ShapeContext) -> dict[str, shapes.Shape]:
     length, x = context.dims("seq_len_max"), context.dims("x")
     if length:
         raise ShapeError(f"seq_len_max must be a scalar, got shape {shapes.text(length)}")
-    if x is not None and len(x) != 3:
-        raise ShapeError(f"x must be 3D but is rank {len(x)}, got shape {shapes.text(x)}")
+    need_rank(x, 3, "x must be 3D but is rank {1}, got shape {0}")
     time, batch, inputs = x if x is not None else (None, None, None)
     sizes = lstm_sizes(context, batch, inputs)
     check_sizes(context, sizes, SAID)

@@ -22,6 +22,7 @@ import numpy as np
 from refflow.core import shapes
 from refflow.core.errors import NotFoundError, ShapeError
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.distributions import FixedUnigram, LogUniform, Uniform, Unigram, Words, first_distinct
@@ -66,8 +67,7 @@ def _expected(p: np.ndarray, count: int, tries: int) -> np.ndarray:
 
 def _sampler_shapes(context: ShapeContext) -> list[shapes.Shape]:
     attrs, dims = context.attrs, context.dims("true_classes")
-    if dims is not None and len(dims) != 2:
-        raise ShapeError(f"true_classes must be a matrix, got shape {shapes.text(dims)}")
+    need_rank(dims, 2, "true_classes must be a matrix, got shape {0}")
     if dims is not None and dims[1] not in (None, attrs["num_true"]):
         raise ShapeError(f"true_classes must have num_true columns, expected: {dims[1]} was: {attrs['num_true']}")
     sampled = (attrs["num_sampled"],)
@@ -172,8 +172,7 @@ def _hits_shape(context: ShapeContext) -> list[shapes.Shape]:
     dims, sampled, wanted = context.dims("true_classes"), context.dims("sampled_candidates"), context.attrs["num_true"]
     if dims is not None and (len(dims) != 2 or dims[1] not in (None, wanted)):
         raise ShapeError(f"true_candidates must be a batch_size * num_true matrix, got {shapes.text(dims)}")
-    if sampled is not None and len(sampled) != 1:
-        raise ShapeError("sampled_candidates must be a vector, which is typically an output from CandidateSampler")
+    need_rank(sampled, 1, "sampled_candidates must be a vector, which is typically an output from CandidateSampler")
     return [(None,), (None,), (None,)]
 
 

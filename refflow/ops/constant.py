@@ -19,6 +19,7 @@ from refflow.core.dtypes import DType, as_dtype, float32, int32, int64
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import TensorShape
 from refflow.core.signature import Attr
@@ -177,8 +178,7 @@ def empty_kernel(shape, dtype):
 @EMPTY.shape
 def _empty_shape(context: ShapeContext) -> shapes.Shape:
     given = context.dims("shape")
-    if given is not None and len(given) != 1:
-        raise ShapeError(f"shape must be a vector of int32, got shape {shapes.text(given)}")
+    need_rank(given, 1, "shape must be a vector of int32, got shape {0}")
     return shape_from(context, "shape")
 
 

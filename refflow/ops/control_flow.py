@@ -88,7 +88,7 @@ def for_steps_kernel(start, limit, delta):
     """How often a For runs its body: ceil((limit - start) / delta) times."""
     for name, value in (("start", start), ("limit", limit), ("delta", delta)):
         if np.shape(value) != ():
-            raise ValueError(f"{name} must be a scalar, but {shapes.debug(np.shape(value))}")
+            raise ValueError(f"{name} must be a scalar, but {shapes.text(np.shape(value))}")
     start, limit, delta = int(start), int(limit), int(delta)
     if (limit - start) * delta < 0 or (limit != start and not delta):
         raise ValueError(f"Invalid start/limit/delta: {start} {limit} {delta}")

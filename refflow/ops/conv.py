@@ -22,6 +22,7 @@ from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.values import wide
 from refflow.ops import conv_checks as checks
 from refflow.ops.array import shape
 from refflow.ops.constant import shape_from
@@ -42,13 +43,9 @@ from refflow.ops.windows import (
 
 PADDINGS = Attr("string", allowed=("SAME", "VALID", "EXPLICIT"))
 PLAIN_PADDINGS = Attr("string", allowed=("SAME", "VALID"))
-_FORMATS = {2: Attr("string", default="NHWC", allowed=("NHWC", "NCHW")),
-            3: Attr("string", default="NDHWC", allowed=("NDHWC", "NCDHW"))}  # fmt: skip
+FORMATS = {2: Attr("string", default="NHWC", allowed=("NHWC", "NCHW")),
+           3: Attr("string", default="NDHWC", allowed=("NDHWC", "NCDHW"))}  # fmt: skip
 _FEW = 16  # channels: below this all places of a window go into one product
-
-
-def _wide(x: np.ndarray) -> np.ndarray:
-    return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
 # -- the three sums, channels last ----------------------------------------------------------------------------
@@ -109,7 +106,7 @@ class _Family:
     def __init__(self, rank: int):
         self.rank = rank
         attrs: dict[str, Any] = {
-            "T": (*FLOATS, int32), "strides": Attr("list(int)"), "data_format": _FORMATS[rank],
+            "T": (*FLOATS, int32), "strides": Attr("list(int)"), "data_format": FORMATS[rank],
             "dilations": Attr("list(int)", default=[1] * (rank + 2)), "accuracy": "dot", "source": ("W74", "E07"),
         }  # fmt: skip
         if rank == 2:
@@ -151,7 +148,7 @@ class _Family:
 
         def conv(input, filter, **attrs):
             layout = attrs["data_format"]
-            x, w = _wide(channels_last(input, layout)), _wide(filter)
+            x, w = wide(channels_last(input, layout)), wide(filter)
             axes = self.axes(x.shape[1:-1], w.shape[:rank], attrs)
             parts = [_forward(x[..., c], w[..., m], axes) for c, m in _groups(x.shape[-1], w)]
             y = parts[0] if len(parts) == 1 else np.concatenate(parts, -1)
@@ -163,7 +160,7 @@ class _Family:
             if len(dims) == 2 and rank == 2:  # height and width alone
                 depth = filter.shape[-2]
                 dims = list(shaped(dims, out_backprop.shape[0], depth, layout))
-            w, dy = _wide(filter), _wide(channels_last(out_backprop, layout))
+            w, dy = wide(filter), wide(channels_last(out_backprop, layout))
             axes = self.axes(spatial(dims, layout), w.shape[:rank], attrs)
             channels = dims[channel_axis(layout)]
             parts = [_to_input(w[..., m], dy[..., m], axes) for _, m in _groups(channels, w)]
@@ -173,7 +170,7 @@ class _Family:
         def to_filter(input, filter_sizes, out_backprop, **attrs):
             layout = attrs["data_format"]
             dims = [int(s) for s in filter_sizes]
-            x, dy = _wide(channels_last(input, layout)), _wide(channels_last(out_backprop, layout))
+            x, dy = wide(channels_last(input, layout)), wide(channels_last(out_backprop, layout))
             axes = self.axes(x.shape[1:-1], dims[:rank], attrs)
             pairs = _groups(x.shape[-1], np.broadcast_to(np.zeros((), dy.dtype), dims))
             parts = [_to_filter(x[..., c], dy[..., m], axes) for c, m in pairs]

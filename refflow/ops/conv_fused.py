@@ -18,6 +18,7 @@ from refflow.core import shapes, work
 from refflow.core.dtypes import bfloat16, float16, float32, float64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext, infer
 from refflow.core.signature import Attr
 from refflow.ops.conv import CONV_2D, PLAIN_PADDINGS
@@ -78,10 +79,8 @@ def _shape(op_def: OpDef) -> None:
     @op_def.shape
     def shape(context: ShapeContext) -> shapes.Shape:
         x, w = context.dims("input"), context.dims("filter")
-        if x is not None and len(x) != 4:
-            raise ShapeError(f"input must be 4-dimensional{shapes.text(x)}")
-        if w is not None and len(w) != 4:
-            raise ShapeError(f"filter must be 4-dimensional: {shapes.text(w)}")
+        need_rank(x, 4, "input must be 4-dimensional{0}")
+        need_rank(w, 4, "filter must be 4-dimensional: {0}")
         if x is not None and w is not None and None not in (x[3], w[2]) and x[3] != w[2]:
             raise ShapeError(f"input and filter must have the same depth: {x[3]} vs {w[2]}")
         strides = context.attrs["strides"]

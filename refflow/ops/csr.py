@@ -26,6 +26,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import DType, as_dtype, complex64, complex128, float32, float64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
@@ -158,8 +159,7 @@ def _dense_to_csr_shape(context: ShapeContext) -> shapes.Shape:
     dense, indices = context.dims("dense_input"), context.dims("indices")
     if dense is not None and len(dense) not in (2, 3):
         raise ShapeError(f"Invalid rank of dense: {len(dense)}.  Expected a known rank of either 2 or 3.")
-    if indices is not None and len(indices) != 2:
-        raise ShapeError(f"indices must be a matrix; but its rank is not 2: {len(indices)}")
+    need_rank(indices, 2, "indices must be a matrix; but its rank is not 2: {1}")
     if dense is not None and indices is not None and indices[1] not in (None, len(dense)):
         raise ShapeError(f"indices.shape[1] must match rank of dense; saw: {indices[1]} vs. {len(dense)}")
     return ()

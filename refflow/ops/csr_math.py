@@ -23,7 +23,6 @@ from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.batch_matmul import adjoint
 from refflow.ops.csr import CSR, NUMBER, Rows, compressed, element, matrix_of, scalar_variant, typed
-from refflow.ops.matrix_checks import compact
 
 _FLAGS: dict[str, Any] = {"transpose_a": False, "transpose_b": False, "adjoint_a": False, "adjoint_b": False}
 _REAL = Attr("type", allowed=(float32, float64))
@@ -98,11 +97,13 @@ def sparse_matrix_mat_mul_kernel(
     csr = _turned(csr, transpose_a, adjoint_a)
     dense = adjoint(b) if adjoint_b else np.swapaxes(b, -1, -2) if transpose_b else b
     if csr.dense_shape[:-2] != dense.shape[:-2]:
-        raise ValueError(f"Batch size of a and b do not agree. {compact(csr.dense_shape)} vs. {compact(dense.shape)}")
+        raise ValueError(
+            f"Batch size of a and b do not agree. {shapes.text(csr.dense_shape)} vs. {shapes.text(dense.shape)}"
+        )
     if csr.dense_shape[-1] != dense.shape[-2]:
         raise ValueError(
             "Inner product dimensions of A and B do not agree. Shapes are: "
-            f"{compact(csr.dense_shape)} vs. {compact(dense.shape)}"
+            f"{shapes.text(csr.dense_shape)} vs. {shapes.text(dense.shape)}"
         )
     each = dense.reshape(len(csr.parts), *dense.shape[-2:])
     product = np.zeros((len(csr.parts), csr.dense_shape[-2], dense.shape[-1]), b.dtype)
@@ -138,7 +139,7 @@ def sparse_matrix_sparse_mat_mul_kernel(
     if left.dense_shape[:-2] != right.dense_shape[:-2] or left.dense_shape[-1] != right.dense_shape[-2]:
         raise ValueError(
             "Inner product dimensions of A and B do not agree.  Shapes are: "
-            f"{compact(left.dense_shape)} vs. {compact(right.dense_shape)}"
+            f"{shapes.text(left.dense_shape)} vs. {shapes.text(right.dense_shape)}"
         )
     dims = (*left.dense_shape[:-1], right.dense_shape[-1])
     parts = [_merged(*_meeting(x, y), dims[-2:]) for x, y in zip(left.parts, right.parts, strict=True)]
@@ -158,7 +159,7 @@ def sparse_matrix_transpose_kernel(input, type, conjugate=False):
 
 def _same_shape(a: CSR, b: CSR) -> None:
     if a.dense_shape != b.dense_shape:
-        raise ValueError(f"Shapes of a and b must match: {compact(a.dense_shape)} vs. {compact(b.dense_shape)}")
+        raise ValueError(f"Shapes of a and b must match: {shapes.text(a.dense_shape)} vs. {shapes.text(b.dense_shape)}")
 
 
 @ADD.kernel

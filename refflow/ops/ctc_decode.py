@@ -25,6 +25,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import float32, float64
 from refflow.core.errors import FailedPreconditionError, ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
@@ -197,10 +198,8 @@ def ctc_beam_search_decoder_kernel(inputs, sequence_length, beam_width, top_path
 
 def _checked(context: ShapeContext) -> Any:
     x, lengths = context.dims("inputs"), context.dims("sequence_length")
-    if x is not None and len(x) != 3:
-        raise ShapeError("inputs is not a 3-Tensor")
-    if lengths is not None and len(lengths) != 1:
-        raise ShapeError("sequence_length is not a vector")
+    need_rank(x, 3, "inputs is not a 3-Tensor")
+    need_rank(lengths, 1, "sequence_length is not a vector")
     if x is not None and 0 in x:
         raise ShapeError("inputs must not be empty")
     return None if x is None else x[1]

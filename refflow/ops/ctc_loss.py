@@ -27,6 +27,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import float32, float64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
@@ -189,14 +190,10 @@ def _define(op_def: OpDef, blank_first: bool) -> None:
 def _loss_shape(context: ShapeContext) -> list[shapes.Shape]:
     x, indices = context.dims("inputs"), context.dims("labels_indices")
     values, lengths = context.dims("labels_values"), context.dims("sequence_length")
-    if x is not None and len(x) != 3:
-        raise ShapeError("inputs is not a 3-Tensor")
-    if lengths is not None and len(lengths) != 1:
-        raise ShapeError("sequence_length is not a vector")
-    if indices is not None and len(indices) != 2:
-        raise ShapeError("labels_indices is not a matrix")
-    if values is not None and len(values) != 1:
-        raise ShapeError("labels_values is not a vector")
+    need_rank(x, 3, "inputs is not a 3-Tensor")
+    need_rank(lengths, 1, "sequence_length is not a vector")
+    need_rank(indices, 2, "labels_indices is not a matrix")
+    need_rank(values, 1, "labels_values is not a vector")
     if indices is not None and indices[1] not in (None, 2):
         raise ShapeError(f"Order length must be SparseTensor rank. labels_indices has {indices[1]} columns, not 2")
     if x is not None and lengths is not None and None not in (x[1], lengths[0]) and x[1] != lengths[0]:

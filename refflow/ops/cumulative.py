@@ -20,6 +20,7 @@ from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.values import wide
 from refflow.ops.elementwise import EXP, LOG, NEG, cast
 
 
@@ -59,8 +60,7 @@ def _same_shape(context: ShapeContext) -> shapes.Shape:
 
 def _log_sums(x: Any, axis: int) -> Any:
     """Sums of exponentials, each taken relative to the largest so far."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return np.logaddexp.accumulate(wide, axis)
+    return np.logaddexp.accumulate(wide(x), axis)
 
 
 CUMSUM = _running("Cumsum", lambda x, axis: np.cumsum(x, axis, dtype=x.dtype), 0, NUMBERS, "dot")

@@ -19,10 +19,11 @@ from refflow.core.dtypes import complex64, complex128, float32, float64
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op, define_variant
 from refflow.core.shape_rules import ShapeContext
+from refflow.core.values import wide
 from refflow.ops.array import expand_dims
 from refflow.ops.batch_matmul import BATCH_MATMUL_V2
 from refflow.ops.linalg import TYPES
-from refflow.ops.matrix_checks import matrices, square, wide
+from refflow.ops.matrix_checks import matrices, square
 
 QR = define_op("Qr", "input: T -> q: T, r: T", T=TYPES, full_matrices=False, accuracy="composed", source=("W06",))
 SVD = define_op("Svd", "input: T -> s: T, u: T, v: T", T=TYPES, compute_uv=True, full_matrices=False,

@@ -17,6 +17,7 @@ from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.values import wide
 from refflow.ops import conv_checks as checks
 from refflow.ops.array import shape
 from refflow.ops.constant import shape_from
@@ -55,13 +56,9 @@ def _axes(dims: Any, ks: Any, attrs: dict[str, Any]) -> list[Window]:
                    explicit_pairs(attrs["explicit_paddings"], layout))  # fmt: skip
 
 
-def _wide(x: np.ndarray) -> np.ndarray:
-    return x.astype(np.float32) if x.dtype == np.float16 else x
-
-
 def depthwise_kernel(input, filter, **attrs):
     layout = attrs["data_format"]
-    x, w = _wide(channels_last(input, layout)), _wide(filter)
+    x, w = wide(channels_last(input, layout)), wide(filter)
     axes = _axes(x.shape[1:-1], w.shape[:2], attrs)
     image = padded(x, axes)
     total = np.zeros((len(x), *(a.out for a in axes), *w.shape[2:]), x.dtype)
@@ -73,7 +70,7 @@ def depthwise_kernel(input, filter, **attrs):
 def to_input_kernel(input_sizes, filter, out_backprop, **attrs):
     layout = attrs["data_format"]
     dims = [int(s) for s in input_sizes]
-    w, dy = _wide(filter), _wide(channels_last(out_backprop, layout))
+    w, dy = wide(filter), wide(channels_last(out_backprop, layout))
     axes = _axes(spatial(dims, layout), w.shape[:2], attrs)
     dy = dy.reshape(*dy.shape[:3], *w.shape[2:])
     total = np.zeros((dims[0], *(a.size + a.before + a.after for a in axes), w.shape[2]), dy.dtype)
@@ -86,7 +83,7 @@ def to_input_kernel(input_sizes, filter, out_backprop, **attrs):
 def to_filter_kernel(input, filter_sizes, out_backprop, **attrs):
     layout = attrs["data_format"]
     dims = [int(s) for s in filter_sizes]
-    x, dy = _wide(channels_last(input, layout)), _wide(channels_last(out_backprop, layout))
+    x, dy = wide(channels_last(input, layout)), wide(channels_last(out_backprop, layout))
     axes = _axes(x.shape[1:-1], dims[:2], attrs)
     dy = dy.reshape(*dy.shape[:3], *dims[2:])
     image = padded(x, axes)

@@ -19,6 +19,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import REALS
 from refflow.core.errors import ShapeError, UnimplementedError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.windows import Window, cropped, padded, places, sizes_out, windows
@@ -95,10 +96,8 @@ def _out_dims(context: ShapeContext) -> shapes.Shape:
         if min(values) < 1:
             raise ShapeError(f"{word} must be > 0, but got {min(values)}")
     x, w = context.dims("input"), context.dims("filter")
-    if x is not None and len(x) != 4:
-        raise ShapeError(f"input must be 4-dimensional{shapes.text(x)}")
-    if w is not None and len(w) != 3:
-        raise ShapeError(f"filter must be 3-dimensional: {shapes.text(w)}")
+    need_rank(x, 4, "input must be 4-dimensional{0}")
+    need_rank(w, 3, "filter must be 3-dimensional: {0}")
     if x is None or w is None:
         return (None,) * 4
     if None not in (x[3], w[2]) and x[3] != w[2]:
@@ -114,8 +113,7 @@ def _dilation_shape(context: ShapeContext) -> shapes.Shape:
 
 def _checked_back(context: ShapeContext) -> None:
     wanted, given = _out_dims(context), context.dims("out_backprop")
-    if given is not None and len(given) != 4:
-        raise ShapeError(f"out_backprop must be 4-dimensional{shapes.text(given)}")
+    need_rank(given, 4, "out_backprop must be 4-dimensional{0}")
     if not shapes.compatible(wanted, given):
         raise ShapeError(
             f"out_backprop has incompatible size. Got {shapes.text(given)}, expected {shapes.text(wanted)}"

@@ -16,6 +16,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import int8, int16, int32, int64, uint8
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.non_max_suppression import check_scalar
@@ -141,12 +142,10 @@ def sample_distorted_bounding_box_v2_kernel(
 
 def distorted_shape(context: ShapeContext) -> list[shapes.Shape]:
     size, boxes = context.dims("image_size"), context.dims("bounding_boxes")
-    if size is not None and len(size) != 1:
-        raise ShapeError(f"image_size must be 1-dimensional{shapes.text(size)}")
+    need_rank(size, 1, "image_size must be 1-dimensional{0}")
     if size is not None and size[0] not in (None, 3):
         raise ShapeError(f"image_size must contain 3 elements{shapes.text(size)}")
-    if boxes is not None and len(boxes) != 3:
-        raise ShapeError(f"input boxes must be 3-dimensional [batch, num_boxes, coords]: {shapes.text(boxes)}")
+    need_rank(boxes, 3, "input boxes must be 3-dimensional [batch, num_boxes, coords]: {0}")
     if boxes is not None and boxes[2] not in (None, 4):
         raise ShapeError(f"bounding boxes must have shape [4] or [*, 4], got {shapes.text(boxes)}")
     if context.op_def is DISTORTED_V2:

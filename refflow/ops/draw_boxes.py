@@ -12,6 +12,7 @@ import numpy as np
 from refflow.core import shapes
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.ops.non_max_suppression import HALF_OR_SINGLE
 
@@ -62,10 +63,8 @@ def _drawn(images: np.ndarray, boxes: np.ndarray, colors: np.ndarray) -> np.ndar
 
 def _drawn_shape(context: ShapeContext) -> shapes.Shape:
     images, boxes = context.dims("images"), context.dims("boxes")
-    if images is not None and len(images) != 4:
-        raise ShapeError(f"The rank of the images should be 4, got {shapes.text(images)}")
-    if boxes is not None and len(boxes) != 3:
-        raise ShapeError(f"The rank of the boxes tensor should be 3, got {shapes.text(boxes)}")
+    need_rank(images, 4, "The rank of the images should be 4, got {0}")
+    need_rank(boxes, 3, "The rank of the boxes tensor should be 3, got {0}")
     if images is not None and boxes is not None and not shapes.compatible(images[:1], boxes[:1]):
         raise ShapeError("The batch sizes should be the same")
     if images is not None and images[3] not in (None, 1, 3, 4):
@@ -74,8 +73,7 @@ def _drawn_shape(context: ShapeContext) -> shapes.Shape:
         raise ShapeError(f"The size of the third dimension of the box must be 4. Received: {boxes[2]}")
     if context.op_def is DRAW_V2:
         colors = context.dims("colors")
-        if colors is not None and len(colors) != 2:
-            raise ShapeError(f"colors must be a 2-D matrix{shapes.text(colors)}")
+        need_rank(colors, 2, "colors must be a 2-D matrix{0}")
         needed = None if images is None else images[3]
         if colors is not None and needed is not None and colors[1] is not None and colors[1] < needed:
             raise ShapeError(f"colors must have equal or more channels than the image provided: {shapes.text(colors)}")

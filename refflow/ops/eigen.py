@@ -24,10 +24,11 @@ from refflow.core.dtypes import complex64, complex128, float32, float64
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.values import wide
 from refflow.ops.array import expand_dims, reshape, shape
 from refflow.ops.batch_matmul import BATCH_MATMUL_V2
 from refflow.ops.linalg import MATRIX_SOLVE, TYPES
-from refflow.ops.matrix_checks import square, wide
+from refflow.ops.matrix_checks import square
 
 EIG = define_op("Eig", "input: T -> e: Tout, v: Tout", compute_v=True, T=(float32, float64, complex64, complex128),
                 Tout=Attr("type", allowed=(complex64, complex128)), accuracy="composed", source=("W06",))  # fmt: skip

@@ -25,6 +25,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import float32, float64, int32, int64
 from refflow.core.errors import ShapeError, UnimplementedError
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.constant import shape_from
@@ -235,10 +236,8 @@ MEAN.shape(_forward_shape)
 def _check_borders(context: ShapeContext, dims: shapes.Shape) -> None:
     """Borders increase, stay within the image, and are as many as the regions want."""
     dy = context.dims("out_backprop")
-    if dims is not None and len(dims) != 4:
-        raise ShapeError(f"orig_input must be 4-dimensional, got {shapes.text(dims)}")
-    if dy is not None and len(dy) != 4:
-        raise ShapeError(f"out_backprop must be 4-dimensional, got {shapes.text(dy)}")
+    need_rank(dims, 4, "orig_input must be 4-dimensional, got {0}")
+    need_rank(dy, 4, "out_backprop must be 4-dimensional, got {0}")
     for axis, name, short in ((1, "row_pooling_sequence", "row"), (2, "col_pooling_sequence", "col")):
         places = context.dims(name)
         if places is not None and len(places) != 1:

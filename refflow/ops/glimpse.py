@@ -13,6 +13,7 @@ from refflow.core import shapes
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef, define_op, define_variant
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 
 GLIMPSE = define_op(
@@ -68,12 +69,10 @@ def extract_glimpse_kernel(input, size, offsets, centered, normalized, uniform_n
 @GLIMPSE.shape
 def _glimpse_shape(context: ShapeContext) -> shapes.Shape:
     image, size, offsets = (context.dims(n) for n in ("input", "size", "offsets"))
-    if image is not None and len(image) != 4:
-        raise ShapeError(f"input must be 4-dimensional (batch_size, height, width, depth){shapes.text(image)}")
+    need_rank(image, 4, "input must be 4-dimensional (batch_size, height, width, depth){0}")
     if size is not None and (len(size) != 1 or size[0] not in (None, 2)):
         raise ShapeError(f"input must be a vector of size 2 (height, width){shapes.text(size)}")
-    if offsets is not None and len(offsets) != 2:
-        raise ShapeError(f"input must be a matrix (batch_size, 2){shapes.text(offsets)}")
+    need_rank(offsets, 2, "input must be a matrix (batch_size, 2){0}")
     if offsets is not None and image is not None and not shapes.compatible(offsets[:1], image[:1]):
         raise ShapeError(f"first dimension should be batch{shapes.text(offsets)}")
     if offsets is not None and offsets[1] not in (None, 2):

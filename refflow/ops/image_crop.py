@@ -20,6 +20,7 @@ from refflow.core import errors, shapes
 from refflow.core.dtypes import float16, float32, float64, int8, int16, int32, int64, uint8, uint16
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import shape
@@ -173,12 +174,10 @@ def _check_crop(context: ShapeContext, image: str) -> int | None:
     dims, boxes, index = context.dims(image), context.dims("boxes"), context.dims("box_ind")
     if dims is not None and len(dims) != 4:
         raise ShapeError(f"{'input image' if image == 'image' else 'grads image'} must be 4-D{shapes.text(dims)}")
-    if boxes is not None and len(boxes) != 2:
-        raise ShapeError(f"boxes must be 2-D, got: {shapes.text(boxes)}")
+    need_rank(boxes, 2, "boxes must be 2-D, got: {0}")
     if boxes is not None and boxes[1] not in (None, 4):
         raise ShapeError(f"boxes must have 4 columns{shapes.text(boxes)}")
-    if index is not None and len(index) != 1:
-        raise ShapeError(f"box_index must be 1-D{shapes.text(index)}")
+    need_rank(index, 1, "box_index must be 1-D{0}")
     if boxes is None or index is None:
         return (boxes or index or (None,))[0]
     if not shapes.compatible(boxes[:1], index):
@@ -190,8 +189,7 @@ def _check_crop(context: ShapeContext, image: str) -> int | None:
 def _crop_shape(context: ShapeContext) -> shapes.Shape:
     image, size = context.dims("image"), context.dims("crop_size")
     count = _check_crop(context, "image")
-    if size is not None and len(size) != 1:
-        raise ShapeError(f"crop_size must be 1-D{shapes.text(size)}")
+    need_rank(size, 1, "crop_size must be 1-D{0}")
     if size is not None and size[0] not in (None, 2):
         raise ShapeError(f"crop_size must have two elements{shapes.text(size)}")
     wanted = context.ints("crop_size")
@@ -203,8 +201,7 @@ def _crop_shape(context: ShapeContext) -> shapes.Shape:
 def _crop_grad_image_shape(context: ShapeContext) -> shapes.Shape:
     _check_crop(context, "grads")
     size = context.dims("image_size")
-    if size is not None and len(size) != 1:
-        raise ShapeError(f"image_size must be 1-D{shapes.text(size)}")
+    need_rank(size, 1, "image_size must be 1-D{0}")
     if size is not None and size[0] not in (None, 4):
         raise ShapeError(f"image_size must have 4 elements{shapes.text(size)}")
     wanted = context.ints("image_size")
@@ -214,8 +211,7 @@ def _crop_grad_image_shape(context: ShapeContext) -> shapes.Shape:
 @CROP_GRAD_BOXES.shape
 def _crop_grad_boxes_shape(context: ShapeContext) -> shapes.Shape:
     image = context.dims("image")
-    if image is not None and len(image) != 4:
-        raise ShapeError(f"input image must be 4-D{shapes.text(image)}")
+    need_rank(image, 4, "input image must be 4-D{0}")
     return _check_crop(context, "grads"), 4
 
 

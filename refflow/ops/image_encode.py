@@ -11,6 +11,7 @@ from refflow.core import errors, shapes
 from refflow.core.dtypes import INDICES, int32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.files import png
@@ -76,8 +77,7 @@ def encode_jpeg_variable_quality_kernel(images, quality):
 
 def _encode_jpeg_shape(context: ShapeContext) -> shapes.Shape:
     image = context.inputs[0]
-    if image is not None and len(image) != 3:
-        raise ShapeError(f"image must be 3-dimensional{shapes.text(image)}")
+    need_rank(image, 3, "image must be 3-dimensional{0}")
     return ()
 
 

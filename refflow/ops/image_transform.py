@@ -18,6 +18,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, float32, int32, int64, uint8
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import reshape, shape
@@ -124,16 +125,14 @@ def image_projective_transform_v2_kernel(images, transforms, output_shape, inter
 
 def _projective_shape(context: ShapeContext) -> shapes.Shape:
     images, maps, size = (context.dims(n) for n in ("images", "transforms", "output_shape"))
-    if images is not None and len(images) != 4:
-        raise ShapeError("Input images must have rank 4")
+    need_rank(images, 4, "Input images must have rank 4")
     if maps is not None:
         fits = len(maps) == 2 and maps[1] in (None, 8)
         if fits and images is not None and None not in (maps[0], images[0]):
             fits = maps[0] in (1, images[0])
         if not fits:
             raise ShapeError("Input transform should be num_images x 8 or 1 x 8")
-    if size is not None and len(size) != 1:
-        raise ShapeError(f"output shape must be 1-dimensional{shapes.text(size)}")
+    need_rank(size, 1, "output shape must be 1-dimensional{0}")
     if size is not None and size[0] not in (None, 2):
         raise ShapeError(f"output shape must have two elements{shapes.text(size)}")
     wanted = context.ints("output_shape")
@@ -273,8 +272,7 @@ def scale_and_translate_grad_kernel(grads, original_image, scale, translation, k
 def _check_pairs(context: ShapeContext) -> None:
     for name in ("scale", "translation"):
         dims = context.dims(name)
-        if dims is not None and len(dims) != 1:
-            raise ShapeError(f"t must be 1-dimensional{shapes.text(dims)}")
+        need_rank(dims, 1, "t must be 1-dimensional{0}")
         if dims is not None and dims[0] not in (None, 2):
             raise ShapeError(f"t must have two elements{shapes.text(dims)}")
 
@@ -282,10 +280,8 @@ def _check_pairs(context: ShapeContext) -> None:
 @SCALE.shape
 def _scale_shape(context: ShapeContext) -> shapes.Shape:
     images, size = context.dims("images"), context.dims("size")
-    if images is not None and len(images) != 4:
-        raise ShapeError(f"input must be 4-dimensional{shapes.text(images)}")
-    if size is not None and len(size) != 1:
-        raise ShapeError(f"output_shape_t must be 1-dimensional{shapes.text(size)}")
+    need_rank(images, 4, "input must be 4-dimensional{0}")
+    need_rank(size, 1, "output_shape_t must be 1-dimensional{0}")
     if size is not None and size[0] not in (None, 2):
         raise ShapeError(f"output_shape_t must have two elements{shapes.text(size)}")
     _check_pairs(context)

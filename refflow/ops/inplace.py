@@ -19,6 +19,7 @@ import numpy as np
 from refflow.core import shapes
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import is_known
 from refflow.core.signature import Attr
@@ -42,8 +43,7 @@ def _define(name: str, change: Any) -> OpDef:
 
 def _inplace_shape(context: ShapeContext) -> shapes.Shape:
     x, i, v = (context.dims(name) for name in "xiv")
-    if i is not None and len(i) != 1:
-        raise ShapeError(f"i must be a vector. {shapes.text(i)}")
+    need_rank(i, 1, "i must be a vector. {0}")
     if x is None or v is None:
         return x
     if len(x) != len(v):

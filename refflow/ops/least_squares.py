@@ -22,10 +22,11 @@ from refflow.core.dtypes import float32, float64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op, define_variant
 from refflow.core.shape_rules import ShapeContext
+from refflow.core.values import wide
 from refflow.ops.batch_matmul import BATCH_MATMUL_V2, adjoint
 from refflow.ops.elementwise import NEG
 from refflow.ops.linalg import MATRIX_SOLVE, TYPES
-from refflow.ops.matrix_checks import equations, has_nan, wide
+from refflow.ops.matrix_checks import equations, has_nan
 
 MATRIX_SOLVE_LS = define_op("MatrixSolveLs", "matrix: T, rhs: T, l2_regularizer: float64 -> output: T", T=TYPES,
                             fast=True, accuracy="composed", source=("W06",))  # fmt: skip

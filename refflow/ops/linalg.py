@@ -22,9 +22,10 @@ from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op, define_variant
 from refflow.core.shape_rules import ShapeContext
+from refflow.core.values import wide
 from refflow.ops.batch_matmul import BATCH_MATMUL_V2, adjoint
 from refflow.ops.elementwise import NEG
-from refflow.ops.matrix_checks import compact, equations, has_nan, matrices, must_be_square, square, stretched, wide
+from refflow.ops.matrix_checks import equations, has_nan, matrices, must_be_square, square, stretched
 
 TYPES = (float16, float32, float64, complex64, complex128)
 
@@ -151,7 +152,7 @@ def _cholesky_grad_shape(context: ShapeContext) -> shapes.Shape:
     factor, grad = matrices(context, "l", "grad")
     must_be_square(factor, "Inputs must be a square matrices.")
     if not shapes.compatible(factor, grad):
-        raise ShapeError(f"Inputs (L and grad) must have the same shape. {compact(factor)} and {compact(grad)}")
+        raise ShapeError(f"Inputs (L and grad) must have the same shape. {shapes.text(factor)} and {shapes.text(grad)}")
     return shapes.merge(factor, grad)
 
 

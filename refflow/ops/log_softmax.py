@@ -14,12 +14,14 @@ from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, INDICES, int64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.values import wide
 from refflow.ops.array import expand_dims
 from refflow.ops.elementwise import EXP
 from refflow.ops.reductions import reduce_sum
-from refflow.ops.softmax import SOFTMAX
+from refflow.ops.softmax import SOFTMAX, softmax_shape
 
 LOG_SOFTMAX = define_op("LogSoftmax", "logits: T[...S, C] -> logsoftmax: T[...S, C]", T=FLOATS, accuracy="composed",
                         source=("S22",))  # fmt: skip
@@ -30,8 +32,8 @@ SPARSE_XENT = define_op(
 
 
 def _shifted(x):
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return wide - wide.max(axis=-1, keepdims=True, initial=-np.inf)
+    x = wide(x)
+    return x - x.max(axis=-1, keepdims=True, initial=-np.inf)
 
 
 @LOG_SOFTMAX.kernel
@@ -40,12 +42,7 @@ def log_softmax_kernel(logits):
     return (shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))).astype(logits.dtype)
 
 
-@LOG_SOFTMAX.shape
-def _log_softmax_shape(context: ShapeContext) -> shapes.Shape:
-    dims = context.dims("logits")
-    if dims == ():
-        raise ShapeError("logits must have >= 1 dimension, got []")
-    return dims
+LOG_SOFTMAX.shape(softmax_shape)
 
 
 @LOG_SOFTMAX.gradient
@@ -79,10 +76,8 @@ def sparse_xent_kernel(features, labels):
 @SPARSE_XENT.shape
 def _sparse_xent_shape(context: ShapeContext) -> list[shapes.Shape]:
     scores, labels = context.dims("features"), context.dims("labels")
-    if scores is not None and len(scores) != 2:
-        raise ShapeError(f"logits must be 2-D, but got shape {shapes.text(scores)}")
-    if labels is not None and len(labels) != 1:
-        raise ShapeError(f"labels must be 1-D, but got shape {shapes.text(labels)}")
+    need_rank(scores, 2, "logits must be 2-D, but got shape {0}")
+    need_rank(labels, 1, "labels must be 1-D, but got shape {0}")
     if scores is None:
         return [(None,) if labels is None else labels, (None, None)]
     if labels is not None and None not in (scores[0], labels[0]) and scores[0] != labels[0]:

@@ -21,6 +21,7 @@ from refflow.core.dtypes import DType, int64, resource, string
 from refflow.core.errors import ShapeError
 from refflow.core.handles import handle_to, state_of
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import TensorShape
 from refflow.core.signature import Attr
@@ -227,8 +228,7 @@ def _nothing(context: ShapeContext) -> list[shapes.Shape]:
 def _initialize_shape(context: ShapeContext) -> list[shapes.Shape]:
     _handle(context)
     keys, values = context.inputs[1:]
-    if keys is not None and len(keys) != 1:
-        raise ShapeError(f"Shape must be rank 1 but is rank {len(keys)}")
+    need_rank(keys, 1, "Shape must be rank 1 but is rank {1}")
     if not shapes.compatible(keys, values):
         if keys is not None and values is not None and len(values) == 1:
             raise ShapeError(

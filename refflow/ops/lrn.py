@@ -15,8 +15,10 @@ from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, float32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.values import wide
 
 _LRN: dict[str, Any] = {"depth_radius": 5, "bias": 1.0, "alpha": 1.0, "beta": 0.5,
                         "T": Attr("type", default=float32, allowed=FLOATS), "accuracy": "composed"}  # fmt: skip
@@ -33,13 +35,9 @@ def _band_sums(x: np.ndarray, radius: int) -> np.ndarray:
     return x @ near.astype(x.dtype)
 
 
-def _single(x: np.ndarray) -> np.ndarray:
-    return x.astype(np.float32) if x.dtype == np.float16 else x
-
-
 @LRN.kernel
 def lrn_kernel(input, depth_radius=5, bias=1.0, alpha=1.0, beta=0.5):
-    x = _single(input)
+    x = wide(input)
     norm = bias + alpha * _band_sums(x * x, depth_radius)
     return (x * norm ** x.dtype.type(-beta)).astype(input.dtype)
 
@@ -47,7 +45,7 @@ def lrn_kernel(input, depth_radius=5, bias=1.0, alpha=1.0, beta=0.5):
 @LRN_GRAD.kernel
 def lrn_grad_kernel(input_grads, input_image, output_image, depth_radius=5, bias=1.0, alpha=1.0, beta=0.5):
     """dx = dy * norm**-beta - 2 alpha beta x * the band sum of dy * y / norm."""
-    dy, x, y = (_single(a) for a in (input_grads, input_image, output_image))
+    dy, x, y = (wide(a) for a in (input_grads, input_image, output_image))
     norm = bias + alpha * _band_sums(x * x, depth_radius)
     back = dy * norm ** x.dtype.type(-beta) - 2 * alpha * beta * x * _band_sums(dy * y / norm, depth_radius)
     return back.astype(input_grads.dtype)
@@ -56,8 +54,7 @@ def lrn_grad_kernel(input_grads, input_image, output_image, depth_radius=5, bias
 @LRN.shape
 def _lrn_shape(context: ShapeContext) -> shapes.Shape:
     dims = context.dims("input")
-    if dims is not None and len(dims) != 4:
-        raise ShapeError(f"in must be 4-dimensional, got {shapes.text(dims)}")
+    need_rank(dims, 4, "in must be 4-dimensional, got {0}")
     return dims
 
 

@@ -17,8 +17,9 @@ from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.values import wide
 from refflow.ops.linalg import TYPES
-from refflow.ops.matrix_checks import must_be_square, wide
+from refflow.ops.matrix_checks import must_be_square
 
 LU = define_op("Lu", "input: T -> lu: T, p: output_idx_type", T=TYPES,
                output_idx_type=Attr("type", default=int32, allowed=(int32, int64)), accuracy="composed",

@@ -21,16 +21,6 @@ from refflow.core.shapes import Shape
 NOT_SQUARE = "Input matrix must be square."
 
 
-def wide(x: np.ndarray) -> np.ndarray:
-    """Half precision as float32, which LAPACK knows."""
-    return x.astype(np.float32) if x.dtype == np.float16 else x
-
-
-def compact(dims: Shape) -> str:
-    """A shape without spaces: [2,3]."""
-    return shapes.text(dims).replace(" ", "")
-
-
 def has_nan(x: np.ndarray) -> bool:
     return bool(np.isnan(x).any())
 
@@ -53,7 +43,7 @@ def matrices(context: ShapeContext, *names: str) -> list[Shape]:
 
 def must_be_square(dims: Shape, text: str = NOT_SQUARE) -> None:
     if dims is not None and not shapes.compatible(dims[-2:-1], dims[-1:]):
-        raise ShapeError(f"{text} Got shape {compact(dims)}")
+        raise ShapeError(f"{text} Got shape {shapes.text(dims)}")
 
 
 def square(context: ShapeContext, name: str = "input") -> Shape:
@@ -67,7 +57,7 @@ def equations(context: ShapeContext) -> tuple[Shape, Shape]:
     """The shapes of `matrix` and `rhs`, whose rows agree."""
     a, b = matrices(context, "matrix", "rhs")
     if a is not None and b is not None and not shapes.compatible(a[-2:-1], b[-2:-1]):
-        raise ShapeError(f"Input matrix and rhs are incompatible. {compact(a)} and {compact(b)}")
+        raise ShapeError(f"Input matrix and rhs are incompatible. {shapes.text(a)} and {shapes.text(b)}")
     return a, b
 
 
@@ -82,8 +72,8 @@ def stretched(a: Shape, b: Shape, flags: str) -> Shape:
         batch = shapes.broadcast(a[:-2], b[:-2]) or ()
     except ShapeError:
         raise ShapeError(
-            f"In[0] and In[1] must have compatible batch dimensions: {compact(a)} vs. {compact(b)}"
+            f"In[0] and In[1] must have compatible batch dimensions: {shapes.text(a)} vs. {shapes.text(b)}"
         ) from None
     if None not in (a[-1], b[-2]) and a[-1] != b[-2]:
-        raise ShapeError(f"In[0] mismatch In[1] shape: {a[-1]} vs. {b[-2]}: {compact(a)} {compact(b)} {flags}")
+        raise ShapeError(f"In[0] mismatch In[1] shape: {a[-1]} vs. {b[-2]}: {shapes.text(a)} {shapes.text(b)} {flags}")
     return (*batch, *b[-2:])

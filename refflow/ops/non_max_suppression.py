@@ -22,6 +22,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import float16, float32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
@@ -94,8 +95,7 @@ def _check_nms(context: ShapeContext) -> None:
             raise ShapeError(f"overlaps must be square{shapes.text(boxes)}")
     elif boxes is not None and boxes[1] not in (None, 4):
         raise ShapeError(f"boxes must have 4 columns (Dimension must be 4 but is {boxes[1]})")
-    if scores is not None and len(scores) != 1:
-        raise ShapeError(f"scores must be 1-D{shapes.text(scores)} (Shape must be rank 1 but is rank {len(scores)})")
+    need_rank(scores, 1, "scores must be 1-D{0} (Shape must be rank 1 but is rank {1})")
     if boxes is not None and scores is not None and not shapes.compatible(boxes[:1], scores):
         sizes = f"{boxes[0]} and {scores[0]}"
         raise ShapeError(f"scores has incompatible shape (Dimensions must be equal, but are {sizes})")
@@ -271,10 +271,8 @@ def combined_non_max_suppression_kernel(
 @COMBINED.shape
 def _combined_shape(context: ShapeContext) -> list[shapes.Shape]:
     boxes, scores = context.dims("boxes"), context.dims("scores")
-    if boxes is not None and len(boxes) != 4:
-        raise ShapeError(f"boxes must be 4-D{shapes.text(boxes)}")
-    if scores is not None and len(scores) != 3:
-        raise ShapeError(f"scores must be 3-D{shapes.text(scores)}")
+    need_rank(boxes, 4, "boxes must be 4-D{0}")
+    need_rank(scores, 3, "scores must be 3-D{0}")
     if boxes is not None and scores is not None:
         if not shapes.compatible(boxes[:1], scores[:1]):
             raise ShapeError("boxes and scores must have same batch size")

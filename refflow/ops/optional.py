@@ -94,7 +94,7 @@ def get_value_kernel(optional, output_types, output_shapes):
         if not shapes.compatible(shape.as_tuple, value.shape):
             raise ValueError(
                 f"The given optional does not match the expected shape for component {i}. Expected: "
-                f"{shapes.debug(shape.as_tuple)}. Actual: {shapes.debug(value.shape)}."
+                f"{shapes.text(shape.as_tuple)}. Actual: {shapes.text(value.shape)}."
             )
     return list(found.values)
 

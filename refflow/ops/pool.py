@@ -17,10 +17,11 @@ from refflow.core.dtypes import FLOATS, REALS, float32
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.values import wide
 from refflow.ops import pool_checks as checks
 from refflow.ops.array import shape
 from refflow.ops.constant import ZEROS_LIKE
-from refflow.ops.conv import PADDINGS, PLAIN_PADDINGS, register_with_attrs
+from refflow.ops.conv import FORMATS, PADDINGS, PLAIN_PADDINGS, register_with_attrs
 from refflow.ops.windows import (
     Window,
     as_format,
@@ -31,9 +32,6 @@ from refflow.ops.windows import (
     places,
     windows,
 )
-
-_FORMATS = {2: Attr("string", default="NHWC", allowed=("NHWC", "NCHW")),
-            3: Attr("string", default="NDHWC", allowed=("NDHWC", "NCDHW"))}  # fmt: skip
 
 
 def _lowest(dtype: np.dtype) -> Any:
@@ -107,10 +105,6 @@ def _means(x: np.ndarray, axes: list[Window]) -> np.ndarray:
     return total / _counts(axes).astype(x.dtype)
 
 
-def wide(x: np.ndarray) -> np.ndarray:
-    return x.astype(np.float32) if x.dtype == np.float16 else x
-
-
 class _Pools:
     """MaxPool and AvgPool of one rank with their gradients."""
 
@@ -118,7 +112,7 @@ class _Pools:
         self.rank = rank
         end = "" if rank == 2 else "3D"
         window: dict[str, Any] = {"ksize": Attr("list(int)"), "strides": Attr("list(int)"),
-                                  "data_format": _FORMATS[rank], "source": ("W74", "W75")}  # fmt: skip
+                                  "data_format": FORMATS[rank], "source": ("W74", "W75")}  # fmt: skip
         edges: dict[str, Any] = {"padding": PLAIN_PADDINGS}
         if rank == 2:
             edges = {"padding": PADDINGS, "explicit_paddings": Attr("list(int)", default=[])}

@@ -18,9 +18,10 @@ from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.values import wide
 from refflow.ops import pool_checks as checks
 from refflow.ops.conv import PLAIN_PADDINGS
-from refflow.ops.pool import whole, wide, winners
+from refflow.ops.pool import whole, winners
 from refflow.ops.windows import padded, places
 
 _PLACE_ATTRS: dict[str, Any] = {

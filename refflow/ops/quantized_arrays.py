@@ -17,8 +17,8 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.dtypes import INDICES, int32, quint8
-from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import reshaped
@@ -51,8 +51,7 @@ def quantized_reshape_kernel(tensor, shape, input_min, input_max):
 @QUANTIZED_RESHAPE.shape
 def _quantized_reshape_shape(context: ShapeContext) -> list[shapes.Shape]:
     sizes, given = context.ints("shape"), context.dims("shape")
-    if given is not None and len(given) != 1:
-        raise ShapeError(f"sizes input must be 1-D, not {shapes.text(given)}")
+    need_rank(given, 1, "sizes input must be 1-D, not {0}")
     dims = None if sizes is None else reshaped(context.dims("tensor"), sizes)
     return [dims, context.dims("input_min"), context.dims("input_max")]
 
@@ -117,8 +116,7 @@ def quantized_instance_norm_kernel(
 @QUANTIZED_INSTANCE_NORM.shape
 def _quantized_instance_norm_shape(context: ShapeContext) -> list[shapes.Shape]:
     dims = context.dims("x")
-    if dims is not None and len(dims) != 4:
-        raise ShapeError(f"Shape must be rank 4 but is rank {len(dims)}")
+    need_rank(dims, 4, "Shape must be rank 4 but is rank {1}")
     return [dims, (), ()]
 
 

@@ -19,6 +19,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import qint8, qint32, quint8
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext, infer
 from refflow.core.signature import Attr
 from refflow.ops.conv import CONV_2D, PLAIN_PADDINGS
@@ -160,8 +161,7 @@ def _bias_add_shape(context: ShapeContext) -> list[shapes.Shape]:
     x, bias = context.dims("input"), context.dims("bias")
     if x is not None and len(x) < 2:
         raise ShapeError(f"Input tensor must be at least 2D: {shapes.text(x)}")
-    if bias is not None and len(bias) != 1:
-        raise ShapeError(f"Biases must be 1D: {shapes.text(bias)}")
+    need_rank(bias, 1, "Biases must be 1D: {0}")
     if x is not None and bias is not None and None not in (x[-1], bias[0]) and x[-1] != bias[0]:
         raise ShapeError(
             f"Must provide as many biases as the last dimension of the input tensor: {shapes.text(bias)} vs. "

@@ -277,7 +277,7 @@ class Queue:
 def _fits(place: int, dims: shapes.Shape, have: tuple[int, ...]) -> None:
     if not shapes.compatible(dims, have):
         raise ValueError(
-            f"Shape mismatch in tuple component {place}. Expected {shapes.debug(dims)}, got {shapes.debug(have)}"
+            f"Shape mismatch in tuple component {place}. Expected {shapes.text(dims)}, got {shapes.text(have)}"
         )
 
 
@@ -382,7 +382,7 @@ def check_parts(what: str, known: Any, types: list[DType], dims: list[TensorShap
     wanted = [d.as_tuple for d in dims]
     fits = shapes.compatible if partly else operator.eq
     if len(known.dims) != len(wanted) or not all(map(fits, known.dims, wanted)):
-        shown = [f"[{','.join(map(shapes.debug, d))}]" for d in (known.dims, wanted)]
+        shown = [f"[{','.join(map(shapes.text, d))}]" for d in (known.dims, wanted)]
         raise errors.InvalidArgumentError(
             None, None, f"{what} has component shapes {shown[0]} but requested component shapes were {shown[1]}"
         )

@@ -19,9 +19,10 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, bfloat16, float32, float64, int32, int64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_equal, need_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
-from refflow.ops.sparse import ANY, need_equal, need_rank, size_at
+from refflow.ops.sparse import ANY
 from refflow.ops.sparse_join import FILL_EMPTY_ROWS_GRAD, sparse_fill_empty_rows_kernel
 
 SPLITS = Attr("type", default=int64, allowed=INDICES)

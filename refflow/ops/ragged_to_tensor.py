@@ -21,7 +21,7 @@ from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
-from refflow.ops.sparse import ANY, spelled
+from refflow.ops.sparse import ANY
 
 TO_TENSOR = define_op(
     "RaggedTensorToTensor", "shape: Tshape, values: T, default_value: T, row_partition_tensors: "
@@ -133,7 +133,10 @@ def _check_types(types: Sequence[str], count: int) -> None:
 
 
 def _check_default(default: Sequence[Any], values: Sequence[Any]) -> None:
-    told = f"default_value.shape={spelled(default)} and rt_input.flat_values.shape={spelled(values)} are incompatible: "
+    told = (
+        f"default_value.shape={shapes.text(default)} and rt_input.flat_values.shape={shapes.text(values)} are "
+        "incompatible: "
+    )
     if len(default) >= len(values):
         raise ShapeError(f"{told}default_value.rank = {len(default)}  must be less than rt_input.flat_values.rank = "
                          f"{len(values)}")  # fmt: skip

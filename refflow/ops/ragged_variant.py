@@ -23,7 +23,6 @@ from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
-from refflow.ops.matrix_checks import compact
 from refflow.ops.ragged import SPLITS
 from refflow.ops.sparse import ANY
 
@@ -158,8 +157,8 @@ def _alike(parts: Sequence[Ragged], start: int) -> None:
         if part.values.shape[start:] != parts[0].values.shape[start:]:
             raise ValueError(
                 "All flat_values must have compatible shapes.  Shape at index 0: "
-                f"{compact(parts[0].values.shape)}.  Shape at index {i}: {compact(part.values.shape)}.  If you are "
-                "using tf.map_fn, then you may need to specify an explicit fn_output_signature."
+                f"{shapes.text(parts[0].values.shape)}.  Shape at index {i}: {shapes.text(part.values.shape)}.  If you "
+                "are using tf.map_fn, then you may need to specify an explicit fn_output_signature."
             )
 
 

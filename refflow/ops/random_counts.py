@@ -23,6 +23,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, REALS, float16, float32, float64, int32, int64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.gamma import lgamma
@@ -234,8 +235,7 @@ def stateless_random_binomial_kernel(shape, seed, counts, probs, dtype):
 def binomial_shape(context: ShapeContext) -> shapes.Shape:
     """The asked shape, which must end with that of counts and probs together."""
     sizes = context.dims("shape")
-    if sizes is not None and len(sizes) != 1:
-        raise ShapeError(f"Input shape should be a vector, got shape: {shapes.text(sizes)}")
+    need_rank(sizes, 1, "Input shape should be a vector, got shape: {0}")
     asked, counts, probs = asked_shape(context), context.dims("counts"), context.dims("probs")
     if counts is None or probs is None:
         return asked
@@ -303,8 +303,7 @@ def stateless_multinomial_kernel(logits, num_samples, seed, output_dtype):
 @MULTINOMIAL.shape
 def _multinomial_shape(context: ShapeContext) -> shapes.Shape:
     logits, samples = context.dims("logits"), context.dims("num_samples")
-    if logits is not None and len(logits) != 2:
-        raise ShapeError(f"logits should be a matrix, got shape {shapes.text(logits)}")
+    need_rank(logits, 2, "logits should be a matrix, got shape {0}")
     if samples:
         raise ShapeError(f"num_samples should be a scalar, got shape {shapes.text(samples)}")
     count = context.ints("num_samples") if samples is not None else None

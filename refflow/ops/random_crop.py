@@ -11,6 +11,7 @@ from refflow.core import errors, shapes
 from refflow.core.dtypes import float32, float64, int8, int16, int32, int64, uint8
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.ops.philox import PhiloxStream
 
@@ -84,10 +85,8 @@ def random_crop_kernel(image, size, state):
 @RANDOM_CROP.shape
 def _random_crop_shape(context: ShapeContext) -> shapes.Shape:
     image, size = context.dims("image"), context.dims("size")
-    if image is not None and len(image) != 3:
-        raise ShapeError(f"input must be 3-dimensional{shapes.text(image)}")
-    if size is not None and len(size) != 1:
-        raise ShapeError(f"shape_t must be 1-dimensional{shapes.text(size)}")
+    need_rank(image, 3, "input must be 3-dimensional{0}")
+    need_rank(size, 1, "shape_t must be 1-dimensional{0}")
     if size is not None and size[0] not in (None, 2):
         raise ShapeError(f"shape_t must have two elements{shapes.text(size)}")
     wanted = context.ints("size")

@@ -26,6 +26,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, INDICES, DType, float16, float32, float64
 from refflow.core.errors import InternalError, ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.ops.philox import Philox, PhiloxStream
 from refflow.ops.random_gamma import check_ending, samples_first
@@ -157,8 +158,7 @@ def stateless_parameterized_truncated_normal_kernel(shape, seed, means, stddevs,
 @PARAMETERIZED.shape
 def _parameterized_shape(context: ShapeContext) -> shapes.Shape:
     vector = context.dims("shape")
-    if vector is not None and len(vector) != 1:
-        raise ShapeError(f"Input shape should be a vector, got shape: {shapes.text(vector)}")
+    need_rank(vector, 1, "Input shape should be a vector, got shape: {0}")
     if vector == (0,):
         raise ShapeError("Shape tensor must not be empty, got shape [0]")
     asked = asked_shape(context)

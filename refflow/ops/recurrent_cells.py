@@ -23,8 +23,10 @@ from refflow.core import shapes, work
 from refflow.core.dtypes import float16, float32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.values import wide
 
 PEEPHOLES = "wci: T, wcf: T, wco: T"
 GATES = "i: T, cs: T, f: T, o: T, ci: T, co: T"
@@ -50,10 +52,6 @@ for _op in (LSTM_CELL, LSTM_CELL_GRAD, GRU_CELL, GRU_CELL_GRAD):
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
     return x.dtype.type(0.5) * (np.tanh(x.dtype.type(0.5) * x) + x.dtype.type(1))
-
-
-def wide(x: np.ndarray) -> np.ndarray:
-    return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
 class Weights(NamedTuple):
@@ -197,8 +195,7 @@ SAID: dict[str, Any] = {
 
 def _lstm_cell_sizes(context: ShapeContext) -> dict[str, shapes.Shape]:
     x = context.dims("x")
-    if x is not None and len(x) != 2:
-        raise ShapeError(f"Rank of x must be 2, got {len(x)}")
+    need_rank(x, 2, "Rank of x must be 2, got {1}")
     batch, inputs = x if x is not None else (None, None)
     sizes = lstm_sizes(context, batch, inputs)
     check_sizes(context, sizes, SAID)

@@ -17,7 +17,6 @@ from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.files.bundle import Bundle, bundle_exists
-from refflow.ops.matrix_checks import compact
 
 VOCAB_REMAPPING = define_op(
     "GenerateVocabRemapping", "new_vocab_file: string, old_vocab_file: string -> remapping: int64, num_present: int32",
@@ -78,7 +77,7 @@ def vocab_remapping_kernel(new_vocab_file, old_vocab_file, new_vocab_offset, num
 def _vocab_remapping_shape(context: ShapeContext) -> list[shapes.Shape]:
     for name in ("new_vocab_file", "old_vocab_file"):
         if context.dims(name) not in (None, ()):
-            raise ShapeError(f"{name} must be one name, but has shape {compact(context.dims(name))}")
+            raise ShapeError(f"{name} must be one name, but has shape {shapes.text(context.dims(name))}")
     return [(context.attrs["num_new_vocab"],), ()]
 
 
@@ -103,14 +102,14 @@ def _saved_matrix(path: str, name: str) -> np.ndarray:
         raise ValueError(f"Tensor {name} has invalid type {found.dtype.name} instead of expected type float")
     if found.ndim != 2:
         raise ValueError(
-            f"Tensor {name} has shape {compact(found.shape)} of invalid rank {found.ndim} instead of expected shape of "
-            "rank 2."
+            f"Tensor {name} has shape {shapes.text(found.shape)} of invalid rank {found.ndim} instead of expected "
+            "shape of rank 2."
         )
     return found
 
 
 def _outside(axis: int, saved: np.ndarray, part: str) -> Exception:
-    text = f"Extent in dimension {axis} out of bounds: shape = {compact(saved.shape)}, slice = {part}"
+    text = f"Extent in dimension {axis} out of bounds: shape = {shapes.text(saved.shape)}, slice = {part}"
     return errors.InternalError(None, None, text)
 
 
@@ -131,8 +130,8 @@ def load_and_remap_kernel(
     saved = _saved_matrix(_text(ckpt_path), name)
     if not len(col_remapping) and saved.shape[1] != num_cols:
         raise ValueError(
-            f"Tensor {name} has shape {compact(saved.shape)}, where the size of its 2nd dimension is {saved.shape[1]} "
-            f"instead of being equal to num_cols={num_cols}"
+            f"Tensor {name} has shape {shapes.text(saved.shape)}, where the size of its 2nd dimension is "
+            f"{saved.shape[1]} instead of being equal to num_cols={num_cols}"
         )
     columns = col_remapping if len(col_remapping) else np.arange(num_cols)
     if (row_remapping >= saved.shape[0]).any():
@@ -159,5 +158,5 @@ def _load_and_remap_shape(context: ShapeContext) -> shapes.Shape:
     for name in ("row_remapping", "col_remapping"):
         dims = context.dims(name)
         if dims is not None and len(dims) != 1:
-            raise ShapeError(f"{name} must be a vector, but has shape {compact(dims)}")
+            raise ShapeError(f"{name} must be a vector, but has shape {shapes.text(dims)}")
     return (context.attrs["num_rows"], context.attrs["num_cols"])

@@ -26,6 +26,7 @@ from refflow.core.dtypes import bfloat16, float16, float32, float64, int8, int16
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.ops.array import shape
 from refflow.ops.slicing import slice_
@@ -182,8 +183,7 @@ def wanted_size(context: ShapeContext, name: str = "size") -> tuple[int | None, 
 
 def resized_shape(context: ShapeContext) -> shapes.Shape:
     images = context.dims(context.op_def.inputs[0].name)
-    if images is not None and len(images) != 4:
-        raise ShapeError(f"input must be 4-dimensional{shapes.text(images)}")
+    need_rank(images, 4, "input must be 4-dimensional{0}")
     height, width = wanted_size(context)
     return (None, height, width, None) if images is None else (images[0], height, width, images[3])
 

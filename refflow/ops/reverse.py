@@ -17,6 +17,7 @@ from refflow.core.dtypes import INDICES, int8, int32, int64, uint8
 from refflow.core.errors import ShapeError, UnimplementedError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import ANY, INDEX
@@ -45,8 +46,7 @@ def reverse_kernel(tensor, dims):
 @REVERSE.shape
 def _reverse_shape(context: ShapeContext) -> shapes.Shape:
     dims, given = context.dims("tensor"), context.dims("dims")
-    if given is not None and len(given) != 1:
-        raise ShapeError(f"'dims' must be 1-dimension, not {len(given)}")
+    need_rank(given, 1, "'dims' must be 1-dimension, not {1}")
     if given is not None and dims is not None and given[0] not in (None, len(dims)):
         raise ShapeError(
             "'dims' must have the same number of values as 'input' has dimensions. 'input' has "
@@ -79,8 +79,7 @@ def reverse_v2_kernel(tensor, axis):
 @REVERSE_V2.shape
 def _reverse_v2_shape(context: ShapeContext) -> shapes.Shape:
     given = context.dims("axis")
-    if given is not None and len(given) != 1:
-        raise ShapeError(f"'dims' must be 1-dimension, not {len(given)}")
+    need_rank(given, 1, "'dims' must be 1-dimension, not {1}")
     return context.dims("tensor")
 
 
@@ -110,8 +109,7 @@ def reverse_sequence_kernel(input, seq_lengths, seq_dim, batch_dim=0):
 def _reverse_sequence_shape(context: ShapeContext) -> shapes.Shape:
     dims, lengths = context.dims("input"), context.dims("seq_lengths")
     batch, seq = context.attrs["batch_dim"], context.attrs["seq_dim"]
-    if lengths is not None and len(lengths) != 1:
-        raise ShapeError(f"seq_lengths must be 1-dim, not {len(lengths)}")
+    need_rank(lengths, 1, "seq_lengths must be 1-dim, not {1}")
     if batch == seq:
         raise ShapeError(f"batch_dim == seq_dim == {seq}")
     if dims is None:

@@ -22,8 +22,10 @@ from refflow.core.errors import ShapeError
 from refflow.core.formula import divide
 from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.values import wide
 from refflow.ops.array import reshape, shape, size
 from refflow.ops.constant import FILL, ONES_LIKE, ZEROS_LIKE
 from refflow.ops.elementwise import MAXIMUM, cast
@@ -39,10 +41,6 @@ _UFUNCS: dict[str, tuple[np.ufunc, Callable[[np.dtype], Any]]] = {
     "Min": (np.minimum, lambda t: t.type(np.inf) if t.kind == "f" else np.iinfo(t).max),
     "Max": (np.maximum, lambda t: t.type(-np.inf) if t.kind == "f" else np.iinfo(t).min),
 }
-
-
-def wide(data: np.ndarray) -> np.ndarray:
-    return data.astype(np.float32) if data.dtype == np.float16 else data
 
 
 def reduced(kind: str, data: np.ndarray, ids: np.ndarray, count: int, empty: Any = None) -> np.ndarray:
@@ -83,8 +81,7 @@ def check_segments(ids: np.ndarray, count: int) -> None:
 
 def _sorted_shape(context: ShapeContext) -> shapes.Shape:
     data, ids, known = context.dims("data"), context.dims("segment_ids"), context.value("segment_ids")
-    if ids is not None and len(ids) != 1:
-        raise ShapeError("segment_ids should be a vector.")
+    need_rank(ids, 1, "segment_ids should be a vector.")
     if data is not None and not data:
         raise ShapeError("input must be at least rank 1")
     if data is not None and ids is not None and not shapes.compatible(data[:1], ids):

@@ -20,18 +20,10 @@ from refflow.core import errors, shapes
 from refflow.core.dtypes import int8, int16, int32, int64, string, uint8, uint16
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import need_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
-from refflow.ops.sparse import (
-    check_order,
-    first_outside,
-    need_rank,
-    ravelled,
-    same_counts,
-    size_at,
-    spelled,
-    unravelled,
-)
+from refflow.ops.sparse import check_order, first_outside, ravelled, same_counts, unravelled
 from refflow.ops.sparse_join import PARTS_MUST_FIT
 
 _TYPES = (int8, int16, int32, int64, uint8, uint16, string)
@@ -64,7 +56,7 @@ class Sets(NamedTuple):
 
 def _dense(array: np.ndarray) -> Sets:
     if array.ndim < 2:
-        raise ValueError(f"Shape {spelled(array.shape)} has rank {array.ndim} < 2")
+        raise ValueError(f"Shape {shapes.text(array.shape)} has rank {array.ndim} < 2")
     axes = array.shape[:-1]
     return Sets(np.repeat(np.arange(np.prod(axes, dtype=np.int64)), array.shape[-1]), array.reshape(-1), axes)
 
@@ -111,8 +103,7 @@ def _parts(context: ShapeContext, name: str) -> None:
     indices, values, dims = (context.dims(f"{name}_{part}") for part in ("indices", "values", "shape"))
     need_rank(indices, 2, "indices must be a matrix, but got: {0}")
     need_rank(values, 1, "vals must be a vec, but got: {0}")
-    if dims is not None and len(dims) != 1:
-        raise ShapeError(f"shape must be a vec, but got: {spelled(dims)}")
+    need_rank(dims, 1, "shape must be a vec, but got: {0}")
     if size_at(dims, 0) in (0, 1):
         raise ShapeError(f"Invalid rank {size_at(dims, 0)}.")
     same_counts(indices, values, dims, *PARTS_MUST_FIT)
@@ -134,7 +125,7 @@ def _result(a: Sets, b: Sets, set_operation: str) -> tuple[np.ndarray, np.ndarra
     if keep is None:
         raise ValueError(f"Invalid set_operation {set_operation}.")
     if a.axes != b.axes:
-        raise ValueError(f"Mismatched shapes {spelled(a.axes)} vs {spelled(b.axes)}")
+        raise ValueError(f"Mismatched shapes {shapes.text(a.axes)} vs {shapes.text(b.axes)}")
     values, value = np.unique(np.concatenate([a.members, b.members]), return_inverse=True)
     number = np.concatenate([a.of, b.of]) * max(1, len(values)) + value.reshape(-1)
     every = np.unique(number)

@@ -32,7 +32,8 @@ def softmax_kernel(logits):
 
 
 @SOFTMAX.shape
-def _softmax_shape(context: ShapeContext) -> shapes.Shape:
+def softmax_shape(context: ShapeContext) -> shapes.Shape:
+    """That of the logits, which are no scalar."""
     dims = context.dims("logits")
     if dims == ():
         raise ShapeError("logits must have >= 1 dimension, got []")

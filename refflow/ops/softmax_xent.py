@@ -23,6 +23,7 @@ from refflow.core.dtypes import FLOATS
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 
 XENT = define_op(
@@ -56,8 +57,7 @@ def _softmax_xent_shape(context: ShapeContext) -> list[shapes.Shape]:
     except ShapeError:
         sizes = f"logits_size={shapes.text(scores)} labels_size={shapes.text(targets)}"
         raise ShapeError(f"logits and labels must be broadcastable: {sizes}") from None
-    if both is not None and len(both) != 2:
-        raise ShapeError("logits and labels must be either 2-dimensional, or broadcasted to be 2-dimensional")
+    need_rank(both, 2, "logits and labels must be either 2-dimensional, or broadcasted to be 2-dimensional")
     return [(None,), (None, None)] if both is None else [both[:1], both]
 
 

@@ -17,6 +17,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, int32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import ANY, INDEX
@@ -92,13 +93,17 @@ def batch_to_space_kernel(input, crops, block_size):
     return batch_to_space(input, [block_size] * 2, _pairs(crops))
 
 
-def _to_batch_dims(dims: shapes.Shape, block: Any, pads: Any) -> shapes.Shape:
-    if dims is None or block is None:
-        return None if dims is None else (None,) * len(dims)
+def _check_block(dims: shapes.Dims, block: Any) -> None:
     if len(dims) < 1 + len(block):
         raise ShapeError(f"input rank should be >= {1 + len(block)} instead of {len(dims)}")
     if any(b < 1 for b in block):
         raise ShapeError(f"All values in block_shape must be positive, got value {min(block)}")
+
+
+def _to_batch_dims(dims: shapes.Shape, block: Any, pads: Any) -> shapes.Shape:
+    if dims is None or block is None:
+        return None if dims is None else (None,) * len(dims)
+    _check_block(dims, block)
     if pads is not None and min(pads, default=0) < 0:
         raise ShapeError("Paddings must be non-negative")
     found: list[int | None] = []
@@ -118,10 +123,7 @@ def _to_batch_dims(dims: shapes.Shape, block: Any, pads: Any) -> shapes.Shape:
 def _to_space_dims(dims: shapes.Shape, block: Any, crops: Any) -> shapes.Shape:
     if dims is None or block is None:
         return None if dims is None else (None,) * len(dims)
-    if len(dims) < 1 + len(block):
-        raise ShapeError(f"input rank should be >= {1 + len(block)} instead of {len(dims)}")
-    if any(b < 1 for b in block):
-        raise ShapeError(f"All values in block_shape must be positive, got value {min(block)}")
+    _check_block(dims, block)
     if dims[0] is not None and dims[0] % prod(block):
         raise ShapeError(
             f"Input batch dimension ({dims[0]}) is not divisible by product of block sizes ({prod(block)})"
@@ -155,8 +157,7 @@ def _batch_to_space_nd_shape(context: ShapeContext) -> shapes.Shape:
 
 def _need_images(context: ShapeContext, edges: str) -> None:
     dims, given = context.dims("input"), context.dims(edges)
-    if dims is not None and len(dims) != 4:
-        raise ShapeError(f"Input rank should be: 4instead of: {len(dims)}")
+    need_rank(dims, 4, "Input rank should be: 4instead of: {1}")
     if not shapes.compatible(given, (2, 2)):
         raise ShapeError(f"{edges} should have shape [2, 2] instead of {shapes.text(given)}")
 

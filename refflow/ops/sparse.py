@@ -22,6 +22,7 @@ from refflow.core.dtypes import INDICES
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_equal, need_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.gather import gather
@@ -66,11 +67,6 @@ def unravelled(numbers: np.ndarray, dims: Any) -> np.ndarray:
     return found
 
 
-def spelled(sizes: Any) -> str:
-    """Sizes as TensorFlow's messages write them: `[3,2]`."""
-    return "[" + ",".join("?" if s is None else str(int(s)) for s in sizes) + "]"
-
-
 def first_outside(indices: np.ndarray, dims: Any) -> int | None:
     """Which place is the first outside the shape."""
     bad = ((indices < 0) | (indices >= np.asarray(dims))).any(axis=1)
@@ -105,9 +101,9 @@ def check_order(indices: np.ndarray, dims: Any) -> None:
     if not wrong:
         return
     i = min(wrong)
-    place = f"indices[{i}] = {spelled(indices[i])}"
+    place = f"indices[{i}] = {shapes.text(indices[i])}"
     if i == outside:
-        raise ValueError(f"{place} is out of bounds: need 0 <= index < {spelled(dims)}")
+        raise ValueError(f"{place} is out of bounds: need 0 <= index < {shapes.text(dims)}")
     if numbers[i] == numbers[i - 1]:
         raise ValueError(f"{place} is repeated")
     raise ValueError(
@@ -117,22 +113,6 @@ def check_order(indices: np.ndarray, dims: Any) -> None:
 
 
 # -- shapes ----------------------------------------------------------------------------------------------------------
-
-
-def need_rank(dims: shapes.Shape, rank: int, text: str) -> None:
-    """ShapeError where a shape is known and of another rank; {0} in `text` is the shape."""
-    if dims is not None and len(dims) != rank:
-        raise ShapeError(text.format(spelled(dims)))
-
-
-def need_equal(a: Any, b: Any, text: str) -> None:
-    """ShapeError where two sizes are known and differ; {0} and {1} in `text` are the sizes."""
-    if a is not None and b is not None and a != b:
-        raise ShapeError(text.format(a, b))
-
-
-def size_at(dims: shapes.Shape, axis: int) -> int | None:
-    return None if dims is None else dims[axis]
 
 
 def sparse_parts(context: ShapeContext, names: Sequence[str] = ("indices", "values", "shape")) -> Any:
@@ -178,7 +158,7 @@ def sparse_to_dense_kernel(sparse_indices, output_shape, sparse_values, default_
     if validate_indices:
         check_order(places, output_shape)
     elif first_outside(places, output_shape) is not None:
-        raise ValueError(f"Indices are not valid (out of bounds).  Shape: {spelled(output_shape)}")
+        raise ValueError(f"Indices are not valid (out of bounds).  Shape: {shapes.text(output_shape)}")
     found = np.full(tuple(int(d) for d in output_shape), default_value, sparse_values.dtype)
     found[tuple(places.T)] = sparse_values
     return found
@@ -190,14 +170,14 @@ def _sparse_to_dense_shape(context: ShapeContext) -> shapes.Shape:
 
     indices, values, dims = (context.dims(n) for n in ("sparse_indices", "sparse_values", "output_shape"))
     if indices is not None and len(indices) > 2:
-        raise ShapeError(f"sparse_indices should be a scalar, vector, or matrix, got shape {spelled(indices)}")
+        raise ShapeError(f"sparse_indices should be a scalar, vector, or matrix, got shape {shapes.text(indices)}")
     need_rank(dims, 1, "output_shape must be rank 1, got shape {0}")
     if indices is not None:
         depth = indices[1] if len(indices) == 2 else 1
         need_equal(size_at(dims, 0), depth, "output_shape has incorrect number of elements: {0} should be: {1}")
         count = indices[0] if indices else 1
         if values and not shapes.compatible(values, (count,)):
-            raise ShapeError(f"sparse_values has incorrect shape {spelled(values)}, should be [] or [{count}]")
+            raise ShapeError(f"sparse_values has incorrect shape {shapes.text(values)}, should be [] or [{count}]")
     need_rank(context.dims("default_value"), 0, "default_value should be a scalar.")
     return shape_from(context, "output_shape")
 
@@ -267,12 +247,12 @@ def inferred(new_shape: Any, old_shape: Any) -> list[int]:
         if total % rest:
             raise ValueError(
                 f"Input to reshape is a SparseTensor with {total} dense values, but the requested shape requires a "
-                f"multiple of {rest}. input_shape={spelled(old_shape)} output_shape={spelled(wanted)}"
+                f"multiple of {rest}. input_shape={shapes.text(old_shape)} output_shape={shapes.text(wanted)}"
             )
     if product(wanted) != total:
         raise ValueError(
             f"Input to reshape is a tensor with {total} dense values, but the requested shape has {product(wanted)}. "
-            f"input_shape={spelled(old_shape)} output_shape={spelled(wanted)}"
+            f"input_shape={shapes.text(old_shape)} output_shape={shapes.text(wanted)}"
         )
     return wanted
 
@@ -284,8 +264,8 @@ def sparse_reshape_kernel(input_indices, input_shape, new_shape):
     wanted = inferred(new_shape, input_shape)
     if len(input_indices) and (not product(input_shape) or not product(wanted)):
         raise ValueError(
-            f"Input tensor has {len(input_indices)} non zero elements but input shape ({spelled(input_shape)}) or "
-            f"output shape ({spelled(wanted)}) is empty"
+            f"Input tensor has {len(input_indices)} non zero elements but input shape ({shapes.text(input_shape)}) or "
+            f"output shape ({shapes.text(wanted)}) is empty"
         )
     return unravelled(ravelled(input_indices, input_shape), wanted), np.array(wanted, np.int64)
 

@@ -19,9 +19,10 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, float32, float64, int32, int64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import need_equal, need_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import REQUIRED, Attr
-from refflow.ops.sparse import check_bounds, first_outside, need_equal, need_rank, size_at, sparse_parts, spelled
+from refflow.ops.sparse import check_bounds, first_outside, sparse_parts
 
 _COUNTED = (int32, int64, float32, float64)
 SPARSE_BINCOUNT = define_op(
@@ -154,15 +155,15 @@ def _counted(
 def _same_weights(weights: np.ndarray, values: np.ndarray, what: str) -> None:
     if weights.size and weights.shape != values.shape:
         raise ValueError(
-            f"Weights and {what} must have the same shape. Weight shape: {spelled(weights.shape)}; {what} shape: "
-            f"{spelled(values.shape)}"
+            f"Weights and {what} must have the same shape. Weight shape: {shapes.text(weights.shape)}; {what} shape: "
+            f"{shapes.text(values.shape)}"
         )
 
 
 @DENSE_COUNT.kernel
 def dense_count_kernel(values, weights, minlength, maxlength, binary_output):
     if values.ndim not in (1, 2):
-        raise ValueError(f"Input must be a 1 or 2-dimensional tensor. Got: {spelled(values.shape)}")
+        raise ValueError(f"Input must be a 1 or 2-dimensional tensor. Got: {shapes.text(values.shape)}")
     _same_weights(weights, values, "data")
     if values.ndim == 2 and not len(values):
         raise ValueError("Invalid input: Shapes dimension cannot be 0.")
@@ -209,11 +210,10 @@ def _rank_of_values(context: ShapeContext) -> int | None:
 
 def _rank_of_shape(context: ShapeContext) -> int | None:
     indices, values, dims = context.dims("indices"), context.dims("values"), context.dims("dense_shape")
-    if indices is not None and len(indices) != 2:
-        raise ShapeError(f"Input indices must be a 2-dimensional tensor. Got: {spelled(indices)}")
+    need_rank(indices, 2, "Input indices must be a 2-dimensional tensor. Got: {0}")
     need_rank(values, 1, "Input values must be a vector. Got: {0}")
     need_rank(dims, 1, "Input shape must be a vector. Got: {0}")
-    shown = spelled(indices or ())
+    shown = shapes.text(indices or ())
     need_equal(size_at(values, 0), size_at(indices, 0), "Number of values must match first dimension of indices."
                f"Got {{0}} values, indices shape: {shown}")  # fmt: skip
     need_equal(size_at(dims, 0), size_at(indices, 1), "Number of dimensions must match second dimension of indices."

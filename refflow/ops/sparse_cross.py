@@ -20,9 +20,9 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, int64, string
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
-from refflow.ops.sparse import need_rank, size_at, spelled
 from refflow.ops.string_hash import fingerprint64, siphash
 
 _KINDS = (int64, string)
@@ -74,7 +74,7 @@ def _columns(indices: Any, values: Any, dims: Any, dense: Any) -> list[Rows]:
     batch = int(dims[0][0]) if dims else len(dense[0]) if dense else 0
     for i, part in enumerate(dims):
         if len(part) != 2:
-            raise ValueError(f"shape should imply a 2D tensor, but got {spelled(part.shape)} at position {i}")
+            raise ValueError(f"shape should imply a 2D tensor, but got {shapes.text(part.shape)} at position {i}")
         if part[0] != batch:
             raise ValueError(f"Expected batch size {batch} got {int(part[0])} at position {i}")
     for i, part in enumerate(dense):

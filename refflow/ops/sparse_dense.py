@@ -18,9 +18,10 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, NUMBERS, int64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import need_equal, need_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
-from refflow.ops.sparse import ANY, first_outside, need_equal, need_rank, same_counts, size_at, spelled
+from refflow.ops.sparse import ANY, first_outside, same_counts
 
 DENSE_ADD = define_op(
     "SparseTensorDenseAdd", "a_indices: Tindices, a_values: T, a_shape: Tindices, b: T -> output: T",
@@ -71,7 +72,7 @@ def _dense_add_shape(context: ShapeContext) -> shapes.Shape:
 
 def _two_vectors(values: shapes.Shape, dims: shapes.Shape, text: str) -> None:
     if any(d is not None and len(d) != 1 for d in (values, dims)):
-        raise ShapeError(text.format(*("<unknown>" if d is None else spelled(d) for d in (values, dims))))
+        raise ShapeError(text.format(*(shapes.text(d) for d in (values, dims))))
 
 
 @DENSE_ADD.gradient
@@ -94,7 +95,7 @@ def sparse_tensor_dense_matmul_kernel(a_indices, a_values, a_shape, b, adjoint_a
         raise ValueError(
             f"Cannot multiply A and B because inner dimension does not match: {columns} vs. {dense.shape[0]}.  Did you "
             f"forget a transpose?  Dimensions of A: [{int(a_shape[0])}, {int(a_shape[1])}).  Dimensions of B: "
-            f"{spelled(b.shape)}"
+            f"{shapes.text(b.shape)}"
         )
     for name, at, limit, column in (("k", x, columns, 1 - adjoint_a), ("m", y, rows, int(adjoint_a))):
         for i in np.flatnonzero((at < 0) | (at >= limit))[:1]:
@@ -123,7 +124,7 @@ def _dense_matmul_shape(context: ShapeContext) -> shapes.Shape:
     sizes = context.ints("a_shape")
     rows = None if sizes is None else sizes[1] if context.attrs["adjoint_a"] else sizes[0]
     if rows is not None and rows < 0:
-        raise ShapeError(f"Tensor 'a_shape' must not hold negative sizes, but is {spelled(sizes or ())}")
+        raise ShapeError(f"Tensor 'a_shape' must not hold negative sizes, but is {shapes.text(sizes or ())}")
     return (rows, size_at(b, 0 if context.attrs["adjoint_b"] else 1))
 
 
@@ -172,7 +173,7 @@ def _at_places(op_def: OpDef, function: Callable[..., np.ndarray]) -> None:
         if not fits:
             raise ValueError(
                 "SparseDenseBinaryOpShared broadcasts dense to sparse only; got incompatible shapes: "
-                f"{spelled(sizes)} vs. {spelled(dense.shape)}"
+                f"{shapes.text(sizes)} vs. {shapes.text(dense.shape)}"
             )
         if first_outside(sp_indices, sizes) is not None:
             raise ValueError("Provided indices are out-of-bounds w.r.t. dense side with broadcasted shape")
@@ -190,7 +191,7 @@ def _at_places(op_def: OpDef, function: Callable[..., np.ndarray]) -> None:
                    "The first dimension of values and indices should match. ({0} vs. {1})")  # fmt: skip
         need_equal(size_at(dims, 0), size_at(indices, 1),
                    "Number of dimensions must match second dimension of indices. Got {0} dimensions, indices shape: "
-                   f"{spelled(indices or ())}")  # fmt: skip
+                   f"{shapes.text(indices or ())}")  # fmt: skip
         return (same_counts(indices, values, dims)[0],)
 
 

@@ -18,21 +18,10 @@ from refflow.core import errors, shapes
 from refflow.core.dtypes import NUMBERS
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_equal, need_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
-from refflow.ops.sparse import (
-    ANY,
-    check_bounds,
-    check_sizes,
-    need_equal,
-    need_rank,
-    numbered,
-    product,
-    same_counts,
-    size_at,
-    sparse_parts,
-    spelled,
-)
+from refflow.ops.sparse import ANY, check_bounds, check_sizes, numbered, product, same_counts, sparse_parts
 
 SLICE = define_op(
     "SparseSlice", "indices: int64, values: T, shape: int64, start: int64, size: int64 "
@@ -112,7 +101,7 @@ def sparse_slice_grad_kernel(backprop_val_grad, input_indices, input_start, outp
 def _slice_grad_shape(context: ShapeContext) -> shapes.Shape:
     grad, given, start, kept = (context.dims(a.name) for a in SLICE_GRAD.inputs)
     if any(p is not None and len(p) != 2 for p in (given, kept)):
-        shown = " and ".join(spelled(p or ()) for p in (given, kept))
+        shown = " and ".join(shapes.text(p or ()) for p in (given, kept))
         raise ShapeError(f"Input and output indices should be matrices but received shapes: {shown}")
     need_rank(grad, 1, "Input backprop_val_grad should be a vector but received shape: {0}")
     need_rank(start, 1, "Input input_start should be a vector but received shape: {0}")

@@ -20,16 +20,9 @@ from refflow.core import shapes
 from refflow.core.dtypes import NUMBERS, REALS
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import need_equal, need_rank, size_at
 from refflow.core.shape_rules import ShapeContext
-from refflow.ops.sparse import (
-    check_bounds,
-    need_equal,
-    need_rank,
-    numbered,
-    size_at,
-    sparse_parts,
-    spelled,
-)
+from refflow.ops.sparse import check_bounds, numbered, sparse_parts
 
 _TWO = "a_indices: int64, a_values: T, a_shape: int64, b_indices: int64, b_values: T, b_shape: int64"
 ADD = define_op("SparseAdd", f"{_TWO}, thresh: Treal -> sum_indices: int64, sum_values: T, sum_shape: int64",
@@ -116,7 +109,7 @@ def _add_shape(context: ShapeContext) -> list[shapes.Shape]:
                              ):  # fmt: skip
         both = [context.dims(f"{side}_{part}") for side in "ab"]
         if any(d is not None and len(d) != kind for d in both):
-            raise ShapeError(what.format(*("<unknown>" if d is None else spelled(d) for d in both)))
+            raise ShapeError(what.format(*(shapes.text(d) for d in both)))
     counts = [(size_at(context.dims(f"{s}_indices"), 0), size_at(context.dims(f"{s}_values"), 0)) for s in "ab"]
     if any(None not in c and c[0] != c[1] for c in counts):
         raise ShapeError(
@@ -162,7 +155,7 @@ def sparse_add_grad_kernel(backprop_val_grad, a_indices, b_indices, sum_indices)
 def _add_grad_shape(context: ShapeContext) -> list[shapes.Shape]:
     grad, a, b, total = (context.dims(arg.name) for arg in ADD_GRAD.inputs)
     if any(p is not None and len(p) != 2 for p in (a, b, total)):
-        shown = " and ".join("<unknown>" if p is None else spelled(p) for p in (a, b, total))
+        shown = " and ".join(shapes.text(p) for p in (a, b, total))
         raise ShapeError(f"Input indices should be matrices but received shapes: {shown}")
     need_rank(grad, 1, "Input backprop_val_grad should be a vector but received shape: {0}")
     ranks = [size_at(p, 1) for p in (a, b, total)]

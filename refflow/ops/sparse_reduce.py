@@ -20,8 +20,9 @@ from refflow.core import errors, shapes
 from refflow.core.dtypes import NUMBERS, REALS, float16, float32, float64, int64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
-from refflow.ops.sparse import check_sizes, need_rank, numbered, product, ravelled, same_counts, spelled
+from refflow.ops.sparse import check_sizes, numbered, product, ravelled, same_counts
 from refflow.ops.sparse_join import PARTS_MUST_FIT
 
 _INPUTS = "input_indices: int64, input_values: T, input_shape: int64, reduction_axes: int32"
@@ -95,7 +96,7 @@ def _checked(context: ShapeContext) -> None:
                                                               "reduction_axes"))  # fmt: skip
     need_rank(dims, 1, "Expected input_shape to be a vector; got shape: {0}")
     if axes is not None and len(axes) > 1:
-        raise ShapeError(f"Expected reduction_axes to be a scalar or a vector; got shape: {spelled(axes)}")
+        raise ShapeError(f"Expected reduction_axes to be a scalar or a vector; got shape: {shapes.text(axes)}")
     need_rank(indices, 2, "indices must be a matrix, but got: {0}")
     need_rank(values, 1, "vals must be a vec, but got: {0}")
     same_counts(indices, values, dims, *PARTS_MUST_FIT)
@@ -162,7 +163,7 @@ def _softmax_shape(context: ShapeContext) -> shapes.Shape:
     indices, values, dims = (context.dims(n) for n in ("sp_indices", "sp_values", "sp_shape"))
     need_rank(indices, 2, "Input sp_indices should be a matrix but received shape: {0}")
     if any(d is not None and len(d) != 1 for d in (values, dims)):
-        shown = " and ".join("<unknown>" if d is None else spelled(d) for d in (values, dims))
+        shown = " and ".join(shapes.text(d) for d in (values, dims))
         raise ShapeError(f"Inputs sp_values and sp_shape should be vectors but received shapes: {shown}")
     return (same_counts(indices, values, dims, *PARTS_MUST_FIT)[0],)
 

@@ -20,8 +20,9 @@ from refflow.core.dtypes import FLOATS, REALS
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
+from refflow.core.values import wide
 from refflow.ops.array import reshape, shape
-from refflow.ops.segments import INDEX, check_segments, reduced, wide
+from refflow.ops.segments import INDEX, check_segments, reduced
 from refflow.ops.slicing import slice_
 
 _PICKED = "data: T, indices: Tidx, segment_ids: Tsegmentids"

@@ -21,9 +21,10 @@ from refflow.core import shapes
 from refflow.core.dtypes import DType, as_dtype, int64, string, variant
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
-from refflow.ops.sparse import ANY, check_order, need_rank, same_counts, size_at, spelled
+from refflow.ops.sparse import ANY, check_order, same_counts
 from refflow.ops.sparse_join import PARTS_MUST_FIT
 from refflow.ops.tensor_proto import from_bytes, to_bytes
 
@@ -71,7 +72,7 @@ def _ranks(context: ShapeContext) -> tuple[shapes.Shape, shapes.Shape, shapes.Sh
 
 def _many_ranks(context: ShapeContext, words: Sequence[str]) -> None:
     indices, values, dims = _ranks(context)
-    same_counts(indices, values, dims, *(w.replace("{2}", spelled(indices or ())) for w in words))
+    same_counts(indices, values, dims, *(w.replace("{2}", shapes.text(indices or ())) for w in words))
     rank = size_at(dims, 0)
     if rank is not None and rank < 2:
         raise ShapeError(f"Rank of input SparseTensor should be > 1, but saw rank: {rank}")
@@ -143,13 +144,13 @@ def _checked_parts(items: Sequence[Any], i: int, dtype: DType) -> Parts:
     if indices.ndim != 2:
         raise ValueError(
             f"Expected serialized_sparse[{i}, 0] to represent an index matrix but received shape "
-            f"{spelled(indices.shape)}"
+            f"{shapes.text(indices.shape)}"
         )
     for column, part, what in ((1, values, "values"), (2, dims, "shape")):
         if part.ndim != 1:
             raise ValueError(
                 f"Expected serialized_sparse[{i}, {column}] to represent a {what} vector but received shape "
-                f"{spelled(part.shape)}"
+                f"{shapes.text(part.shape)}"
             )
     if kind is not dtype:
         raise ValueError(_other_type(dtype, i, kind))
@@ -193,7 +194,7 @@ def _stacked(parts: Sequence[Parts], axes: tuple[int, ...], what: str) -> Parts:
 def deserialize_kernel(serialized_sparse, dtype):
     if not serialized_sparse.size:
         raise ValueError("Serialized sparse should have at least 1 serialized tensor, but has a zero dimension "
-                         f"{spelled(serialized_sparse.shape)}")  # fmt: skip
+                         f"{shapes.text(serialized_sparse.shape)}")  # fmt: skip
     rows = serialized_sparse.reshape(-1, 3)
     parts = [_checked_parts(row.tolist(), i, dtype) for i, row in enumerate(rows)]
     return _stacked(parts, serialized_sparse.shape[:-1], "shape")
@@ -206,7 +207,7 @@ def _deserialize_shape(context: ShapeContext) -> list[shapes.Shape]:
     if dims == ():
         raise ShapeError("Serialized sparse should have non-zero rank []")
     if dims is not None and dims[-1] not in (None, 3):
-        raise ShapeError(f"Serialized sparse should have 3 as the last dimension {spelled(dims)}")
+        raise ShapeError(f"Serialized sparse should have 3 as the last dimension {shapes.text(dims)}")
     return [(None, None), (None,), (None,)]
 
 

@@ -258,7 +258,7 @@ _define("StageClear", "->", _STAGE, _clear, dtypes=_ANY)
 
 def _key(key: np.ndarray) -> int:
     if np.shape(key) != ():
-        raise ValueError(f"key must be an int64 scalar, got tensor with shape: {shapes.debug(np.shape(key))}")
+        raise ValueError(f"key must be an int64 scalar, got tensor with shape: {shapes.text(np.shape(key))}")
     return int(key)
 
 

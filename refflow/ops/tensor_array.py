@@ -79,9 +79,9 @@ class ArrayState:
             if not shapes.compatible(self.dims, np.shape(value)):
                 raise self.fail(
                     f"Could not write to TensorArray index {index} because the value shape is "
-                    f"{shapes.debug(np.shape(value))} which is incompatible with the TensorArray's "
+                    f"{shapes.text(np.shape(value))} which is incompatible with the TensorArray's "
                     "inferred element shape: "
-                    f"{shapes.debug(self.dims)} (consider setting infer_shape=False)."
+                    f"{shapes.text(self.dims)} (consider setting infer_shape=False)."
                 )
             if self.same:
                 self.dims = np.shape(value)
@@ -89,7 +89,7 @@ class ArrayState:
             if self.adds and known is not None and known != np.shape(value):
                 raise self.fail(
                     f"Could not aggregate to TensorArray index {index} because the existing shape is "
-                    f"{shapes.debug(known)} but the new input shape is {shapes.debug(np.shape(value))}."
+                    f"{shapes.text(known)} but the new input shape is {shapes.text(np.shape(value))}."
                 )
             if self.items[index] is not None or self.cleared[index]:
                 was_read = self.cleared[index] or self.was_read[index]
@@ -117,7 +117,7 @@ class ArrayState:
                     raise self.fail(
                         f"Could not read from TensorArray index {index}.  Furthermore, the element "
                         "shape is not fully defined: "
-                        f"{shapes.debug(known)}.  It is possible you are working with a resizeable TensorArray and "
+                        f"{shapes.text(known)}.  It is possible you are working with a resizeable TensorArray and "
                         "stop_gradients is not allowing the gradients to be written.  If you set the "
                         "full element_shape "
                         "property on the forward TensorArray, the proper all-zeros tensor will be returned instead of "
@@ -162,12 +162,12 @@ def _typed(handle: Any, dtype: Any) -> ArrayState:
 
 def _vector(value: np.ndarray, what: str) -> None:
     if np.ndim(value) != 1:
-        raise ValueError(f"Expected {what} shape: {shapes.debug(np.shape(value))}")
+        raise ValueError(f"Expected {what} shape: {shapes.text(np.shape(value))}")
 
 
 def _index(index: np.ndarray) -> int:
     if np.ndim(index):
-        raise ValueError(f"TensorArray index must be scalar, but had shape: {shapes.debug(np.shape(index))}")
+        raise ValueError(f"TensorArray index must be scalar, but had shape: {shapes.text(np.shape(index))}")
     return int(index)
 
 
@@ -208,7 +208,7 @@ CLOSE = define_op("TensorArrayCloseV3", f"{_ARRAY} ->", stateful=True, source=("
 def tensor_array_kernel(size, dtype, element_shape, dynamic_size, clear_after_read, identical_element_shapes,
                         tensor_array_name):  # fmt: skip
     if np.ndim(size):
-        raise ValueError(f"TensorArray size must be scalar, but had shape: {shapes.debug(np.shape(size))}")
+        raise ValueError(f"TensorArray size must be scalar, but had shape: {shapes.text(np.shape(size))}")
     if int(size) < 0:
         raise ValueError(f"Size should be >= 0, got {int(size)}")
     name = f"{tensor_array_name or 'TensorArray'}_{next(_numbers)}"
@@ -257,7 +257,7 @@ def gather_kernel(handle, indices, flow_in, dtype, element_shape):
         if not shapes.is_known(dims):
             raise errors.UnimplementedError(
                 None, None,
-                f"TensorArray has size zero, but element shape {shapes.debug(dims)} is not fully defined. Currently "
+                f"TensorArray has size zero, but element shape {shapes.text(dims)} is not fully defined. Currently "
                 "only static shapes are supported when packing zero-size TensorArrays.",
             )  # fmt: skip
         return np.zeros((0, *dims), dtype.as_numpy_dtype)
@@ -266,8 +266,8 @@ def gather_kernel(handle, indices, flow_in, dtype, element_shape):
         if row.shape != rows[0].shape:
             raise array.fail(
                 "TensorArray has inconsistent shapes.  Index 0 has shape: "
-                f"{shapes.debug(rows[0].shape)} but index {i} has "
-                f"shape: {shapes.debug(row.shape)}"
+                f"{shapes.text(rows[0].shape)} but index {i} has "
+                f"shape: {shapes.text(row.shape)}"
             )
     return np.stack(rows)
 
@@ -281,7 +281,7 @@ def concat_kernel(handle, flow_in, dtype, element_shape_except0):
         if not shapes.is_known(rest):
             raise errors.UnimplementedError(
                 None, None,
-                f"TensorArray has size zero, but element_shape_except0 {shapes.debug(rest)} is not fully defined. "
+                f"TensorArray has size zero, but element_shape_except0 {shapes.text(rest)} is not fully defined. "
                 "Currently only static shapes are supported when concatenating zero-size TensorArrays.",
             )  # fmt: skip
         return np.zeros((0, *rest), dtype.as_numpy_dtype), np.zeros(0, np.int64)
@@ -293,8 +293,8 @@ def concat_kernel(handle, flow_in, dtype, element_shape_except0):
         if row.shape[1:] != rows[0].shape[1:]:
             raise ValueError(
                 "TensorArray has inconsistent shapes.  Index 0 has (excepting dimension 0) shape: "
-                f"{shapes.debug(rows[0].shape[1:])} but index {i} has (excepting dimension 0) shape: "
-                f"{shapes.debug(row.shape[1:])}"
+                f"{shapes.text(rows[0].shape[1:])} but index {i} has (excepting dimension 0) shape: "
+                f"{shapes.text(row.shape[1:])}"
             )
     return np.concatenate(rows), np.array([len(r) for r in rows], np.int64)
 
@@ -309,7 +309,7 @@ def split_kernel(handle, value, lengths, flow_in):
         raise array.fail(
             "Expected sum of lengths to be equal to values.shape[0], but sum of lengths is "
             f"{int(lengths.sum())} and value's "
-            f"shape is: {shapes.debug(np.shape(value))}"
+            f"shape is: {shapes.text(np.shape(value))}"
         )
     if not array.dynamic and len(lengths) != len(array.items):
         raise array.fail(

@@ -59,7 +59,7 @@ CONCAT_LISTS = define_op("TensorListConcatLists", "input_a: variant, input_b: va
 def reserve_kernel(element_shape, num_elements, element_dtype):
     if np.ndim(num_elements):
         raise ValueError(
-            f"The num_elements to reserve must be a tensor size 1, but got {shapes.debug(np.shape(num_elements))}"
+            f"The num_elements to reserve must be a tensor size 1, but got {shapes.text(np.shape(num_elements))}"
         )
     count = int(np.reshape(num_elements, ()))
     if count < 0:
@@ -71,7 +71,7 @@ def reserve_kernel(element_shape, num_elements, element_dtype):
 def empty_kernel(element_shape, max_num_elements, element_dtype):
     if np.ndim(max_num_elements):
         raise ValueError(
-            f"max_num_elements expected to be a scalar but got shape: {shapes.debug(np.shape(max_num_elements))}"
+            f"max_num_elements expected to be a scalar but got shape: {shapes.text(np.shape(max_num_elements))}"
         )
     return handle_to(TensorList([], element_dtype, dims_from(element_shape), int(max_num_elements)))
 
@@ -87,8 +87,8 @@ def _rows_of(tensor: np.ndarray, element_shape: Any) -> tuple[list[np.ndarray], 
     dims = dims_from(element_shape)
     if not shapes.compatible(dims, tensor.shape[1:]):
         raise ValueError(
-            f"Specified a list with shape {shapes.debug(dims)} from a tensor with shape "
-            f"{shapes.debug(tensor.shape[1:])}"
+            f"Specified a list with shape {shapes.text(dims)} from a tensor with shape "
+            f"{shapes.text(tensor.shape[1:])}"
         )
     copied = np.array(tensor, copy=True)
     return [_row(copied, i) for i in range(len(copied))], dims
@@ -109,12 +109,12 @@ def from_tensor_kernel(tensor, element_shape, element_dtype):
 def split_kernel(tensor, element_shape, lengths, element_dtype):
     _at_least_a_vector(tensor)
     if np.ndim(lengths) != 1:
-        raise ValueError(f"Expected lengths to be a vector, received shape: {shapes.debug(np.shape(lengths))}")
+        raise ValueError(f"Expected lengths to be a vector, received shape: {shapes.text(np.shape(lengths))}")
     dims = dims_from(element_shape)
     whole = None if dims is None else (None, *dims[1:])
     if not shapes.compatible(whole, tensor.shape):
         raise ValueError(
-            f"tensor shape {shapes.debug(tensor.shape)} is not compatible with element_shape {shapes.debug(dims)}"
+            f"tensor shape {shapes.text(tensor.shape)} is not compatible with element_shape {shapes.text(dims)}"
         )
     at, parts = 0, []
     for length in (int(n) for n in lengths):
@@ -174,7 +174,7 @@ def scatter_into_kernel(input_handle, tensor, indices, element_dtype):
     found = typed_list(input_handle, element_dtype)
     _at_least_a_vector(tensor)
     if np.ndim(indices) != 1:
-        raise ValueError(f"Expected indices to be a vector, but received shape: {shapes.debug(np.shape(indices))}")
+        raise ValueError(f"Expected indices to be a vector, but received shape: {shapes.text(np.shape(indices))}")
     if len(tensor) != len(indices):
         raise ValueError(
             f"Expected len(indices) == tensor.shape[0], but saw: {len(indices)} vs. {len(tensor)}"
@@ -183,8 +183,8 @@ def scatter_into_kernel(input_handle, tensor, indices, element_dtype):
         raise ValueError("Indices in TensorListScatter must all be non-negative.")
     if not shapes.compatible(found.dims, tensor.shape[1:]):
         raise ValueError(
-            f"Specified a list with shape {shapes.debug(found.dims)} from a tensor with shape "
-            f"{shapes.debug(tensor.shape[1:])}"
+            f"Specified a list with shape {shapes.text(found.dims)} from a tensor with shape "
+            f"{shapes.text(tensor.shape[1:])}"
         )
     copied = np.array(tensor, copy=True)
     rows = [_row(copied, i) for i in range(len(copied))]
@@ -195,7 +195,7 @@ def _pushed(found: TensorList, tensor: np.ndarray, dtype: Any, which: str = "") 
     if not shapes.compatible(found.dims, np.shape(tensor)):
         raise ValueError(
             f"Tried to append a tensor with incompatible shape to a list{which}. Op element shape: "
-            f"{shapes.debug(np.shape(tensor))} list shape: {shapes.debug(found.dims)}"
+            f"{shapes.text(np.shape(tensor))} list shape: {shapes.text(found.dims)}"
         )
     if found.dtype is not dtype:
         raise ValueError(
@@ -239,7 +239,7 @@ def pop_back_kernel(input_handle, element_shape, element_dtype):
         dims = merged(dims_from(element_shape), found.dims)
         if not shapes.is_known(dims):
             raise ValueError(
-                f"Trying to read an uninitialized tensor but element_shape is not fully defined.{shapes.debug(dims)}"
+                f"Trying to read an uninitialized tensor but element_shape is not fully defined.{shapes.text(dims)}"
             )
         value = zeros(dims, element_dtype)
     return handle_to(found.with_items(found.items[:-1])), value
@@ -256,7 +256,7 @@ def set_item_kernel(input_handle, index, item, element_dtype, resize_if_index_ou
     if not shapes.compatible(found.dims, np.shape(item)):
         raise ValueError(
             "Tried to set a tensor with incompatible shape at a list index. Item element shape: "
-            f"{shapes.debug(np.shape(item))} list shape: {shapes.debug(found.dims)}"
+            f"{shapes.text(np.shape(item))} list shape: {shapes.text(found.dims)}"
         )
     items[place] = np.array(item, copy=True)
     return handle_to(found.with_items(items))
@@ -275,8 +275,8 @@ def resize_kernel(input_handle, size):
 def concat_lists_kernel(input_a, input_b, element_dtype):
     if np.shape(input_a) != np.shape(input_b):
         raise ValueError(
-            f"The shapes of input_a and input_b must match: {shapes.debug(np.shape(input_a))} vs. "
-            f"{shapes.debug(np.shape(input_b))}"
+            f"The shapes of input_a and input_b must match: {shapes.text(np.shape(input_a))} vs. "
+            f"{shapes.text(np.shape(input_b))}"
         )
     joined = np.empty(np.shape(input_a), object)
     for number, place in enumerate(np.ndindex(joined.shape)):
@@ -284,7 +284,7 @@ def concat_lists_kernel(input_a, input_b, element_dtype):
         if a.dims != b.dims:
             raise ValueError(
                 f"input_a and input_b TensorList element shapes are not identical at index {number}.  Saw "
-                f"{shapes.debug(a.dims)} vs. {shapes.debug(b.dims)}"
+                f"{shapes.text(a.dims)} vs. {shapes.text(b.dims)}"
             )
         joined[place] = a.with_items(a.items + b.items)
     return joined

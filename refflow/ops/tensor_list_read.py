@@ -47,7 +47,7 @@ def get_item_kernel(input_handle, index, element_shape, element_dtype):
     if not shapes.is_known(dims):
         raise ValueError(
             "Trying to read an uninitialized tensor but element_shape is not fully defined: "
-            f"{shapes.debug(dims)} and no list element is set."
+            f"{shapes.text(dims)} and no list element is set."
         )
     return zeros(dims, element_dtype)
 
@@ -59,7 +59,7 @@ def _stacked(found: TensorList, values: list[Any], dims: shapes.Shape, why: str)
             if value is not None:
                 dims = merged(dims, np.shape(value))
     if not shapes.is_known(dims):
-        raise ValueError(f"{why}{shapes.debug(dims)}")
+        raise ValueError(f"{why}{shapes.text(dims)}")
     for value in values:
         if value is not None:
             dims = merged(dims, np.shape(value))
@@ -86,7 +86,7 @@ def stack_kernel(input_handle, element_shape, element_dtype, num_elements=-1):
     if not len(found):
         if not shapes.is_known(dims):
             raise ValueError(
-                f"Tried to stack elements of an empty list with non-fully-defined element_shape: {shapes.debug(dims)}"
+                f"Tried to stack elements of an empty list with non-fully-defined element_shape: {shapes.text(dims)}"
             )
         return zeros((0, *(dims or ())), element_dtype)
     why = "Tried to stack list which only contains uninitialized tensors and has a non-fully-defined element_shape: "
@@ -101,7 +101,7 @@ def gather_kernel(input_handle, indices, element_shape, element_dtype):
     if not places:
         if not shapes.is_known(dims):
             raise ValueError(
-                f"Tried to gather 0-elements from a list with non-fully-defined shape: {shapes.debug(dims)}"
+                f"Tried to gather 0-elements from a list with non-fully-defined shape: {shapes.text(dims)}"
             )
         return zeros((0, *(dims or ())), element_dtype)
     for i in places:
@@ -148,7 +148,7 @@ def _concatenated(found: TensorList, dims: shapes.Shape, leading: np.ndarray) ->
                 "Trying to concat list with only uninitialized tensors but element_shape_except_first_dim is not fully "
                 "defined"
             )
-        raise ValueError(f"{why}: {shapes.debug(rest)}")
+        raise ValueError(f"{why}: {shapes.text(rest)}")
     if not len(found):
         return zeros((0, *(rest or ())), found.dtype), np.zeros(0, np.int64)
     known = [n for n in lengths if n is not None]

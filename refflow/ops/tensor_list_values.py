@@ -41,7 +41,7 @@ class TensorList:
         if not shapes.compatible(self.dims, other.dims):
             raise ValueError(
                 "Trying to add two lists of tensors with incompatible element shapes. One is "
-                f"{shapes.debug(self.dims)} and the other is {shapes.debug(other.dims)}"
+                f"{shapes.text(self.dims)} and the other is {shapes.text(other.dims)}"
             )
         if len(self) != len(other):
             raise ValueError(
@@ -59,7 +59,7 @@ def _added(a: Any, b: Any) -> Any:
     if np.shape(a) != np.shape(b):
         raise ValueError(
             "Trying to add two tensors with incompatible element shapes. One is "
-            f"{shapes.debug(np.shape(a))} and the other is {shapes.debug(np.shape(b))}"
+            f"{shapes.text(np.shape(a))} and the other is {shapes.text(np.shape(b))}"
         )
     return sum_of([a, b]) if a.dtype == object else a + b
 
@@ -105,7 +105,7 @@ def merged(a: shapes.Shape, b: shapes.Shape) -> shapes.Shape:
             f"PartialTensorShape: Incompatible ranks during merge: {len(a or ())} vs. {len(b or ())}"
         )  # fmt: skip
     raise ValueError(
-        f"PartialTensorShape: Incompatible shapes during merge: {shapes.debug(a)} vs. {shapes.debug(b)}"
+        f"PartialTensorShape: Incompatible shapes during merge: {shapes.text(a)} vs. {shapes.text(b)}"
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, INDICES, REALS, int16, int32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
@@ -156,10 +157,8 @@ def in_top_k_v2_kernel(predictions, targets, k):
 @IN_TOP_K_V2.shape
 def _in_top_k_shape(context: ShapeContext) -> shapes.Shape:
     scores, targets = context.dims("predictions"), context.dims("targets")
-    if scores is not None and len(scores) != 2:
-        raise ShapeError(f"predictions must be 2-dimensional, got {shapes.text(scores)}")
-    if targets is not None and len(targets) != 1:
-        raise ShapeError(f"targets must be 1-dimensional, got {shapes.text(targets)}")
+    need_rank(scores, 2, "predictions must be 2-dimensional, got {0}")
+    need_rank(targets, 1, "targets must be 1-dimensional, got {0}")
     if context.op_def is IN_TOP_K_V2 and context.dims("k"):
         raise ShapeError(f"k must be 0-D, got shape {shapes.text(context.dims('k'))}")
     if scores is None or targets is None:

@@ -15,6 +15,7 @@ from refflow.core.dtypes import INDICES, int32
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import ANY, INDEX, rank
@@ -38,8 +39,7 @@ def conjugate_transpose_kernel(x, perm):
 @TRANSPOSE.shape
 def _transpose_shape(context: ShapeContext) -> shapes.Shape:
     dims, perm, given = context.dims("x"), context.ints("perm"), context.dims("perm")
-    if given is not None and len(given) != 1:
-        raise ShapeError(f"perm must be rank 1, got shape {shapes.text(given)}")
+    need_rank(given, 1, "perm must be rank 1, got shape {0}")
     rank = given[0] if given is not None and dims is None else None if dims is None else len(dims)
     if given is not None and given[0] not in (None, rank):
         raise ShapeError(f"transpose expects a vector of size {rank}. But input(1) is a vector of size {given[0]}")
@@ -69,8 +69,7 @@ INVERT_PERMUTATION.no_gradient()
 @INVERT_PERMUTATION.shape
 def _invert_permutation_shape(context: ShapeContext) -> shapes.Shape:
     dims = context.dims("x")
-    if dims is not None and len(dims) != 1:
-        raise ShapeError("invert_permutation expects a 1D vector.")
+    need_rank(dims, 1, "invert_permutation expects a 1D vector.")
     return (None,) if dims is None else dims
 
 

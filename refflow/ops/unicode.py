@@ -23,6 +23,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, int64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.strings import each, strings
@@ -193,8 +194,7 @@ def unicode_encode_kernel(input_values, input_splits, errors, output_encoding, r
 @UNICODE_ENCODE.shape
 def _encode_shape(context: ShapeContext) -> shapes.Shape:
     for dims in context.inputs:
-        if dims is not None and len(dims) != 1:
-            raise ShapeError("Both the input_tensor and input_splits should be of rank 1.")
+        need_rank(dims, 1, "Both the input_tensor and input_splits should be of rank 1.")
     splits = context.dims("input_splits")
     if splits is None or splits[0] is None:
         return (None,)

@@ -19,6 +19,7 @@ from refflow.core.dtypes import INDICES, bool_, int32, int64
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import ANY, INDEX
@@ -111,8 +112,7 @@ def _unique_shapes(context: ShapeContext) -> list[shapes.Shape]:
         whole = None if x is None else (None,) * len(x)
         length = x[axis[0]] if x and axis and -len(x) <= axis[0] < len(x) else None
         return [whole, (length,), *[(None,)] * more]
-    if x is not None and len(x) != 1:
-        raise ShapeError(f"unique expects a 1D vector. Got shape {shapes.text(x)}")
+    need_rank(x, 1, "unique expects a 1D vector. Got shape {0}")
     context.match("x", "N")
     return [(None,), context.shape("N"), *[(None,)] * more]
 

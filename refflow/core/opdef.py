@@ -76,6 +76,8 @@ class OpDef:
         self.accuracy = accuracy
         self.view = view  # the first output may share the first input's memory
         self.moves_bits = False  # values go in and out as they are, whatever their type
+        self.by_element = False  # an update of references whose kernel treats each element alone
+        self.in_place: Callable[..., None] | None = None  # an update's kernel that writes where the references lie
         self.waits = False  # the kernel may give a Pending: what it does needs somebody else first
         self.allows_uninitialized = allows_uninitialized
         self.by_handle = by_handle  # the kernel gets the state behind a reference itself, and nothing is read or stored

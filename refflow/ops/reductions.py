@@ -79,6 +79,8 @@ def _wide(array: Any) -> Any:
 
 def sum_kernel(input, reduction_indices, keep_dims=False):
     axes = _axes(reduction_indices, input.ndim)
+    if not axes:
+        return input.copy()  # 0 + x would turn -0.0 to 0.0
     total = np.add.reduce(_wide(input), axis=axes, keepdims=keep_dims, dtype=_wide(input).dtype)
     return np.asarray(total).astype(input.dtype)
 

@@ -100,9 +100,9 @@ def _rounds(indices: np.ndarray) -> list[np.ndarray]:
     return [np.flatnonzero(occurrence == k) for k in range(occurrence.max() + 1)]
 
 
-def _rows_updated(rule: Any, names: list[str], slots: int, given: dict[str, Any], indices: Any) -> list[np.ndarray]:
-    """New values of variable and slots, changed in the rows of `indices`."""
-    held = [given[n].copy() for n in names[:slots]]
+def _update_rows(rule: Any, names: list[str], slots: int, given: dict[str, Any], indices: Any) -> list[np.ndarray]:
+    """Changes variable and slots where they lie, in the rows of `indices`, and returns them."""
+    held = [given[n] for n in names[:slots]]
     bad = np.flatnonzero((indices < 0) | (indices >= len(held[0])))
     if bad.size:
         raise IndexError(f"Index {indices[bad[0]]} at offset {bad[0]} in indices is out of range")
@@ -132,7 +132,7 @@ def _define(name: str, rule: Callable[..., Any], slots: int, row_wise: bool, by_
             given["delta"] = given.pop("grad")
         indices = given.pop("indices", None)
         if row_wise:
-            return _rows_updated(rule, names, slots, given, indices)
+            return _update_rows(rule, names, slots, given | {n: given[n].copy() for n in names[:slots]}, indices)
         dtype = given[names[0]].dtype
         return [np.asarray(v).astype(dtype, copy=False) for v in rule(**given)]
 
@@ -150,6 +150,14 @@ def _define(name: str, rule: Callable[..., Any], slots: int, row_wise: bool, by_
             for state, value in zip(states, values((*held, *inputs[slots:]), chosen), strict=True):
                 state.replace(value)
 
+    def in_place(*inputs: Any, **chosen: Any) -> None:
+        given = dict(zip(order, inputs, strict=True)) | chosen
+        if "delta" in names:
+            given["delta"] = given.pop("grad")
+        _update_rows(rule, names, slots, given, given.pop("indices"))
+
+    op_def.by_element = not (row_wise or by_handle)
+    op_def.in_place = in_place if row_wise and not by_handle else None
     kernel: Any = on_handles if by_handle else on_references
     keywords = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in flags]
     kernel.__signature__ = inspect.Signature(

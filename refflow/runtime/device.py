@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,6 +71,29 @@ class Device:
     def host_inputs(self, op_def: OpDef, attrs: dict[str, Any]) -> tuple[int, ...]:
         """Places of inputs that a kernel reads in host memory though it runs here."""
         return ()
+
+    def in_place(self, op_def: OpDef, attrs: dict[str, Any]) -> Callable[..., None] | None:
+        """For an update of references: a function of its inputs that writes where they lie, if there is one."""
+        chosen = op_def.kernels["cpu"].arguments(attrs)
+        if op_def.in_place is not None:
+            return partial(op_def.in_place, **chosen)
+        if not op_def.by_element or attrs["T"].name not in ("float32", "float64"):
+            return None
+        from refflow_kernels.cpu.updates import in_blocks
+
+        rule = op_def.reference
+
+        def new(*inputs: Any) -> Any:
+            found = rule(*inputs, **chosen)
+            return found if isinstance(found, list) else [found]
+
+        return partial(in_blocks, new, len(op_def.ref_inputs))
+
+    def blocks(self, *chain: Any) -> Callable[..., None]:
+        """A function that runs a chain of elementwise steps (runtime/fuse.py)."""
+        from refflow_kernels.cpu.blocks import Blocks
+
+        return Blocks(*chain)
 
     # -- memory ---------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from refflow.core.dtypes import bfloat16
 from refflow.core.formula import INTEGER_RULES
 from refflow.core.shapes import is_known
 from refflow.runtime.device import BoundKernel
+from refflow.runtime.fuse import FUSED
 from refflow.runtime.kernels import OpStates, op_state
 from refflow.runtime.lifetimes import Arena, Lifetimes
 from refflow.runtime.line_functions import Shaped, checker, fresh, may_not_fit, owned, settled
@@ -24,6 +25,7 @@ from refflow.runtime.nodes import CONTROL_FLOW, Node, StepGraph
 from refflow.runtime.structure import Edge
 
 _NOT_FRESH = CONTROL_FLOW | {"Const", "LoopCond", "_Recv"}
+_RESHAPES = frozenset(("Reshape", "ExpandDims", "Squeeze"))
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*"}
 
 
@@ -78,12 +80,15 @@ class NodeLines:
 
     def _compute(self, node: Node) -> None:
         inputs = [self._input(node, place) for place in range(len(node.inputs))]
+        if node.op_def is FUSED:
+            self._fused(node, inputs)
+            return
         if may_not_fit(node):
             check = self._bind("s", checker(node))
             self._write(node, f"{check}(({', '.join(inputs)},))")
         if node.op_def.ref_inputs:
             self._update(node, inputs)
-        elif not self._formula(node, inputs):
+        elif not (self._reshape(node, inputs) or self._formula(node, inputs)):
             self._call(node, inputs)
 
     def _input(self, node: Node, place: int) -> str:
@@ -114,6 +119,12 @@ class NodeLines:
             call = self._call_text(node, bound, inputs, out=f"{state}.value")
             self._write(node, f"with {state}.lock: {call}")
             return
+        shapes = [n.shapes[p] for n, p in (node.inputs[i] for i in node.op_def.ref_inputs)]
+        if self.kernels == "fast" and node.device.type == "cpu" and all(is_known(s) and s for s in shapes):
+            in_place = node.device.in_place(node.op_def, node.attrs)
+            if in_place is not None:
+                self._write(node, f"with {state}.lock: {self._bind('k', in_place)}({', '.join(inputs)})")
+                return
         # The kernel gives the references' new values first, then its plain outputs.
         references = node.op_def.ref_inputs
         plain = [port for port, dtype in enumerate(node.types) if not dtype.is_ref_dtype]
@@ -153,6 +164,31 @@ class NodeLines:
             self._write(node, f"{function}({', '.join(inputs)}, {place})")
             self.names[node, 0] = out
         return True
+
+    def _reshape(self, node: Node, inputs: list[str]) -> bool:
+        """The same numbers in another shape that is known: a view without a kernel's call."""
+        shape = node.shapes[0] if node.types else None
+        if node.type not in _RESHAPES or not is_known(shape) or node.device.type != "cpu":
+            return False
+        producer, port = node.inputs[0]
+        if producer.types[port].is_ref_dtype or not producer.shapes[port] or may_not_fit(node):
+            return False
+        self.names[node, 0] = f"v{node.id}"
+        self._write(node, f"v{node.id} = {inputs[0]}.reshape({shape})")
+        return True
+
+    def _fused(self, node: Node, inputs: list[str]) -> None:
+        """A chain of elementwise nodes: one call for all of them."""
+        for port, (shape, dtype) in enumerate(zip(node.shapes, node.types, strict=True)):
+            memory = self._memory(node, port)
+            if memory is None:  # the caller's, fresh for every run
+                memory = f"v{node.id}_{port}"
+                empty, kind = self._bind("n", np.empty), self._bind("y", dtype.as_numpy_dtype)
+                self._write(node, f"{memory} = {empty}({shape}, {kind})")
+            self.names[node, port] = memory
+        outs = ", ".join(self.names[node, port] for port in range(len(node.types)))
+        run = self._bind("k", node.device.blocks(*node.attrs["blocks"]))
+        self._write(node, f"{run}(({', '.join(inputs)},), ({outs},))")
 
     def _call(self, node: Node, inputs: list[str]) -> None:
         bound = node.device.kernel(node.op_def, node.attrs, self.kernels)

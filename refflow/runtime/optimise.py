@@ -1,6 +1,7 @@
 """Optimise: the same results from fewer nodes.
 
     fold       a node whose inputs are all constant becomes a constant
+    pass       who reads a sum over no axes, or a change of shape to the shape that is there, reads what went in
     merge      two nodes with the same op, inputs and attributes become one [W48, E08]
     skip       a pure node that others only wait for is not run: they wait for what it waited for
     unbundle   who reads one result of a function does not wait for the others
@@ -28,6 +29,7 @@ from refflow.core.shapes import Shape, is_known
 from refflow.runtime.nodes import Node, StepGraph, in_order
 from refflow.runtime.sharpen import sharpen
 
+_PASSING = frozenset(("Reshape", "Sum", "Prod", "Max", "Min"))
 _LARGEST = 1 << 20  # bytes of a folded result that is larger than all its inputs together
 
 
@@ -69,19 +71,34 @@ def is_pure(node: Node) -> bool:
 
 
 def _fold(step: StepGraph) -> None:
-    folded: dict[tuple[Node, int], Node] = {}
+    folded: dict[tuple[Node, int], tuple[Node, int]] = {}
     nodes: list[Node] = []
     for node in step.nodes:
-        node.inputs = [(folded[e], 0) if e in folded else e for e in node.inputs]
+        node.inputs = [folded.get(e, e) for e in node.inputs]
         sharpen(node)
+        if _passes(node):
+            folded[node, 0] = node.inputs[0]
         values = _known_outputs(node)
         for port, value in enumerate(values or ()):
             constant = _constant(step, node, port, value)
-            folded[node, port] = constant
+            folded[node, port] = constant, 0
             nodes.append(constant)
         # The node stays for those that wait for it; if nobody does, it goes with the rest at the end.
         nodes.append(node)
     step.nodes = in_order(nodes)
+
+
+def _passes(node: Node) -> bool:
+    """True for a node that gives what it gets, whatever that is: nothing can be wrong with it."""
+    if node.type not in _PASSING or node.inputs[1][0].type != "Const":
+        return False
+    if node.controls or node.inputs[1][0].controls:  # who reads its value relies on their being done
+        return False
+    producer, port = node.inputs[0]
+    shape = producer.shapes[port]
+    if not is_known(shape) or shape != node.shapes[0] or producer.types[port].is_ref_dtype:
+        return False
+    return node.type == "Reshape" or node.inputs[1][0].attrs["value"].size == 0
 
 
 def _value(edge: tuple[Node, int]) -> Any:

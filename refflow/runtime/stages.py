@@ -20,6 +20,7 @@ from refflow.runtime.config import ConfigProto
 from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
 from refflow.runtime.executor import Executor
+from refflow.runtime.fuse import fuse
 from refflow.runtime.kernels import OpStates
 from refflow.runtime.nodes import StepGraph
 from refflow.runtime.optimise import optimise, unbundle
@@ -62,7 +63,9 @@ class Stages:
         """
         if config.executor == "plan":
             try:
-                return Plan(self.partitioned, config.kernels, states, watched)
+                is_fused = config.kernels == "fast" and not watched  # who watches sees each node
+                step = fuse(self.partitioned) if is_fused else self.partitioned
+                return Plan(step, config.kernels, states, watched)
             except Unstructured as reason:
                 self.unplanned = str(reason)
         return Executor(self.partitioned, config.kernels, states, config.check_merges)

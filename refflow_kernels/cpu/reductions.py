@@ -89,6 +89,8 @@ def _row_sums(matrix: Any) -> Any:
 
 
 def _sum(x: Any, axes: tuple[int, ...]) -> Any:
+    if not axes:
+        return x  # 0 + x would turn -0.0 to 0.0
     found = _as_matrix(x, axes) if x.dtype.kind == "f" and x.size >= _SMALL else None
     if found is None:
         return np.add.reduce(x, axis=axes, dtype=x.dtype)

@@ -1,15 +1,41 @@
-"""Parameter updates in place, a block at a time, without a temporary of the parameters' size [S32].
+"""Parameter updates in place, a block at a time, without temporaries of the parameters' size [S32, W78].
 
-    bytes: 3 elements for each parameter (read var and delta, write var)        operations: 2
+    bytes: each slot read and written, the gradient read        scratch: what the rule makes, for one block
+
+Any rule that treats each element alone will do: a block of the variable, of its slots and of the gradient goes in, the
+new values of variable and slots come out and are stored where the old ones were, still in the cache.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from refflow_kernels.cpu import threads
+
 _BLOCK = 1 << 14  # elements
+_PIECE = 1 << 18  # elements worth a thread
+
+
+def in_blocks(rule: Callable[..., Sequence[Any]], slots: int, *inputs: Any) -> None:
+    """Replaces the first `slots` inputs by what `rule(*inputs)` gives for them.
+
+    Inputs are arrays of one shape, or single numbers; the slots are C-contiguous.
+    """
+    shape, size = inputs[0].shape, inputs[0].size
+    flat = [x.reshape(-1) if np.shape(x) == shape else x for x in inputs]
+    whole = [np.shape(x) == shape for x in inputs]
+
+    def piece(number: int) -> None:
+        for start in range(number * _PIECE, min(size, (number + 1) * _PIECE), _BLOCK):
+            here = slice(start, start + _BLOCK)
+            given = [x[here] if is_whole else x for x, is_whole in zip(flat, whole, strict=True)]
+            for held, new in zip(given[:slots], rule(*given), strict=False):
+                held[...] = new
+
+    threads.each(piece, -(-size // _PIECE))
 
 
 def apply_gradient_descent(var: Any, alpha: Any, delta: Any, out: Any = None) -> Any:
@@ -20,10 +46,14 @@ def apply_gradient_descent(var: Any, alpha: Any, delta: Any, out: Any = None) ->
     if var.size <= _BLOCK or not all(x.flags.c_contiguous for x in (var, delta, out)):
         return np.subtract(var, np.multiply(delta, alpha), out=out)
     flat, slope, result = var.reshape(-1), delta.reshape(-1), out.reshape(-1)
-    scratch = np.empty(_BLOCK, var.dtype)
-    for start in range(0, var.size, _BLOCK):
-        here = slice(start, start + _BLOCK)
-        step = scratch[: len(slope[here])]
-        np.multiply(slope[here], alpha, out=step)
-        np.subtract(flat[here], step, out=result[here])
+
+    def piece(number: int) -> None:
+        scratch = np.empty(_BLOCK, var.dtype)
+        for start in range(number * _PIECE, min(var.size, (number + 1) * _PIECE), _BLOCK):
+            here = slice(start, start + _BLOCK)
+            step = scratch[: len(slope[here])]
+            np.multiply(slope[here], alpha, out=step)
+            np.subtract(flat[here], step, out=result[here])
+
+    threads.each(piece, -(-var.size // _PIECE))
     return out

@@ -1,0 +1,216 @@
+"""Fuse: chains of elementwise nodes become one node, which goes through them a block at a time.
+
+    add -> Relu -> mul          one _Fused node: three ufuncs for each block, nothing in between is written to memory
+
+A node joins a chain where it computes numbers of one type and one shape from that shape, from rows, columns or single
+numbers, and reads what the chain reads or makes; and where nothing that the chain would then wait for waits for the
+chain. What a chain's nodes waited for, the whole chain waits for. Only the plan is fused, and only with fast kernels;
+the bits are the unfused plan's.
+
+Next: refflow_kernels/cpu/blocks.py.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, NamedTuple
+
+from refflow.core.dtypes import float32, float64
+from refflow.core.opdef import OpDef
+from refflow.core.shapes import Dims, is_known
+from refflow.core.signature import Attr
+from refflow.runtime.line_functions import may_not_fit
+from refflow.runtime.nodes import Node, StepGraph, in_order
+from refflow.runtime.structure import has_control_flow
+
+Edge = tuple[Node, int]
+
+FUSED = OpDef(
+    "_Fused", "inputs: Tin -> outputs: Tout", {"Tin": Attr("list(type)"), "Tout": Attr("list(type)")}, (), False, False,
+    "rounded", False, False,
+)  # fmt: skip
+_TYPES = (float32, float64)
+_SMALL = 1 << 10  # elements: below, a ufunc's call costs more than what it writes
+_LARGE = 1 << 19  # elements: above, a single step is worth threads
+_LONGEST = 32  # steps of a chain
+_OPEN = 8  # chains that a node may still join
+
+
+class _Operand(NamedTuple):
+    """How an input is seen by a node: its kind as in blocks.py, and the columns that it fixes, 0 for any."""
+
+    kind: str
+    columns: int
+
+
+class _Part(NamedTuple):
+    """A node as a part of a chain: its steps, whose operands ("in", place) are its own inputs, of these kinds."""
+
+    node: Node
+    steps: list[tuple[Any, ...]]
+    kinds: list[str]
+    columns: int
+
+
+class _Chain:
+    """Nodes that become one."""
+
+    def __init__(self) -> None:
+        self.parts: list[_Part] = []
+        self.nodes: set[Node] = set()
+        self.after: set[Node] = set()  # all that waits for the chain
+        self.steps = self.columns = 0
+
+    def takes(self, part: _Part, before: set[Node]) -> bool:
+        """True where the node may join: it fits, and waits for nothing that waits for the chain."""
+        node, first = part.node, self.parts[0].node
+        if node.shapes[0] != first.shapes[0] or node.types[0] != first.types[0] or node.device is not first.device:
+            return False
+        if self.steps + len(part.steps) > _LONGEST or len({self.columns, part.columns} - {0}) > 1:
+            return False
+        return before.isdisjoint(self.after)
+
+    def add(self, part: _Part) -> None:
+        self.parts.append(part)
+        self.nodes.add(part.node)
+        self.steps += len(part.steps)
+        self.columns = max(self.columns, part.columns)
+
+    def waits_for(self, before: set[Node]) -> bool:
+        """True where one of `before` is in the chain or waits for it."""
+        return not (before.isdisjoint(self.nodes) and before.isdisjoint(self.after))
+
+
+def fuse(step: StepGraph) -> StepGraph:
+    """`step` with its chains as single nodes. A step with branches, loops or several devices stays as it is."""
+    if has_control_flow(step.nodes) or any(n.sends and not n.attrs["client_terminated"] for n in step.nodes):
+        return step
+    step = step.copy()
+    chains: list[_Chain] = []
+    for node in step.nodes:
+        before = {n for n, _ in node.inputs} | set(node.controls)
+        part = _part(node)
+        open_chains = chains[-_OPEN:]
+        home = None
+        if part is not None:
+            home = next((c for c in reversed(open_chains) if c.takes(part, before)), None)
+            if home is None:
+                home = _Chain()
+                chains.append(home)
+            home.add(part)
+        for chain in open_chains:
+            if chain is not home and chain.waits_for(before | (home.nodes if home else set())):
+                chain.after |= {node} if home is None else home.nodes | home.after
+    _rewrite(step, [c for c in chains if c.steps > 1 or prod(c.parts[0].node.shapes[0] or ()) >= _LARGE])
+    return step
+
+
+# -- what a node is to a chain ------------------------------------------------------------------------------------
+
+
+def _part(node: Node) -> _Part | None:
+    """The node's steps and how it sees its inputs, or None where it is not elementwise in the sense of the page."""
+    if node.device is None or node.device.type != "cpu" or len(node.types) != 1 or node.types[0] not in _TYPES:
+        return None
+    steps = _steps(node)
+    shape = node.shapes[0]
+    if steps is None or not is_known(shape) or prod(shape or ()) < _SMALL or may_not_fit(node):
+        return None
+    operands = []
+    for producer, port in node.inputs:
+        operand = _operand(producer.shapes[port], shape or ())
+        if operand is None or producer.types[port].base_dtype is not node.types[0]:
+            return None
+        operands.append(operand)
+    columns = {o.columns for o in operands} - {0}
+    if len(columns) > 1 or not any(o.kind == "whole" for o in operands):
+        return None
+    return _Part(node, steps, [o.kind for o in operands], max(columns, default=0))
+
+
+def _steps(node: Node) -> list[tuple[Any, ...]] | None:
+    """One ufunc each; an operand is ("in", place), ("step", number) or a number."""
+    formula = node.op_def.formula
+    if formula is not None and not node.op_def.kernels["cpu"].attrs:
+        places = {name: ("in", i) for i, name in enumerate(formula.parameters)}
+        return [(name, *(places.get(o, o) if isinstance(o, str) else o for o in given))
+                for name, *given in formula.steps]  # fmt: skip
+    if node.type == "BiasAdd" and node.attrs["data_format"] == "NHWC":
+        return [("add", ("in", 0), ("in", 1))]
+    if node.type == "AddN" and len(node.inputs) > 1:
+        return [("add", ("step", i - 2) if i > 1 else ("in", 0), ("in", i)) for i in range(1, len(node.inputs))]
+    return None
+
+
+def _operand(given: Dims, shape: Dims) -> _Operand | None:
+    """How an input of shape `given` looks to a result of shape `shape`."""
+    if given == shape:
+        return _Operand("whole", 0)
+    if prod(given) == 1 and len(given) <= len(shape):
+        return _Operand("one", 0)
+    stripped = given[next((i for i, d in enumerate(given) if d != 1), len(given)) :]
+    if stripped == shape[len(shape) - len(stripped) :]:
+        return _Operand("row", prod(stripped))
+    ones = next((i for i, d in enumerate(reversed(given)) if d != 1), 0)
+    if len(given) == len(shape) and given[: len(given) - ones] == shape[: len(shape) - ones]:
+        return _Operand("column", prod(shape[len(shape) - ones :]))
+    return None
+
+
+# -- the new graph ------------------------------------------------------------------------------------------------
+
+
+def _rewrite(step: StepGraph, chains: list[_Chain]) -> None:
+    readers: dict[Node, list[Node]] = {}
+    for node in step.nodes:
+        for producer, _ in node.inputs:
+            readers.setdefault(producer, []).append(node)
+    now: dict[Node, Node] = {}
+    edges: dict[Edge, Edge] = {}
+    for chain in chains:
+        wanted = [p.node for p in chain.parts if any(r not in chain.nodes for r in readers.get(p.node, ()))]
+        fused = _fused(chain, wanted)
+        now |= dict.fromkeys(chain.nodes, fused)
+        edges |= {(node, 0): (fused, port) for port, node in enumerate(wanted)}
+    step.nodes = [n for n in step.nodes if n not in now] + list(dict.fromkeys(now.values()))
+    for node in step.nodes:
+        node.inputs = [edges.get(e, e) for e in node.inputs]
+        node.controls = [n for n in dict.fromkeys(now.get(c, c) for c in node.controls) if n is not node]
+    step.targets = list(dict.fromkeys(now.get(n, n) for n in step.targets))
+    step.nodes = in_order(step.nodes)
+
+
+def _fused(chain: _Chain, wanted: list[Node]) -> Node:
+    """The chain's node, with an output for each value that others read."""
+    places: dict[tuple[Edge, str], int] = {}
+    steps: list[tuple[Any, ...]] = []
+    results: dict[Node, int] = {}  # the step that gives a node's value
+    for part in chain.parts:
+        shift = len(steps)
+        for name, *operands in part.steps:
+            renamed: list[Any] = []
+            for operand in operands:
+                if not isinstance(operand, tuple):
+                    renamed.append(operand)
+                elif operand[0] == "step":
+                    renamed.append(("step", operand[1] + shift))
+                elif part.node.inputs[operand[1]][0] in results:
+                    renamed.append(("step", results[part.node.inputs[operand[1]][0]]))
+                else:
+                    key = (part.node.inputs[operand[1]], part.kinds[operand[1]])
+                    renamed.append(("in", places.setdefault(key, len(places))))
+            steps.append((name, *renamed))
+        results[part.node] = len(steps) - 1
+    last = chain.parts[-1].node
+    size, columns = prod(last.shapes[0] or ()), chain.columns or 1
+    outputs = [results[node] for node in wanted]
+    blocks = (steps, [kind for _, kind in places], outputs, size // columns, columns, last.types[0].as_numpy_dtype)
+    inputs = [edge for edge, _ in places]
+    attrs = {"Tin": [n.types[p] for n, p in inputs], "Tout": [n.types[0] for n in wanted], "blocks": blocks}
+    node = Node(
+        last.id, last.name, FUSED, attrs, inputs,
+        list(dict.fromkeys(c for part in chain.parts for c in part.node.controls)), attrs["Tout"],
+        [n.shapes[0] for n in wanted], last.request, last.origin,
+    )  # fmt: skip
+    node.device = last.device
+    return node

@@ -1,0 +1,69 @@
+"""Chains of elementwise steps in blocks give the bits of the same steps done as a whole."""
+
+import numpy as np
+import pytest
+
+from refflow_kernels.cpu import threads
+from refflow_kernels.cpu.blocks import Blocks
+from refflow_kernels.cpu.updates import in_blocks
+
+X, R, C, ONE = ("in", 0), ("in", 1), ("in", 2), ("in", 3)
+STEPS = [
+    ("add", X, R), ("maximum", ("step", 0), 0), ("multiply", ("step", 1), C), ("greater", X, 0),
+    ("where", ("step", 3), ("step", 2), 0), ("subtract", ("step", 4), ONE), ("where", ("step", 3), X, ("step", 5)),
+    ("divide", 1, ("step", 6)),
+]  # fmt: skip
+
+
+def as_a_whole(x, r, c, one):
+    chosen = np.where(x > 0, np.maximum(x + r, 0) * c, 0)
+    second = np.where(x > 0, x, chosen - one)
+    return chosen, 1 / second
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 5), (700, 33), (5, 40_000), (3000, 300), (2, 0)])
+@pytest.mark.parametrize("count", [1, 3])
+def test_rows_columns_and_numbers(rows, columns, dtype, count, rng):
+    inputs = [rng.normal(size=s).astype(dtype) for s in [(rows, columns), (columns,), (rows, 1), (1, 1)]]
+    inputs[0].reshape(-1)[: rows * columns // 7] = np.inf
+    blocks = Blocks(STEPS, ["whole", "row", "column", "one"], [4, 7], rows, columns, dtype)
+    outs = [np.full((rows, columns), 7, dtype) for _ in range(2)]
+    before = threads.use(count)
+    try:
+        with np.errstate(all="ignore"):
+            blocks(inputs, outs)
+            wanted = as_a_whole(*inputs)
+    finally:
+        threads.use(before)
+    for out, want in zip(outs, wanted, strict=True):
+        assert out.dtype == dtype and out.tobytes() == want.tobytes()
+
+
+def test_without_rows_and_columns_elements_are_cut(rng):
+    x, y = rng.normal(size=(2, 100_003)).astype(np.float32)
+    blocks = Blocks([("add", X, R), ("multiply", ("step", 0), ("step", 0))], ["whole", "whole"], [1], 100_003, 1, "f4")
+    out = np.empty(100_003, np.float32)
+    blocks([x, y], [out])
+    np.testing.assert_array_equal(out, (x + y) * (x + y))
+
+
+def test_operands_may_lie_anyhow(rng):
+    x = rng.normal(size=(40, 30)).astype(np.float32)
+    blocks = Blocks([("add", X, R)], ["whole", "row"], [0], 30, 40, "f4")
+    out = np.empty((30, 40), np.float32)
+    blocks([x.T, x[:, 3]], [out])
+    np.testing.assert_array_equal(out, x.T + x[:, 3])
+
+
+def test_an_update_in_blocks_gives_the_bits_of_the_whole(rng):
+    def rule(var, slot, rate, grad):
+        slot = slot * 0.5 + grad * grad
+        return var - rate * grad / np.sqrt(slot), slot
+
+    for shape in [(3,), (70, 1000), (600, 1000)]:
+        var, grad = rng.normal(size=(2, *shape)).astype(np.float32)
+        slot, rate = np.abs(grad) + 1, np.float32(0.1)
+        wanted = rule(var, slot, rate, grad)
+        in_blocks(rule, 2, var, slot, rate, grad)
+        assert var.tobytes() == wanted[0].tobytes() and slot.tobytes() == wanted[1].tobytes()

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from refflow.core.dtypes import float32, float64
 from refflow.core.opdef import OpDef
-from refflow.core.shapes import Dims, is_known
+from refflow.core.shapes import Dims, Shape, is_known
 from refflow.core.signature import Attr
 from refflow.runtime.line_functions import may_not_fit
 from refflow.runtime.nodes import Node, StepGraph, in_order
@@ -101,7 +101,7 @@ def fuse(step: StepGraph) -> StepGraph:
         for chain in open_chains:
             if chain is not home and chain.waits_for(before | (home.nodes if home else set())):
                 chain.after |= {node} if home is None else home.nodes | home.after
-    _rewrite(step, [c for c in chains if c.steps > 1 or prod(c.parts[0].node.shapes[0] or ()) >= _LARGE])
+    _rewrite(step, [c for c in chains if c.steps > 1 or _count(c.parts[0].node.shapes[0] or ()) >= _LARGE])
     return step
 
 
@@ -114,7 +114,7 @@ def _part(node: Node) -> _Part | None:
         return None
     steps = _steps(node)
     shape = node.shapes[0]
-    if steps is None or not is_known(shape) or prod(shape or ()) < _SMALL or may_not_fit(node):
+    if steps is None or not is_known(shape) or _count(shape or ()) < _SMALL or may_not_fit(node):
         return None
     operands = []
     for producer, port in node.inputs:
@@ -142,18 +142,25 @@ def _steps(node: Node) -> list[tuple[Any, ...]] | None:
     return None
 
 
-def _operand(given: Dims, shape: Dims) -> _Operand | None:
+def _count(dims: Any) -> int:
+    """How many elements there are; of shapes that are known."""
+    return prod(dims)
+
+
+def _operand(given: Shape, shape: Dims) -> _Operand | None:
     """How an input of shape `given` looks to a result of shape `shape`."""
+    if given is None:
+        return None
     if given == shape:
         return _Operand("whole", 0)
-    if prod(given) == 1 and len(given) <= len(shape):
+    if _count(given) == 1 and len(given) <= len(shape):
         return _Operand("one", 0)
     stripped = given[next((i for i, d in enumerate(given) if d != 1), len(given)) :]
     if stripped == shape[len(shape) - len(stripped) :]:
-        return _Operand("row", prod(stripped))
+        return _Operand("row", _count(stripped))
     ones = next((i for i, d in enumerate(reversed(given)) if d != 1), 0)
     if len(given) == len(shape) and given[: len(given) - ones] == shape[: len(shape) - ones]:
-        return _Operand("column", prod(shape[len(shape) - ones :]))
+        return _Operand("column", _count(shape[len(shape) - ones :]))
     return None
 
 
@@ -202,14 +209,15 @@ def _fused(chain: _Chain, wanted: list[Node]) -> Node:
             steps.append((name, *renamed))
         results[part.node] = len(steps) - 1
     last = chain.parts[-1].node
-    size, columns = prod(last.shapes[0] or ()), chain.columns or 1
+    size, columns = _count(last.shapes[0] or ()), chain.columns or 1
     outputs = [results[node] for node in wanted]
     blocks = (steps, [kind for _, kind in places], outputs, size // columns, columns, last.types[0].as_numpy_dtype)
     inputs = [edge for edge, _ in places]
-    attrs = {"Tin": [n.types[p] for n, p in inputs], "Tout": [n.types[0] for n in wanted], "blocks": blocks}
+    types = [n.types[0] for n in wanted]
+    attrs = {"Tin": [n.types[p] for n, p in inputs], "Tout": types, "blocks": blocks}
     node = Node(
         last.id, last.name, FUSED, attrs, inputs,
-        list(dict.fromkeys(c for part in chain.parts for c in part.node.controls)), attrs["Tout"],
+        list(dict.fromkeys(c for part in chain.parts for c in part.node.controls)), types,
         [n.shapes[0] for n in wanted], last.request, last.origin,
     )  # fmt: skip
     node.device = last.device

@@ -25,12 +25,11 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core import errors
 from refflow.core.waiting import InFlight, Pending, in_flight
 from refflow.runtime.device import Device
 from refflow.runtime.events import StepLog
 from refflow.runtime.failures import as_op_error
-from refflow.runtime.frames import DEAD, Awaited, Frame, Iteration
+from refflow.runtime.frames import DEAD, Awaited, Frame, Frames, Iteration
 from refflow.runtime.kernels import OpStates, prepare, read_input
 from refflow.runtime.nodes import ENTERS, EXITS, MERGES, NEXTS, SWITCHES, Node, StepGraph
 from refflow.runtime.policy import Policy, fifo
@@ -80,9 +79,7 @@ class Run:
         self.flight = in_flight() or InFlight("a step of an executor")
         self.policy = policy
         self.log = log
-        devices = dict.fromkeys(n.device for n in executor.step.nodes)
-        self.roots = {device: Frame("", None, 0, 0, 1) for device in devices}
-        self.frames: dict[tuple[Frame, int, str], Frame] = {}
+        self.frames = Frames([n.device for n in executor.step.nodes], executor.enters, self._deliver)
         self.ready: list[Node] = []
         self.places: list[tuple[Frame, Iteration]] = []  # of the ready nodes
         self.awaited: list[Awaited] = []
@@ -113,7 +110,7 @@ class Run:
         """Makes ready what waits for nothing."""
         for node in self.fixed.step.nodes:
             if not self.fixed.waits[node] and node.type not in MERGES:
-                root = self.roots[node.device]
+                root = self.frames.roots[node.device]
                 self._make_ready(node, root, root.iterations[0])
 
     def advance(self, enough: Callable[[], bool] = lambda: False) -> None:
@@ -258,16 +255,16 @@ class Run:
                     iteration.values.pop(edge, None)
         is_dead = node in iteration.dead and node.type != "ControlTrigger"
         if node.type in ENTERS:
-            self._enter(node, frame, iteration, outputs, is_dead)
+            self.frames.enter(node, frame, iteration, outputs, is_dead)
         elif node.type in EXITS:
-            self._exit(node, frame, outputs, is_dead)
+            self.frames.exit(node, frame, outputs, is_dead)
         elif node.type in NEXTS:
             if not is_dead:
-                self._next(node, frame, iteration, outputs)
+                self.frames.next(node, frame, iteration, outputs)
         else:
             self._deliver(node, outputs, frame, iteration, is_dead)
         iteration.running -= 1
-        self._settle(frame)
+        self.frames.settle(frame)
 
     def _deliver(self, node: Node, outputs: list[Any], frame: Frame, iteration: Iteration, is_dead: bool) -> None:
         """Outputs go to those who use them, in one iteration."""
@@ -310,73 +307,6 @@ class Run:
         self.places.append((frame, iteration))
         if self.log is not None:
             self.log.note("ready", node, Awaited(node, frame, iteration).place)
-
-    # -- loops ----------------------------------------------------------------------------------------
-
-    def _enter(self, node: Node, frame: Frame, iteration: Iteration, outputs: list[Any], is_dead: bool) -> None:
-        name = node.attrs["frame_name"]
-        key = (frame, iteration.number, name)
-        child = self.frames.get(key)
-        if child is None:
-            enters = self.fixed.enters[node.device, name]
-            child = Frame(name, frame, iteration.number, enters, node.attrs["parallel_iterations"])
-            self.frames[key] = child
-            iteration.running += 1  # until the child is done
-        child.enters -= 1
-        if node.attrs["is_constant"]:
-            child.constants.append((node, outputs))
-            for each in list(child.iterations.values()):
-                self._deliver(node, outputs, child, each, is_dead)
-        else:
-            self._deliver(node, outputs, child, child.iterations[0], is_dead)
-        self._settle(child)
-
-    def _exit(self, node: Node, frame: Frame, outputs: list[Any], is_dead: bool) -> None:
-        if frame.parent is None:
-            raise errors.InvalidArgumentError(node.node_def, node.origin, f"{node.name!r} leaves a frame it is not in")
-        if is_dead:
-            frame.dead_exits.append(node)
-        else:
-            frame.live_exits.add(node)
-            self._deliver(node, outputs, frame.parent, frame.parent.iterations[frame.at], False)
-
-    def _next(self, node: Node, frame: Frame, iteration: Iteration, outputs: list[Any]) -> None:
-        number = iteration.number + 1
-        if number > frame.newest:
-            if frame.newest - frame.oldest + 1 >= frame.parallel:
-                frame.deferred.append((node, outputs))
-                return
-            self._begin(frame)
-        self._deliver(node, outputs, frame, frame.iterations[number], False)
-
-    def _begin(self, frame: Frame) -> None:
-        frame.newest += 1
-        iteration = frame.iterations[frame.newest] = Iteration(frame.newest)
-        for node, outputs in frame.constants:
-            self._deliver(node, outputs, frame, iteration, outputs[0] is DEAD)
-
-    def _settle(self, frame: Frame) -> None:
-        """Lets go of iterations that are over, begins those that waited, and closes the frame when it is done."""
-        while frame.parent is not None and not frame.enters and not frame.iterations[frame.oldest].running:
-            if frame.deferred and frame.newest - frame.oldest < frame.parallel:
-                self._begin(frame)
-                deferred, frame.deferred = frame.deferred, []
-                for node, outputs in deferred:
-                    self._deliver(node, outputs, frame, frame.iterations[frame.newest], False)
-            if frame.oldest == frame.newest:
-                break
-            del frame.iterations[frame.oldest]
-            frame.oldest += 1
-        parent = frame.parent
-        if parent is None or not frame.is_done():
-            return
-        del self.frames[parent, frame.at, frame.name]
-        around = parent.iterations[frame.at]
-        for node in dict.fromkeys(frame.dead_exits):
-            if node not in frame.live_exits:
-                self._deliver(node, [DEAD] * len(node.types), parent, around, True)
-        around.running -= 1
-        self._settle(parent)
 
     # -- the ends -------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ def state_text(run: Any) -> str:
     def names(nodes: Any) -> str:
         return ", ".join(n.name for n in nodes) or "-"
 
-    tops = {device: root.iterations[0] for device, root in run.roots.items()}
+    tops = {device: root.iterations[0] for device, root in run.frames.roots.items()}
     waiting = [n for n in run.fixed.step.nodes if tops[n.device].waits.get(n, run.fixed.waits[n])]
     held = ", ".join(f"{n.name}:{port}" for top in tops.values() for n, port in top.values) or "-"
     awaited = names(a.node for a in run.awaited)

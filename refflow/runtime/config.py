@@ -47,8 +47,8 @@ class ConfigProto:
 
     intra_op_parallelism_threads: how many threads large kernels may use; 0 for one on each core (runtime/cores.py).
 
-    inter_op_parallelism_threads, placement_period, device_filters and gpu_options are TensorFlow's and change nothing
-    here: one thread runs the nodes of a step, and the allocator of a card is torch's.
+    inter_op_parallelism_threads, session_inter_op_thread_pool, placement_period, device_filters and gpu_options are
+    TensorFlow's and change nothing here: one thread runs the nodes of a step, and the allocator of a card is torch's.
 
     operation_timeout_in_ms: after so many a run is a DeadlineExceededError; 0 is never.
 
@@ -70,6 +70,7 @@ class ConfigProto:
     device_count: dict[str, int] = field(default_factory=dict)
     intra_op_parallelism_threads: int = 0
     inter_op_parallelism_threads: int = 0
+    session_inter_op_thread_pool: list[Any] = field(default_factory=list)
     placement_period: int = 0
     device_filters: list[str] = field(default_factory=list)
     gpu_options: GPUOptions = field(default_factory=GPUOptions)
@@ -109,7 +110,7 @@ class RunOptions:
     trace_level: above NO_TRACE, the run's metadata says when each node ran and what it made; all levels are alike here.
     timeout_in_ms: after so many the run is a DeadlineExceededError; 0 is the session's own timeout.
     output_partition_graphs: the run's metadata has the graph of each device.
-    inter_op_thread_pool: 0, or -1 for the caller's thread; here it is always that one.
+    inter_op_thread_pool: one of the session's pools, or -1 for the caller's thread; here it is always that one.
     """
 
     trace_level: int = 0

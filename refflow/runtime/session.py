@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core import importer
+from refflow.core.errors import InvalidArgumentError
 from refflow.core.graph import Graph, get_default_graph
 from refflow.core.graphdef import GraphDef
 from refflow.core.shapes import Shape
@@ -121,6 +122,8 @@ class Session:
 
     def _run(self, fetches: Any, feed_dict: Mapping[Any, Any], options: RunOptions, run_metadata: Any) -> Any:
         self._check_open()
+        if not -1 <= options.inter_op_thread_pool < max(1, len(self.config.session_inter_op_thread_pool)):
+            raise InvalidArgumentError(None, None, f"Invalid inter_op_thread_pool: {options.inter_op_thread_pool}")
         signature, values = self._fed(fetches, feed_dict)
         log = self._trace() if run_metadata is not None and options.trace_level > RunOptions.NO_TRACE else None
         step = self._step(signature, values, watched=log is not None or self.log is not None)

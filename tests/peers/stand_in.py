@@ -6,13 +6,15 @@
     differences(program)                   what the program's runs gave there and did not give here, in words
 
 A session's nodes arrive as it comes to know them, are fed and fetched by name, and an error comes back as the class of
-its status code. Nothing else of TensorFlow's runtime is asked.
+its status code, with the node in its text, from which TensorFlow's client finds the operation and its line. Options
+and metadata of runs go along. Nothing else of TensorFlow's runtime is asked.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, NamedTuple
@@ -44,8 +46,12 @@ class _Twin:
         chosen = {} if config is None else {
             "allow_soft_placement": config.allow_soft_placement,
             "device_count": {kind: count for kind, count in config.device_count.items() if kind == "CPU"},
+            "operation_timeout_in_ms": config.operation_timeout_in_ms,
+            "optimize": None if _may_fold(config.graph_options) else False,
+            "graph_options": rf.GraphOptions(build_cost_model=config.graph_options.build_cost_model),
         }  # fmt: skip
         self.session = rf.Session(graph=self.graph, **chosen)
+        self.lock = threading.Lock()
         self.version = 0
         self.known: set[str] = set()
 
@@ -61,11 +67,22 @@ class _Twin:
         self.session.extend(protos.as_graph_def(new.SerializeToString()))
 
 
-def _raised(tensorflow: Any, error: Exception) -> Exception:
+def _may_fold(options: Any) -> bool:
+    """Whether a session may change graphs before it runs them."""
+    off = options.rewrite_options.OFF
+    rewrites = options.rewrite_options
+    return (
+        options.optimizer_options.opt_level >= 0
+        and not rewrites.disable_meta_optimizer
+        and rewrites.constant_folding != off
+    )
+
+
+def _raised(tensorflow: Any, error: Any) -> Exception:
     """refflow's error as TensorFlow's class; what is found while a graph is taken in is an invalid argument."""
     code = getattr(error, "error_code", rf.errors.INVALID_ARGUMENT)
     where = getattr(getattr(error, "op", None), "name", None)
-    text = f"{error}\n\t [[{{{{node {where}}}}}]]" if where else str(error)
+    text = f"{error.message}\n\t [[{{{{node {where}}}}}]]" if where else getattr(error, "message", str(error))
     return tensorflow.compat.v1.errors.exception_type_from_error_code(code)(None, None, text)
 
 
@@ -73,37 +90,66 @@ def _raised(tensorflow: Any, error: Exception) -> Exception:
 def stand_in() -> Iterator[None]:
     """While it lasts, refflow runs what TensorFlow's sessions of this process are asked to run."""
     import tensorflow
+    from tensorflow.core.protobuf import config_pb2
+    from tensorflow.python.client import pywrap_tf_session as tf_session
     from tensorflow.python.client import session as client
 
     twins: WeakKeyDictionary[Any, _Twin] = WeakKeyDictionary()
+    told = threading.local()  # the metadata that the run of this thread is to fill
 
     def twin_of(theirs: Any) -> _Twin:
         twin = twins.setdefault(theirs, None) or _Twin(theirs)
         twins[theirs] = twin
-        twin.catch_up(theirs.graph)
+        with twin.lock:
+            twin.catch_up(theirs.graph)
         return twin
 
-    def do_run(self: Any, handle: Any, targets: Any, fetches: Any, feeds: Any, options: Any, metadata: Any) -> Any:
+    def asked(self: Any, function: Callable[[Any], Any]) -> Any:
+        """function(the session here), its errors raised as TensorFlow's client raises them."""
+
+        def call() -> Any:
+            try:
+                return function(twin_of(self).session)
+            except (rf.OpError, rf.GraphError, ValueError, TypeError) as error:
+                raise _raised(tensorflow, error) from error
+
+        return self._do_call(call)
+
+    def run(self: Any, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None) -> Any:
+        told.metadata = run_metadata
         try:
-            session = twin_of(self).session
-            fed = {key.deref().name: value for key, value in feeds.items()}
-            wanted = [t.name for t in fetches] + [op.name for op in targets]
-            found = session.run(wanted, fed) if handle is None else session.partial_run(handle, wanted, fed)
-            return [_known_there(v) for v in found[: len(fetches)]]
-        except (rf.OpError, rf.GraphError, ValueError, TypeError) as error:
-            raise _raised(tensorflow, error) from error
+            return kept["run"](self, fetches, feed_dict, options)
+        finally:
+            told.metadata = None
+
+    def do_run(self: Any, handle: Any, targets: Any, fetches: Any, feeds: Any, options: Any, metadata: Any) -> Any:
+        fed = {key.deref().name: value for key, value in feeds.items()}
+        wanted = [t.name for t in fetches] + [op.name for op in targets]
+        chosen = None if options is None else config_pb2.RunOptions.FromString(tf_session.TF_GetBuffer(options))
+
+        def function(session: Any) -> Any:
+            if handle is not None:
+                return session.partial_run(handle, wanted, fed)
+            return session.run(wanted, fed, chosen, getattr(told, "metadata", None))
+
+        return [_known_there(v) for v in asked(self, function)[: len(fetches)]]
 
     def partial_run_setup(self: Any, fetches: Any, feeds: Any = None) -> Any:
-        names = [self.graph.as_graph_element(f).name for f in fetches]
-        try:
-            return twin_of(self).session.partial_run_setup(names, [f.name for f in feeds or ()])
-        except (rf.OpError, rf.GraphError, ValueError, TypeError) as error:
-            raise _raised(tensorflow, error) from error
+        several = fetches if isinstance(fetches, (list, tuple)) else [fetches]
+        names = [self.graph.as_graph_element(f).name for f in several]
+        fed = feeds if isinstance(feeds, (list, tuple)) else [feeds] if feeds is not None else []
+        return asked(self, lambda session: session.partial_run_setup(names, [f.name for f in fed]))
 
     def make_callable(self: Any, fetches: Any, feed_list: Any = None, accept_options: bool = False) -> Any:
-        return lambda *values, **_: self.run(fetches, dict(zip(feed_list or (), values, strict=True)))
+        return lambda *values, **more: self.run(fetches, dict(zip(feed_list or (), values, strict=True)), **more)
 
-    ours = {"_do_run": do_run, "make_callable": make_callable, "partial_run_setup": partial_run_setup}
+    def close(self: Any) -> None:
+        if twins.get(self) is not None:
+            twins[self].session.close()
+        kept["close"](self)
+
+    ours = {"run": run, "_do_run": do_run, "make_callable": make_callable, "partial_run_setup": partial_run_setup,
+            "close": close}  # fmt: skip
     kept = {name: getattr(client.BaseSession, name) for name in ours}
     for name, function in ours.items():
         setattr(client.BaseSession, name, function)

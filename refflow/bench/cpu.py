@@ -36,7 +36,8 @@ def environment(threads: int) -> dict[str, str]:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="of every library, and of refflow (default 1)")
-    parser.add_argument("--only", action="append", metavar="NAME", help="workloads or groups with NAME in their names")
+    names = "a workload or a group, or all with NAME in their names"
+    parser.add_argument("--only", action="append", metavar="NAME", help=names)
     parser.add_argument("--peers", help="comma-separated; by default those that are installed")
     parser.add_argument("--clock", choices=CLOCKS, default="cpu", help="of the ratios; both are in the JSON (cpu)")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
@@ -62,8 +63,10 @@ def report(options: argparse.Namespace) -> int:
     from refflow.bench import machine, measure, sides, startup, svg, table
     from refflow.bench.workloads import WORKLOADS
 
+    names = {name for w in WORKLOADS for name in (w.name, w.group)} | {"startup"}
+
     def wanted(name: str, group: str) -> bool:
-        return not options.only or any(o in name or o == group for o in options.only)
+        return not options.only or any(o in (name, group) or (o not in names and o in name) for o in options.only)
 
     chosen = [w for w in WORKLOADS if wanted(w.name, w.group)]
     starting = wanted("startup", "startup")

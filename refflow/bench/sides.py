@@ -44,7 +44,8 @@ def installed(peer: str) -> bool:
 
 def runs(workload: Workload, peer: str) -> bool:
     """Whether the workload has a text for that peer."""
-    if peer in workload.untimed or (peer == "torch channels_last" and not workload.images):
+    needs = {"torch channels_last": workload.images, "torch.compile": workload.compiles}
+    if peer in workload.untimed or not needs.get(peer, True):
         return False
     return hasattr(workload, PEERS[peer][1])
 

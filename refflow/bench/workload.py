@@ -60,6 +60,7 @@ class Workload:
     state: ClassVar[tuple[str, ...]] = ()
     untimed: ClassVar[tuple[str, ...]] = ()  # sides that only judge
     images: bool = False  # PyTorch runs it in both layouts
+    compiles: bool = True  # its text for PyTorch has something to compile
     fetches: bool = False  # the graph's results are fetched, and not only computed
     per: int = 1  # a time is divided by this
     tolerance: float = 1e-5  # of an answer: root mean square of its error over that of itself

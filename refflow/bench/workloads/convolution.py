@@ -71,6 +71,7 @@ class _Conv2D(Workload):
     """x [N, H, H, C], w [k, k, C, K]; SAME keeps H, VALID does not pad."""
 
     images = True
+    compiles = False
     what: str
 
     def __init__(self, label: str, k: int, stride: int, n: int, h: int, c: int, channels: int, padding: str = "SAME"):

@@ -16,6 +16,7 @@ class _Conv3D(Workload):
     """k x k x k, stride 1, SAME."""
 
     images = True
+    compiles = False
     group = "conv3d"
     bar = Bar(1.0, 1.2)
     what: str

@@ -17,6 +17,7 @@ class Product(Workload):
     """c[m, n] = a b, where a is stored [k, m] if `transposed`."""
 
     group = "matmul"
+    compiles = False
     bar = Bar(1.0, library=1.0)
 
     def __init__(self, m: int, k: int, n: int, transposed: bool = False):
@@ -48,6 +49,7 @@ class BatchedProduct(Workload):
 
     name, title = "batch_matmul", "batched matmul, 64 of 128 x 64 x 128"
     group = "matmul"
+    compiles = False
     bar = Bar(1.0, library=1.0)
 
     def data(self, rng: np.random.Generator) -> Arrays:

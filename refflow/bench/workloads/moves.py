@@ -19,6 +19,7 @@ from refflow.bench.workload import Arrays, Bar, Workload, labels_of, normal
 
 class Gather(Workload):
     name, title, group = "gather", "gather of 8192 rows of 512 from 50,000", "moves"
+    compiles = False
     bar = Bar(1.0, library=1.1)
 
     def __init__(self, rows: int = 8192, table: int = 50_000):
@@ -43,6 +44,7 @@ class Gather(Workload):
 
 class ScatterAdd(Workload):
     name, title, group = "scatter_add", "scatter-add of 8192 rows of 512 into 50,000", "moves"
+    compiles = False
     bar = Bar(0.20, library=0.20)
 
     def __init__(self, rows: int = 8192, table: int = 50_000):
@@ -84,6 +86,7 @@ class ScatterAdd(Workload):
 
 class Transpose(Workload):
     name, title, group = "transpose", "transpose of 4096 x 4096", "moves"
+    compiles = False
     bar = Bar(0.38, library=0.55)
 
     def __init__(self, n: int = 4096):

@@ -19,6 +19,7 @@ class ConstantRun(Workload):
     name, title, group = "constant_run", "session.run of a constant", "overhead"
     bar = Bar(0.08, 1.5)
     constants = ("c",)
+    compiles = False
     fetches = True
     untimed = ("numpy",)
 
@@ -43,6 +44,7 @@ class Adds(Workload):
 
     group = "overhead"
     per = 1000
+    compiles = False
     fetches = True
     graph_options = {"rewriting": False}  # noqa: RUF012
 

@@ -114,7 +114,8 @@ class ImageSum(Workload):
         return lambda: [(ones @ rows).sum(axis=(0, 1))]
 
     def torch(self, pt: Any, x: Any) -> Any:
-        return lambda: [pt.torch.sum(x, (0, 1, 2))]
+        function = pt.compiled(lambda x: pt.torch.sum(x, (0, 1, 2)))
+        return lambda: [function(x)]
 
     def jax(self, jax: Any, x: Any) -> list[Any]:
         return [jax.numpy.sum(x, axis=(0, 1, 2))]

@@ -3,6 +3,7 @@
     refflow run deck        trains the deck's program on real images
     refflow explain deck    prints every stage of one of its steps
     refflow trace deck      runs some steps and prints where their time went; --output FILE for Chrome's trace viewer
+    refflow profile lenet   prints what each node takes and how near that is to the machine's limits; bench cpu --list
     refflow place deck      prints where each node goes, where else it could, and why; also of a .py, .pb or .pbtxt file
     refflow why S18         prints a clause, its code and its tests
     refflow cases MatMul    prints the examples of an op type, or of all, as lines of JSON for other backends
@@ -68,6 +69,15 @@ def _parser() -> argparse.ArgumentParser:
     trace.add_argument("--output", metavar="FILE", help="write the timeline for chrome://tracing or ui.perfetto.dev")
     _session_options(trace)
     trace.set_defaults(command=_trace)
+
+    profile = commands.add_parser("profile", help="print what each node of a step takes, and what the machine allows")
+    profile.add_argument("program", help="deck, a workload of `refflow bench cpu --list`, or a .py, .pb or .pbtxt file")
+    profile.add_argument("--fetch", action="append", metavar="NAME", help="what a step of a file fetches")
+    profile.add_argument("--steps", type=_count, default=20, help="steps to run (default 20)")
+    profile.add_argument("--threads", type=_count, default=1, help="of the session (default 1)")
+    profile.add_argument("--clock", choices=["cpu", "wall"], default="cpu", help="what a time is (default cpu)")
+    profile.add_argument("--output", metavar="FILE", help="write the timeline for chrome://tracing or ui.perfetto.dev")
+    profile.set_defaults(command=_profile)
 
     why = commands.add_parser("why", help="print a clause of the documents, its code and its tests")
     why.add_argument("clause", help="for example S18 or W36")
@@ -169,6 +179,22 @@ def _trace(options: argparse.Namespace) -> int:
     if options.output:
         with open(options.output, "w", encoding="utf-8") as file:
             file.write(Timeline(step_stats(log)).generate_chrome_trace_format())
+    return 0
+
+
+def _profile(options: argparse.Namespace) -> int:
+    from refflow.profile import profile, table
+    from refflow.programs import step_of
+    from refflow.runtime.metadata import step_stats
+    from refflow.timeline import Timeline
+
+    step = step_of(options.program, options.fetch)
+    found = profile(*step, steps=options.steps, threads=options.threads, clock=options.clock)
+    print(table(found))
+    if options.output:
+        last = max(event.step for event in found.log.events)
+        with open(options.output, "w", encoding="utf-8") as file:
+            file.write(Timeline(step_stats(found.log, last)).generate_chrome_trace_format())
     return 0
 
 

@@ -4,6 +4,8 @@
     NAME.py         a Python file that builds the default graph; what is under `if __name__ == "__main__"` is not run
     NAME.pb, .pbtxt a GraphDef, binary or text
 
+`step_of` also knows the workloads of `refflow bench cpu`, by their names.
+
 Next: refflow/explain.py.
 """
 
@@ -13,7 +15,10 @@ import runpy
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from refflow.core.graph import Graph
+from refflow.ops.variable import initialize_all_variables
 
 
 class Program(NamedTuple):
@@ -40,6 +45,40 @@ def load(name: str, fetches: list[str] | None = None) -> Program:
     if not fetches:
         return program
     return Program(program.graph, [program.graph.as_graph_element(f) for f in fetches])
+
+
+class Step(NamedTuple):
+    """A graph's step: what it fetches, what it is fed, and what has to be run once before."""
+
+    graph: Graph
+    fetches: list[Any]
+    feeds: dict[Any, Any]
+    initializer: Any
+
+
+def step_of(name: str, fetches: list[str] | None = None) -> Step:
+    """The step of a program as `load` knows them, or of a workload of the benchmarks.
+
+    ValueError where nobody says what a step of a file fetches.
+    """
+    from refflow.bench.workloads import WORKLOADS
+
+    for workload in WORKLOADS:
+        if workload.name == name:
+            return _of_workload(workload)
+    if name != "deck" and not fetches:
+        raise ValueError(f"{name}: say what a step is, with --fetch NAME")
+    program = load(name, fetches)
+    with program.graph.as_default():
+        return Step(program.graph, program.fetches, {}, initialize_all_variables())
+
+
+def _of_workload(workload: Any) -> Step:
+    import refflow.compat.v1 as tf
+    from refflow.bench.sides import build
+
+    built = build(tf, workload, workload.data(np.random.default_rng(0)))
+    return Step(built.graph, built.timed, built.feeds, built.ready)
 
 
 def _deck() -> Program:

@@ -96,23 +96,39 @@ def _tensor(tf: Any, workload: Any, name: str, array: np.ndarray) -> Any:
     return tf.Variable(array, trainable=name in workload.state)
 
 
-def graph_side(tf: Any, workload: Any, data: Arrays, threads: int) -> Side:
+class Built(NamedTuple):
+    """A workload as a graph: what a step fetches and is fed, its results, its state, and what initialises that."""
+
+    graph: Any
+    timed: list[Any]
+    feeds: dict[Any, Any]
+    results: list[Any]
+    state: list[Any]
+    ready: Any
+
+
+def build(tf: Any, workload: Any, data: Arrays) -> Built:
     graph = tf.Graph()
     with graph.as_default():
         tensors = {name: _tensor(tf, workload, name, array) for name, array in data.items()}
-        results = workload.graph(tf, **tensors)
+        results = list(workload.graph(tf, **tensors))
         ready = tf.global_variables_initializer()
+    timed = results if workload.fetches or workload.state else [value.op for value in results]
+    feeds = {tensors[name]: data[name] for name in workload.fed}
+    return Built(graph, timed, feeds, results, [tensors[name] for name in workload.state], ready)
+
+
+def graph_side(tf: Any, workload: Any, data: Arrays, threads: int) -> Side:
+    graph, timed, feeds, results, state, ready = build(tf, workload, data)
     run = session(tf, graph, threads, **workload.graph_options).run
     run(ready)
-    feeds = {tensors[name]: data[name] for name in workload.fed}
-    timed = list(results) if workload.fetches or workload.state else [value.op for value in results]
 
     def outputs() -> list[Any]:
-        return [value for value in run(list(results), feeds) if value is not None]  # an operation gives None
+        return [value for value in run(results, feeds) if value is not None]  # an operation gives None
 
     return Side(
         (lambda: run(timed, feeds)) if feeds else (lambda: run(timed)),
-        lambda: _answers(workload, outputs, lambda: run([tensors[name] for name in workload.state])),
+        lambda: _answers(workload, outputs, lambda: run(state)),
     )
 
 

@@ -6,7 +6,7 @@ A *reference* type belongs to the output of a stateful node, such as a Variable:
 may change, and an operation that asks for a plain value reads it at the moment it runs [W11, W12].
 There is no promotion: an operation takes exactly the types of its signature [W77].
 
-bfloat16 and the quantized types have no NumPy type of their own; they travel as one-field records
+bfloat16, the quantized and the narrow types have no NumPy type of their own; they travel as one-field records
 over integers, so that no kernel can mistake them for numbers.
 
 Next: core/shapes.py.
@@ -23,7 +23,7 @@ from refflow.core.errors import DTypeError
 _REF = 100  # distance between an enum value and that of its reference type [W11]
 
 # name: (enum, NumPy type, kind). Kinds: f float, i signed, u unsigned, c complex, b bool, s string,
-# q quantized, r resource handle.
+# q quantized, r resource handle, n narrow: bits that are moved (core/narrow.py).
 _TABLE: dict[str, tuple[int, Any, str]] = {
     "float32": (1, np.float32, "f"),
     "float64": (2, np.float64, "f"),
@@ -48,6 +48,15 @@ _TABLE: dict[str, tuple[int, Any, str]] = {
     "variant": (21, np.object_, "r"),
     "uint32": (22, np.uint32, "u"),
     "uint64": (23, np.uint64, "u"),
+    "float8_e5m2": (24, np.dtype([("float8_e5m2", np.uint8)]), "n"),
+    "float8_e4m3fn": (25, np.dtype([("float8_e4m3fn", np.uint8)]), "n"),
+    "float8_e4m3fnuz": (26, np.dtype([("float8_e4m3fnuz", np.uint8)]), "n"),
+    "float8_e4m3b11fnuz": (27, np.dtype([("float8_e4m3b11fnuz", np.uint8)]), "n"),
+    "float8_e5m2fnuz": (28, np.dtype([("float8_e5m2fnuz", np.uint8)]), "n"),
+    "int4": (29, np.dtype([("int4", np.uint8)]), "n"),
+    "uint4": (30, np.dtype([("uint4", np.uint8)]), "n"),
+    "int2": (31, np.dtype([("int2", np.uint8)]), "n"),
+    "uint2": (32, np.dtype([("uint2", np.uint8)]), "n"),
 }
 _NAMES = {row[0]: name for name, row in _TABLE.items()}
 
@@ -113,16 +122,16 @@ class DType:
 
     @property
     def is_floating(self) -> bool:
-        return self.kind == "f"
+        return self.kind == "f" or self.name.startswith("float8")
 
     @property
     def is_integer(self) -> bool:
-        """True for plain integers, signed or not; quantized types are none."""
-        return self.kind in "iu"
+        """True for integers, signed or not; quantized types are none."""
+        return self.kind in "iu" or (self.kind == "n" and "int" in self.name)
 
     @property
     def is_unsigned(self) -> bool:
-        return self.kind == "u"
+        return self.kind == "u" or (self.kind == "n" and self.name.startswith("uint"))
 
     @property
     def is_complex(self) -> bool:
@@ -135,6 +144,11 @@ class DType:
     @property
     def is_quantized(self) -> bool:
         return self.kind == "q"
+
+    @property
+    def is_narrow(self) -> bool:
+        """True for types of fewer bits than any that computes: they are moved, and cast (core/narrow.py)."""
+        return self.kind == "n"
 
     @property
     def size(self) -> int:
@@ -197,6 +211,7 @@ int8, int16, int32, int64 = DType(6), DType(5), DType(3), DType(9)
 uint8, uint16, uint32, uint64 = DType(4), DType(17), DType(22), DType(23)
 complex64, complex128 = DType(8), DType(18)
 string, bool_, resource, variant = DType(7), DType(10), DType(20), DType(21)
+float8_e5m2, float8_e4m3fn, int4, uint4 = DType(24), DType(25), DType(29), DType(30)
 qint8, quint8, qint16, quint16, qint32 = DType(11), DType(12), DType(15), DType(16), DType(13)
 half, double = float16, float64
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from refflow.core import narrow
 from refflow.core.bfloat16 import RECORD, as_known_elsewhere, rounded
 from refflow.core.dtypes import DType, as_dtype, bfloat16, int32, string
 from refflow.core.errors import DTypeError, ShapeError
@@ -25,6 +26,8 @@ def as_value(value: Any, dtype: DType | None, explicit: bool = False) -> np.ndar
     """
     if dtype is bfloat16:
         return as_bfloat16(value)
+    if dtype is not None and dtype.is_narrow:
+        return narrow.of_bits(value, dtype)
     if isinstance(value, (np.ndarray, np.generic)):
         array = np.asarray(value)
         if array.dtype.name == "bfloat16":  # another library's type for the same bits
@@ -71,6 +74,8 @@ def as_fetched(value: Any, dtype: DType) -> Any:
     """A result as a user gets it: a quantized type's integers plain, a bfloat16 as other libraries know it."""
     if dtype is bfloat16:
         return as_known_elsewhere(value)
+    if dtype.is_narrow:
+        return narrow.as_known_elsewhere(value, dtype)
     return np.asarray(value).view(dtype.as_numpy_dtype[dtype.name]) if dtype.is_quantized else value
 
 

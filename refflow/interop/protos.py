@@ -32,7 +32,9 @@ _FIELDS = {
     "int8": "int_val", "uint16": "int_val", "qint8": "int_val", "quint8": "int_val", "qint16": "int_val",
     "quint16": "int_val", "qint32": "int_val", "string": "string_val", "int64": "int64_val", "bool": "bool_val",
     "float16": "half_val", "bfloat16": "half_val", "complex64": "scomplex_val", "complex128": "dcomplex_val",
-    "uint32": "uint32_val", "uint64": "uint64_val",
+    "uint32": "uint32_val", "uint64": "uint64_val", "int4": "int_val", "uint4": "int_val", "int2": "int_val",
+    "uint2": "int_val", "float8_e5m2": "float8_val", "float8_e4m3fn": "float8_val", "float8_e4m3fnuz": "float8_val",
+    "float8_e4m3b11fnuz": "float8_val", "float8_e5m2fnuz": "float8_val",
 }  # fmt: skip
 
 
@@ -102,6 +104,8 @@ def _values(proto: Any, dtype: DType, numpy_type: np.dtype) -> np.ndarray:
         return np.array(given, numpy_type.type(0).real.dtype).view(numpy_type)
     if dtype is float16 or dtype is bfloat16:
         return np.array(given, np.uint32).astype(np.uint16).view(numpy_type)
+    if dtype.is_narrow:
+        return np.array(list(given), np.int64).astype(np.uint8).view(numpy_type)
     if dtype.kind == "q":
         plain = numpy_type[dtype.name]
         return np.array(given, np.int64).astype(plain).view(numpy_type)

@@ -75,6 +75,7 @@ TensorProto
     13 repeated int32 half_val
     16 repeated uint32 uint32_val
     17 repeated uint64 uint64_val
+    18 bytes float8_val
 FunctionDefLibrary
     1 repeated FunctionDef function
     2 repeated GradientDef gradient

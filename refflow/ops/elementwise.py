@@ -24,8 +24,11 @@ from refflow.core.dtypes import (
     as_dtype,
     complex64,
     complex128,
+    float8_e4m3fn,
+    float8_e5m2,
     float32,
     float64,
+    int4,
     int32,
     int64,
     plain,
@@ -36,6 +39,7 @@ from refflow.core.elementwise import define_elementwise
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.indexed_slices import IndexedSlices
+from refflow.core.narrow import is_narrow, packed, unpacked
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.variants import sum_of
@@ -258,8 +262,8 @@ def add_n(inputs: Any, name: str | None = None) -> Tensor:
     return ADD_N(list(inputs), name=name)
 
 
-CAST = define_op("Cast", "x: SrcT[...S] -> y: DstT[...S]", SrcT=tuple(t for t in ALL if t.kind in "fiucbq"),
-                 DstT=tuple(t for t in ALL if t.kind in "fiucbq"), Truncate=True,
+CAST = define_op("Cast", "x: SrcT[...S] -> y: DstT[...S]", SrcT=tuple(t for t in ALL if t.kind in "fiucbqn"),
+                 DstT=tuple(t for t in ALL if t.kind in "fiucbqn"), Truncate=True,
                  source=("W06", "W77", "E14"))  # fmt: skip
 
 
@@ -267,9 +271,12 @@ CAST = define_op("Cast", "x: SrcT[...S] -> y: DstT[...S]", SrcT=tuple(t for t in
 def cast_kernel(x, DstT, Truncate=True):
     """The same number in another type: floats lose their fraction toward zero when they become ints.
 
-    A bfloat16 keeps the high half of a float32, and with Truncate, as in the first release, nothing of the rest.
+    What has 8 bits is rounded to the nearest, and beyond the largest infinite or no number. A bfloat16 keeps the high
+    half of a float32, and with Truncate, as in the first release, nothing of the rest.
     """
-    x, target = plain(widened(x)), np.dtype(DstT.as_numpy_dtype)
+    x, target = unpacked(x) if is_narrow(x) else plain(widened(x)), np.dtype(DstT.as_numpy_dtype)
+    if DstT.is_narrow:
+        return packed(x, DstT)
     if DstT.name == "bfloat16":  # [W52, E14]
         single = (x.real if np.iscomplexobj(x) else x).astype(np.float32)
         return np.asarray(_high_half(single)).view(target) if Truncate else rounded(single)
@@ -303,6 +310,13 @@ def _cast_gradient(op, dy):
 CAST.case("W77", "floats lose their fraction toward zero", x=[1.7, -1.7], DstT="int32", y=[1, -1])
 CAST.case("E14", "a bfloat16 is cut off", x=[1.0078125, 1.01171875], DstT="bfloat16",
           y=np.array([0x3F81, 0x3F81], np.uint16).view(RECORD))  # fmt: skip
+CAST.case("W77", "eight bits, to the nearest", x=[1.0, 1.0625, 1.1875, 448.0, 465.0, -0.0], DstT="float8_e4m3fn",
+          y=np.array([0x38, 0x38, 0x3A, 0x7E, 0x7F, 0x80], np.uint8).view(float8_e4m3fn.as_numpy_dtype))  # fmt: skip
+CAST.case("W77", "eight bits as they count", x=np.array([0x7C, 0xC0, 0x01], np.uint8).view(float8_e5m2.as_numpy_dtype),
+          DstT="float32", y=[np.inf, -2, 2.0**-16])  # fmt: skip
+CAST.case("W77", "four bits, the lowest", x=np.array([3, -3, 17], np.int32), DstT="int4",
+          y=np.array([3, 13, 1], np.uint8).view(int4.as_numpy_dtype))  # fmt: skip
+CAST.case("W77", "no float becomes four bits", x=[1.0], DstT="int4", error="Cast float to int4 is not supported")
 CAST.case("E14", "or rounded to the nearest, ties to even", x=[1.0078125, 1.01171875], DstT="bfloat16", Truncate=False,
           y=np.array([0x3F81, 0x3F82], np.uint16).view(RECORD))  # fmt: skip
 CAST.case("W77", "beyond 64 bits", x=[2.0**64, -1.0], DstT="uint64", y=np.array([2**63, 2**64 - 1], np.uint64))

@@ -29,10 +29,8 @@ def placeholder_with_default_kernel(input):
 
 @PLACEHOLDER_WITH_DEFAULT.shape
 def _placeholder_with_default_shape(context: ShapeContext) -> shapes.Shape:
-    declared = context.attrs["shape"].as_tuple
-    if not shapes.compatible(context.dims("input"), declared):
-        raise ShapeError(f"input has shape {shapes.text(context.dims('input'))}, but shape = {shapes.text(declared)}")
-    return declared
+    """What is declared is for who builds on it: a value of another shape, once the step runs, is passed on."""
+    return context.attrs["shape"].as_tuple
 
 
 @PLACEHOLDER_WITH_DEFAULT.gradient
@@ -46,5 +44,8 @@ PLACEHOLDER_WITH_DEFAULT.case("W10", "what stands there unless it is fed", input
 
 
 def placeholder_with_default(input: Any, shape: Any, name: str | None = None) -> Tensor:
-    """`input` unless a run feeds another value of that shape."""
-    return PLACEHOLDER_WITH_DEFAULT(convert_to_tensor(input), shape=shape, name=name)
+    """`input` unless a run feeds another value of that shape; ShapeError where `input` cannot have it."""
+    value, declared = convert_to_tensor(input), shapes.as_shape(shape)
+    if not value.get_shape().is_compatible_with(declared):
+        raise ShapeError(f"input has shape {value.get_shape()}, but shape = {declared}")
+    return PLACEHOLDER_WITH_DEFAULT(value, shape=declared, name=name)

@@ -64,8 +64,6 @@ def _reverse_gradient(op, dy):
 @REVERSE_V2.kernel
 def reverse_v2_kernel(tensor, axis):
     rank = np.ndim(tensor)
-    if rank > 8:
-        raise UnimplementedError(None, None, "reverse is not implemented for tensors of rank > 8.")
     for i, a in enumerate(axis.tolist()):
         if not -rank <= a < rank:
             raise ValueError(f"'axis'[{i}] = {a} is out of valid range [0, {rank - 1}]")
@@ -73,6 +71,8 @@ def reverse_v2_kernel(tensor, axis):
     if len(set(axes)) < len(axes):
         twice = next(a for a in axes if axes.count(a) > 1)
         raise ValueError(f"axis {twice} specified more than once.")
+    if rank > 8:
+        raise UnimplementedError(None, None, "reverse is not implemented for tensors of rank > 8.")
     return np.array(np.flip(tensor, tuple(axes)), copy=True, order="C")
 
 

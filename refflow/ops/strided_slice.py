@@ -225,6 +225,8 @@ def _updated(x, begin, end, strides, value, masks):
     found = np.array(x, copy=True)
     places = indices(found.shape, begin, end, strides, masks)
     target = found[places]
+    if not np.size(target):  # nothing is asked of what goes nowhere
+        return found
     if np.shape(value) != np.shape(target):
         try:
             least = min(np.ndim(value) - np.ndim(target), next((i for i, n in enumerate(value.shape) if n != 1), 99))

@@ -15,6 +15,7 @@ import numpy as np
 from refflow.core import shapes
 from refflow.core.dtypes import bfloat16, string
 from refflow.core.graph import Operation, Tensor
+from refflow.core.narrow import of_bits
 from refflow.core.sparse_tensor import SparseTensor
 from refflow.core.values import as_bfloat16, as_value
 
@@ -43,6 +44,8 @@ class Feed:
             return as_value(value, string)
         if self.dtype is bfloat16:
             return as_bfloat16(value)
+        if self.dtype.is_narrow:
+            return of_bits(value, self.dtype)
         try:
             array = np.asarray(value)
             if self.dtype.is_quantized and array.dtype.kind in "iu":  # the integers that it stands for

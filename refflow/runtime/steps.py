@@ -114,7 +114,7 @@ class Step:
 def _around(stages: Stages, signature: Signature, config: ConfigProto) -> Callable[[Run], Run]:
     """What every run of a step is wrapped in: threads for its kernels, and values as clients know them."""
     types = [t.dtype.base_dtype for t in signature.tensors]
-    plain = not any(t is bfloat16 or t.is_quantized for t in types)
+    plain = not any(t is bfloat16 or t.is_quantized or t.is_narrow for t in types)
     heavy = is_heavy(stages.partitioned)
 
     def wrap(run: Run) -> Run:

@@ -113,6 +113,40 @@ def test_elements_of_every_type_move_alike(dtype):
     assert [n for n in known if here[n].error or unlikeness(there[n].values[0], here[n].values[0], 0, 0)] == []
 
 
+NARROW = ("float8_e5m2", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e4m3b11fnuz", "float8_e5m2fnuz", "int4", "uint4")
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_elements_of_few_bits_move_alike(dtype):
+    def program(tf):
+        kind = tf.as_dtype(dtype)
+        x, value = fed(tf, np.arange(6).reshape(2, 3).astype(kind.as_numpy_dtype), kind)
+        y = tf.constant(value, kind)
+        moved = [tf.identity(x), tf.reshape(x, [3, 2]), tf.shape(x), tf.expand_dims(y, 0), y]
+        if dtype in NARROW[:2]:
+            moved += [tf.concat([x, y], 1), tf.transpose(x), tf.gather(x, [1]), x[:, ::-1], *tf.unstack(x, 2)]
+        with tf.compat.v1.Session() as session:
+            session.run(moved, {x: value})
+
+    assert differences(program) == []
+
+
+@pytest.mark.parametrize("dtype", ["float8_e5m2", "float8_e4m3fn"])
+def test_floats_of_eight_bits_are_cast_alike(dtype, rng):
+    edges = [0.0, -0.0, np.inf, -np.inf, np.nan, 448, 464, 464.1, 57344, 61439, 61440, 2**-9, 2**-10, 2**-16, 2**-17]
+    values = np.concatenate([edges, rng.normal(size=500) * 10.0 ** rng.integers(-6, 5, 500)])
+
+    def program(tf):
+        kind = tf.as_dtype(dtype)
+        codes = np.arange(256).astype(np.uint8).view(kind.as_numpy_dtype)
+        there = [tf.cast(tf.constant(values, t), kind) for t in FLOATS]
+        back = [tf.cast(tf.constant(codes, kind), tf.as_dtype(t)) for t in (*FLOATS, "bool", "complex64", *NARROW[:2])]
+        with tf.compat.v1.Session() as session:
+            session.run([*there, *back])
+
+    assert differences(program, 0, 0) == []
+
+
 @pytest.mark.parametrize("resource", [False, True])
 def test_rows_of_variables_are_changed_alike(resource):
     def program(tf):

@@ -113,7 +113,8 @@ def summary(array: np.ndarray, dtype: DType, summarize: int = 3) -> bytes:
         return b""
     if dtype.kind in "cr":  # what has no text of its own is counted, up to `summarize`
         many = array.size if summarize < 0 else min(summarize, array.size)
-        return b"[" + b" ".join([b"?"] * many) + (b"..." if many < array.size else b"") + b"]"
+        text = b" ".join([b"?"] * many) + (b"..." if many < array.size else b"")
+        return b"[" + text + b"]" if array.ndim else text
     leaves = each_text(array, dtype)
     if not array.ndim:
         return leaves.item() if summarize else b"..."
@@ -185,5 +186,7 @@ STRING_FORMAT.case("W06", "tensors in a sentence",
                    output=np.array(b"[[1 2]\n [3 4]] and 0.5.", object))  # fmt: skip
 STRING_FORMAT.case("W06", "complex numbers have no text", inputs=[np.array([1, 1j, 2, 3], np.complex64)], T=[complex64],
                    output=np.array(b"[? ? ?...]", object))  # fmt: skip
+STRING_FORMAT.case("W06", "a scalar has no brackets", inputs=[np.array(1j, np.complex64)], T=[complex64],
+                   output=np.array(b"?", object))  # fmt: skip
 STRING_FORMAT.case("W06", "as many marks as inputs", inputs=[np.array([1, 2], np.int32)], T=[int32], template="%s, %s",
                    error="num placeholders in template and num inputs must match: 2 vs. 1")  # fmt: skip

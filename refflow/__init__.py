@@ -61,7 +61,8 @@ from refflow.core.graph import (
 )
 from refflow.core.graphdef import GraphDef, NodeDef
 from refflow.core.indexed_slices import IndexedSlices, IndexedSlicesValue
-from refflow.core.opdef import RegisterShape, define_op
+from refflow.core.opdef import define_op
+from refflow.core.shape_rules import RegisterShape
 from refflow.core.shapes import Dimension, TensorShape
 from refflow.core.sparse_tensor import SparseTensor, SparseTensorValue
 from refflow.core.tensor import get_default_session

@@ -363,23 +363,6 @@ def define_variant(name: str, base: OpDef, signature: str = "", /, **attrs: Any)
     return twin
 
 
-class RegisterShape:
-    """A decorator that gives an op type a shape function `(op) -> [TensorShape, ...]`, for types that lack one.
-
-    As in the first release; new op types state theirs with `OpDef.shape`.
-    """
-
-    def __init__(self, op_type: str):
-        self._op_type = op_type
-
-    def __call__(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        known = op_def(self._op_type)
-        if known.shape_rule is not None or known.shape_function is not None:
-            raise NodeError(f"{self._op_type} has a shape function already")
-        known.shape_function = function
-        return function
-
-
 def op_def(name: str) -> OpDef:
     """The OpDef of an op type; NodeError with near names when there is none."""
     found = _REGISTRY.get(name)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from refflow.core import shapes
 from refflow.core.bfloat16 import widened
-from refflow.core.errors import THIS_NODE, ShapeError
+from refflow.core.errors import THIS_NODE, NodeError, ShapeError
 from refflow.core.shapes import Shape
 
 if TYPE_CHECKING:
@@ -183,3 +183,22 @@ def axes_of(indices: Sequence[int], rank: int, name: str = "reduction_indices") 
             raise ShapeError(f"{name} has axis {axis}, but the input has rank {rank}: axes are {-rank} to {rank - 1}")
         axes.append(axis % rank)
     return axes
+
+
+class RegisterShape:
+    """A decorator that gives an op type a shape function `(op) -> [TensorShape, ...]`, for types that lack one.
+
+    As in the first release; new op types state theirs with `OpDef.shape`.
+    """
+
+    def __init__(self, op_type: str):
+        self._op_type = op_type
+
+    def __call__(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        from refflow.core.opdef import op_def
+
+        known = op_def(self._op_type)
+        if known.shape_rule is not None or known.shape_function is not None:
+            raise NodeError(f"{self._op_type} has a shape function already")
+        known.shape_function = function
+        return function

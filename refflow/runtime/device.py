@@ -52,6 +52,7 @@ class Device:
         self.name = self.spec.to_string()
         self.incarnation = next(_incarnations)
         self.resources = ResourceManager()
+        self.peak_bytes = 0  # the most that lay here in the last step that wrote an event log (runtime/memory.py) [W15]
 
     # -- kernels --------------------------------------------------------------------------------------
 

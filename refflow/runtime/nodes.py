@@ -158,8 +158,9 @@ def changes_variables(node: Node) -> bool:
 def in_order(
     nodes: Iterable[Node], edges: dict[Node, list[Node]] | None = None, changes_last: bool = False
 ) -> list[Node]:
-    """`nodes` sorted so that each comes after what it waits for, lowest id first among the free ones.
+    """`nodes` sorted so that each comes after what it waits for; among the free ones constants, then the lowest id.
 
+    A constant costs nothing, and who waits for one that a stage added shall not fall behind for its high id.
     edges: further predecessors, as a receive waits for its send. changes_last: among the free ones, those that change
     variables come last, so that what may read before a change does, and before them those that may have to wait for
     somebody. Raises ValueError on a cycle [W01].
@@ -181,7 +182,7 @@ def in_order(
 
     def key(node: Node, at: int) -> tuple[int, int, int]:
         late = 2 * changes_variables(node) + node.op_def.waits if changes_last else 0
-        return late, node.id, at
+        return late, -1 if node.type == "Const" else node.id, at
 
     free = [key(n, i) for i, n in enumerate(nodes) if not waits[n]]
     place = {n: i for i, n in enumerate(nodes)}

@@ -22,6 +22,7 @@ from refflow.runtime.config import ConfigProto
 from refflow.runtime.cores import Run, is_heavy, on_cores
 from refflow.runtime.events import EventLog, StepLog
 from refflow.runtime.executor import Executor
+from refflow.runtime.memory import peaks
 from refflow.runtime.signature import Signature
 from refflow.runtime.stages import Stages
 
@@ -98,11 +99,15 @@ class Step:
         return self._assemble(run(feeds))
 
     def _logged(self, feeds: Sequence[Any], log: EventLog) -> Any:
-        step = log.begin(self._what)
+        first, step = len(log.events), log.begin(self._what)
         try:
             return self._execute(feeds, step)
         finally:
             step.finish()
+            events = [e for e in log.events[first:] if e.step == step.step]
+            most = peaks(events, self.stages.partitioned.nodes)
+            for part in self.stages.partitions:
+                part.device.peak_bytes = most[part.device.name]
 
     def _execute(self, feeds: Sequence[Any], log: StepLog | None) -> Any:
         if not isinstance(self._executable, Executor):

@@ -52,6 +52,7 @@ from refflow.core.graph import (
     Operation,
     Tensor,
     add_to_collection,
+    container,
     control_dependencies,
     device,
     get_collection,

@@ -147,6 +147,8 @@ class Graph(GraphScopes):
             inputs = [self._context.capture(tensor) for tensor in inputs]
         if op_type in self._gradient_overrides:
             attrs = {**(attrs or {}), "_gradient_op_type": self._gradient_overrides[op_type]}
+        if self._container and op_def.stateful and "container" in op_def.attrs and not (attrs or {}).get("container"):
+            attrs = {**(attrs or {}), "container": self._container}
         if self._colocated:
             attrs = {**(attrs or {}), "_class": self._labels()}
         name = name or op_type
@@ -236,6 +238,11 @@ def colocate_with(op: Any, ignore_existing: bool = False) -> Any:
 def device(dev: Any) -> Any:
     """Graph.device of the default graph."""
     return get_default_graph().device(dev)
+
+
+def container(container_name: str) -> Any:
+    """Graph.container of the default graph."""
+    return get_default_graph().container(container_name)
 
 
 def name_scope(name: str | None) -> Any:

@@ -47,6 +47,7 @@ class GraphScopes:
         self._control_stack: list[_ControlScope] = []
         self._context: Any = None  # the branch or loop that is being built
         self._captures = True
+        self._container = ""
         self._gradient_overrides: dict[str, str] = {}
         self._default_original_op: Operation | None = None
 
@@ -132,6 +133,15 @@ class GraphScopes:
             yield
         finally:
             self._colocated = saved
+
+    @contextmanager
+    def container(self, container_name: str) -> Iterator[str]:
+        """State that new nodes make lives in the container of this name, unless they name one themselves [W47]."""
+        saved, self._container = self._container, container_name
+        try:
+            yield container_name
+        finally:
+            self._container = saved
 
     def _labels(self) -> list[str]:
         """The attribute _class of a node that is to be with all that the scopes name."""

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakSet
 
-from refflow.core import errors
+from refflow.core import errors, locks
 
 NOT_YET: Any = type("_NotYet", (), {"__repr__": lambda self: "not yet"})()  # what an attempt gives that has to wait
 _FIRST_LOOK, _LAST_LOOK = 0.05, 2.0  # seconds after which a waiting thread looks whether anybody is left
@@ -29,8 +29,9 @@ _FIRST_LOOK, _LAST_LOOK = 0.05, 2.0  # seconds after which a waiting thread look
 Why = Callable[[], str]  # who waits for what, in words; asked only when somebody has to be told
 
 _current = threading.local()
-_short_lock = threading.Lock()  # of all Pendings: nobody holds it for longer than a few assignments
+_short_lock = locks.lock()  # of all Pendings: nobody holds it for longer than a few assignments
 _waits: dict[int, _Wait] = {}  # by thread
+_open: WeakSet[Pending] = WeakSet()  # those that somebody waits for
 bystanders: WeakSet[threading.Thread] = WeakSet()  # threads that never run a step, and so help nobody
 
 
@@ -64,6 +65,8 @@ class Pending:
                 return
             self._value, self.error, self.over = value, error, True
             calls, self._calls = self._calls, ()
+        if calls:
+            _open.discard(self)
         for call in calls:
             call()
 
@@ -72,6 +75,7 @@ class Pending:
         with _short_lock:
             if not self.over:
                 self._calls += (call,)
+                _open.add(self)
                 return
         call()
 
@@ -131,7 +135,7 @@ class Line:
     """
 
     def __init__(self, in_order: bool = True) -> None:
-        self.lock = threading.RLock()
+        self.lock = locks.rlock()
         self._in_order = in_order
         self._waiting: list[tuple[Callable[[], Any], Pending]] = []
 
@@ -300,6 +304,9 @@ def _look_for_help(why: Why) -> None:
     )  # fmt: skip
 
 
-def after_fork() -> None:
-    """In a child process: the threads that waited are not there any more."""
+@locks.after_fork
+def _forget_others() -> None:
+    """In a child process: the threads that waited are not there any more, and shall get nothing."""
     _waits.clear()
+    for pending in list(_open):
+        pending.cancel()

@@ -10,13 +10,13 @@ Next: ops/lookup.py.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from refflow.core import locks
 from refflow.core.dtypes import DType, string
 from refflow.core.errors import AbortedError, FailedPreconditionError, InvalidArgumentError, UnimplementedError
 from refflow.core.shapes import Shape
@@ -51,7 +51,7 @@ class MutableHashTable:
     def __init__(self, key_dtype: DType, value_dtype: DType, value_shape: tuple[int, ...] = ()):
         self.key_dtype, self.value_dtype, self.value_shape = key_dtype, value_dtype, value_shape
         self.entries: dict[Any, Any] = {}  # key -> value, or row of values as a list
-        self.lock = threading.RLock()
+        self.lock = locks.rlock()
 
     def size(self) -> int:
         return len(self.entries)

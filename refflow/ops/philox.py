@@ -14,9 +14,10 @@ Next: ops/random_numbers.py.
 from __future__ import annotations
 
 import secrets
-import threading
 
 import numpy as np
+
+from refflow.core import locks
 
 _KEY_STEP = (np.uint64(0x9E3779B9), np.uint64(0xBB67AE85))
 _MULTIPLY = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
@@ -67,7 +68,7 @@ class PhiloxStream:
             seed, seed2 = secrets.randbits(64), secrets.randbits(64)
         self.origin = Philox(seed, (seed2 & _ALL) << 64)  # the second seed is the counter's upper half
         self.next_block = 0
-        self._lock = threading.Lock()
+        self._lock = locks.lock()
 
     def reserve(self, elements: int, blocks: int = RESERVED) -> int:
         """The first block of a run that makes `elements` numbers; the next run begins behind it."""

@@ -15,14 +15,13 @@ from __future__ import annotations
 import heapq
 import itertools
 import operator
-import threading
 from abc import abstractmethod
 from collections import deque
 from typing import Any
 
 import numpy as np
 
-from refflow.core import errors, shapes
+from refflow.core import errors, locks, shapes
 from refflow.core.dtypes import DType, int64
 from refflow.core.shapes import TensorShape
 from refflow.core.values import blank
@@ -147,7 +146,7 @@ class Queue:
         self.closed = self.moved = False
         self._puts: deque[_Attempt] = deque()
         self._takes: deque[_Attempt] = deque()
-        self._lock = threading.RLock()
+        self._lock = locks.rlock()
 
     # -- what a kind of queue decides ------------------------------------------------------------------------
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import glob
 import itertools
-import threading
 from collections.abc import Iterator
 
 import numpy as np
 
-from refflow.core import errors
+from refflow.core import errors, locks
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import Shape
@@ -50,7 +49,7 @@ class RecordState:
 
     def __init__(self, pattern: str, seed: int, compression: str):
         self._pattern = pattern
-        self._lock = threading.Lock()
+        self._lock = locks.lock()
         self._records: Iterator[bytes] | None = None
         self._make = lambda names: _passes(names, seed, compression)
 

@@ -11,13 +11,12 @@ Next: ops/tensor_proto.py.
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from refflow.core import shapes
+from refflow.core import locks, shapes
 from refflow.core.dtypes import DType, as_dtype, int64, string, variant
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
@@ -221,7 +220,7 @@ class TensorsMap:
         self.name = shared_name or node_name
         self._kept: dict[int, tuple[Parts, DType]] = {}
         self._count = itertools.count()
-        self._lock = threading.Lock()
+        self._lock = locks.lock()
 
     def add(self, parts: Parts, dtype: DType) -> int:
         with self._lock:

@@ -17,13 +17,12 @@ from __future__ import annotations
 import itertools
 import os
 import socket
-import threading
 import time
 from typing import Any
 
 import numpy as np
 
-from refflow.core import errors
+from refflow.core import errors, locks
 from refflow.core.dtypes import REALS, float16, float32, uint8
 from refflow.core.handles import handle_to, state_of
 from refflow.core.opdef import OpDef, define_op
@@ -42,7 +41,7 @@ class SummaryFile:
     """An event file that is open from `create` to `close`."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = locks.lock()
         self.file: Any = None
         self.waiting: list[bytes] = []
 

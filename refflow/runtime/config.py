@@ -58,6 +58,8 @@ class ConfigProto:
     check_merges: a Merge of the executor waits for all its inputs, and two live ones are always an error; else they
     are one if both are there when it runs. A plan has no such Merges.
 
+    variable_reads: "live", or "snapshot" for what an Identity gives of a variable to stay as it was read [W12].
+
     placer: "simple", or "greedy" to put nodes where a simulation has them done first. costs: the CostModel that the
     simulation reckons with; None is by rule. lossy_transfers: float32 tensors travel between devices as 16 bits: all,
     or those for whose name the function is true.
@@ -84,6 +86,7 @@ class ConfigProto:
     optimize: bool | None = None
     merge_common_subexpressions: bool = False  # off in the first release [E08]
     check_merges: bool = False  # the first release does not wait [E24]
+    variable_reads: str = "live"
     placer: str = "simple"  # what the first release has [E09]
     costs: Any = None
     schedule_receives: bool = False  # off in the first release's session [E10]
@@ -92,7 +95,8 @@ class ConfigProto:
     lossy_transfers: bool | Callable[[str], bool] = False  # never in the first release's session [E11]
 
     def __post_init__(self) -> None:
-        choices = {"executor": ("plan", "executor"), "kernels": ("fast", "reference"), "placer": ("simple", "greedy")}
+        choices = {"executor": ("plan", "executor"), "kernels": ("fast", "reference"), "placer": ("simple", "greedy"),
+                   "variable_reads": ("live", "snapshot")}  # fmt: skip
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be {' or '.join(allowed)}, got {getattr(self, name)!r}")

@@ -7,7 +7,7 @@ Next: runtime/signature.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from refflow.core import shapes
 from refflow.core.dtypes import bfloat16, string
 from refflow.core.graph import Operation, Tensor
+from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.narrow import of_bits
 from refflow.core.sparse_tensor import SparseTensor
 from refflow.core.values import as_bfloat16, as_value
@@ -59,14 +60,53 @@ class Feed:
             raise type(error)(f"cannot feed {short(value)} for {where}: {error}") from None
 
 
-def three_for_sparse(feed_dict: Mapping[Any, Any]) -> dict[Any, Any]:
-    """The feeds with the parts of a SparseTensor in its place; its value is a SparseTensorValue or such a tuple."""
+Expand = Callable[[Any, Any], Iterable[tuple[Any, Any]]]
+_expansions: list[tuple[type, Expand]] = []  # the newest first
+
+
+def register_feeds(kind: type, expand: Expand) -> None:
+    """Keys of this kind stand for several tensors: expand(key, value) gives each of them with its value."""
+    _expansions.insert(0, (kind, expand))
+
+
+def _three(key: SparseTensor, value: Any) -> Iterable[tuple[Any, Any]]:
+    return zip((key.indices, key.values, key.shape), value, strict=True)
+
+
+def _slices(key: IndexedSlices, value: Any) -> Iterable[tuple[Any, Any]]:
+    parts = zip((key.values, key.indices, key.dense_shape), value, strict=False)
+    return [(tensor, part) for tensor, part in parts if tensor is not None]
+
+
+def _each(key: tuple[Any, ...], value: Any) -> Iterable[tuple[Any, Any]]:
+    if len(key) != len(value):
+        raise ValueError(f"{len(value)} values are fed for {len(key)} tensors: {short(key)}")
+    return zip(key, value, strict=True)
+
+
+register_feeds(tuple, _each)
+register_feeds(SparseTensor, _three)
+register_feeds(IndexedSlices, _slices)
+
+
+def are_single(keys: Iterable[Any]) -> bool:
+    """Whether each key stands for one tensor."""
+    kinds = tuple(kind for kind, _ in _expansions)
+    return not any(isinstance(key, kinds) for key in keys)
+
+
+def single(feed_dict: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """The feeds, each for one tensor: tuples, sparse tensors and slices are fed part by part."""
+    if are_single(feed_dict):
+        return feed_dict
     found: dict[Any, Any] = {}
     for key, value in feed_dict.items():
-        if isinstance(key, SparseTensor):
-            found |= dict(zip((key.indices, key.values, key.shape), value, strict=True))
-        else:
-            found[key] = value
+        expand = next((e for kind, e in _expansions if isinstance(key, kind)), None)
+        parts = {key: value} if expand is None else single(dict(expand(key, value)))
+        twice = next((part for part in parts if part in found), None)
+        if twice is not None:
+            raise ValueError(f"{short(twice)} is fed twice")
+        found |= parts
     return found
 
 

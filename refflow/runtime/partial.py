@@ -14,10 +14,10 @@ Next: runtime/session.py.
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from refflow.core import locks
 from refflow.core.errors import InvalidArgumentError
 from refflow.core.graph import Tensor
 from refflow.runtime.executor import Executor, Run
@@ -67,7 +67,7 @@ class PartialRun:
         self._fed: set[Node] = set()
         self._taken: set[Tensor] = set()
         self._error: BaseException | None = None
-        self._lock = threading.Lock()
+        self._lock = locks.lock()
         self._flights = session.flights
         self._flight = session.flights.begin(signature.what)
         with self._flight:

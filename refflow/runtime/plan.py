@@ -24,13 +24,13 @@ from __future__ import annotations
 
 import itertools
 import linecache
-import threading
 import weakref
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from refflow.core import locks
 from refflow.core.waiting import in_flight
 from refflow.runtime.events import StepLog
 from refflow.runtime.failures import as_op_error
@@ -46,7 +46,7 @@ class Plan:
 
     def __init__(self, step: StepGraph, kernels: str, states: OpStates, watched: bool = False):
         self._make = (step, kernels, states, watched)
-        self._lock = threading.Lock()
+        self._lock = locks.lock()
         self._spare: list[Plan] = []
         writer = Writer(step, kernels, states, watched)
         self.source = writer.source()

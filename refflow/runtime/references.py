@@ -7,6 +7,8 @@ the user runs: after an assignment that it waits for, also where `read` itself r
 something is itself such a user, and gives what the variable held then. On several devices it is the same: a reference
 is sent when its user would read it, so that k devices give the numbers of one [S33].
 
+A session with `variable_reads="snapshot"` leaves this page out: what an Identity gives is what it read.
+
 Next: runtime/partition.py.
 """
 

@@ -8,13 +8,12 @@ Next: runtime/device.py.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 
-from refflow.core import errors
+from refflow.core import errors, locks
 from refflow.core.dtypes import DType, bfloat16
 from refflow.core.shapes import Shape
 from refflow.core.values import as_bfloat16
@@ -39,7 +38,7 @@ class VariableState:
         self.dtype = dtype.base_dtype
         self.shape = shape  # as declared; None is any
         self.value: Any = None
-        self.lock = threading.RLock()
+        self.lock = locks.rlock()
         self.upload = upload or _private_copy
 
     def read(self) -> Any:
@@ -82,7 +81,7 @@ class ResourceManager:
 
     def __init__(self) -> None:
         self._items: dict[tuple[str, str, str], Any] = {}
-        self._lock = threading.Lock()
+        self._lock = locks.lock()
 
     def lookup_or_create(self, container: str, kind: str, name: str, make: Callable[[], T]) -> T:
         key = (container, kind, name)
@@ -107,6 +106,11 @@ class ResourceManager:
         with self._lock:
             for key in [k for k in self._items if k[0] == container]:
                 del self._items[key]
+
+    def clear_all(self) -> None:
+        """Drops everything."""
+        with self._lock:
+            self._items.clear()
 
     def __len__(self) -> int:
         return len(self._items)

@@ -14,26 +14,25 @@ Next: runtime/executor.py.
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakSet
 
 import numpy as np
 
-from refflow.core import importer
-from refflow.core.errors import InvalidArgumentError
+from refflow.core import importer, locks
+from refflow.core.errors import CancelledError, InvalidArgumentError
 from refflow.core.graph import Graph, get_default_graph
 from refflow.core.graphdef import GraphDef
 from refflow.core.shapes import Shape
-from refflow.core.sparse_tensor import SparseTensor
 from refflow.core.tensor import default_sessions
 from refflow.runtime import place as place_module
 from refflow.runtime.config import ConfigProto, RunOptions
 from refflow.runtime.device import Device, local_devices
 from refflow.runtime.events import EventLog
-from refflow.runtime.feeds import three_for_sparse
+from refflow.runtime.feeds import are_single, single
 from refflow.runtime.kernels import kept_tensors
 from refflow.runtime.metadata import report
 from refflow.runtime.partial import PartialRuns
@@ -42,8 +41,18 @@ from refflow.runtime.signature import Signature, frozen
 from refflow.runtime.stages import Stages, build
 from refflow.runtime.steps import Flights, Step
 
+_sessions: WeakSet[Session] = WeakSet()
 _MANY_SHAPES = 16  # a signature fed with more shapes than this gets one step that takes any
 _MANY_STEPS = 512  # cached steps; the oldest go first
+
+
+class DeviceAttributes(NamedTuple):
+    """What is told of a device. memory_limit_bytes: 0, none is set."""
+
+    name: str
+    device_type: str
+    memory_limit_bytes: int
+    incarnation: int
 
 
 class Session:
@@ -66,8 +75,9 @@ class Session:
         clock: Callable[[], float] = time.perf_counter,
         **options: Any,
     ):
-        if target:
-            raise ValueError(f"target {target!r}: only '', a session in this process, is there")
+        _check_target(target)
+        if config is not None and not isinstance(config, ConfigProto):
+            raise TypeError(f"config must be a ConfigProto, got {type(config).__name__}: {config!r}")
         if graph is not None and not isinstance(graph, Graph):
             raise TypeError(f"graph must be a Graph, got {type(graph).__name__}: {graph!r}")
         self.graph = graph or get_default_graph()
@@ -87,10 +97,12 @@ class Session:
         self._op_states: dict[str, Any] = {}
         self._placed: dict[str, Device] = {}
         self._partial_runs = PartialRuns(self)
-        self._lock = threading.RLock()
+        self._lock = locks.rlock()
         self._closed = False
+        self._ended: BaseException | None = None  # what a run is told after a reset
         self._seconds = self.config.operation_timeout_in_ms / 1000 or None
-        self._entered: list[ExitStack] = []
+        self._entered: ExitStack | None = None
+        _sessions.add(self)
 
     # -- running --------------------------------------------------------------------------------------
 
@@ -122,9 +134,13 @@ class Session:
 
     def _run(self, fetches: Any, feed_dict: Mapping[Any, Any], options: RunOptions, run_metadata: Any) -> Any:
         self._check_open()
+        return self._run_once(*self._fed(fetches, feed_dict), options, run_metadata)
+
+    def _run_once(
+        self, signature: Signature, values: list[np.ndarray], options: RunOptions, run_metadata: Any
+    ) -> Any:
         if not -1 <= options.inter_op_thread_pool < max(1, len(self.config.session_inter_op_thread_pool)):
             raise InvalidArgumentError(None, None, f"Invalid inter_op_thread_pool: {options.inter_op_thread_pool}")
-        signature, values = self._fed(fetches, feed_dict)
         log = self._trace() if run_metadata is not None and options.trace_level > RunOptions.NO_TRACE else None
         step = self._step(signature, values, watched=log is not None or self.log is not None)
         self.counters["runs"] += 1
@@ -135,6 +151,31 @@ class Session:
             if run_metadata is not None:
                 costs = self.config.graph_options.build_cost_model > 0
                 report(run_metadata, log, step.stages, costs, options.output_partition_graphs)
+
+    def make_callable(
+        self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False
+    ) -> Callable[..., Any]:
+        """A function that runs this request: it takes a value for each of `feed_list` and gives what run() would.
+
+        The request is looked at once, here. accept_options: the function takes `options` and `run_metadata` by name.
+        """
+        if feed_list is not None and not isinstance(feed_list, (list, tuple)):
+            raise TypeError(f"feed_list must be a list or tuple of tensors, got {feed_list!r}")
+        self._check_open()
+        feeds = tuple(feed_list or ())
+        if not are_single(feeds):
+            return lambda *values, **more: self.run(fetches, dict(zip(feeds, values, strict=True)), **more)
+        signature = self._signature(fetches, feeds)
+
+        def call(*values: Any, options: RunOptions | None = None, run_metadata: Any = None) -> Any:
+            self._check_open()
+            if len(values) != len(feeds):
+                raise TypeError(f"this function takes a value for each of its {len(feeds)} feeds, got {len(values)}")
+            if not accept_options and not (options is run_metadata is None):
+                raise TypeError("this function was made without accept_options=True")
+            return self._run_once(signature, self._arrays(signature, values), options or RunOptions(), run_metadata)
+
+        return call
 
     def _trace(self) -> EventLog:
         """A log of times and sizes, whose clock is that of the session."""
@@ -165,25 +206,29 @@ class Session:
 
     def _fed(self, fetches: Any, feed_dict: Mapping[Any, Any]) -> tuple[Signature, list[np.ndarray]]:
         """What is asked for, and the fed values as arrays."""
-        if any(isinstance(key, SparseTensor) for key in feed_dict):
-            feed_dict = three_for_sparse(feed_dict)
-        signature = self._signature(fetches, feed_dict)
+        if not isinstance(feed_dict, Mapping):
+            raise TypeError(f"feed_dict must be a dictionary from tensors to values, got {feed_dict!r}")
+        feed_dict = single(feed_dict)
+        signature = self._signature(fetches, tuple(feed_dict))
+        return signature, self._arrays(signature, feed_dict.values())
+
+    def _arrays(self, signature: Signature, values: Iterable[Any]) -> list[np.ndarray]:
         kept = kept_tensors(self._op_states)
-        return signature, [f(kept.fed(v)) for f, v in zip(signature.feeds, feed_dict.values(), strict=True)]
+        return [feed(kept.fed(value)) for feed, value in zip(signature.feeds, values, strict=True)]
 
     def _check_open(self) -> None:
+        if self._ended is not None:
+            raise self._ended
         if self._closed:
             raise RuntimeError(
                 "Attempted to use a closed Session. Make a new Session, and run the initializers again"
             )
 
-    def _signature(self, fetches: Any, feed_dict: Mapping[Any, Any]) -> Signature:
-        if not isinstance(feed_dict, Mapping):
-            raise TypeError(f"feed_dict must be a dictionary from tensors to values, got {feed_dict!r}")
-        key = (frozen(fetches), tuple(feed_dict))
+    def _signature(self, fetches: Any, feeds: tuple[Any, ...]) -> Signature:
+        key = (frozen(fetches), feeds)
         found = self._signatures.get(key)
         if found is None:
-            found = Signature(self.graph, key, fetches, list(feed_dict))
+            found = Signature(self.graph, key, fetches, list(feeds))
             if len(self._signatures) >= _MANY_STEPS:
                 self._signatures.pop(next(iter(self._signatures)))
             self._signatures[key] = found
@@ -231,6 +276,20 @@ class Session:
 
     # -- life -----------------------------------------------------------------------------------------
 
+    @property
+    def graph_def(self) -> GraphDef:
+        """The graph as it is now."""
+        return self.graph.as_graph_def()
+
+    @property
+    def sess_str(self) -> str:
+        """The target: "", this process."""
+        return ""
+
+    def list_devices(self) -> list[DeviceAttributes]:
+        """What this session may place nodes on."""
+        return [DeviceAttributes(d.name, d.type.upper(), 0, d.incarnation) for d in self.devices]
+
     def close(self) -> None:
         """Ends the steps that are under way and frees the session's state; every later run is a RuntimeError."""
         self._closed = True
@@ -240,7 +299,22 @@ class Session:
         self._op_states.clear()
         if self._owns_devices:
             for device in self.devices:
-                device.resources.clear("")
+                device.resources.clear_all()
+
+    @staticmethod
+    def reset(target: str = "", containers: Sequence[str] | None = None, config: ConfigProto | None = None) -> None:
+        """Clears containers on the devices of all sessions of this process, then closes those sessions [W47].
+
+        containers: by name; the default one, "", where none are named.
+        """
+        _check_target(target)
+        for session in list(_sessions):
+            if not session._closed:
+                for device in session.devices:
+                    for name in containers or [""]:
+                        device.resources.clear(name)
+                session._ended = CancelledError(None, None, "Session has been closed.")
+                session.close()
 
     def as_default(self) -> Any:
         """A context in which this is the default session; it stays open afterwards."""
@@ -248,14 +322,19 @@ class Session:
 
     def __enter__(self) -> Session:
         """Makes this session and its graph the defaults, until the `with` ends and closes it [S23]."""
-        stack = ExitStack()
-        stack.enter_context(self.graph.as_default())
-        stack.enter_context(self.as_default())
-        self._entered.append(stack)
+        if self._entered is not None:
+            raise RuntimeError(
+                "Session context managers are not re-entrant. Use `Session.as_default()` to enter it several times"
+            )
+        self._entered = ExitStack()
+        self._entered.enter_context(self.graph.as_default())
+        self._entered.enter_context(self.as_default())
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        self._entered.pop().__exit__(*exception)
+        entered, self._entered = self._entered, None
+        assert entered is not None
+        entered.__exit__(*exception)
         self.close()
 
 
@@ -271,3 +350,15 @@ class InteractiveSession(Session):
     def close(self) -> None:
         super().close()
         self._default.close()
+
+
+def _check_target(target: str) -> None:
+    if target:
+        raise ValueError(f"target {target!r}: only '', a session in this process, is there")
+
+
+@locks.after_fork
+def _forget_flights() -> None:
+    """In a child process: the steps of the parent's other threads are not under way here."""
+    for session in list(_sessions):
+        session.flights.forget()

@@ -1,6 +1,7 @@
 """Signatures: what is fetched, in which structure, and what is fed [W10, S26].
 
-    fetches     a tensor, an operation, a variable, a name, or lists, tuples and dictionaries of those
+    fetches     a tensor, an operation, a variable, a name, or lists, tuples and dictionaries of those; further kinds
+                may be registered
     tensors     each fetched tensor once
     targets     operations that are to run, though no value of theirs is asked for
     assemble    from the tensors' values to the structure that was asked for
@@ -10,13 +11,15 @@ Next: runtime/session.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from refflow.core.errors import InvalidArgumentError
 from refflow.core.graph import Graph, Operation, Tensor
 from refflow.core.indexed_slices import IndexedSlices, IndexedSlicesValue
 from refflow.core.sparse_tensor import SparseTensor, SparseTensorValue
+from refflow.core.tensor import Ports
 from refflow.runtime.feeds import Feed, short
 
 
@@ -53,22 +56,11 @@ class Signature:
 
     def _walk(self, graph: Graph, fetches: Any) -> Callable[[Sequence[Any]], Any]:
         """A function from the fetched tensors' values to the structure that was asked for."""
-        if isinstance(fetches, (list, tuple)) and not isinstance(fetches, IndexedSlices):
-            parts = [self._walk(graph, f) for f in fetches]
-            kind = type(fetches)
-            if hasattr(fetches, "_fields"):
-                return lambda values: kind(*(part(values) for part in parts))
-            return lambda values: kind([part(values) for part in parts])
-        if isinstance(fetches, dict):
-            named = {key: self._walk(graph, f) for key, f in fetches.items()}
-            return lambda values: {key: part(values) for key, part in named.items()}
-        if isinstance(fetches, IndexedSlices):
-            places = [None if t is None else self._take(element(graph, t, "fetch")) for t in
-                      (fetches.values, fetches.indices, fetches.dense_shape)]  # fmt: skip
-            return lambda values: IndexedSlicesValue(*(None if p is None else values[p] for p in places))
-        if isinstance(fetches, SparseTensor):
-            three = [self._take(element(graph, t, "fetch")) for t in (fetches.indices, fetches.values, fetches.shape)]
-            return lambda values: SparseTensorValue(*(values[p] for p in three))
+        expand = next((e for kind, e in _expansions if isinstance(fetches, kind)), None)
+        if expand is not None:
+            items, build = expand(fetches)
+            parts = [self._walk(graph, item) for item in items]
+            return lambda values: build([part(values) for part in parts])
         found = element(graph, fetches, "fetch")
         if isinstance(found, Operation):
             self.targets.append(found)
@@ -82,6 +74,45 @@ class Signature:
         return self.tensors.index(tensor)
 
 
+Expand = Callable[[Any], tuple[Sequence[Any], Callable[[list[Any]], Any]]]
+_expansions: list[tuple[type, Expand]] = []  # the newest first
+
+
+def register_fetches(kind: type, expand: Expand) -> None:
+    """What is of this kind is fetched in parts: expand(it) gives those, and what makes a result of their values."""
+    _expansions.insert(0, (kind, expand))
+
+
+def _sequence(fetches: Any) -> tuple[Sequence[Any], Callable[[list[Any]], Any]]:
+    kind = type(fetches)
+    return fetches, (lambda values: kind(*values)) if hasattr(fetches, "_fields") else kind
+
+
+def _mapping(fetches: Mapping[Any, Any]) -> tuple[Sequence[Any], Callable[[list[Any]], Any]]:
+    kind: Any = type(fetches)
+    keys = list(fetches)
+    if isinstance(fetches, defaultdict):
+        return list(fetches.values()), lambda values: kind(fetches.default_factory, zip(keys, values, strict=True))
+    return list(fetches.values()), lambda values: kind(zip(keys, values, strict=True))
+
+
+def _sparse(fetches: SparseTensor) -> tuple[Sequence[Any], Callable[[list[Any]], Any]]:
+    return [fetches.indices, fetches.values, fetches.shape], lambda values: SparseTensorValue(*values)
+
+
+def _slices(fetches: IndexedSlices) -> tuple[Sequence[Any], Callable[[list[Any]], Any]]:
+    parts = [p for p in (fetches.values, fetches.indices, fetches.dense_shape) if p is not None]
+    return parts, lambda values: IndexedSlicesValue(*values, *[None] * (3 - len(values)))
+
+
+for _kind in (list, tuple):
+    register_fetches(_kind, _sequence)
+register_fetches(Ports, lambda ports: (ports, list))
+register_fetches(Mapping, _mapping)
+register_fetches(SparseTensor, _sparse)
+register_fetches(IndexedSlices, _slices)
+
+
 def element(graph: Graph, item: Any, what: str, allow_operation: bool = True) -> Any:
     try:
         return graph.as_graph_element(item, allow_operation=allow_operation)
@@ -93,8 +124,8 @@ def element(graph: Graph, item: Any, what: str, allow_operation: bool = True) ->
 
 def frozen(fetches: Any) -> Any:
     """Something hashable that is equal for equal fetches."""
-    if isinstance(fetches, dict):
-        return ("dict", tuple((key, frozen(f)) for key, f in fetches.items()))
+    if isinstance(fetches, Mapping):
+        return (type(fetches), tuple((key, frozen(f)) for key, f in fetches.items()))
     if isinstance(fetches, (list, tuple)):
         return (type(fetches), tuple(frozen(f) for f in fetches))
     return fetches

@@ -125,7 +125,8 @@ def build(
         optimised, devices, remembered, config.allow_soft_placement, config.placer, config.costs
     )  # fmt: skip
     saving: list[Saving] = []
-    placed = _relieved(read_at_use(placed), devices, config, saving)
+    live = config.variable_reads == "live"
+    placed = _relieved(read_at_use(placed) if live else placed, devices, config, saving)
     partitioned, partitions = partition(placed, config.lossy_transfers)
     if config.schedule_receives:
         partitioned, found = hold_back_receives(partitioned, config.costs or CostModel())

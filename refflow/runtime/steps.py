@@ -59,6 +59,10 @@ class Flights:
         finally:
             self.end(flight)
 
+    def forget(self) -> None:
+        """None is under way any more."""
+        self._all.clear()
+
     def close(self) -> None:
         """Ends them all, and whichever may still begin."""
         self._closed = True

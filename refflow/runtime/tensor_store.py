@@ -11,11 +11,11 @@ Next: runtime/session.py.
 from __future__ import annotations
 
 import itertools
-import threading
 from typing import Any
 
 import numpy as np
 
+from refflow.core import locks
 from refflow.core.errors import InvalidArgumentError
 
 _MARK = b"\x12\x0cTensorHandle\x1a"  # the container of such a handle, and the field that its name is in
@@ -27,7 +27,7 @@ class TensorStore:
     def __init__(self) -> None:
         self._held: dict[str, np.ndarray] = {}
         self._numbers = itertools.count()
-        self._lock = threading.Lock()
+        self._lock = locks.lock()
 
     def hold(self, value: Any, name: str, device: str) -> str:
         """A new handle for a copy of `value`."""

@@ -77,3 +77,19 @@ def test_the_reader_of_a_variable_without_a_value_is_told(session):
     v = tf.Variable([1.0])
     with pytest.raises(tf.errors.FailedPreconditionError, match="uninitialized value"):
         session.run(op_def("Neg")(tf.identity(v.ref())))
+
+
+@pytest.mark.parametrize("executor", ["plan", "executor"])
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_a_snapshot_stays_as_it_was_read(executor, cpus):  # [W12]
+    with tf.Graph().as_default():
+        v = tf.Variable([1.0, 2.0])
+        read = tf.identity(v.ref())
+        assigned = after(read, lambda: tf.assign(v.ref(), [5.0, 6.0]))
+        with tf.device(f"/cpu:{cpus - 1}"):
+            seen = after(assigned, lambda: read + 1.0)
+        for reads, wanted in (("live", [6, 7]), ("snapshot", [2, 3])):
+            with tf.Session(executor=executor, device_count={"CPU": cpus}, variable_reads=reads) as session:
+                session.run(v.initializer)
+                assert session.run(seen).tolist() == wanted
+                assert session.run(v).tolist() == [5, 6]

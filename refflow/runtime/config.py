@@ -47,8 +47,10 @@ class ConfigProto:
 
     intra_op_parallelism_threads: how many threads large kernels may use; 0 for one on each core (runtime/cores.py).
 
-    inter_op_parallelism_threads, session_inter_op_thread_pool, placement_period, device_filters and gpu_options are
-    TensorFlow's and change nothing here: one thread runs the nodes of a step, and the allocator of a card is torch's.
+    inter_op_parallelism_threads: more than one are for kernels with much to do, in the executor (runtime/pool.py).
+
+    session_inter_op_thread_pool, placement_period, device_filters and gpu_options are TensorFlow's and change nothing
+    here: the allocator of a card is torch's.
 
     operation_timeout_in_ms: after so many a run is a DeadlineExceededError; 0 is never.
 

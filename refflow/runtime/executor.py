@@ -33,6 +33,7 @@ from refflow.runtime.frames import DEAD, Awaited, Frame, Frames, Iteration
 from refflow.runtime.kernels import OpStates, prepare, read_input
 from refflow.runtime.nodes import ENTERS, EXITS, MERGES, NEXTS, SWITCHES, Node, StepGraph
 from refflow.runtime.policy import Policy, fifo
+from refflow.runtime.pool import pool_of
 from refflow.runtime.rendezvous import Rendezvous, key_of
 from refflow.runtime.resources import VariableState
 from refflow.runtime.stuck import dead_fetch, never_run, never_sent, state_text, waiting_text
@@ -41,17 +42,21 @@ from refflow.runtime.stuck import dead_fetch, never_run, never_sent, state_text,
 class Executor:
     """Runs one step graph, as often as asked. What does not change between runs is found once.
 
-    check_merges: a Merge waits for all its inputs, so that two live ones are always found [E24].
+    check_merges: a Merge waits for all its inputs, so that two live ones are always found [E24]. threads: more than one
+    are for kernels with much to do (runtime/pool.py) [W18].
     """
 
-    def __init__(self, step: StepGraph, kernels: str, states: OpStates, check_merges: bool = False):
+    def __init__(
+        self, step: StepGraph, kernels: str, states: OpStates, check_merges: bool = False, threads: int = 0
+    ):
         self.step = step
         self.check_merges = check_merges
         self.users: dict[Node, list[Node]] = {n: [] for n in step.nodes}
         self.waits: dict[Node, int] = {}
         self.uses: dict[tuple[Node, int], int] = {}
         self.enters: dict[tuple[Device, str], int] = {}  # how many Enter nodes each frame has on each device
-        self.run_node: dict[Node, Callable[[list[Any]], list[Any]]] = {}
+        self.run_node: dict[Node, Callable[[list[Any]], Any]] = {}
+        pool = pool_of(threads)
         for node in step.nodes:
             before = dict.fromkeys([n for n, _ in node.inputs] + node.controls)
             for n in before:
@@ -64,7 +69,8 @@ class Executor:
                 key = (node.device, node.attrs["frame_name"])
                 self.enters[key] = self.enters.get(key, 0) + 1
             if not (node.sends or node.receives) and node.type not in SWITCHES | MERGES:
-                self.run_node[node] = prepare(node, kernels, states)
+                run = prepare(node, kernels, states)
+                self.run_node[node] = run if pool is None else pool.over(node, run)
 
     def run(self, feeds: Sequence[Any], policy: Policy = fifo, log: StepLog | None = None) -> list[Any]:
         """The fetched values of one step, in host memory of their own."""

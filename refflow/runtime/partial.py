@@ -61,7 +61,9 @@ class PartialRun:
 
     def __init__(self, session: Session, signature: Signature):
         step, config = session.stages(signature).partitioned, session.config
-        executor = Executor(step, config.kernels, session._op_states, config.check_merges)
+        executor = Executor(
+            step, config.kernels, session._op_states, config.check_merges, config.inter_op_parallelism_threads
+        )  # fmt: skip
         self.feeds = dict(zip((f.tensor for f in signature.feeds), executor.step.feeds, strict=True))
         self.fetches = dict(zip(signature.tensors, executor.step.fetches, strict=True))
         self._fed: set[Node] = set()

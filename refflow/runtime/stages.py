@@ -68,7 +68,9 @@ class Stages:
                 return Plan(step, config.kernels, states, watched)
             except Unstructured as reason:
                 self.unplanned = str(reason)
-        return Executor(self.partitioned, config.kernels, states, config.check_merges)
+        return Executor(
+            self.partitioned, config.kernels, states, config.check_merges, config.inter_op_parallelism_threads
+        )  # fmt: skip
 
 
 def _all_known(step: StepGraph) -> None:

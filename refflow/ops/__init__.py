@@ -18,6 +18,7 @@ from refflow.ops import (
     broadcast,
     candidate_sampling,
     checks,
+    clustering,
     colour,
     complex,
     composite_variant,

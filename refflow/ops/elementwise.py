@@ -36,7 +36,7 @@ from refflow.core.dtypes import (
     variant,
 )
 from refflow.core.elementwise import define_elementwise
-from refflow.core.errors import ShapeError
+from refflow.core.errors import ShapeError, UnimplementedError
 from refflow.core.graph import Tensor
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.narrow import is_narrow, packed, unpacked
@@ -262,8 +262,8 @@ def add_n(inputs: Any, name: str | None = None) -> Tensor:
     return ADD_N(list(inputs), name=name)
 
 
-CAST = define_op("Cast", "x: SrcT[...S] -> y: DstT[...S]", SrcT=tuple(t for t in ALL if t.kind in "fiucbqn"),
-                 DstT=tuple(t for t in ALL if t.kind in "fiucbqn"), Truncate=True,
+CAST = define_op("Cast", "x: SrcT[...S] -> y: DstT[...S]", SrcT=tuple(t for t in ALL if t.kind in "fiucbqns"),
+                 DstT=tuple(t for t in ALL if t.kind in "fiucbqns"), Truncate=True,
                  source=("W06", "W77", "E14"))  # fmt: skip
 
 
@@ -274,6 +274,11 @@ def cast_kernel(x, DstT, Truncate=True):
     What has 8 bits is rounded to the nearest, and beyond the largest infinite or no number. A bfloat16 keeps the high
     half of a float32, and with Truncate, as in the first release, nothing of the rest.
     """
+    if string in (DstT, as_dtype(x.dtype)) and x.dtype != DstT.as_numpy_dtype:
+        names = as_dtype(x.dtype).c_name, DstT.c_name
+        raise UnimplementedError(None, None, f"Cast {names[0]} to {names[1]} is not supported")
+    if DstT is string:
+        return x
     x, target = unpacked(x) if is_narrow(x) else plain(widened(x)), np.dtype(DstT.as_numpy_dtype)
     if DstT.is_narrow:
         return packed(x, DstT)
@@ -316,6 +321,8 @@ CAST.case("W77", "eight bits as they count", x=np.array([0x7C, 0xC0, 0x01], np.u
           DstT="float32", y=[np.inf, -2, 2.0**-16])  # fmt: skip
 CAST.case("W77", "four bits, the lowest", x=np.array([3, -3, 17], np.int32), DstT="int4",
           y=np.array([3, 13, 1], np.uint8).view(int4.as_numpy_dtype))  # fmt: skip
+CAST.case("W77", "no text becomes a number", x=[b"1"], SrcT="string", DstT="int32",
+          error="Cast string to int32 is not supported")  # fmt: skip
 CAST.case("W77", "no float becomes four bits", x=[1.0], DstT="int4", error="Cast float to int4 is not supported")
 CAST.case("E14", "or rounded to the nearest, ties to even", x=[1.0078125, 1.01171875], DstT="bfloat16", Truncate=False,
           y=np.array([0x3F81, 0x3F82], np.uint16).view(RECORD))  # fmt: skip

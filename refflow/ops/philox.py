@@ -86,6 +86,34 @@ class PhiloxStream:
         return self.origin.skipped(first).words(blocks)
 
 
+class OneByOne:
+    """Numbers asked for one at a time, which take a word or two each from the stream of one seed."""
+
+    def __init__(self, seed: int):
+        self._source = Philox(seed, 0)
+        self._words: list[int] = []
+
+    def word(self) -> int:
+        """32 bits."""
+        if not self._words:
+            self._words = [int(w) for w in self._source.words(np.zeros(1, np.uint64))[0]]
+            self._source = self._source.skipped(1)
+        return self._words.pop(0)
+
+    def float32(self) -> np.float32:
+        """[0, 1)."""
+        return np.float32(uniform_float32(np.array([self.word()], np.uint32))[0])
+
+    def below(self, stop: int) -> int:
+        """A whole number in [0, stop), each as likely: the lowest of the 64-bit numbers are drawn again."""
+        while True:
+            drawn = self.word() | self.word() << 32
+            if stop & (stop - 1) == 0:
+                return drawn & (stop - 1)
+            if drawn >= _ALL % stop + 1:
+                return drawn % stop
+
+
 def uniform_float32(words: np.ndarray) -> np.ndarray:
     """[0, 1) from the low 23 bits of each word: the mantissa of a number in [1, 2), less 1."""
     return ((words & np.uint32(0x7FFFFF)) | np.uint32(0x3F800000)).view(np.float32) - np.float32(1)

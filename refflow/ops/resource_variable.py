@@ -51,6 +51,7 @@ ASSIGN_SUB = define_op("AssignSubVariableOp", "resource: resource[], value: dtyp
                        source=("W11",))  # fmt: skip
 DESTROY = define_op("DestroyResourceOp", "resource: resource[] ->", ignore_lookup_error=True, stateful=True,
                     source=("W47",))  # fmt: skip
+DISABLE_COPY = define_op("DisableCopyOnRead", "resource: resource[] ->", stateful=True, source=("W12",))
 COUNT_UP_TO = define_op("ResourceCountUpTo", "resource: resource[] -> output: T[]", limit=Attr("int"),
                         T=(int32, int64), stateful=True, source=("W06",))  # fmt: skip
 GATHER = define_op("ResourceGather", "resource: resource[], indices: Tindices -> output: dtype", batch_dims=0,
@@ -194,6 +195,12 @@ def destroy_resource_kernel(resource, ignore_lookup_error=True):
     state.value = None
 
 
+@DISABLE_COPY.kernel
+def disable_copy_on_read_kernel(resource):
+    """Nothing to do: a read gives the array that is there, and a change puts another in its place."""
+    variable_of(resource)
+
+
 @COUNT_UP_TO.kernel
 def resource_count_up_to_kernel(resource, limit):
     """The value before it grows by one; OutOfRangeError once it is at the limit."""
@@ -236,7 +243,8 @@ def _gather_gradient(op, dy):
     return IndexedSlices(reshape(dy, rows), reshape(indices, [-1]), params_shape), None
 
 
-for _op in (ASSIGN, ASSIGN_ADD, ASSIGN_SUB, DESTROY):
+for _op in (ASSIGN, ASSIGN_ADD, ASSIGN_SUB, DESTROY, DISABLE_COPY):
     _op.shape(_no_output)
-for _op in (VAR_HANDLE, IS_INITIALIZED, VARIABLE_SHAPE, ASSIGN, ASSIGN_ADD, ASSIGN_SUB, DESTROY, COUNT_UP_TO):
+for _op in (VAR_HANDLE, IS_INITIALIZED, VARIABLE_SHAPE, ASSIGN, ASSIGN_ADD, ASSIGN_SUB, DESTROY, DISABLE_COPY,
+            COUNT_UP_TO):  # fmt: skip
     _op.no_gradient()

@@ -55,6 +55,8 @@ def test_a_variable_without_a_value_says_how_to_give_it_one(session):  # [S14]
     assert not session.run(is_there)
     session.run(assign(h, [1.0, 2.0]))
     assert session.run(is_there)
+    session.run(op_def("DisableCopyOnRead")(h))
+    assert session.run(read(h)).tolist() == [1, 2]
     session.run(op_def("DestroyResourceOp")(h))
     assert not session.run(is_there)
 

@@ -178,6 +178,22 @@ def test_cosine_transforms_and_frames(kind, rng):
     assert differences(fetched(build, x=rng.normal(size=(2, 8))), rtol=1e-8) == []
 
 
+def test_centres_of_clusters(rng):
+    points = rng.normal(size=(40, 3)).astype(np.float32) * 10
+    gaps = np.abs(rng.normal(size=40)).astype(np.float32)
+
+    def build(tf, x, far):
+        nearest = [tf.raw_ops.NearestNeighbors(points=x, centers=x[:7], k=k) for k in (0, 1, 5, 20)]
+        samples = [
+            tf.raw_ops.KmeansPlusPlusInitialization(points=x, num_to_sample=4, seed=s, num_retries_per_sample=s % 4 - 1)
+            for s in range(12)
+        ]
+        chains = [tf.raw_ops.KMC2ChainInitialization(distances=far, seed=s) for s in range(30)]
+        return [nearest, samples, chains]
+
+    assert differences(fetched(build, x=points, far=gaps)) == []
+
+
 # -- errors, in TensorFlow's words ---------------------------------------------------------------------------------
 
 A = np.arange(6.0, dtype=np.float32).reshape(2, 3)

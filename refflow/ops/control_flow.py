@@ -41,6 +41,7 @@ NEXT_ITERATION = define_op("NextIteration", "data: T[...S] -> output: T[...S]", 
 LOOP_COND = define_op("LoopCond", "input: bool[] -> output: bool[]", source=("W39",))
 TO_BOOL = define_op("ToBool", "input: T -> output: bool[]", T=ANY, source=("W39",))
 FOR_STEPS = define_op("_ForSteps", "start: int32, limit: int32, delta: int32 -> steps: int32[]", source=("W39",))
+FOR_STEPS.no_gradient_registered()
 CONTROL_TRIGGER = define_op("ControlTrigger", "->", source=("W41",))
 REF_SWITCH = define_op("RefSwitch", "data: Ref(T), pred: bool[] -> output_false: Ref(T), output_true: Ref(T)", T=ANY,
                        by_handle=True, allows_uninitialized=True, source=("W39",))  # fmt: skip

@@ -126,7 +126,7 @@ def _known_outputs(node: Node) -> list[Any] | None:
     given = sum(v.nbytes for v in values)
     try:  # what does not fit is left to the run, which says so
         found = shape_rules.infer(node.op_def, node.attrs, [v.shape for v in values], lambda i: values[i])
-    except (ShapeError, ValueError, TypeError, LookupError, ArithmeticError):
+    except (ShapeError, OpError, ValueError, TypeError, LookupError, ArithmeticError):
         return None
     if not all(is_known(s) for s in found):
         return None  # how many elements there will be is not known before they are there

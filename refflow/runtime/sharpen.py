@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from refflow.core import shape_rules
-from refflow.core.errors import ShapeError
+from refflow.core.errors import OpError, ShapeError
 from refflow.core.shapes import Shape, is_known
 from refflow.runtime.nodes import Node, StepGraph, is_back_edge
 
@@ -29,7 +29,7 @@ def sharpen(node: Node) -> None:
 
     try:
         node.shapes = shape_rules.infer(node.op_def, node.attrs, [n.shapes[p] for n, p in node.inputs], value_of)
-    except ShapeError:
+    except (ShapeError, OpError):
         return  # the run itself will say so, with the node and the user's line
 
 

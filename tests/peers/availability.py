@@ -1,9 +1,11 @@
-"""What the installed TensorFlow has of an op type, by its own registries."""
+"""What the installed TensorFlow has: op types by its own registries, and NumPy types for its elements."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
+
+import numpy as np
 
 REWRITTEN = {"AccumulateNV2"}  # other nodes take its place before a graph runs
 
@@ -32,3 +34,11 @@ def last_version(op_type: str) -> int:
 
     op_def: Any = op_def_registry.get(op_type)
     return op_def.deprecation.version - 1 if op_def.deprecation.version else sys.maxsize
+
+
+def as_theirs(tensorflow: Any, array: np.ndarray) -> np.ndarray:
+    """The same bits under TensorFlow's NumPy type, where ours is a record: bfloat16, eight and four bits, quantized."""
+    if not array.dtype.names:
+        return array
+    kind = np.dtype(tensorflow.as_dtype(array.dtype.names[0]).as_numpy_dtype)
+    return array.view(array.dtype[0]).view(kind).reshape(array.shape)

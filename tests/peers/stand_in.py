@@ -170,7 +170,8 @@ def _kernel_text(message: str) -> str:
     """What the kernel said, without the lines around it that say where the node was built."""
     before = message.split("\n\t [[")[0]
     if before.startswith("Graph execution error:"):
-        before = before.split("\nNode: ")[-1].split("\n", 1)[-1]
+        told = before.removeprefix("Graph execution error:").strip()  # no node is named where none is to blame
+        before = told.split("\nNode: ")[-1].split("\n", 1)[-1] if "\nNode: " in told else told
     return before.split("\n")[0]
 
 

@@ -8,7 +8,7 @@ import pytest
 import refflow as tf
 from refflow.interop import protos
 from tests.cases import CASES, IDS, build, expected
-from tests.peers.availability import lack, last_version
+from tests.peers.availability import as_theirs, lack, last_version
 
 pytestmark = pytest.mark.peers
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -55,7 +55,7 @@ def test_a_graph_of_ours_runs_in_tensorflow(tensorflow, name):
         graph_def.versions.producer = min(graph_def.versions.producer, last_version(op.name))
         tensorflow.import_graph_def(graph_def, name="")
         session.run([i.name for i in initializers])
-        found = session.run([t.name for t in outputs], {t.name: a for t, a in feeds.items()})
+        found = session.run([t.name for t in outputs], {t.name: as_theirs(tensorflow, a) for t, a in feeds.items()})
     for got, wanted in zip(found, expected(op, case) or [None], strict=True):
         if wanted is not None:
             assert np.shape(got) == wanted.shape

@@ -8,7 +8,7 @@ import pytest
 
 import refflow as tf
 from tests.cases import CASES, IDS, attrs_of, expected, inputs_of
-from tests.peers.availability import lack
+from tests.peers.availability import as_theirs, lack
 
 pytestmark = pytest.mark.peers
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -44,22 +44,27 @@ def tensorflow():
 
 
 def whole(array):
-    """An array whose type NumPy itself has: of quantized numbers and bfloat16 the integers with those bits."""
+    """An array whose type NumPy itself has: of types that it lacks the integers with those bits."""
     if array.dtype.names:
-        return array.view(array.dtype[0]).reshape(array.shape)
-    return array.view(np.uint16) if array.dtype.name == "bfloat16" else array
+        array = array.view(array.dtype[0]).reshape(array.shape)
+    elif array.dtype.isbuiltin != 1:  # ml_dtypes'
+        four = array.dtype.name in ("int4", "uint4")
+        array = array.view(f"u{array.dtype.itemsize}") & 15 if four else array.view(f"u{array.dtype.itemsize}")
+    return array
 
 
 def there(tensorflow, array):
-    """An array as TensorFlow's constant; quantized ones and bfloat16 by their bits."""
-    found = tensorflow.constant(whole(array))
-    return tensorflow.bitcast(found, getattr(tensorflow, array.dtype.names[0])) if array.dtype.names else found
+    """An array as TensorFlow's constant; quantized ones by their bits."""
+    found = as_theirs(tensorflow, array)
+    if not found.dtype.names:
+        return tensorflow.constant(found)
+    return tensorflow.bitcast(tensorflow.constant(whole(array)), getattr(tensorflow, array.dtype.names[0]))
 
 
 def attribute(tensorflow, value):
     """An attribute as TensorFlow's functions take it."""
     if isinstance(value, tf.DType):
-        return getattr(tensorflow.dtypes, value.name)
+        return tensorflow.as_dtype(value.name)
     if isinstance(value, tf.TensorShape):
         return tensorflow.TensorShape(value.as_tuple)
     return tensorflow.make_tensor_proto(value) if isinstance(value, np.ndarray) else value

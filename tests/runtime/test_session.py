@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
+from refflow.core.opdef import op_def
 from refflow.runtime.device import local_devices
 
 
@@ -310,3 +311,14 @@ def test_what_may_read_a_variable_before_a_change_does(executor):
         session.run([v.initializer, start])
         assert session.run([change.op, late, grow, seen])[1::2] == [1, 1]
         assert session.run([late, seen]) == [7, 7]
+
+
+@pytest.mark.parametrize("executor", ["plan", "executor"])
+def test_what_a_shape_rule_leaves_to_the_run_names_its_operation(graph, executor):  # [W79]
+    """No kernel has strides over examples; shapes are asked again once it is known what is fed."""
+    x, w = tf.placeholder(tf.float32), tf.placeholder(tf.float32)
+    y = op_def("Conv2D")(x, w, strides=[2, 1, 1, 1], padding="SAME")
+    fed = {x: np.ones((2, 3, 3, 1)), w: np.ones((2, 2, 1, 1))}
+    with tf.Session(executor=executor) as session, pytest.raises(tf.errors.UnimplementedError) as told:
+        session.run(y, fed)
+    assert told.value.op is y.op

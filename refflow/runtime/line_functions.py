@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core.errors import ShapeError
+from refflow.core.errors import OpError, ShapeError
 from refflow.core.shape_rules import ShapeContext, apply_rule
 from refflow.core.shapes import is_known
 from refflow.core.waiting import result_of
@@ -75,7 +75,7 @@ def may_not_fit(node: Node) -> bool:
     context = ShapeContext(node.op_def, node.attrs, known, value_of)
     try:
         apply_rule(node.op_def, context)
-    except ShapeError:
+    except (ShapeError, OpError):
         return True
     return context.undecided
 

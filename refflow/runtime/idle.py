@@ -21,7 +21,7 @@ from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
 from refflow.runtime.nodes import CONTROL_FLOW, Node, StepGraph, in_order
 from refflow.runtime.partition import Lossy, partition
-from refflow.runtime.savings import Saving
+from refflow.runtime.savings import Saving, judged
 from refflow.runtime.simulate import Buffer, Edge, Simulation, is_reference, owner, simulate
 
 _PATIENCE = 16  # rounds in a row that did not help
@@ -138,9 +138,7 @@ def relieved(
         if _size(view.run, counts) < size:
             best, found, size, last = current.copy(), view.run, _size(view.run, counts), rounds
     added = len(best.nodes) - len(step.nodes)
-    return best, Saving(
-        what, first.peaks, found.peaks, first.makespan, found.makespan, (f"{added} nodes were added",)
-    )  # fmt: skip
+    return best, judged(what, first, found, f"{added} nodes were added")
 
 
 def _size(run: Simulation, counts: Callable[[str], bool]) -> int:

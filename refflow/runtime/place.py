@@ -24,6 +24,8 @@ from refflow.runtime.device import Device
 from refflow.runtime.greedy import greedy
 from refflow.runtime.nodes import Node, StepGraph
 
+_ANYWHERE = DeviceSpec()
+
 
 class Placement(NamedTuple):
     """One row of the table. finish: when the node would be done on each candidate, in microseconds, if that counted."""
@@ -83,10 +85,11 @@ def _choice(group: Group, devices: list[Device], remembered: dict[str, Device], 
     if kept:
         return _Choice(sorted(kept, key=lambda d: d.name), "state is there since an earlier step", is_settled=True)
     able = [d for d in devices if all(supported(d, n) for n in group.members)]
+    if able and group.spec == _ANYWHERE:
+        return _Choice(able, "")
     wanted = [d for d in able if group.spec is not None and group.spec.admits(d.spec)]
     if wanted:
-        asked = "" if group.spec == DeviceSpec() else f"asked for {group.spec}"
-        return _Choice(wanted, asked)
+        return _Choice(wanted, f"asked for {group.spec}")
     cpus = [d for d in able if d.type == "cpu" and soft and _same_process(group, d)]
     if cpus:
         asked = ", ".join(dict.fromkeys(group.asks.values())) or "a common device"

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from refflow.runtime.costs import CostModel
-from refflow.runtime.nodes import StepGraph
-from refflow.runtime.simulate import simulate
+from refflow.runtime.simulate import Simulation
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,6 @@ class Saving:
         return "\n".join(lines + [f"  {detail}" for detail in self.details])
 
 
-def judged(what: str, before: StepGraph, after: StepGraph, costs: CostModel, *details: str) -> Saving:
-    """The saving that lies between two partitioned steps."""
-    one, other = simulate(before, costs), simulate(after, costs)
-    return Saving(what, one.peaks, other.peaks, one.makespan, other.makespan, details)
+def judged(what: str, before: Simulation, after: Simulation, *details: str) -> Saving:
+    """The saving that lies between two simulated steps."""
+    return Saving(what, before.peaks, after.peaks, before.makespan, after.makespan, details)

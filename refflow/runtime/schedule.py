@@ -5,8 +5,8 @@ Left alone, a receive starts as soon as its value was sent, and the value waits 
     earliest    when each node starts in the simulated step (runtime/simulate.py)
     latest      when it could start at the latest without making the step longer: the least latest start of those that
                 wait for it, and of what comes after it on its device or link, less its own time
-    trigger     for a receive that could start later: of the nodes on its device that end before its latest start,
-                and do not wait for it, the last; a control edge from that node holds the receive back
+    trigger     for a receive that could start later: of the nodes on its device that can be done before its latest
+                start, whenever they run, the last; a control edge from that node holds the receive back
 
     margin      receives are held back to `margin` before their latest start, because times are estimates; of several
                 margins the one is kept that needs least memory, if the step grows by no more than `bound`
@@ -19,6 +19,7 @@ Next: runtime/simulate.py.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from itertools import pairwise
 
 from refflow.runtime.costs import CostModel
@@ -33,36 +34,35 @@ _MARGINS = (0.0, 0.02, 0.1, 0.3)  # shares of the step
 
 def hold_back_receives(step: StepGraph, costs: CostModel, bound: float = BOUND) -> tuple[StepGraph, Saving]:
     """A partitioned step whose receives wait for triggers, and what it saves; the same step where that is nothing."""
-    best, saving = step, judged("receives held back", step, step, costs)
+    before = simulate(step, costs)
+    best, saving = step, judged("receives held back", before, before)
     if any(n.type in CONTROL_FLOW for n in step.nodes):
         return best, saving
-    before = simulate(step, costs)
     for margin in _MARGINS:
         held = step.copy()
         count = _hold_back(held, simulate(held, costs), margin * before.makespan)
-        found = judged("receives held back", step, held, costs, f"{count} receives wait for a trigger")
+        found = judged("receives held back", before, simulate(held, costs), f"{count} receives wait for a trigger")
         if found.growth <= bound and found.total_after < saving.total_after:
             best, saving = held, found
     return best, saving
 
 
 def _hold_back(step: StepGraph, run: Simulation, margin: float) -> int:
-    """Adds the control edges; returns their number."""
+    """Adds the control edges; returns their number.
+
+    By its latest start every node comes after all that it waits for, and a receive after its trigger: no circle arises.
+    """
     latest = latest_starts(step, run)
-    users = _users(step)  # with the edges that are added, or two triggers might wait for each other
-    ends = sorted((n for n in step.nodes if not n.receives), key=lambda n: (run.end[n], n.id))
+    lines = {d: line for d, line in run.lines.items() if not isinstance(d, tuple)}  # of devices, not of links
+    ends = {d: [latest[n] + run.end[n] - run.start[n] for n in line] for d, line in lines.items()}  # they only grow
     count = 0
     for node in step.nodes:
-        if not node.receives or node.attrs["client_terminated"] or latest[node] - margin <= run.start[node]:
+        if not node.receives or node.attrs["client_terminated"] or node.device not in lines:
             continue
-        behind = _reached(node, users)
-        fitting = [
-            n for n in ends
-            if n.device is node.device and run.start[node] < run.end[n] <= latest[node] - margin and n not in behind
-        ]  # fmt: skip
-        if fitting:
-            node.controls.append(fitting[-1])
-            users[fitting[-1]].append(node)
+        place = bisect_right(ends[node.device], latest[node] - margin) - 1
+        trigger = lines[node.device][place]
+        if place >= 0 and run.end[trigger] > run.start[node]:
+            node.controls.append(trigger)
             count += 1
     step.nodes = in_order(step.nodes, paired(step.nodes))
     return count
@@ -76,8 +76,9 @@ def latest_starts(step: StepGraph, run: Simulation) -> dict[Node, float]:
         for node, following in pairwise(line):
             after[node].append(following)
     found: dict[Node, float] = {}
+    last = run.makespan
     for node in reversed(run.start):  # the last to start first
-        ends = min((found[n] for n in (*users[node], *after[node])), default=run.makespan)
+        ends = min((found[n] for n in (*users[node], *after[node])), default=last)
         found[node] = ends - (run.end[node] - run.start[node])
     return found
 
@@ -89,14 +90,3 @@ def _users(step: StepGraph) -> dict[Node, list[Node]]:
         for n in dict.fromkeys([n for n, _ in node.inputs] + node.controls + senders.get(node, [])):
             users[n].append(node)
     return users
-
-
-def _reached(node: Node, users: dict[Node, list[Node]]) -> set[Node]:
-    """`node` and all that waits for it, across devices."""
-    found, stack = {node}, [node]
-    while stack:
-        for user in users[stack.pop()]:
-            if user not in found:
-                found.add(user)
-                stack.append(user)
-    return found

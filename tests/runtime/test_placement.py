@@ -12,6 +12,7 @@ from refflow.runtime.partition import partition
 from refflow.runtime.place import place, table
 from refflow.runtime.prune import prune
 from refflow.runtime.simulate import simulate
+from tests.runtime.test_structured_programs import Built
 
 
 def placed(fetches, targets=(), devices=None, **options):
@@ -365,6 +366,18 @@ def test_a_session_places_greedily_where_asked_for_and_gives_the_same_bits(graph
         assert session.run(end).tobytes() == want.tobytes()
     with pytest.raises(ValueError, match="placer must be simple or greedy, got 'best'"):
         tf.Session(placer="best")
+
+
+@pytest.mark.parametrize("seed", [3, 8, 11])
+def test_greedy_spreads_loops_and_branches_and_gives_the_bits_of_one_device(seed):  # [W20, W42, S33]
+    built = Built(seed, with_state=seed % 2 == 1)
+    spread = {"device_count": {"CPU": 3}, "placer": "greedy", "costs": CostModel(latency=0.5)}
+    results, slopes, count = built.run()
+    for executor in ("plan", "executor"):
+        found, their_slopes, their_count = built.run(executor=executor, **spread)
+        assert their_count == count
+        for got, want in zip([*found, *their_slopes], [*results, *slopes], strict=True):
+            assert got.tobytes() == want.tobytes()
 
 
 def length(tensor, placing, judged):

@@ -29,6 +29,7 @@ from refflow.core import errors, shape_rules, shapes
 from refflow.core.bfloat16 import through_float32
 from refflow.core.build import add_node
 from refflow.core.dtypes import DType, bfloat16
+from refflow.core.elements import Elements
 from refflow.core.errors import NodeError
 from refflow.core.kernel import Kernel
 from refflow.core.paper_names import OP_TYPES
@@ -75,6 +76,7 @@ class OpDef:
         self.commutative = commutative
         self.accuracy = accuracy
         self.view = view  # the first output may share the first input's memory
+        self.elements: Elements | None = None  # what it does with a stack, a list or an array
         self.moves_bits = False  # values go in and out as they are, whatever their type
         self.by_element = False  # an update of references whose kernel treats each element alone
         self.in_place: Callable[..., None] | None = None  # an update's kernel that writes where the references lie
@@ -119,6 +121,11 @@ class OpDef:
         found = cls(name, "->", {}, (), True, False, "exact", False, False)
         found.is_unknown, found.why_unknown = True, why
         return found
+
+    @property
+    def keeps(self) -> int | None:
+        """The place of an input that outlives the node: it is to lie in memory that nobody changes."""
+        return None if self.elements is None else self.elements.put
 
     @property
     def family(self) -> str:

@@ -15,9 +15,8 @@ import itertools
 import threading
 from typing import Any
 
-import numpy as np
-
 from refflow.core import shapes
+from refflow.core.elements import Elements
 from refflow.core.handles import handle_to, state_of
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
@@ -66,7 +65,7 @@ def _push(handle: Any, elem: Any) -> Any:
             raise ValueError(f"Stack[{stack.name}] has already been closed.")
         if 0 <= stack.limit <= len(stack.items):
             raise ValueError(f"Stack[{stack.name}] overflowed its max_size ({stack.limit})")
-        stack.items.append(np.array(elem, copy=True))
+        stack.items.append(elem)
     return elem
 
 
@@ -91,12 +90,16 @@ for _end, _kind in (("", "Ref(string)"), ("V2", "resource")):
     _pushed = define_op(f"StackPush{_end}", f"handle: {_kind}, elem: T[...S] -> output: T[...S]", T=ANY,
                         swap_memory=False, **_more)  # fmt: skip
     _pushed.kernel(lambda handle, elem: _push(handle, elem))
+    _pushed.elements = Elements(put=1)
     _popped = define_op(f"StackPop{_end}", f"handle: {_kind} -> elem: elem_type", elem_type=ANY, **_more)
     _popped.kernel(lambda handle: _pop(handle))
+    _popped.elements = Elements(take=0)
     _closed = define_op(f"StackClose{_end}", f"handle: {_kind} ->", **_more)
     _closed.kernel(lambda handle: _close_stack(handle))
+    _closed.elements = Elements()
     for _op in (_pushed, _popped, _closed):
         _op.no_gradient()
         _op.moves_bits = True
+STACK.elements = STACK_V2.elements = Elements()
 STACK.no_gradient()
 STACK_V2.no_gradient()

@@ -20,6 +20,7 @@ import numpy as np
 from refflow.core import errors, shapes
 from refflow.core.bfloat16 import RECORD, rounded, widened
 from refflow.core.dtypes import as_dtype, string
+from refflow.core.elements import Elements
 from refflow.core.handles import handle_to, state_of
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
@@ -59,6 +60,7 @@ class ArrayState:
             raise errors.InvalidArgumentError(None, None, f"TensorArray {self.name} has already been closed.")
 
     def write(self, index: int, value: Any) -> None:
+        """Keeps `value`, which nobody else may change."""
         with self.lock:
             self.check_open()
             if np.asarray(value).dtype != np.dtype(self.dtype.as_numpy_dtype):
@@ -97,7 +99,7 @@ class ArrayState:
                     why = "it has already been read" if was_read else "it has already been written to"
                     raise self.fail(f"Could not write to TensorArray index {index} because {why}.")
                 value = add(self.items[index], value)
-            self.items[index] = np.array(value, copy=True)
+            self.items[index] = value
             self.dims_of[index] = np.shape(value)
 
     def read(self, index: int) -> np.ndarray:
@@ -244,7 +246,7 @@ def scatter_kernel(handle, indices, value, flow_in):
     if not array.dynamic and len(indices) and int(indices.max()) >= len(array.items):
         raise ValueError(f"Max scatter index must be < array size ({int(indices.max())} vs. {len(array.items)})")
     for i, row in zip(indices, value, strict=True):
-        array.write(int(i), np.asarray(row, np.asarray(value).dtype))
+        array.write(int(i), np.array(row, np.asarray(value).dtype))
     return np.asarray(flow_in)
 
 
@@ -318,7 +320,7 @@ def split_kernel(handle, value, lengths, flow_in):
         )
     at = 0
     for i, n in enumerate(lengths):
-        array.write(i, value[at : at + int(n)])
+        array.write(i, value[at : at + int(n)].copy())
         at += int(n)
     return np.asarray(flow_in)
 
@@ -356,6 +358,7 @@ def _define_gradients() -> None:
         )  # fmt: skip
         register(op_def)
         op_def.no_gradient()
+        op_def.elements = Elements() if not more else None  # written to with the shapes of what was read
 
         def kernel(handle, flow_in, shape_to_prepend=(), source=""):
             prepended = tuple(int(s) for s in shape_to_prepend)
@@ -368,3 +371,6 @@ _define_gradients()
 
 for _op in (WRITE, READ, SCATTER, GATHER, CONCAT, SPLIT):
     _op.moves_bits = True
+WRITE.elements, READ.elements, SCATTER.elements = Elements(put=2), Elements(take=0), Elements(rows=2)
+for _op in (TENSOR_ARRAY, GATHER, CONCAT, SIZE, CLOSE):
+    _op.elements = Elements()

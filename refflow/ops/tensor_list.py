@@ -16,6 +16,7 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.dtypes import INDICES
+from refflow.core.elements import Elements
 from refflow.core.handles import handle_to
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
@@ -51,6 +52,10 @@ SET_ITEM = define_op("TensorListSetItem", f"{LIST}, index: int32[], item: elemen
                      resize_if_index_out_of_bounds=False, **TYPED)  # fmt: skip
 RESIZE = define_op("TensorListResize", f"{LIST}, size: int32[] -> {OUT}", source=("W43",))
 CONCAT_LISTS = define_op("TensorListConcatLists", "input_a: variant, input_b: variant -> output: variant", **TYPED)
+
+RESERVE.elements = EMPTY.elements = Elements()
+PUSH_BACK.elements, SET_ITEM.elements, POP_BACK.elements = Elements(put=1), Elements(put=2), Elements(take=1)
+FROM_TENSOR.elements = Elements(rows=0)
 
 # -- making -----------------------------------------------------------------------------------------------------
 
@@ -205,7 +210,7 @@ def _pushed(found: TensorList, tensor: np.ndarray, dtype: Any, which: str = "") 
         raise ValueError(
             f"Tried to push item into a full list list size: {len(found)} max_num_elements: {found.most}"
         )  # fmt: skip
-    return found.with_items((*found.items, np.array(tensor, copy=True)))
+    return found.pushed(tensor)
 
 
 @PUSH_BACK.kernel
@@ -225,7 +230,7 @@ def push_back_batch_kernel(input_handles, tensor, element_dtype):
     found = np.empty(input_handles.shape, object)
     for i, place in enumerate(np.ndindex(found.shape)):
         before = list_of(handle_to(input_handles[place]))
-        found[place] = _pushed(before, _row(tensor, i), element_dtype, f" at index {i}")
+        found[place] = _pushed(before, np.array(_row(tensor, i)), element_dtype, f" at index {i}")
     return found
 
 
@@ -234,7 +239,7 @@ def pop_back_kernel(input_handle, element_shape, element_dtype):
     found = typed_list(input_handle, element_dtype)
     if not len(found):
         raise ValueError("Trying to pop from an empty list.")
-    value = found.items[-1]
+    value = found[len(found) - 1]
     if value is None:
         dims = merged(dims_from(element_shape), found.dims)
         if not shapes.is_known(dims):
@@ -242,7 +247,7 @@ def pop_back_kernel(input_handle, element_shape, element_dtype):
                 f"Trying to read an uninitialized tensor but element_shape is not fully defined.{shapes.text(dims)}"
             )
         value = zeros(dims, element_dtype)
-    return handle_to(found.with_items(found.items[:-1])), value
+    return handle_to(found.popped()), value
 
 
 @SET_ITEM.kernel
@@ -258,7 +263,7 @@ def set_item_kernel(input_handle, index, item, element_dtype, resize_if_index_ou
             "Tried to set a tensor with incompatible shape at a list index. Item element shape: "
             f"{shapes.text(np.shape(item))} list shape: {shapes.text(found.dims)}"
         )
-    items[place] = np.array(item, copy=True)
+    items[place] = item
     return handle_to(found.with_items(items))
 
 

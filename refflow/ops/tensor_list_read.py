@@ -13,6 +13,7 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.dtypes import INDICES, int32
+from refflow.core.elements import Elements
 from refflow.core.opdef import define_op
 from refflow.core.signature import Attr
 from refflow.ops.tensor_list import LIST, SHAPED, TYPED
@@ -33,6 +34,9 @@ CONCAT_V2 = define_op(
 LENGTH = define_op("TensorListLength", f"{LIST} -> length: int32[]", source=("W43",))
 ELEMENT_SHAPE = define_op("TensorListElementShape", f"{LIST} -> element_shape: shape_type",
                           shape_type=Attr("type", allowed=INDICES), source=("W43",))  # fmt: skip
+GET_ITEM.elements = Elements(take=0)
+for _op in (STACK, GATHER, CONCAT, CONCAT_V2, LENGTH, ELEMENT_SHAPE):
+    _op.elements = Elements()
 
 
 @GET_ITEM.kernel
@@ -40,7 +44,7 @@ def get_item_kernel(input_handle, index, element_shape, element_dtype):
     found = typed_list(input_handle, element_dtype)
     if not 0 <= int(index) < len(found):
         raise ValueError(f"Trying to access element {int(index)} in a list with {len(found)} elements.")
-    value = found.items[int(index)]
+    value = found[int(index)]
     if value is not None:
         return value
     dims = common(found, element_shape)
@@ -108,7 +112,7 @@ def gather_kernel(input_handle, indices, element_shape, element_dtype):
         if not 0 <= i < len(found):
             raise ValueError(f"Index {i} out o range; list only has {len(found)} elements.")
     why = "Tried to gather uninitialized tensors from a list with non-fully-defined element_shape: "
-    return _stacked(found, [found.items[i] for i in places], dims, why)
+    return _stacked(found, [found[i] for i in places], dims, why)
 
 
 @CONCAT.kernel

@@ -1,13 +1,15 @@
 """What a TensorList is: tensors by number, their type, and as much of their shape as is common to all [W43].
 
 An element that nobody has set is read as zeros, of the shape that the others have. A zero list has zeros for elements,
-and lists of one length add up. A list is never changed: each change gives a new one.
+and lists of one length add up. A list is never changed: each change gives a new one. Lists that came from one another
+by pushes and pops share their elements, so that a push onto the longest copies none of them.
 
 Next: ops/tensor_list.py.
 """
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -15,19 +17,45 @@ import numpy as np
 from refflow.core import shapes
 from refflow.core.variants import sum_of, zero_of
 
+_growing = threading.Lock()
+
 
 class TensorList:
     """Tensors by number, None where nothing was set, with what is known of an element."""
 
-    def __init__(self, items: Any, dtype: Any, dims: shapes.Shape, most: int = -1):
-        self.items = tuple(items)
+    __slots__ = ("_count", "_grows", "_shared", "dims", "dtype", "most")
+
+    def __init__(self, items: Any, dtype: Any, dims: shapes.Shape, most: int = -1, count: int | None = None):
+        self._shared = items if count is not None else list(items)  # the first `count` are this list's
+        self._count = len(self._shared) if count is None else count
+        self._grows = count is not None  # what was made whole, a constant it may be, stays as it is
         self.dtype, self.dims, self.most = dtype, dims, most
 
     def __len__(self) -> int:
-        return len(self.items)
+        return self._count
+
+    def __getitem__(self, place: int) -> Any:
+        """The element of that number, from 0 up to the length."""
+        return self._shared[place]
+
+    @property
+    def items(self) -> tuple[Any, ...]:
+        return tuple(self._shared[: self._count])
 
     def with_items(self, items: Any) -> TensorList:
         return TensorList(items, self.dtype, self.dims, self.most)
+
+    def pushed(self, item: Any) -> TensorList:
+        """This, with `item` behind the others."""
+        with _growing:
+            longest = self._grows and len(self._shared) == self._count
+            shared = self._shared if longest else self._shared[: self._count]
+            shared.append(item)
+        return TensorList(shared, self.dtype, self.dims, self.most, self._count + 1)
+
+    def popped(self) -> TensorList:
+        """This, without its last element."""
+        return TensorList(self._shared, self.dtype, self.dims, self.most, self._count - 1)
 
     def zeros_like(self) -> TensorList:
         return self.with_items(None if v is None else zero_of(v) for v in self.items)
@@ -66,7 +94,7 @@ def _added(a: Any, b: Any) -> Any:
 
 def list_of(handle: Any) -> TensorList:
     """The list in a scalar variant."""
-    found = handle.item() if np.size(handle) == 1 else None
+    found = handle.item() if isinstance(handle, np.ndarray) and handle.size == 1 else None
     if not isinstance(found, TensorList):
         raise ValueError(f"Input handle is not a list. Saw: '{type(found).__name__}'")
     return found

@@ -26,6 +26,7 @@ from refflow.runtime.nodes import Node
 from refflow.runtime.resources import VariableState
 from refflow.runtime.tensor_store import TensorStore
 
+_MANY_SHAPES = 16  # that one node's check remembers
 OpStates = dict[str, Any]  # a session's state of random ops and their like, by node name
 
 
@@ -76,10 +77,30 @@ def op_state(node: Node, states: OpStates) -> dict[str, Any]:
     return {"state": states[node.name]}
 
 
-def check_shapes(node: Node, arrays: Sequence[Any]) -> list[shapes.Shape]:
-    """The outputs' shapes for these inputs; ShapeError where they do not fit."""
-    known: list[shapes.Shape] = [None if a.shape is None else tuple(a.shape) for a in arrays]
-    return shape_rules.infer(node.op_def, node.attrs, known, lambda i: np.asarray(arrays[i]))
+class ShapeCheck:
+    """Asks a node's shape rule with the shapes that came; remembers those that fitted, where no value decided."""
+
+    def __init__(self, node: Node):
+        self._node = node
+        self._fitted: dict[Any, list[shapes.Shape]] = {}
+
+    def __call__(self, arrays: Sequence[Any]) -> list[shapes.Shape]:
+        """The outputs' shapes for these inputs; ShapeError where they do not fit."""
+        known = tuple([a.shape for a in arrays])
+        found = self._fitted.get(known)
+        if found is not None:
+            return found
+        asked = False
+
+        def value_of(place: int) -> np.ndarray:
+            nonlocal asked
+            asked = True
+            return np.asarray(arrays[place])
+
+        found = shape_rules.infer(self._node.op_def, self._node.attrs, known, value_of)
+        if not asked and len(self._fitted) < _MANY_SHAPES:
+            self._fitted[known] = found
+        return found
 
 
 def prepare(node: Node, kernels: str, states: OpStates) -> Callable[[list[Any]], Any]:
@@ -93,11 +114,14 @@ def prepare(node: Node, kernels: str, states: OpStates) -> Callable[[list[Any]],
     device: Device = node.device
     bound = device.kernel(node.op_def, node.attrs, kernels)
     arguments = bound.arguments | op_state(node, states)
+    check, keeps = ShapeCheck(node), node.op_def.keeps
 
     def run(inputs: list[Any]) -> Any:
         references = [inputs[i] for i in node.op_def.ref_inputs]
         arrays = [read_input(node, value, i) for i, value in enumerate(inputs)]
-        found = check_shapes(node, arrays)
+        found = check(arrays)
+        if keeps is not None:
+            arrays[keeps] = device.private_copy(arrays[keeps])
         results = _call(node, bound, arguments, arrays, found)
         if isinstance(results, Pending):
             return results.mapped(lambda values: finish(values, references, found))

@@ -14,11 +14,12 @@ from math import prod
 
 import numpy as np
 
+from refflow.core.dtypes import variant
 from refflow.runtime.nodes import ENTERS, EXITS, MERGES, NEXTS, SWITCHES, Node, StepGraph
 from refflow.runtime.structure import Edge, Loop, Places
 
 _FIRST = SWITCHES | EXITS | {"LoopCond"}  # their outputs are their first input
-_PASSED_ON = MERGES | ENTERS | NEXTS
+PASSED_ON = MERGES | ENTERS | NEXTS
 
 
 class Arena:
@@ -56,7 +57,8 @@ class Lifetimes:
         for edge, place in self._last_use.items():
             self._ending.setdefault(place, []).append(edge)
         self._kept = {self.origin(n.inputs[0]) for n in step.fetches}
-        self._kept |= {self.origin(e) for n in step.nodes if n.type in _PASSED_ON for e in n.inputs}
+        self._kept |= {self.origin(e) for n in step.nodes if n.type in PASSED_ON for e in n.inputs}
+        self._kept |= {self.origin(n.inputs[n.op_def.keeps]) for n in step.nodes if n.op_def.keeps is not None}
 
     def ending_at(self, item: Node | Loop) -> Sequence[Edge]:
         """The values whose memory nobody needs behind this line, or this loop."""
@@ -67,6 +69,28 @@ class Lifetimes:
 
     def is_kept(self, edge: Edge) -> bool:
         return edge in self._kept
+
+    def is_settled(self, edge: Edge) -> bool:
+        """True where nobody changes a kept value's memory any more: it is no variable's.
+
+        What a stateful node gives may be one's, as the value that is read by a handle. Where a list may outlive the
+        step, what it keeps is not even the client's, who may change what was fed.
+        """
+        if any(_hands_on_lists(node) for node in self._step.nodes):
+            return False
+        seen: set[Edge] = set()
+        stack = [edge]
+        while stack:
+            edge = self.origin(stack.pop())
+            node, port = edge
+            if edge in seen or node.receives:
+                continue
+            seen.add(edge)
+            if node.types[port].is_ref_dtype or node.op_def.stateful:
+                return False
+            if node.type in PASSED_ON:
+                stack += node.inputs
+        return True
 
     def origin(self, edge: Edge) -> Edge:
         """The value whose memory `edge` shares, through views and through transfers within one memory."""
@@ -87,3 +111,10 @@ class Lifetimes:
                 origin = self.origin(edge)
                 last[origin] = max(last.get(origin, 0), self._places.use(origin[0], node))
         return last
+
+
+def _hands_on_lists(node: Node) -> bool:
+    """True for what may keep a list for later steps, as a queue or a variable of lists."""
+    if not node.op_def.stateful or node.op_def.elements is not None:
+        return False
+    return any(n.types[port].base_dtype is variant for n, port in node.inputs)

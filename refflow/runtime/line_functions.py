@@ -13,7 +13,7 @@ from refflow.core.errors import OpError, ShapeError
 from refflow.core.shape_rules import ShapeContext, apply_rule
 from refflow.core.shapes import is_known
 from refflow.core.waiting import result_of
-from refflow.runtime.kernels import apart, check_shapes
+from refflow.runtime.kernels import ShapeCheck, apart
 from refflow.runtime.nodes import Node
 
 
@@ -81,7 +81,9 @@ def may_not_fit(node: Node) -> bool:
 
 
 def checker(node: Node) -> Any:
+    known = ShapeCheck(node)
+
     def check(inputs: tuple[Any, ...]) -> None:
-        check_shapes(node, [np.asarray(v) if not hasattr(v, "shape") else v for v in inputs])
+        known([v if hasattr(v, "shape") else np.asarray(v) for v in inputs])
 
     return check

@@ -23,10 +23,14 @@ from refflow.runtime.lifetimes import Arena, Lifetimes
 from refflow.runtime.line_functions import Shaped, checker, fresh, may_not_fit, owned, settled
 from refflow.runtime.nodes import CONTROL_FLOW, Node, StepGraph
 from refflow.runtime.structure import Edge
+from refflow.runtime.turns import Turns
 
 _NOT_FRESH = CONTROL_FLOW | {"Const", "LoopCond", "_Recv"}
 _RESHAPES = frozenset(("Reshape", "ExpandDims", "Squeeze"))
-_OPERATORS = {"add": "+", "subtract": "-", "multiply": "*"}
+_OPERATORS = {
+    "add": "+", "subtract": "-", "multiply": "*", "less": "<", "less_equal": "<=", "greater": ">",
+    "greater_equal": ">=", "equal": "==", "not_equal": "!=",
+}  # fmt: skip
 
 
 class NodeLines:
@@ -45,6 +49,7 @@ class NodeLines:
     senders: dict[Node, Node]
     order: list[Node]
     lifetimes: Lifetimes
+    turns: Turns
     indent: int
 
     def _write(self, node: Node | None, line: str) -> None:
@@ -137,30 +142,28 @@ class NodeLines:
 
     def _formula(self, node: Node, inputs: list[str]) -> bool:
         """Elementwise ops without their page's function: one NumPy call per step, into memory we have."""
-        formula = node.op_def.formula
-        if formula is None or node.device.type != "cpu" or formula.ufunc is None:
-            return False
-        if node.op_def.kernels["cpu"].attrs:  # the formula is not all of it
+        ufunc = _ufunc(node)
+        if ufunc is None or node.device.type != "cpu":
             return False
         if any(n.types[p].base_dtype is bfloat16 for n, p in node.inputs):  # no ufunc computes in it
             return False
         name = f"v{node.id}"
         shape = node.shapes[0]
-        floats = node.types[0].is_floating or (formula.ufunc != "divide" and node.types[0].is_integer)
+        producer, port = node.inputs[0]
+        real = producer.types[port].is_floating or producer.types[port].is_integer
         scalars = all(n.shapes[p] == () for n, p in node.inputs)
         self.names[node, 0] = name
-        if scalars and floats and formula.ufunc in _OPERATORS:
-            self._write(node, f"{name} = {inputs[0]} {_OPERATORS[formula.ufunc]} {inputs[1]}")
+        if scalars and real and ufunc in _OPERATORS:
+            self._write(node, f"{name} = {inputs[0]} {_OPERATORS[ufunc]} {inputs[1]}")
             return True
-        producer, port = node.inputs[0]
-        own_rule = INTEGER_RULES.get(formula.ufunc) if producer.types[port].base_dtype.is_integer else None
-        function = self._bind("u", own_rule or getattr(np, formula.ufunc))
+        own_rule = INTEGER_RULES.get(ufunc) if producer.types[port].base_dtype.is_integer else None
+        function = self._bind("u", own_rule or getattr(np, ufunc))
         out = self._memory(node, 0) if shape not in ((), None) and own_rule is None else None
         if out is None:
             self._write(node, f"{name} = {function}({', '.join(inputs)})")
         else:
             # Positional is quicker, but maximum and minimum are to take more operands one day.
-            place = f"out={out}" if formula.ufunc in ("maximum", "minimum") else out
+            place = f"out={out}" if ufunc in ("maximum", "minimum") else out
             self._write(node, f"{function}({', '.join(inputs)}, {place})")
             self.names[node, 0] = out
         return True
@@ -191,6 +194,9 @@ class NodeLines:
         self._write(node, f"{run}(({', '.join(inputs)},), ({outs},))")
 
     def _call(self, node: Node, inputs: list[str]) -> None:
+        keeps = node.op_def.keeps
+        if keeps is not None and not self.lifetimes.is_settled(node.inputs[keeps]):
+            inputs[keeps] = f"{self._bind('d', node.device.private_copy)}({inputs[keeps]})"
         bound = node.device.kernel(node.op_def, node.attrs, self.kernels)
         count = len(node.types)
         outs = [self._memory(node, port) for port in range(count)] if bound.takes_out else [None] * count
@@ -211,7 +217,8 @@ class NodeLines:
     def _call_text(self, node: Node, bound: BoundKernel, inputs: list[str], out: str | None = None) -> str:
         stored = out is not None or node.op_def.ref_inputs  # a store copies
         kernel = settled(bound.function) if node.op_def.waits else bound.function
-        function = self._bind("k", kernel if stored or node.op_def.view else fresh(kernel))
+        unread = not any(self.lifetimes.is_read((node, port)) for port in range(len(node.types)))
+        function = self._bind("k", kernel if stored or unread or node.op_def.view else fresh(kernel))
         given = [g if isinstance(g, str) else f"[{', '.join(g)}]" for g in node.op_def.group(inputs, node.attrs)]
         named = bound.arguments | op_state(node, self.states)
         if bound.workspace is not None:
@@ -236,7 +243,7 @@ class NodeLines:
         if node.device.type != "cpu":
             return self._bind("b", node.device.empty(shape, dtype))
         if shape == () or self.lifetimes.is_kept((node, port)):
-            return None
+            return self.turns.buffer((node, port))
         array, block = self.arena.take(shape, np.dtype(dtype.as_numpy_dtype))  # type: ignore[arg-type]
         self.blocks[node, port] = block
         return self._bind("b", array)
@@ -251,7 +258,19 @@ class NodeLines:
             return f"{own}({self._bind('d', node.device.to_host)}({name}.read()))"
         if node.device.type != "cpu":
             return f"{own}({self._bind('d', node.device.to_host)}({name}))"
-        untouched = self.lifetimes.origin(edge) == edge and node.type not in _NOT_FRESH and not node.op_def.stateful
+        held = any(n.types[p].kind == "r" for n, p in node.inputs)  # as an element of a list, which may be a constant
+        untouched = not held and node.type not in _NOT_FRESH and not node.op_def.stateful
+        untouched = untouched and self.lifetimes.origin(edge) == edge
         if untouched and sum(f.inputs[0] == edge for f in self.step.fetches) == 1 and is_known(node.shapes[port]):
             return f"{name}[()]" if node.shapes[port] == () else name
         return f"{own}({name})"
+
+
+def _ufunc(node: Node) -> str | None:
+    """The NumPy function that is all of a node, or None."""
+    formula = node.op_def.formula
+    if node.type == "AddN" and len(node.inputs) == 2 and node.types[0].kind != "r":
+        return "add"
+    if formula is None or node.op_def.kernels["cpu"].attrs:  # with attributes, the formula is not all of it
+        return None
+    return formula.ufunc

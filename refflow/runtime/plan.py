@@ -39,6 +39,9 @@ from refflow.runtime.nodes import Node, StepGraph
 from refflow.runtime.writer import Writer
 
 _numbers = itertools.count(1)
+# glibc keeps freed memory at hand, up to twice the largest block that was ever given back. Without one, what a loop
+# keeps for its gradient would come from the system anew in each step, with a fault for every page.
+np.empty(31 << 20, np.uint8)  # not touched, so it costs nothing
 
 
 class Plan:

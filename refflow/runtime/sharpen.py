@@ -1,7 +1,8 @@
 """Sharpen: a step's shapes again, once it is known what is fed; around loops too.
 
 A loop's Merge has what its Enter and its NextIteration have in common. The latter follows from the former, so it is
-guessed that nothing changes from one iteration to the next, and the guess is widened until it holds.
+guessed that nothing changes from one iteration to the next, and the guess is widened until it holds. Then it is known
+of which shape what is put into stacks and lists is, and with that what comes out of them; and so once more.
 
 Next: runtime/optimise.py.
 """
@@ -12,10 +13,12 @@ from typing import Any
 
 from refflow.core import shape_rules
 from refflow.core.errors import OpError, ShapeError
-from refflow.core.shapes import Shape, is_known
+from refflow.core.shapes import Shape, compatible, is_known, merge
+from refflow.runtime.contents import Contents, common
 from refflow.runtime.nodes import Node, StepGraph, is_back_edge
 
 _ROUNDS = 8
+_PASSES = 4  # a slope of a slope takes out what was taken out before
 
 
 def sharpen(node: Node) -> None:
@@ -37,6 +40,18 @@ def sharpen_loops(step: StepGraph) -> StepGraph:
     """`step` with every shape as well known as feeds and constants make it, through all iterations of its loops."""
     step = step.copy()
     given = {n: list(n.shapes) for n in step.nodes}
+    taken: dict[Node, dict[int, Shape]] = {}
+    for _ in range(_PASSES):
+        _pass(step, given, taken)
+        found = Contents(step).taken(step)
+        if found == taken:
+            break
+        taken = found
+    return step
+
+
+def _pass(step: StepGraph, given: dict[Node, list[Shape]], taken: dict[Node, dict[int, Shape]]) -> None:
+    """Finds all shapes from those that the client's graph gave and those of what is taken out of lists."""
     merges = [n for n in step.nodes if any(is_back_edge(p, n) for p, _ in n.inputs)]
     guess: dict[Node, Shape] = {}
     for round_ in range(_ROUNDS):
@@ -47,20 +62,20 @@ def sharpen_loops(step: StepGraph) -> StepGraph:
                 node.shapes[0] = guess.get(node, producer.shapes[port])
             else:
                 sharpen(node)
-        wider = {m: _common(m.shapes[0], _returned(m)) for m in merges}
+            for port, shape in taken.get(node, {}).items():
+                node.shapes[port] = _merged(node.shapes[port], shape)
+        wider = {m: common(m.shapes[0], _returned(m)) for m in merges}
         if all(shape == m.shapes[0] for m, shape in wider.items()):
             break
         # Whoever changes in every round has no fixed shape.
         guess = wider if round_ < _ROUNDS - 2 else dict.fromkeys(merges)
-    return step
 
 
-def _returned(merge: Node) -> Shape:
-    producer, port = merge.inputs[1]
+def _merged(a: Shape, b: Shape) -> Shape:
+    """What either says; where they contradict, the run itself will say so."""
+    return merge(a, b) if compatible(a, b) else a
+
+
+def _returned(node: Node) -> Shape:
+    producer, port = node.inputs[1]
     return producer.shapes[port]
-
-
-def _common(a: Shape, b: Shape) -> Shape:
-    if a is None or b is None or len(a) != len(b):
-        return None
-    return tuple(x if x == y else None for x, y in zip(a, b, strict=True))

@@ -335,6 +335,9 @@ class Places:
     def end(self, item: Node | Loop) -> int:
         return self._at[item]
 
+    def is_within(self, node: Node, loop: Loop) -> bool:
+        return loop in self._within[node]
+
     def use(self, made: Node, user: Node) -> int:
         """The place until which `user` needs what `made` gives: what comes from outside a loop, until its end."""
         outside = [loop for loop in self._within[user] if loop not in self._within[made]]

@@ -31,6 +31,7 @@ from refflow.runtime.structure import (
     Unstructured,
     has_control_flow,
 )
+from refflow.runtime.turns import Turns
 from refflow.runtime.waits import refuse_tangled_waits
 from refflow.runtime.watch import Unwatched, Watch
 
@@ -56,7 +57,9 @@ class Writer(NodeLines):
         self.structure = self._structure()
         self.may_last = self.structure is not None or any(n.op_def.waits for n in self.order)
         self.blocks_of_code = self.structure.blocks if self.structure else [Block((), list(self.order))]
-        self.lifetimes = Lifetimes(step, self.sent, Places(self.blocks_of_code))
+        places = Places(self.blocks_of_code)
+        self.lifetimes = Lifetimes(step, self.sent, places)
+        self.turns = Turns(step, self.blocks_of_code, places, self.lifetimes)
 
     def _structure(self) -> Structure | None:
         lone = next((n for n in self.order if n.receives and n not in self.sent and n not in self.step.feeds), None)
@@ -202,6 +205,9 @@ class Writer(NodeLines):
         for merge in loop.merges:
             self.names[merge, 0] = f"v{merge.id}"
             self._write(merge, f"v{merge.id} = {self.names[merge.inputs[0]]}")
+            buffers = self.turns.start(merge)
+            if buffers is not None:
+                self._write(merge, f"{buffers[0]} = {self._bind('b', buffers[1])}")
         self.watch.enter(loop)
         self._write(None, "while True:")
         self.indent += 1
@@ -213,6 +219,9 @@ class Writer(NodeLines):
         self._region(loop.body)
         turned = {f"v{m.id}": self.names[m.inputs[1][0].inputs[0]] for m in loop.merges}
         changed = {v: value for v, value in turned.items() if v != value}
+        for merge in loop.merges:
+            if merge in self.turns.used:
+                changed |= {f"next{merge.id}": f"spare{merge.id}", f"spare{merge.id}": f"next{merge.id}"}
         if changed:
             self._write(loop.merges[0], f"{', '.join(changed)} = {', '.join(changed.values())}")
         self.indent -= 1

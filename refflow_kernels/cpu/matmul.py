@@ -19,6 +19,7 @@ from refflow_kernels.cpu import threads
 _NARROW = 32  # columns: from here on BLAS fills its registers by itself
 _ROWS = 512  # of A at a time
 _PIECE = 1 << 24  # operations worth a thread
+_SMALL = 1 << 12  # elements of a second operand that is turned quicker than BLAS reads it turned
 
 
 def matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, out: Any = None) -> Any:
@@ -41,6 +42,8 @@ def product(a: Any, b: Any, out: Any = None) -> Any:
     (m, k), n = a.shape, b.shape[1]
     work = 2 * m * k * n
     if work < 2 * _PIECE or a.dtype.kind not in "fc":
+        if k * n <= _SMALL and b.strides[0] < b.strides[1]:
+            b = np.ascontiguousarray(b)
         return np.matmul(a, b, out=out)
     if n <= _NARROW and m >= 4 * _ROWS and a.strides[1] == a.itemsize:
 

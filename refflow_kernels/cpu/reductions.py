@@ -13,6 +13,8 @@ is the ufunc's own reduction.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -26,7 +28,7 @@ _NARROW = 48
 
 
 def _axes(indices: Any, ndim: int) -> tuple[int, ...]:
-    return tuple(sorted({int(i) % ndim for i in np.reshape(indices, -1)})) if ndim else ()
+    return tuple(sorted({i % ndim for i in np.asarray(indices).reshape(-1).tolist()})) if ndim else ()
 
 
 def _shape(shape: Sequence[int], axes: tuple[int, ...], keep_dims: bool) -> tuple[int, ...]:
@@ -41,10 +43,10 @@ def _as_matrix(x: Any, axes: tuple[int, ...]) -> tuple[Any, int] | None:
         return None
     count = len(axes)
     if axes == tuple(range(x.ndim - count, x.ndim)):
-        inner = int(np.prod([x.shape[a] for a in axes], dtype=np.int64))
+        inner = prod([x.shape[a] for a in axes])
         return (x.reshape(-1, inner), 1) if inner else None
     if axes == tuple(range(count)):
-        outer = int(np.prod([x.shape[a] for a in axes], dtype=np.int64))
+        outer = prod([x.shape[a] for a in axes])
         return (x.reshape(outer, -1), 0) if outer else None
     return None
 
@@ -61,7 +63,7 @@ def _long_sum(matrix: Any, side: int) -> Any:
     if side == 1:
         return _row_sums(matrix)
     if length <= _RUN:
-        return np.ones(length, matrix.dtype) @ matrix
+        return _ones(length, matrix.dtype) @ matrix
     cuts = range(0, length, _RUN)
     runs = np.empty((len(cuts), matrix.shape[1]), matrix.dtype)
 
@@ -72,9 +74,14 @@ def _long_sum(matrix: Any, side: int) -> Any:
     return _long_sum(runs, 0)
 
 
+@lru_cache(256)
+def _ones(length: int, dtype: Any) -> Any:
+    return np.ones(length, dtype)
+
+
 def _row_sums(matrix: Any) -> Any:
     rows, columns = matrix.shape
-    ones = np.ones(columns, matrix.dtype)
+    ones = _ones(columns, matrix.dtype)
     if matrix.size <= 2 * _PIECE:
         return matrix @ ones
     found = np.empty(rows, matrix.dtype)
@@ -106,7 +113,7 @@ def reduce_sum(input: Any, reduction_indices: Any, keep_dims: bool = False, out:
 def reduce_mean(input: Any, reduction_indices: Any, keep_dims: bool = False, out: Any = None) -> Any:
     """The mean over the axes; NaN for nothing. Floats only."""
     axes = _axes(reduction_indices, input.ndim)
-    count = int(np.prod([input.shape[a] for a in axes], dtype=np.int64))
+    count = prod([input.shape[a] for a in axes])
     with np.errstate(invalid="ignore", divide="ignore"):
         return _finish(_sum(input, axes) / input.dtype.type(count), input, axes, keep_dims, out)
 
@@ -161,8 +168,7 @@ def reduce_prod(input: Any, reduction_indices: Any, keep_dims: bool = False, out
 
 
 def _finish(result: Any, x: Any, axes: tuple[int, ...], keep_dims: bool, out: Any) -> Any:
-    shaped = np.asarray(result, x.dtype).reshape(_shape(x.shape, axes, keep_dims))
     if out is None:
-        return shaped
-    out[...] = shaped
+        return np.asarray(result, x.dtype).reshape(_shape(x.shape, axes, keep_dims))
+    out.reshape(np.shape(result))[...] = result
     return out

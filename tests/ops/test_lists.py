@@ -147,3 +147,19 @@ def test_a_map_s_keys_are_tensors():
         run(tensor_map.LOOKUP(one, np.float32([1]), value_dtype=tf.int32))
     with pytest.raises(tf.errors.InvalidArgumentError, match="Trying to erase non-existent item"):
         run(tensor_map.SIZE(tensor_map.ERASE(one, 1, value_dtype=tf.int32)))
+
+
+def test_lists_that_share_their_elements_know_their_own_alone():  # [W43]
+    """Two pushes onto one list, and one onto what is left of it after a pop."""
+    push, pop = op_def("TensorListPushBack"), op_def("TensorListPopBack")
+    one = push(op_def("EmptyTensorList")(-1, -1, element_dtype=tf.float32), np.float32(1))
+    two, other = push(one, np.float32(2)), push(one, np.float32(3))
+    three = push(two, np.float32(4))
+    shorter = push(pop(three, np.int32([]), element_dtype=tf.float32).output_handle, np.float32(5))
+    stacks = [op_def("TensorListStack")(x, np.int32([]), element_dtype=tf.float32)
+              for x in (one, two, other, three, shorter)]  # fmt: skip
+    wanted = [[1], [1, 2], [1, 3], [1, 2, 4], [1, 2, 5]]
+    for options in ({}, {"executor": "executor"}):
+        with tf.Session(**options) as session:
+            for _ in range(2):
+                assert [x.tolist() for x in session.run(stacks)] == wanted

@@ -1,0 +1,94 @@
+"""The shapes of what stacks, lists and arrays hold: of all that is ever put into one, as far as they agree [W43].
+
+    handle or list -> Enter -> Merge -> Switch -> push -> NextIteration ...        one and the same, with what it holds
+
+Edges that stand for one container, or for the lists that come from one another by changes, are joined; what is put at
+any of them decides what comes out at any other. An op that is not known to leave the contents alone ends what is known.
+
+Next: runtime/sharpen.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from refflow.core.shapes import Shape
+from refflow.runtime.nodes import CONTROL_FLOW, MERGES, SAME, Node, StepGraph
+
+Edge = tuple[Node, int]
+
+
+def common(a: Shape, b: Shape) -> Shape:
+    """What two shapes agree in."""
+    if a is None or b is None or len(a) != len(b):
+        return None
+    return tuple(x if x == y else None for x, y in zip(a, b, strict=True))
+
+
+class Contents:
+    """What is known of the containers of a step, from the shapes that its nodes have now."""
+
+    def __init__(self, step: StepGraph):
+        self._parent: dict[Edge, Edge] = {}
+        self._shapes: dict[Edge, Shape] = {}  # by root; absent where nothing is put
+        self._opaque: set[Edge] = set()  # roots of which nothing is known
+        for node in step.nodes:
+            self._join(node)
+        for node in step.nodes:
+            self._note(node)
+
+    def taken(self, step: StepGraph) -> dict[Node, dict[int, Shape]]:
+        """For each node that takes an element out: the output, and its shape where something is known of it."""
+        found: dict[Node, dict[int, Shape]] = {}
+        for node in step.nodes:
+            elements = node.op_def.elements
+            if elements is not None and elements.take is not None:
+                root = self._root(node.inputs[0])
+                if root not in self._opaque and self._shapes.get(root) is not None:
+                    found[node] = {elements.take: self._shapes[root]}
+        return found
+
+    def _root(self, edge: Edge) -> Edge:
+        while self._parent.get(edge, edge) != edge:
+            edge = self._parent[edge]
+        return edge
+
+    def _joined(self, a: Edge, b: Edge) -> None:
+        self._parent[self._root(a)] = self._root(b)
+
+    def _join(self, node: Node) -> None:
+        if node.type in CONTROL_FLOW | SAME:
+            for edge in node.inputs if node.type in MERGES else node.inputs[:1]:
+                if _holds(edge):
+                    for port in range(1 if node.type in MERGES else len(node.types)):
+                        self._joined(edge, (node, port))
+        elif node.op_def.elements is not None and all(map(_holds, [*node.inputs[:1], *_outputs(node)[:1]])):
+            for edge in node.inputs[:1]:
+                self._joined(edge, (node, 0))
+
+    def _note(self, node: Node) -> None:
+        elements = node.op_def.elements
+        if elements is None:
+            if node.type not in CONTROL_FLOW | SAME:
+                self._opaque |= {self._root(e) for e in node.inputs if _holds(e)}
+                self._opaque |= {self._root(e) for e in _outputs(node) if _holds(e)}
+            return
+        for place, first in ((elements.put, 0), (elements.rows, 1)):
+            if place is not None:
+                producer, port = node.inputs[place]
+                shape = producer.shapes[port]
+                root = self._root((node, 0) if place == 0 else node.inputs[0])
+                self._put(root, None if shape is None else shape[first:])
+
+    def _put(self, root: Edge, shape: Shape) -> None:
+        self._shapes[root] = shape if root not in self._shapes else common(self._shapes[root], shape)
+
+
+def _outputs(node: Node) -> list[Edge]:
+    return [(node, port) for port in range(len(node.types))]
+
+
+def _holds(edge: Edge) -> bool:
+    """True for what may stand for a container: a handle, a list, or a reference to a string."""
+    dtype: Any = edge[0].types[edge[1]]
+    return dtype.kind == "r" or (dtype.is_ref_dtype and dtype.kind == "s")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 from refflow.core.shapes import Shape
 from refflow.runtime.device import Device
@@ -55,6 +56,15 @@ class CostModel:
             elif event.kind == "end" and key in began:
                 took = 1e6 * (event.time - began.pop(key))
                 self.record(event.node, _kind(event.device), took, [made.nbytes for made in event.made])
+        return self
+
+    def learn(self, stats: Any) -> CostModel:
+        """Takes in the step statistics of a RunMetadata, ours or TensorFlow's. Returns this model."""
+        for device in stats.dev_stats:
+            for run in device.node_stats:
+                made = {o.slot: o.tensor_description.allocation_description.requested_bytes for o in run.output}
+                sizes = [made.get(port, 0) for port in range(max(made, default=-1) + 1)]
+                self.record(run.node_name, _kind(device.device), run.all_end_rel_micros, sizes)
         return self
 
     def merge(self, other: CostModel) -> None:
@@ -117,5 +127,5 @@ def _known(shape: Shape) -> tuple[int, ...]:
 
 
 def _kind(device: str) -> str:
-    """`cpu` of `/job:localhost/replica:0/task:0/cpu:0`."""
-    return device.rpartition("/")[2].partition(":")[0]
+    """`cpu` of `/job:localhost/replica:0/task:0/cpu:0`, or of today's `/device:CPU:0`."""
+    return device.rpartition("/")[2].removeprefix("device:").partition(":")[0].lower()

@@ -86,15 +86,26 @@ def _choice(group: Group, devices: list[Device], remembered: dict[str, Device], 
         return _Choice(sorted(kept, key=lambda d: d.name), "state is there since an earlier step", is_settled=True)
     able = [d for d in devices if all(supported(d, n) for n in group.members)]
     if able and group.spec == _ANYWHERE:
-        return _Choice(able, "")
+        return _Choice(able, _lacking(group, devices, able))
     wanted = [d for d in able if group.spec is not None and group.spec.admits(d.spec)]
     if wanted:
         return _Choice(wanted, f"asked for {group.spec}")
     cpus = [d for d in able if d.type == "cpu" and soft and _same_process(group, d)]
     if cpus:
         asked = ", ".join(dict.fromkeys(group.asks.values())) or "a common device"
-        return _Choice(cpus, f"soft placement: {asked} cannot be had")
+        lacking = _lacking(group, devices, able)
+        return _Choice(cpus, f"soft placement: {asked} cannot be had" + (f", {lacking}" if lacking else ""))
     raise unsatisfiable(group, devices, supported)
+
+
+def _lacking(group: Group, devices: list[Device], able: list[Device]) -> str:
+    """Which kinds of device a group cannot be on, and for whose sake."""
+    found = []
+    for kind in sorted({d.type for d in devices} - {d.type for d in able}):
+        device = next(d for d in devices if d.type == kind)
+        types = dict.fromkeys(n.type for n in group.members if not supported(device, n))
+        found.append(f"no {kind} kernel for {', '.join(types)}")
+    return ", ".join(found)
 
 
 def supported(device: Device, node: Node) -> bool:

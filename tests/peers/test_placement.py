@@ -137,3 +137,23 @@ SAME_WORDS = [
 def test_errors_begin_with_the_same_words(name):  # [W38]
     theirs, ours = (first_words(PROGRAMS[name], here) for here in (False, True))
     assert ours == theirs
+
+
+def test_what_tensorflow_measured_serves_the_greedy_placer():  # [W19]
+    import refflow as rf
+    from refflow.runtime.costs import CostModel
+
+    metadata = tf.RunMetadata()
+    with tensorflow.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [300, 300])
+        y = tf.matmul(x, x, name="y")
+        options = tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)
+        session.run(y, {x: [[1.0] * 300] * 300}, options=options, run_metadata=metadata)
+        graph_def = tf.get_default_graph().as_graph_def()
+    costs = CostModel().learn(metadata.step_stats)
+    assert costs.count("y") == 1
+    with rf.Graph().as_default() as graph:
+        rf.import_graph_def(graph_def, name="")
+        with rf.Session(graph=graph, device_count={"CPU": 2}, placer="greedy", costs=costs) as session:
+            rows = session.stages(session.signature("y:0", ["Placeholder:0"])).placement
+    assert len(next(r for r in rows if r.node == "y").finish) == 2

@@ -219,6 +219,17 @@ def test_a_request_that_no_kernel_honours(graph):  # [W38]
     )
 
 
+def test_the_table_says_for_want_of_which_kernel_a_node_is_not_on_the_faster_kind(graph):  # [W22, S35]
+    from tests.runtime.test_stages import two_kinds
+
+    v = tf.Variable([[1.0]], name="v")
+    y = tf.matmul(tf.neg(v.ref(), name="minus"), [[1.0]], name="y")
+    where, rows = placed([y, v.assign_add([[1.0]]).op], devices=two_kinds())
+    assert (where["y"], where["minus"], where["v"]) == ("gpu:0", "cpu:0", "cpu:0")
+    assert rows["minus"].reason == "no gpu kernel for Neg"
+    assert rows["v"].reason == "no gpu kernel for AssignAdd, with AssignAdd"
+
+
 def test_a_group_of_which_no_device_runs_all(graph):  # [W38]
     from tests.runtime.test_stages import Accelerator
 
@@ -285,6 +296,16 @@ def test_a_measured_time_replaces_the_rule(graph):  # [W19]
     more.merge(costs)
     assert more.count("y") == 6 and more.time(node, cpu) == pytest.approx(4.0) and more.nbytes(node, 0) == 50_000
     assert "y  cpu  6x  4.0us" in str(more) and str(CostModel()) == "nothing was measured"
+
+
+def test_the_metadata_of_a_run_tells_costs(graph):  # [W19, W61]
+    y = tf.neg(tf.ones([100, 100]), name="y")
+    metadata = tf.RunMetadata()
+    with tf.Session(executor="executor", clock=iter(range(1000)).__next__) as session:
+        session.run(y, options=tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), run_metadata=metadata)
+    costs = CostModel().learn(metadata.step_stats)
+    node = next(n for n in prune([], [y], []).nodes if n.name == "y")
+    assert costs.count("y") == 1 and costs.time(node, local_devices()[0]) == 1e6 and costs.nbytes(node, 0) == 40_000
 
 
 # -- the greedy placer -----------------------------------------------------------------------------------------

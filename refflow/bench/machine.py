@@ -29,6 +29,7 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: version for name in PACKAGES if (version := _version(name))},
         "blas": _blas(),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "TensorFlow's default"),
     }
 
 
@@ -37,7 +38,8 @@ def text(found: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     return (
         f"{found['processor']}, {found['cores']} cores, {', '.join(found['instructions'])}, {found['memory_gib']} GiB, "
-        f"{found['system']}, load {found['load']}\nPython {found['python']}, {versions}, BLAS {found['blas']}"
+        f"{found['system']}, load {found['load']}\nPython {found['python']}, {versions}, BLAS {found['blas']}, "
+        f"TF_ENABLE_ONEDNN_OPTS {found['onednn']}"
     )
 
 

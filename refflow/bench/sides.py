@@ -81,7 +81,7 @@ def _answers(workload: Workload, outputs: Callable[[], Any], state: Callable[[],
 def session(tf: Any, graph: Any, threads: int, rewriting: bool = True) -> Any:
     """A session with `threads` threads, within ops and between them. rewriting: TensorFlow's graph rewriter."""
     config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
-    if not rewriting and hasattr(config, "graph_options"):
+    if not rewriting and tf.__name__.startswith("tensorflow"):
         off = importlib.import_module("tensorflow.core.protobuf.rewriter_config_pb2").RewriterConfig
         config.graph_options.rewrite_options.disable_meta_optimizer = True
         config.graph_options.rewrite_options.constant_folding = off.OFF

@@ -78,7 +78,7 @@ def _of_workload(workload: Any) -> Step:
     from refflow.bench.sides import build
 
     built = build(tf, workload, workload.data(np.random.default_rng(0)))
-    return Step(built.graph, built.timed, built.feeds, built.ready)
+    return Step(built.graph, built.results, built.feeds, built.ready)
 
 
 def _deck() -> Program:

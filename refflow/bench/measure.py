@@ -71,6 +71,7 @@ def measure(workload: Workload, peers: Sequence[str], threads: int, effort: Effo
         try:
             side = sides.make(workload, peer, data, threads)
             wrong = disagreement(side.answers(), truth, workload.tolerance)
+            side.step()
         except Exception as error:  # a peer may fail in any way; the others are timed all the same
             wrong = f"{type(error).__name__}: {error}".strip().splitlines()[0][:200]
         if wrong:

@@ -97,12 +97,11 @@ def _tensor(tf: Any, workload: Any, name: str, array: np.ndarray) -> Any:
 
 
 class Built(NamedTuple):
-    """A workload as a graph: what a step fetches and is fed, its results, its state, and what initialises that."""
+    """A workload as a graph: what a step fetches and is fed, its state, and what initialises that."""
 
     graph: Any
-    timed: list[Any]
-    feeds: dict[Any, Any]
     results: list[Any]
+    feeds: dict[Any, Any]
     state: list[Any]
     ready: Any
 
@@ -113,13 +112,12 @@ def build(tf: Any, workload: Any, data: Arrays) -> Built:
         tensors = {name: _tensor(tf, workload, name, array) for name, array in data.items()}
         results = list(workload.graph(tf, **tensors))
         ready = tf.global_variables_initializer()
-    timed = results if workload.fetches or workload.state else [value.op for value in results]
     feeds = {tensors[name]: data[name] for name in workload.fed}
-    return Built(graph, timed, feeds, results, [tensors[name] for name in workload.state], ready)
+    return Built(graph, results, feeds, [tensors[name] for name in workload.state], ready)
 
 
 def graph_side(tf: Any, workload: Any, data: Arrays, threads: int) -> Side:
-    graph, timed, feeds, results, state, ready = build(tf, workload, data)
+    graph, results, feeds, state, ready = build(tf, workload, data)
     run = session(tf, graph, threads, **workload.graph_options).run
     run(ready)
 
@@ -127,7 +125,7 @@ def graph_side(tf: Any, workload: Any, data: Arrays, threads: int) -> Side:
         return [value for value in run(results, feeds) if value is not None]  # an operation gives None
 
     return Side(
-        (lambda: run(timed, feeds)) if feeds else (lambda: run(timed)),
+        (lambda: run(results, feeds)) if feeds else (lambda: run(results)),
         lambda: _answers(workload, outputs, lambda: run(state)),
     )
 

@@ -7,7 +7,7 @@
             return {"x": normal(rng, 1000, 1000)}
 
         def graph(self, tf, x):            refflow and TensorFlow: one text for both
-            return [tf.square(x)]
+            return [tf.square(x)]          what a run fetches
 
         def numpy(self, x):                set up here; what is returned is what is timed
             out = np.empty_like(x)
@@ -61,7 +61,6 @@ class Workload:
     untimed: ClassVar[tuple[str, ...]] = ()  # sides that only judge
     images: bool = False  # PyTorch runs it in both layouts
     compiles: bool = True  # its text for PyTorch has something to compile
-    fetches: bool = False  # the graph's results are fetched, and not only computed
     per: int = 1  # a time is divided by this
     tolerance: float = 1e-5  # of an answer: root mean square of its error over that of itself
     graph_options: ClassVar[dict[str, Any]] = {}  # of `sides.session`

@@ -176,6 +176,7 @@ def _rewrite(step: StepGraph, chains: list[_Chain]) -> None:
     edges: dict[Edge, Edge] = {}
     for chain in chains:
         wanted = [p.node for p in chain.parts if any(r not in chain.nodes for r in readers.get(p.node, ()))]
+        wanted = wanted or [chain.parts[-1].node]  # that it runs may be all that was asked for
         fused = _fused(chain, wanted)
         now |= dict.fromkeys(chain.nodes, fused)
         edges |= {(node, 0): (fused, port) for port, node in enumerate(wanted)}

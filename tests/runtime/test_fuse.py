@@ -93,3 +93,13 @@ def test_random_chains_give_the_executor_s_bits(seed):
                 tensors.append(made)
         gradients = [g for g in tf.gradients(tensors[-1], [hole]) if g is not None]
         both(tensors[-4:] + gradients, {hole: rng.normal(size=(64, 48))}, graph)
+
+
+def test_a_chain_whose_values_nobody_reads_still_runs(rng):
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.placeholder(tf.float32, [64, 48])
+        y = tf.tanh(tf.nn.relu(x) * 3.0)
+        with tf.Session(graph=graph) as session:
+            (node,) = fused_nodes(session, y.op, [x])
+            assert len(node.types) == 1 and session.run(y.op, {x: rng.normal(size=(64, 48))}) is None

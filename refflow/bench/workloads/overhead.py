@@ -20,7 +20,6 @@ class ConstantRun(Workload):
     bar = Bar(0.08, 1.5)
     constants = ("c",)
     compiles = False
-    fetches = True
     untimed = ("numpy",)
 
     def data(self, rng: np.random.Generator) -> Arrays:
@@ -45,7 +44,6 @@ class Adds(Workload):
     group = "overhead"
     per = 1000
     compiles = False
-    fetches = True
     graph_options = {"rewriting": False}  # noqa: RUF012
 
     def __init__(self, name: str, what: str, shape: tuple[int, ...], bar: Bar):

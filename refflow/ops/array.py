@@ -325,12 +325,13 @@ def _tile_shape(context: ShapeContext) -> shapes.Shape:
     for i, m in enumerate(multiples):
         if m < 0:
             raise ShapeError(f"Expected multiples[{i}] >= 0, but got {m}")
+    found = tuple(None if d is None else d * m for d, m in zip(dims, multiples, strict=True))
     count = 1
-    for m in multiples:
-        if count * m > _MOST:
-            raise ShapeError(f"Encountered overflow when multiplying {count} with {m}, result: -1")
-        count *= m
-    return tuple(None if d is None else d * m for d, m in zip(dims, multiples, strict=True))
+    for size in found:
+        if size is not None and count * size > _MOST:
+            raise ShapeError(f"Encountered overflow when multiplying {count} with {size}, result: -1")
+        count *= 1 if size is None else size
+    return found
 
 
 @TILE.gradient

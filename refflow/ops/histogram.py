@@ -16,7 +16,7 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, INDICES, float32, float64, int32, int64
-from refflow.core.errors import ShapeError
+from refflow.core.errors import InternalError, ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op, define_variant
 from refflow.core.shape_rules import ShapeContext
@@ -182,7 +182,12 @@ def edit_distance_kernel(
     hypothesis_indices, hypothesis_values, hypothesis_shape, truth_indices, truth_values, truth_shape, normalize=True
 ):
     """Levenshtein's distance of the sequences along the last axis, for each place of the others."""
+    for shape in (hypothesis_shape, truth_shape):
+        if (shape < 0).any():
+            raise ValueError(f"Dimension {int(shape[shape < 0][0])} must be >= 0")
     dims = np.maximum(hypothesis_shape[:-1], truth_shape[:-1])
+    for places in (truth_indices[:, :-1], hypothesis_indices[:, :-1]):
+        _check_inside(places, dims)
     found = np.zeros(tuple(int(d) for d in dims), np.float32)
     ours, theirs = (
         _sequences(i, v) for i, v in ((hypothesis_indices, hypothesis_values), (truth_indices, truth_values))
@@ -194,6 +199,18 @@ def edit_distance_kernel(
             distance = distance / len(true) if true else np.inf if said else 0.0
         found[place] = distance
     return found
+
+
+def _check_inside(places: np.ndarray, dims: np.ndarray) -> None:
+    """InternalError where a sequence has no place in the output, which lies there as one row."""
+    strides = np.cumprod([1, *dims[:0:-1]])[::-1] if len(dims) else np.ones(0, np.int64)
+    flat = places @ strides.astype(np.int64)
+    outside = (flat < 0) | (flat >= max(int(np.prod(dims)), 0))
+    if outside.any():
+        raise InternalError(
+            None, None, f"Got an inner product {flat[outside][0]} which would require writing to outside of the buffer "
+            f"for the output tensor (max elements {int(np.prod(dims))})",
+        )  # fmt: skip
 
 
 def _sequences(indices: np.ndarray, values: np.ndarray) -> dict[tuple[int, ...], list[Any]]:
@@ -259,6 +276,9 @@ EDIT_DISTANCE.case("W06", "one letter of two is wrong", hypothesis_indices=np.ar
                    hypothesis_values=[1, 2], hypothesis_shape=np.array([1, 2]), truth_indices=np.array([[0, 0],
                    [0, 1]]),
                    truth_values=[1, 3], truth_shape=np.array([1, 2]), output=[0.5])  # fmt: skip
+EDIT_DISTANCE.case("W06", "sequences have a place", hypothesis_indices=np.array([[1, 0]]), hypothesis_values=[1],
+                   hypothesis_shape=np.array([1, 2]), truth_indices=np.array([[0, 0]]), truth_values=[1],
+                   truth_shape=np.array([1, 2]), error="Got an inner product 1 which would require")  # fmt: skip
 FACT.case("W06", "a fact", fact=np.array(b"0! == 1", object))
 
 

@@ -162,6 +162,8 @@ def pack_kernel(values, axis=0):
 def _pack_shape(context: ShapeContext) -> shapes.Shape:
     merged: shapes.Shape = None
     for i, part in enumerate(context.list_dims("values")):
+        if not i and part is not None:
+            _stacked_axis(context.attrs["axis"], len(part) + 1)
         if not shapes.compatible(merged, part):
             raise ShapeError(
                 f"Shapes of all inputs must match: values[0].shape = {shapes.text(merged)} != values[{i}].shape = "

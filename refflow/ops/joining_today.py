@@ -116,8 +116,8 @@ def _spelled(sizes: list[int], whole: int | None) -> list[Any]:
     """The sizes with the one -1 found; ShapeError where they do not add up."""
     if sizes.count(-1) > 1:
         raise ShapeError("There can only be one -1 in the input.")
-    known = sum(s for s in sizes if s >= 0)
-    if any(s < -1 for s in sizes):
+    known = sum(s for s in sizes if s != -1)
+    if any(s < -1 for s in sizes) and (whole is None or known == whole or -1 in sizes):
         raise ShapeError(f"Split size at index {[s < -1 for s in sizes].index(True)} must be >= 0. Got: {min(sizes)}")
     if whole is None:
         return [None if s == -1 else s for s in sizes]
@@ -140,7 +140,7 @@ def _split_v_shape(context: ShapeContext) -> list[shapes.Shape]:
     if given is not None and (len(given) != 1 or given[0] not in (None, count)):
         raise ShapeError(
             f"size of the split_tensor must be 1-D and have the same elements as outputs got {len(given)} -D and "
-            f"{prod(d or 1 for d in given)} elements"
+            f"{prod(1 if d is None else d for d in given)} elements"
         )
     if dims is None or axis is None:
         return [None if dims is None else (None,) * len(dims)] * count

@@ -128,6 +128,12 @@ def _select_shape(context: ShapeContext) -> shapes.Shape:
     t, condition = context.dims("t"), context.dims("condition")
     if t == () and condition is not None and len(condition) == 1:
         raise ShapeError("'then' must be at least a vector, but saw shape: []")
+    e = context.dims("e")
+    whole = condition == () or (condition is not None and len(condition) == 1 and t is not None and len(t) != 1)
+    if whole and not shapes.compatible(t, e):
+        raise ShapeError(
+            f"'then' and 'else' must have the same size.  but received: {shapes.text(t)} vs. {shapes.text(e)}"
+        )
     rows = condition is not None and len(condition) == 1 and bool(t) and len(t) > 1  # type: ignore[arg-type]
     if rows and not shapes.compatible(condition, t[:1]):  # type: ignore[index]
         raise ShapeError(
@@ -200,6 +206,8 @@ LOGICAL_NOT.case("W06", "the opposite", x=[True, False], y=[False, True])
 SELECT.case("W06", "a vector chooses rows", condition=[True, False], t=[[1, 2], [3, 4]], e=[[5, 6], [7, 8]],
             output=[[1, 2], [7, 8]])  # fmt: skip
 SELECT.case("W06", "a scalar chooses all", condition=True, t=[1, 2], e=[3, 4], output=[1, 2])
+SELECT.case("W06", "rows of one size", condition=[True], t=[[1, 2]], e=[1],
+            error="'then' and 'else' must have the same size.  but received: [1,2] vs. [1]")  # fmt: skip
 SELECT.case("W06", "a scalar has no rows", condition=[True], t=1, e=2, error="'then' must be at least a vector")
 SELECT.case("W06", "conditions fit", condition=[True], t=[1, 2], e=[3, 4],
             error="Input 0: [1] != input 1: [2]")  # fmt: skip

@@ -78,10 +78,11 @@ def _broadcast_args_shape(context: ShapeContext) -> shapes.Shape:
 
 @BROADCAST_ARGS.kernel
 def broadcast_args_kernel(s0, s1):
-    try:
-        return np.array(np.broadcast_shapes(tuple(s0.tolist()), tuple(s1.tolist())), s0.dtype)
-    except ValueError:
-        raise ValueError(f"Incompatible shapes: {s0.tolist()} vs. {s1.tolist()}") from None
+    rank = max(len(s0), len(s1))
+    a, b = (np.concatenate([np.ones(rank - len(s), s.dtype), s]) for s in (s0, s1))
+    if not ((a == b) | (a == 1) | (b == 1)).all():
+        raise ValueError(f"Incompatible shapes: {shapes.text(s0.tolist())} vs. {shapes.text(s1.tolist())}")
+    return np.where(a == 1, b, a)
 
 
 @PAD_V2.kernel

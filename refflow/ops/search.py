@@ -80,8 +80,9 @@ UPPER_BOUND.shape(_bound_shape)
 def unravel_index_kernel(indices, dims):
     if not indices.size:
         raise ValueError("received empty tensor indices")
-    if not dims.size:
-        return np.zeros((0, *indices.shape), indices.dtype)
+    if (dims < 0).any():
+        at = int(np.argmax(dims < 0))
+        raise ValueError(f"Input dims cannot be negative. Got dim = {dims[at]} at index {at}")
     if (dims == 0).any():
         raise ValueError(f"Input dims cannot contain a dim of zero, but dims contains zero at index "
                          f"{int(np.argmin(dims != 0))}")  # fmt: skip
@@ -90,6 +91,8 @@ def unravel_index_kernel(indices, dims):
         raise ValueError(f"Input dims product is causing integer overflow: ({' '.join(f'{d:>10}' for d in dims)})")
     if (indices >= count).any():
         raise ValueError(f"index is out of bound as with dims, which have room for {count}: {indices.tolist()}")
+    if not dims.size:
+        return np.zeros((0, *indices.shape), indices.dtype)
     found, rest = [], indices
     for size in dims[:0:-1]:  # with C's division, which numbers below zero show
         quotient = np.sign(rest) * (np.abs(rest) // size)

@@ -46,6 +46,11 @@ def _slice_shape(context: ShapeContext) -> shapes.Shape:
     for axis, length in enumerate(size):
         d = None if dims is None else dims[axis]
         b = None if begin is None else begin[axis]
+        if d == 0 and b is not None and (b, length) not in ((0, 0), (0, -1)):
+            raise ShapeError(
+                f"Expected begin[{axis}] == 0 (got {b}) and size[{axis}] == 0 (got {length}) when "
+                f"input.dim_size({axis}) == 0"
+            )
         if b is not None and (b < 0 or (d is not None and b > d)):
             raise ShapeError(f"Expected begin[{axis}] in [0, {d}], but got {b}")
         if length == -1:

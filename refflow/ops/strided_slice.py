@@ -208,9 +208,9 @@ def strided_slice_grad_kernel(
 def _strided_slice_grad_shape(context: ShapeContext) -> shapes.Shape:
     from refflow.ops.constant import shape_from
 
-    _check_vectors(context)
     if len(context.dims("shape") or (1,)) != 1 or context.dims("shape") == ():
         raise ShapeError(f"shape must be 1-D, got shape.shape = {shapes.text(context.dims('shape'))}")
+    _check_vectors(context)
     return shape_from(context, "shape")
 
 

@@ -57,7 +57,7 @@ def _places(perm: list[int]) -> list[int]:
     found = [p % rank for p in perm]
     for i in range(rank):
         if i not in found:
-            raise ShapeError(f"{i} is missing from {{{','.join(map(str, perm))}}}.")
+            raise ShapeError(f"{i} is missing from {{{','.join(map(str, found))}}}.")
     return found
 
 
@@ -75,12 +75,14 @@ def _invert_permutation_shape(context: ShapeContext) -> shapes.Shape:
 
 @INVERT_PERMUTATION.kernel
 def invert_permutation_kernel(x):
-    if len(x) and (x.min() < 0 or x.max() >= len(x)):
-        bad = int(x[(x < 0) | (x >= len(x))][0])
-        raise ValueError(f"{bad} is not between 0 and {len(x)}: x = {x.tolist()} is no permutation")
-    if len(np.unique(x)) < len(x):
-        twice = int(np.flatnonzero(np.bincount(x) > 1)[0])
-        raise ValueError(f"{twice} is duplicated in the input. x = {x.tolist()} is no permutation")
+    if len(x) and (x.min() < 0 or x.max() >= len(x) or len(np.unique(x)) < len(x)):
+        seen: set[int] = set()
+        for place in x.tolist():
+            if not 0 <= place < len(x):
+                raise ValueError(f"{place} is not between 0 and {len(x)}: x = {x.tolist()} is no permutation")
+            if place in seen:
+                raise ValueError(f"{place} is duplicated in the input. x = {x.tolist()} is no permutation")
+            seen.add(place)
     return np.argsort(x).astype(x.dtype)
 
 

@@ -46,6 +46,7 @@ for _op in (UNIQUE, UNIQUE_V2, UNIQUE_WITH_COUNTS, UNIQUE_WITH_COUNTS_V2, LIST_D
 def _by_first(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Places of first comings in order, each element's number, and how often each value is there."""
     if x.dtype == object or x.ndim > 1:
+        x = x + 0 if x.dtype.kind == "f" else x  # both zeros are one value
         keys = [v if x.ndim == 1 else v.tobytes() if x.dtype != object else tuple(v.reshape(-1)) for v in x]
         numbers: dict[Any, int] = {}
         inverse = np.array([numbers.setdefault(k, len(numbers)) for k in keys], np.int64)

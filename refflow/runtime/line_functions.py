@@ -12,7 +12,6 @@ import numpy as np
 from refflow.core.errors import OpError, ShapeError
 from refflow.core.shape_rules import ShapeContext, apply_rule
 from refflow.core.shapes import is_known
-from refflow.core.waiting import result_of
 from refflow.runtime.kernels import ShapeCheck, apart
 from refflow.runtime.nodes import Node
 
@@ -38,15 +37,6 @@ def fresh(function: Any) -> Any:
         if type(result) in (list, tuple):
             return [apart(part, arguments) for part in result]
         return apart(result, arguments)
-
-    return kernel
-
-
-def settled(function: Any) -> Any:
-    """The kernel, which waits for what it gives to be there."""
-
-    def kernel(*arguments: Any, **named: Any) -> Any:
-        return result_of(function(*arguments, **named))
 
     return kernel
 

@@ -16,11 +16,12 @@ import numpy as np
 from refflow.core.dtypes import bfloat16
 from refflow.core.formula import INTEGER_RULES
 from refflow.core.shapes import is_known
+from refflow.core.waiting import result_of
 from refflow.runtime.device import BoundKernel
 from refflow.runtime.fuse import FUSED
 from refflow.runtime.kernels import OpStates, op_state
 from refflow.runtime.lifetimes import Arena, Lifetimes
-from refflow.runtime.line_functions import Shaped, checker, fresh, may_not_fit, owned, settled
+from refflow.runtime.line_functions import Shaped, checker, fresh, may_not_fit, owned
 from refflow.runtime.nodes import CONTROL_FLOW, Node, StepGraph
 from refflow.runtime.structure import Edge
 from refflow.runtime.turns import Turns
@@ -84,17 +85,22 @@ class NodeLines:
         self._write(node, f"v{node.id} = {name}")
 
     def _compute(self, node: Node) -> None:
-        inputs = [self._input(node, place) for place in range(len(node.inputs))]
+        inputs = self._inputs(node)
         if node.op_def is FUSED:
             self._fused(node, inputs)
             return
-        if may_not_fit(node):
-            check = self._bind("s", checker(node))
-            self._write(node, f"{check}(({', '.join(inputs)},))")
         if node.op_def.ref_inputs:
             self._update(node, inputs)
         elif not (self._reshape(node, inputs) or self._formula(node, inputs)):
             self._call(node, inputs)
+
+    def _inputs(self, node: Node) -> list[str]:
+        """The values of all inputs, and a line that checks them where that is not certain before."""
+        inputs = [self._input(node, place) for place in range(len(node.inputs))]
+        if node.op_def is not FUSED and may_not_fit(node):
+            check = self._bind("s", checker(node))
+            self._write(node, f"{check}(({', '.join(inputs)},))")
+        return inputs
 
     def _input(self, node: Node, place: int) -> str:
         """The value of one input; a reference is read here, at the moment its user runs [W12]."""
@@ -206,17 +212,27 @@ class NodeLines:
             for port, name in enumerate(outs):
                 self.names[node, port] = str(name)
             return
+        call = self._call_text(node, bound, inputs)
+        self._take(node, f"{self._bind('k', result_of)}({call})" if node.op_def.waits else call)
+
+    def _take(self, node: Node, call: str) -> None:
+        """Names what a call gives."""
+        count = len(node.types)
         for port in range(count):
             self.names[node, port] = f"v{node.id}" if count == 1 else f"v{node.id}_{port}"
         targets = ", ".join(self.names[node, port] for port in range(count))
         listed = any(a.number is not None or node.op_def.is_type_list(a) for a in node.op_def.outputs)
         comma = "," if listed and count == 1 else ""
-        call = self._call_text(node, bound, inputs)
         self._write(node, f"{targets}{comma} = {call}" if count else call)
+
+    def _begin(self, node: Node, begun: str) -> None:
+        """A node that may have to wait for its result, which is asked for later."""
+        bound = node.device.kernel(node.op_def, node.attrs, self.kernels)
+        self._write(node, f"p{node.id} = {begun}({self._call_text(node, bound, self._inputs(node))})")
 
     def _call_text(self, node: Node, bound: BoundKernel, inputs: list[str], out: str | None = None) -> str:
         stored = out is not None or node.op_def.ref_inputs  # a store copies
-        kernel = settled(bound.function) if node.op_def.waits else bound.function
+        kernel = bound.function
         unread = not any(self.lifetimes.is_read((node, port)) for port in range(len(node.types)))
         function = self._bind("k", kernel if stored or unread or node.op_def.view else fresh(kernel))
         given = [g if isinstance(g, str) else f"[{', '.join(g)}]" for g in node.op_def.group(inputs, node.attrs)]

@@ -34,6 +34,7 @@ from refflow.runtime.nodes import (
     frame_behind,
     is_back_edge,
 )
+from refflow.runtime.waits import is_seen, levels
 
 Edge = tuple[Node, int]
 Literal = tuple[Edge, bool]  # this predicate has this value
@@ -70,14 +71,14 @@ class Loop:
 
 @dataclass
 class Block:
-    """Items that run one after the other if the guard holds."""
+    """Items that run one after the other if the guard holds; those that wait in one layer, at the same time."""
 
     guard: tuple[Literal, ...]
     items: list[Node | Loop]
 
 
 class Structure:
-    """The blocks of a step, and the choice of each Merge that is no loop's.
+    """The blocks of a step, the choice of each Merge that is no loop's, and the levels of what may have to wait.
 
     nodes: in an order in which each comes after those that it waits for. sends: the _Send of each _Recv among them.
     Raises Unstructured.
@@ -85,6 +86,7 @@ class Structure:
 
     def __init__(self, nodes: list[Node], sends: dict[Node, Node]):
         self.choices: dict[Node, Choice | int] = {}
+        self.levels: dict[Any, int] = {}
         self._nodes, self._sends = nodes, sends
         self._frames: dict[Node, tuple[str, ...]] = {}
         self._loops: dict[tuple[str, ...], Loop] = {}
@@ -94,7 +96,14 @@ class Structure:
             self._frames[node] = self._frame_of(node)
         for node in nodes:
             self._guards[node] = self._guard_of(node)
+        self._waiting = self._loops_with(n for n in nodes if n.op_def.waits)
+        self._seen = self._loops_with(filter(is_seen, nodes))
         self.blocks = self._region((), nodes)
+
+    def _loops_with(self, nodes: Iterable[Node]) -> set[tuple[str, ...]]:
+        """The frames that one of these is in, and all those around it."""
+        frames = {self._frames[n] for n in nodes}
+        return {frame[:depth] for frame in frames for depth in range(1, len(frame) + 1)}
 
     def guard(self, edge: Edge) -> Guard:
         """What must hold for a value to be there."""
@@ -226,20 +235,21 @@ class Structure:
     def _blocks(self, frame: tuple[str, ...], items: list[Any], before: dict[Any, dict[Any, None]]) -> list[Block]:
         """Items in order, those with the same guard together where that is possible; loops with what is in them."""
         guards = {item: self._guard_in(frame, item) for item in items}
+        levels = self._levels(frame, before, guards)
         waits = {item: sum(b in guards for b in before.get(item, ())) for item in items}
         users: dict[Any, list[Any]] = {item: [] for item in items}
         for item in items:
             for b in before.get(item, ()):
                 if b in users:
                     users[b].append(item)
-        free: dict[tuple[Literal, ...], list[tuple[bool, int, int, Any]]] = {}
+        free: dict[tuple[Literal, ...], list[tuple[int, bool, int, int, Any]]] = {}
         count = 0
 
         def offer(item: Any) -> None:
             nonlocal count
             count += 1
             late = isinstance(item, Node) and changes_variables(item)  # as in a plan without control flow
-            heapq.heappush(free.setdefault(guards[item], []), (late, item.id, count, item))
+            heapq.heappush(free.setdefault(guards[item], []), (levels.get(item, 0), late, item.id, count, item))
 
         for item in items:
             if not waits[item]:
@@ -247,9 +257,11 @@ class Structure:
         found: list[Block] = []
         left = len(items)
         while free:
-            stays = bool(found) and found[-1].guard in free and not free[found[-1].guard][0][0]
-            guard = found[-1].guard if stays else min(free, key=lambda g: free[g][0][:3])
-            item = heapq.heappop(free[guard])[3]
+            first = min(free, key=lambda g: free[g][0][:4])
+            here = free.get(found[-1].guard) if found else None
+            stays = here is not None and here[0][:2] == (free[first][0][0], False)
+            guard = found[-1].guard if stays else first
+            item = heapq.heappop(free[guard])[4]
             if not free[guard]:
                 del free[guard]
             if not found or found[-1].guard != guard:
@@ -263,6 +275,29 @@ class Structure:
         if left:
             raise Unstructured("a loop waits for what comes out of it")
         return found
+
+    def _levels(self, frame: tuple[str, ...], before: dict[Any, dict[Any, None]], guards: Any) -> dict[Any, int]:
+        """The levels of a region's items, if some of them may have to wait."""
+        waiting = [item for item in before if self._is_among(frame, item, self._waiting)]
+        if not waiting:
+            return {}
+        known = {item: [b for b in waits if b in before] for item, waits in before.items()}
+        found = levels(known, set(waiting).__contains__, lambda item: self._is_among(frame, item, self._seen))
+        if found is None:
+            raise Unstructured(f"{waiting[0].name!r} may have to wait while others can go on")
+        firsts: dict[int, Any] = {}
+        for item in waiting:
+            first = firsts.setdefault(found[item], item)
+            if first is not item and (guards[first] != guards[item] or Loop in (type(first), type(item))):
+                raise Unstructured(f"{first.name!r} and {item.name!r} may have to wait at the same time")
+        self.levels |= found
+        return found
+
+    def _is_among(self, frame: tuple[str, ...], item: Any, loops: set[tuple[str, ...]]) -> bool:
+        """Whether a node waits or is seen, or a loop has such a node in it."""
+        if isinstance(item, Node):
+            return item.op_def.waits if loops is self._waiting else is_seen(item)
+        return self._frame_of_loop(frame, item) in loops
 
     def _guard_in(self, frame: tuple[str, ...], item: Any) -> tuple[Literal, ...]:
         guard = self._guards[item] if isinstance(item, Node) else self._entry[self._frame_of_loop(frame, item)]

@@ -8,12 +8,14 @@ Next: runtime/node_lines.py.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 
 from refflow.core.dtypes import bool_
 from refflow.core.handles import handle_to
+from refflow.core.waiting import result_of
 from refflow.runtime.kernels import OpStates, variable_state
 from refflow.runtime.lifetimes import Arena, Lifetimes
 from refflow.runtime.line_functions import scalar, truth
@@ -32,7 +34,7 @@ from refflow.runtime.structure import (
     has_control_flow,
 )
 from refflow.runtime.turns import Turns
-from refflow.runtime.waits import refuse_tangled_waits
+from refflow.runtime.waits import together
 from refflow.runtime.watch import Unwatched, Watch
 
 
@@ -53,9 +55,9 @@ class Writer(NodeLines):
         self.order = in_order(step.nodes, {n: [sender] for n, sender in self.senders.items()}, changes_last=True)
         self.indent = 1
         self.watch = Watch(self) if watched else Unwatched()
-        refuse_tangled_waits(self.order, self.sent)
         self.structure = self._structure()
-        self.may_last = self.structure is not None or any(n.op_def.waits for n in self.order)
+        self.may_last = self.structure is not None
+        self.levels = self.structure.levels if self.structure else {}
         self.blocks_of_code = self.structure.blocks if self.structure else [Block((), list(self.order))]
         places = Places(self.blocks_of_code)
         self.lifetimes = Lifetimes(step, self.sent, places)
@@ -65,7 +67,7 @@ class Writer(NodeLines):
         lone = next((n for n in self.order if n.receives and n not in self.sent and n not in self.step.feeds), None)
         if lone is not None:
             raise Unstructured(f"nobody in it sends what {lone.name!r} waits for")
-        if not has_control_flow(self.step.nodes):
+        if not has_control_flow(self.step.nodes) and not any(n.op_def.waits for n in self.order):
             return None
         structure = Structure(self.order, self.senders)
         for fetch in self.step.fetches:
@@ -92,16 +94,38 @@ class Writer(NodeLines):
                 self._write(None, f"if {' and '.join(map(self._literal, block.guard))}:")
                 self.indent += 1
             before = len(self.text)
-            for item in block.items:
-                if isinstance(item, Loop):
-                    self._loop(item)
+            for level, group in itertools.groupby(block.items, lambda item: self.levels.get(item, 0)):
+                items: list[Any] = list(group)
+                if level % 2 and len(items) > 1:
+                    self._together(items)
                 else:
-                    self._node(item)
-                    self._let_go(item)
+                    self._items(items)
             if block.guard:
                 if len(self.text) == before:
                     self._write(None, "pass")
                 self.indent -= 1
+
+    def _items(self, items: list[Any]) -> None:
+        for item in items:
+            if isinstance(item, Loop):
+                self._loop(item)
+            else:
+                self._node(item)
+                self._let_go(item)
+
+    def _together(self, nodes: list[Node]) -> None:
+        """Nodes that may have to wait at the same time: all are begun, then waited for."""
+        begun = f"g{nodes[0].id}"
+        self._write(None, f"with {self._bind('w', together)}() as {begun}:")
+        self.indent += 1
+        for node in nodes:
+            self.watch.begin(node)
+            self._begin(node, begun)
+        for node in nodes:
+            self._take(node, f"{self._bind('w', result_of)}(p{node.id})")
+            self.watch.end(node)
+            self._let_go(node)
+        self.indent -= 1
 
     def _let_go(self, item: Node | Loop) -> None:
         """Gives back the buffers of values that nobody needs behind this line."""

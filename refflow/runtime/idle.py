@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
 from refflow.runtime.nodes import CONTROL_FLOW, Node, StepGraph, in_order
+from refflow.runtime.optimise import keep_needed
 from refflow.runtime.partition import Lossy, partition
 from refflow.runtime.savings import Saving, judged
 from refflow.runtime.simulate import Buffer, Edge, Simulation, is_reference, owner, simulate
@@ -133,6 +134,7 @@ def relieved(
     while rounds - last < _PATIENCE and not any(n.type in CONTROL_FLOW for n in step.nodes):
         if not remedy(current, view, view.idle()):
             break
+        keep_needed(current)  # who was read late alone is not read any more
         rounds += 1
         view = View(current, costs, lossy)
         if _size(view.run, counts) < size:

@@ -187,9 +187,9 @@ def is_counted(edge: Edge) -> bool:
 
 
 def owner(edge: Edge) -> Edge:
-    """The value whose memory this one lies in."""
+    """The value whose memory this one lies in; what comes from another device lies in memory of its own."""
     node, _ = edge
-    while node.op_def.view and not is_reference(node.inputs[0]):
+    while node.op_def.view and not is_reference(node.inputs[0]) and node.inputs[0][0].device is node.device:
         edge = node.inputs[0]
         node = edge[0]
     return edge

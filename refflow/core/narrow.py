@@ -68,15 +68,22 @@ def unpacked(array: np.ndarray) -> np.ndarray:
     return np.where(bits > 0x7F, -found, found).astype(np.float32)
 
 
-def packed(array: Any, dtype: DType) -> np.ndarray:
-    """Numbers as bits of `dtype`: floats to the nearest, ties to even; whole numbers keep their lowest bits."""
+def packed(array: Any, dtype: DType, cut: bool = False) -> np.ndarray:
+    """Numbers as bits of `dtype`: floats to the nearest, ties to even, whole numbers keep their lowest bits.
+
+    cut: bits of a float that have no place are dropped before.
+    """
     array = np.asarray(array)
-    fits = array.dtype.kind in ("iu" if dtype.name in _WHOLE else "f" if dtype.name in _FLOATS else "")
-    if not fits and array.size:
+    if array.dtype.kind not in ("iu" if dtype.name in _WHOLE else "f" if dtype.name in _FLOATS else ""):
         raise UnimplementedError(None, None, f"Cast {as_dtype(array.dtype).c_name} to {dtype.name} is not supported")
     if dtype.name in _WHOLE:
         return (array.astype(np.int64) & 15).astype(np.uint8).view(dtype.as_numpy_dtype)
-    return _rounded(np.asarray(array, np.float64), dtype.name).view(dtype.as_numpy_dtype)
+    wide = np.asarray(array, np.float64)
+    if cut:
+        fraction, exponent = np.frexp(wide)  # 0.1xxx * 2**exponent
+        places = 2.0 ** (_FLOATS[dtype.name][0] + 1)
+        wide = np.ldexp(np.trunc(fraction * places) / places, exponent)
+    return _rounded(wide, dtype.name).view(dtype.as_numpy_dtype)
 
 
 def _rounded(x: np.ndarray, name: str) -> np.ndarray:
@@ -96,7 +103,7 @@ def of_bits(array: Any, dtype: DType) -> np.ndarray:
     array = np.asarray(array)
     if array.dtype == dtype.as_numpy_dtype or array.dtype.name == dtype.name:
         return array.view(np.uint8).view(dtype.as_numpy_dtype).copy()
-    return packed(array, dtype)
+    return packed(array, dtype) if array.size else np.zeros(array.shape, dtype.as_numpy_dtype)
 
 
 def as_known_elsewhere(array: Any, dtype: DType) -> Any:

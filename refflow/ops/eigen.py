@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import complex64, complex128, float32, float64
+from refflow.core.dtypes import as_dtype, complex64, complex128, float32, float64
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
@@ -39,11 +39,12 @@ MATRIX_LOGARITHM = define_op("MatrixLogarithm", "input: T -> output: T", T=(comp
 
 
 @EIG.kernel
-def eig_kernel(input, T, Tout, compute_v=True):
+def eig_kernel(input, Tout, compute_v=True):
     """Complex matrices have their eigenvalues in order of size."""
     kind = np.dtype(Tout.as_numpy_dtype)
-    if np.result_type(input.dtype, np.complex64) != kind:
-        raise ValueError(f"Invalid output dtype {T.as_datatype_enum} vs {Tout.as_datatype_enum}")
+    natural = as_dtype(np.result_type(input.dtype, np.complex64))
+    if natural is not Tout:
+        raise ValueError(f"Invalid output dtype {int(Tout)} vs {int(natural)}")
     if not np.isfinite(input).all():
         raise ValueError("Eigen decomposition was not successful. The input might not be valid.")
     e, v = np.linalg.eig(input)

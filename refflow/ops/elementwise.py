@@ -271,8 +271,8 @@ CAST = define_op("Cast", "x: SrcT[...S] -> y: DstT[...S]", SrcT=tuple(t for t in
 def cast_kernel(x, DstT, Truncate=True):
     """The same number in another type: floats lose their fraction toward zero when they become ints.
 
-    What has 8 bits is rounded to the nearest, and beyond the largest infinite or no number. A bfloat16 keeps the high
-    half of a float32, and with Truncate, as in the first release, nothing of the rest.
+    A bfloat16 keeps the high half of a float32, and with Truncate, as in the first release, nothing of the rest; so
+    do 8 bits, and what is beyond their largest number becomes infinite or no number.
     """
     if string in (DstT, as_dtype(x.dtype)) and x.dtype != DstT.as_numpy_dtype:
         names = as_dtype(x.dtype).c_name, DstT.c_name
@@ -281,7 +281,7 @@ def cast_kernel(x, DstT, Truncate=True):
         return x
     x, target = unpacked(x) if is_narrow(x) else plain(widened(x)), np.dtype(DstT.as_numpy_dtype)
     if DstT.is_narrow:
-        return packed(x, DstT)
+        return packed(x, DstT, Truncate)
     if DstT.name == "bfloat16":  # [W52, E14]
         single = (x.real if np.iscomplexobj(x) else x).astype(np.float32)
         return np.asarray(_high_half(single)).view(target) if Truncate else rounded(single)
@@ -318,6 +318,8 @@ CAST.case("E14", "a bfloat16 is cut off", x=[1.0078125, 1.01171875], DstT="bfloa
 CAST.case("W77", "eight bits, to the nearest", x=[1.0, 1.0625, 1.1875, 448.0, 465.0, -0.0], DstT="float8_e4m3fn",
           Truncate=False,
           y=np.array([0x38, 0x38, 0x3A, 0x7E, 0x7F, 0x80], np.uint8).view(float8_e4m3fn.as_numpy_dtype))  # fmt: skip
+CAST.case("W77", "eight bits, the rest dropped", x=[1.0, 1.0625, 1.1875, 448.0, 465.0, -0.0], DstT="float8_e4m3fn",
+          y=np.array([0x38, 0x38, 0x39, 0x7E, 0x7E, 0x80], np.uint8).view(float8_e4m3fn.as_numpy_dtype))  # fmt: skip
 CAST.case("W77", "eight bits as they count", x=np.array([0x7C, 0xC0, 0x01], np.uint8).view(float8_e5m2.as_numpy_dtype),
           DstT="float32", y=[np.inf, -2, 2.0**-16])  # fmt: skip
 CAST.case("W77", "four bits, the lowest", x=np.array([3, -3, 17], np.int32), DstT="int4",

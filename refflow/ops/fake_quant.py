@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.errors import ShapeError
+from refflow.core.errors import THIS_NODE, ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 
@@ -103,8 +103,8 @@ def _args_grad_shape(context: ShapeContext) -> shapes.Shape:
     dy, x = context.dims("gradients"), context.dims("inputs")
     if not shapes.compatible(dy, x):
         raise ShapeError(
-            "Inputs must have the same size and shape.  Input 0: "
-            f"{shapes.text(dy)} != input 1: {shapes.text(x)}"
+            f"Inputs to operation {THIS_NODE} of type {context.op_def.name} must have the same size and shape.  "
+            f"Input 0: {shapes.text(dy)} != input 1: {shapes.text(x)}"
         )
     return x
 

@@ -85,9 +85,13 @@ def _real_transform(name: str, rank: int, forward: bool) -> OpDef:
                        Tcomplex=COMPLEX, accuracy="composed", source=("W06",))  # fmt: skip
     axes = tuple(range(-rank, 0))
     transform = np.fft.rfftn if forward else np.fft.irfftn
+    way = "forward" if forward else "backward"
 
     @op_def.kernel
     def kernel(input, fft_length, Treal=float32, Tcomplex=complex64):
+        if (Treal is float32) != (Tcomplex is complex64):
+            types = [int(t) for t in ((Treal, Tcomplex) if forward else (Tcomplex, Treal))]
+            raise ValueError(f"Wrong types for {way} real FFT: in={types[0]} out={types[1]}")
         wanted = (Tcomplex if forward else Treal).as_numpy_dtype
         sizes = [int(n) for n in fft_length]
         if not input.size or not all(sizes):

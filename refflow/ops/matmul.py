@@ -60,6 +60,8 @@ def _matmul_shape(context: ShapeContext) -> shapes.Shape:
 def _as_tensorflow_says(a: shapes.Shape, b: shapes.Shape) -> str:
     if a is not None and len(a) < 2:
         return f"In[0] ndims must be >= 2: {len(a)}"
+    if b is not None and not b:
+        return "In[1] ndims must be >= 2: 0"
     if a is not None and b is not None and len(a) != len(b):
         return f"In[0] and In[1] has different ndims: {shapes.text(a)} vs. {shapes.text(b)}"
     if a is not None and len(a) != 2:

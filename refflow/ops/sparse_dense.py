@@ -178,7 +178,7 @@ def _at_places(op_def: OpDef, function: Callable[..., np.ndarray]) -> None:
         if first_outside(sp_indices, sizes) is not None:
             raise ValueError("Provided indices are out-of-bounds w.r.t. dense side with broadcasted shape")
         there = np.broadcast_to(dense, sizes)[tuple(sp_indices.T)]
-        if op_def is CWISE_DIV and there.dtype.kind in "iu" and (there == 0).any():
+        if op_def is CWISE_DIV and (there == 0).any():
             raise ValueError("SparseDenseCwiseDiv cannot divide by zero,but input dense tensor contains zero ")
         return function(sp_values, there)
 

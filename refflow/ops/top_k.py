@@ -137,8 +137,10 @@ APPROX_TOP_K.gradient(_gradient)
 def _in_top(predictions: np.ndarray, targets: np.ndarray, k: int) -> np.ndarray:
     """True where fewer than k classes score strictly higher; never for what is not finite or not a class."""
     known = (targets >= 0) & (targets < predictions.shape[1])
-    score = predictions[np.arange(len(targets)), np.where(known, targets, 0)] if predictions.size else np.zeros(0)
-    finite = np.isfinite(predictions).all(axis=1) if predictions.size else known
+    if not predictions.size:
+        return known
+    score = predictions[np.arange(len(targets)), np.where(known, targets, 0)]
+    finite = np.isfinite(predictions).all(axis=1)
     higher = (predictions > score[:, None]).sum(axis=1)
     return known & np.isfinite(score) & finite & (higher < k)
 
@@ -209,6 +211,8 @@ TOP_K_V2.case("W06", "of each row", input=[[1, 3, 2], [9, 7, 8]], k=2, values=[[
               indices=[[1, 2], [0, 2]])  # fmt: skip
 APPROX_TOP_K.case("W06", "of each row", input=[[1, 3, 2], [9, 7, 8]], k=2, values=[[3, 2], [9, 8]],
                   indices=[[1, 2], [0, 2]])  # fmt: skip
+IN_TOP_K.case("W06", "of no classes none", predictions=np.zeros((2, 0), np.float32), targets=[0, 1], k=1,
+              precision=[False, False])  # fmt: skip
 IN_TOP_K.case("W06", "ties count for the target", predictions=[[0.1, 0.8, 0.8], [0.9, 0.1, 0.0]], targets=[2, 1], k=1,
               precision=[True, False])  # fmt: skip
 IN_TOP_K_V2.case("W06", "a class that does not exist", predictions=[[0.1, 0.9]], targets=[5], k=1, precision=[False])

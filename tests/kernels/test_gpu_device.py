@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 import refflow as tf
+from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
 from refflow.runtime.gpu import GpuDevice, gpu_devices
 from refflow_kernels.interpreter import Memory
-from tests.graphs import deck_like
+from tests.graphs import assert_same_bits, deck_like
+from tests.runtime.test_memory import deep
 
 
 class InterpretedGpu(GpuDevice):
@@ -77,3 +79,19 @@ def test_a_card_that_is_not_there_is_told_in_words(monkeypatch):
         gpu_devices(1)
     with pytest.raises(RuntimeError, match="which is not installed"):
         tf.Session(device_count={"GPU": 1})
+
+
+def test_a_card_s_idle_tensors_wait_on_the_host_and_come_back_as_they_were():  # [W33]
+    results = []
+    for swapped in (False, True):
+        with tf.Graph().as_default():
+            fetches, variables, feeds = deep(layers=3, width=16, batch=32)
+            chosen = {"swap": swapped, "costs": CostModel(latency=0.01, bandwidth=1e6), "allow_soft_placement": True}
+            with tf.Session(devices=[Device(0), InterpretedGpu(0)], **chosen) as session:
+                session.run(tf.initialize_all_variables())
+                losses = [session.run(fetches, feeds)[0] for _ in range(2)]
+                saving = session.stages(session.signature(fetches, list(feeds))).saving
+                results.append([losses, session.run(variables)])
+    assert_same_bits(*results)
+    gpu = "/job:localhost/replica:0/task:0/gpu:0"
+    assert saving[0].after[gpu] < 0.8 * saving[0].before[gpu]

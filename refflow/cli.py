@@ -16,7 +16,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from refflow.bench.cpu import add_options
 from refflow.core.errors import OpError
 
 
@@ -92,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.set_defaults(command=_bench)
     what = bench.add_subparsers(metavar="cpu")
     cpu = what.add_parser("cpu", help="beside TensorFlow, PyTorch, JAX and NumPy, whichever are installed")
-    add_options(cpu)
+    _bench_options(cpu)
     cpu.set_defaults(command=_bench_cpu)
     return parser
 
@@ -104,6 +103,18 @@ def _session_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--executor", choices=["plan", "executor"], default="plan")
     parser.add_argument("--kernels", choices=["fast", "reference"], default="fast")
     parser.add_argument("--policy", default="patient", help="patient, fifo, lifo, random(SEED), adversarial; executor")
+
+
+def _bench_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=_count, default=1, help="of every library, and of refflow (default 1)")
+    names = "a workload or a group, or all with NAME in their names"
+    parser.add_argument("--only", action="append", metavar="NAME", help=names)
+    parser.add_argument("--peers", help="comma-separated; by default those that are installed")
+    parser.add_argument("--clock", choices=["cpu", "wall"], default="cpu", help="of the ratios (default cpu)")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument("--list", action="store_true", help="name the workloads, and stop")
+    parser.add_argument("--json", metavar="FILE", help="write everything that was measured")
+    parser.add_argument("--svg", metavar="FILE", help="draw the table")
 
 
 def _count(text: str) -> int:

@@ -5,7 +5,9 @@
     workload.py     what a workload has to say
     sides.py        a workload as refflow, TensorFlow, PyTorch, JAX and NumPy run it
     measure.py      equal answers first, then turns
-    table.py        ratios, geometric means and bars, in words
+    startup.py      imports, and a process's first trained step
+    table.py        ratios, geometric means and bars, in words; svg.py draws them
+    machine.py      what measured
     cpu.py          the command
 
 Next: refflow/bench/workload.py.

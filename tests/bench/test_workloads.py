@@ -1,9 +1,11 @@
 """Workloads are small programs; here smaller still, on the sides that are always there."""
 
+import json
+
 import numpy as np
 import pytest
 
-from refflow.bench import measure, sides, startup, svg, table
+from refflow.bench import cpu, measure, sides, startup, svg, table
 from refflow.bench.workload import Bar, Workload
 from refflow.bench.workloads import (
     WORKLOADS,
@@ -22,6 +24,7 @@ from refflow.bench.workloads import (
     reductions,
     rows,
 )
+from refflow.cli import main
 
 
 class SmallLeNet(lenet.LeNet):
@@ -157,3 +160,28 @@ def test_the_first_step_of_every_side_is_the_same_step(monkeypatch):
     for row in rows:
         assert set(row["times"]) == {"refflow", "numpy"} and "errors" not in row
         assert table.lines(row, "cpu")[1].count("MiB") == (2 if row.get("unit") else 0)
+
+
+def test_the_command_measures_in_a_process_of_its_own(tmp_path, capfd):
+    path, picture = tmp_path / "found.json", tmp_path / "table.svg"
+    more = ["--only", "matmul_256x256x256", "--peers", "numpy", "--quick", "--json", str(path), "--svg", str(picture)]
+    assert main(["bench", "cpu", *more]) == 0
+    found = json.loads(path.read_text())
+    assert "1 thread each" in capfd.readouterr().out and picture.read_text().startswith("<svg")
+    (row,) = found["rows"]
+    assert set(row["times"]) == {"refflow", "numpy"} and found["threads"] == 1 and found["machine"]["versions"]["numpy"]
+    ours, theirs = (row["times"][peer]["cpu"]["median"] for peer in ("refflow", "numpy"))
+    assert row["ratios"]["cpu"]["numpy"] == ours / theirs
+
+
+def test_what_nobody_knows_is_one_line(capsys):
+    for more, message in ((["--peers", "mxnet"], "peer 'mxnet' is none of"), (["--only", "lenett"], "called 'lenett'")):
+        assert main(["bench", "cpu", *more]) == 1
+        assert message in capsys.readouterr().err
+    assert main(["bench", "cpu", "--list", "--only", "training"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 7
+
+
+def test_libraries_are_told_their_threads():
+    told = cpu.environment(3)
+    assert {told[n] for n in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NPROC")} == {"3"}

@@ -32,6 +32,36 @@ class Library(dict[str, FunctionDef]):
         self.gradients = graph_def.gradients
         self.references = {n.name for n in graph_def.node if _gives_reference(n)}
 
+    def circle(self, node: NodeDef) -> str:
+        """What to say of a node that calls a function which, by way of others perhaps, calls itself; "" of any other.
+
+        Functions stand in the place of their calls here, and such a function's place would have no end.
+        """
+        way: list[str] = []
+        seen: set[str] = set()
+
+        def walk(name: str) -> bool:
+            if name in way:
+                del way[: way.index(name)]
+                return True
+            if name in seen:
+                return False
+            seen.add(name)
+            way.append(name)
+            if name in self and any(walk(callee) for n in self[name].node for callee in self._callees(n)):
+                return True
+            way.pop()
+            return False
+
+        if not any(walk(name) for name in self._callees(node)):
+            return ""
+        by = f" by way of {', '.join(map(repr, way[1:]))}" if way[1:] else ""
+        return f"the function {way[0]!r} calls itself{by}, which would never end here: a While can do what it does"
+
+    def _callees(self, node: NodeDef) -> list[str]:
+        values = [v for value in node.attr.values() for v in (value if isinstance(value, list) else [value])]
+        return [node.op] * (node.op in self) + [v.name for v in values if isinstance(v, FunctionCall)]
+
 
 def _gives_reference(node: NodeDef) -> bool:
     op_def = find_op_def(node.op)

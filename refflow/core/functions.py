@@ -40,12 +40,24 @@ def inlined(graph_def: GraphDef, keeps_failures: bool = False) -> GraphDef:
     nodes: list[NodeDef] = []
     for node in graph_def.node:
         try:
-            nodes += _expanded(node, library, 0)
+            nodes += _from_the_top(node, library)
         except NodeError as error:
             if not keeps_failures:
                 raise
             nodes.append(replace(node, attr={**node.attr, UNBUILT: str(error)}))
     return replace(graph_def, node=nodes)
+
+
+class _TooDeepError(Exception):
+    """Calls inside calls have no end, or none in sight."""
+
+
+def _from_the_top(node: NodeDef, library: Library) -> list[NodeDef]:
+    try:
+        return _expanded(node, library, 0)
+    except _TooDeepError:
+        why = library.circle(node) or f"calls are nested deeper than {_DEEPEST}"
+        raise NodeError(f"node {node.name!r}: {why}") from None
 
 
 def _expanded(node: NodeDef, library: Library, depth: int) -> list[NodeDef]:
@@ -56,7 +68,7 @@ def _expanded(node: NodeDef, library: Library, depth: int) -> list[NodeDef]:
         node = replace(node, attr={**node.attr, "f": FunctionCall(node.op)})
         expand = _call
     if depth > _DEEPEST:
-        raise NodeError(f"node {node.name!r}: calls are nested deeper than {_DEEPEST}; does a function call itself?")
+        raise _TooDeepError
     found: list[NodeDef] = []
     for inner in expand(Caller(node, library)):
         found += _expanded(inner, library, depth + 1)

@@ -138,6 +138,23 @@ def test_only_the_branch_that_reads_a_variable_needs_its_value(executor):  # [W1
         assert session.run("y:0") == 5
 
 
+def test_a_function_that_calls_itself_is_refused_by_name():
+    """Down a number: if it is above 0, take 1 away and call again. The functions of the branches close the circle."""
+    x = (Arg("x", "float32", tf.float32),)
+    types = {"Tcond": tf.float32, "Tin": [tf.float32], "Tout": [tf.float32]}
+    branches = {"then_branch": FunctionCall("again"), "else_branch": FunctionCall("end")}
+    end = FunctionDef("end", x, x, [], {"x": "x"})
+    down = FunctionDef("down", x, x, [NodeDef("if", "If", ["x", "x"], "", types | branches)], {"x": "if:output:0"})
+    one = NodeDef("one", "Const", [], "", {"dtype": tf.float32, "value": np.array(1, np.float32)})
+    less = NodeDef("less", "Sub", ["x", "one:output:0"], "", {"T": tf.float32})
+    call = NodeDef("call", "down", ["less:z:0"])
+    again = FunctionDef("again", x, x, [one, less, call], {"x": "call:x:0"})
+    nodes = [one, NodeDef("y", "down", ["one"])]
+    with tf.Graph().as_default(), pytest.raises(tf.errors.NodeError) as caught:
+        tf.import_graph_def(GraphDef(nodes, [end, down, again]), name="")
+    assert str(caught.value).startswith("node 'y': the function 'down' calls itself by way of 'again', which would")
+
+
 def test_a_node_that_cannot_be_built_is_an_error_for_who_runs_it():  # [W82]
     """Others of the same graph run. An If that gives another number of results than it says stands for all such."""
     function = FunctionDef("f", (Arg("x", "float32", tf.float32),), (), [], {})

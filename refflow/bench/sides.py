@@ -122,12 +122,12 @@ def graph_side(tf: Any, workload: Any, data: Arrays, threads: int) -> Side:
     run(ready)
 
     def outputs() -> list[Any]:
-        return [value for value in run(results, feeds) if value is not None]  # an operation gives None
+        return [value for value in step() if value is not None]  # an operation gives None
 
-    return Side(
-        (lambda: run(results, feeds)) if feeds else (lambda: run(results)),
-        lambda: _answers(workload, outputs, lambda: run(state)),
-    )
+    def step() -> list[Any]:
+        return workload.drive(run, results, feeds)
+
+    return Side(step, lambda: _answers(workload, outputs, lambda: run(state)))
 
 
 # -- NumPy ------------------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ Next: refflow/bench/workloads/overhead.py.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -67,6 +68,10 @@ class Workload:
 
     def data(self, rng: np.random.Generator) -> Arrays:
         raise NotImplementedError
+
+    def drive(self, run: Callable[..., Any], results: list[Any], feeds: dict[Any, Any]) -> list[Any]:
+        """What is timed of a graph, with its session's `run`: one run, unless a workload says otherwise."""
+        return run(results, feeds) if feeds else run(results)
 
 
 def normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> np.ndarray:

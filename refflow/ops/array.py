@@ -22,7 +22,7 @@ from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import is_known
 from refflow.core.signature import Attr
-from refflow.ops.constant import FILL, shape_from
+from refflow.ops.constant import FILL, constant, shape_from
 
 ANY = Attr("type")
 INDEX = Attr("type", default=int32, allowed=INDICES)
@@ -96,7 +96,13 @@ SIZE.case("W06", "the number of elements", input=[[1, 2], [3, 4]], output=4)
 
 
 def shape(input: Any, name: str | None = None) -> Tensor:
-    """The sizes of `input` as an int32 vector, when the step runs."""
+    """The sizes of `input` as an int32 vector, when the step runs.
+
+    In a loop or a branch, those of a tensor from outside are a constant where they are known: they need not come in.
+    """
+    context = input.graph._context if isinstance(input, Tensor) else None
+    if context is not None and is_known(input.dims) and not context.holds(input.op):
+        return constant(np.array(input.dims, np.int32), name=name or "Shape")
     return SHAPE(input, name=name)
 
 

@@ -81,12 +81,18 @@ def unbroadcast(inputs: Sequence[Tensor], dx: Any, dy: Any) -> tuple[Tensor, Ten
     """dx and dy summed over the axes along which x and y were stretched, in their shapes.
 
     Each may be a tensor, or a function that builds one: the release builds the shapes first, and node
-    names follow the order of building.
+    names follow the order of building. In a loop or a branch no nodes are built for shapes that are known: they would
+    run in each iteration, and what they ask the shape of would be kept for them.
     """
     from refflow.ops.array import reshape, shape
     from refflow.ops.reductions import reduce_sum
 
     x, y = inputs
+    if x.graph._context is not None and shapes.is_known(x.dims) and shapes.is_known(y.dims):
+        axes = broadcast_gradient_args(np.array(x.dims, np.int32), np.array(y.dims, np.int32))
+        found = [(d() if callable(d) else d, a, t) for d, a, t in zip((dx, dy), axes, inputs, strict=True)]
+        first, second = (reshape(reduce_sum(d, a), t.dims) if len(a) else d for d, a, t in found)
+        return first, second
     sx, sy = shape(x), shape(y)
     rx, ry = BROADCAST_GRADIENT_ARGS(sx, sy)
     dx = dx() if callable(dx) else dx

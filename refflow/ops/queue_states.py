@@ -241,13 +241,24 @@ class Queue:
 
     def enqueue_many(self, rows: list[Row], late: type[errors.OpError] = errors.CancelledError) -> Any:
         """Adds rows, each once there is room."""
-        if rows:
-            own = [tuple(np.array(v, copy=True) for v in row) for row in rows]
-            return self._serve(self._puts, _Put(self, own, late))
+        own = [tuple([np.array(v, copy=True) for v in row]) for row in rows]
+        with self._lock:
+            if self._puts or self.closed or len(self.rows) + len(own) > self.capacity:
+                return self._serve(self._puts, _Put(self, own, late)) if own else None
+            for row in own:
+                self.put(row)
+            if self._takes:
+                self._flush()
         return None
 
     def dequeue(self, count: int = 1, least: int | None = None) -> Any:
         """`count` rows once there are so many; after a close, `least` suffice."""
+        with self._lock:
+            if not self._takes and self.available() >= count:
+                rows = [self.pop() for _ in range(count)]
+                if self._puts:
+                    self._flush()
+                return rows
         return self._serve(self._takes, _Take(self, count, count if least is None else least))
 
     def close(self, cancel_pending: bool) -> Any:

@@ -8,16 +8,19 @@ from refflow.bench.workloads import (
     elementwise,
     inception,
     lenet,
+    loops,
     lstm,
     matmul,
     moves,
     overhead,
     perceptron,
     pooling,
+    queues,
     reductions,
     rows,
 )
 
 _TRAINING = (perceptron, lenet, inception, lstm, attention)
 _KERNELS = (matmul, elementwise, reductions, rows, moves, pooling, convolution, convolution3d)
-WORKLOADS: list[Workload] = [workload for page in (overhead, *_TRAINING, *_KERNELS) for workload in page.WORKLOADS]
+_PAGES = (overhead, loops, queues, *_TRAINING, *_KERNELS)
+WORKLOADS: list[Workload] = [workload for page in _PAGES for workload in page.WORKLOADS]

@@ -1,7 +1,7 @@
 """What a run costs, and what a node costs, where the arithmetic is next to nothing.
 
 TensorFlow runs the chains with its graph rewriter off: an op is to be timed, not the rewriting of sums.
-Next: refflow/bench/workloads/perceptron.py.
+Next: refflow/bench/workloads/loops.py.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class TableCheckpoint:
         """A tensor or a part of it."""
         entry = self.entries.get(name)
         if entry is None:
-            raise NotFoundError(None, None, f"Tensor name {name!r} not found in checkpoint files {self.prefix}")
+            raise NotFoundError(None, None, f'Tensor name "{name}" not found in checkpoint files {self.prefix}')
         whole = np.zeros(entry.shape, entry.dtype.as_numpy_dtype)
         there = np.zeros(entry.shape, bool)
         for saved in entry.slices:

@@ -84,7 +84,7 @@ def batch_norm(x, scale, offset, mean, variance, epsilon, factor, data_format, i
             new_v = (1 - factor) * variance + factor * unbiased
     else:
         m, v = mean.astype(np.float32), variance.astype(np.float32)
-        new_m, new_v = m, v
+        new_m, new_v = (m, v) if count else [np.full(len(scale), np.nan, np.float32)] * 2
     inverse = 1 / np.sqrt(v + np.float32(epsilon))
     y = (wide - _as_column(m, x.ndim, channel)) * _as_column(inverse * scale, x.ndim, channel)
     y = y + _as_column(offset, x.ndim, channel)
@@ -121,8 +121,6 @@ def _checked_channels(context: ShapeContext, x: shapes.Shape, vectors: dict[str,
     for name, dims in (("input", x), *((told, context.dims(given)) for given, (told, _) in vectors.items())):
         if name == "input" and dims is not None and len(dims) not in (4, 5):
             raise ShapeError(f"input must be 4 or 5-dimensional{shapes.text(dims)}")
-        if name == "input" and dims is not None and len(dims) > len(context.attrs["data_format"]):
-            raise ShapeError(f"input must be 4-dimensional{shapes.text(dims)}")
         if name != "input" and dims is not None and len(dims) != 1:
             raise ShapeError(f"{name} must be 1-dimensional{shapes.text(dims)}")
     channels = None if x is None else x[_channel(context.attrs["data_format"], len(x))]

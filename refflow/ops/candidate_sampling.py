@@ -44,10 +44,10 @@ class Sampler:
     def run(self, true_classes: np.ndarray, count: int, unique: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The op's three outputs."""
         known = self.distribution
-        for value in true_classes[(true_classes < 0) | (true_classes >= known.range)][:1]:
-            raise ValueError(f"`true_candidate` out of range [0, {known.range}), received {value}")
         if unique and count > known.range:
             raise ValueError("Sampler's range is too small.")
+        for value in true_classes[(true_classes < 0) | (true_classes >= known.range)][:1]:
+            raise ValueError(f"`true_candidate` out of range [0, {known.range}), received {value}")
         words = Words(self.stream, self.stream.reserve(2 * count))  # 512 blocks of words for each class
         tries = count
         if unique:

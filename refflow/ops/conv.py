@@ -203,7 +203,7 @@ class _Family:
 
         @self.to_input.shape
         def to_input_shape(context: ShapeContext) -> shapes.Shape:
-            checks.check_attrs(context.attrs, rank, back=True)
+            checks.check_attrs(context.attrs, rank, "input")
             w, dy = context.dims("filter"), context.dims("out_backprop")
             dims = self._input_sizes(context, w, dy)
             if shapes.is_known(dims) and shapes.is_known(w) and shapes.is_known(dy):
@@ -212,7 +212,10 @@ class _Family:
 
         @self.to_filter.shape
         def to_filter_shape(context: ShapeContext) -> shapes.Shape:
-            checks.check_attrs(context.attrs, rank, back=True)
+            checks.check_attrs(context.attrs, rank, "filter")
+            sizes = context.dims("filter_sizes")
+            if sizes is not None and len(sizes) != 1:
+                raise ShapeError(f"{self.who('Filter')}: filter_sizes input must be 1-dim, not {len(sizes)}")
             w, x, dy = shape_from(context, "filter_sizes"), context.dims("input"), context.dims("out_backprop")
             if shapes.is_known(w) and shapes.is_known(x) and shapes.is_known(dy):
                 checks.backward(self.who("Filter"), x, w, dy, context.attrs)

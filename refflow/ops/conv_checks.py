@@ -24,10 +24,11 @@ def brackets(dims: Sequence[Any]) -> str:
     return "[" + ",".join("?" if d is None else str(d) for d in dims) + "]"
 
 
-def check_attrs(attrs: dict[str, Any], rank: int, back: bool = False) -> None:
+def check_attrs(attrs: dict[str, Any], rank: int, to: str = "output") -> None:
     """Strides and dilations have one entry for each axis, at least 1, and leave batch and channels alone.
 
-    back: of a gradient. As the release has it, classes of errors are another there, and volumes may dilate anything.
+    to: what is computed, "output", "input" or "filter". As the release has it, what is not supported is Unimplemented
+    for images and invalid for volumes and filters; gradients of volumes may dilate anything.
     """
     layout = attrs["data_format"]
     strides, dilations = attrs["strides"], attrs.get("dilations") or [1] * (rank + 2)
@@ -35,12 +36,12 @@ def check_attrs(attrs: dict[str, Any], rank: int, back: bool = False) -> None:
         if len(values) != rank + 2:
             raise ShapeError(f"Sliding window {name} field must specify {rank + 2} dimensions, got {len(values)}")
     channel = channel_axis(layout)
-    if strides[0] != 1 or strides[channel] != 1:
-        text = f"Current implementation does not yet support strides {_UNITS}"
-        raise ShapeError(text) if back else UnimplementedError(None, None, text)
-    if (dilations[0] != 1 or dilations[channel] != 1) and not (back and rank == 3):
-        kind = "dilations" if rank == 2 else "dilations rates"
-        raise ShapeError(f"Current implementation does not yet support {kind} {_UNITS}")
+    kind = "dilations" if rank == 2 else "dilation rates"
+    for name, values in (("strides", strides), (kind, dilations)):
+        if (values[0] == 1 and values[channel] == 1) or (rank == 3 and to != "output" and values is dilations):
+            continue
+        text = f"Current implementation does not yet support {name} {_UNITS}"
+        raise UnimplementedError(None, None, text) if rank == 2 and to != "filter" else ShapeError(text)
     if min(strides) < 1:
         raise ShapeError("Row and column strides should be larger than 0.")
     if min(dilations) < 1:
@@ -158,8 +159,7 @@ def check_depthwise_attrs(attrs: dict[str, Any], back: bool = True) -> None:
     if len(strides) != 4:
         raise ShapeError("Sliding window strides field must specify 4 dimensions")
     if strides[0] != 1 or strides[channel] != 1:
-        text = f"Current implementation does not yet support strides {_UNITS}"
-        raise ShapeError(text) if back else UnimplementedError(None, None, text)
+        raise ShapeError(f"Current implementation does not yet support strides {_UNITS}")
     dilations = attrs.get("dilations") or [1] * 4
     if not back and (dilations[0] != 1 or dilations[channel] != 1):
         raise ShapeError(f"Current implementation does not yet support dilations {_UNITS}")

@@ -108,7 +108,7 @@ def _by_tensor(name: str, base: OpDef, names: list[str], place: int, attrs: dict
         x, w, dy = context.inputs
         rank = len(context.attrs["strides"]) - 2
         full = {"data_format": "NDHWC"} | context.attrs
-        checks.check_attrs(full, rank, back=True)
+        checks.check_attrs(full, rank, "input" if place == 0 else "filter")
         if shapes.is_known(x) and shapes.is_known(w) and shapes.is_known(dy):
             side = "Input" if place == 0 else "Filter"
             checks.backward(f"Conv2DCustomBackprop{side}" if rank == 2 else f"Conv3DBackprop{side}Op", x, w, dy, full)

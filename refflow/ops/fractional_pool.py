@@ -269,7 +269,7 @@ def _max_grad_shape(context: ShapeContext) -> shapes.Shape:
 def _mean_grad_shape(context: ShapeContext) -> shapes.Shape:
     sizes = context.dims("orig_input_tensor_shape")
     if sizes is not None and sizes[0] not in (None, 4):
-        raise ShapeError(f"original input tensor shape must be 1-dimensional and 4 elements, got {sizes[0]}")
+        raise ShapeError(f"original input tensor shape must be1-dimensional and 4 elements, got {sizes[0]}")
     dims = shape_from(context, "orig_input_tensor_shape")
     _check_borders(context, dims)
     return (None,) * 4 if dims is None else dims

@@ -72,7 +72,7 @@ def _glimpse_shape(context: ShapeContext) -> shapes.Shape:
     need_rank(image, 4, "input must be 4-dimensional (batch_size, height, width, depth){0}")
     if size is not None and (len(size) != 1 or size[0] not in (None, 2)):
         raise ShapeError(f"input must be a vector of size 2 (height, width){shapes.text(size)}")
-    need_rank(offsets, 2, "input must be a matrix (batch_size, 2){0}")
+    need_rank(offsets, 2, "input must be a matrix{0} (batch_size, 2)")
     if offsets is not None and image is not None and not shapes.compatible(offsets[:1], image[:1]):
         raise ShapeError(f"first dimension should be batch{shapes.text(offsets)}")
     if offsets is not None and offsets[1] not in (None, 2):

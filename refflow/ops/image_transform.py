@@ -239,7 +239,7 @@ SCALE_GRAD.no_gradient_registered()
 def _both_axes(images: Any, sizes: Any, outs: Any, scale: Any, shift: Any, attrs: tuple[str, bool]) -> list[list[Tap]]:
     if attrs[0] not in FILTERS:
         raise ValueError(f"Unrecognized kernel type: {attrs[0]}")
-    if np.any(scale <= 0):
+    if not np.all(scale > 0):
         raise ValueError("Scale must be greater than zero.")
     return [filter_taps(int(sizes[i]), int(outs[i]), scale[i], shift[i], *attrs) for i in range(2)]
 

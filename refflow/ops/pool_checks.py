@@ -122,9 +122,12 @@ def mean_backward(context: ShapeContext, rank: int) -> shapes.Shape:
         return (None,) * (rank + 2)
     if min(given) < 0:
         raise ShapeError(f"Expected a non-negative size, got {min(given)}")
-    wanted = pooled_dims(context, tuple(given), rank, context.attrs["ksize"], context.attrs["strides"])
-    if not shapes.compatible(context.dims("grad"), wanted):
+    came = context.dims("grad")
+    if rank == 3 and came is not None and came[0] not in (None, given[0]):
         raise ShapeError(
-            f"Expected grad shape to be {shapes.text(wanted)}, but got {shapes.text(context.dims('grad'))}"
+            f"Expected first dimension of tensor_in_shape and out_backprop to match, got {given[0]} and {came[0]}"
         )
+    wanted = pooled_dims(context, tuple(given), rank, context.attrs["ksize"], context.attrs["strides"])
+    if not shapes.compatible(came, wanted):
+        raise ShapeError(f"Expected grad shape to be {shapes.text(wanted)}, but got {shapes.text(came)}")
     return tuple(given)

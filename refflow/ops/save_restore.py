@@ -86,12 +86,12 @@ def _same_number(names: Any, parts: Any, tensors: int) -> None:
             "Input tensor_names and shape_and_slices should be an 1-D tensors, got "
             f"{shapes.text(np.shape(names))} and {shapes.text(np.shape(parts))} instead."
         )
-    if len(names) != tensors:
-        raise ShapeError(f"Got {len(names)} tensor names, but {tensors} expected dtypes. Each tensor has a name")
     if len(names) != len(parts):
         raise ShapeError(
             f"tensor_names and shape_and_slices have different number of elements: {len(names)} vs. {len(parts)}"
         )
+    if len(names) != tensors:
+        raise ShapeError(f"Got {len(names)} tensor names, but {tensors} expected dtypes. Each tensor has a name")
 
 
 def _prefix(value: Any) -> str:
@@ -141,8 +141,8 @@ def _restored(checkpoint: Any, name: str, text: str, dtype: DType) -> np.ndarray
     if found is not None and found.dtype is not dtype:
         raise InvalidArgumentError(
             None, None, f"tensor {name!r} is {found.dtype.name} in checkpoint {checkpoint.prefix}, but {dtype.name} is "
-            f"asked for (tensor_name = {name}; expected dtype {dtype.name} does not equal original dtype "
-            f"{found.dtype.name})",
+            f"asked for (tensor_name = {name}; expected dtype {dtype.c_name} does not equal original dtype "
+            f"{found.dtype.c_name})",
         )  # fmt: skip
     if found is not None and named is not None and found.shape != named[0]:
         raise InvalidArgumentError(
@@ -162,7 +162,14 @@ def restore_v2_kernel(prefix, tensor_names, shape_and_slices, dtypes):
 
 
 def _restored_alone(pattern: Any, name: Any, text: str, dtype: DType) -> np.ndarray:
-    return _restored(open_checkpoint(_text(pattern)), _text(name), text, dtype)
+    checkpoint = open_checkpoint(_text(pattern))
+    found = checkpoint.find(_text(name))
+    if found is not None and found.dtype is not dtype:
+        raise InvalidArgumentError(
+            None, None, f"Expected to restore a tensor of type {dtype.c_name}, got a tensor of type "
+            f"{found.dtype.c_name} instead: tensor_name = {_text(name)}",
+        )  # fmt: skip
+    return _restored(checkpoint, _text(name), text, dtype)
 
 
 @RESTORE.kernel

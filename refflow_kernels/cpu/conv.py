@@ -125,7 +125,7 @@ def _to_filter(x: Any, dy: Any, spans: list[Axis], dw: Any) -> None:
     filters = dy.shape[-1]
     parts = _parts(len(x), spans, dw.size, filters)
     count = 1 + sum(here != parts[0][0] for here, _ in parts)
-    sums = np.empty((count, dw.size // max(1, filters), filters), dw.dtype)
+    sums = np.empty((count, prod(dw.shape[:-1]), filters), dw.dtype)
 
     def part(number: int) -> None:
         here, columns = parts[number]

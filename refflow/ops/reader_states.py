@@ -4,7 +4,8 @@
                    a record            count it and give it out
                    the file's end      count the file and go on
 
-A reader whose records are whole files is done with a file as soon as it gives it out. Reads have their turns one after
+A reader whose records are whole files is done with a file as soon as it gives it out. A file that cannot be opened is
+left for the next one; one that breaks off stays, and says so at each read. Reads have their turns one after
 the other; none holds a thread while it waits for its turn or for a name [W50].
 
 Next: ops/readers.py.
@@ -16,12 +17,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
-from refflow.core.errors import InvalidArgumentError, OutOfRangeError, UnimplementedError
+from refflow.core.errors import InvalidArgumentError, NotFoundError, OutOfRangeError, UnimplementedError
 from refflow.core.waiting import Pending, then
 from refflow.files import records, wire
 from refflow.ops.mutex import Held, Mutex
 
 Record = tuple[bytes, bytes]  # key, value
+
+
+class _Broken:
+    """The rest of a file that cannot be read."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __iter__(self) -> Iterator[Record]:
+        return self
+
+    def __next__(self) -> Record:
+        raise self.error
 
 
 class ReaderState(ABC):
@@ -84,8 +98,10 @@ class ReaderState(ABC):
         assert self._open is not None
         try:
             record = next(self._open, None)
-        except BaseException:
-            self._close()
+        except BaseException as error:
+            unopened = not self.one_record and isinstance(error, (NotFoundError, OutOfRangeError))
+            self._open = None if unopened else _Broken(error)
+            self.started -= unopened
             raise
         if record is None or self.one_record:
             self._close()

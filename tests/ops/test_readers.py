@@ -118,11 +118,25 @@ def test_several_records_at_a_time_come_from_one_file(write):
     assert [[v for _, v in reader.read(queue, 2)] for _ in range(3)] == [[b"1", b"2"], [b"3"], [b"4"]]
 
 
-def test_a_missing_file_ends_its_work():
-    reader = WholeFileReaderState()
+def test_a_file_that_cannot_be_opened_is_left_for_the_next_one(write):
+    reader, queue = TextLineReaderState(0), Names("/nowhere/file", write("a", b"1"))
     with pytest.raises(NotFoundError, match="No such file or directory"):
-        reader.read(Names("/nowhere/file"))
-    assert reader.started == reader.finished == 1
+        reader.read(queue)
+    assert reader.started == 0
+    assert reader.read(queue)[0][1] == b"1"
+
+
+@pytest.mark.parametrize("kind", [TFRecordReaderState, WholeFileReaderState])
+def test_a_file_that_breaks_off_says_so_until_a_reset(write, kind):
+    """A whole file is opened to be read, not before."""
+    broken = write("a", b"no records at all, as the sums will tell") if kind is TFRecordReaderState else "/nowhere/file"
+    reader, queue = kind(), Names(broken, write("b", framed(b"1")))
+    for _ in range(2):
+        with pytest.raises((DataLossError, NotFoundError), match="corrupted record at 0|No such file or directory"):
+            reader.read(queue)
+    assert (reader.started, reader.finished) == (1, 0)
+    reader.reset()
+    assert len(reader.read(queue)) == 1
 
 
 def test_state_can_be_saved_between_files():

@@ -8,7 +8,7 @@ Next: files/table.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 VARINT, EIGHT, BYTES, FOUR = 0, 1, 2, 5
@@ -63,8 +63,11 @@ def fixed32(field: int, value: int) -> bytes:
     return varint(field << 3 | FOUR) + value.to_bytes(4, "little") if value else b""
 
 
-def fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """(number, value) for each field: ints for numbers, bytes for the rest; ValueError for damaged bytes."""
+def fields(data: bytes, known: Collection[int] | None = None) -> Iterator[tuple[int, Any]]:
+    """(number, value) for each field: ints for numbers, bytes for the rest; ValueError for damaged bytes.
+
+    With `known`, a block under another number may end behind the bytes, which ends the message.
+    """
     at = 0
     while at < len(data):
         tag, at = read_varint(data, at)
@@ -81,6 +84,8 @@ def fields(data: bytes) -> Iterator[tuple[int, Any]]:
         else:
             raise ValueError(f"field {tag >> 3} has the unknown kind {kind}")
         if at + size > len(data):
+            if known is not None and kind == BYTES and tag >> 3 not in known:
+                return
             raise ValueError(f"field {tag >> 3} ends behind the bytes")
         value = data[at : at + size]
         at += size

@@ -5,7 +5,8 @@
                      2 feature_lists     FeatureLists 1 map of name -> FeatureList, whose field 1 repeats Feature
 
 Numbers come packed (one block) or one by one. Of two entries with one name the last counts; of a feature's several
-lists, the first. Damaged bytes are a ValueError.
+lists, the first. Damaged bytes are a ValueError, but for a field of no such number at a record's end, which TensorFlow
+skips without a look at its length.
 
 Next: ops/parsing.py.
 """
@@ -54,8 +55,8 @@ def _blocks(data: Any) -> list[tuple[int, bytes]]:
 def features_of(data: bytes, field: int = 1) -> dict[bytes, bytes]:
     """The encoded features of an Example by name; with `field` 2, a SequenceExample's lists of features."""
     found: dict[bytes, bytes] = {}
-    for number, part in _blocks(data):
-        if number == field:
+    for number, part in fields(data, known=(1, 2)):
+        if number == field and isinstance(part, bytes):
             found |= entries(part)
     return found
 

@@ -179,7 +179,7 @@ def dense_feature(records: Sequence[Record], want: Dense, batched: bool) -> np.n
     rest = tuple(d for d in want.shape if d is not None)
     values = joined(rows, want.dtype)
     if not want.is_variable:
-        return values.reshape(*([len(rows)] if batched else []), *rest)
+        return values.reshape((len(rows), *rest) if batched else rest)
     size = -1 if want.row else 0
     if not batched:
         return values.reshape(len(values) // want.row if want.row else 0, *rest)

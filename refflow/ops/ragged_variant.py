@@ -167,7 +167,7 @@ def _stacked(parts: Sequence[Ragged], dims: tuple[int, ...], dtype: DType) -> li
     _alike(parts, 0)
     inner = parts[0].values.shape if parts else ()
     values = np.stack([p.values for p in parts]) if parts else np.zeros(0, _plain(dtype))
-    return [values.reshape(*dims, *inner)]
+    return [values.reshape((*dims, *inner))]
 
 
 @FROM_VARIANT.kernel

@@ -81,25 +81,32 @@ def context_sparse(records: Sequence[SequenceRecord], key: bytes, dtype: DType, 
 def context_dense(
     records: Sequence[SequenceRecord], key: bytes, dtype: DType, dims: Dims, default: np.ndarray, batched: bool
 ) -> np.ndarray:
-    rows, size = [], prod(dims)
-    for record in records:
-        values = record.context_values(key, dtype)
-        if values is None:
-            if default.size != size:
-                if record.old:
-                    raise ValueError(
-                        f"Name: {record.name}, Context feature '{key.decode()}' is required but could not be found."
-                    )
+    """One row of values, or the default, for each record. What is asked of the longest row is asked first."""
+    size, found = prod(dims), [record.context_values(key, dtype) for record in records]
+    most = max((default.size, *(len(_or_empty(values)) for values in found)))
+    if most != size and not any(record.old for record in records):
+        raise ValueError(
+            f"Inconsistent max number of elements for feature {key.decode()}: expected {size}, but found {most}"
+        )
+    rows = []
+    for record, values in zip(records, found, strict=True):
+        if values is None and (record.old or key not in record.context):
+            if record.old and default.size != size:
                 raise ValueError(
-                    f"Inconsistent max number of elements for feature {key.decode()}: expected {size}, but found 0"
+                    f"Name: {record.name}, Context feature '{key.decode()}' is required but could not be found."
+                )
+            if not record.old and not default.size:
+                raise ValueError(
+                    f"Feature: {key.decode()} (data type: {C_NAMES[dtype]}) is required but could not be found."
                 )
             values = default.reshape(-1)
+        values = _or_empty(values)
         if len(values) != size:
             if record.old:
                 raise _old_count(record, key, 0, dtype, len(values), dims)
             raise ValueError(f"Unexpected number of elements in example {record.name}")
         rows.append(values)
-    return joined(rows, dtype).reshape(*([len(rows)] if batched else []), *dims)
+    return joined(rows, dtype).reshape((len(rows), *dims) if batched else tuple(dims))
 
 
 def context_ragged(
@@ -121,9 +128,16 @@ def list_sparse(records: Sequence[SequenceRecord], key: bytes, dtype: DType, bat
 def list_dense(
     records: Sequence[SequenceRecord], key: bytes, dtype: DType, dims: Dims, may_miss: bool, batched: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    size, found = prod(dims), []
-    for record in records:
-        steps = record.steps(key, dtype)
+    """Steps of one shape; shorter lists end with zeros. What is asked of the most values is asked first."""
+    size, lists = prod(dims), [record.steps(key, dtype) for record in records]
+    most = max((sum(len(_or_empty(step)) for step in steps or ()) for steps in lists), default=0)
+    if size and most % size and not any(record.old for record in records):
+        raise ValueError(
+            f"Feature list '{key.decode()}' has an unexpected number of values.  Total values size: {most} is not "
+            f"consistent with output shape: {listed((None, *dims))}"
+        )
+    found = []
+    for record, steps in zip(records, lists, strict=True):
         if steps is None and not may_miss:
             raise ValueError(_REQUIRED.format(name=record.name, key=key.decode()))
         found.append(_checked_steps(record, key, dtype, dims, steps or []))
@@ -136,12 +150,6 @@ def list_dense(
 
 def _checked_steps(record: SequenceRecord, key: bytes, dtype: DType, dims: Dims, steps: list[Any]) -> list[Any]:
     size = prod(dims)
-    total = sum(len(_or_empty(step)) for step in steps)
-    if not record.old and size and total % size:
-        raise ValueError(
-            f"Feature list '{key.decode()}' has an unexpected number of values.  Total values size: {total} is not "
-            f"consistent with output shape: {listed((None, *dims))}"
-        )
     for i, step in enumerate(steps):
         if step is None and record.old:
             raise record.mismatch(dtype, f"Feature list: {key.decode()}, Index: {i}.", b"")

@@ -143,13 +143,28 @@ def stand_in() -> Iterator[None]:
     def make_callable(self: Any, fetches: Any, feed_list: Any = None, accept_options: bool = False) -> Any:
         return lambda *values, **more: self.run(fetches, dict(zip(feed_list or (), values, strict=True)), **more)
 
+    def callable_from_options(self: Any, options: Any) -> Any:
+        """A call as Keras makes it: values for `feed` in order; a connected tensor is fed what another one has."""
+        element = self.graph.as_graph_element
+
+        def call(*values: Any, run_metadata: Any = None) -> Any:
+            feeds = {element(name).ref(): value for name, value in zip(options.feed, values, strict=True)}
+            for pair in options.tensor_connection:
+                (value,) = do_run(self, None, [], [element(pair.from_tensor)], {}, None, None)
+                feeds[element(pair.to_tensor).ref()] = value
+            told.metadata = run_metadata
+            targets, fetches = [[element(name) for name in names] for names in (options.target, options.fetch)]
+            return do_run(self, None, targets, fetches, feeds, None, None)
+
+        return call
+
     def close(self: Any) -> None:
         if twins.get(self) is not None:
             twins[self].session.close()
         kept["close"](self)
 
     ours = {"run": run, "_do_run": do_run, "make_callable": make_callable, "partial_run_setup": partial_run_setup,
-            "close": close}  # fmt: skip
+            "_make_callable_from_options": callable_from_options, "close": close}  # fmt: skip
     kept = {name: getattr(client.BaseSession, name) for name in ours}
     for name, function in ours.items():
         setattr(client.BaseSession, name, function)

@@ -5,6 +5,7 @@
     refflow trace deck      runs some steps and prints where their time went; --output FILE for Chrome's trace viewer
     refflow profile lenet   prints what each node takes and how near that is to the machine's limits; bench cpu --list
     refflow place deck      prints where each node goes, where else it could, and why; also of a .py, .pb or .pbtxt file
+    refflow show LOGDIR     prints what training runs wrote into their event files
     refflow why S18         prints a clause, its code and its tests
     refflow cases MatMul    prints the examples of an op type, or of all, as lines of JSON for other backends
     refflow bench           prints speed as ratios to the leanest NumPy, measured in the same run
@@ -77,6 +78,13 @@ def _parser() -> argparse.ArgumentParser:
     profile.add_argument("--clock", choices=["cpu", "wall"], default="cpu", help="what a time is (default cpu)")
     profile.add_argument("--output", metavar="FILE", help="write the timeline for chrome://tracing or ui.perfetto.dev")
     profile.set_defaults(command=_profile)
+
+    show = commands.add_parser("show", help="print what training runs wrote into their event files")
+    show.add_argument("folder", metavar="LOGDIR")
+    show.add_argument("--by", choices=["step", "relative", "wall"], default="step", help="the axis (default step)")
+    show.add_argument("--tag", default="", help="only tags with this in their names")
+    show.add_argument("--images", metavar="FOLDER", help="write the images there, as PNG files")
+    show.set_defaults(command=_show)
 
     why = commands.add_parser("why", help="print a clause of the documents, its code and its tests")
     why.add_argument("clause", help="for example S18 or W36")
@@ -206,6 +214,16 @@ def _profile(options: argparse.Namespace) -> int:
         last = max(event.step for event in found.log.events)
         with open(options.output, "w", encoding="utf-8") as file:
             file.write(Timeline(step_stats(found.log, last)).generate_chrome_trace_format())
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from refflow.show import pictures, show
+
+    for line in show(options.folder, options.by, options.tag):
+        print(line)
+    if options.images:
+        print(f"{len(pictures(options.folder, options.images))} images in {options.images}")
     return 0
 
 

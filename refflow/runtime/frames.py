@@ -1,4 +1,4 @@
-"""Frames and iterations: which copy of a loop's body a value belongs to [W40].
+"""Frames and iterations: which copy of a loop's body a value belongs to [W40, O03].
 
     place = (frame, iteration)      the step itself is frame "", iteration 0
 

@@ -4,7 +4,8 @@
 
 The first run of a signature (what is fetched, what is fed, and the fed shapes) goes through the stages of
 runtime/stages.py; every later one is a dictionary look-up and a call [W09]. The graph may grow in between:
-a session looks at new operations when a new signature needs them.
+a session looks at new operations when a new signature needs them. Any number of threads may run steps at once; they
+share the state, and nothing orders them but what the graph and its queues do [O01].
 
 State: the devices with their variables; the states of random ops; the cached steps; where stateful nodes
 were placed. `counters` tells how often each kind of work was done.

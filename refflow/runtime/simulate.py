@@ -55,6 +55,14 @@ class Simulation:
         return max(self.end.values(), default=0.0)
 
     @property
+    def use(self) -> dict[str, float]:
+        """The part of the whole time in which each device has work, by its name [W58]."""
+        devices = {device.name: nodes for device, nodes in self.lines.items() if isinstance(device, Device)}
+        return {
+            name: sum(self.end[n] - self.start[n] for n in devices[name]) / self.makespan for name in sorted(devices)
+        }
+
+    @property
     def peaks(self) -> dict[str, int]:
         """The most bytes that lie on each device at one time, by its name."""
         return {name: size for name, (size, _) in sorted(self.moments.items())}
@@ -79,6 +87,18 @@ class Simulation:
 def simulate(step: StepGraph, costs: CostModel) -> Simulation:
     """The run of a partitioned step, as the cost model expects it."""
     return _Run(step, costs).run()
+
+
+def together(step: StepGraph, count: int) -> StepGraph:
+    """As many steps of a partitioned graph, all in flight on the same devices: none waits for another [W58]."""
+    copies = [step.copy() for _ in range(count)]
+    for number, each in enumerate(copies):
+        for node in each.nodes:
+            if node.sends or node.receives:
+                node.attrs = node.attrs | {"tensor_name": f"{number}/{node.attrs['tensor_name']}"}
+    feeds, fetches, targets = ([n for c in copies for n in ends(c)] for ends in (
+        lambda c: c.feeds, lambda c: c.fetches, lambda c: c.targets))  # fmt: skip
+    return StepGraph([n for each in copies for n in each.nodes], step.next_id, feeds, fetches, targets)
 
 
 class _Run:

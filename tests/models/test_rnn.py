@@ -143,6 +143,27 @@ def test_unrolling_shares_one_set_of_variables_and_stops_at_lengths(rng):
         rnn.rnn(rnn_cell.GRUCell(2), tf.constant(xs), dtype=tf.float32)
 
 
+@pytest.mark.parametrize("executor", ["plan", "executor"])
+def test_layers_on_devices_of_their_own_give_the_values_of_one(executor):  # [W57]
+    """The whitepaper's figure: three LSTM layers, each on a device, on the same examples; trained for three steps."""
+
+    def losses(cpus):
+        with tf.Graph().as_default(), tf.Session(device_count={"CPU": cpus}, executor=executor) as session:
+            xs = [tf.constant(np.full((2, 3), t + 1, np.float32)) for t in range(4)]
+            for layer in range(3):
+                with tf.device(f"/cpu:{layer % cpus}"), tf.variable_scope(f"layer{layer}", initializer=SMALL):
+                    xs, _ = rnn.rnn(rnn_cell.BasicLSTMCell(4), xs, dtype=tf.float32)
+            loss = tf.reduce_mean(tf.square(xs[-1] - 1.0))
+            train = tf.train.GradientDescentOptimizer(0.5).minimize(loss)
+            session.run(tf.initialize_all_variables())
+            found = [session.run([loss, train])[0].tobytes() for _ in range(3)]
+            used = {n.device.name for n in session.stages(session.signature([loss, train])).partitioned.nodes}
+        return found, len(used)
+
+    (alone, one), (spread, three) = losses(1), losses(3)
+    assert alone == spread and len(set(alone)) == 3 and (one, three) == (1, 3)
+
+
 def test_a_state_may_be_kept_between_runs():
     class Kept:
         def __init__(self):

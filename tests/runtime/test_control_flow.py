@@ -87,7 +87,7 @@ def test_what_is_dead_cannot_be_fetched(session):  # [W41]
         session.run(off * 2.0)
 
 
-def test_deadness_passes_along_control_edges_and_a_trigger_ends_it(session):  # [W41]
+def test_deadness_passes_along_control_edges_and_a_trigger_ends_it(session):  # [W41, O03]
     off, _ = switch(tf.constant(1.0), tf.constant(True))
     graph = off.graph
     with graph.control_dependencies([off * 2.0]):
@@ -124,7 +124,7 @@ def test_a_loop_inside_a_loop_is_opened_anew_each_time(session):  # [W40]
     assert session.run([i, total]) == [6, sum(range(6))]
 
 
-def test_a_loop_in_a_branch_that_is_not_taken_is_dead(session):  # [W41]
+def test_a_loop_in_a_branch_that_is_not_taken_is_dead(session):  # [W41, O03]
     pred = tf.placeholder(tf.bool, [])
     off, on = switch(tf.constant(3), pred)
     (count,) = loop(lambda i, n, o: i < n, lambda i, n, o: (i + o,), on, constants=(tf.constant(10), tf.constant(1)))

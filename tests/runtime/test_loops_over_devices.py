@@ -103,7 +103,7 @@ def test_a_loop_in_a_branch_that_is_not_taken_ends_on_all_devices(options):
         assert [session.run(end, {taken: t}) for t in (True, False)] == [81.0, 3.0]
 
 
-def test_what_only_waits_for_a_dead_node_of_another_device_is_dead():  # [W41]
+def test_what_only_waits_for_a_dead_node_of_another_device_is_dead():  # [W41, O03]
     v = tf.Variable(0.0)
     taken = tf.placeholder(tf.bool, [])
     switch = op_def("Switch")(tf.constant(1.0), taken)

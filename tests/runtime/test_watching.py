@@ -10,7 +10,9 @@ import pytest
 import refflow as tf
 from refflow.core.shapes import TensorShape
 from refflow.files.step_stats import CostGraphDef, CostNode, InputInfo, OutputInfo
+from refflow.runtime.costs import CostModel
 from refflow.runtime.metadata import step_stats
+from refflow.runtime.simulate import simulate, together
 from refflow.timeline import Timeline, account, table
 
 BOTH = pytest.mark.parametrize("executor", ["plan", "executor"])
@@ -224,3 +226,17 @@ def test_steps_in_flight_overlap_in_the_trace(graph, executor):  # [W58, O01]
     assert first[0] < second[0] < second[1] < third[0] < first[1]
     bars = step_stats(session.log).dev_stats[0].node_stats
     assert sum(n.node_name.lower().endswith("enqueue") for n in bars) == 2
+
+
+def test_several_steps_in_flight_raise_the_use_of_the_devices(graph):  # [W58]
+    """Two layers on two devices: alone, a step keeps one of them waiting for the other."""
+    x = tf.placeholder(tf.float32, [400, 400])
+    with tf.device("/cpu:1"):
+        below = tf.matmul(x, tf.ones([400, 400]))
+    with tf.device("/cpu:0"):
+        above = tf.matmul(below, tf.ones([400, 400]))
+    with tf.Session(device_count={"CPU": 2}, optimize=False) as session:
+        step = session.stages(session.signature(above, [x])).partitioned
+    one, four = (simulate(together(step, count), CostModel()) for count in (1, 4))
+    assert all(0.4 < use < 0.6 for use in one.use.values()) and all(use > 0.7 for use in four.use.values())
+    assert four.makespan < 3 * one.makespan

@@ -187,7 +187,9 @@ class NodeLines:
         return True
 
     def _fused(self, node: Node, inputs: list[str]) -> None:
-        """A chain of elementwise nodes: one call for all of them."""
+        """A chain of elementwise nodes: one call for all of them; none for a chain that others only wait for."""
+        if not node.types:
+            return
         for port, (shape, dtype) in enumerate(zip(node.shapes, node.types, strict=True)):
             memory = self._memory(node, port)
             if memory is None:  # the caller's, fresh for every run

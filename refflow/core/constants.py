@@ -39,6 +39,7 @@ def _find(tensor: Tensor, depth: int, unknown: set[Tensor]) -> Any:
         return op.attrs["value"]
     if op.op_def.constant_rule is not None:
         known = op.op_def.constant_rule(op)
+        known = known[tensor.value_index] if isinstance(known, list) else known
         if known is not None:
             return known
     if not op.op_def.foldable or not op.inputs or any(t is None for t in op.inputs):  # a loop that is not closed yet

@@ -164,7 +164,7 @@ class OpDef:
         return rule
 
     def constant(self, rule: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """Registers `rule(op)`: the value where it is known before the run, else None."""
+        """Registers `rule(op)`: the value where it is known before the run, else None; of several outputs, a list."""
         self.constant_rule = rule
         return rule
 

@@ -66,6 +66,12 @@ def _shape_n_shape(context: ShapeContext) -> list[shapes.Shape]:
     return [(None,) if dims is None else (len(dims),) for dims in context.inputs]
 
 
+@SHAPE_N.constant
+def _shape_n_values(op):
+    kind = op.attrs["out_type"].as_numpy_dtype
+    return [np.array(x.dims, kind) if is_known(x.dims) else None for x in op.inputs]
+
+
 @RANK.kernel
 def rank_kernel(input):
     return np.array(np.ndim(input), np.int32)

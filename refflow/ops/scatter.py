@@ -55,12 +55,17 @@ _AT: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], None]] = {
 
 def scattered(kind: str, value: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> np.ndarray:
     """A copy of `value` whose rows at `indices` are changed."""
+    new = np.array(value, copy=True)
+    scatter(kind, new, indices, updates)
+    return new
+
+
+def scatter(kind: str, value: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> None:
+    """Changes the rows of `value` at `indices` where they lie."""
     if value.ndim:
         check_rows(indices, value.shape[0], "indices")
-    new = np.array(value, copy=True)
     rows = np.broadcast_to(updates, (*indices.shape, *value.shape[1:])).reshape(indices.size, *value.shape[1:])
-    _AT[kind](new, indices.reshape(-1), nd.heeded(kind, rows))
-    return new
+    _AT[kind](value, indices.reshape(-1), nd.heeded(kind, rows))
 
 
 def _check(ref: shapes.Shape, indices: shapes.Shape, updates: shapes.Shape) -> None:
@@ -92,6 +97,7 @@ def _define_scatter(kind: str) -> OpDef:
         source=("O04", "S50e"),
     )  # fmt: skip
     op_def.kernel(lambda ref, indices, updates: scattered(kind, ref, indices, updates))
+    op_def.in_place = lambda ref, indices, updates: scatter(kind, ref, indices, updates)
     op_def.shape(_scatter_shape)
     op_def.no_gradient()
     return op_def

@@ -188,6 +188,11 @@ def _rewrite(step: StepGraph, chains: list[_Chain]) -> None:
     step.nodes = in_order(step.nodes)
 
 
+def _last_read(steps: list[tuple[Any, ...]], place: int) -> int:
+    """The last step that reads an input: a result that is written then or later may lie in the input's memory."""
+    return max(number for number, step in enumerate(steps) if ("in", place) in step[1:])
+
+
 def _fused(chain: _Chain, wanted: list[Node]) -> Node:
     """The chain's node, with an output for each value that others read."""
     places: dict[tuple[Edge, str], int] = {}
@@ -215,7 +220,8 @@ def _fused(chain: _Chain, wanted: list[Node]) -> Node:
     blocks = (steps, [kind for _, kind in places], outputs, size // columns, columns, last.types[0].as_numpy_dtype)
     inputs = [edge for edge, _ in places]
     types = [n.types[0] for n in wanted]
-    attrs = {"Tin": [n.types[p] for n, p in inputs], "Tout": types, "blocks": blocks}
+    attrs = {"Tin": [n.types[p] for n, p in inputs], "Tout": types, "blocks": blocks,
+             "last reads": [_last_read(steps, place) for place in range(len(places))]}  # fmt: skip
     node = Node(
         last.id, last.name, FUSED, attrs, inputs,
         list(dict.fromkeys(c for part in chain.parts for c in part.node.controls)), types,

@@ -15,10 +15,12 @@ from math import prod
 import numpy as np
 
 from refflow.core.dtypes import variant
+from refflow.core.shapes import is_known
 from refflow.runtime.nodes import ENTERS, EXITS, MERGES, NEXTS, SWITCHES, Node, StepGraph
 from refflow.runtime.structure import Edge, Loop, Places
 
 _FIRST = SWITCHES | EXITS | {"LoopCond"}  # their outputs are their first input
+_PARTS = {"Slice": (0, 1, 2), "Split": (1, 0), "Unpack": (0,)}  # the input that is cut, and those that say how
 PASSED_ON = MERGES | ENTERS | NEXTS
 
 
@@ -42,6 +44,20 @@ class Arena:
 
     def give_back(self, block: np.ndarray) -> None:
         self._free.setdefault(block.nbytes, []).append(block)
+
+
+def shared_input(node: Node) -> int | None:
+    """The place of the input in whose memory the outputs lie, or None where they have their own.
+
+    Beside the ops that say so, parts of an array that are known before the run are views in a plan.
+    """
+    if node.op_def.view:
+        return 0
+    place, *told = _PARTS.get(node.type, (None,))
+    if place is None or node.device.type != "cpu" or any(node.inputs[i][0].type != "Const" for i in told):
+        return None
+    producer, port = node.inputs[place]
+    return None if producer.types[port].is_ref_dtype or not is_known(producer.shapes[port]) else place
 
 
 class Lifetimes:
@@ -98,8 +114,10 @@ class Lifetimes:
             node, _ = edge
             if node in self._sent and node.device.type == "cpu" and self._sent[node][0].device.type == "cpu":
                 edge = self._sent[node]
-            elif node.op_def.view or node.type in _FIRST or (node.type in ENTERS and node.attrs["is_constant"]):
+            elif node.type in _FIRST or (node.type in ENTERS and node.attrs["is_constant"]):
                 edge = node.inputs[0]
+            elif (place := shared_input(node)) is not None:
+                edge = node.inputs[place]
             else:
                 return edge
 

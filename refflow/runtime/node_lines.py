@@ -9,6 +9,7 @@ Next: runtime/line_functions.py.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,18 +21,42 @@ from refflow.core.waiting import result_of
 from refflow.runtime.device import BoundKernel
 from refflow.runtime.fuse import FUSED
 from refflow.runtime.kernels import OpStates, op_state
-from refflow.runtime.lifetimes import Arena, Lifetimes
+from refflow.runtime.lifetimes import Arena, Lifetimes, shared_input
 from refflow.runtime.line_functions import Shaped, checker, fresh, may_not_fit, owned
 from refflow.runtime.nodes import CONTROL_FLOW, Node, StepGraph
 from refflow.runtime.structure import Edge
 from refflow.runtime.turns import Turns
 
 _NOT_FRESH = CONTROL_FLOW | {"Const", "LoopCond", "_Recv"}
+_NEVER = 1 << 30  # a step that no chain has
 _RESHAPES = frozenset(("Reshape", "ExpandDims", "Squeeze"))
 _OPERATORS = {
     "add": "+", "subtract": "-", "multiply": "*", "less": "<", "less_equal": "<=", "greater": ">",
     "greater_equal": ">=", "equal": "==", "not_equal": "!=",
 }  # fmt: skip
+
+
+def _slice(node: Node) -> list[Any]:
+    begin = node.inputs[1][0].attrs["value"]
+    sizes: Any = node.shapes[0]
+    return [tuple(slice(int(b), int(b) + d) for b, d in zip(begin, sizes, strict=True))]
+
+
+def _split(node: Node) -> list[Any]:
+    producer, port = node.inputs[1]
+    axis = int(node.inputs[0][0].attrs["value"]) % len(producer.shapes[port] or ())
+    sizes: Any = node.shapes[0]
+    each = sizes[axis]
+    return [(slice(None),) * axis + (slice(i * each, (i + 1) * each),) for i in range(len(node.types))]
+
+
+def _unpack(node: Node) -> list[Any]:
+    producer, port = node.inputs[0]
+    axis = node.attrs["axis"] % len(producer.shapes[port] or ())
+    return [(slice(None),) * axis + (i, ...) for i in range(len(node.types))]
+
+
+_PARTS: dict[str, Callable[[Node], list[Any]]] = {"Slice": _slice, "Split": _split, "Unpack": _unpack}
 
 
 class NodeLines:
@@ -91,7 +116,7 @@ class NodeLines:
             return
         if node.op_def.ref_inputs:
             self._update(node, inputs)
-        elif not (self._reshape(node, inputs) or self._formula(node, inputs)):
+        elif not (self._view(node, inputs) or self._formula(node, inputs)):
             self._call(node, inputs)
 
     def _inputs(self, node: Node) -> list[str]:
@@ -164,7 +189,9 @@ class NodeLines:
             return True
         own_rule = INTEGER_RULES.get(ufunc) if producer.types[port].base_dtype.is_integer else None
         function = self._bind("u", own_rule or getattr(np, ufunc))
-        out = self._memory(node, 0) if shape not in ((), None) and own_rule is None else None
+        out = None
+        if shape not in ((), None) and own_rule is None:
+            out = self._taken_over(node, 0, [n.shapes[p] == shape for n, p in node.inputs]) or self._memory(node, 0)
         if out is None:
             self._write(node, f"{name} = {function}({', '.join(inputs)})")
         else:
@@ -174,24 +201,54 @@ class NodeLines:
             self.names[node, 0] = out
         return True
 
-    def _reshape(self, node: Node, inputs: list[str]) -> bool:
-        """The same numbers in another shape that is known: a view without a kernel's call."""
-        shape = node.shapes[0] if node.types else None
-        if node.type not in _RESHAPES or not is_known(shape) or node.device.type != "cpu":
+    def _taken_over(self, node: Node, port: int, may: list[bool]) -> str | None:
+        """The buffer of an input that nobody needs any more, for an output of its size.
+
+        may: for each input, whether the output may lie in its memory.
+        """
+        if self.lifetimes.is_kept((node, port)):
+            return None
+        dying = self.lifetimes.ending_at(node)
+        for place, edge in enumerate(node.inputs):
+            if not may[place] or edge not in self.blocks or edge not in dying:
+                continue
+            same = [i for i, other in enumerate(node.inputs) if self.lifetimes.origin(other) == edge]
+            producer, from_port = edge
+            fits = producer.shapes[from_port] == node.shapes[port] and producer.types[from_port] == node.types[port]
+            if fits and all(may[i] for i in same):
+                self.blocks[node, port] = self.blocks.pop(edge)
+                return self.names[edge]
+        return None
+
+    def _view(self, node: Node, inputs: list[str]) -> bool:
+        """The same numbers in another shape, or some of them: a view without a kernel's call."""
+        place = shared_input(node)
+        if place is None or not all(is_known(s) for s in node.shapes) or may_not_fit(node):
             return False
-        producer, port = node.inputs[0]
-        if producer.types[port].is_ref_dtype or not producer.shapes[port] or may_not_fit(node):
+        producer, port = node.inputs[place]
+        if node.device.type != "cpu" or producer.types[port].is_ref_dtype:
             return False
-        self.names[node, 0] = f"v{node.id}"
-        self._write(node, f"v{node.id} = {inputs[0]}.reshape({shape})")
+        if node.type in _RESHAPES and producer.shapes[port]:
+            parts = [f".reshape({node.shapes[0]})"]
+        elif node.type in _PARTS:
+            parts = [f"[{self._bind('w', index)}]" for index in _PARTS[node.type](node)]
+        else:
+            return False
+        for number, part in enumerate(parts):
+            self.names[node, number] = f"v{node.id}_{number}"
+            self._write(node, f"v{node.id}_{number} = {inputs[place]}{part}")
         return True
 
     def _fused(self, node: Node, inputs: list[str]) -> None:
         """A chain of elementwise nodes: one call for all of them; none for a chain that others only wait for."""
         if not node.types:
             return
+        _, kinds, outputs, *_ = node.attrs["blocks"]
+        reads = zip(node.attrs["last reads"], kinds, strict=True)
+        last_reads = [last if kind == "whole" else _NEVER for last, kind in reads]
         for port, (shape, dtype) in enumerate(zip(node.shapes, node.types, strict=True)):
-            memory = self._memory(node, port)
+            may = [last <= outputs[port] for last in last_reads]
+            memory = self._taken_over(node, port, may) or self._memory(node, port)
             if memory is None:  # the caller's, fresh for every run
                 memory = f"v{node.id}_{port}"
                 empty, kind = self._bind("n", np.empty), self._bind("y", dtype.as_numpy_dtype)

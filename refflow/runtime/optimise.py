@@ -1,7 +1,7 @@
 """Optimise: the same results from fewer nodes.
 
     fold       a node whose inputs are all constant becomes a constant
-    pass       who reads a sum over no axes, or a change of shape to the shape that is there, reads what went in
+    pass       a sum over no axes, or a change of shape to the shape that is there, becomes an Identity
     merge      two nodes with the same op, inputs and attributes become one [W48, E08]
     skip       a pure node that others only wait for is not run: they wait for what it waited for
     unbundle   who reads one result of a function does not wait for the others
@@ -71,17 +71,19 @@ def is_pure(node: Node) -> bool:
 
 
 def _fold(step: StepGraph) -> None:
-    folded: dict[tuple[Node, int], tuple[Node, int]] = {}
+    folded: dict[tuple[Node, int], Node] = {}
     nodes: list[Node] = []
     for node in step.nodes:
-        node.inputs = [folded.get(e, e) for e in node.inputs]
+        node.inputs = [(folded[e], 0) if e in folded else e for e in node.inputs]
         sharpen(node)
         if _passes(node):
-            folded[node, 0] = node.inputs[0]
+            _pass(node)
         values = _known_outputs(node)
         for port, value in enumerate(values or ()):
+            if value is None:
+                continue
             constant = _constant(step, node, port, value)
-            folded[node, port] = constant, 0
+            folded[node, port] = constant
             nodes.append(constant)
         # The node stays for those that wait for it; if nobody does, it goes with the rest at the end.
         nodes.append(node)
@@ -92,13 +94,17 @@ def _passes(node: Node) -> bool:
     """True for a node that gives what it gets, whatever that is: nothing can be wrong with it."""
     if node.type not in _PASSING or node.inputs[1][0].type != "Const":
         return False
-    if node.controls or node.inputs[1][0].controls:  # who reads its value relies on their being done
-        return False
     producer, port = node.inputs[0]
     shape = producer.shapes[port]
     if not is_known(shape) or shape != node.shapes[0] or producer.types[port].is_ref_dtype:
         return False
     return node.type == "Reshape" or node.inputs[1][0].attrs["value"].size == 0
+
+
+def _pass(node: Node) -> None:
+    """Makes it an Identity, which still waits for what it waited for."""
+    node.controls = list(dict.fromkeys([*node.controls, *node.inputs[1][0].controls]))
+    node.op_def, node.attrs, node.inputs = op_def("Identity"), {"T": node.types[0]}, node.inputs[:1]
 
 
 def _value(edge: tuple[Node, int]) -> Any:
@@ -119,7 +125,7 @@ def _known_outputs(node: Node) -> list[Any] | None:
     if node.op_def.constant_rule is not None:
         value = node.op_def.constant_rule(_Static(node))
         if value is not None:
-            return [value]
+            return value if isinstance(value, list) else [value]
     values = [_value(e) for e in node.inputs]
     if any(v is None for v in values) or "cpu" not in node.op_def.kernels:
         return None

@@ -27,6 +27,7 @@ from refflow.runtime.optimise import optimise, unbundle
 from refflow.runtime.partition import Partition, Transfer, by_device, partition, transfers
 from refflow.runtime.place import Placement, place
 from refflow.runtime.plan import Plan
+from refflow.runtime.products import gather_products
 from refflow.runtime.prune import prune
 from refflow.runtime.recompute import recompute
 from refflow.runtime.references import read_at_use
@@ -64,7 +65,7 @@ class Stages:
         if config.executor == "plan":
             try:
                 is_fused = config.kernels == "fast" and not watched  # who watches sees each node
-                step = fuse(self.partitioned) if is_fused else self.partitioned
+                step = fuse(gather_products(self.partitioned)) if is_fused else self.partitioned
                 return Plan(step, config.kernels, states, watched)
             except Unstructured as reason:
                 self.unplanned = str(reason)

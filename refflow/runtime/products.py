@@ -1,0 +1,117 @@
+"""Products: a sum of many small products becomes one product.
+
+    AddN(a1.T @ b1, a2.T @ b2, ...)   ->   concat(a1, a2, ...).T @ concat(b1, b2, ...)
+
+This is how a weight that was used at every step of a recurrent net gets its gradient: each step's product has few rows
+and writes a matrix as large as the weight, which the sum then reads again. One product writes it once. The sums are the
+same, added in another order; so it is for fast kernels only.
+
+Next: runtime/fuse.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refflow.core.dtypes import float32, float64, int32
+from refflow.core.opdef import op_def
+from refflow.core.shapes import is_known
+from refflow.runtime.nodes import SAME, Node, StepGraph, in_order
+from refflow.runtime.structure import has_control_flow
+
+_TRANSPOSED: dict[tuple[bool, bool], tuple[int, int]] = {  # the axes of a and b along which the sums run
+    (True, False): (0, 0), (False, False): (1, 0), (False, True): (1, 1), (True, True): (0, 1),
+}  # fmt: skip
+
+
+def gather_products(step: StepGraph) -> StepGraph:
+    """`step` with such sums as single products."""
+    if has_control_flow(step.nodes) or not any(n.type == "AddN" for n in step.nodes):
+        return step
+    step = step.copy()
+    readers: dict[Node, int] = {}
+    for node in step.nodes:
+        for producer, _ in node.inputs:
+            readers[producer] = readers.get(producer, 0) + 1
+    gone: dict[Node, list[Node]] = {}  # products that are not computed alone, and what they waited for
+    for node in list(step.nodes):
+        if node.type == "AddN" and len(node.inputs) > 1:
+            chains = [_behind(n) for n, _ in node.inputs]
+            alone = all(readers[n] == 1 and n not in step.targets for chain in chains for n in chain)
+            products = [chain[-1] for chain in chains]
+            if alone and _is_worth_it(node, products):
+                node.controls += [c for chain in chains for n in chain for c in n.controls]
+                gone |= {n: [*n.controls, *(p for p, _ in n.inputs)] for chain in chains for n in chain}
+                _gather(step, node, products)
+    step.nodes = [n for n in step.nodes if n not in gone]
+    for node in step.nodes:
+        node.controls = list(dict.fromkeys(_waits(node.controls, gone)))
+    step.nodes = in_order(step.nodes)
+    return step
+
+
+def _behind(node: Node) -> list[Node]:
+    """The nodes that pass a value on, from `node` to the one that computes it."""
+    found = [node]
+    while found[-1].type in SAME:
+        found.append(found[-1].inputs[0][0])
+    return found
+
+
+def _waits(controls: list[Node], gone: dict[Node, list[Node]]) -> list[Node]:
+    """`controls`, with what a node that is gone waited for in its place."""
+    found, left = [], list(reversed(controls))
+    seen: set[Node] = set()
+    while left:
+        node = left.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node in gone:
+            left += gone[node]
+        else:
+            found.append(node)
+    return found
+
+
+def _is_worth_it(node: Node, products: list[Node]) -> bool:
+    """True where copying the factors is less than writing the products."""
+    first = products[0]
+    if any(n.type != "MatMul" or n.device is not node.device or n.device.type != "cpu" for n in products):
+        return False
+    ways = {(n.attrs["transpose_a"], n.attrs["transpose_b"]) for n in products}
+    shapes = [p.shapes[port] for n in products for p, port in n.inputs]
+    references = any(p.types[port].is_ref_dtype for n in products for p, port in n.inputs)
+    if len(ways) > 1 or node.types[0] not in (float32, float64) or references or not all(map(is_known, shapes)):
+        return False
+    m, n = first.shapes[0] or (0, 0)
+    axis = _TRANSPOSED[ways.pop()][0]
+    depth = sum((s or ())[axis] for s in shapes[::2])  # type: ignore[misc]
+    return depth * (m + n) < len(products) * m * n  # type: ignore[operator]
+
+
+def _gather(step: StepGraph, node: Node, products: list[Node]) -> None:
+    first = products[0]
+    axes = _TRANSPOSED[first.attrs["transpose_a"], first.attrs["transpose_b"]]
+    factors = [_joined(step, node, [n.inputs[side] for n in products], axis) for side, axis in enumerate(axes)]
+    node.op_def, node.attrs, node.inputs = first.op_def, dict(first.attrs), [(f, 0) for f in factors]
+
+
+def _joined(step: StepGraph, node: Node, parts: list[tuple[Node, int]], axis: int) -> Node:
+    """A node that joins `parts` along an axis."""
+    dtype = node.types[0]
+    sizes = [list(n.shapes[port] or ()) for n, port in parts]
+    shape = list(sizes[0])
+    shape[axis] = sum(s[axis] for s in sizes)  # type: ignore[misc]
+
+    def made(kind: str, attrs: dict[str, Any], inputs: Any, types: Any, shapes: Any) -> Node:
+        twin = Node(step.take_id(), f"{node.name}/{kind.lower()}", op_def(kind), attrs, inputs, [], types, shapes,
+                    node.request, node.origin)  # fmt: skip
+        twin.device = node.device
+        step.nodes.append(twin)
+        return twin
+
+    place = made("Const", {"value": np.array(axis, np.int32), "dtype": int32}, [], [int32], [()])
+    return made("Concat", {"N": len(parts), "T": dtype}, [(place, 0), *parts], [dtype], [tuple(shape)])

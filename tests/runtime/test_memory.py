@@ -128,7 +128,8 @@ def test_the_device_of_a_plan_reports_what_was_simulated():  # [W15, W33]
                     told[executor, which] = session.devices[0].peak_bytes
                     if executor == "plan":
                         expected = simulate(stages.partitioned, CostModel()).peaks[CPU + "0"]
-                        assert told[executor, which] == pytest.approx(expected, rel=0.02)
+                        # A plan may do with less: a result may lie where an operand was read for the last time.
+                        assert 0.9 * expected < told[executor, which] < 1.02 * expected
     assert told["executor", "cheap"] < 0.7 * told["executor", None]
 
 

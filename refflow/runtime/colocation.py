@@ -196,6 +196,8 @@ def _first_sentence(
         )
     for name, request in group.asks.items():
         node, spec = by_name.get(name, group.members[0]), DeviceSpec.parse(request)
+        if node.origin is not None:  # what was folded has a name of its own
+            name = node.origin.name
         fitting = [d for d in devices if spec.admits(d.spec)]
         if not fitting:
             return node, (

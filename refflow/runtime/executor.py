@@ -332,6 +332,6 @@ class Run:
             raise never_run(node.inputs[0][0], self.fixed.step.nodes)
         value, is_dead = taken[0]
         if is_dead:
-            raise dead_fetch(node.inputs[0][0])
+            raise dead_fetch(node.inputs[0][0], self.fixed.step.fetches.index(node))
         # A copy of one's own: later steps must not change what the caller holds.
         return np.array(value, copy=True)

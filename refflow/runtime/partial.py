@@ -5,8 +5,8 @@
     session.partial_run(handle, z, {b: y_changed})
 
 The step is the executor's. What needs no feed runs at once, the rest as its feeds come. Each feed is given once and
-each fetch taken once; when all have been, the step runs to its end and the handle is gone. A step that has failed
-fails again whenever it is asked for more.
+each fetch taken once; when all have been, the step runs to its end and the handle is gone, as it is after the step has
+failed and somebody has been told.
 
 Next: runtime/session.py.
 """
@@ -14,7 +14,7 @@ Next: runtime/session.py.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from refflow.core import locks
@@ -50,9 +50,11 @@ class PartialRuns:
         run = self._runs.get(handle)
         if run is None:
             raise InvalidArgumentError(None, None, "Must run 'setup' before performing partial runs!")
-        values = run.go_on(fetches, fed)
-        if run.is_done:
-            self._runs.pop(handle, None)
+        try:
+            values = run.go_on(fetches, fed)
+        finally:
+            if run.is_over:
+                self._runs.pop(handle, None)
         return [v[()] if v.shape == () else v for v in values]
 
 
@@ -69,6 +71,7 @@ class PartialRun:
         self._fed: set[Node] = set()
         self._taken: set[Tensor] = set()
         self._error: BaseException | None = None
+        self._told = False  # whether somebody has heard of the error
         self._lock = locks.lock()
         self._flights = session.flights
         self._flight = session.flights.begin(signature.what)
@@ -76,29 +79,37 @@ class PartialRun:
             log = None if session.log is None else session.log.begin(signature.what)
             self._run = Run(executor, session._policy, log)
             self._run.start()
-        self._advance([], lambda: True)
+        self._advance(lambda: True)
 
     @property
     def is_done(self) -> bool:
         return len(self._fed) == len(self.feeds) and len(self._taken) == len(self.fetches)
 
+    @property
+    def is_over(self) -> bool:
+        """True when nothing more can come of it."""
+        return self.is_done or self._told
+
     def go_on(self, fetches: Sequence[Tensor], fed: dict[Tensor, Any]) -> list[Any]:
         """The fetched values, once these feeds are given too. A wrong request leaves the step as it was."""
         with self._lock:
             self._check(fetches, fed)
-            if self._error is not None:
-                raise self._error
+            self._tell()
             for tensor, value in fed.items():
                 self._fed.add(self.feeds[tensor])
                 self._run.feed(self.feeds[tensor], value)
             nodes = [self.fetches[t] for t in fetches]
             self._taken.update(fetches)
-            self._advance(nodes, lambda: not self.is_done and all(map(self._run.has, nodes)))
-            if self._error is not None:
-                raise self._error
+            self._advance(lambda: not self.is_done and all(map(self._run.has, nodes)))
+            self._tell()
             return [self._run.fetched(node) for node in nodes]
 
-    def _advance(self, fetches: Sequence[Node], enough: Any) -> None:
+    def _tell(self) -> None:
+        if self._error is not None:
+            self._told = True
+            raise self._error
+
+    def _advance(self, enough: Callable[[], bool]) -> None:
         """Runs on. What fails now is told to who asks next."""
         try:
             with self._flight:

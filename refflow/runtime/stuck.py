@@ -75,11 +75,11 @@ def _clash(nodes: Iterable[Node]) -> tuple[Node, str] | None:
     return None
 
 
-def dead_fetch(node: Node) -> errors.OpError:
-    """What was asked for is on a branch that was not taken."""
+def dead_fetch(node: Node, place: int) -> errors.OpError:
+    """What was asked for is on a branch that was not taken. place: among the fetches."""
     return errors.InvalidArgumentError(
         node.node_def, node.origin,
-        f"Retval[0] does not have value: {node.name!r} was fetched, but control flow did not run it",
+        f"Retval[{place}] does not have value: {node.name!r} was fetched, but control flow did not run it",
     )  # fmt: skip
 
 

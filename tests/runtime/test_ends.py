@@ -1,15 +1,18 @@
 """How steps end that wait, loop or fail: timeout, close, cancellation, the first error, and waits that cannot end."""
 
 import _thread
+import gc
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
 import refflow as tf
+from refflow.core import waiting
 from refflow.core.waiting import InFlight
 
 BOTH = pytest.mark.parametrize("executor", ["plan", "executor"])
@@ -212,3 +215,39 @@ def test_a_receive_that_nobody_sends_to_is_told(graph, executor):  # [W25]
     wanted = "'lone' waits for x from /cpu:0 .for which wait y, _send_y"
     with tf.Session(executor=executor) as session, pytest.raises(tf.errors.InternalError, match=wanted):
         session.run(y)
+
+
+@BOTH
+def test_steps_of_every_end_leave_nothing_behind(queue, executor):
+    """Values, errors, timeouts, traces and partial runs: objects, threads and waits are as many as before."""
+    put, take = queue.enqueue(1), queue.dequeue()
+    p = tf.placeholder(tf.int32, [])
+    picked = tf.gather([1, 2], p)
+    loop = tf.while_loop(lambda i: i < p, lambda i: i + 1, [tf.constant(0)])
+    soon, full, metadata = tf.RunOptions(timeout_in_ms=1), tf.RunOptions(trace_level=3), tf.RunMetadata()
+    with tf.Session(executor=executor) as session:
+
+        def once():
+            session.run(put)
+            session.run(take)
+            for fetch, feeds, options in ((picked, {p: 5}, None), (take, {}, soon)):
+                with pytest.raises(tf.OpError):
+                    session.run(fetch, feeds, options)
+            session.run(loop, {p: 3})
+            session.run(loop, {p: 3}, full, metadata)
+            for place in (0, 7):
+                handle = session.partial_run_setup([picked], [p])
+                with suppress(tf.OpError):
+                    session.partial_run(handle, picked, {p: place})
+
+        def counts():
+            gc.collect()
+            return len(gc.get_objects()), threading.active_count(), len(waiting._open), len(waiting._waits)
+
+        for _ in range(20):
+            once()
+        objects, *before = counts()
+        for _ in range(100):
+            once()
+        found, *after = counts()
+        assert after == before and found - objects < 100  # a step's own would be hundreds

@@ -1,5 +1,8 @@
 """partial_run: feeds bit by bit, fetches in between, and what cannot be asked for."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 import refflow as tf
@@ -80,3 +83,46 @@ def test_a_finished_step_is_gone(program):
     session.partial_run(handle, first, {a: 1, b: 2})
     with pytest.raises(tf.errors.InvalidArgumentError, match="Must run 'setup' before"):
         session.partial_run(handle, first)
+
+
+def test_a_step_that_failed_is_told_once_and_gone(program):
+    session, (a, _, c), (first, _) = program
+    handle = session.partial_run_setup([first, c * 2.0], [a, c])  # b is missing
+    with pytest.raises(tf.errors.InvalidArgumentError, match="You must feed a value for placeholder"):
+        session.partial_run(handle, [], {a: 1})
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Must run 'setup' before"):
+        session.partial_run(handle, [], {c: 1})
+
+
+def test_a_part_does_not_wait_for_what_it_was_not_asked_for(program):
+    session, (a, b, _), (first, _) = program
+    queue = tf.FIFOQueue(1, tf.float32, [])
+    taken = queue.dequeue()
+    handle = session.partial_run_setup([first, taken], [a, b])
+    assert session.partial_run(handle, first, {a: 1, b: 2}) == 3
+    session.run(queue.enqueue(5.0))
+    assert session.partial_run(handle, taken) == 5
+
+
+def test_a_close_ends_a_part_that_waits(graph):
+    session = tf.Session()
+    a = tf.placeholder(tf.float32, [])
+    taken = tf.FIFOQueue(1, tf.float32, []).dequeue() + a
+    handle = session.partial_run_setup([taken], [a])
+    timer = threading.Timer(0.05, session.close)
+    timer.start()
+    with pytest.raises(tf.errors.CancelledError):
+        session.partial_run(handle, taken, {a: 1})
+    timer.join()
+
+
+def test_two_threads_go_on_with_two_steps_at_once(program):
+    session, (a, b, c), (first, second) = program
+
+    def work(k):
+        handle = session.partial_run_setup([first, second], [a, b, c])
+        found = session.partial_run(handle, first, {a: k, b: 1})
+        return session.partial_run(handle, second, {c: found})
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(40))) == [(k + 1) ** 2 for k in range(40)]

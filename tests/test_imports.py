@@ -26,7 +26,7 @@ RULES = {
     "refflow/nn/": ("numpy", "refflow.core", "refflow.ops", "refflow.nn"),
     "refflow/data/": ("numpy", "refflow.data"),
     "refflow/runtime/gpu.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.gpu", "torch", "triton"),
-    "refflow/runtime/cores.py": ("refflow.runtime", "refflow_kernels.cpu"),
+    "refflow/runtime/cores.py": ("refflow.core", "refflow.runtime", "refflow_kernels.cpu"),
     "refflow/runtime/device.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.cpu"),
     "refflow/runtime/metadata.py": ("refflow.core", "refflow.files", "refflow.runtime"),
     "refflow/runtime/": ("numpy", "refflow.core", "refflow.runtime"),

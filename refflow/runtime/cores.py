@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from refflow.core.waiting import bystanders
 from refflow.runtime.nodes import StepGraph
 
 Run = Callable[[Sequence[Any]], Any]
@@ -38,5 +39,7 @@ def on_cores(run: Run, count: int) -> Run:
         finally:
             threads.blas.let_go()
             threads.use(before)
+            if threads.workers:
+                bystanders.update(threads.workers)  # nobody need hope for them
 
     return with_threads

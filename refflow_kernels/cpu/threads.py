@@ -32,7 +32,7 @@ class _Here(threading.local):
 _here = _Here()
 _lock = threading.Lock()
 _tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-_workers = 0
+workers: list[threading.Thread] = []  # they serve pieces alone, and wait for them for ever
 
 
 def cores() -> int:
@@ -93,13 +93,13 @@ class _Job:
 
 
 def _start_workers(count: int) -> None:
-    global _workers
-    if count <= _workers:
+    if count <= len(workers):
         return
     with _lock:
-        while _workers < count:
-            threading.Thread(target=_serve, name=f"refflow kernels {_workers}", daemon=True).start()
-            _workers += 1
+        while len(workers) < count:
+            worker = threading.Thread(target=_serve, name=f"refflow kernels {len(workers)}", daemon=True)
+            worker.start()
+            workers.append(worker)
 
 
 def _serve() -> None:
@@ -111,8 +111,9 @@ def _serve() -> None:
 
 def _after_fork() -> None:
     """A forked child has none of its parent's threads."""
-    global _workers, _tasks, _lock
-    _workers, _tasks, _lock = 0, queue.SimpleQueue(), threading.Lock()
+    global _tasks, _lock
+    workers.clear()
+    _tasks, _lock = queue.SimpleQueue(), threading.Lock()
     blas.after_fork()
 
 

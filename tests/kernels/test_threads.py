@@ -49,8 +49,8 @@ def test_one_thread_starts_none():
     before = threading.active_count()
     x = np.ones((600, 600), np.float32)
     with tf.Graph().as_default(), tf.Session(intra_op_parallelism_threads=1) as session:
-        product = tf.matmul(tf.constant(x), tf.constant(x) * 2.0)
-        session.run(product)
+        hole = tf.placeholder(tf.float32, x.shape)
+        session.run(tf.matmul(hole, hole), {hole: x})
     assert threading.active_count() == before
 
 
@@ -94,3 +94,14 @@ def test_a_forked_child_computes_with_threads_of_its_own():
         good = bool((at(2, lambda: product(x, x)) == 1500).all())
         os._exit(0 if good else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_idle_workers_give_no_hope_to_a_step_that_waits_for_ever():
+    x = np.ones((1500, 1500), np.float32)
+    with tf.Graph().as_default(), tf.Session(intra_op_parallelism_threads=2) as session:
+        queue = tf.FIFOQueue(1, [tf.float32])
+        hole, never = tf.placeholder(tf.float32, x.shape), queue.dequeue()
+        session.run(tf.matmul(hole, hole), {hole: x})
+        assert threads.workers
+        with pytest.raises(tf.OpError, match="wait"):
+            session.run(never)

@@ -12,7 +12,6 @@ Next: runtime/executor.py.
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core import errors
+from refflow.core import errors, locks
 from refflow.core.waiting import Pending, bystanders
 from refflow.runtime.kernels import read_input
 from refflow.runtime.nodes import Node
@@ -37,6 +36,10 @@ class Pool:
 
     def __init__(self, threads: int):
         self._count = threads
+        self.renew()
+
+    def renew(self) -> None:
+        """Without threads and jobs, as in the beginning and in a forked child."""
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._left = 0  # jobs that are not done
@@ -67,11 +70,11 @@ class Pool:
                     value = job()
             except BaseException as raised:
                 error = raised
+            pending.finish(value, error)
             with self._lock:
                 self._left -= 1
                 if not self._left:
                     bystanders.update(self._threads)  # nobody need hope for an idle pool
-            pending.finish(value, error)
 
         with self._lock:
             self._left += 1
@@ -99,5 +102,7 @@ def pool_of(threads: int) -> Pool | None:
     return _pools.setdefault(threads, Pool(threads)) if threads > 1 else None
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pools.clear)  # a child has none of the threads
+@locks.after_fork
+def _renew_pools() -> None:
+    for pool in _pools.values():
+        pool.renew()

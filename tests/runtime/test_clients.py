@@ -247,11 +247,11 @@ def test_many_clients_of_one_session(options):  # [W58, O01]
 FORK = """
 import os, threading, time
 import refflow as tf
-v = tf.Variable([1.0] * 1000)
+v = tf.Variable([1.0] * 30000)
 queue = tf.FIFOQueue(10, tf.float32, [])
 put, take, size = queue.enqueue(3.0), queue.dequeue(), queue.size()
-step = [v.assign_add([1.0] * 1000).op, tf.random_uniform([2]), tf.reduce_sum(v)]
-session = tf.Session()
+step = [v.assign_add([1.0] * 30000).op, tf.random_uniform([2]), tf.reduce_sum(v)]
+session = tf.Session(**OPTIONS)
 session.run(v.initializer)
 session.run(step)
 end = False
@@ -265,8 +265,8 @@ for i in range(20):
     child = os.fork()
     if not child:
         session.run(v.initializer)
-        session.run(v.assign([2.0] * 1000))
-        assert session.run(tf.reduce_sum(v)) == 2000
+        session.run(v.assign([2.0] * 30000))
+        assert session.run(tf.reduce_sum(v)) == 60000
         session.run(put)
         assert session.run(size) == 1  # the thread that waited is the parent's
         assert session.run(take) == 3
@@ -287,6 +287,8 @@ print("twenty children")
 
 
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="there is no fork here")
-def test_a_forked_child_runs_steps_whatever_the_parent_s_threads_were_doing():
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], capture_output=True, text=True, timeout=120)
+@pytest.mark.parametrize("options", [{}, {"executor": "executor", "inter_op_parallelism_threads": 2}], ids=str)
+def test_a_forked_child_runs_steps_whatever_the_parent_s_threads_were_doing(options):
+    code = FORK.replace("OPTIONS", repr(options))
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout == "twenty children\n", done.stderr

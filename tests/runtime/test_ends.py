@@ -180,6 +180,16 @@ def test_a_wait_that_nobody_can_end_is_told(executor):
     assert "a dequeue of 1 waits for 1 more from FIFOQueue" in text and "names" in text
 
 
+def test_threads_of_kernels_and_of_logs_are_nobody_s_hope(tmp_path):
+    text = alone("plan", f"""
+writer = tf.train.SummaryWriter({str(tmp_path)!r})
+session.run(tf.reduce_sum(tf.ones([3000, 3000]) * tf.random_uniform([3000, 3000])))
+assert threading.active_count() > 1
+session.run(take)
+""")  # fmt: skip
+    assert "this wait can never end" in text
+
+
 def test_threads_that_wait_for_each_other_are_told():
     text = alone("executor", """
 with tf.control_dependencies([other.dequeue()]):

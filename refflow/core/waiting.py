@@ -291,8 +291,7 @@ def _look_for_help(why: Why) -> None:
     waits = dict(_waits)
     if any(w.over() or w.flight.is_off or w.flight.deadline is not None for w in waits.values()):
         return
-    # The kernels' own threads do pieces of what another thread has begun (refflow_kernels/cpu/threads.py).
-    idle = {t.ident for t in threading.enumerate() if t in bystanders or t.name.startswith("refflow kernels")}
+    idle = {thread.ident for thread in list(bystanders)}
     if sys._current_frames().keys() - waits.keys() - idle:
         return
     others = [w for ident, w in waits.items() if ident != threading.get_ident()]

@@ -12,8 +12,6 @@ Next: ops/queues.py.
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import operator
 from abc import abstractmethod
 from collections import deque
@@ -343,20 +341,41 @@ class PaddingQueue(Queue):
 
 
 class PriorityQueue(Queue):
-    """Gives the row with the smallest first component; of equals, the oldest."""
+    """Gives the row with the smallest first component; of equals, the one that a heap of TensorFlow's has on top."""
 
     kind = "PriorityQueue"
 
     def __init__(self, name: str, types: Any, dims: Any, capacity: int):
         super().__init__(name, [int64, *types], [TensorShape([]), *dims], capacity)
         self.rows = []
-        self._order = itertools.count()
 
     def put(self, row: Row) -> None:
-        heapq.heappush(self.rows, (int(row[0]), next(self._order), row))
+        self.rows.append(row)
+        self._rise(len(self.rows) - 1, row)
 
     def pop(self) -> Row:
-        return heapq.heappop(self.rows)[2]
+        top, last = self.rows[0], self.rows.pop()
+        if self.rows:
+            self._rise(self._sink(), last)
+        return top
+
+    def _rise(self, hole: int, row: Row) -> None:
+        """Puts `row` into the hole, or higher, below the first that is not larger."""
+        while hole and self.rows[(hole - 1) // 2][0] > row[0]:
+            self.rows[hole] = self.rows[(hole - 1) // 2]
+            hole = (hole - 1) // 2
+        self.rows[hole] = row
+
+    def _sink(self) -> int:
+        """Moves the hole at the top down to a leaf; the right one of equal children rises into it."""
+        hole, count = 0, len(self.rows)
+        while 2 * hole + 1 < count:
+            child = 2 * hole + 2
+            if child == count or self.rows[child][0] > self.rows[child - 1][0]:
+                child -= 1
+            self.rows[hole] = self.rows[child]
+            hole = child
+        return hole
 
     def restore(self, rows: list[Row]) -> None:
         for row in rows:

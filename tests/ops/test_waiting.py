@@ -161,6 +161,9 @@ def test_kinds_of_queues_give_rows_in_their_order():  # [W45]
     first = PriorityQueue("q", [], [], 10)
     first.enqueue_many([(np.array(n, np.int64),) for n in (5, 1, 3)])
     assert values(first.dequeue(3)) == [1, 3, 5]
+    equal = PriorityQueue("q", INT, SCALAR, 10)
+    equal.enqueue_many([(np.array(n % 2, np.int64), np.array(n, np.int32)) for n in range(8)])
+    assert [int(row[1]) for row in equal.dequeue(8)] == [0, 2, 6, 4, 5, 7, 1, 3]  # as TensorFlow's heap has them
     padding = PaddingQueue("q", [tf.string], [tf.TensorShape([None])], 10)
     padding.enqueue_many([(np.array([b"a"], object),), (np.array([b"b", b"c"], object),)])
     assert padding.batch(padding.dequeue(2))[0].tolist() == [[b"a", b""], [b"b", b"c"]]

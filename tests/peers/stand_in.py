@@ -238,12 +238,15 @@ def outcomes(program: Callable[[Any], Any], here: bool) -> list[Outcome]:
     return found
 
 
-def differences(program: Callable[[Any], Any], rtol: float = 1e-5, atol: float = 1e-6) -> list[str]:
+def differences(
+    program: Callable[[Any], Any], rtol: float = 1e-5, atol: float = 1e-6, here: Callable[[Any], Any] | None = None
+) -> list[str]:
     """Each run of `program(tensorflow)` that gave something else here, in words; an empty list if all agree.
 
     Values are compared with their types and shapes, errors by class. Text of errors is shown, not compared.
+    here: the program as refflow is to run it, where its sessions are to be set up otherwise.
     """
-    theirs, ours = outcomes(program, here=False), outcomes(program, here=True)
+    theirs, ours = outcomes(program, here=False), outcomes(here or program, here=True)
     found = []
     for number, (t, o) in enumerate(zip(theirs, ours, strict=False)):
         where = f"run {number} of {', '.join(t.fetched)[:80]}"

@@ -1,5 +1,8 @@
 """Programs with control flow, functions and data structures: TensorFlow's front end, run by both runtimes."""
 
+import contextlib
+import random
+
 import numpy as np
 import pytest
 
@@ -162,8 +165,69 @@ def staging(tf):
         session.run([area.get(), *ordered.get()])
 
 
+def over_devices(tf):
+    """A loop whose body is on three devices, a loop and a branch in it, and its slope."""
+    n, x = hole(tf.int32, []), hole(tf.float32, [2])
+
+    def body(i, a, b):
+        with tf.device("/cpu:1"):
+            inner = v1.while_loop(lambda j, c: j < i, lambda j, c: (j + 1, c * x), [0, a])[1]
+        with tf.device("/cpu:2"):
+            c = v1.cond(tf.equal(i % 2, 0), lambda: inner + b, lambda: tf.tanh(inner))
+        return i + 1, c, a
+
+    ends = v1.while_loop(lambda i, a, b: i < n, body, [0, x, x * 2.0])[1:]
+    config = v1.ConfigProto(device_count={"CPU": 3})
+    with v1.Session(config=config) as session:
+        for count in (0, 1, 4):
+            session.run([*ends, tf.gradients(ends[0], x)[0]], {n: count, x: [0.5, 1.5]})
+
+
+def queue_calls(tf):
+    """What may be asked of a queue without waiting, in random order, until it is closed and empty."""
+    for seed in range(12):
+        draw = random.Random(seed)
+        queue = (
+            tf.queue.FIFOQueue(6, [tf.int32], [[]]), tf.queue.RandomShuffleQueue(6, 2, [tf.int32], [[]], seed=seed),
+            tf.queue.PaddingFIFOQueue(6, [tf.int32], [[]]), tf.queue.PriorityQueue(6, [tf.int32], [[]]),
+        )[seed % 4]  # fmt: skip
+        more = [np.int64(0)] if seed % 4 == 3 else []
+        number, many, count = hole(tf.int32, []), hole(tf.int32, [None]), hole(tf.int32, [])
+        places = hole(tf.int64, [None])
+        put = queue.enqueue([*more, number])
+        put_many = queue.enqueue_many([*([places] if more else []), many])
+        take, take_many, take_some = queue.dequeue(), queue.dequeue_many(count), queue.dequeue_up_to(count)
+        ends = [queue.close(), queue.close(cancel_pending_enqueues=True)]
+        held, closed, least = 0, False, 2 if seed % 4 == 1 else 0
+        with v1.Session() as session:
+            for step in range(30):
+                kind, k = draw.choice(["put", "put_many", "take", "take_many", "take_some", "close"]), draw.randrange(4)
+                with contextlib.suppress(tf.errors.OpError):
+                    if kind == "put" and (closed or held < 6):
+                        held += not closed
+                        session.run(put, {number: step})
+                    elif kind == "put_many" and (closed or held + k <= 6):
+                        held += 0 if closed else k
+                        session.run(put_many, {many: range(step, step + k)} | (
+                            {places: [draw.randrange(3) for _ in range(k)]} if more else {}
+                        ))  # fmt: skip
+                    elif kind == "take" and (closed or held - least >= 1):
+                        held -= held > 0
+                        session.run(take)
+                    elif kind == "take_some" and more and closed:
+                        pass  # TensorFlow's PriorityQueue loses its rows then
+                    elif kind in ("take_many", "take_some") and (closed or held - least >= k):
+                        held -= (k if held >= k else held if kind == "take_some" else 0)
+                        session.run(take_many if kind == "take_many" else take_some, {count: k})
+                    elif kind == "close" and step > 15:
+                        closed = True
+                        session.run(draw.choice(ends))
+                session.run([queue.size(), queue.is_closed()])
+
+
 PROGRAMS = [
-    branches, loops, rows, arrays, functions, named_functions, python_functions, raising, queues, accumulators, staging,
+    branches, loops, rows, arrays, functions, named_functions, python_functions, raising, queues, queue_calls,
+    accumulators, staging, over_devices,
 ]  # fmt: skip
 
 

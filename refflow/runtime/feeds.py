@@ -62,11 +62,14 @@ class Feed:
 
 Expand = Callable[[Any, Any], Iterable[tuple[Any, Any]]]
 _expansions: list[tuple[type, Expand]] = []  # the newest first
+_kinds: tuple[type, ...] = ()
 
 
 def register_feeds(kind: type, expand: Expand) -> None:
     """Keys of this kind stand for several tensors: expand(key, value) gives each of them with its value."""
+    global _kinds
     _expansions.insert(0, (kind, expand))
+    _kinds = (kind, *_kinds)
 
 
 def _three(key: SparseTensor, value: Any) -> Iterable[tuple[Any, Any]]:
@@ -91,8 +94,10 @@ register_feeds(IndexedSlices, _slices)
 
 def are_single(keys: Iterable[Any]) -> bool:
     """Whether each key stands for one tensor."""
-    kinds = tuple(kind for kind, _ in _expansions)
-    return not any(isinstance(key, kinds) for key in keys)
+    for key in keys:  # noqa: SIM110  (every run comes by here)
+        if type(key) is not Tensor and isinstance(key, _kinds):
+            return False
+    return True
 
 
 def single(feed_dict: Mapping[Any, Any]) -> Mapping[Any, Any]:

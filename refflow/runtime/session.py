@@ -43,6 +43,7 @@ from refflow.runtime.stages import Stages, build
 from refflow.runtime.steps import Flights, Step
 
 _sessions: WeakSet[Session] = WeakSet()
+_PLAIN = RunOptions()
 _MANY_SHAPES = 16  # a signature fed with more shapes than this gets one step that takes any
 _MANY_STEPS = 512  # cached steps; the oldest go first
 
@@ -131,7 +132,7 @@ class Session:
             if step is not None and step.structure is type(fetches):
                 self.counters["runs"] += 1
                 return step(())
-        return self._run(fetches, feed_dict or {}, options or RunOptions(), run_metadata)
+        return self._run(fetches, feed_dict or {}, options or _PLAIN, run_metadata)
 
     def _run(self, fetches: Any, feed_dict: Mapping[Any, Any], options: RunOptions, run_metadata: Any) -> Any:
         self._check_open()
@@ -140,14 +141,17 @@ class Session:
     def _run_once(
         self, signature: Signature, values: list[np.ndarray], options: RunOptions, run_metadata: Any
     ) -> Any:
+        self.counters["runs"] += 1
+        feeds = [v[()] if v.shape == () and v.dtype != object else v for v in values]
+        if options is _PLAIN and run_metadata is None:
+            return self._step(signature, values, watched=self.log is not None)(feeds, self._seconds)
         if not -1 <= options.inter_op_thread_pool < max(1, len(self.config.session_inter_op_thread_pool)):
             raise InvalidArgumentError(None, None, f"Invalid inter_op_thread_pool: {options.inter_op_thread_pool}")
         log = self._trace() if run_metadata is not None and options.trace_level > RunOptions.NO_TRACE else None
         step = self._step(signature, values, watched=log is not None or self.log is not None)
-        self.counters["runs"] += 1
         seconds = options.timeout_in_ms / 1000 if options.timeout_in_ms else self._seconds
         try:
-            return step([v[()] if v.shape == () and v.dtype != object else v for v in values], seconds, log)
+            return step(feeds, seconds, log)
         finally:
             if run_metadata is not None:
                 costs = self.config.graph_options.build_cost_model > 0
@@ -174,7 +178,7 @@ class Session:
                 raise TypeError(f"this function takes a value for each of its {len(feeds)} feeds, got {len(values)}")
             if not accept_options and not (options is run_metadata is None):
                 raise TypeError("this function was made without accept_options=True")
-            return self._run_once(signature, self._arrays(signature, values), options or RunOptions(), run_metadata)
+            return self._run_once(signature, self._arrays(signature, values), options or _PLAIN, run_metadata)
 
         return call
 
@@ -207,7 +211,7 @@ class Session:
 
     def _fed(self, fetches: Any, feed_dict: Mapping[Any, Any]) -> tuple[Signature, list[np.ndarray]]:
         """What is asked for, and the fed values as arrays."""
-        if not isinstance(feed_dict, Mapping):
+        if type(feed_dict) is not dict and not isinstance(feed_dict, Mapping):
             raise TypeError(f"feed_dict must be a dictionary from tensors to values, got {feed_dict!r}")
         feed_dict = single(feed_dict)
         signature = self._signature(fetches, tuple(feed_dict))

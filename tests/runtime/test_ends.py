@@ -81,14 +81,16 @@ def test_a_close_ends_what_waits_and_what_loops(queue, executor):
 
 
 @BOTH
-def test_a_keyboard_interrupt_ends_a_wait_and_leaves_the_session_usable(queue, executor):
+def test_a_keyboard_interrupt_ends_a_wait_or_a_loop_and_leaves_the_session_usable(queue, executor):
     take, put = queue.dequeue(), queue.enqueue(7)
+    forever = tf.while_loop(lambda i: i >= 0, lambda i: i * 1, [tf.constant(1)])
     with tf.Session(executor=executor) as session:
         session.run(queue.size())
-        timer = later(_thread.interrupt_main)
-        with pytest.raises(KeyboardInterrupt):
-            session.run(take)
-        timer.join()
+        for fetch in (take, forever):
+            timer = later(_thread.interrupt_main)
+            with pytest.raises(KeyboardInterrupt):
+                session.run(fetch)
+            timer.join()
         session.run(put)
         assert session.run(take) == 7
 

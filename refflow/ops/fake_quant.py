@@ -75,9 +75,8 @@ def _faked_gradient(dy, x, low, high, bits, narrow, axes):
     empty = (low == 0) & (high == 0)  # nothing is rounded there: the gradient passes
     under, over = (x < below) & ~empty, (x > above) & ~empty
     inside = ((x >= below) & (x <= above)) | empty
-    zero = np.float32(0)
-    sums = [np.where(side, dy, zero).sum(axis=axes, dtype=np.float32) for side in (under, over)]
-    return np.where(inside, dy, zero), *(np.asarray(s, np.float32) for s in sums)
+    sums = [(side * dy).sum(axis=axes, dtype=np.float32) for side in (under, over)]
+    return inside * dy, *(np.asarray(s, np.float32) for s in sums)
 
 
 def _check_args(low: float, high: float) -> None:
@@ -113,7 +112,7 @@ def _args_grad_shape(context: ShapeContext) -> shapes.Shape:
 def fake_quant_args_gradient_kernel(gradients, inputs, min=-6.0, max=6.0, num_bits=8, narrow_range=False):
     _check_args(min, max)
     below, above, _ = nudged(min, max, num_bits, narrow_range)
-    return np.where((inputs >= below) & (inputs <= above), gradients, np.float32(0))
+    return ((inputs >= below) & (inputs <= above)) * gradients
 
 
 @VARS.kernel

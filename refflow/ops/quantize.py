@@ -295,7 +295,7 @@ def quantize_and_dequantize_v4_grad_kernel(gradients, input, input_min, input_ma
         v if axis == -1 or not np.ndim(v) else np.reshape(v, (-1, *[1] * (input.ndim - axis - 1)))
         for v in (input_min, input_max)
     )
-    dx = np.where((input >= low) & (input <= high), gradients, gradients.dtype.type(0))
+    dx = ((input >= low) & (input <= high)) * gradients
     return dx, np.zeros_like(input_min), np.zeros_like(input_max)
 
 

@@ -248,3 +248,29 @@ class RunMetadata(Message):
     step_stats: StepStats = part(1, StepStats)
     cost_graph: CostGraphDef = part(2, CostGraphDef)
     partition_graphs: list[Any] = many(3)
+
+
+def table() -> str:
+    """These messages as lines of interop/schema.py's table; what is no plain field of theirs is left out."""
+    kinds = {int: "int64", bool: "bool", str: "string"}
+    lines = []
+    made = (AllocationDescription, TensorDescription, NodeOutput, AllocatorMemoryUsed, NodeExecStats, DeviceStepStats,
+            StepStats, InputInfo, OutputInfo, CostNode, CostGraphDef, RunMetadata)  # fmt: skip
+    for kind in made:
+        lines.append(kind.__name__)
+        empty = kind()
+        for each in fields(kind):
+            value, item = getattr(empty, each.name), each.metadata.get("item")
+            label = "repeated " * isinstance(value, list)
+            if each.name == "dtype":
+                name = "DataType"
+            elif isinstance(value, TensorShape):
+                name = "TensorShapeProto"
+            elif each.name == "partition_graphs":
+                name = "GraphDef"
+            elif isinstance(value, dict):
+                continue
+            else:
+                name = item.__name__ if isinstance(item, type) else kinds.get(type(value), "int64")
+            lines.append(f"    {each.metadata['number']} {label}{name} {each.name}")
+    return "\n".join(lines)

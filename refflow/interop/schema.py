@@ -2,7 +2,8 @@
 
 The table becomes protobuf classes in a descriptor pool of its own, so that an installed tensorflow, which registers
 the same names elsewhere, is not disturbed. Kinds are protobuf's; `message(name)` gives the class. Fields that nothing
-here reads are left out: protobuf keeps what it does not know.
+here reads are left out: protobuf keeps what it does not know. The messages of a run's metadata have their numbers in
+files/step_stats.py.
 
 Next: interop/protos.py.
 """
@@ -13,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from refflow.core.dtypes import ALL
+from refflow.files import step_stats
 
 _TABLE = """
 GraphDef
@@ -233,7 +235,7 @@ def _pool() -> Any:
         types.value.add(name=f"DT_{short}_REF", number=int(dtype) + 100)
     inner = []
     current: Any = None
-    for line in _TABLE.strip().splitlines():
+    for line in [*_TABLE.strip().splitlines(), *step_stats.table().splitlines()]:
         if not line.startswith(" "):
             current = descriptor_pb2.DescriptorProto(name=line)
             if line in _ONEOF:

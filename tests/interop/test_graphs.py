@@ -8,6 +8,7 @@ from refflow import interop
 from refflow.core.graphdef import FunctionCall, FunctionDef, GraphDef, NodeDef
 from refflow.core.signature import Arg
 from refflow.interop import protos
+from refflow.interop.schema import message
 
 pytest.importorskip("google.protobuf", reason="graphs in the wire format need pip install '.[interop]'")
 
@@ -172,3 +173,20 @@ def test_a_node_that_cannot_be_built_is_an_error_for_who_runs_it():  # [W82]
         for name, text in (("wrong:0", "Expect to produce 1 tensors"), ("after:0", "but must be int32")):
             with pytest.raises(tf.errors.InvalidArgumentError, match=text):
                 session.run(name)
+
+
+def test_a_run_s_metadata_is_a_message_for_who_has_protobuf(graph):  # [W61]
+    metadata = tf.RunMetadata()
+    options = tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE, output_partition_graphs=True)
+    with tf.Session(graph_options=tf.GraphOptions(build_cost_model=1)) as session:
+        session.run(tf.constant([1.0, 2.0], name="x"), options=options, run_metadata=metadata)
+    found = message("RunMetadata").FromString(metadata.SerializeToString())
+    run = next(n for n in found.step_stats.dev_stats[0].node_stats if n.node_name == "x")
+    made = run.output[0].tensor_description
+    assert (made.dtype, made.shape.dim[0].size, made.allocation_description.requested_bytes) == (1, 2, 8)
+    assert "x" in [n.name for n in found.cost_graph.node] and "x" in [n.name for n in found.partition_graphs[0].node]
+    assert run.all_start_nanos == metadata.step_stats.dev_stats[0].node_stats[0].all_start_nanos
+    with tf.Session() as session:  # and protobuf's message is filled like one of refflow's own
+        again = message("RunMetadata")()
+        session.run(tf.constant([1.0, 2.0], name="y"), options=options, run_metadata=again)
+    assert "y" in [n.node_name for n in again.step_stats.dev_stats[0].node_stats]

@@ -79,8 +79,8 @@ def _writer(
 AS_STRING.case("W06", "whole numbers", input=np.array([1, -20], np.int32), output=[b"1", b"-20"])
 AS_STRING.case("W06", "six decimals", input=[1.5, -0.25], output=[b"1.500000", b"-0.250000"])
 AS_STRING.case("W06", "width and fill", input=np.array([7, -7], np.int32), width=4, fill="0", output=[b"0007", b"-007"])
-AS_STRING.case("W06", "what is no number", input=[np.inf, np.nan, -np.nan], width=5,
-               output=[b"  inf", b"  nan", b" -nan"])  # fmt: skip
+AS_STRING.case("W06", "what is no number", input=[np.inf, np.nan, -np.inf], width=5,
+               output=[b"  inf", b"  nan", b" -inf"])  # fmt: skip
 AS_STRING.case("W06", "truth", input=[True, False], T="bool", output=[b"true", b"false"])
 AS_STRING.case("W06", "no decimals in whole numbers", input=np.array([1], np.int32), precision=2,
                error="precision not supported for datatype int32")  # fmt: skip

@@ -60,9 +60,16 @@ def types(step):
 
 def test_what_follows_from_constants_is_folded():
     x = tf.placeholder(tf.float32, [None, 3])
-    y = tf.reshape(x, tf.shape(x) * 1) + (tf.constant(1.0) + 2.0)
+    y = tf.reshape(x, tf.reverse(tf.shape(x), [True])) + (tf.constant(1.0) + 2.0)
     step = optimise(prune([x], [y], [], [(4, 3)]))
     assert types(step) == ["Add", "Const", "Identity"]  # to the shape that is there
+
+
+def test_what_changes_nothing_becomes_an_identity_that_waits_for_the_same():
+    x = tf.placeholder(tf.float32, [None, 3])
+    same = tf.reshape(x, tf.shape(x) * 1)
+    step = optimise(prune([x], [tf.reduce_sum(same, np.zeros(0, np.int32)) + 1.0], [], [(4, 3)]))
+    assert types(step) == ["Add", "Const", "Identity", "Identity"]
 
 
 def test_a_folded_node_still_waits_for_what_it_waited_for(graph):

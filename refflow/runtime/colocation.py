@@ -122,16 +122,7 @@ def takes_state(node: Node, place: int) -> bool:
     dtype = producer.types[port]
     if dtype.base_dtype is resource:
         return not (node.sends or node.receives)
-    return dtype.is_ref_dtype and _argument(node, place).is_ref
-
-
-def _argument(node: Node, place: int) -> Any:
-    """The argument of the signature that an input belongs to."""
-    for arg in node.op_def.inputs:
-        place -= node.op_def.length(arg, node.attrs)
-        if place < 0:
-            return arg
-    raise errors.BugError(f"{node.name!r} has more inputs than {node.op_def.signature} names")
+    return dtype.is_ref_dtype and node.argument(place).is_ref
 
 
 def _named(request: str, attrs: dict[str, Any]) -> Iterator[tuple[str, bool]]:

@@ -140,7 +140,7 @@ def prepare(node: Node, kernels: str, states: OpStates) -> Callable[[list[Any]],
 
 def read_input(node: Node, value: Any, place: int) -> Any:
     """An input's value; a reference is read now."""
-    if not isinstance(value, VariableState) or node.op_def.by_handle:
+    if not isinstance(value, VariableState) or node.takes_by_handle(place):
         return value
     if node.op_def.allows_uninitialized and value.value is None:
         return value.blank()

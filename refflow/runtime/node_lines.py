@@ -131,7 +131,7 @@ class NodeLines:
         """The value of one input; a reference is read here, at the moment its user runs [W12]."""
         edge = node.inputs[place]
         name = self.names[edge]
-        if not edge[0].types[edge[1]].is_ref_dtype or node.op_def.by_handle:
+        if not edge[0].types[edge[1]].is_ref_dtype or node.takes_by_handle(place):
             return name
         if place in node.op_def.ref_inputs and node.op_def.allows_uninitialized:
             return f"({name}.blank() if {name}.value is None else {name}.value)"

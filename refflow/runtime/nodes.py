@@ -19,10 +19,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from refflow.core.dtypes import DType
+from refflow.core.errors import BugError
 from refflow.core.graph import Operation
 from refflow.core.graphdef import GraphDef, NodeDef
 from refflow.core.opdef import OpDef
 from refflow.core.shapes import Shape
+from refflow.core.signature import Arg
 
 # Op types that decide which nodes run, and how often: the executor knows them by name.
 SWITCHES = frozenset(("Switch", "RefSwitch"))
@@ -97,6 +99,18 @@ class Node:
         data = [f"{n.name}:{port}" if port else n.name for n, port in self.inputs]
         device = self.request if self.device is None else self.device.name
         return NodeDef(self.name, self.type, data + [f"^{n.name}" for n in self.controls], device, self.attrs)
+
+    def argument(self, place: int) -> Arg:
+        """What the op's signature says of the input at that place."""
+        for argument in self.op_def.inputs:
+            place -= self.op_def.length(argument, self.attrs)
+            if place < 0:
+                return argument
+        raise BugError(f"{self.name!r} has more inputs than {self.op_def.signature} names")
+
+    def takes_by_handle(self, place: int) -> bool:
+        """True where the kernel gets the state behind an input itself, and no value is read."""
+        return self.op_def.by_handle and self.argument(place).is_ref
 
     def copy(self) -> Node:
         """This node without its edges."""

@@ -215,7 +215,7 @@ class Writer(NodeLines):
         """The name of an input that is passed on as it is; of a variable, what it holds now."""
         producer, port = node.inputs[place]
         name = self.names[producer, port]
-        if not producer.types[port].is_ref_dtype or node.op_def.by_handle:
+        if not producer.types[port].is_ref_dtype or node.takes_by_handle(place):
             return name
         local = f"{name}_{node.id}"
         self._write(node, f"{local} = {self._bind('d', node.device.private_copy)}({name}.read())")

@@ -309,6 +309,34 @@ def test_a_monitored_session_ends_quietly_with_its_input():
     assert seen == [0, 1, 2]
 
 
+def test_a_replica_s_hook_runs_the_chief_and_gathers_by_accumulators():
+    step = tf.train.get_or_create_global_step()
+    w = tf.get_variable("w", initializer=np.float32([1, 2]))
+    optimizer = tf.train.SyncReplicasOptimizer(tf.train.GradientDescentOptimizer(0.5), replicas_to_aggregate=1)
+    train = optimizer.minimize(tf.reduce_sum(w * [1.0, 2.0]), global_step=step)
+    with tf.train.MonitoredTrainingSession(hooks=[optimizer.make_session_run_hook(True, 0)]) as session:
+        for _ in range(3):
+            session.run(train)
+        assert session.run(step) == 3 and session.run(w).tolist() == [-0.5, -1.0]
+
+
+def test_accumulators_have_methods():
+    dense = tf.ConditionalAccumulator(tf.float32, shape=[2], reduction_type="SUM")
+    sparse = tf.SparseConditionalAccumulator(tf.float32, shape=[3, 1])
+    give = [dense.apply_grad([1.0, 2.0], 3), sparse.apply_grad([0, 2], [[6.0], [5.0]], [3, 1], 3),
+            sparse.apply_indexed_slices_grad(tf.IndexedSlices(tf.constant([[7.0]]), tf.constant([2])), 3)]  # fmt: skip
+    counts = [dense.num_accumulated(), sparse.num_accumulated()]
+    with tf.Session() as session:
+        session.run([dense.set_global_step(2), sparse.set_global_step(2)])
+        session.run(give)
+        session.run(dense.apply_grad([9.0, 9.0], 1))  # too old
+        assert session.run(counts) == [1, 2]
+        assert session.run(dense.take_grad(1)).tolist() == [1, 2]
+        found = session.run(sparse.take_indexed_slices_grad(2))
+    assert [found.indices.tolist(), found.values.tolist()] == [[0, 2], [[6], [6]]]
+    assert (dense.dtype, dense.accumulator_ref.op.type) == (tf.float32, "ConditionalAccumulator")
+
+
 def test_a_saver_leaves_the_graph_beside_the_values(tmp_path):
     pytest.importorskip("google.protobuf", reason="needs protobuf")
     v = tf.get_variable("v", initializer=np.float32([1, 2]))

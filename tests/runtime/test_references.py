@@ -93,3 +93,21 @@ def test_a_snapshot_stays_as_it_was_read(executor, cpus):  # [W12]
                 session.run(v.initializer)
                 assert session.run(seen).tolist() == wanted
                 assert session.run(v).tolist() == [5, 6]
+
+
+@pytest.mark.parametrize("options", [{}, {"executor": "executor"}], ids=str)
+def test_what_takes_one_input_by_handle_reads_the_others(options):  # [W12]
+    """A queue's handle is a reference, and so is the variable whose value goes into it."""
+    v, pred, step = tf.Variable(3.0), tf.Variable(True, trainable=False), tf.Variable(np.int64(2), trainable=False)
+    queue = tf.FIFOQueue(5, tf.float32, [])
+    put = op_def("QueueEnqueue")(queue.queue_ref, [v.ref()])
+    gathered = op_def("ConditionalAccumulator")(dtype=tf.float32, shape=[])
+    changes = [op_def("AccumulatorSetGlobalStep")(gathered, step.ref()),
+               op_def("AccumulatorApplyGradient")(gathered, step.ref(), v.ref())]  # fmt: skip
+    taken = op_def("RefSwitch")(v.ref(), pred.ref()).output_true
+    with tf.Session(**options) as session:
+        session.run(tf.initialize_all_variables())
+        session.run([put, *changes])
+        mean = op_def("AccumulatorTakeGradient")(gathered, 1, dtype=tf.float32)
+        assert session.run([queue.dequeue(), mean]) == [3.0, 3.0]
+        assert session.run(taken) == 3.0

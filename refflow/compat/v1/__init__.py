@@ -218,6 +218,11 @@ from refflow.compat.v1.variables import global_variables, global_variables_initi
 from refflow.core.graph import colocate_with, container
 from refflow.files.step_stats import RunMetadata
 from refflow.nn import sigmoid, tanh
+from refflow.ops.accumulator_classes import (
+    ConditionalAccumulator,
+    ConditionalAccumulatorBase,
+    SparseConditionalAccumulator,
+)
 from refflow.ops.py_func import py_func
 from refflow.ops.tensor_array_class import TensorArray
 from refflow.runtime.config import ConfigProto, GraphOptions, OptimizerOptions, RunOptions

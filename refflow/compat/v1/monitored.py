@@ -21,6 +21,7 @@ from refflow.core.graph import get_default_graph
 from refflow.platform import logging
 from refflow.runtime.session import Session
 from refflow.train import Coordinator, Saver, latest_checkpoint, start_queue_runners
+from refflow.train.sync_replicas import SyncReplicasOptimizer
 
 
 class SessionRunArgs(NamedTuple):
@@ -64,6 +65,24 @@ class SessionRunHook:
 
     def end(self, session: Session) -> None:
         """Before the session is closed, unless an error ends it."""
+
+
+class SyncReplicasHook(SessionRunHook):
+    """Prepares the session of one of several replicas; the chief's ends the steps of all."""
+
+    def __init__(self, optimizer: SyncReplicasOptimizer, is_chief: bool, num_tokens: int):
+        self._optimizer, self._is_chief, self._num_tokens = optimizer, is_chief, num_tokens
+
+    def begin(self) -> None:
+        if self._is_chief:
+            self._runner = self._optimizer.get_chief_queue_runner()
+            self._tokens = self._optimizer.get_init_tokens_op(self._num_tokens)
+
+    def after_create_session(self, session: Session, coord: Any) -> None:
+        session.run(self._optimizer.chief_init_op if self._is_chief else self._optimizer.local_step_init_op)
+        if self._is_chief:
+            session.run(self._tokens)
+            self._runner.create_threads(session, coord, daemon=True, start=True)
 
 
 class StopAtStepHook(SessionRunHook):

@@ -21,6 +21,7 @@ from refflow.compat.v1.monitored import (
     SessionRunValues,
     SingularMonitoredSession,
     StopAtStepHook,
+    SyncReplicasHook,
 )
 from refflow.compat.v1.variables import create_global_step, get_global_step, get_or_create_global_step
 from refflow.core.convert import convert_to_tensor, op_scope
@@ -65,6 +66,7 @@ from refflow.train import MomentumOptimizer as FirstMomentum
 from refflow.train import RMSPropOptimizer as FirstRMSProp
 from refflow.train import Saver as FirstSaver
 from refflow.train import import_meta_graph as first_import
+from refflow.train.sync_replicas import SyncReplicasOptimizer as FirstSyncReplicas
 
 __all__ = [
     "AdadeltaOptimizer",
@@ -90,6 +92,7 @@ __all__ = [
     "SessionRunValues",
     "SingularMonitoredSession",
     "StopAtStepHook",
+    "SyncReplicasOptimizer",
     "add_queue_runner",
     "batch",
     "batch_join",
@@ -120,6 +123,14 @@ __all__ = [
 ]  # fmt: skip
 
 # -- optimizers --------------------------------------------------------------------------------------------------
+
+
+class SyncReplicasOptimizer(FirstSyncReplicas):
+    """Replicas that take a step together, with a hook for monitored sessions."""
+
+    def make_session_run_hook(self, is_chief: bool, num_tokens: int = -1) -> SyncReplicasHook:
+        """What prepares a replica's session, and for the chief starts its thread."""
+        return SyncReplicasHook(self, is_chief, num_tokens)
 
 
 class MomentumOptimizer(FirstMomentum):

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from refflow.core.errors import OpError
 
@@ -149,18 +150,33 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _explain(options: argparse.Namespace) -> int:
+def _deck_step(options: argparse.Namespace, **more: Any) -> tuple[Any, list[Any]]:
+    """A session on the deck's graph, its variables at their first values, and what a step of the program fetches."""
     from refflow import deck
-    from refflow.explain import explain
     from refflow.runtime.session import Session
 
     chosen = {"executor": options.executor, "kernels": options.kernels, "policy": options.policy}
     gpu = options.device == "gpu"
     outcome = deck.run("deck", seed=options.seed, num_steps=0, data=_data(options.data), gpu=gpu,
                        say=lambda *words: None, **chosen)  # fmt: skip
-    with Session(graph=outcome.graph, devices=outcome.devices, allow_soft_placement=gpu, **chosen) as session:
-        names = outcome.names
-        explain(session, [names["optimizer"], names["loss"], names["prediction"]])
+    session = Session(graph=outcome.graph, devices=outcome.devices, allow_soft_placement=gpu, **chosen, **more)
+    return session, [outcome.names[name] for name in ("optimizer", "loss", "prediction")]
+
+
+def _write_trace(path: str, stats: Any) -> None:
+    """A file for Chrome's trace viewer."""
+    from refflow.timeline import Timeline
+
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(Timeline(stats).generate_chrome_trace_format())
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from refflow.explain import explain
+
+    session, fetches = _deck_step(options)
+    with session:
+        explain(session, fetches)
     return 0
 
 
@@ -179,25 +195,18 @@ def _place(options: argparse.Namespace) -> int:
 def _trace(options: argparse.Namespace) -> int:
     import time
 
-    from refflow import deck
     from refflow.runtime.events import EventLog
     from refflow.runtime.metadata import step_stats
-    from refflow.runtime.session import Session
-    from refflow.timeline import Timeline, table
+    from refflow.timeline import table
 
-    chosen = {"executor": options.executor, "kernels": options.kernels, "policy": options.policy}
-    gpu = options.device == "gpu"
-    outcome = deck.run("deck", seed=options.seed, num_steps=0, data=_data(options.data), gpu=gpu,
-                       say=lambda *words: None, **chosen)  # fmt: skip
     log = EventLog(time.perf_counter, values=False)
-    with Session(graph=outcome.graph, devices=outcome.devices, allow_soft_placement=gpu, log=log, **chosen) as session:
-        names = outcome.names
+    session, fetches = _deck_step(options, log=log)
+    with session:
         for _ in range(options.steps):
-            session.run([names["optimizer"], names["loss"], names["prediction"]])
+            session.run(fetches)
     print(table(log))
     if options.output:
-        with open(options.output, "w", encoding="utf-8") as file:
-            file.write(Timeline(step_stats(log)).generate_chrome_trace_format())
+        _write_trace(options.output, step_stats(log))
     return 0
 
 
@@ -205,15 +214,12 @@ def _profile(options: argparse.Namespace) -> int:
     from refflow.profile import profile, table
     from refflow.programs import step_of
     from refflow.runtime.metadata import step_stats
-    from refflow.timeline import Timeline
 
     step = step_of(options.program, options.fetch)
     found = profile(*step, steps=options.steps, threads=options.threads, clock=options.clock)
     print(table(found))
     if options.output:
-        last = max(event.step for event in found.log.events)
-        with open(options.output, "w", encoding="utf-8") as file:
-            file.write(Timeline(step_stats(found.log, last)).generate_chrome_trace_format())
+        _write_trace(options.output, step_stats(found.log, max(event.step for event in found.log.events)))
     return 0
 
 

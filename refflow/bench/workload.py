@@ -29,6 +29,7 @@ Next: refflow/bench/workloads/overhead.py.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
@@ -49,7 +50,7 @@ class Bar(NamedTuple):
     library: float | None = None
 
 
-class Workload:
+class Workload(ABC):
     """One thing to time. Its methods `graph`, `numpy`, `torch` and `jax` are its sides."""
 
     name: str
@@ -66,8 +67,9 @@ class Workload:
     tolerance: float = 1e-5  # of an answer: root mean square of its error over that of itself
     graph_options: ClassVar[dict[str, Any]] = {}  # of `sides.session`
 
+    @abstractmethod
     def data(self, rng: np.random.Generator) -> Arrays:
-        raise NotImplementedError
+        """The inputs and the first state, by name; the same for every side."""
 
     def drive(self, run: Callable[..., Any], results: list[Any], feeds: dict[Any, Any]) -> list[Any]:
         """What is timed of a graph, with its session's `run`: one run, unless a workload says otherwise."""

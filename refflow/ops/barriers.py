@@ -24,7 +24,7 @@ from refflow.core.shapes import TensorShape
 from refflow.core.signature import Attr
 from refflow.core.values import blank
 from refflow.core.waiting import NOT_YET, Line, then
-from refflow.ops.queue_states import check_parts
+from refflow.ops.queue_kinds import check_parts
 from refflow.ops.queues import named
 
 _FIRST = -(2**63)  # the number of the first row that is begun

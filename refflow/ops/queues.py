@@ -26,7 +26,8 @@ from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.core.waiting import then
-from refflow.ops.queue_states import PaddingQueue, PriorityQueue, Queue, ShuffleQueue, check_shared
+from refflow.ops.queue_kinds import PaddingQueue, PriorityQueue, ShuffleQueue, check_shared
+from refflow.ops.queue_states import Queue
 
 # -- making them ----------------------------------------------------------------------------------------------
 

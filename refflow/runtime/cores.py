@@ -39,7 +39,7 @@ def on_cores(run: Run, count: int) -> Run:
         finally:
             threads.blas.let_go()
             threads.use(before)
-            if threads.workers:
+            if threads.workers and threads.workers[-1] not in bystanders:
                 bystanders.update(threads.workers)  # nobody need hope for them
 
     return with_threads

@@ -3,9 +3,8 @@
     add -> Relu -> mul          one _Fused node: three ufuncs for each block, nothing in between is written to memory
 
 A node joins a chain where it computes numbers of one type and one shape from that shape, from rows, columns or single
-numbers, and reads what the chain reads or makes; and where nothing that the chain would then wait for waits for the
-chain. What a chain's nodes waited for, the whole chain waits for. Only the plan is fused, and only with fast kernels;
-the bits are the unfused plan's.
+numbers, and where nothing that it waits for waits for the chain. What a chain's nodes waited for, the whole chain
+waits for. Only the plan is fused, and only with fast kernels; the bits are the unfused plan's.
 
 Next: refflow_kernels/cpu/blocks.py.
 """
@@ -20,8 +19,7 @@ from refflow.core.opdef import OpDef
 from refflow.core.shapes import Dims, Shape, is_known
 from refflow.core.signature import Attr
 from refflow.runtime.line_functions import may_not_fit
-from refflow.runtime.nodes import Node, StepGraph, in_order
-from refflow.runtime.structure import has_control_flow
+from refflow.runtime.nodes import Node, StepGraph, has_control_flow, in_order
 
 Edge = tuple[Node, int]
 

@@ -240,9 +240,7 @@ class NodeLines:
         return True
 
     def _fused(self, node: Node, inputs: list[str]) -> None:
-        """A chain of elementwise nodes: one call for all of them; none for a chain that others only wait for."""
-        if not node.types:
-            return
+        """A chain of elementwise nodes: one call for all of them."""
         _, kinds, outputs, *_ = node.attrs["blocks"]
         reads = zip(node.attrs["last reads"], kinds, strict=True)
         last_reads = [last if kind == "whole" else _NEVER for last, kind in reads]

@@ -163,6 +163,11 @@ class StepGraph:
         return "\n".join(f"{n.id:5d}  {n.node_def.summary()}" for n in self.nodes)
 
 
+def has_control_flow(nodes: Iterable[Node]) -> bool:
+    """True where a step needs more than to run each of its nodes once."""
+    return any(n.type in CONTROL_FLOW for n in nodes)
+
+
 def changes_variables(node: Node) -> bool:
     """True for what stores into a variable: by a reference, or by a handle and without any output."""
     handle = node.inputs and node.inputs[0][0].op_def.family == "VarHandleOp" and not node.types

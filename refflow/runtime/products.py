@@ -18,8 +18,7 @@ import numpy as np
 from refflow.core.dtypes import float32, float64, int32
 from refflow.core.opdef import op_def
 from refflow.core.shapes import is_known
-from refflow.runtime.nodes import SAME, Node, StepGraph, in_order
-from refflow.runtime.structure import has_control_flow
+from refflow.runtime.nodes import SAME, Node, StepGraph, has_control_flow, in_order
 
 _TRANSPOSED: dict[tuple[bool, bool], tuple[int, int]] = {  # the axes of a and b along which the sums run
     (True, False): (0, 0), (False, False): (1, 0), (False, True): (1, 1), (True, True): (0, 1),

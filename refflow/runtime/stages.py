@@ -22,7 +22,7 @@ from refflow.runtime.device import Device
 from refflow.runtime.executor import Executor
 from refflow.runtime.fuse import fuse
 from refflow.runtime.kernels import OpStates
-from refflow.runtime.nodes import StepGraph
+from refflow.runtime.nodes import StepGraph, has_control_flow
 from refflow.runtime.optimise import optimise, unbundle
 from refflow.runtime.partition import Partition, Transfer, by_device, partition, transfers
 from refflow.runtime.place import Placement, place
@@ -34,7 +34,7 @@ from refflow.runtime.references import read_at_use
 from refflow.runtime.savings import Saving
 from refflow.runtime.schedule import hold_back_receives
 from refflow.runtime.sharpen import sharpen_loops
-from refflow.runtime.structure import Unstructured, has_control_flow
+from refflow.runtime.structure import Unstructured
 from refflow.runtime.swap import swap
 
 

@@ -22,7 +22,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from refflow.runtime.nodes import (
-    CONTROL_FLOW,
     ENTERS,
     EXITS,
     MERGES,
@@ -395,8 +394,3 @@ def _choice(cases: list[tuple[int, Guard]]) -> Choice | int | None:
             if then is not None and other is not None:
                 return Choice(pred, then, other)
     return None
-
-
-def has_control_flow(nodes: Iterable[Node]) -> bool:
-    """True where a step needs more than to run each of its nodes once."""
-    return any(n.type in CONTROL_FLOW for n in nodes)

@@ -72,19 +72,19 @@ class Unwatched:
     """Nobody watches: no lines."""
 
     def begin(self, node: Node) -> None:
-        pass
+        """No line."""
 
     def end(self, node: Node, values: list[str] | None = None) -> None:
-        pass
+        """No line."""
 
     def enter(self, loop: Loop) -> None:
-        pass
+        """No line."""
 
     def turn(self, loop: Loop) -> None:
-        pass
+        """No line."""
 
     def leave(self) -> None:
-        pass
+        """No line."""
 
 
 def _path(names: list[str]) -> Callable[..., str]:

@@ -20,7 +20,7 @@ from refflow.runtime.kernels import OpStates, variable_state
 from refflow.runtime.lifetimes import Arena, Lifetimes
 from refflow.runtime.line_functions import scalar, truth
 from refflow.runtime.node_lines import NodeLines
-from refflow.runtime.nodes import CONTROL_FLOW, MERGES, NEXTS, SAME, Node, StepGraph, in_order
+from refflow.runtime.nodes import CONTROL_FLOW, MERGES, NEXTS, SAME, Node, StepGraph, has_control_flow, in_order
 from refflow.runtime.rendezvous import key_of
 from refflow.runtime.structure import (
     Block,
@@ -31,7 +31,6 @@ from refflow.runtime.structure import (
     Places,
     Structure,
     Unstructured,
-    has_control_flow,
 )
 from refflow.runtime.turns import Turns
 from refflow.runtime.waits import together

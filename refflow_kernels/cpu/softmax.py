@@ -48,46 +48,40 @@ def sums(exps: Any, axis: int) -> Any:
     return (exps @ np.ones(exps.shape[1], exps.dtype))[:, None]
 
 
-def _rows(logits: Any, out: Any) -> tuple[Any, Any]:
-    return logits.reshape(-1, logits.shape[-1]), out.reshape(-1, logits.shape[-1])
+def _by_rows(logits: Any, finish: Callable[[Any, int], None], out: Any) -> Any:
+    """A block of rows at a time: the shifted scores, which `finish` changes to the result."""
+    if out is None:
+        out = np.empty(logits.shape, logits.dtype)
+    if not logits.size:
+        return out
+    scores, results = logits.reshape(-1, logits.shape[-1]), out.reshape(-1, logits.shape[-1])
+
+    def block(rows: slice) -> None:
+        x, axis = shifted(scores[rows], results[rows])
+        finish(x, axis)
+        if axis == 0:
+            results[rows] = x.T
+        elif x.dtype != results.dtype:
+            results[rows] = x
+
+    each_block(scores.shape[0], scores.shape[1], block)
+    return out
 
 
 def softmax(logits: Any, out: Any = None) -> Any:
     """Probabilities [..., C] of scores [..., C]."""
-    if out is None:
-        out = np.empty(logits.shape, logits.dtype)
-    if not logits.size:
-        return out
-    scores, shares = _rows(logits, out)
 
-    def block(rows: slice) -> None:
-        x, axis = shifted(scores[rows], shares[rows])
+    def finish(x: Any, axis: int) -> None:
         np.exp(x, out=x)
         x *= 1 / sums(x, axis)
-        if axis == 0:
-            shares[rows] = x.T
-        elif x.dtype != shares.dtype:
-            shares[rows] = x
 
-    each_block(scores.shape[0], scores.shape[1], block)
-    return out
+    return _by_rows(logits, finish, out)
 
 
 def log_softmax(logits: Any, out: Any = None) -> Any:
     """Logarithms of the probabilities [..., C] of scores [..., C]."""
-    if out is None:
-        out = np.empty(logits.shape, logits.dtype)
-    if not logits.size:
-        return out
-    scores, logs = _rows(logits, out)
 
-    def block(rows: slice) -> None:
-        x, axis = shifted(scores[rows], logs[rows])
+    def finish(x: Any, axis: int) -> None:
         x -= np.log(sums(np.exp(x), axis))
-        if axis == 0:
-            logs[rows] = x.T
-        elif x.dtype != logs.dtype:
-            logs[rows] = x
 
-    each_block(scores.shape[0], scores.shape[1], block)
-    return out
+    return _by_rows(logits, finish, out)

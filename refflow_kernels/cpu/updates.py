@@ -28,12 +28,20 @@ def in_blocks(rule: Callable[..., Sequence[Any]], slots: int, *inputs: Any) -> N
     flat = [x.reshape(-1) if np.shape(x) == shape else x for x in inputs]
     whole = [np.shape(x) == shape for x in inputs]
 
+    def block(here: slice) -> None:
+        given = [x[here] if is_whole else x for x, is_whole in zip(flat, whole, strict=True)]
+        for held, new in zip(given[:slots], rule(*given), strict=False):
+            held[...] = new
+
+    _each_block(size, block)
+
+
+def _each_block(size: int, work: Callable[[slice], None]) -> None:
+    """work(elements) for blocks of elements, several blocks to a thread."""
+
     def piece(number: int) -> None:
         for start in range(number * _PIECE, min(size, (number + 1) * _PIECE), _BLOCK):
-            here = slice(start, start + _BLOCK)
-            given = [x[here] if is_whole else x for x, is_whole in zip(flat, whole, strict=True)]
-            for held, new in zip(given[:slots], rule(*given), strict=False):
-                held[...] = new
+            work(slice(start, start + _BLOCK))
 
     threads.each(piece, -(-size // _PIECE))
 
@@ -47,13 +55,5 @@ def apply_gradient_descent(var: Any, alpha: Any, delta: Any, out: Any = None) ->
         return np.subtract(var, np.multiply(delta, alpha), out=out)
     flat, slope, result = var.reshape(-1), delta.reshape(-1), out.reshape(-1)
 
-    def piece(number: int) -> None:
-        scratch = np.empty(_BLOCK, var.dtype)
-        for start in range(number * _PIECE, min(var.size, (number + 1) * _PIECE), _BLOCK):
-            here = slice(start, start + _BLOCK)
-            step = scratch[: len(slope[here])]
-            np.multiply(slope[here], alpha, out=step)
-            np.subtract(flat[here], step, out=result[here])
-
-    threads.each(piece, -(-var.size // _PIECE))
+    _each_block(var.size, lambda here: np.subtract(flat[here], slope[here] * alpha, out=result[here]))
     return out

@@ -10,7 +10,8 @@ from refflow.core.opdef import op_def
 from refflow.core.waiting import result_of
 from refflow.ops import barriers
 from refflow.ops.accumulators import Accumulator
-from refflow.ops.queue_states import PaddingQueue, PriorityQueue, Queue, ShuffleQueue
+from refflow.ops.queue_kinds import PaddingQueue, PriorityQueue, ShuffleQueue
+from refflow.ops.queue_states import Queue
 
 INT = [tf.int32]
 SCALAR = [tf.TensorShape([])]

@@ -7,6 +7,7 @@ Next: refflow/bench/workloads/lenet.py.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -158,8 +159,9 @@ class Perceptron(Workload):
             "b2": np.zeros(10, np.float32),
         }
 
+    @abstractmethod
     def optimizer(self, train: Any) -> Any:
-        raise NotImplementedError
+        """The graph's optimizer."""
 
     def graph(self, tf: Any, x: Any, y: Any, w1: Any, b1: Any, w2: Any, b2: Any) -> list[Any]:
         hidden = tf.nn.relu(tf.matmul(x, w1) + b1)
@@ -167,8 +169,9 @@ class Perceptron(Workload):
         loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=y, logits=logits))
         return [self.optimizer(tf.train).minimize(loss), loss]
 
+    @abstractmethod
     def numpy_update(self, params: list[np.ndarray]) -> Callable[[list[np.ndarray]], None]:
-        raise NotImplementedError
+        """A function that changes `params` by their gradients."""
 
     def numpy(self, x: Any, y: Any, w1: Any, b1: Any, w2: Any, b2: Any) -> Any:
         update = self.numpy_update([w1, b1, w2, b2])
@@ -192,16 +195,18 @@ class Perceptron(Workload):
 
         return step
 
+    @abstractmethod
     def torch_optimizer(self, optim: Any, params: list[Any]) -> Any:
-        raise NotImplementedError
+        """The same optimizer of PyTorch."""
 
     def torch(self, pt: Any, x: Any, y: Any, w1: Any, b1: Any, w2: Any, b2: Any) -> Any:
         F, addmm = pt.torch.nn.functional, pt.torch.addmm
         loss_of = pt.compiled(lambda: F.cross_entropy(addmm(b2, F.relu(addmm(b1, x, w1)), w2), y))
         return pt.training(loss_of, self.torch_optimizer(pt.torch.optim, [w1, b1, w2, b2]))
 
+    @abstractmethod
     def jax_update(self, jax: Any) -> Callable[..., tuple[Any, Any]]:
-        raise NotImplementedError
+        """A function of parameters, slots and gradients that gives the new parameters and slots."""
 
     def jax(self, jax: Any, state: Any, slots: Any, x: Any, y: Any) -> Any:
         def loss_of(p: Any) -> Any:

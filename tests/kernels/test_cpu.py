@@ -10,7 +10,7 @@ PAIRS = [(op_type, dtype) for op_type, kernel in KERNELS.items() for dtype in ke
 
 
 def test_every_hot_kernel_has_samples():
-    assert set(KERNELS) == set(SAMPLES)
+    assert set(KERNELS) <= set(SAMPLES)
 
 
 def outputs(result):

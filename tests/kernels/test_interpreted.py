@@ -35,6 +35,10 @@ def launch(op_type, inputs, attrs, wanted):
     return [p.array for p in places]
 
 
+def test_every_triton_kernel_has_samples():
+    assert set(KERNELS) <= set(SAMPLES)
+
+
 @pytest.mark.parametrize(("op_type", "dtype"), PAIRS)
 def test_a_triton_kernel_agrees_with_its_page(op_type, dtype, rng):
     for inputs, attrs, bounds in SAMPLES[op_type](rng, dtype):

@@ -1,0 +1,11 @@
+"""What is compiled ahead of time, by family: `launches()` gives (label, a function that launches)."""
+
+from tests.kernels.launches import elementwise, products, reductions, rows, updates
+
+FAMILIES = {
+    "products": products,
+    "rows": rows,
+    "reductions": reductions,
+    "updates": updates,
+    "elementwise": elementwise,
+}

@@ -1,0 +1,32 @@
+"""Matrix products."""
+
+import numpy as np
+
+from tests.kernels.samples.bounds import gamma, normal
+
+
+def matmul(rng, dtype):
+    """(inputs, attributes, bound): |error| <= gamma_K * |A| |B|, whatever the order of the sums."""
+    for m, k, n in [(1, 1, 1), (3, 0, 2), (0, 4, 2), (33, 70, 50), (17, 129, 10), (5, 1100, 3)]:
+        for t_a, t_b in [(False, False), (True, False), (False, True), (True, True)]:
+            if (t_a or t_b) and m * k > 1000 and k != 70:
+                continue
+            a, b = normal(rng, (k, m) if t_a else (m, k), dtype), normal(rng, (n, k) if t_b else (k, n), dtype)
+            x, y = (a.T if t_a else a).astype(np.float64), (b.T if t_b else b).astype(np.float64)
+            bound = gamma(k + 2, dtype) * (np.abs(x) @ np.abs(y)) if np.dtype(dtype).kind == "f" else np.zeros((m, n))
+            yield (a, b), {"transpose_a": t_a, "transpose_b": t_b}, (bound,)
+
+
+def batch_matmul(rng, dtype):
+    """As matmul, for each place of the leading axes."""
+    for lead_x, lead_y, (m, k, n) in [((3,), (3,), (4, 5, 6)), ((2, 3), (2, 3), (1, 7, 2)), ((0,), (0,), (2, 2, 2)),
+                                      ((8,), (8,), (130, 128, 140)), ((1, 8), (1, 8), (130, 128, 140))]:  # fmt: skip
+        for adj_x, adj_y in [(False, False), (True, False), (False, True)]:
+            x = normal(rng, (*lead_x, k, m) if adj_x else (*lead_x, m, k), dtype)
+            y = normal(rng, (*lead_y, n, k) if adj_y else (*lead_y, k, n), dtype)
+            wide_x, wide_y = np.abs(x.astype(np.float64)), np.abs(y.astype(np.float64))
+            size = (wide_x.swapaxes(-1, -2) if adj_x else wide_x) @ (wide_y.swapaxes(-1, -2) if adj_y else wide_y)
+            yield (x, y), {"adj_x": adj_x, "adj_y": adj_y}, (gamma(k + 2, dtype) * size,)
+
+
+SAMPLES = {"MatMul": matmul, "BatchMatMul": batch_matmul, "BatchMatMulV2": batch_matmul}

@@ -1,0 +1,66 @@
+"""Reductions, places of extremes, and running sums."""
+
+import numpy as np
+
+from tests.kernels.samples.bounds import gamma, normal
+
+REDUCED = [
+    ((1,), [0]), ((7,), [0]), ((1030,), [0]), ((5, 3), [0]), ((5, 3), [1]), ((5, 3), [-1]), ((4, 100), [1]),
+    ((300, 4), [0]), ((4, 5, 6), [1]), ((4, 5, 6), [0, 2]), ((4, 5, 6), [0, 1, 2]), ((2, 3), []), ((0, 3), [0]),
+    ((3, 0), [0]), ((), []), ((20, 17), [1, 0]), ((9000,), [0]), ((2, 9000), [1]), ((9000, 2), [0]),
+]  # fmt: skip
+
+
+def reductions(kind):
+    def samples(rng, dtype):
+        for shape, axes in REDUCED:
+            if kind == "Prod" and np.prod(shape) > 400:
+                continue
+            x = normal(rng, shape, dtype)
+            if kind in ("Max", "Min") and np.dtype(dtype).kind == "f" and x.size > 20:
+                x.reshape(-1)[7] = np.nan
+            count = int(np.prod([shape[a] for a in axes])) if axes else 1
+            for keep_dims in (False, True):
+                bound = 0.0
+                if np.dtype(dtype).kind == "f" and kind in ("Sum", "Mean", "Prod"):
+                    combine = np.multiply if kind == "Prod" else np.add
+                    size = combine.reduce(np.abs(x.astype(np.float64)), axis=tuple(axes), keepdims=keep_dims)
+                    bound = gamma(count + 2, dtype) * size / (max(count, 1) if kind == "Mean" else 1)
+                yield (x, np.array(axes, np.int32)), {"keep_dims": keep_dims}, (bound,)
+
+    return samples
+
+
+SCANNED = [((7,), 0), ((1,), 0), ((5, 3), 0), ((5, 3), 1), ((5, 3), -1), ((0, 3), 0), ((3, 0), 1), ((300, 40), 0),
+           ((4, 50, 33), 1), ((200, 5, 8), 0), ((2, 3, 4), 2)]  # fmt: skip
+
+
+def running_sums(rng, dtype):
+    for shape, axis in SCANNED:
+        x = normal(rng, shape, dtype)
+        for exclusive in (False, True):
+            for reverse in (False, True):
+                bound = 0.0
+                if np.dtype(dtype).kind == "f":
+                    bound = gamma(shape[axis] + 2, dtype) * np.abs(x.astype(np.float64)).sum(axis, keepdims=True)
+                yield (x, np.array(axis, np.int32)), {"exclusive": exclusive, "reverse": reverse}, (bound,)
+
+
+def places(rng, dtype):
+    for shape, axis in SCANNED:
+        if shape[axis] == 0:
+            continue
+        x = (normal(rng, shape, np.float64) > 0.5).astype(dtype) if dtype == "bool" else normal(rng, shape, dtype)
+        yield (x, np.array(axis, np.int32)), {}, (0.0,)
+        if np.dtype(dtype).kind == "f" and x.size > 3:
+            x = x.copy()
+            x.reshape(-1)[rng.integers(0, x.size, x.size // 4)] = np.nan
+            yield (x, np.array(axis, np.int32)), {}, (0.0,)
+
+
+SAMPLES = {
+    **{kind: reductions(kind) for kind in ("Sum", "Mean", "Max", "Min", "Prod")},
+    "ArgMax": places,
+    "ArgMin": places,
+    "Cumsum": running_sums,
+}

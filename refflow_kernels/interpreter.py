@@ -107,8 +107,8 @@ class Memory:
 class InterpretedCard:
     """What the benchmark needs of a card, without one."""
 
-    def upload(self, array: Any) -> Memory:
-        return Memory.of(array)
+    def upload(self, array: Any, dtype: str | None = None) -> Memory:
+        return Memory.of(array if dtype in (None, "bfloat16") else array.astype(dtype))
 
     def empty(self, shape: Any, dtype: str) -> Memory:
         return Memory.empty(shape, dtype)

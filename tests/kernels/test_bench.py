@@ -13,13 +13,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_a_dry_run_checks_every_case(tmp_path):
     command = [sys.executable, "-m", "refflow_kernels.bench", "--dry-run", "--out", str(tmp_path / "rows.json")]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=600)
     assert result.returncode == 0, result.stderr
     found = json.loads((tmp_path / "rows.json").read_text())
-    assert len(found["rows"]) >= 14 and all(row["error"] < 1e-5 for row in found["rows"])
+    assert len(found["rows"]) >= 14 and not any(row["wrong"] for row in found["rows"])
 
 
 def test_without_a_card_it_says_what_it_needs():
-    code = "import sys; sys.modules['torch'] = None; from refflow_kernels.bench import main; sys.exit(main([]))"
+    main = "from refflow_kernels.bench.__main__ import main; sys.exit(main([]))"
+    code = f"import sys; sys.modules['torch'] = None; {main}"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=100)
     assert result.returncode == 1 and "--dry-run needs neither" in result.stderr

@@ -1,0 +1,57 @@
+"""What is measured: a case, and the cases of all families.
+
+A family's file has `cases(small)`, which gives its Cases; `small` asks for a fraction of each size, for a dry run.
+
+Next: refflow_kernels/bench/measure.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Case:
+    """One measurement.
+
+    inputs: host arrays; floating ones are given to both sides in `dtype`.
+    peer: what torch calls it, as peer(torch, inputs), where inputs that the kernel reads on the host stay host arrays.
+    It gives a tensor, or a tuple as the op's outputs; with float64 inputs it is what both sides are compared with.
+    flops: operations, where they are the limit and not the bytes.
+    more: arguments of the kernel that are no attributes of the op, such as `precision`.
+    """
+
+    label: str
+    op_type: str
+    inputs: tuple[Any, ...]
+    attrs: dict[str, Any]
+    peer: Callable[[Any, Sequence[Any]], Any]
+    dtype: str = "float32"
+    flops: float = 0.0
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def shrink(size: int, small: bool) -> int:
+    """The size, or for a dry run at most 64 of it, and at least 2.
+
+    >>> shrink(4096, True), shrink(10, True), shrink(4096, False)
+    (64, 10, 4096)
+    """
+    return max(2, min(size, size // 64)) if small and size > 64 else size
+
+
+def normal(*shape: int, seed: int = 0) -> np.ndarray:
+    """Normal numbers in float32, the same on every run."""
+    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+
+def cases(small: bool) -> Iterator[Case]:
+    """The cases of all families."""
+    from refflow_kernels.bench import products, reductions, rows, updates
+
+    for family in (products, rows, reductions, updates):
+        yield from family.cases(small)

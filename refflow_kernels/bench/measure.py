@@ -1,0 +1,126 @@
+"""One row for each case: is it right, how long does it take, and how long does torch take.
+
+A result is wrong when its largest difference from float64, relative to the largest value, is above the dtype's bound
+and above four times torch's own.
+
+Next: refflow_kernels/bench/card.py.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from refflow_kernels.bench.case import Case, cases
+
+BOUND = {"float32": 1e-5, "float16": 2e-3, "bfloat16": 1.6e-2, "tf32": 2e-3}
+
+
+def error(got: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> float:
+    """The largest difference, relative to the largest value of each output."""
+    worst = 0.0
+    for g, w in zip(got, wanted, strict=True):
+        if g.size:
+            difference = np.abs(g.astype(np.float64) - w)
+            worst = max(worst, float(difference.max() / max(np.abs(w).max(), 1e-30)))
+    return worst
+
+
+def many(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+
+
+class Prepared:
+    """A case's memory on a card, and the call of refflow's kernel on it."""
+
+    def __init__(self, card: Any, case: Case, outputs: Sequence[np.ndarray]):
+        from refflow_kernels.gpu import KERNELS
+
+        kernel = KERNELS[case.op_type]
+        self.inputs = [
+            x if i in kernel.host_inputs else card.upload(x, case.dtype if x.dtype.kind == "f" else None)
+            for i, x in enumerate(case.inputs)
+        ]
+        self.out = tuple(card.empty(w.shape, case.dtype if w.dtype.kind == "f" else w.dtype.name) for w in outputs)
+        more = case.attrs | case.more
+        need = kernel.workspace(self.inputs, **more) if kernel.workspace else None
+        if need is not None:
+            more["workspace"] = card.empty(*need)
+        place = self.out if len(self.out) > 1 else self.out[0]
+        self.call: Callable[[], Any] = lambda: kernel.function(*self.inputs, **more, out=place)
+
+
+def by_the_page(case: Case) -> list[np.ndarray]:
+    """The outputs in float64, by the reference on the op's page."""
+    import refflow.ops  # noqa: F401  (registers the ops)
+    from refflow.core.opdef import op_def
+
+    op = op_def(case.op_type)
+    wide = [x.astype(np.float64) if x.dtype == np.float32 else x for x in case.inputs]
+    return [np.asarray(x) for x in many(op.reference(*wide, **{k: case.attrs[k] for k in op.kernels["cpu"].attrs}))]
+
+
+def by_torch(torch: Any, case: Case, device: str) -> list[np.ndarray]:
+    """The outputs in float64, by torch."""
+    from refflow_kernels.gpu import KERNELS
+
+    on_host = KERNELS[case.op_type].host_inputs
+    wide = [
+        x if i in on_host else torch.from_numpy(np.asarray(x, np.float64 if x.dtype.kind == "f" else None)).to(device)
+        for i, x in enumerate(case.inputs)
+    ]
+    return [o.detach().cpu().numpy() for o in many(case.peer(torch, wide))]
+
+
+def dry(card: Any, case: Case) -> dict[str, Any]:
+    """The row of a case without a card: right or wrong."""
+    wanted = by_the_page(case)
+    prepared = Prepared(card, case, wanted)
+    prepared.call()
+    found = error([card.download(o) for o in prepared.out], wanted)
+    row = {"case": case.label, "error": found, "wrong": not found <= BOUND[case.more.get("precision", case.dtype)]}
+    if importlib.util.find_spec("torch") is not None:
+        import torch
+
+        differs = error(by_torch(torch, case, "cpu"), wanted)
+        row |= {"peer_differs": differs, "wrong": row["wrong"] or not differs < 1e-6}
+    return row
+
+
+def measure(card: Any, case: Case) -> dict[str, Any]:
+    """The row of a case on a card."""
+    wanted = by_torch(card.torch, case, "cuda")
+    prepared = Prepared(card, case, wanted)
+    prepared.call()
+    row: dict[str, Any] = {"case": case.label, "error": error([card.download(o) for o in prepared.out], wanted)}
+    card.torch.backends.cuda.matmul.allow_tf32 = case.more.get("precision") == "tf32"
+    card.torch.backends.cudnn.allow_tf32 = case.more.get("precision") == "tf32"
+    peers = many(case.peer(card.torch, prepared.inputs))
+    row["torch_error"] = error([card.download(p) for p in peers], wanted)
+    bound = max(BOUND[case.more.get("precision", case.dtype)], 4 * row["torch_error"])
+    row["wrong"] = not row["error"] <= bound
+    mine, theirs = card.milliseconds([prepared.call, lambda: case.peer(card.torch, prepared.inputs)])
+    width = 4 if case.dtype == "float32" else 2
+    moved = sum(width * x.size if x.dtype.kind == "f" else x.nbytes for x in case.inputs)
+    moved += sum(width * w.size for w in wanted)
+    row |= {"ms": mine, "torch_ms": theirs, "ratio": theirs / mine, "GB_per_s": moved / mine / 1e6}
+    return row | ({"TFLOP_per_s": case.flops / mine / 1e9} if case.flops else {})
+
+
+def run(card: Any, only: str, without_card: bool, say: Callable[[str], Any] = print) -> list[dict[str, Any]]:
+    """Every case whose label has `only` in it, said as it comes."""
+    rows = []
+    for case in cases(small=without_card):
+        if only not in case.label:
+            continue
+        row = dry(card, case) if without_card else measure(card, case)
+        rows.append(row)
+        text = f"{row['case']:52} error {row['error']:.1e}{'  WRONG' if row['wrong'] else ''}"
+        if "ms" in row:
+            speed = f"{row['TFLOP_per_s']:7.1f} TFLOP/s" if "TFLOP_per_s" in row else f"{row['GB_per_s']:7.0f} GB/s"
+            text += f"  {row['ms']:8.3f} ms  torch {row['torch_ms']:8.3f} ms  ratio {row['ratio']:5.2f}  {speed}"
+        say(text)
+    return rows

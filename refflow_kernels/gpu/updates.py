@@ -5,7 +5,7 @@
 Multiplication and subtraction stay apart (no fused multiply-add), so float32 results are NumPy's to the bit. float16
 and bfloat16 are computed in float32 and rounded once, where NumPy rounds the product too.
 
-Next: refflow_kernels/bench.py.
+Next: refflow_kernels/bench/__init__.py.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@
     refflow trace deck      runs some steps and prints where their time went; --output FILE for Chrome's trace viewer
     refflow profile lenet   prints what each node takes and how near that is to the machine's limits; bench cpu --list
     refflow place deck      prints where each node goes, where else it could, and why; also of a .py, .pb or .pbtxt file
+    refflow serve CLUSTER   is one task of a cluster, until it is interrupted
     refflow show LOGDIR     prints what training runs wrote into their event files
     refflow why S18         prints a clause, its code and its tests
     refflow cases MatMul    prints the examples of an op type, or of all, as lines of JSON for other backends
@@ -79,6 +80,13 @@ def _parser() -> argparse.ArgumentParser:
     profile.add_argument("--clock", choices=["cpu", "wall"], default="cpu", help="what a time is (default cpu)")
     profile.add_argument("--output", metavar="FILE", help="write the timeline for chrome://tracing or ui.perfetto.dev")
     profile.set_defaults(command=_profile)
+
+    serve = commands.add_parser("serve", help="be one task of a cluster, until it is interrupted")
+    serve.add_argument("cluster", help="for example ps=localhost:2222;worker=localhost:2223,localhost:2224")
+    serve.add_argument("--job", help="which job this task is of; needless where there is one")
+    serve.add_argument("--task", type=int, metavar="N", help="its number in the job; needless where there is one")
+    serve.add_argument("--cpus", type=_count, default=1, metavar="N", help="virtual CPU devices (default 1)")
+    serve.set_defaults(command=_serve)
 
     show = commands.add_parser("show", help="print what training runs wrote into their event files")
     show.add_argument("folder", metavar="LOGDIR")
@@ -220,6 +228,17 @@ def _profile(options: argparse.Namespace) -> int:
     print(table(found))
     if options.output:
         _write_trace(options.output, step_stats(found.log, max(event.step for event in found.log.events)))
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from refflow.runtime.cluster.server import ClusterSpec, Server
+    from refflow.runtime.config import ConfigProto
+
+    config = ConfigProto(device_count={"CPU": options.cpus})
+    server = Server(ClusterSpec.parse(options.cluster), options.job, options.task, config=config)
+    print(f"{server.name} at {server.target}", flush=True)
+    server.join()
     return 0
 
 

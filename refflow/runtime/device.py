@@ -54,6 +54,11 @@ class Device:
         self.resources = ResourceManager()
         self.peak_bytes = 0  # the most that lay here in the last step that wrote an event log (runtime/memory.py) [W15]
 
+    def renamed(self, spec: DeviceSpec, incarnation: int) -> Device:
+        """This device as one of a cluster's task. incarnation: another one for each process that ever was that task."""
+        self.spec, self.name, self.incarnation = spec, spec.to_string(), incarnation
+        return self
+
     # -- kernels --------------------------------------------------------------------------------------
 
     def supports(self, op_def: OpDef, attrs: dict[str, Any]) -> bool:

@@ -80,7 +80,9 @@ class Executor:
 class Run:
     """The state of one step."""
 
-    def __init__(self, executor: Executor, policy: Policy, log: StepLog | None):
+    def __init__(
+        self, executor: Executor, policy: Policy, log: StepLog | None, rendezvous: Rendezvous | None = None
+    ):
         self.fixed = executor
         self.flight = in_flight() or InFlight("a step of an executor")
         self.policy = policy
@@ -90,7 +92,7 @@ class Run:
         self.places: list[tuple[Frame, Iteration]] = []  # of the ready nodes
         self.awaited: list[Awaited] = []
         self.arrived: deque[tuple[Awaited, Callable[[], list[Any]]]] = deque()
-        self.rendezvous = Rendezvous()
+        self.rendezvous = rendezvous or Rendezvous()
 
     def __str__(self) -> str:
         return state_text(self)

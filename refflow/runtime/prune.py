@@ -24,10 +24,12 @@ def prune(
     fetches: Sequence[Tensor],
     targets: Sequence[Operation],
     feed_shapes: Sequence[Shape] | None = None,
+    client: str = CLIENT,
 ) -> StepGraph:
     """The nodes that a step with these feeds, fetches and targets runs.
 
-    feed_shapes: the shapes of the values that will be fed; by default the tensors' static ones.
+    feed_shapes: the shapes of the values that will be fed; by default the tensors' static ones. client: the device on
+    which feeds come in and fetches go out.
     """
     fed = {t: i for i, t in enumerate(feeds)}
     needed = _needed(fed, fetches, targets)
@@ -37,7 +39,7 @@ def prune(
     step = StepGraph([], next_id, [], [], [])
     for i, tensor in enumerate(feeds):
         shape = tensor.dims if feed_shapes is None else feed_shapes[i]
-        step.feeds.append(_feed(step, tensor, shape))
+        step.feeds.append(_feed(step, tensor, shape, client))
     step.nodes += step.feeds
     moved = {t.op: step.feeds[i] for t, i in fed.items() if t.op.op_def.family == "Placeholder"}
     copies: dict[Operation, Node] = {}
@@ -48,7 +50,7 @@ def prune(
         node.controls = [moved[c] if c in moved else copies[c] for c in op.control_inputs]
     step.nodes += copies.values()
     for tensor in fetches:
-        step.fetches.append(_fetch(step, tensor, copies[tensor.op]))
+        step.fetches.append(_fetch(step, tensor, copies[tensor.op], client))
     step.nodes += step.fetches
     step.targets = [copies[op] for op in dict.fromkeys(targets)]
     step.nodes = in_order(step.nodes)
@@ -76,26 +78,26 @@ def _copy(op: Operation) -> Node:
     )  # fmt: skip
 
 
-def _feed(step: StepGraph, tensor: Tensor, shape: Shape) -> Node:
+def _feed(step: StepGraph, tensor: Tensor, shape: Shape, client: str) -> Node:
     name = f"{tensor.op.name}_{tensor.value_index}"
-    attrs = _ends(f"feed:{tensor.name}") | {"tensor_type": tensor.dtype.base_dtype}
+    attrs = _ends(f"feed:{tensor.name}", client) | {"tensor_type": tensor.dtype.base_dtype}
     return Node(
-        step.take_id(), f"_recv_{name}", op_def("_Recv"), attrs, [], [], [tensor.dtype.base_dtype], [shape], CLIENT
+        step.take_id(), f"_recv_{name}", op_def("_Recv"), attrs, [], [], [tensor.dtype.base_dtype], [shape], client
     )
 
 
-def _fetch(step: StepGraph, tensor: Tensor, producer: Node) -> Node:
+def _fetch(step: StepGraph, tensor: Tensor, producer: Node, client: str) -> Node:
     name = f"{tensor.op.name}_{tensor.value_index}"
-    attrs = _ends(f"fetch:{tensor.name}") | {"T": tensor.dtype.base_dtype}
+    attrs = _ends(f"fetch:{tensor.name}", client) | {"T": tensor.dtype.base_dtype}
     edge = (producer, tensor.value_index)
-    return Node(step.take_id(), f"_send_{name}", op_def("_Send"), attrs, [edge], [], [], [], CLIENT)
+    return Node(step.take_id(), f"_send_{name}", op_def("_Send"), attrs, [edge], [], [], [], client)
 
 
-def _ends(tensor_name: str) -> dict[str, object]:
+def _ends(tensor_name: str, client: str) -> dict[str, object]:
     return {
         "tensor_name": tensor_name,
-        "send_device": CLIENT,
+        "send_device": client,
         "send_device_incarnation": 1,
-        "recv_device": CLIENT,
+        "recv_device": client,
         "client_terminated": True,
     }

@@ -18,12 +18,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
 import numpy as np
 
 from refflow.core import importer, locks
+from refflow.core.devices import DeviceSpec
 from refflow.core.errors import CancelledError, InvalidArgumentError
 from refflow.core.graph import Graph, get_default_graph
 from refflow.core.graphdef import GraphDef
@@ -41,6 +42,9 @@ from refflow.runtime.policy import as_policy
 from refflow.runtime.signature import Signature, frozen
 from refflow.runtime.stages import Stages, build
 from refflow.runtime.steps import Flights, Step
+
+if TYPE_CHECKING:
+    from refflow.runtime.cluster.client import RemoteStep
 
 _sessions: WeakSet[Session] = WeakSet()
 _PLAIN = RunOptions()
@@ -60,10 +64,10 @@ class DeviceAttributes(NamedTuple):
 class Session:
     """Runs parts of one graph, and owns the variables' values.
 
-    target: "" for this process. graph: the default graph if None. config: a ConfigProto; its fields may
-    also be given by name, as in `Session(kernels="reference")`. devices: devices to share with another
-    session, and with them the state that lives there. log: True to keep an event log of all steps,
-    or an EventLog to keep it in.
+    target: "" for this process, or the target of a server (runtime/cluster/server.py) [W13]. graph: the default graph
+    if None. config: a ConfigProto; its fields may also be given by name, as in `Session(kernels="reference")`.
+    devices: devices to share with another session, and with them the state that lives there. log: True to keep an event
+    log of all steps, or an EventLog to keep it in.
     """
 
     def __init__(
@@ -77,7 +81,6 @@ class Session:
         clock: Callable[[], float] = time.perf_counter,
         **options: Any,
     ):
-        _check_target(target)
         if config is not None and not isinstance(config, ConfigProto):
             raise TypeError(f"config must be a ConfigProto, got {type(config).__name__}: {config!r}")
         if graph is not None and not isinstance(graph, Graph):
@@ -87,14 +90,19 @@ class Session:
         if unknown:
             raise TypeError(f"Session has no option {unknown[0]!r}. It has: {', '.join(vars(ConfigProto()))}")
         self.config = ConfigProto(**{**vars(config or ConfigProto()), **options})
-        self.devices = list(devices) if devices is not None else local_devices(self.config.device_count)
+        if target and devices is not None:
+            raise ValueError(f"the devices of a session at {target!r} are the cluster's: leave `devices` out")
+        self._owns_devices = devices is None
+        if devices is None:
+            devices = [] if target else local_devices(self.config.device_count)
+        self.devices = list(devices)
+        self._remote = _cluster().Remote(target, self.config) if target else None
         self._clock = clock
         self.log = log if isinstance(log, EventLog) else EventLog(clock) if log else None
         self.counters = {"runs": 0, "steps_built": 0, "operations_seen": 0}
         self.flights = Flights()
         self._policy = as_policy(self.config.policy)
-        self._owns_devices = devices is None
-        self._steps: dict[Any, Step] = {}
+        self._steps: dict[Any, Any] = {}
         self._signatures: dict[Any, Signature] = {}
         self._op_states: dict[str, Any] = {}
         self._placed: dict[str, Device] = {}
@@ -147,13 +155,15 @@ class Session:
             return self._step(signature, values, watched=self.log is not None)(feeds, self._seconds)
         if not -1 <= options.inter_op_thread_pool < max(1, len(self.config.session_inter_op_thread_pool)):
             raise InvalidArgumentError(None, None, f"Invalid inter_op_thread_pool: {options.inter_op_thread_pool}")
+        if self._remote is not None and options.output_partition_graphs:
+            self._remote.refuse("the graph of each device")
         log = self._trace() if run_metadata is not None and options.trace_level > RunOptions.NO_TRACE else None
         step = self._step(signature, values, watched=log is not None or self.log is not None)
         seconds = options.timeout_in_ms / 1000 if options.timeout_in_ms else self._seconds
         try:
             return step(feeds, seconds, log)
         finally:
-            if run_metadata is not None:
+            if run_metadata is not None and self._remote is None:
                 costs = self.config.graph_options.build_cost_model > 0
                 report(run_metadata, log, step.stages, costs, options.output_partition_graphs)
 
@@ -239,7 +249,7 @@ class Session:
             self._signatures[key] = found
         return found
 
-    def _step(self, signature: Signature, values: Sequence[np.ndarray], watched: bool) -> Step:
+    def _step(self, signature: Signature, values: Sequence[np.ndarray], watched: bool) -> Step | RemoteStep:
         fed_shapes: Any = tuple(v.shape for v in values)
         if self.config.executor != "plan" or len(signature.shapes) > _MANY_SHAPES:
             fed_shapes = None
@@ -256,9 +266,11 @@ class Session:
             signature.shapes.add(fed_shapes)
         return step
 
-    def _build(self, signature: Signature, fed_shapes: Any, watched: bool) -> Step:
+    def _build(self, signature: Signature, fed_shapes: Any, watched: bool) -> Step | RemoteStep:
         self.counters["steps_built"] += 1
         self.counters["operations_seen"] = self.graph.version  # Extend: what is newer is known from here on
+        if self._remote is not None:
+            return self._remote.step(self, signature)
         stages = self.stages(signature, fed_shapes)
         if self.config.log_device_placement:
             print(place_module.table(stages.placement))
@@ -266,6 +278,8 @@ class Session:
 
     def stages(self, signature: Signature, fed_shapes: Sequence[Shape] | None = None) -> Stages:
         """Every stage of the step with that signature, for those who want to look (`refflow explain`)."""
+        if self._remote is not None:
+            self._remote.refuse("the stages of a step")
         return build(
             [f.tensor for f in signature.feeds], signature.tensors, signature.targets, fed_shapes, self.devices,
             self._placed, self.config,
@@ -288,15 +302,20 @@ class Session:
 
     @property
     def sess_str(self) -> str:
-        """The target: "", this process."""
-        return ""
+        """The target: "" for this process, or the server's."""
+        return "" if self._remote is None else self._remote.target
 
     def list_devices(self) -> list[DeviceAttributes]:
         """What this session may place nodes on."""
+        if self._remote is not None:
+            kinds = [(name, DeviceSpec.parse(name).type or "", number) for name, number in self._remote.devices]
+            return [DeviceAttributes(name, kind.upper(), 0, number) for name, kind, number in kinds]
         return [DeviceAttributes(d.name, d.type.upper(), 0, d.incarnation) for d in self.devices]
 
     def close(self) -> None:
         """Ends the steps that are under way and frees the session's state; every later run is a RuntimeError."""
+        if self._remote is not None and not self._closed:
+            self._remote.close()
         self._closed = True
         self.flights.close()
         self._steps.clear()
@@ -312,7 +331,9 @@ class Session:
 
         containers: by name; the default one, "", where none are named.
         """
-        _check_target(target)
+        if target:
+            _cluster().reset(target, containers)
+            return
         for session in list(_sessions):
             if not session._closed:
                 for device in session.devices:
@@ -357,9 +378,11 @@ class InteractiveSession(Session):
         self._default.close()
 
 
-def _check_target(target: str) -> None:
-    if target:
-        raise ValueError(f"target {target!r}: only '', a session in this process, is there")
+def _cluster() -> Any:
+    """What is only needed, and so only imported, where the target is a server."""
+    from refflow.runtime.cluster import client
+
+    return client
 
 
 @locks.after_fork

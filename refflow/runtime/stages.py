@@ -28,7 +28,7 @@ from refflow.runtime.partition import Partition, Transfer, by_device, partition,
 from refflow.runtime.place import Placement, place
 from refflow.runtime.plan import Plan
 from refflow.runtime.products import gather_products
-from refflow.runtime.prune import prune
+from refflow.runtime.prune import CLIENT, prune
 from refflow.runtime.recompute import recompute
 from refflow.runtime.references import read_at_use
 from refflow.runtime.savings import Saving
@@ -112,9 +112,10 @@ def build(
     devices: Sequence[Device],
     remembered: dict[str, Device],
     config: ConfigProto,
+    client: str = CLIENT,
 ) -> Stages:
-    """Every stage of a step with this signature."""
-    pruned = prune(feeds, fetches, targets, feed_shapes)
+    """Every stage of a step with this signature. client: the device that feeds come from and fetches go to."""
+    pruned = prune(feeds, fetches, targets, feed_shapes, client)
     _all_known(pruned)
     _temporaries_once(pruned)
     wanted = config.executor == "plan" if config.optimize is None else config.optimize

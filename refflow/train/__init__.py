@@ -1,5 +1,7 @@
 """Training: optimizers, which add update nodes to a graph; input pipelines, checkpoints, and the log of a run."""
 
+from typing import Any
+
 from refflow.interop.importer import write_graph
 from refflow.train.adaptive import AdagradOptimizer, AdamOptimizer, MomentumOptimizer, RMSPropOptimizer
 from refflow.train.coordinator import Coordinator
@@ -20,6 +22,7 @@ from refflow.train.lbfgs import LBFGSOptimizer, LBFGSResult
 from refflow.train.meta_graph import export_meta_graph, import_meta_graph
 from refflow.train.optimizer import Optimizer
 from refflow.train.queue_runner import QueueRunner, add_queue_runner, start_queue_runners
+from refflow.train.recovery import run_with_recovery
 from refflow.train.saver import (
     CheckpointState,
     Saver,
@@ -36,6 +39,7 @@ __all__ = [
     "AdagradOptimizer",
     "AdamOptimizer",
     "CheckpointState",
+    "ClusterSpec",
     "Coordinator",
     "ExponentialMovingAverage",
     "FtrlOptimizer",
@@ -48,6 +52,7 @@ __all__ = [
     "RMSPropOptimizer",
     "Saver",
     "SaverDef",
+    "Server",
     "SummaryWriter",
     "add_queue_runner",
     "batch",
@@ -62,6 +67,7 @@ __all__ = [
     "limit_epochs",
     "match_filenames_once",
     "range_input_producer",
+    "run_with_recovery",
     "shuffle_batch",
     "shuffle_batch_join",
     "slice_input_producer",
@@ -71,3 +77,12 @@ __all__ = [
     "update_checkpoint_state",
     "write_graph",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What belongs to clusters is imported when somebody asks for it."""
+    if name in ("ClusterSpec", "Server"):
+        from refflow.runtime.cluster import server
+
+        return getattr(server, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,8 +16,9 @@ GUARD = 64  # elements behind each buffer that nobody may touch
 class _DType:
     """A type that Triton recognises by the end of its name."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, itemsize: int):
         self.name = name
+        self.itemsize = itemsize
 
     def __str__(self) -> str:
         return f"memory.{self.name}"
@@ -36,7 +37,7 @@ class Memory:
         self.array = array
         self.whole = array if whole is None else whole
         self.shape = array.shape
-        self.dtype = _DType({"bool": "int1"}.get(array.dtype.name, array.dtype.name))
+        self.dtype = _DType({"bool": "int1"}.get(array.dtype.name, array.dtype.name), array.itemsize)
 
     @classmethod
     def of(cls, array: Any) -> Memory:

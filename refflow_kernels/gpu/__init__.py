@@ -4,6 +4,7 @@ Memory is passed in: anything with `data_ptr()`, `dtype` and `shape` will do, co
 `out=` is required, nothing is allocated, and no kernel uses an atomic: two runs give the same bits.
 """
 
+from refflow_kernels.gpu import conv
 from refflow_kernels.gpu.matmul import matmul, matmul_workspace
 from refflow_kernels.gpu.reductions import (
     reduce_max,
@@ -22,6 +23,7 @@ FLOATS = ("float16", "float32")
 
 KERNELS = {
     "MatMul": Kernel(matmul, FLOATS, workspace=matmul_workspace),
+    **conv.KERNELS,
     "Softmax": Kernel(softmax, FLOATS),
     "SoftmaxCrossEntropyWithLogits": Kernel(softmax_xent, FLOATS),
     "Sum": Kernel(reduce_sum, FLOATS, (1,), reduction_workspace),

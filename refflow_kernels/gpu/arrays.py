@@ -32,6 +32,11 @@ def power_of_two(n: int) -> int:
     return 1 << max(0, n - 1).bit_length()
 
 
+def bits_of(array: Any) -> int:
+    """Bits of an element, of the types that are multiplied: 32 for float32, 16 for float16 and bfloat16."""
+    return 32 if str(array.dtype).endswith("float32") else 16
+
+
 def packed_strides(shape: Sequence[int]) -> tuple[int, ...]:
     """Strides, in elements, of a row-major array without gaps.
 

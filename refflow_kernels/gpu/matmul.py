@@ -21,7 +21,7 @@ pieces in order. No atomics: the same bits on every run.
 
 float16 and bfloat16 are multiplied exactly and summed in float32.
 
-Next: refflow_kernels/gpu/softmax.py.
+Next: refflow_kernels/gpu/windows.py.
 """
 
 from __future__ import annotations
@@ -91,6 +91,18 @@ def _add_pieces(pieces, product, size, count, BLOCK: tl.constexpr):
     tl.store(product + i, total.to(product.dtype.element_ty), mask=real)
 
 
+def add_pieces(pieces: Any, out: Any, size: int, count: int) -> None:
+    """out, of `size` elements, is the sum of `count` such arrays, one behind the other in `pieces`."""
+    _add_pieces[(ceil_div(size, _SUM_BLOCK),)](
+        pieces, out, size, count, BLOCK=_SUM_BLOCK, num_warps=4, enable_fp_fusion=True
+    )
+
+
+def check_precision(precision: str) -> None:
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}, but there are {', '.join(PRECISIONS)}")
+
+
 class Tiles(NamedTuple):
     """How a product is cut: one program's tile, and its compile-time options."""
 
@@ -154,8 +166,7 @@ def matmul(
 
     `workspace` is what matmul_workspace asks for. `precision` concerns float32 operands alone.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision is {precision!r}, but there are {', '.join(PRECISIONS)}")
+    check_precision(precision)
     M, N, K = _sizes(a, b, transpose_a, transpose_b)
     check_out(out, (M, N))
     if M == 0 or N == 0:
@@ -184,7 +195,5 @@ def matmul(
         enable_fp_fusion=True,
     )  # fmt: skip
     if pieces > 1:
-        _add_pieces[(ceil_div(M * N, _SUM_BLOCK),)](
-            workspace, out, M * N, pieces, BLOCK=_SUM_BLOCK, num_warps=4, enable_fp_fusion=True
-        )
+        add_pieces(workspace, out, M * N, pieces)
     return out

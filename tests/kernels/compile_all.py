@@ -72,7 +72,7 @@ def resources(cubin):
         "registers": max(int(n) for n in re.findall(r"REG:(\d+)", usage)),
         "stack": max(int(n) for n in re.findall(r"STACK:(\d+)", usage)),
         "spills": len(re.findall(r"\b(?:STL|LDL)\b", code)),
-        "wide_loads": len(re.findall(r"\bLDG\S*\.128\b|\bLDGSTS\S*\.128\b", code)),
+        "wide_loads": len(re.findall(r"\bLDG\S*\.128\b|\bLDGSTS\S*\.128\b|\bUTMALDG", code)),
         "tensor_core": len(re.findall(r"\bHGMMA|\bHMMA|\bQGMMA", code)),
     }
 

@@ -21,7 +21,13 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
-NEEDS_TRITON = ("test_interpreted.py", "test_ahead_of_time.py", "test_gpu_device.py", "test_on_gpu.py")
+NEEDS_TRITON = (
+    "test_convolutions.py",
+    "test_interpreted.py",
+    "test_ahead_of_time.py",
+    "test_gpu_device.py",
+    "test_on_gpu.py",
+)
 
 
 @pytest.fixture(scope="session", autouse=True)

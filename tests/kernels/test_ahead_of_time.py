@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BUDGETS = Path(__file__).with_name("budget")
 FAMILIES = sorted(path.stem for path in BUDGETS.glob("*.json"))
 SLACK = 1.1  # ptxas differs by that much from one Triton release to the next
-SCATTERED = ()  # kernels whose loads cannot be 16 bytes wide, whatever the sizes
-TENSOR_CORES = ("_matmul",)
+SCATTERED = ("Conv2D 17 to 19: _conv",)  # loads that cannot be 16 bytes wide, and why: odd channels
+TENSOR_CORES = ("_matmul", "_conv", "_conv_to_filter", "_conv_boxes", "_conv_to_filter_boxes")
 
 
 def compile_family(family, cache):
@@ -53,7 +53,7 @@ def test_a_family_compiles_within_its_budget(family, tmp_path):
     rows = named(compile_family(family, tmp_path))
     spilled = {name: row["spills"] for name, row in rows.items() if row["spills"] or row["stack"]}
     assert spilled == {}
-    narrow = {name for name, row in rows.items() if not row["wide_loads"] and row["kernel"] not in SCATTERED}
+    narrow = {name for name, row in rows.items() if not row["wide_loads"] and name not in SCATTERED}
     assert narrow == set()
     slow = {name for name, row in rows.items() if row["kernel"] in TENSOR_CORES and not row["tensor_core"]}
     assert slow == set()

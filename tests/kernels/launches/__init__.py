@@ -1,9 +1,10 @@
 """What is compiled ahead of time, by family: `launches()` gives (label, a function that launches)."""
 
-from tests.kernels.launches import elementwise, products, reductions, rows, updates
+from tests.kernels.launches import convolutions, elementwise, products, reductions, rows, updates
 
 FAMILIES = {
     "products": products,
+    "convolutions": convolutions,
     "rows": rows,
     "reductions": reductions,
     "updates": updates,

@@ -17,8 +17,18 @@ CONVOLVED = [  # x, w, strides, padding, layout, dilations
     ((1, 5, 5, 2), (2, 2, 2, 3), (1, 1), "EXPLICIT", "NHWC", (1, 1)),
     ((12, 9, 9, 16), (5, 5, 16, 24), (1, 1), "SAME", "NHWC", (1, 1)),
     ((1, 70, 40, 40), (5, 5, 40, 3), (1, 1), "SAME", "NHWC", (1, 1)),  # more than a block for one image
+    ((2, 5, 6, 40), (3, 2, 40, 48), (1, 1), "SAME", "NHWC", (1, 1)),  # from here: channels in pieces of 16 bytes
+    ((1, 6, 8, 48), (3, 3, 48, 40), (2, 2), "SAME", "NHWC", (1, 1)),  # every second cell of an even image
+    ((2, 7, 5, 48), (3, 3, 48, 40), (2, 2), "SAME", "NHWC", (1, 1)),  # and of an odd one
+    ((2, 6, 6, 48), (1, 1, 48, 40), (2, 2), "VALID", "NHWC", (1, 1)),  # cells that no window sees
+    ((1, 8, 9, 40), (3, 2, 40, 36), (2, 3), "SAME", "NHWC", (1, 1)),
+    ((1, 9, 11, 40), (3, 3, 40, 40), (1, 1), "VALID", "NHWC", (2, 3)),
+    ((1, 9, 11, 3), (3, 3, 3, 5), (2, 3), "SAME", "NHWC", (4, 2)),  # strides and dilations at once
+    ((1, 6, 5, 40), (2, 2, 40, 40), (1, 1), "EXPLICIT", "NHWC", (1, 1)),
     ((2, 3, 4, 5, 3), (2, 2, 2, 3, 4), (1, 1, 1), "SAME", "NDHWC", (1, 1, 1)),
     ((2, 5, 4, 6, 17), (3, 2, 3, 17, 2), (2, 1, 2), "VALID", "NDHWC", (1, 1, 1)),
+    ((2, 3, 4, 5, 40), (2, 2, 2, 40, 40), (1, 1, 1), "SAME", "NDHWC", (1, 1, 1)),
+    ((1, 4, 5, 4, 40), (3, 2, 1, 40, 40), (2, 1, 2), "SAME", "NDHWC", (1, 1, 1)),
 ]
 
 

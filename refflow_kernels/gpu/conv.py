@@ -1,0 +1,141 @@
+"""Convolutions of images and volumes, and the two gradients of each [W74, E07].
+
+    y = windows of x times w        dx = windows of dy times w turned        dw = windows of x, turned, times dy
+
+    operations: 2 N out... k... C M, each        bytes: x, w and y once, if the cache holds what windows share
+
+Two roads, chosen by shape and layout:
+
+    boxes           channels that lie together, in pieces of 16 bytes, and strides of 1 or 2: conv_boxes
+    pointers        all else: few channels, odd ones, groups, other strides, channels first: conv_pointers
+
+`precision` is matmul's, for float32 alone. Nothing is scattered and no sum depends on a race: two runs give the same
+bits.
+
+Next: refflow_kernels/gpu/softmax.py.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from refflow_kernels.gpu import conv_boxes, conv_pointers
+from refflow_kernels.gpu.arrays import PROCESSORS, ceil_div, check_out, check_packed
+from refflow_kernels.gpu.matmul import add_pieces, check_precision
+from refflow_kernels.gpu.windows import Volume, Walk, axes_of, backward_walks, forward_walk, spatial, taps, volume
+from refflow_kernels.kernel import Kernel
+
+FLOATS = ("float16", "float32")
+_DEEP = 512  # the fewest places that a piece of dw's sum is worth
+
+
+def conv(input: Any, filter: Any, out: Any = None, precision: str = "tf32x3", **attrs: Any) -> Any:
+    """y of x [N, in..., C] and w [k..., C / groups, M], in the layout of `data_format`."""
+    check_precision(precision)
+    check_packed(input=input, filter=filter)
+    layout = attrs["data_format"]
+    x, w = volume(input, layout), taps(filter)
+    axes = axes_of(spatial(input.shape, layout), filter.shape[:-2], attrs)
+    check_out(out, _shape(input, layout, [a.out for a in axes], filter.shape[-1]))
+    if 0 not in out.shape:
+        walks = [forward_walk(a) for a in axes]
+        _sum(x, w, volume(out, layout), walks, _groups(x.shape[4], filter), False, precision)
+    return out
+
+
+def conv_to_input(
+    input_sizes: Any, filter: Any, out_backprop: Any, out: Any = None, precision: str = "tf32x3", **attrs: Any
+) -> Any:
+    """dx [N, in..., C] of w and dy; `input_sizes`, on the host, spells its shape, or that of an image's space alone.
+
+    For stride s there are s classes of cells along an axis, and a launch for each: a convolution of dy.
+    """
+    check_precision(precision)
+    check_packed(filter=filter, out_backprop=out_backprop)
+    layout = attrs["data_format"]
+    dims = [int(s) for s in input_sizes]
+    short = len(dims) == len(filter.shape) - 2
+    space = dims if short else spatial(dims, layout)
+    channels = filter.shape[-2] if short else dims[1 if layout.startswith("NC") else -1]
+    axes = axes_of(space, filter.shape[:-2], attrs)
+    check_out(out, _shape(out_backprop, layout, [a.size for a in axes], channels))
+    if 0 in out.shape:
+        return out
+    dy, groups = volume(out_backprop, layout), _groups(channels, filter)
+    for walks in itertools.product(*(backward_walks(a) for a in axes)):
+        w, dx = taps(filter, [a.places for a in walks]), volume(out, layout, [a.cells for a in walks])
+        _sum(dy, w, dx, walks, groups, True, precision)
+    return out
+
+
+def _sum(x: Volume, w: Volume, y: Volume, walks: Sequence[Walk], groups: int, turned: bool, precision: str) -> None:
+    """Fills y, by boxes where they fit; `turned`: the sum is over the filters."""
+    if groups > 1 or not conv_boxes.conv(x, w, y, walks, turned, precision):
+        conv_pointers.conv(x, w.turned() if turned else w, y, walks, groups, precision)
+
+
+def filter_workspace(inputs: Any, precision: str = "tf32x3", **attrs: Any) -> tuple[tuple[int, ...], str] | None:
+    """Shape and type of the partial sums [pieces, k..., C, M] of dw, or None where the sum is not cut."""
+    dims = [int(s) for s in inputs[1]]
+    pieces = _pieces(dims, inputs[2].shape, attrs["data_format"])
+    return ((pieces, *dims), "float32") if pieces > 1 else None
+
+
+def conv_to_filter(
+    input: Any, filter_sizes: Any, out_backprop: Any, out: Any = None, workspace: Any = None,
+    precision: str = "tf32x3", **attrs: Any,
+) -> Any:  # fmt: skip
+    """dw [k..., C / groups, M] of x and dy; `filter_sizes`, on the host, spells its shape."""
+    check_precision(precision)
+    check_packed(input=input, out_backprop=out_backprop)
+    layout = attrs["data_format"]
+    dims = [int(s) for s in filter_sizes]
+    check_out(out, dims)
+    if 0 in out.shape:
+        return out
+    x, dy = volume(input, layout), volume(out_backprop, layout)
+    axes = axes_of(spatial(input.shape, layout), dims[:-2], attrs)
+    pieces = _pieces(dims, out_backprop.shape, layout)
+    if pieces > 1:
+        check_out(workspace, (pieces, *dims), "workspace")
+    target = workspace if pieces > 1 else out
+    walks, sizes = [forward_walk(a) for a in axes], [1] * (5 - len(dims)) + dims
+    groups = x.shape[4] // dims[-2]
+    if groups > 1 or not conv_boxes.conv_to_filter(x, dy, target, sizes[:3], walks, pieces, precision):
+        conv_pointers.conv_to_filter(x, dy, target, sizes, walks, groups, pieces, precision)
+    if pieces > 1:
+        add_pieces(workspace, out, prod(dims), pieces)
+    return out
+
+
+def _pieces(dims: Sequence[int], dy_shape: Sequence[int], layout: str) -> int:
+    """In how many pieces the sum over dy's places is cut, so that there is work for all processors."""
+    channels, filters = max(dims[-2], 1), max(dims[-1], 1)
+    high, wide = conv_boxes.filter_tile(channels, filters) if channels >= 16 else (64, 64)
+    tiles = ceil_div(prod(dims[:-2]) * channels, high) * ceil_div(filters, wide)
+    places = dy_shape[0] * prod(spatial(dy_shape, layout))
+    return max(1, min(2 * PROCESSORS // max(tiles, 1), places // _DEEP))
+
+
+def _groups(channels: int, filter: Any) -> int:
+    each = filter.shape[-2]
+    return channels // each if each else 1
+
+
+def _shape(like: Any, layout: str, space: Sequence[int], channels: int) -> tuple[int, ...]:
+    """The shape of a result, with as many images as `like`."""
+    space = tuple(space[5 - len(like.shape) :])
+    return (like.shape[0], channels, *space) if layout.startswith("NC") else (like.shape[0], *space, channels)
+
+
+KERNELS = {
+    "Conv2D": Kernel(conv, FLOATS),
+    "Conv2DBackpropInput": Kernel(conv_to_input, FLOATS, host_inputs=(0,)),
+    "Conv2DBackpropFilter": Kernel(conv_to_filter, FLOATS, host_inputs=(1,), workspace=filter_workspace),
+    "Conv3D": Kernel(conv, FLOATS),
+    "Conv3DBackpropInputV2": Kernel(conv_to_input, FLOATS, host_inputs=(0,)),
+    "Conv3DBackpropFilterV2": Kernel(conv_to_filter, FLOATS, host_inputs=(1,), workspace=filter_workspace),
+}

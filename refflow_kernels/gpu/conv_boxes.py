@@ -1,0 +1,248 @@
+"""Convolution by boxes: what a tile of results sees through one tap is a box of the image, copied as one.
+
+    y[n, j, m] = sum over taps q, channels c of  x[n, j * stride + q * shift + start, c] * w[q, c, m]
+
+The results of a program are a box too: so many images, by places along D, H and W, by BLOCK_N filters. For each tap
+and each BLOCK_K channels the card's copy engine brings two boxes, one of w and one of x that lies `q * shift + start`
+further on; they are the two sides of a matrix product. The engine knows the array's sizes and writes zeros for cells
+outside: that is the padding, and no lane computes an address.
+
+*Stride 2.* A box has neighbours only. But an image [N, H, W, C] of even sizes is also [N, H/2, 2, W/2, 2C]: there the
+cells that a tap sees at every second place are neighbours, with the same rest, so the box is [n, h, 1, w, c].
+
+*dw*: a program has one tap, BLOCK_M channels and BLOCK_N filters, and walks over a piece of the boxes of places: x's
+box turned, times dy's. Pieces are added in order afterwards.
+
+What a box asks for: channels that lie together, in pieces of 16 bytes, on addresses of 16 bytes.
+
+    operations: 2 N out... k... C M        bytes: x, w and y once, if the cache holds what windows share
+
+Next: refflow_kernels/gpu/conv.py.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+import triton
+import triton.language as tl
+from triton.tools.tensor_descriptor import TensorDescriptor
+
+from refflow_kernels.gpu.arrays import PROCESSORS, bits_of, ceil_div, power_of_two
+from refflow_kernels.gpu.windows import Volume, Walk
+
+_NARROW = 32  # filters: so few do not fill the 64 rows of the tensor cores' products
+
+
+@triton.jit
+def _box_of(x, n, d, h, w, c, HALVED: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
+    """The box of x at image n, cell (d, h, w), channel c, as a matrix [ROWS, COLUMNS]."""
+    if HALVED:  # x is [N, H/2, 2, W/2, 2C]; >> and & round down below zero too
+        box = x.load([n, h >> 1, h & 1, w >> 1, c + (w & 1) * (x.shape[4] // 2).to(tl.int32)])
+    else:
+        box = x.load([n, d, h, w, c])
+    return tl.reshape(box, (ROWS, COLUMNS))
+
+
+@triton.jit
+def _corner(tile, across, BOX: tl.constexpr):
+    """First image, and first place along D, H and W, of box number `tile`; `across`: boxes along D, H, W."""
+    w = tile % across[2]
+    h = tile // across[2] % across[1]
+    d = tile // (across[2] * across[1]) % across[0]
+    n = tile // (across[2] * across[1] * across[0])
+    return n * BOX[0], d * BOX[1], h * BOX[2], w * BOX[3]
+
+
+@triton.jit
+def _conv_boxes(
+    x, w, y, channels, columns, across, counts, strides, shifts, starts,
+    BOX: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
+    HALVED: tl.constexpr, TURNED: tl.constexpr, PRECISION: tl.constexpr,
+):  # fmt: skip
+    # Where am I: tiles of the same places and other filters follow each other, and share x in the cache.
+    ROWS: tl.constexpr = BOX[0] * BOX[1] * BOX[2] * BOX[3]
+    wide = tl.cdiv(columns, BLOCK_N)
+    n, jd, jh, jw = _corner(tl.program_id(0) // wide, across, BOX)
+    m = tl.program_id(0) % wide * BLOCK_N
+    d, h, v = jd * strides[0] + starts[0], jh * strides[1] + starts[1], jw * strides[2] + starts[2]
+
+    # Filters are the rows of the product and places its columns: the right side may be read straight from the memory
+    # into which the box was copied; the left side, were it the box, would go through registers.
+    blocks = tl.cdiv(channels, BLOCK_K)
+    total = tl.zeros((BLOCK_N, ROWS), tl.float32)
+    for step in range(counts[0] * counts[1] * counts[2] * blocks):
+        tap, c = step // blocks, step % blocks * BLOCK_K
+        qd, qh, qw = tap // (counts[2] * counts[1]), tap // counts[2] % counts[1], tap % counts[2]
+        seen = _box_of(x, n, d + qd * shifts[0], h + qh * shifts[1], v + qw * shifts[2], c, HALVED, ROWS, BLOCK_K)
+        if TURNED:  # w lies as [taps, M, C]
+            filters = tl.reshape(w.load([qd, qh, qw, m, c]), (BLOCK_N, BLOCK_K))
+        else:
+            filters = tl.trans(tl.reshape(w.load([qd, qh, qw, c, m]), (BLOCK_K, BLOCK_N)))
+        total = tl.dot(filters, tl.trans(seen), total, input_precision=PRECISION)
+    box = tl.reshape(tl.trans(total).to(y.dtype), (BOX[0], BOX[1], BOX[2], BOX[3], BLOCK_N))
+    y.store([n, jd, jh, jw, m], box)
+
+
+@triton.jit
+def _conv_to_filter_boxes(
+    x, dy, dw, channels, columns, tiles, piece, across, counts, strides, shifts, starts,
+    BOX: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, HALVED: tl.constexpr, PRECISION: tl.constexpr,
+):  # fmt: skip
+    # Where am I: one tap, BLOCK_M channels by BLOCK_N filters, over one piece of the boxes of places.
+    ROWS: tl.constexpr = BOX[0] * BOX[1] * BOX[2] * BOX[3]
+    wide = tl.cdiv(columns, BLOCK_N)
+    high = tl.cdiv(channels, BLOCK_M)
+    m = tl.program_id(0) % wide * BLOCK_N
+    c = tl.program_id(0) // wide % high * BLOCK_M
+    tap = tl.program_id(0) // (wide * high)
+    qd, qh, qw = tap // (counts[2] * counts[1]), tap // counts[2] % counts[1], tap % counts[2]
+    sd, sh, sw = qd * shifts[0] + starts[0], qh * shifts[1] + starts[1], qw * shifts[2] + starts[2]
+
+    total = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
+    start = tl.program_id(1) * piece
+    for tile in range(start, tl.minimum(start + piece, tiles)):
+        n, jd, jh, jw = _corner(tile, across, BOX)
+        d, h, v = jd * strides[0] + sd, jh * strides[1] + sh, jw * strides[2] + sw
+        seen = _box_of(x, n, d, h, v, c, HALVED, ROWS, BLOCK_M)
+        slopes = tl.reshape(dy.load([n, jd, jh, jw, m]), (ROWS, BLOCK_N))
+        total = tl.dot(tl.trans(seen), slopes, total, input_precision=PRECISION)
+
+    channel, filter = c + tl.arange(0, BLOCK_M), m + tl.arange(0, BLOCK_N)
+    row = (tl.program_id(1) * counts[0] * counts[1] * counts[2] + tap).to(tl.int64) * channels + channel
+    here = row[:, None] * columns + filter[None, :]
+    real = (channel < channels)[:, None] & (filter < columns)[None, :]
+    tl.store(dw + here, total.to(dw.dtype.element_ty), mask=real)
+
+
+# -- which arrays, and which boxes ------------------------------------------------------------------------------
+
+
+def is_boxable(*arrays: Volume) -> bool:
+    """True if the last axis lies together and all else lies on addresses of 16 bytes."""
+    return all(
+        0 not in a.shape
+        and a.strides[-1] == 1
+        and a.memory.data_ptr() % 16 == 0
+        and all(s * bits_of(a.memory) % 128 == 0 for s in a.strides[:-1])
+        for a in arrays
+    )
+
+
+def is_halved(walks: Sequence[Walk]) -> bool | None:
+    """False for stride 1 everywhere, True for images with stride 2, None for other strides: no boxes."""
+    strides = [a.stride for a in walks]
+    return False if strides == [1, 1, 1] else True if strides == [1, 2, 2] else None
+
+
+def depth_for(x: Volume, halved: bool) -> int | None:
+    """Channels of a box of x; with stride 2 they must not run on into the next cell. None if there are too few."""
+    channels = x.shape[4]
+    most = 32 if bits_of(x.memory) == 32 else 64
+    if halved and (channels % 16 or x.shape[2] % 2 or x.shape[3] % 2):
+        return None
+    fits = [k for k in (16, 32, 64) if k <= most and (not halved or channels % k == 0)]
+    return None if channels < 16 else min(max(fits), power_of_two(channels))
+
+
+def box_for(shape: Sequence[int], rows: int) -> tuple[int, ...]:
+    """How `rows` results are shared among N, D, H, W so that the fewest lie outside; wide ones first.
+
+    >>> box_for((64, 1, 56, 56), 128), box_for((64, 1, 7, 7), 128), box_for((1, 8, 9, 100), 64)
+    ((2, 1, 8, 8), (64, 1, 1, 2), (1, 8, 1, 8))
+    """
+    powers = [1 << i for i in range(rows.bit_length())]
+    boxes = [b for b in itertools.product(powers, repeat=4) if prod(b) == rows]
+    return min(boxes, key=lambda b: (prod(ceil_div(s, k) for s, k in zip(shape, b, strict=True)), -b[3], -b[2], -b[1]))
+
+
+class _Options(NamedTuple):
+    rows: int
+    block_n: int
+    warps: int
+    stages: int
+
+
+def options_for(shape: Sequence[int], bits: int) -> _Options:
+    """The tile for a shape class; fixed per class, so that nothing is tuned while the user waits."""
+    block_n = 64 if shape[4] <= 64 else 128
+    tiles = ceil_div(prod(shape[:4]), 256) * ceil_div(shape[4], block_n)
+    if tiles * 2 < PROCESSORS:
+        return _Options(64, 64, 4, 4)
+    if bits == 32 or tiles < PROCESSORS:
+        return _Options(128, block_n, 4 if block_n == 64 else 8, 3)
+    return _Options(256, block_n, 4 if block_n == 64 else 8, 3)
+
+
+def _described(a: Volume, block: Sequence[int], halved: bool = False) -> TensorDescriptor:
+    shape, strides = list(a.shape), list(a.strides)
+    if halved:
+        (n, _, h, w, c), (sn, _, sh, sw, _) = shape, strides
+        shape, strides = [n, h // 2, 2, w // 2, 2 * c], [sn, 2 * sh, sh, 2 * sw, 1]
+        block = [block[0], block[2], 1, block[3], block[4]]
+    return TensorDescriptor(a.memory, shape, strides, list(block))
+
+
+def _aligned(a: Volume) -> Volume:
+    """Axes of size 1 have any stride; the copy engine wants one that it could take."""
+    strides = [s if n > 1 else 16 for n, s in zip(a.shape[:-1], a.strides[:-1], strict=True)]
+    return Volume(a.memory, a.shape, (*strides, a.strides[-1]))
+
+
+def conv(x: Volume, w: Volume, y: Volume, walks: Sequence[Walk], turned: bool, precision: str) -> bool:
+    """Fills y, or says False where boxes do not fit. w is [taps, C, M], or [taps, M, C] if `turned`."""
+    halved = is_halved(walks)
+    x, w, y = _aligned(x), _aligned(w), _aligned(y)
+    if halved is None or not is_boxable(x, w, y):
+        return False
+    depth = depth_for(x, halved)
+    if depth is None or y.shape[4] <= _NARROW:
+        return False
+    bits = bits_of(y.memory)
+    options = options_for(y.shape, bits)
+    box = box_for(y.shape[:4], options.rows)
+    across = [ceil_div(s, b) for s, b in zip(y.shape[:4], box, strict=True)]
+    _conv_boxes[(prod(across) * ceil_div(y.shape[4], options.block_n),)](
+        _described(x, [*box, depth], halved),
+        _described(w, [1, 1, 1, options.block_n, depth] if turned else [1, 1, 1, depth, options.block_n]),
+        _described(y, [*box, options.block_n]),
+        x.shape[4], y.shape[4], tuple(across[1:]), tuple(w.shape[:3]),
+        tuple(a.stride for a in walks), tuple(a.shift for a in walks), tuple(a.start for a in walks),
+        BOX=box, BLOCK_N=options.block_n, BLOCK_K=depth, HALVED=halved, TURNED=turned,
+        PRECISION=precision if bits == 32 else "ieee",
+        num_warps=options.warps, num_stages=options.stages, enable_fp_fusion=True,
+    )  # fmt: skip
+    return True
+
+
+def conv_to_filter(
+    x: Volume, dy: Volume, dw: Any, counts: Sequence[int], walks: Sequence[Walk], pieces: int, precision: str
+) -> bool:
+    """Fills dw [pieces, taps, C, M], each from a piece of the places, or says False where boxes do not fit."""
+    halved = is_halved(walks)
+    x, dy = _aligned(x), _aligned(dy)
+    channels, columns = x.shape[4], dy.shape[4]
+    if halved is None or min(channels, columns) < 16 or not is_boxable(x, dy) or depth_for(x, halved) is None:
+        return False
+    block_m, block_n = filter_tile(channels, columns)
+    if halved and channels % block_m:
+        return False
+    bits = bits_of(dy.memory)
+    box = box_for(dy.shape[:4], 32 if bits == 32 else 64)
+    across = [ceil_div(s, b) for s, b in zip(dy.shape[:4], box, strict=True)]
+    _conv_to_filter_boxes[prod(counts) * ceil_div(channels, block_m) * ceil_div(columns, block_n), pieces](
+        _described(x, [*box, block_m], halved), _described(dy, [*box, block_n]), dw,
+        channels, columns, prod(across), ceil_div(prod(across), pieces), tuple(across[1:]), tuple(counts),
+        tuple(a.stride for a in walks), tuple(a.shift for a in walks), tuple(a.start for a in walks),
+        BOX=box, BLOCK_M=block_m, BLOCK_N=block_n, HALVED=halved, PRECISION=precision if bits == 32 else "ieee",
+        num_warps=8 if block_m * block_n > 8192 else 4, num_stages=4, enable_fp_fusion=True,
+    )  # fmt: skip
+    return True
+
+
+def filter_tile(channels: int, columns: int) -> tuple[int, int]:
+    """Channels and filters of one program's part of dw."""
+    return 64 if channels <= 64 else 128, max(16, min(128, power_of_two(columns)))

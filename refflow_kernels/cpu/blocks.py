@@ -84,7 +84,8 @@ class _Writer:
         self.steps, self.kinds, self.outputs, self.dtype = steps, kinds, list(outputs), dtype
         self.step, self.is_matrix = step, is_matrix
         self.reals = self.masks = 0
-        self.names: dict[str, Any] = {"whole": np.dtype(f"i{dtype.itemsize}"), "where": np.where}
+        self.names: dict[str, Any] = {"where": np.where, "multiply": np.multiply}
+        self.names["whole"] = np.dtype(f"i{dtype.itemsize}")
         self.last = {o[1]: n for n, s in enumerate(steps) for o in s[1:] if isinstance(o, tuple) and o[0] == "step"}
         self.value: dict[int, str] = {}
         self.free: dict[str, list[str]] = {"r": [], "m": []}
@@ -119,29 +120,38 @@ class _Writer:
         texts = [self._text(o) for o in operands]
         dying = {o[1] for o in operands if isinstance(o, tuple) and o[0] == "step" and self.last[o[1]] == number}
         kind = "m" if name in _TRUTHS else "r"
-        if name != "where":  # its target must not be one of its operands
+        if name == "where":  # what it writes to must not be one of its operands
+            self.value[number] = self._target(number, kind)
+            lines = self._where(texts, operands, self.value[number])
             self._let_go(dying)
-        target = self._target(number, kind)
-        if name == "where":
-            self._let_go(dying)
-        self.value[number] = target
-        if name == "where":
-            return self._where(texts, operands, target)
+            return lines
+        self._let_go(dying)
+        self.value[number] = target = self._target(number, kind)
         self.names[name] = getattr(np, name)
         out = f"out={target}" if name in ("maximum", "minimum") else target
         return [f"{name}({', '.join(texts)}, {out})"]
 
     def _where(self, texts: list[str], operands: list[Operand], target: str) -> list[str]:
-        """Where the other value is 0, the numbers' bits times 1 or 0: no branches, and infinity stays out."""
+        """Where the other value is 0, the numbers' bits times 1 or 0: no branches, and infinity stays out.
+
+        The truths become numbers in scratch memory, because a result may lie where an operand does.
+        """
         chosen = operands[1]
         is_array = isinstance(chosen, tuple) and (chosen[0] == "step" or self.kinds[chosen[1]] != "one")
-        if is_array and texts[2] == "0":
-            return [f"w = {target}.view(whole)", f"w[...] = {texts[0]}", f"w *= {texts[1]}.view(whole)"]
-        return [f"{target}[...] = where({', '.join(texts)})"]
+        if not (is_array and texts[2] == "0"):
+            return [f"{target}[...] = where({', '.join(texts)})"]
+        spare = self._scratch("r") if target.startswith("y") else target
+        if spare != target:
+            self.free["r"].append(spare)
+        return [f"w = {spare}.view(whole)", f"w[...] = {texts[0]}",
+                f"multiply(w, {texts[1]}.view(whole), {target}.view(whole))"]  # fmt: skip
 
     def _target(self, number: int, kind: str) -> str:
         if number in self.outputs and kind == "r":
             return f"yo{self.outputs.index(number)}"
+        return self._scratch(kind)
+
+    def _scratch(self, kind: str) -> str:
         if self.free[kind]:
             return self.free[kind].pop()
         if kind == "r":

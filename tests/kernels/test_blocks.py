@@ -56,6 +56,15 @@ def test_operands_may_lie_anyhow(rng):
     np.testing.assert_array_equal(out, x.T + x[:, 3])
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_result_may_lie_where_the_last_step_reads(place, rng):
+    inputs = [rng.normal(size=(40, 300)).astype(np.float32) for _ in range(2)]
+    wanted = np.where(inputs[0] > 0, inputs[1], 0)
+    slope = [("greater", X, 0), ("where", ("step", 0), R, 0)]
+    Blocks(slope, ["whole", "whole"], [1], 40, 300, "f4")(inputs, [inputs[place]])
+    assert inputs[place].tobytes() == wanted.tobytes()
+
+
 def test_an_update_in_blocks_gives_the_bits_of_the_whole(rng):
     def rule(var, slot, rate, grad):
         slot = slot * 0.5 + grad * grad

@@ -71,6 +71,16 @@ def test_control_edges_hold_across_chains():
     assert (early == 1).all() and (late == 12).all()
 
 
+def test_a_slope_may_lie_where_the_gradient_lay(rng):
+    """The gradient's memory is free after the rectifier's slope; the rectifier's result is needed once more."""
+    graph = tf.Graph()
+    with graph.as_default():
+        x, w = tf.placeholder(tf.float32, [64, 48]), tf.Variable(rng.normal(size=(48, 48)).astype(np.float32))
+        y = tf.nn.relu(tf.matmul(x, w))
+        (dx,) = tf.gradients(tf.nn.relu(tf.matmul(y, w)), [x])
+        both([dx, tf.reduce_sum(y + tf.reduce_sum(dx)), tf.matmul(y, w)], {x: rng.normal(size=(64, 48))}, graph)
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_random_chains_give_the_executor_s_bits(seed):
     rng = np.random.default_rng(seed)

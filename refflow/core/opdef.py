@@ -50,6 +50,17 @@ class Case(NamedTuple):
     error: str | None
 
 
+class ByElement(NamedTuple):
+    """An update of references that treats each element alone.
+
+    rule: from the inputs, in order, to the references' new values, in NumPy. numbers: places of inputs that are single
+    numbers; all others are arrays of one shape.
+    """
+
+    rule: Callable[..., Sequence[Any]]
+    numbers: tuple[int, ...]
+
+
 class OpDef:
     """An op type: signature, attributes, shape rule, kernels, gradient, cases, clauses."""
 
@@ -78,7 +89,7 @@ class OpDef:
         self.view = view  # the first output may share the first input's memory
         self.elements: Elements | None = None  # what it does with a stack, a list or an array
         self.moves_bits = False  # values go in and out as they are, whatever their type
-        self.by_element = False  # an update of references whose kernel treats each element alone
+        self.by_element: ByElement | None = None
         self.in_place: Callable[..., None] | None = None  # an update's kernel that writes where the references lie
         self.waits = False  # the kernel may give a Pending: what it does needs somebody else first
         self.allows_uninitialized = allows_uninitialized

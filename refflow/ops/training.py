@@ -24,7 +24,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, NUMBERS
 from refflow.core.errors import InternalError, ShapeError
 from refflow.core.graph import Tensor
-from refflow.core.opdef import OpDef, define_op
+from refflow.core.opdef import ByElement, OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.ops import training_rules as rules
 from refflow.ops.resource_variable import read, variable_of
@@ -156,7 +156,10 @@ def _define(name: str, rule: Callable[..., Any], slots: int, row_wise: bool, by_
             given["delta"] = given.pop("grad")
         _update_rows(rule, names, slots, given, given.pop("indices"))
 
-    op_def.by_element = not (row_wise or by_handle)
+    if not (row_wise or by_handle):
+        numbers = tuple(i for i, n in enumerate(order) if i >= slots and n not in _STEP)
+        op_def.by_element = ByElement(lambda *given, **chosen: rule(**dict(zip(order, given, strict=True)), **chosen),
+                                      numbers)  # fmt: skip
     op_def.in_place = in_place if row_wise and not by_handle else None
     kernel: Any = on_handles if by_handle else on_references
     keywords = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in flags]

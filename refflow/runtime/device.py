@@ -11,8 +11,9 @@ Next: runtime/place.py.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,22 +79,23 @@ class Device:
         """Places of inputs that a kernel reads in host memory though it runs here."""
         return ()
 
-    def in_place(self, op_def: OpDef, attrs: dict[str, Any]) -> Callable[..., None] | None:
-        """For an update of references: a function of its inputs that writes where they lie, if there is one."""
+    def in_place(self, op_def: OpDef, attrs: dict[str, Any], inputs: Sequence[Any]) -> Callable[..., None] | None:
+        """For an update of references: a function of its inputs that writes where they lie, if there is one.
+
+        inputs: each as it is known before the run, a constant's value or something with a shape.
+        """
         chosen = op_def.kernels["cpu"].arguments(attrs)
         if op_def.in_place is not None:
             return partial(op_def.in_place, **chosen)
-        if not op_def.by_element or attrs["T"].name not in ("float32", "float64"):
+        if op_def.by_element is None or attrs["T"].name not in ("float32", "float64"):
             return None
-        from refflow_kernels.cpu.updates import in_blocks
+        from refflow_kernels.cpu import updates
 
-        rule = op_def.reference
-
-        def new(*inputs: Any) -> Any:
-            found = rule(*inputs, **chosen)
-            return found if isinstance(found, list) else [found]
-
-        return partial(in_blocks, new, len(op_def.ref_inputs))
+        rule, numbers = op_def.by_element
+        known = [None if i not in numbers else x[()] if isinstance(x, np.ndarray) else ...
+                 for i, x in enumerate(inputs)]  # fmt: skip
+        size, dtype = prod(inputs[0].shape), attrs["T"].as_numpy_dtype
+        return updates.in_place(partial(rule, **chosen), len(op_def.ref_inputs), known, size, dtype)
 
     def blocks(self, *chain: Any) -> Callable[..., None]:
         """A function that runs a chain of elementwise steps (runtime/fuse.py)."""

@@ -151,16 +151,12 @@ class NodeLines:
         for port, dtype in enumerate(node.types):
             if dtype.is_ref_dtype:
                 self.names[node, port] = state
+        if self._in_place(node, state, inputs):
+            return
         if bound.takes_out and len(node.op_def.ref_inputs) == 1:
             call = self._call_text(node, bound, inputs, out=f"{state}.value")
             self._write(node, f"with {state}.lock: {call}")
             return
-        shapes = [n.shapes[p] for n, p in (node.inputs[i] for i in node.op_def.ref_inputs)]
-        if self.kernels == "fast" and node.device.type == "cpu" and all(is_known(s) and s for s in shapes):
-            in_place = node.device.in_place(node.op_def, node.attrs)
-            if in_place is not None:
-                self._write(node, f"with {state}.lock: {self._bind('k', in_place)}({', '.join(inputs)})")
-                return
         # The kernel gives the references' new values first, then its plain outputs.
         references = node.op_def.ref_inputs
         plain = [port for port, dtype in enumerate(node.types) if not dtype.is_ref_dtype]
@@ -170,6 +166,16 @@ class NodeLines:
             self._write(node, f"{self.names[node.inputs[place]]}.store({name})")
         for name, port in zip(results[len(references) :], plain, strict=True):
             self.names[node, port] = name
+
+    def _in_place(self, node: Node, state: str, inputs: list[str]) -> bool:
+        """An update that writes where the references lie."""
+        shapes = [n.shapes[p] for n, p in (node.inputs[i] for i in node.op_def.ref_inputs)]
+        if self.kernels != "fast" or node.device.type != "cpu" or not all(is_known(s) and s for s in shapes):
+            return False
+        update = node.device.in_place(node.op_def, node.attrs, [self._known(e) for e in node.inputs])
+        if update is not None:
+            self._write(node, f"with {state}.lock: {self._bind('k', update)}({', '.join(inputs)})")
+        return update is not None
 
     def _formula(self, node: Node, inputs: list[str]) -> bool:
         """Elementwise ops without their page's function: one NumPy call per step, into memory we have."""

@@ -1,11 +1,12 @@
 """Chains of elementwise steps, a block at a time: what one step writes, the next one reads from the cache.
 
     steps    [("add", ("in", 0), ("in", 1)), ("maximum", ("step", 0), 0)]        one NumPy ufunc each
-    source   def piece(first, last, i0, i1, o0, reals, masks):
+    source   def piece(first, last, i0, i1, o0):
+                 r = empty((1, 16384), real)
                  for a in range(first, last, 16384):
                      ...
-                     add(i0[a:b], i1, r0)
-                     maximum(r0, 0, o0[a:b])
+                     add(xi0, i1, r0)
+                     maximum(r0, 0, out=xo0)
 
 A chain of ten additions over ten million elements reads and writes memory twenty times if each is done as a whole;
 here it reads what comes in once and writes what goes out once. Each step is the ufunc that the op's own kernel would
@@ -33,7 +34,7 @@ Step = tuple[Any, ...]  # a ufunc's name or "where", and its operands
 
 
 class Blocks:
-    """A chain, compiled for operands of one shape.
+    """A chain, compiled for operands of one shape: call it with arrays, and C-contiguous ones for the results.
 
     steps: in order. kinds: of each input, "whole" (as the results), "row" (the same for each row), "column" (one
     number for each row) or "one" (a number). outputs: the numbers of the steps whose values are wanted. rows,
@@ -44,48 +45,28 @@ class Blocks:
         self, steps: Sequence[Step], kinds: Sequence[str], outputs: Sequence[int], rows: int, columns: int, dtype: Any
     ):
         flat = not {"row", "column"} & set(kinds)
-        self._shape = (rows * columns,) if flat else (rows, columns)
-        self._shapes = {"whole": self._shape, "row": (columns,), "column": (rows, 1), "one": ()}
-        self._kinds = list(kinds)
-        self._lines = self._shape[0]  # what is cut: elements, or rows
-        width = 1 if flat else max(1, columns)
-        self._step = max(1, BLOCK // width)
-        self._piece = max(1, _PIECE // width // self._step) * self._step
-        writer = _Writer(steps, kinds, outputs, np.dtype(dtype), self._step, len(self._shape) > 1)
+        shape = (rows * columns,) if flat else (rows, columns)
+        writer = _Writer(steps, kinds, outputs, np.dtype(dtype), shape)
         self.source = writer.source()
-        self._reals = (writer.reals, min(self._step, self._lines), *self._shape[1:])
-        self._masks = (writer.masks, *self._reals[1:])
-        self._dtype = np.dtype(dtype)
         exec(compile(self.source, "<elementwise blocks>", "exec"), writer.names)
-        self._run = writer.names["piece"]
+        self._run = writer.names["chain"]
 
     def __call__(self, inputs: Sequence[Any], outs: Sequence[Any]) -> None:
-        """Computes into `outs`, C-contiguous arrays of the results' shape."""
-        given = [np.reshape(x, self._shapes[kind]) for x, kind in zip(inputs, self._kinds, strict=True)]
-        wanted = [out.reshape(self._shape) for out in outs]
-        if self._lines <= self._piece:
-            self._one(0, self._lines, given, wanted)
-            return
-
-        def piece(i: int) -> None:
-            self._one(i * self._piece, min(self._lines, (i + 1) * self._piece), given, wanted)
-
-        threads.each(piece, -(-self._lines // self._piece))
-
-    def _one(self, first: int, last: int, given: list[Any], wanted: list[Any]) -> None:
-        self._run(first, last, *given, *wanted, np.empty(self._reals, self._dtype), np.empty(self._masks, bool))
+        self._run(*inputs, *outs)
 
 
 class _Writer:
-    """Writes the source, and says how many blocks of numbers and of truths it needs for what is alive at once."""
+    """Writes the source, with scratch blocks of numbers and of truths for what is alive at once."""
 
-    def __init__(self, steps: Sequence[Step], kinds: Sequence[str], outputs: Sequence[int], dtype: Any, step: int,
-                 is_matrix: bool):  # fmt: skip
-        self.steps, self.kinds, self.outputs, self.dtype = steps, kinds, list(outputs), dtype
-        self.step, self.is_matrix = step, is_matrix
+    def __init__(self, steps: Sequence[Step], kinds: Sequence[str], outputs: Sequence[int], dtype: Any,
+                 shape: tuple[int, ...]):  # fmt: skip
+        self.steps, self.kinds, self.outputs, self.shape = steps, kinds, list(outputs), shape
+        self.lines = shape[0]  # what is cut: elements, or rows
+        self.width = max(1, shape[1]) if len(shape) > 1 else 1
+        self.step = max(1, BLOCK // self.width)
         self.reals = self.masks = 0
-        self.names: dict[str, Any] = {"where": np.where, "multiply": np.multiply}
-        self.names["whole"] = np.dtype(f"i{dtype.itemsize}")
+        self.names: dict[str, Any] = {"where": np.where, "multiply": np.multiply, "empty": np.empty}
+        self.names |= {"whole": np.dtype(f"i{dtype.itemsize}"), "real": dtype, "each": threads.each}
         self.last = {o[1]: n for n, s in enumerate(steps) for o in s[1:] if isinstance(o, tuple) and o[0] == "step"}
         self.value: dict[int, str] = {}
         self.free: dict[str, list[str]] = {"r": [], "m": []}
@@ -93,19 +74,42 @@ class _Writer:
     def source(self) -> str:
         ins = [f"i{i}" for i in range(len(self.kinds))]
         outs = [f"o{k}" for k in range(len(self.outputs))]
-        body = []
-        for name, kind in zip(ins, self.kinds, strict=True):
-            if kind in ("whole", "column"):
-                body.append(f"x{name} = {name}[a:b]")
-        body += [f"y{name} = {name}[a:b]" for name in outs]
-        for number, step in enumerate(self.steps):
-            body += self._lines(number, step)
-        scratch = [f"r{i} = reals[{i}, :b - a]" for i in range(self.reals)]
-        scratch += [f"m{i} = masks[{i}, :b - a]" for i in range(self.masks)]
-        lines = [f"def piece({', '.join(['first', 'last', *ins, *outs, 'reals', 'masks'])}):",
-                 f"    for a in range(first, last, {self.step}):",
-                 f"        b = min(a + {self.step}, last)"]  # fmt: skip
-        return "\n".join(lines + [f"        {line}" for line in scratch + body]) + "\n"
+        given = ", ".join(ins + outs)
+        steps = [line for number, step in enumerate(self.steps) for line in self._lines(number, step)]
+        shapes = {"whole": self.shape, "row": self.shape[1:], "column": (self.lines, 1), "one": ()}
+        head = [f"{name} = {name}.reshape({shapes[kind]})" for name, kind in zip(ins, self.kinds, strict=True)]
+        head += [f"{name} = {name}.reshape({self.shape})" for name in outs]
+        cut = [name for name, kind in zip(ins, self.kinds, strict=True) if kind in ("whole", "column")] + outs
+        if self.lines <= self.step:
+            body = [*head, *self._scratch_lines(), *(f"x{name} = {name}" for name in cut), *steps]
+            return _function(f"chain({given})", body)
+        views = [f"x{name} = {name}[a:b]" for name in cut]
+        views += [f"{kind}{i} = {kind}[{i}, :b - a]" for kind, n in self._counts() for i in range(n)]
+        loop = [f"for a in range(first, last, {self.step}):", f"    b = min(a + {self.step}, last)"]
+        loop += [f"    {line}" for line in views + steps]
+        piece = _function(f"piece(first, last, {given})", self._scratch_lines() + loop)
+        return piece + _function(f"chain({given})", head + self._pieces(given))
+
+    def _pieces(self, given: str) -> list[str]:
+        """Lines that run the pieces."""
+        size = max(1, _PIECE // self.width // self.step) * self.step
+        if self.lines <= size:
+            return [f"piece(0, {self.lines}, {given})"]
+        bounds = f"i * {size}, min({self.lines}, (i + 1) * {size})"
+        return [f"each(lambda i: piece({bounds}, {given}), {-(-self.lines // size)})"]
+
+    def _counts(self) -> list[tuple[str, int]]:
+        return [("r", self.reals), ("m", self.masks)]
+
+    def _scratch_lines(self) -> list[str]:
+        """Lines that make the scratch blocks; those of a single block have names at once."""
+        found = []
+        for (kind, count), dtype in zip(self._counts(), ("real", "bool"), strict=True):
+            if count and self.lines <= self.step:
+                found.append(f"{''.join(f'{kind}{i}, ' for i in range(count))}= empty({(count, *self.shape)}, {dtype})")
+            elif count:
+                found.append(f"{kind} = empty({(count, self.step, *self.shape[1:])}, {dtype})")
+        return found
 
     def _text(self, operand: Operand) -> str:
         if not isinstance(operand, tuple):
@@ -140,7 +144,7 @@ class _Writer:
         is_array = isinstance(chosen, tuple) and (chosen[0] == "step" or self.kinds[chosen[1]] != "one")
         if not (is_array and texts[2] == "0"):
             return [f"{target}[...] = where({', '.join(texts)})"]
-        spare = self._scratch("r") if target.startswith("y") else target
+        spare = self._scratch("r") if target.startswith("x") else target
         if spare != target:
             self.free["r"].append(spare)
         return [f"w = {spare}.view(whole)", f"w[...] = {texts[0]}",
@@ -148,7 +152,7 @@ class _Writer:
 
     def _target(self, number: int, kind: str) -> str:
         if number in self.outputs and kind == "r":
-            return f"yo{self.outputs.index(number)}"
+            return f"xo{self.outputs.index(number)}"
         return self._scratch(kind)
 
     def _scratch(self, kind: str) -> str:
@@ -165,3 +169,7 @@ class _Writer:
             name = self.value[number]
             if name[0] in self.free:
                 self.free[name[0]].append(name)
+
+
+def _function(head: str, body: Sequence[str]) -> str:
+    return "\n".join([f"def {head}:", *(f"    {line}" for line in body)]) + "\n"

@@ -1,9 +1,18 @@
 """Parameter updates in place, a block at a time, without temporaries of the parameters' size [S32, W78].
 
+    rule     def momentum(var, accum, lr, grad, momentum):            NumPy on whole arrays, as on the op's page
+                 accum = accum * momentum + grad
+                 return var - lr * accum, accum
+    chain    multiply(accum, momentum) add(0, grad) multiply(lr, 1) subtract(var, 2)
+
+A rule is called once with operands that only note what is done with them. What it does with arrays becomes a chain of
+blocks.py whose results lie where the variable and its slots lie; what it does with numbers, as 1 - beta, is done once
+for a step. A rule that has to know a number before it goes on, as in `if l1 > 0`, is told those that are constants of
+the graph; where that is not enough it is called for each block. The ufuncs are the rule's, and so are the bits.
+
     bytes: each slot read and written, the gradient read        scratch: what the rule makes, for one block
 
-Any rule that treats each element alone will do: a block of the variable, of its slots and of the gradient goes in, the
-new values of variable and slots come out and are stored where the old ones were, still in the cache.
+Next: refflow_kernels/cpu/conv.py.
 """
 
 from __future__ import annotations
@@ -12,15 +21,138 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from refflow_kernels.cpu import threads
+from refflow_kernels.cpu.blocks import Blocks
 
 _BLOCK = 1 << 14  # elements
 _PIECE = 1 << 18  # elements worth a thread
 
+Rule = Callable[..., Sequence[Any]]
 
-def in_blocks(rule: Callable[..., Sequence[Any]], slots: int, *inputs: Any) -> None:
-    """Replaces the first `slots` inputs by what `rule(*inputs)` gives for them.
+
+def in_place(rule: Rule, slots: int, known: Sequence[Any], size: int, dtype: Any) -> Callable[..., None]:
+    """A function of the rule's inputs that replaces the first `slots` of them by what the rule gives.
+
+    known: for each input None where it is an array, a number where that is known now, Ellipsis for any other number.
+    size: elements of each array. dtype: of everything. The slots are to be C-contiguous.
+    """
+    try:
+        return Update(rule, slots, known, size, dtype)
+    except Unknown:
+        return lambda *inputs: in_blocks(rule, slots, *inputs)
+
+
+class Unknown(TypeError):
+    """A rule cannot be noted down: it asks for a value that comes with the step."""
+
+
+class Operand(NDArrayOperatorsMixin):
+    """Stands for a value in a rule, and notes what is done with it."""
+
+    def __init__(self, notes: Notes, name: tuple[str, int], dtype: Any):
+        self.notes, self.name, self.dtype = notes, name, dtype
+
+    @property
+    def is_array(self) -> bool:
+        return self.name[0] in ("in", "step")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *operands: Any, **more: Any) -> Any:
+        if method != "__call__" or more or ufunc.nout != 1:
+            raise Unknown(f"{ufunc.__name__}.{method}")
+        return self.notes.step(ufunc.__name__, operands)
+
+    def __array_function__(self, function: Any, types: Any, operands: Any, more: Any) -> Any:
+        if function is not np.where or more:
+            raise Unknown(function.__name__)
+        return self.notes.step("where", operands)
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise Unknown("it is not there yet")
+
+    def __bool__(self) -> bool:
+        raise Unknown("it is not there yet")
+
+
+class Notes:
+    """What a rule does: with numbers alone, and with arrays.
+
+    Operands are ("in", place of an input that is an array), ("step", a step with arrays), ("given", place of an input
+    that is a number), ("early", a step with numbers alone), ("constant", place in `constants`), or Python's numbers.
+    """
+
+    def __init__(self, dtype: Any):
+        self.dtype = dtype
+        self.early: list[tuple[Any, ...]] = []
+        self.steps: list[tuple[Any, ...]] = []
+        self.constants: list[Any] = []
+
+    def step(self, name: str, operands: Sequence[Any]) -> Operand:
+        with_arrays = any(isinstance(o, Operand) and o.is_array for o in operands)
+        steps, kind = (self.steps, "step") if with_arrays else (self.early, "early")
+        steps.append((name, *map(self._name, operands)))
+        return Operand(self, (kind, len(steps) - 1), self.dtype)
+
+    def _name(self, operand: Any) -> Any:
+        if isinstance(operand, Operand):
+            return operand.name
+        if not isinstance(operand, (np.generic, np.ndarray)):
+            return operand
+        self.constants.append(operand)
+        return ("constant", len(self.constants) - 1)
+
+
+class Update:
+    """A rule for variables of one size, noted down."""
+
+    def __init__(self, rule: Rule, slots: int, known: Sequence[Any], size: int, dtype: Any):
+        notes = Notes(np.dtype(dtype))
+        results = rule(*(self._operand(notes, i, value) for i, value in enumerate(known)))[:slots]
+        # A slot may stay as it is.
+        changed = [(i, r) for i, r in enumerate(results) if not isinstance(r, Operand) or r.name != ("in", i)]
+        self._slots = [i for i, _ in changed]
+        last = [_step_of(notes, i, result) for i, result in changed]
+        self._early = [(getattr(np, name), operands) for name, *operands in notes.early]
+        self._constants = notes.constants
+        self._places: list[tuple[str, int]] = []  # of what the chain is given
+        steps = [(name, *map(self._place, operands)) for name, *operands in notes.steps]
+        kinds = ["whole" if kind == "in" else "one" for kind, _ in self._places]
+        self._blocks = Blocks(steps, kinds, last, size, 1, dtype)
+
+    @staticmethod
+    def _operand(notes: Notes, place: int, value: Any) -> Any:
+        if value is None:
+            return Operand(notes, ("in", place), notes.dtype)
+        return Operand(notes, ("given", place), notes.dtype) if value is ... else value
+
+    def _place(self, operand: Any) -> Any:
+        if not isinstance(operand, tuple) or operand[0] == "step":
+            return operand
+        if operand not in self._places:
+            self._places.append(operand)
+        return ("in", self._places.index(operand))
+
+    def __call__(self, *inputs: Any) -> None:
+        early: list[Any] = []
+        values = {"in": inputs, "given": inputs, "early": early, "constant": self._constants}
+        for function, operands in self._early:
+            early.append(function(*(values[o[0]][o[1]] if isinstance(o, tuple) else o for o in operands)))
+        self._blocks([values[kind][i] for kind, i in self._places], [inputs[i] for i in self._slots])
+
+
+def _step_of(notes: Notes, slot: int, result: Any) -> int:
+    """The step that may write the result where the slot lies, because nobody needs the old value any more."""
+    if not isinstance(result, Operand) or result.name[0] != "step":
+        raise Unknown("a slot's new value is no array")
+    number = result.name[1]
+    if any(("in", slot) in step[1:] for step in notes.steps[number + 1 :]):
+        number = notes.step("positive", [result]).name[1]  # a copy, at the end
+    return number
+
+
+def in_blocks(rule: Rule, slots: int, *inputs: Any) -> None:
+    """Replaces the first `slots` inputs by what `rule(*inputs)` gives for them, which is called for each block.
 
     Inputs are arrays of one shape, or single numbers; the slots are C-contiguous.
     """

@@ -1,0 +1,40 @@
+"""Products that are cut: within the bound of any order of sums, with the same bits for any number of threads."""
+
+import numpy as np
+import pytest
+
+from refflow_kernels.cpu import batch_matmul, matmul, threads
+from tests.kernels.samples import gamma
+
+SHAPES = [
+    (4100, 784, 10), (784, 4100, 10), (2300, 512, 16), (2100, 300, 30), (300, 2100, 30), (50, 30_000, 12),
+    (70, 9000, 60), (700, 90, 600), (1300, 400, 90), (1000, 1000, 300), (9000, 1100, 2), (3, 40_000, 200),
+]  # fmt: skip
+
+
+def at(count, function, *operands):
+    before = threads.use(count)
+    try:
+        return function(*operands)
+    finally:
+        threads.use(before)
+
+
+@pytest.mark.parametrize(("m", "k", "n"), SHAPES)
+@pytest.mark.parametrize("turned", ["", "a", "b", "ab"])
+def test_every_cut_is_right_and_does_not_depend_on_threads(m, k, n, turned, rng):
+    a, b = (rng.normal(size=shape).astype(np.float32) for shape in [(m, k), (k, n)])
+    bound = gamma(k + 2, "float32") * (np.abs(a).astype(np.float64) @ np.abs(b))
+    exact = a.astype(np.float64) @ b
+    a, b = (np.array(x, order="F") if name in turned else x for name, x in (("a", a), ("b", b)))
+    results = [at(count, matmul, a, b) for count in (1, 2, 3)]
+    assert (np.abs(results[0] - exact) <= bound).all()
+    assert len({r.tobytes() for r in results}) == 1
+
+
+@pytest.mark.parametrize(("lead", "m", "k", "n"), [((5,), 130, 128, 64), ((1, 7), 128, 200, 90), ((3, 4), 60, 300, 70)])
+def test_matrices_side_by_side_too(lead, m, k, n, rng):
+    a, b = (rng.normal(size=(*lead, *shape)).astype(np.float32) for shape in [(m, k), (k, n)])
+    results = [at(count, batch_matmul, a, b) for count in (1, 2, 3)]
+    np.testing.assert_allclose(results[0], a.astype(np.float64) @ b, rtol=1e-4, atol=1e-4)
+    assert len({r.tobytes() for r in results}) == 1

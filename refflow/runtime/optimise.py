@@ -219,10 +219,30 @@ def _through(nodes: list[Node], past: dict[Node, list[Node]]) -> list[Node]:
 
 
 def _cannot_fail(node: Node) -> bool:
-    """Shapes are checked beforehand; what is left are values: an index, or a size, out of its range."""
-    return all(not n.types[p].base_dtype.is_integer for n, p in node.inputs) and all(
-        is_known(n.shapes[p]) for n, p in node.inputs
-    )
+    """Shapes are checked beforehand; what is left are values: an index out of its range, say.
+
+    Integers are harmless where they are constants that the op's shape rule has read and found to be good.
+    """
+    if not all(is_known(n.shapes[p]) for n, p in node.inputs):
+        return False
+    integers = {place for place, (n, p) in enumerate(node.inputs) if n.types[p].base_dtype.is_integer}
+    return not integers or integers <= _read_by_shape_rule(node)
+
+
+def _read_by_shape_rule(node: Node) -> set[int]:
+    """The places of constants whose values the shape rule asks for; none where it is not content."""
+    read: set[int] = set()
+
+    def value_of(place: int) -> Any:
+        read.add(place)
+        return _value(node.inputs[place])
+
+    context = shape_rules.ShapeContext(node.op_def, node.attrs, [n.shapes[p] for n, p in node.inputs], value_of)
+    try:
+        shape_rules.apply_rule(node.op_def, context)
+    except (ShapeError, OpError):
+        return set()
+    return set() if context.undecided else read
 
 
 def keep_needed(step: StepGraph) -> None:

@@ -102,12 +102,23 @@ def test_a_pure_node_that_is_only_waited_for_is_not_run():  # [S21]
     assert types(optimise(pruned)).count("MatMul") == 1
 
 
-def test_a_node_that_could_fail_is_run_though_nobody_reads_it(graph):
-    places = tf.placeholder(tf.int32, [1])
+def test_sizes_that_the_shape_rule_has_read_do_no_harm():
+    """The gradient of the first layer's pictures takes their sizes, which are integers, but constants."""
+    x, w = tf.placeholder(tf.float32, [2, 8, 8, 1]), tf.Variable(tf.ones([3, 3, 1, 4]))
+    step = tf.train.GradientDescentOptimizer(0.5).minimize(tf.reduce_sum(tf.nn.conv2d(x, w, [1, 1, 1, 1], "SAME")))
+    pruned = prune([x], [], [step])
+    assert types(pruned).count("Conv2DBackpropInput") == 1
+    kept = types(optimise(pruned))
+    assert kept.count("Conv2DBackpropInput") == 0 and kept.count("Conv2DBackpropFilter") == 1
+
+
+@pytest.mark.parametrize("is_constant", [True, False])
+def test_a_node_that_could_fail_is_run_though_nobody_reads_it(is_constant, graph):
+    places = tf.constant([3]) if is_constant else tf.placeholder(tf.int32, [1])
     with graph.control_dependencies([tf.gather(tf.constant([1.0]), places)]):
         result = tf.constant(1.0) + 0.0
     with tf.Session() as session, pytest.raises(tf.errors.InvalidArgumentError, match=r"indices\[0\] = 3"):
-        session.run(result, {places: [3]})
+        session.run(result, {} if is_constant else {places: [3]})
 
 
 # -- place ---------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from refflow.runtime.fuse import FUSED
 from refflow.runtime.kernels import OpStates, op_state
 from refflow.runtime.lifetimes import Arena, Lifetimes, shared_input
 from refflow.runtime.line_functions import Shaped, checker, fresh, may_not_fit, owned
-from refflow.runtime.nodes import CONTROL_FLOW, Node, StepGraph
+from refflow.runtime.nodes import CONTROL_FLOW, SAME, Node, StepGraph
 from refflow.runtime.structure import Edge
 from refflow.runtime.turns import Turns
 
@@ -337,12 +337,25 @@ class NodeLines:
             return f"{own}({self._bind('d', node.device.to_host)}({name}.read()))"
         if node.device.type != "cpu":
             return f"{own}({self._bind('d', node.device.to_host)}({name}))"
-        held = any(n.types[p].kind == "r" for n, p in node.inputs)  # as an element of a list, which may be a constant
-        untouched = not held and node.type not in _NOT_FRESH and not node.op_def.stateful
-        untouched = untouched and self.lifetimes.origin(edge) == edge
-        if untouched and sum(f.inputs[0] == edge for f in self.step.fetches) == 1 and is_known(node.shapes[port]):
+        made = _made_by(edge)
+        alone = sum(_made_by(f.inputs[0]) == made for f in self.step.fetches) == 1
+        if alone and self._is_untouched(made) and is_known(node.shapes[port]):
             return f"{name}[()]" if node.shapes[port] == () else name
         return f"{own}({name})"
+
+    def _is_untouched(self, edge: Edge) -> bool:
+        """True for a value that a kernel made for this step, and that lies in nobody else's memory."""
+        node, _ = edge
+        held = any(n.types[p].kind == "r" for n, p in node.inputs)  # as an element of a list, which may be a constant
+        fresh = node.type not in _NOT_FRESH and not node.op_def.stateful and node.device.type == "cpu"
+        return fresh and not held and self.lifetimes.origin(edge) == edge
+
+
+def _made_by(edge: Edge) -> Edge:
+    """The value behind nodes that pass it on."""
+    while edge[0].type in SAME:
+        edge = edge[0].inputs[0]
+    return edge
 
 
 def _ufunc(node: Node) -> str | None:

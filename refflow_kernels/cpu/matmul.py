@@ -10,6 +10,9 @@ of A as it lies in memory: rows of the result, or parts of the sums, which are t
 Large products are cut along the longer side of the result, two or four pieces, a thread each; short sides would make
 BLAS pack the other operand again for each piece. Where both sides are short, the sums are cut instead. BLAS's sums
 depend on where it is cut, so that is decided by the sizes alone, never by the number of threads.
+
+A few rows times a large B that lies turned, as a layer's gradient needs its weights, are computed turned: BLAS packs
+its second operand quicker than its first.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ _CACHED = 1 << 16  # elements of A that stay in cache
 _FEWEST = 48  # rows at a time that are worth a call
 _ROWS = 512  # of A at a time where there are more columns
 _PIECE = 1 << 24  # operations worth a thread
+_FEW_ROWS, _LONG = 64, 128  # rows of A, and sides of a turned B, for which the result is computed turned
 _SMALL = 1 << 12  # elements of a second operand that is turned quicker than BLAS reads it turned
 
 
@@ -49,6 +53,9 @@ def product(a: Any, b: Any, out: Any = None) -> Any:
         out = np.empty((a.shape[0], b.shape[1]), a.dtype)
     (m, k), n = a.shape, b.shape[1]
     work = 2 * m * k * n
+    if m <= _FEW_ROWS and min(k, n) >= _LONG and b.strides[0] == b.itemsize and b.dtype.kind == "f":
+        out[...] = product(b.T, a.T).T
+        return out
     if work < 2 * _PIECE or a.dtype.kind not in "fc":
         if k * n <= _SMALL and b.strides[0] < b.strides[1]:
             b = np.ascontiguousarray(b)
@@ -142,7 +149,8 @@ def batch_matmul(x: Any, y: Any, adj_x: bool = False, adj_y: bool = False, out: 
         return out
     work = 2 * out.size * x.shape[-1]
     if work < 2 * _PIECE or not lead or x.dtype.kind not in "fc":
-        return np.matmul(x, y, out=out)
+        _each_product(x, y, out)
+        return out
     left = np.broadcast_to(x, (*lead, *x.shape[-2:]))
     right = np.broadcast_to(y, (*lead, *y.shape[-2:]))
     first = lead[0]
@@ -153,10 +161,20 @@ def batch_matmul(x: Any, y: Any, adj_x: bool = False, adj_y: bool = False, out: 
 
     def piece(i: int) -> None:
         here = slice(first * i // pieces, first * (i + 1) // pieces)
-        np.matmul(left[here], right[here], out=out[here])
+        _each_product(left[here], right[here], out[here])
 
     threads.each(piece, pieces)
     return out
+
+
+def _each_product(x: Any, y: Any, out: Any) -> None:
+    """The products of all matrices; of those that BLAS would pack though half of one is small, half at a time."""
+    m, k, n = *x.shape[-2:], y.shape[-1]
+    if not (_UNPACKED < m * k * n <= 2 * _UNPACKED and y.strides[-1] == y.itemsize):
+        np.matmul(x, y, out=out)
+        return
+    for rows in (slice(None, m // 2), slice(m // 2, None)):
+        np.matmul(x[..., rows, :], y, out=out[..., rows, :])
 
 
 def _adjoint(x: Any) -> Any:

@@ -12,11 +12,18 @@ Next: compat/v1/train.py.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
-from refflow.compat.v1.variables import get_global_step, global_variables_initializer, local_variables_initializer
-from refflow.core.errors import OutOfRangeError
+from refflow.compat.v1.variables import (
+    get_global_step,
+    global_variables_initializer,
+    local_variables_initializer,
+    report_uninitialized_variables,
+)
+from refflow.core.errors import AbortedError, DeadlineExceededError, OutOfRangeError, UnavailableError
 from refflow.core.graph import get_default_graph
 from refflow.platform import logging
 from refflow.runtime.session import Session
@@ -172,7 +179,9 @@ class MonitoredTrainingSession:
     """A session that initializes or restores the variables, starts queue runners, and asks hooks around each run.
 
     checkpoint_dir: where to restore from, and to save every `save_checkpoint_steps` runs and at the end. The end of
-    the input (OutOfRangeError) ends the `with` quietly.
+    the input (OutOfRangeError) ends the `with` quietly. master: the target of a server; who is not the chief waits
+    until the chief has initialized the variables, at most `max_wait_secs`. Where a task of the cluster is lost in a
+    run, the session is made anew, which goes back to the last checkpoint, and the run begins from scratch [W27, W28].
     """
 
     def __init__(
@@ -184,23 +193,43 @@ class MonitoredTrainingSession:
     ):  # fmt: skip
         graph = get_default_graph()
         self._hooks = [*(hooks or ()), *(chief_only_hooks or ())]
-        saver = None
-        if checkpoint_dir is not None:
-            saver = Saver()
-            self._hooks.append(CheckpointSaverHook(checkpoint_dir, save_checkpoint_steps, saver))
+        self._folder, self._is_chief, self._patience = checkpoint_dir, is_chief, max_wait_secs
+        self._saver: Saver | None = None
+        if checkpoint_dir is not None and is_chief:
+            self._saver = Saver()
+            self._hooks.append(CheckpointSaverHook(checkpoint_dir, save_checkpoint_steps, self._saver))
         for hook in self._hooks:
             hook.begin()
-        start = [global_variables_initializer(), local_variables_initializer()]
+        self._start = [global_variables_initializer(), local_variables_initializer()]
+        self._missing = report_uninitialized_variables()
         graph.finalize()
-        self._session = Session(master, graph, config)
-        self._session.run(start)
-        saved = latest_checkpoint(checkpoint_dir) if checkpoint_dir is not None else None
-        if saver is not None and saved is not None:
-            saver.restore(self._session, saved)
-        self._coord, self._stop, self._grace = Coordinator(), False, stop_grace_period_secs
+        self._make = partial(Session, master, graph, config)
+        self._stop, self._grace = False, stop_grace_period_secs
+        self._begin()
+
+    def _begin(self) -> None:
+        """A session with variables that have values, and with all that runs beside it."""
+        self._session, self._coord = self._make(), Coordinator()
+        if self._is_chief:
+            self._session.run(self._start)
+            saved = latest_checkpoint(self._folder) if self._folder is not None else None
+            if self._saver is not None and saved is not None:
+                self._saver.restore(self._session, saved)
+        else:
+            self._wait_for_chief()
         self._threads = start_queue_runners(self._session, self._coord)
         for hook in self._hooks:
             hook.after_create_session(self._session, self._coord)
+
+    def _wait_for_chief(self) -> None:
+        end = time.monotonic() + self._patience
+        while (missing := self._session.run(self._missing)).size:
+            if time.monotonic() > end:
+                names = ", ".join(name.decode() for name in missing[:5])
+                text = f"after {self._patience} s the chief has not initialized {names}"
+                raise DeadlineExceededError(None, None, text)
+            time.sleep(0.05)
+        self._session.run(self._start[1])
 
     @property
     def graph(self) -> Any:
@@ -211,6 +240,16 @@ class MonitoredTrainingSession:
 
     def run(self, fetches: Any, feed_dict: Any = None) -> Any:
         """What is fetched; hooks fetch more in the same step, and may ask to stop after it."""
+        while True:
+            try:
+                return self._run(fetches, feed_dict)
+            except (AbortedError, UnavailableError) as lost:
+                logging.info("A task was lost: %s. The session is made anew", lost.message)
+                self._coord.request_stop()
+                self._session.close()
+                self._begin()
+
+    def _run(self, fetches: Any, feed_dict: Any) -> Any:
         context = SessionRunContext(SessionRunArgs(fetches, feed_dict), self._session)
         asked = [hook.before_run(context) for hook in self._hooks]
         feeds = dict(feed_dict or {})

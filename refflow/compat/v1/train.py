@@ -23,6 +23,7 @@ from refflow.compat.v1.monitored import (
     StopAtStepHook,
     SyncReplicasHook,
 )
+from refflow.compat.v1.replicas import replica_device_setter
 from refflow.compat.v1.variables import create_global_step, get_global_step, get_or_create_global_step
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.graph import Operation, Tensor
@@ -34,12 +35,14 @@ from refflow.train import (
     AdagradOptimizer,
     AdamOptimizer,
     CheckpointState,
+    ClusterSpec,
     ExponentialMovingAverage,
     FtrlOptimizer,
     GradientDescentOptimizer,
     Optimizer,
     QueueRunner,
     SaverDef,
+    Server,
     add_queue_runner,
     batch,
     batch_join,
@@ -74,6 +77,7 @@ __all__ = [
     "AdamOptimizer",
     "CheckpointSaverHook",
     "CheckpointState",
+    "ClusterSpec",
     "Coordinator",
     "ExponentialMovingAverage",
     "FtrlOptimizer",
@@ -86,6 +90,7 @@ __all__ = [
     "RMSPropOptimizer",
     "Saver",
     "SaverDef",
+    "Server",
     "SessionRunArgs",
     "SessionRunContext",
     "SessionRunHook",
@@ -112,6 +117,7 @@ __all__ = [
     "piecewise_constant",
     "polynomial_decay",
     "range_input_producer",
+    "replica_device_setter",
     "shuffle_batch",
     "shuffle_batch_join",
     "slice_input_producer",

@@ -32,6 +32,7 @@ import triton
 import triton.language as tl
 
 from refflow_kernels.gpu.arrays import PROCESSORS, ceil_div, check_out
+from refflow_kernels.kernel import Kernel
 
 PRECISIONS = ("tf32x3", "ieee", "tf32")
 _DEEP = 512  # the least K that a piece is worth
@@ -197,3 +198,6 @@ def matmul(
     if pieces > 1:
         add_pieces(workspace, out, M * N, pieces)
     return out
+
+
+KERNELS = {"MatMul": Kernel(matmul, ("float16", "float32"), workspace=matmul_workspace)}

@@ -27,6 +27,7 @@ import triton
 import triton.language as tl
 
 from refflow_kernels.gpu.arrays import PROCESSORS, ceil_div, check_out, check_packed, power_of_two
+from refflow_kernels.kernel import Kernel
 
 _PIECE = 4096  # elements along the reduced axis: from here on it may be cut
 _TILE = 2048  # elements that one program reads at a time
@@ -239,3 +240,10 @@ def reduce_prod(
 ) -> Any:
     """The product over the axes; 1 for nothing."""
     return _run("prod", 1.0, input, reduction_indices, keep_dims, out, workspace, mean=False)
+
+
+FUNCTIONS = {"Sum": reduce_sum, "Mean": reduce_mean, "Max": reduce_max, "Min": reduce_min, "Prod": reduce_prod}
+KERNELS = {
+    op_type: Kernel(function, ("float16", "float32"), (1,), reduction_workspace)
+    for op_type, function in FUNCTIONS.items()
+}

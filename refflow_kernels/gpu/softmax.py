@@ -20,6 +20,7 @@ import triton
 import triton.language as tl
 
 from refflow_kernels.gpu.arrays import ceil_div, check_out, check_packed, power_of_two
+from refflow_kernels.kernel import Kernel
 
 LONG = 16384  # classes: from here on a row is read in chunks
 TILE = 4096  # elements that one program has in registers, where rows are shorter
@@ -86,3 +87,6 @@ def softmax(logits: Any, out: Any = None) -> Any:
     rows, warps = rows_and_warps(block)
     _softmax[(ceil_div(N, rows),)](logits, out, N, C, ROWS=rows, BLOCK=block, num_warps=warps, enable_fp_fusion=True)
     return out
+
+
+KERNELS = {"Softmax": Kernel(softmax, ("float16", "float32"))}

@@ -19,6 +19,7 @@ import triton.language as tl
 
 from refflow_kernels.gpu.arrays import ceil_div, check_out, check_packed, power_of_two
 from refflow_kernels.gpu.softmax import CHUNK, max_and_sum, rows_and_warps
+from refflow_kernels.kernel import Kernel
 
 LONG = 8192  # classes: scores, targets and exponentials of a longer row do not fit in the registers
 TILE = 2048
@@ -76,3 +77,6 @@ def softmax_xent(features: Any, labels: Any, out: Any = None) -> tuple[Any, Any]
         features, labels, loss, backprop, N, C, ROWS=rows, BLOCK=block, num_warps=warps, enable_fp_fusion=True
     )
     return loss, backprop
+
+
+KERNELS = {"SoftmaxCrossEntropyWithLogits": Kernel(softmax_xent, ("float16", "float32"))}

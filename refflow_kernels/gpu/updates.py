@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from refflow_kernels.gpu.elementwise import build
+from refflow_kernels.kernel import Kernel
 
 _DESCENT = build("ApplyGradientDescent", ("var", "alpha", "delta"), "var - alpha * delta")
 
@@ -20,3 +21,6 @@ _DESCENT = build("ApplyGradientDescent", ("var", "alpha", "delta"), "var - alpha
 def apply_gradient_descent(var: Any, alpha: Any, delta: Any, out: Any = None) -> Any:
     """var - alpha * delta, with alpha one element in device memory; `out` may be var itself."""
     return _DESCENT(var, alpha, delta, out=out)
+
+
+KERNELS = {"ApplyGradientDescent": Kernel(apply_gradient_descent, ("float16", "float32"))}

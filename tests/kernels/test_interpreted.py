@@ -1,6 +1,7 @@
 """The Triton kernels give what the pages give, run by Triton's interpreter on a machine without a card.
 
-The interpreter computes every dot in plain float32, so that it tests indices, masks and orders, not precisions.
+The interpreter computes every dot in plain float32, so that it tests indices, masks and orders, not precisions. Its
+bfloat16 cuts off instead of rounding: that type is left to the compiler here, and to the card.
 """
 
 import sys
@@ -16,7 +17,7 @@ from refflow_kernels.gpu.elementwise import build
 from refflow_kernels.interpreter import Memory
 from tests.kernels.samples import SAMPLES, assert_within, reference
 
-PAIRS = [(op_type, dtype) for op_type, kernel in KERNELS.items() for dtype in kernel.dtypes]
+PAIRS = [(op_type, dtype) for op_type, kernel in KERNELS.items() for dtype in kernel.dtypes if dtype != "bfloat16"]
 
 
 def launch(op_type, inputs, attrs, wanted):

@@ -21,20 +21,26 @@ def torch():
     return torch
 
 
-def launch(torch, op_type, inputs, attrs, wanted):
+def launch(torch, op_type, inputs, attrs, wanted, dtype):
+    """The outputs; for bfloat16, which NumPy has not, inputs and outputs are float32 here and bfloat16 on the card."""
     kernel = KERNELS[op_type]
+    half = dtype == "bfloat16"
 
     def there(x):
-        return torch.from_numpy(np.ascontiguousarray(x).reshape(np.shape(x)).copy()).cuda()
+        on_card = torch.from_numpy(np.ascontiguousarray(x).reshape(np.shape(x)).copy()).cuda()
+        return on_card.bfloat16() if half and on_card.dtype == torch.float32 else on_card
+
+    def named(w):
+        return torch.bfloat16 if half and w.dtype == np.float32 else getattr(torch, w.dtype.name)
 
     memory = [x if i in kernel.host_inputs else there(x) for i, x in enumerate(inputs)]
-    places = tuple(torch.full(w.shape, 77, dtype=getattr(torch, w.dtype.name), device="cuda") for w in wanted)
+    places = tuple(torch.full(w.shape, 77, dtype=named(w), device="cuda") for w in wanted)
     scratch = {}
     need = kernel.workspace and kernel.workspace(memory, **attrs)
     if need:
         scratch["workspace"] = torch.empty(need[0], dtype=getattr(torch, need[1]), device="cuda")
     kernel.function(*memory, **attrs, out=places if len(places) > 1 else places[0], **scratch)
-    return [p.cpu().numpy() for p in places]
+    return [(p.float() if p.dtype == torch.bfloat16 else p).cpu().numpy() for p in places]
 
 
 def on_a_card(op_type, inputs, attrs, bounds):
@@ -55,10 +61,15 @@ def on_a_card(op_type, inputs, attrs, bounds):
 
 @pytest.mark.parametrize(("op_type", "dtype"), [(o, d) for o, k in KERNELS.items() for d in k.dtypes])
 def test_a_kernel_agrees_with_its_page_and_with_itself(torch, op_type, dtype, rng):
-    for inputs, attrs, bounds in SAMPLES[op_type](rng, dtype):
+    for inputs, attrs, bounds in SAMPLES[op_type](rng, "float32" if dtype == "bfloat16" else dtype):
+        if dtype == "bfloat16":
+            inputs = [torch.from_numpy(x).bfloat16().float().numpy() if x.dtype == np.float32 else x for x in inputs]
         wanted = reference(op_type, inputs, attrs)
-        first, second = (launch(torch, op_type, inputs, attrs, wanted) for _ in range(2))
-        assert_within(first, wanted, on_a_card(op_type, inputs, attrs, bounds), dtype)
+        first, second = (launch(torch, op_type, inputs, attrs, wanted, dtype) for _ in range(2))
+        bounds = on_a_card(op_type, inputs, attrs, bounds)
+        if dtype == "bfloat16":  # the result is rounded to 8 bits
+            bounds = [b + 2.0**-8 * np.abs(w) for b, w in zip(bounds, wanted, strict=True)]
+        assert_within(first, wanted, bounds, "float32" if dtype == "bfloat16" else dtype)
         assert [f.tobytes() for f in first] == [s.tobytes() for s in second]
 
 

@@ -106,13 +106,13 @@ class Memory:
 
 
 class InterpretedCard:
-    """What the benchmark needs of a card, without one."""
+    """What the benchmark needs of a card, without one. bfloat16 is float32 here: Triton's interpreter has it wrong."""
 
     def upload(self, array: Any, dtype: str | None = None) -> Memory:
         return Memory.of(array if dtype in (None, "bfloat16") else array.astype(dtype))
 
     def empty(self, shape: Any, dtype: str) -> Memory:
-        return Memory.empty(shape, dtype)
+        return Memory.empty(shape, "float32" if dtype == "bfloat16" else dtype)
 
     def download(self, memory: Memory) -> np.ndarray:
         if not memory.guard_is_whole():

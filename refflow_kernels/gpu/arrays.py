@@ -37,6 +37,18 @@ def bits_of(array: Any) -> int:
     return 32 if str(array.dtype).endswith("float32") else 16
 
 
+def unit(*sizes: int) -> int:
+    """The largest power of two, up to 16, that divides all sizes.
+
+    Triton itself sees only whether a number is a multiple of 16, and then reads 16 bytes at a time. A kernel that gets
+    size / unit, and unit as a constant, does so for rows of 1000 elements too.
+
+    >>> unit(1000), unit(64, 12), unit(7), unit(0, 32)
+    (8, 4, 1, 16)
+    """
+    return next(u for u in (16, 8, 4, 2, 1) if all(size % u == 0 for size in sizes))
+
+
 def packed_strides(shape: Sequence[int]) -> tuple[int, ...]:
     """Strides, in elements, of a row-major array without gaps.
 

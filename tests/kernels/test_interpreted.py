@@ -20,6 +20,9 @@ from tests.kernels.samples import SAMPLES, assert_within, reference
 PAIRS = [(op_type, dtype) for op_type, kernel in KERNELS.items() for dtype in kernel.dtypes if dtype != "bfloat16"]
 
 
+ROWS = ("Softmax", "LogSoftmax", "SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits")
+
+
 def launch(op_type, inputs, attrs, wanted):
     """The kernel's outputs, after a look at the guards behind every buffer."""
     kernel = KERNELS[op_type]
@@ -68,14 +71,25 @@ def test_a_product_without_its_workspace_is_refused():
         matmul(a, b, transpose_a=True, out=out)
 
 
-@pytest.mark.parametrize("op_type", ["Softmax", "SoftmaxCrossEntropyWithLogits"])
+@pytest.mark.parametrize("op_type", ROWS)
 def test_rows_longer_than_the_registers_are_walked(op_type, rng, monkeypatch):  # [S18.2, S22]
-    for page in ("softmax", "softmax_xent"):
-        monkeypatch.setattr(sys.modules[f"refflow_kernels.gpu.{page}"], "LONG", 4)
+    """In chunks; and by several programs where there are few rows."""
+    for page, names in (("softmax", ("LONG", "CHUNK")), ("softmax_xent", ("LONG", "LONG_SPARSE", "CHUNK"))):
+        for name in names:
+            monkeypatch.setattr(sys.modules[f"refflow_kernels.gpu.{page}"], name, 4)
     for inputs, attrs, bounds in SAMPLES[op_type](rng, "float32"):
-        if inputs[0].shape[0] <= 5:
+        if inputs[0].shape[0] <= 5 and inputs[0].shape[1] < 200:
             wanted = reference(op_type, inputs, attrs)
             assert_within(launch(op_type, inputs, attrs, wanted), wanted, bounds, "float32")
+
+
+def test_a_number_without_a_class_has_no_loss(rng):  # [S18.1]
+    """A card raises no errors: NaN, in its row alone."""
+    x, labels = rng.normal(size=(3, 5)).astype(np.float32), np.array([4, 5, -1])
+    wanted = [np.zeros(3, np.float32), np.zeros((3, 5), np.float32)]
+    loss, backprop = launch("SparseSoftmaxCrossEntropyWithLogits", (x, labels), {}, wanted)
+    assert np.isnan(loss).tolist() == [False, True, True]
+    assert np.isnan(backprop).all(axis=1).tolist() == [False, True, True] and not np.isnan(backprop[0]).any()
 
 
 GENERATED = [

@@ -42,17 +42,24 @@ def log_softmax(rng, dtype):
             yield (x,), {}, (u * (x.shape[1] + 8) * size,)
 
 
+def targets(rng, shape, dtype):
+    y = np.abs(normal(rng, shape, np.float64))
+    return (y / np.maximum(y.sum(axis=1, keepdims=True), 1e-3)).astype(dtype)
+
+
 def xent(rng, dtype):
-    for x in scores(rng, dtype):
-        y = np.abs(normal(rng, x.shape, np.float64))
-        y = (y / np.maximum(y.sum(axis=1, keepdims=True), 1e-3)).astype(dtype)
+    pairs = [(x, targets(rng, x.shape, dtype)) for x in scores(rng, dtype)]
+    pairs += [(normal(rng, (n, 6), dtype), targets(rng, (m, 6), dtype)) for n, m in ((4, 1), (1, 4))]  # stretched
+    pairs.append((normal(rng, (3, 1), dtype), targets(rng, (3, 5), dtype)))
+    for given in pairs:
+        x, y = np.broadcast_arrays(*given)
         with np.errstate(all="ignore"):
             wide = x.astype(np.float64)
             shifted = wide - wide.max(axis=1, keepdims=True, initial=-np.inf)
             size = np.abs(y) * (np.abs(shifted) + np.log(max(2, x.shape[1])) + 1)
             loss = gamma(x.shape[1] + 8, dtype) * np.where(np.isfinite(size), size, 0).sum(axis=1)
         u = unit(np.float32 if np.dtype(dtype) == np.float16 else dtype)
-        yield (x, y), {}, (loss, _softmax_bound(x, dtype) + u * np.abs(y))
+        yield given, {}, (loss, _softmax_bound(x, dtype) + u * np.abs(y))
 
 
 def sparse_xent(rng, dtype):

@@ -3,35 +3,36 @@
     bytes: the input once, and the partial results        operations: one for each element
 
 Neighbouring axes that are all reduced, or all kept, are one axis. What is left alternates, and each reduced axis is one
-stage over (outer, reduce, inner), the last axis first:
+stage over [outer, length, inner], the last axis first:
 
-    [A, B, C] over A and C:    (A*B, C, 1), then (1, A, B)
+    [A, B, C] over A and C:    [A*B, C, 1], then [1, A, B]
 
-One program takes a tile of results and walks along the reduced axis; every lane keeps an accumulator of its own, and
-at the end the lanes are combined as a tree. A long axis over few results is cut: the pieces' results go to the
-workspace,
-and a further stage combines them in order.
+A program takes a tile of results and walks along the reduced axis; every lane keeps an accumulator of its own, and at
+the end the lanes are combined as a tree. Lanes of a warp lie where memory does: along the reduced axis where
+inner = 1 (_reduce_rows), else along inner (_reduce_columns). A long axis over few results is cut: the pieces' results
+go to the workspace, and the next stage combines them in order.
 
-Accumulators are float32, also for 16-bit floats. NaN wins in maximum and minimum.
+Accumulators are float32 for floats, else the integer type itself, which wraps round as NumPy's does; bools are 0 and
+1. NaN wins in maximum and minimum.
 
 Next: refflow_kernels/gpu/updates.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import triton
 import triton.language as tl
 
-from refflow_kernels.gpu.arrays import PROCESSORS, ceil_div, check_out, check_packed, power_of_two
+from refflow_kernels.gpu.arrays import ceil_div, check_out, check_packed, power_of_two, unit
+from refflow_kernels.gpu.reduction_stages import Stage, axes_of, rooms, stages_of
 from refflow_kernels.kernel import Kernel
 
-_PIECE = 4096  # elements along the reduced axis: from here on it may be cut
 _TILE = 2048  # elements that one program reads at a time
-_ALIGN = 16  # elements: parts of the workspace start on such places, so that loads stay 16 bytes wide
+_ACCUMULATORS = {"bool": tl.int32, "int1": tl.int32, "int32": tl.int32, "int64": tl.int64}
+_BITS = {tl.int32: 31, tl.int64: 63}
 
 
 @triton.jit
@@ -59,6 +60,8 @@ def _across(x, OP: tl.constexpr):
         return tl.sum(x, axis=1)
     elif OP == "prod":
         return tl.reduce(x, 1, _times)
+    elif x.dtype.is_int():
+        return tl.max(x, axis=1) if OP == "max" else tl.min(x, axis=1)
     else:
         poisoned = tl.max((x != x).to(tl.int32), axis=1) > 0
         if OP == "max":
@@ -69,106 +72,145 @@ def _across(x, OP: tl.constexpr):
 
 
 @triton.jit
-def _reduce(
-    x, result, outer, length, inner, piece, divisor,
-    OP: tl.constexpr, START: tl.constexpr, BLOCK_O: tl.constexpr, BLOCK_R: tl.constexpr,
-):  # fmt: skip
-    """result[o, p, i] = OP over r in piece p of x[o, r, i], divided by `divisor`.
+def _value(x, ACC: tl.constexpr, SQUARED: tl.constexpr):
+    x = x.to(ACC)
+    return x * x if SQUARED else x
 
-    Results are numbered j = o * inner + i, and a tile has BLOCK_O of them, each with BLOCK_R lanes along r.
-    """
-    j = tl.program_id(0).to(tl.int64) * BLOCK_O + tl.arange(0, BLOCK_O)  # int64: the input may pass 2**31 elements
+
+@triton.jit
+def _finished(total, divisor, BLOCK: tl.constexpr, DIVIDED: tl.constexpr, ROOT: tl.constexpr):
+    if DIVIDED:
+        total = tl.div_rn(total, tl.full((BLOCK,), 1.0, tl.float32) * divisor)
+    return tl.sqrt_rn(total) if ROOT else total
+
+
+@triton.jit
+def _reduce_rows(
+    x, result, outer, groups, groups_in_piece, divisor,
+    UNIT: tl.constexpr, OP: tl.constexpr, START: tl.constexpr, ACC: tl.constexpr, SQUARED: tl.constexpr,
+    DIVIDED: tl.constexpr, ROOT: tl.constexpr, FROM_PARTS: tl.constexpr, TO_PARTS: tl.constexpr, ONE: tl.constexpr,
+    BLOCK_O: tl.constexpr, BLOCK_R: tl.constexpr,
+):  # fmt: skip
+    """result[o, p] = OP over r in piece p of x[o, r]; a piece is a multiple of BLOCK_R long, but for the last."""
+    if FROM_PARTS:
+        x = x.to(tl.pointer_type(ACC))
+    if TO_PARTS:
+        result = result.to(tl.pointer_type(ACC))
+    length, piece = groups * UNIT, groups_in_piece * UNIT
+    o = tl.program_id(0).to(tl.int64) * BLOCK_O + tl.arange(0, BLOCK_O)  # int64: the input may pass 2**31 elements
     part = tl.program_id(1).to(tl.int64)
+    real = o < outer
+    lane = tl.arange(0, BLOCK_R)[None, :]
+    row = x + tl.zeros((BLOCK_O, 1), tl.int64) if ONE else x + o[:, None] * length
+    start = part * piece
+    stop = tl.minimum(start + piece, length)
+    whole = start + (stop - start) // BLOCK_R * BLOCK_R
+    total = tl.full((BLOCK_O, BLOCK_R), START, ACC)
+    for at in range(start, whole, BLOCK_R):  # whole blocks: 16 bytes a load, whatever the length
+        value = tl.load(row + (at + lane), mask=real[:, None], other=START)
+        total = _combine(total, _value(value, ACC, SQUARED), OP)
+    if whole < stop:
+        r = whole + lane
+        there = real[:, None] & (r < stop)
+        value = tl.where(there, _value(tl.load(row + r, mask=there, other=START), ACC, SQUARED), START)
+        total = _combine(total, value, OP)
+    done = _finished(_across(total, OP), divisor, BLOCK_O, DIVIDED, ROOT)
+    tl.store(result + o * tl.num_programs(1) + part, done.to(result.dtype.element_ty), mask=real)
+
+
+@triton.jit
+def _reduce_columns(
+    x, result, outer, length, groups, piece, divisor,
+    UNIT: tl.constexpr, OP: tl.constexpr, START: tl.constexpr, ACC: tl.constexpr, SQUARED: tl.constexpr,
+    DIVIDED: tl.constexpr, ROOT: tl.constexpr, FROM_PARTS: tl.constexpr, TO_PARTS: tl.constexpr, WIDE: tl.constexpr,
+    BLOCK_J: tl.constexpr, BLOCK_R: tl.constexpr,
+):  # fmt: skip
+    """result[o, p, i] = OP over r in piece p of x[o, r, i]; results are numbered j = o * inner + i."""
+    if FROM_PARTS:
+        x = x.to(tl.pointer_type(ACC))
+    if TO_PARTS:
+        result = result.to(tl.pointer_type(ACC))
+    inner = groups * UNIT
+    tile, part = tl.program_id(0), tl.program_id(1)
+    if WIDE:  # places from 2**31 on
+        tile, part = tile.to(tl.int64), part.to(tl.int64)
+    j = tile * BLOCK_J + tl.arange(0, BLOCK_J)
     o, i = j // inner, j % inner
     real = o < outer
     lane = tl.arange(0, BLOCK_R)
     stop = tl.minimum((part + 1) * piece, length)
     column = x + (o * length * inner + i)[:, None]
-    total = tl.full((BLOCK_O, BLOCK_R), START, tl.float32)
-    for start in range(part * piece, stop, BLOCK_R):
-        r = start + lane
-        value = tl.load(column + r[None, :] * inner, mask=real[:, None] & (r[None, :] < stop), other=START)
-        total = _combine(total, value.to(tl.float32), OP)
-    done = tl.div_rn(_across(total, OP), tl.full((BLOCK_O,), 1.0, tl.float32) * divisor)
+    total = tl.full((BLOCK_J, BLOCK_R), START, ACC)
+    for at in range(part * piece, stop, BLOCK_R):
+        r = (at + lane)[None, :]
+        there = real[:, None] & (r < stop)
+        value = tl.where(there, _value(tl.load(column + r * inner, mask=there, other=START), ACC, SQUARED), START)
+        total = _combine(total, value, OP)
+    done = _finished(_across(total, OP), divisor, BLOCK_J, DIVIDED, ROOT)
     tl.store(result + (o * tl.num_programs(1) + part) * inner + i, done.to(result.dtype.element_ty), mask=real)
-
-
-class Stage(NamedTuple):
-    """One launch: x [outer, length, inner] to [outer, pieces, inner]."""
-
-    outer: int
-    length: int
-    inner: int
-    pieces: int
-
-    @property
-    def results(self) -> int:
-        return self.outer * self.pieces * self.inner
-
-
-def axes_of(indices: Any, rank: int) -> tuple[int, ...]:
-    """The axes that `indices` names: an int, a sequence or a host array of ints; negative ones count from the end.
-
-    >>> axes_of([-1, 0, 2], 3), axes_of(1, 3), axes_of([], 3)
-    ((0, 2), (1,), ())
-    """
-    listed = indices.tolist() if hasattr(indices, "tolist") else indices
-    listed = [listed] if isinstance(listed, int) else [int(i) for i in listed]
-    for i in listed:
-        if not -rank <= i < rank:
-            raise ValueError(f"reduction_indices has {i}, but input has axes {-rank} to {rank - 1}")
-    return tuple(sorted({i % rank for i in listed}))
-
-
-def stages_of(shape: Sequence[int], axes: Sequence[int]) -> list[Stage]:
-    """The launches that reduce `axes`, in order; one over an axis of size 1 where there is nothing to reduce.
-
-    >>> stages_of((6, 5, 7), (0, 2))
-    [Stage(outer=30, length=7, inner=1, pieces=1), Stage(outer=1, length=6, inner=5, pieces=1)]
-    >>> [s.pieces for s in stages_of((1 << 20,), (0,))]
-    [256, 1]
-    """
-    runs: list[list[Any]] = []  # [reduced?, size], neighbours merged, axes of size 1 left out
-    for axis, size in enumerate(shape):
-        if size == 1:
-            continue
-        if runs and runs[-1][0] == (axis in axes):
-            runs[-1][1] *= size
-        else:
-            runs.append([axis in axes, size])
-    stages, inner = [], 1
-    for place in reversed(range(len(runs))):
-        reduced, size = runs[place]
-        if reduced:
-            stages += _cut(prod(size for _, size in runs[:place]), size, inner)
-        else:
-            inner *= size
-    return stages or [Stage(inner, 1, 1, 1)]
-
-
-def _cut(outer: int, length: int, inner: int) -> list[Stage]:
-    programs = max(1, outer * inner // 32)
-    pieces = min(4 * PROCESSORS // programs, length // _PIECE)
-    if pieces < 2:
-        return [Stage(outer, length, inner, 1)]
-    pieces = ceil_div(length, ceil_div(length, pieces))
-    return [Stage(outer, length, inner, pieces), Stage(outer, pieces, inner, 1)]
-
-
-def _places(stages: Sequence[Stage]) -> tuple[list[int], int]:
-    """Where each stage but the last puts its results in the workspace, and the workspace's size."""
-    places, size = [], 0
-    for stage in stages[:-1]:
-        places.append(size)
-        size += ceil_div(stage.results, _ALIGN) * _ALIGN
-    return places, size
 
 
 def reduction_workspace(inputs: Any, keep_dims: bool = False) -> tuple[tuple[int, ...], str] | None:
     """Shape and type of the memory for partial results, or None where one launch does it."""
     shape = tuple(inputs[0].shape)
-    _, size = _places(stages_of(shape, axes_of(inputs[1], len(shape))))
-    return ((size,), "float32") if size else None
+    return rooms(stages_of(shape, axes_of(inputs[1], len(shape))))[1]
+
+
+def reduced_over(
+    x: Any, axes: tuple[int, ...], op: str, out: Any, workspace: Any,
+    divisor: float | None = None, squared: bool = False, root: bool = False,
+) -> None:  # fmt: skip
+    """The stages that reduce x over `axes` into `out`, whose elements are the results in order.
+
+    divisor: what floats are divided by at the end. squared: x * x is reduced. root: of the result.
+    """
+    check_packed(input=x)
+    stages = stages_of(tuple(x.shape), axes)
+    if stages[-1].results == 0:
+        return
+    places, need = rooms(stages)
+    if need is not None:
+        check_out(workspace, need[0], "workspace")
+    dtype = str(x.dtype).rsplit(".", 1)[-1]
+    accumulator = _ACCUMULATORS.get(dtype, tl.float32)
+    more = {"OP": op, "ACC": accumulator, "START": _start(op, dtype, accumulator), "num_warps": 4}
+    source = x
+    for number, stage in enumerate(stages):
+        first, last = number == 0, number == len(stages) - 1
+        target = out if last else workspace[places[number] : places[number + 1]]
+        _launch(
+            stage, source, target, 1.0 if divisor is None else divisor, FROM_PARTS=not first, TO_PARTS=not last,
+            SQUARED=squared and first, DIVIDED=last and divisor is not None, ROOT=last and root, **more,
+        )  # fmt: skip
+        source = target
+
+
+def _start(op: str, dtype: str, accumulator: Any) -> float | int:
+    """What changes nothing: where there is nothing to reduce, it is the result."""
+    if op in ("sum", "prod"):
+        return (op == "prod") * (1.0 if accumulator is tl.float32 else 1)
+    if dtype in ("bool", "int1"):
+        return 0 if op == "max" else 1
+    if accumulator is tl.float32:
+        return -float("inf") if op == "max" else float("inf")
+    return -(1 << _BITS[accumulator]) if op == "max" else (1 << _BITS[accumulator]) - 1
+
+
+def _launch(stage: Stage, source: Any, target: Any, divisor: float, **more: Any) -> None:
+    across, lanes = tile_of(stage)
+    if stage.inner == 1:
+        step = unit(stage.length)
+        _reduce_rows[ceil_div(stage.outer, across), stage.pieces](
+            source, target, stage.outer, stage.length // step, stage.piece // step, divisor, UNIT=step,
+            ONE=stage.outer == 1, BLOCK_O=across, BLOCK_R=lanes, enable_fp_fusion=True, **more,
+        )  # fmt: skip
+        return
+    step = unit(stage.inner)
+    wide = stage.outer * stage.length * stage.inner + across * stage.inner >= 2**31
+    _reduce_columns[ceil_div(stage.outer * stage.inner, across), stage.pieces](
+        source, target, stage.outer, stage.length, stage.inner // step, stage.piece, divisor, UNIT=step, WIDE=wide,
+        BLOCK_J=across, BLOCK_R=lanes, enable_fp_fusion=True, **more,
+    )  # fmt: skip
 
 
 def tile_of(stage: Stage) -> tuple[int, int]:
@@ -180,30 +222,11 @@ def tile_of(stage: Stage) -> tuple[int, int]:
     return across, min(power_of_two(stage.length), _TILE // 64)
 
 
-def _run(op: str, start: float, x: Any, indices: Any, keep_dims: bool, out: Any, workspace: Any, mean: bool) -> Any:
+def _run(op: str, x: Any, indices: Any, keep_dims: bool, out: Any, workspace: Any, **more: Any) -> Any:
     shape = tuple(x.shape)
     axes = axes_of(indices, len(shape))
-    kept = tuple(1 if a in axes else d for a, d in enumerate(shape) if keep_dims or a not in axes)
-    check_packed(input=x)
-    check_out(out, kept)
-    stages = stages_of(shape, axes)
-    if stages[-1].results == 0:
-        return out
-    places, size = _places(stages)
-    if size:
-        check_out(workspace, (size,), "workspace")
-    count = prod(shape[a] for a in axes)
-    source = x
-    for number, stage in enumerate(stages):
-        last = number == len(stages) - 1
-        target = out if last else workspace[places[number] : places[number] + stage.results]
-        across, lanes = tile_of(stage)
-        _reduce[ceil_div(stage.outer * stage.inner, across), stage.pieces](
-            source, target, stage.outer, stage.length, stage.inner, ceil_div(stage.length, stage.pieces),
-            float(count) if last and mean else 1.0,
-            OP=op, START=start, BLOCK_O=across, BLOCK_R=lanes, num_warps=4, enable_fp_fusion=True,
-        )  # fmt: skip
-        source = target
+    check_out(out, tuple(1 if a in axes else d for a, d in enumerate(shape) if keep_dims or a not in axes))
+    reduced_over(x, axes, op, out, workspace, **more)
     return out
 
 
@@ -211,39 +234,67 @@ def reduce_sum(
     input: Any, reduction_indices: Any, keep_dims: bool = False, out: Any = None, workspace: Any = None
 ) -> Any:
     """The sum over the axes; 0 for nothing."""
-    return _run("sum", 0.0, input, reduction_indices, keep_dims, out, workspace, mean=False)
+    return _run("sum", input, reduction_indices, keep_dims, out, workspace)
 
 
 def reduce_mean(
     input: Any, reduction_indices: Any, keep_dims: bool = False, out: Any = None, workspace: Any = None
 ) -> Any:
-    """The mean over the axes; NaN for nothing."""
-    return _run("sum", 0.0, input, reduction_indices, keep_dims, out, workspace, mean=True)
+    """The mean over the axes; NaN for nothing. Floats only."""
+    count = prod(input.shape[a] for a in axes_of(reduction_indices, len(input.shape)))
+    return _run("sum", input, reduction_indices, keep_dims, out, workspace, divisor=float(count))
 
 
 def reduce_max(
     input: Any, reduction_indices: Any, keep_dims: bool = False, out: Any = None, workspace: Any = None
 ) -> Any:
-    """The largest value, NaN if there is one; -infinity for nothing."""
-    return _run("max", -float("inf"), input, reduction_indices, keep_dims, out, workspace, mean=False)
+    """The largest value, NaN if there is one; -infinity, or the type's lowest, for nothing. Of bools: any."""
+    return _run("max", input, reduction_indices, keep_dims, out, workspace)
 
 
 def reduce_min(
     input: Any, reduction_indices: Any, keep_dims: bool = False, out: Any = None, workspace: Any = None
 ) -> Any:
-    """The smallest value, NaN if there is one; infinity for nothing."""
-    return _run("min", float("inf"), input, reduction_indices, keep_dims, out, workspace, mean=False)
+    """The smallest value, NaN if there is one; infinity, or the type's highest, for nothing. Of bools: all."""
+    return _run("min", input, reduction_indices, keep_dims, out, workspace)
 
 
 def reduce_prod(
     input: Any, reduction_indices: Any, keep_dims: bool = False, out: Any = None, workspace: Any = None
 ) -> Any:
     """The product over the axes; 1 for nothing."""
-    return _run("prod", 1.0, input, reduction_indices, keep_dims, out, workspace, mean=False)
+    return _run("prod", input, reduction_indices, keep_dims, out, workspace)
 
 
-FUNCTIONS = {"Sum": reduce_sum, "Mean": reduce_mean, "Max": reduce_max, "Min": reduce_min, "Prod": reduce_prod}
+def euclidean_norm(
+    input: Any, reduction_indices: Any, keep_dims: bool = False, out: Any = None, workspace: Any = None
+) -> Any:
+    """The root of the sum of squares over the axes. Floats only."""
+    return _run("sum", input, reduction_indices, keep_dims, out, workspace, squared=True, root=True)
+
+
+def l2_loss_workspace(inputs: Any) -> tuple[tuple[int, ...], str] | None:
+    shape = tuple(inputs[0].shape)
+    return rooms(stages_of(shape, range(len(shape))))[1]
+
+
+def l2_loss(t: Any, out: Any = None, workspace: Any = None) -> Any:
+    """Half of the sum of squares."""
+    check_out(out, ())
+    reduced_over(t, tuple(range(len(t.shape))), "sum", out, workspace, divisor=2.0, squared=True)
+    return out
+
+
+_FLOATS = ("float32", "float16", "bfloat16")
+_INTS = ("int32", "int64")
 KERNELS = {
-    op_type: Kernel(function, ("float16", "float32"), (1,), reduction_workspace)
-    for op_type, function in FUNCTIONS.items()
+    "Sum": Kernel(reduce_sum, (*_FLOATS, *_INTS), (1,), reduction_workspace),
+    "Mean": Kernel(reduce_mean, _FLOATS, (1,), reduction_workspace),
+    "Max": Kernel(reduce_max, (*_FLOATS, *_INTS), (1,), reduction_workspace),
+    "Min": Kernel(reduce_min, (*_FLOATS, *_INTS), (1,), reduction_workspace),
+    "Prod": Kernel(reduce_prod, (*_FLOATS, *_INTS), (1,), reduction_workspace),
+    "EuclideanNorm": Kernel(euclidean_norm, _FLOATS, (1,), reduction_workspace),
+    "All": Kernel(reduce_min, ("bool",), (1,), reduction_workspace, type_attr=""),
+    "Any": Kernel(reduce_max, ("bool",), (1,), reduction_workspace, type_attr=""),
+    "L2Loss": Kernel(l2_loss, _FLOATS, workspace=l2_loss_workspace),
 }

@@ -8,27 +8,47 @@ REDUCED = [
     ((1,), [0]), ((7,), [0]), ((1030,), [0]), ((5, 3), [0]), ((5, 3), [1]), ((5, 3), [-1]), ((4, 100), [1]),
     ((300, 4), [0]), ((4, 5, 6), [1]), ((4, 5, 6), [0, 2]), ((4, 5, 6), [0, 1, 2]), ((2, 3), []), ((0, 3), [0]),
     ((3, 0), [0]), ((), []), ((20, 17), [1, 0]), ((9000,), [0]), ((2, 9000), [1]), ((9000, 2), [0]),
+    ((8192, 2), [0]), ((2, 2048, 3), [1, 2]), ((3, 4, 5, 2), [1, 3]),
 ]  # fmt: skip
 
 
 def reductions(kind):
     def samples(rng, dtype):
-        for shape, axes in REDUCED:
+        for number, (shape, axes) in enumerate(REDUCED):
             if kind == "Prod" and np.prod(shape) > 400:
                 continue
             x = normal(rng, shape, dtype)
-            if kind in ("Max", "Min") and np.dtype(dtype).kind == "f" and x.size > 20:
+            floats = np.dtype(dtype).kind == "f"
+            if kind in ("Max", "Min") and floats and x.size > 20:
                 x.reshape(-1)[7] = np.nan
             count = int(np.prod([shape[a] for a in axes])) if axes else 1
-            for keep_dims in (False, True):
+            for keep_dims in (False, True) if dtype == "float32" else (number % 2 == 0,):
                 bound = 0.0
-                if np.dtype(dtype).kind == "f" and kind in ("Sum", "Mean", "Prod"):
+                if floats and kind in ("Sum", "Mean", "Prod"):
                     combine = np.multiply if kind == "Prod" else np.add
                     size = combine.reduce(np.abs(x.astype(np.float64)), axis=tuple(axes), keepdims=keep_dims)
                     bound = gamma(count + 2, dtype) * size / (max(count, 1) if kind == "Mean" else 1)
+                if floats and kind == "EuclideanNorm":  # half the relative error of the sum of squares
+                    squares = np.square(x.astype(np.float64)).sum(axis=tuple(axes), keepdims=keep_dims)
+                    bound = gamma(count + 4, dtype) * np.sqrt(squares)
                 yield (x, np.array(axes, np.int32)), {"keep_dims": keep_dims}, (bound,)
 
     return samples
+
+
+def logical(rng, dtype):
+    """True nearly everywhere, or hardly anywhere."""
+    for shape, axes in REDUCED:
+        for rare in (False, True):
+            x = np.full(shape, not rare, dtype)
+            x.reshape(-1)[5::97] = rare
+            yield (x, np.array(axes, np.int32)), {"keep_dims": rare}, (0.0,)
+
+
+def l2_loss(rng, dtype):
+    for shape in [(), (1,), (7, 3), (0, 4), (9000,), (2, 3, 100)]:
+        x = normal(rng, shape, dtype)
+        yield (x,), {}, (gamma(x.size + 3, dtype) * np.square(x.astype(np.float64)).sum(),)
 
 
 SCANNED = [((7,), 0), ((1,), 0), ((5, 3), 0), ((5, 3), 1), ((5, 3), -1), ((0, 3), 0), ((3, 0), 1), ((300, 40), 0),
@@ -59,7 +79,10 @@ def places(rng, dtype):
 
 
 SAMPLES = {
-    **{kind: reductions(kind) for kind in ("Sum", "Mean", "Max", "Min", "Prod")},
+    **{kind: reductions(kind) for kind in ("Sum", "Mean", "Max", "Min", "Prod", "EuclideanNorm")},
+    "All": logical,
+    "Any": logical,
+    "L2Loss": l2_loss,
     "ArgMax": places,
     "ArgMin": places,
     "Cumsum": running_sums,

@@ -33,11 +33,13 @@ class _DType:
 class Memory:
     """A contiguous array with what a launch asks of a tensor. It shares the array: nothing is copied."""
 
-    def __init__(self, array: np.ndarray, whole: np.ndarray | None = None):
+    def __init__(self, array: np.ndarray, whole: np.ndarray | None = None, dtype: str = ""):
         self.array = array
         self.whole = array if whole is None else whole
         self.shape = array.shape
-        self.dtype = _DType({"bool": "int1"}.get(array.dtype.name, array.dtype.name), array.itemsize)
+        name = dtype or array.dtype.name
+        self.dtype = _DType({"bool": "int1"}.get(name, name), array.itemsize)
+        self.block: Any = None  # what it lies in, where that is to live as long
 
     @classmethod
     def of(cls, array: Any) -> Memory:
@@ -57,16 +59,19 @@ class Memory:
         return bool((self.whole[self.array.size :].view(np.uint8) == 0xA5).all())
 
     def __getitem__(self, key: Any) -> Memory:
-        return Memory(self.array[key], self.whole)
+        return self._seen(self.array[key])
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self.array[key] = value.array if isinstance(value, Memory) else value
 
     def reshape(self, shape: Any) -> Memory:
-        return Memory(self.array.reshape(shape), self.whole)
+        return self._seen(self.array.reshape(shape))
 
-    def unsqueeze(self, axis: int) -> Memory:
-        return Memory(np.expand_dims(self.array, axis), self.whole)
+    def _seen(self, array: np.ndarray) -> Memory:
+        """Another look at the same memory."""
+        memory = Memory(array, self.whole, self.dtype.name)
+        memory.block = self.block
+        return memory
 
     # What the interpreter asks.
     def data_ptr(self) -> int:

@@ -25,7 +25,8 @@ RULES = {
     "refflow/image/": ("numpy", "refflow.core", "refflow.ops", "refflow.image"),
     "refflow/nn/": ("numpy", "refflow.core", "refflow.ops", "refflow.nn"),
     "refflow/data/": ("numpy", "refflow.data"),
-    "refflow/runtime/gpu.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.gpu", "torch", "triton"),
+    "refflow/runtime/gpu.py": ("numpy", "refflow.core", "refflow.runtime", "torch"),
+    "refflow/runtime/gpu_kernels.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.gpu"),
     "refflow/runtime/cores.py": ("refflow.core", "refflow.runtime", "refflow_kernels.cpu"),
     "refflow/runtime/device.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.cpu"),
     "refflow/runtime/metadata.py": ("refflow.core", "refflow.files", "refflow.runtime"),
@@ -58,6 +59,33 @@ def test_a_file_imports_only_what_its_layer_may(path):  # [S39]
     for module in imported(path):
         fits = any(module == a or module.startswith(a + ".") for a in allowed)
         assert fits or module.split(".")[0] in STANDARD, f"{name} imports {module}"
+
+
+MEMORY_STREAMS_CAPTURE = {
+    # memory, and how it is looked at
+    "device", "cuda", "uint8", "empty", "OutOfMemoryError", "mem_get_info", "from_numpy", "view", "reshape", "numpy",
+    # copies
+    "copy_", "cpu",
+    # streams and captures
+    "current_stream", "synchronize", "Stream", "CUDAGraph", "graph", "replay", "device_count",
+}  # fmt: skip
+
+
+def test_torch_gives_memory_streams_and_captures_and_computes_nothing():
+    """What runtime/gpu.py asks of torch's module, and of the tensors that come from it."""
+    tree = ast.parse((ROOT / "refflow/runtime/gpu.py").read_text(encoding="utf-8"))
+    card = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Card")
+    asked = {n.attr for n in ast.walk(card) if isinstance(n, ast.Attribute)}
+    of_numpy = {"ndarray", "ascontiguousarray", "flags", "writeable", "copy", "size", "name"}
+    own = {n.name for n in card.body if isinstance(n, ast.FunctionDef)} | {"_torch", "_where"}
+    of_python = {"isenabled", "disable", "enable"}
+    assert asked - of_numpy - own - of_python <= MEMORY_STREAMS_CAPTURE
+    operators = [n for n in ast.walk(card) if isinstance(n, (ast.BinOp, ast.AugAssign))]
+    assert {ast.unparse(n) for n in operators} == {
+        "offset + prod(shape) * dtype.size", "prod(shape) * dtype.size",
+    }, "numbers of bytes, no tensors"  # fmt: skip
+    rest = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and ast.unparse(n.value).startswith("torch")}
+    assert rest <= MEMORY_STREAMS_CAPTURE
 
 
 def test_importing_refflow_loads_neither_torch_nor_triton():

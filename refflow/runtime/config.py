@@ -57,6 +57,9 @@ class ConfigProto:
     executor: "plan", the compiled one, or "executor", the one to read and to step through.
     kernels: "fast", or "reference" for the pages' own kernels only. policy: which ready node the executor
     runs next (runtime/policy.py). optimize: fold, merge and skip nodes; by default where the plan runs.
+    capture: what a step does on a card is captured after its first run and then replayed; without, each node runs by
+    itself and a failure is told by its own name (runtime/capture.py).
+
     check_merges: a Merge of the executor waits for all its inputs, and two live ones are always an error; else they
     are one if both are there when it runs. A plan has no such Merges.
 
@@ -85,6 +88,7 @@ class ConfigProto:
     executor: str = "plan"
     kernels: str = "fast"
     policy: Any = "patient"
+    capture: bool = True
     optimize: bool | None = None
     merge_common_subexpressions: bool = False  # off in the first release [E08]
     check_merges: bool = False  # the first release does not wait [E24]

@@ -22,7 +22,8 @@ from refflow.core import errors
 from refflow.core.devices import DeviceSpec
 from refflow.core.dtypes import DType
 from refflow.core.opdef import OpDef
-from refflow.runtime.resources import ResourceManager
+from refflow.core.shapes import Shape
+from refflow.runtime.resources import ResourceManager, VariableState
 
 LOCAL = DeviceSpec(job="localhost", replica=0, task=0)
 _incarnations = itertools.count(1)
@@ -32,7 +33,8 @@ class BoundKernel(NamedTuple):
     """A kernel for one node: what to call, and how.
 
     function: called with the inputs, then `arguments` by name. takes_out: it writes into `out=`, one
-    array or a tuple. workspace: from the inputs, more arguments with the scratch memory it needs, or None.
+    array or a tuple. workspace: of the inputs and `arguments`, shape and type name of the scratch memory that it is to
+    be given as `workspace=`, or None where it needs none.
     """
 
     function: Callable[..., Any]
@@ -74,6 +76,10 @@ class Device:
         if "cpu" not in op_def.kernels:
             raise errors.UnimplementedError(None, None, f"{op_def.name} has no kernel for {self.type}")
         return BoundKernel(op_def.page_kernel(attrs), op_def.kernels["cpu"].arguments(attrs))
+
+    def lacking(self, op_def: OpDef, attrs: dict[str, Any]) -> str:
+        """What is missing for a node like this to run here, in words, or "" where that is only a kernel."""
+        return ""
 
     def host_inputs(self, op_def: OpDef, attrs: dict[str, Any]) -> tuple[int, ...]:
         """Places of inputs that a kernel reads in host memory though it runs here."""
@@ -119,6 +125,10 @@ class Device:
     def private_copy(self, value: Any) -> Any:
         """A value, from the host or from here, in memory of its own: what a variable is stored in."""
         return np.array(value, copy=True, order="C")
+
+    def new_variable(self, name: str, dtype: DType, shape: Shape, container: str) -> VariableState:
+        """The state of a variable that lives here."""
+        return VariableState(name, dtype, shape, self.private_copy, container)
 
     def __repr__(self) -> str:
         return f"<Device {self.name}>"

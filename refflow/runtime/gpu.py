@@ -1,150 +1,241 @@
 """`/gpu:0`: Triton's kernels on memory that torch allocates.
 
-torch computes nothing here: it gives memory, moves it to and from the card, and looks at it in another shape.
-The arithmetic is refflow_kernels.gpu's, and elementwise ops are generated from their formulas. An op with
-neither is placed on a CPU, with a transfer on either side [W22].
+    Card         one NVIDIA GPU through torch: memory, copies, and the capture of what is launched
+    GpuDevice    the device that a session knows: its kernels, its variables, what it has captured
 
-Next: refflow_kernels/gpu/matmul.py.
+torch computes nothing here: it gives memory, moves bytes, and looks at them as arrays. The arithmetic is
+refflow_kernels.gpu's; runtime/gpu_kernels.py says which op has what. A device without a card is for planning: it says
+what could run on one, and runs nothing.
+
+Everything a session does on a card goes onto torch's current stream, in the order in which it is asked for; only a
+capture has a stream of its own.
+
+Next: runtime/gpu_kernels.py.
 """
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from refflow.core import errors
 from refflow.core.dtypes import DType, as_dtype
+from refflow.core.locks import lock
 from refflow.core.opdef import OpDef
+from refflow.runtime import gpu_kernels
+from refflow.runtime.capture import Captured
 from refflow.runtime.device import BoundKernel, Device
+from refflow.runtime.gpu_memory import Variables
+from refflow.runtime.resources import VariableState
 
-# Ops that only look at memory in another way; a kernel would have nothing to do.
-_VIEWS: dict[str, Callable[..., Any]] = {
-    "Identity": lambda input: input,
-    "StopGradient": lambda input: input,
-    "Reshape": lambda tensor, shape: tensor.reshape([int(s) for s in shape]),
-    "ExpandDims": lambda input, dim: input.unsqueeze(int(np.reshape(dim, ()))),
-    "Assign": lambda ref, value: value,
-}
-_HOST_INPUTS = {"Reshape": (1,), "ExpandDims": (1,)}
-_ELEMENTWISE = (("float32", "float16", "int32", "int64"), ("float32", "float16"))  # without, with division
+_one_capture = lock()  # torch takes one at a time in a process
+
+
+class Card:
+    """One NVIDIA GPU. Bytes are copied as they are; whoever passes arrays sees to their types.
+
+    Nothing that is captured, as `upload`, `download` and `copy` may be, allocates or waits.
+    """
+
+    def __init__(self, index: int):
+        import torch
+
+        self._torch = torch
+        self._where = torch.device("cuda", index)
+
+    # -- memory ---------------------------------------------------------------------------------------
+
+    def block(self, nbytes: int) -> Any:
+        """Memory without contents; MemoryError where there is none left."""
+        torch = self._torch
+        try:
+            return torch.empty(nbytes, dtype=torch.uint8, device=self._where)
+        except torch.cuda.OutOfMemoryError:
+            free, total = torch.cuda.mem_get_info(self._where)
+            raise MemoryError(f"{nbytes:,} bytes are asked for, {free:,} of {total:,} are free") from None
+
+    def array(self, block: Any, offset: int, shape: tuple[int, ...], dtype: DType) -> Any:
+        """The array that lies in a block from that byte on."""
+        part = block[offset : offset + prod(shape) * dtype.size]
+        return part.view(getattr(self._torch, dtype.name)).view(shape)
+
+    def pinned(self, nbytes: int) -> tuple[Any, np.ndarray]:
+        """Host memory that the card can copy from and to by itself, and the same as an array of bytes."""
+        memory = self._torch.empty(nbytes, dtype=self._torch.uint8, pin_memory=True)
+        return memory, memory.numpy()
+
+    # -- copies in the order of the stream ------------------------------------------------------------
+
+    def upload(self, array: Any, pinned: Any) -> None:
+        self._bytes(array).copy_(pinned, non_blocking=True)
+
+    def download(self, pinned: Any, array: Any) -> None:
+        pinned.copy_(self._bytes(array), non_blocking=True)
+
+    def copy(self, array: Any, source: Any) -> None:
+        self._bytes(array).copy_(self._bytes(source))
+
+    # -- copies that are done when they return --------------------------------------------------------
+
+    def put(self, array: Any, value: np.ndarray) -> None:
+        """Copies from anywhere in host memory."""
+        given = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
+        self._bytes(array).copy_(self._torch.from_numpy(given if given.flags.writeable else given.copy()))
+
+    def get(self, array: Any) -> np.ndarray:
+        """The bytes of an array, in host memory of their own."""
+        return self._bytes(array).cpu().numpy()
+
+    def _bytes(self, array: Any) -> Any:
+        return array.reshape(-1).view(self._torch.uint8)
+
+    # -- time -----------------------------------------------------------------------------------------
+
+    def wait(self) -> None:
+        """Returns when all that was asked for is done; RuntimeError if some of it failed."""
+        self._torch.cuda.current_stream(self._where).synchronize()
+
+    def capture(self, body: Callable[[], Any]) -> Callable[[], Any]:
+        """What `body` launches, which is not run now, as a function that runs it all."""
+        cuda = self._torch.cuda
+        graph, stream = cuda.CUDAGraph(), cuda.Stream(self._where)
+        collects = gc.isenabled()
+        gc.disable()  # a tensor that the collector frees would call the allocator
+        try:
+            captured = cuda.graph(graph, stream=stream, capture_error_mode="thread_local")
+            with _one_capture, cuda.device(self._where), captured:
+                body()
+        finally:
+            if collects:
+                gc.enable()
+        return graph.replay
+
+    def use(self) -> Any:
+        """A context in which kernels are launched on this card."""
+        return self._torch.cuda.device(self._where)
 
 
 class GpuDevice(Device):
-    """One NVIDIA GPU."""
+    """One GPU. card: a Card or what stands in for one; None for a device that is there to plan with."""
 
     type = "gpu"
     priority = 2
     multiply_adds_per_us = 50_000.0
 
-    def __init__(self, index: int = 0):
+    def __init__(self, index: int = 0, card: Any = None):
         super().__init__(index)
-        self._target = f"cuda:{index}"
+        self._card = card
+        self.variables = Variables(card)
+        self.captured = Captured()
+
+    @property
+    def card(self) -> Any:
+        if self._card is None:
+            raise RuntimeError(f"{self.name} is there to plan with: it has no card, and nothing runs on it")
+        return self._card
 
     # -- kernels --------------------------------------------------------------------------------------
 
     def supports(self, op_def: OpDef, attrs: dict[str, Any]) -> bool:
-        if op_def.family in ("_Send", "_Recv"):
-            return True
-        if op_def.name in ("Const", "Variable"):  # integers steer ops from the host; floats are data
-            return attrs["dtype"].is_floating and attrs["dtype"].name != "bfloat16"
-        dtype = attrs.get("T")
-        if dtype is None:
-            return False
-        if op_def.name in _VIEWS:
-            return dtype.is_floating
-        if op_def.formula is not None:  # integers are divided by another rule than floats
-            divides = any(step[0] in ("divide", "sqrt", "fmod") for step in op_def.formula.steps)
-            return dtype.name in _ELEMENTWISE[divides] and op_def.accuracy in ("exact", "rounded")
-        kernel = _table().get(op_def.name)
-        return kernel is not None and dtype.name in kernel.dtypes
+        return gpu_kernels.lacking(op_def, attrs) is None
+
+    def lacking(self, op_def: OpDef, attrs: dict[str, Any]) -> str:
+        return gpu_kernels.lacking(op_def, attrs) or ""
 
     def host_inputs(self, op_def: OpDef, attrs: dict[str, Any]) -> tuple[int, ...]:
-        if op_def.name in _HOST_INPUTS:
-            return _HOST_INPUTS[op_def.name]
-        kernel = _table().get(op_def.name)
-        return () if kernel is None else kernel.host_inputs
+        return gpu_kernels.host_inputs(op_def, attrs)
 
     def kernel(self, op_def: OpDef, attrs: dict[str, Any], kernels: str) -> BoundKernel:
-        if op_def.name == "Const":
-            return BoundKernel(self._constant(attrs["value"]), {})
-        if op_def.name in _VIEWS:
-            return BoundKernel(_VIEWS[op_def.name], {})
-        if op_def.formula is not None:
-            from refflow_kernels.gpu.elementwise import build
+        """The Triton kernel; where state lies here that has none, the CPU's, between transfers."""
+        found = gpu_kernels.bound(op_def, attrs, self.from_host)
+        return self._through_the_host(super().kernel(op_def, attrs, kernels)) if found is None else found
 
-            formula = op_def.formula
-            return BoundKernel(build(op_def.name, formula.parameters, formula.triton()), {}, takes_out=True)
-        kernel = _table().get(op_def.name)
-        if kernel is None:
-            raise errors.UnimplementedError(
-                None, None, f"{op_def.name} has no Triton kernel; it has one for: {', '.join(op_def.kernels)}"
-            )
-        names = tuple(op_def.kernels["cpu"].attrs)
-        arguments = {name: attrs[name] for name in names}
-        return BoundKernel(kernel.function, arguments, True, self._workspace(kernel.workspace, arguments))
+    def _through_the_host(self, bound: BoundKernel) -> BoundKernel:
+        def here(value: Any) -> Any:
+            if isinstance(value, list):
+                return [here(v) for v in value]
+            return self.to_host(value) if hasattr(value, "data_ptr") else value
 
-    def _constant(self, value: np.ndarray) -> Callable[[], Any]:
-        kept: list[Any] = []
+        def there(value: Any) -> Any:
+            if isinstance(value, (tuple, list)):
+                return [there(v) for v in value]
+            return self.from_host(value) if isinstance(value, (np.ndarray, np.generic)) else value
 
-        def const() -> Any:
-            if not kept:
-                kept.append(self.from_host(value))
-            return kept[0]
+        def kernel(*inputs: Any, **arguments: Any) -> Any:
+            with np.errstate(all="ignore"):
+                return there(bound.function(*(here(i) for i in inputs), **arguments))
 
-        return const
-
-    def _workspace(self, need: Callable[..., Any] | None, arguments: dict[str, Any]) -> Callable[..., Any] | None:
-        """What gives a kernel its scratch memory, as the argument `workspace`."""
-        if need is None:
-            return None
-
-        def allocate(inputs: list[Any]) -> dict[str, Any]:
-            found = need(inputs, **arguments)
-            if found is None:
-                return {}
-            shape, dtype = found
-            return {"workspace": self.empty(shape, as_dtype(dtype))}
-
-        return allocate
+        return BoundKernel(kernel, bound.arguments)
 
     # -- memory ---------------------------------------------------------------------------------------
 
     def empty(self, shape: tuple[int, ...], dtype: DType) -> Any:
-        import torch
-
-        return torch.empty(shape, dtype=getattr(torch, dtype.name), device=self._target)
+        return self.card.array(self.card.block(prod(shape) * dtype.size), 0, tuple(shape), dtype)
 
     def from_host(self, array: Any) -> Any:
-        import torch
-
-        array = np.ascontiguousarray(array).reshape(np.shape(array))
-        return torch.from_numpy(array if array.flags.writeable else array.copy()).to(self._target)
+        array = np.asarray(array)
+        there = self.empty(array.shape, as_dtype(array.dtype))
+        self.card.put(there, array)
+        return there
 
     def to_host(self, value: Any) -> np.ndarray:
-        return value.cpu().numpy()
+        kind = type_of(value).as_numpy_dtype
+        return self.card.get(value).view(kind).reshape(tuple(value.shape))
 
     def private_copy(self, value: Any) -> Any:
-        return self.from_host(value) if isinstance(value, (np.ndarray, np.generic)) else value.clone()
+        if isinstance(value, (np.ndarray, np.generic)):
+            return self.from_host(value)
+        there = self.empty(tuple(value.shape), type_of(value))
+        self.card.copy(there, value)
+        return there
+
+    def new_variable(self, name: str, dtype: DType, shape: Any, container: str) -> VariableState:
+        state = VariableState(name, dtype, shape, None, container)
+        seen, variables = weakref.ref(state), self.variables  # a state goes with its container
+
+        def upload(value: Any) -> Any:
+            whose = seen()
+            assert whose is not None
+            return variables.upload(whose, value)
+
+        state.upload, state.write = upload, variables.write
+        return state
 
 
-def _table() -> dict[str, Any]:
-    from refflow_kernels.gpu import KERNELS
-
-    return KERNELS
+def type_of(array: Any) -> DType:
+    """The type of a card's array, by the last part of its name: torch.float32, or a stand-in's."""
+    name = str(array.dtype).rpartition(".")[2]
+    return as_dtype({"int1": "bool"}.get(name, name))
 
 
 def gpu_devices(count: int) -> list[Device]:
     """The first `count` GPUs; RuntimeError that says what is missing where there are fewer."""
-    try:
-        import torch
-        import triton  # noqa: F401
-    except ImportError as error:
-        raise RuntimeError(
-            f"/gpu:0 needs {error.name}, which is not installed: pip install 'refflow[gpu]' on Linux"
-        ) from None
+    _needs("torch", "triton")
+    import torch
+
     found = torch.cuda.device_count()
     if found < count:
         raise RuntimeError(f"{count} GPU asked for, but torch finds {found}. Use --device cpu, or check the driver")
-    return [GpuDevice(i) for i in range(count)]
+    return [GpuDevice(i, Card(i)) for i in range(count)]
+
+
+def planning_device() -> Device:
+    """A GPU to plan with, where there is none."""
+    _needs("triton")
+    return GpuDevice()
+
+
+def _needs(*modules: str) -> None:
+    from importlib import import_module
+
+    for name in modules:
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise RuntimeError(
+                f"/gpu:0 needs {error.name}, which is not installed: pip install 'refflow[gpu]' on Linux"
+            ) from None

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core import errors, shape_rules, shapes
+from refflow.core.dtypes import as_dtype
 from refflow.core.handles import handle_to
 from refflow.core.shapes import is_known
 from refflow.core.waiting import Pending
@@ -40,7 +41,7 @@ def variable_state(node: Node) -> VariableState:
         container,
         node.op_def.family,
         name,
-        lambda: VariableState(name, attrs["dtype"], attrs["shape"].as_tuple, device.private_copy, container),
+        lambda: device.new_variable(name, attrs["dtype"], attrs["shape"].as_tuple, container),
     )
     if node.type == "TemporaryVariable" and state.value is None and is_known(state.shape):
         state.store(state.blank())  # memory is all that it promises
@@ -152,8 +153,9 @@ def _call(node: Node, bound: BoundKernel, arguments: dict[str, Any], arrays: lis
     grouped = node.op_def.group(arrays, node.attrs)
     if bound.takes_out and node.device.type != "cpu":
         out = tuple(node.device.empty(s, t.base_dtype) for s, t in zip(found, node.types, strict=True))
-        if bound.workspace is not None:
-            arguments = arguments | bound.workspace(arrays)
+        need = bound.workspace(arrays, **bound.arguments) if bound.workspace is not None else None
+        if need is not None:
+            arguments = arguments | {"workspace": node.device.empty(need[0], as_dtype(need[1]))}
         bound.function(*grouped, **arguments, out=out if len(out) > 1 else out[0])
         return list(out)
     with np.errstate(all="ignore"):

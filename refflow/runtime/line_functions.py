@@ -5,6 +5,7 @@ Next: runtime/lifetimes.py.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from refflow.core.shape_rules import ShapeContext, apply_rule
 from refflow.core.shapes import is_known
 from refflow.runtime.kernels import ShapeCheck, apart
 from refflow.runtime.nodes import Node
+from refflow.runtime.structure import Edge
 
 
 def truth(value: Any) -> bool:
@@ -52,14 +54,17 @@ def owned(value: Any) -> Any:
     return np.array(value, copy=True)[()]
 
 
-def may_not_fit(node: Node) -> bool:
-    """False when it is certain before the run that the op's shape rule accepts the inputs."""
+def may_not_fit(node: Node, origin: Callable[[Edge], Edge] = lambda edge: edge) -> bool:
+    """False when it is certain before the run that the op's shape rule accepts the inputs.
+
+    origin: where a value comes from, which may be a constant on another device.
+    """
     known = [n.shapes[p] for n, p in node.inputs]
     if not all(is_known(s) for s in known):
         return True
 
     def value_of(place: int) -> Any:
-        producer = node.inputs[place][0]
+        producer = origin(node.inputs[place])[0]
         return producer.attrs["value"] if producer.type == "Const" else None
 
     context = ShapeContext(node.op_def, node.attrs, known, value_of)

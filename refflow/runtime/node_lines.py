@@ -99,13 +99,6 @@ class NodeLines:
     def _receive(self, node: Node) -> None:
         edge = self.sent[node]
         name = self.names.get((self.senders[node], 0)) or self.names[edge]
-        source, target = edge[0].device, node.device
-        if source.type != "cpu":
-            to_host = self._bind("d", source.to_host)
-            name = f"{to_host}({name})"
-        if target.type != "cpu" and not node.attrs.get("_host_memory"):
-            upload = self._bind("d", target.from_host)
-            name = f"{upload}({name})"
         self.names[node, 0] = f"v{node.id}"
         self._write(node, f"v{node.id} = {name}")
 
@@ -300,8 +293,6 @@ class NodeLines:
         function = self._bind("k", kernel if stored or unread or node.op_def.view else fresh(kernel))
         given = [g if isinstance(g, str) else f"[{', '.join(g)}]" for g in node.op_def.group(inputs, node.attrs)]
         named = bound.arguments | op_state(node, self.states)
-        if bound.workspace is not None:
-            named |= bound.workspace([self._known(e) for e in node.inputs])
         given += [f"{key}={self._bind('a', value)}" for key, value in named.items()]
         if out is not None:
             given.append(f"out={out}")
@@ -319,8 +310,6 @@ class NodeLines:
         shape, dtype = node.shapes[port], node.types[port]
         if not is_known(shape) or dtype.kind in "sr":
             return None
-        if node.device.type != "cpu":
-            return self._bind("b", node.device.empty(shape, dtype))
         if shape == () or self.lifetimes.is_kept((node, port)):
             return self.turns.buffer((node, port))
         array, block = self.arena.take(shape, np.dtype(dtype.as_numpy_dtype))  # type: ignore[arg-type]
@@ -334,9 +323,7 @@ class NodeLines:
         name = self.names[edge]
         own = self._bind("d", owned)
         if node.types[port].is_ref_dtype:
-            return f"{own}({self._bind('d', node.device.to_host)}({name}.read()))"
-        if node.device.type != "cpu":
-            return f"{own}({self._bind('d', node.device.to_host)}({name}))"
+            return f"{own}({name}.read())"
         made = _made_by(edge)
         alone = sum(_made_by(f.inputs[0]) == made for f in self.step.fetches) == 1
         if alone and self._is_untouched(made) and is_known(node.shapes[port]):

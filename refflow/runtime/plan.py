@@ -47,13 +47,17 @@ np.empty(31 << 20, np.uint8)  # not touched, so it costs nothing
 class Plan:
     """A compiled step. One thread at a time runs it; others get copies with buffers of their own."""
 
-    def __init__(self, step: StepGraph, kernels: str, states: OpStates, watched: bool = False):
-        self._make = (step, kernels, states, watched)
+    def __init__(
+        self, step: StepGraph, kernels: str, states: OpStates, watched: bool = False, captures: bool = True
+    ):
+        self._make = (step, kernels, states, watched, captures)
         self._lock = locks.lock()
         self._spare: list[Plan] = []
-        writer = Writer(step, kernels, states, watched)
+        writer = Writer(step, kernels, states, watched, captures)
         self.source = writer.source()
         self.arena_bytes = writer.arena.total
+        self.card_blocks = writer.card_blocks  # the memory of each card, by the device's name
+        self.stretches = writer.stretches  # what runs on cards between two lines of the host
         self._lines = writer.lines
         self._filename = f"<refflow plan {next(_numbers)}>"
         # Tracebacks show the plan's lines, for as long as there is the plan.
@@ -63,6 +67,8 @@ class Plan:
         names = writer.bindings
         exec(compile(self.source, self._filename, "exec"), names)
         self._step = names["step"]
+        for stretch in self.stretches:
+            stretch.bind(names)
 
     def run(self, feeds: Sequence[Any], log: StepLog | None = None) -> Any:
         """The fetched values, a tuple in the order of the fetches. log: for a plan that is watched."""

@@ -28,7 +28,7 @@ class VariableState:
     [W12]. Who keeps it copies it.
     """
 
-    __slots__ = ("container", "dtype", "lock", "name", "shape", "upload", "value")
+    __slots__ = ("__weakref__", "container", "dtype", "lock", "name", "place", "shape", "upload", "value", "write")
 
     def __init__(
         self, name: str, dtype: DType, shape: Shape, upload: Callable[[Any], Any] | None = None, container: str = ""
@@ -40,6 +40,8 @@ class VariableState:
         self.value: Any = None
         self.lock = locks.rlock()
         self.upload = upload or _private_copy
+        self.write: Callable[[Any, Any], None] | None = None  # copies a value to where this one lies; else NumPy does
+        self.place: Any = None  # memory that is kept for the first value, where a device lays variables out
 
     def read(self) -> Any:
         """The buffer; FailedPreconditionError before the initializer has run."""
@@ -66,8 +68,12 @@ class VariableState:
         """Makes `value` the variable's value, in place where the shape stays."""
         with self.lock:
             if self.value is not None and self.value.shape == value.shape:
-                if value is not self.value:
+                if value is self.value:
+                    return
+                if self.write is None:
                     self.value[...] = value
+                else:
+                    self.write(self.value, value)
             else:
                 self.value = self.upload(value)
 

@@ -66,7 +66,7 @@ class Stages:
             try:
                 is_fused = config.kernels == "fast" and not watched  # who watches sees each node
                 step = fuse(gather_products(self.partitioned)) if is_fused else self.partitioned
-                return Plan(step, config.kernels, states, watched)
+                return Plan(step, config.kernels, states, watched, config.capture)
             except Unstructured as reason:
                 self.unplanned = str(reason)
         return Executor(

@@ -16,12 +16,13 @@ import numpy as np
 from refflow.core.dtypes import bool_
 from refflow.core.handles import handle_to
 from refflow.core.waiting import result_of
+from refflow.runtime.card_lines import CardLines
 from refflow.runtime.kernels import OpStates, variable_state
 from refflow.runtime.lifetimes import Arena, Lifetimes
 from refflow.runtime.line_functions import scalar, truth
-from refflow.runtime.node_lines import NodeLines
 from refflow.runtime.nodes import CONTROL_FLOW, MERGES, NEXTS, SAME, Node, StepGraph, has_control_flow, in_order
 from refflow.runtime.rendezvous import key_of
+from refflow.runtime.stretches import in_stretches
 from refflow.runtime.structure import (
     Block,
     Choice,
@@ -37,10 +38,15 @@ from refflow.runtime.waits import together
 from refflow.runtime.watch import Unwatched, Watch
 
 
-class Writer(NodeLines):
-    """Writes the source of a step and collects what its names are bound to. watched: with lines for the log."""
+class Writer(CardLines):
+    """Writes the source of a step and collects what its names are bound to.
 
-    def __init__(self, step: StepGraph, kernels: str, states: OpStates, watched: bool = False):
+    watched: with lines for the log. captures: what is done on a card may be captured, if it is not watched.
+    """
+
+    def __init__(
+        self, step: StepGraph, kernels: str, states: OpStates, watched: bool = False, captures: bool = True
+    ):
         self.step, self.kernels, self.states = step, kernels, states
         self.bindings: dict[str, Any] = {}
         self.arena = Arena()
@@ -52,6 +58,8 @@ class Writer(NodeLines):
         self.senders = {n: sends[key_of(n)] for n in step.nodes if n.receives and key_of(n) in sends}
         self.sent = {n: sender.inputs[0] for n, sender in self.senders.items()}
         self.order = in_order(step.nodes, {n: [sender] for n, sender in self.senders.items()}, changes_last=True)
+        if not has_control_flow(self.order):
+            self.order = in_stretches(self.order, self.senders)
         self.indent = 1
         self.watch = Watch(self) if watched else Unwatched()
         self.structure = self._structure()
@@ -61,6 +69,7 @@ class Writer(NodeLines):
         places = Places(self.blocks_of_code)
         self.lifetimes = Lifetimes(step, self.sent, places)
         self.turns = Turns(step, self.blocks_of_code, places, self.lifetimes)
+        self._begin_cards(captures and not watched)
 
     def _structure(self) -> Structure | None:
         lone = next((n for n in self.order if n.receives and n not in self.sent and n not in self.step.feeds), None)
@@ -85,6 +94,8 @@ class Writer(NodeLines):
             results.append(f"o{i}")
             self.watch.end(fetch, [f"o{i}"])
         self._write(None, f"return ({', '.join(results)}{',' if len(results) == 1 else ''})")
+        self._write_parts()
+        self._lay_out_cards()
         return "\n".join(self.text) + "\n"
 
     def _region(self, blocks: list[Block]) -> None:
@@ -131,8 +142,10 @@ class Writer(NodeLines):
         for edge in self.lifetimes.ending_at(item):
             if edge in self.blocks:
                 self.arena.give_back(self.blocks.pop(edge))
+        self._end_spans(self.lifetimes.ending_at(item))
         if isinstance(item, Loop):
             return
+        self._end_spans((item, p) for p in range(len(item.types)) if not self.lifetimes.is_read((item, p)))
         for port in range(len(item.types)):
             # An output that nobody reads still had to be written somewhere.
             if (item, port) in self.blocks and not self.lifetimes.is_read((item, port)):
@@ -146,8 +159,10 @@ class Writer(NodeLines):
         self.watch.end(node)
 
     def _lines(self, node: Node) -> None:
-        if node.type == "Const":
-            self.names[node, 0] = self._bind("c", scalar(node.device.from_host(node.attrs["value"])))
+        if node.device.type != "cpu" and node.type not in CONTROL_FLOW:
+            self._on_card(node)
+        elif node.type == "Const":
+            self.names[node, 0] = self._bind("c", scalar(node.attrs["value"]))
         elif node in self.sent:
             self._receive(node)
         elif node.receives:

@@ -26,6 +26,7 @@ NEEDS_TRITON = (
     "test_interpreted.py",
     "test_ahead_of_time.py",
     "test_gpu_device.py",
+    "test_capture.py",
     "test_on_gpu.py",
 )
 

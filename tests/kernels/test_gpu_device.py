@@ -7,26 +7,14 @@ import refflow as tf
 from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
 from refflow.runtime.gpu import GpuDevice, gpu_devices
-from refflow_kernels.interpreter import Memory
+from refflow_kernels.simulated import SimulatedCard
 from tests.graphs import assert_same_bits, deck_like
 from tests.runtime.test_memory import deep
 
 
-class InterpretedGpu(GpuDevice):
-    """Everything of the real device but its memory."""
-
-    def empty(self, shape, dtype):
-        return Memory.empty(shape, dtype.as_numpy_dtype)
-
-    def from_host(self, array):
-        return Memory.of(array)
-
-    def to_host(self, value):
-        assert value.guard_is_whole()
-        return value.array.copy()
-
-    def private_copy(self, value):
-        return Memory.of(value.array if isinstance(value, Memory) else value)
+def simulated_gpu():
+    """Everything of the real device but its card."""
+    return GpuDevice(0, SimulatedCard())
 
 
 def train(steps=4, **options):
@@ -41,7 +29,7 @@ def train(steps=4, **options):
 @pytest.mark.parametrize("executor", ["plan", "executor"])
 def test_the_deck_s_program_learns_alike_on_the_gpu(executor):  # [S33, S42, E15]
     wanted, _ = train()
-    devices = [Device(0), InterpretedGpu(0)]
+    devices = [Device(0), simulated_gpu()]
     got, where = train(devices=devices, allow_soft_placement=True, executor=executor)
     for (_, loss, prediction), (_, wanted_loss, wanted_prediction) in zip(got, wanted, strict=True):
         assert loss == pytest.approx(wanted_loss, abs=1e-5)
@@ -54,7 +42,7 @@ def test_the_deck_s_program_learns_alike_on_the_gpu(executor):  # [S33, S42, E15
 def test_an_op_without_a_triton_kernel_goes_to_the_cpu_and_back():  # [W22]
     x = tf.placeholder(tf.float32, [2, 3])
     y = tf.nn.relu(tf.tanh(tf.nn.relu(x)))
-    with tf.Session(devices=[Device(0), InterpretedGpu(0)]) as session:
+    with tf.Session(devices=[Device(0), simulated_gpu()]) as session:
         values = np.float32([[-1, 2, 3], [4, -5, 6]])
         np.testing.assert_allclose(session.run(y, {x: values}), np.tanh(np.maximum(values, 0)), rtol=1e-6)
 
@@ -62,7 +50,7 @@ def test_an_op_without_a_triton_kernel_goes_to_the_cpu_and_back():  # [W22]
 def test_state_on_the_gpu_is_read_copied_and_changed_there():  # [W11]
     v = tf.Variable(np.float32([1, 2, 3]))
     again = tf.identity(v)
-    with tf.Session(devices=[Device(0), InterpretedGpu(0)]) as session:
+    with tf.Session(devices=[Device(0), simulated_gpu()]) as session:
         with pytest.raises(tf.errors.FailedPreconditionError):
             session.run(v)
         session.run(v.initializer)
@@ -87,7 +75,7 @@ def test_a_card_s_idle_tensors_wait_on_the_host_and_come_back_as_they_were():  #
         with tf.Graph().as_default():
             fetches, variables, feeds = deep(layers=3, width=16, batch=32)
             chosen = {"swap": swapped, "costs": CostModel(latency=0.01, bandwidth=1e6), "allow_soft_placement": True}
-            with tf.Session(devices=[Device(0), InterpretedGpu(0)], **chosen) as session:
+            with tf.Session(devices=[Device(0), simulated_gpu()], **chosen) as session:
                 session.run(tf.initialize_all_variables())
                 losses = [session.run(fetches, feeds)[0] for _ in range(2)]
                 saving = session.stages(session.signature(fetches, list(feeds))).saving

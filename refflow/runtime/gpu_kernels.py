@@ -1,0 +1,125 @@
+"""Which ops run on a card, and how.
+
+    a view          the same bytes in another shape: nothing to compute
+    by its formula  an elementwise op; its Triton text is generated                        [S43]
+    by the table    refflow_kernels.gpu.KERNELS, for the types and attributes that the kernel takes
+
+Everything else runs on a CPU, with a transfer on either side [W22], and `lacking` says why.
+
+Next: runtime/gpu_memory.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from refflow.core.opdef import OpDef
+from refflow.runtime.device import BoundKernel
+
+# Views by what they do with their first input; what says how lies in host memory.
+VIEWS: dict[str, Callable[..., Any]] = {
+    "Identity": lambda input: input,
+    "StopGradient": lambda input: input,
+    "PreventGradient": lambda input: input,
+    "Reshape": lambda tensor, shape: tensor.reshape(_sizes(tensor.shape, shape)),
+    "ExpandDims": lambda input, dim: input.reshape(_with_one(tuple(input.shape), int(np.reshape(dim, ())))),
+    "Squeeze": lambda input, squeeze_dims: input.reshape(_without_ones(tuple(input.shape), squeeze_dims)),
+}
+_VIEW_ARGUMENTS = {"Squeeze": ("squeeze_dims",)}
+_HOST_INPUTS = {"Reshape": (1,), "ExpandDims": (1,)}
+HELD = frozenset(("float16", "bfloat16", "float32", "float64", "bool", "uint8", "int8", "int16", "int32", "int64"))
+_ELEMENTWISE = (("float32", "float16", "int32", "int64"), ("float32", "float16"))  # without, with division
+
+
+def lacking(op_def: OpDef, attrs: dict[str, Any]) -> str | None:
+    """What keeps a node like this off a card, in words; None where it can run there."""
+    if op_def.family in ("_Send", "_Recv"):
+        return None
+    if op_def.name in ("Const", "Variable"):  # integers steer ops from the host; floats are data
+        return None if attrs["dtype"].is_floating and attrs["dtype"].name in HELD else "it steers ops from the host"
+    if op_def.name in VIEWS or op_def.name == "Assign":
+        return None if attrs["T"].is_floating and attrs["T"].name in HELD else f"not of {attrs['T'].name}"
+    if op_def.formula is not None and "T" in attrs:
+        return _not_by_formula(op_def, attrs)
+    kernel = table().get(op_def.name)
+    if kernel is None:
+        return "there is none"
+    dtype = attrs[kernel.type_attr].name
+    if dtype not in kernel.dtypes:
+        return f"it takes {', '.join(kernel.dtypes)}, not {dtype}"
+    if kernel.takes is not None and not kernel.takes(attrs):
+        told = ", ".join(f"{name}={attrs[name]!r}" for name in op_def.kernels["cpu"].attrs)
+        return f"it does not take {told}"
+    return None
+
+
+def _not_by_formula(op_def: OpDef, attrs: dict[str, Any]) -> str | None:
+    assert op_def.formula is not None
+    dtype = attrs["T"].name
+    divides = any(step[0] in ("divide", "sqrt", "fmod") for step in op_def.formula.steps)
+    if dtype not in _ELEMENTWISE[divides]:  # integers are divided by another rule than floats
+        return f"it takes {', '.join(_ELEMENTWISE[divides])}, not {dtype}"
+    return None if op_def.accuracy in ("exact", "rounded") else "its formula has functions that are not written yet"
+
+
+def host_inputs(op_def: OpDef, attrs: dict[str, Any]) -> tuple[int, ...]:
+    """Places of inputs that are read in host memory."""
+    kernel = table().get(op_def.name)
+    return _HOST_INPUTS.get(op_def.name, () if kernel is None else kernel.host_inputs)
+
+
+def bound(op_def: OpDef, attrs: dict[str, Any], upload: Callable[[Any], Any]) -> BoundKernel | None:
+    """The kernel for a node, or None where there is none."""
+    if op_def.name == "Const":
+        kept = upload(attrs["value"])
+        return BoundKernel(lambda: kept, {})
+    if op_def.name == "Assign":
+        return BoundKernel(lambda ref, value: value, {})
+    if op_def.name in VIEWS:
+        return BoundKernel(VIEWS[op_def.name], {n: attrs[n] for n in _VIEW_ARGUMENTS.get(op_def.name, ())})
+    if lacking(op_def, attrs) is not None:
+        return None
+    if op_def.formula is not None and "T" in attrs:
+        from refflow_kernels.gpu.elementwise import build
+
+        formula = op_def.formula
+        return BoundKernel(build(op_def.name, formula.parameters, formula.triton()), {}, takes_out=True)
+    kernel = table()[op_def.name]
+    arguments = {name: attrs[name] for name in op_def.kernels["cpu"].attrs}
+    return BoundKernel(kernel.function, arguments, True, kernel.workspace)
+
+
+def table() -> dict[str, Any]:
+    from refflow_kernels.gpu import KERNELS
+
+    return KERNELS
+
+
+def _sizes(shape: Any, wanted: Any) -> tuple[int, ...]:
+    """The sizes that a Reshape asks for; -1 stands for what is left."""
+    sizes = [int(s) for s in np.ravel(wanted)]
+    if -1 in sizes:
+        known = int(np.prod([s for s in sizes if s != -1], dtype=np.int64))
+        sizes[sizes.index(-1)] = int(np.prod(tuple(shape), dtype=np.int64)) // max(known, 1)
+    return tuple(sizes)
+
+
+def _with_one(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    """
+    >>> _with_one((2, 3), 1), _with_one((2, 3), -1)
+    ((2, 1, 3), (2, 3, 1))
+    """
+    axis += (len(shape) + 1) * (axis < 0)
+    return (*shape[:axis], 1, *shape[axis:])
+
+
+def _without_ones(shape: tuple[int, ...], axes: Any) -> tuple[int, ...]:
+    """
+    >>> _without_ones((1, 2, 1), []), _without_ones((1, 2, 1), [-1])
+    ((2,), (1, 2))
+    """
+    gone = {int(a) % len(shape) for a in axes} or {i for i, size in enumerate(shape) if size == 1}
+    return tuple(size for i, size in enumerate(shape) if i not in gone)

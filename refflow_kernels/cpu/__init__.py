@@ -1,12 +1,13 @@
 """The hot kernels in NumPy, by op type. Elementwise ops have none here: one ufunc with `out=` is their floor."""
 
-from refflow_kernels.cpu import conv, pool, reductions, rows, scans, softmax, softmax_xent
+from refflow_kernels.cpu import batch_norm, conv, depthwise, extremes, lrn, pool, reductions, rows, scans, softmax, softmax_xent
 from refflow_kernels.cpu.matmul import batch_matmul, matmul
 from refflow_kernels.cpu.transpose import transpose
 from refflow_kernels.cpu.updates import apply_gradient_descent
 from refflow_kernels.kernel import Kernel
 
 FLOATS = ("float16", "float32", "float64")
+NARROW = ("float16", "float32")
 WIDE = ("float32", "float64")
 INTS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 COMPLEX = ("complex64", "complex128")
@@ -22,6 +23,9 @@ KERNELS = {
     "Conv3D": Kernel(conv.conv, FLOATS),
     "Conv3DBackpropInputV2": Kernel(conv.conv_to_input, FLOATS, host_inputs=(0,)),
     "Conv3DBackpropFilterV2": Kernel(conv.conv_to_filter, FLOATS, host_inputs=(1,)),
+    "DepthwiseConv2dNative": Kernel(depthwise.depthwise, FLOATS),
+    "DepthwiseConv2dNativeBackpropInput": Kernel(depthwise.depthwise_to_input, FLOATS, host_inputs=(0,)),
+    "DepthwiseConv2dNativeBackpropFilter": Kernel(depthwise.depthwise_to_filter, FLOATS, host_inputs=(1,)),
     "MaxPool": Kernel(pool.max_pool, WIDE, takes=pool.pools_space),
     "MaxPoolGrad": Kernel(pool.max_pool_grad, WIDE, takes=pool.pools_space),
     "AvgPool": Kernel(pool.avg_pool, WIDE, takes=pool.pools_space),
@@ -30,15 +34,27 @@ KERNELS = {
     "MaxPool3DGrad": Kernel(pool.max_pool_grad, WIDE, takes=pool.pools_space),
     "AvgPool3D": Kernel(pool.avg_pool, WIDE, takes=pool.pools_space),
     "AvgPool3DGrad": Kernel(pool.avg_pool_grad, WIDE, host_inputs=(0,), takes=pool.pools_space),
+    "FusedBatchNorm": Kernel(batch_norm.fused_batch_norm, ("float32",)),
+    "FusedBatchNormV2": Kernel(batch_norm.fused_batch_norm, NARROW, takes=batch_norm.takes_float32),
+    "FusedBatchNormV3": Kernel(batch_norm.fused_batch_norm_v3, NARROW, takes=batch_norm.takes_float32),
+    "FusedBatchNormGrad": Kernel(batch_norm.fused_batch_norm_grad, ("float32",)),
+    "FusedBatchNormGradV2": Kernel(batch_norm.fused_batch_norm_grad, NARROW, takes=batch_norm.takes_float32),
+    "FusedBatchNormGradV3": Kernel(batch_norm.fused_batch_norm_grad, NARROW, takes=batch_norm.takes_float32),
+    "BatchNormWithGlobalNormalization": Kernel(batch_norm.global_batch_norm, WIDE),
+    "BatchNormWithGlobalNormalizationGrad": Kernel(batch_norm.global_batch_norm_grad, WIDE),
+    "LRN": Kernel(lrn.lrn, NARROW),
+    "LRNGrad": Kernel(lrn.lrn_grad, NARROW),
     "Softmax": Kernel(softmax.softmax, FLOATS),
     "LogSoftmax": Kernel(softmax.log_softmax, FLOATS),
     "SoftmaxCrossEntropyWithLogits": Kernel(softmax_xent.softmax_xent, FLOATS),
     "SparseSoftmaxCrossEntropyWithLogits": Kernel(softmax_xent.sparse_softmax_xent, FLOATS),
     "Sum": Kernel(reductions.reduce_sum, (*WIDE, *INTS), host_inputs=(1,)),
     "Mean": Kernel(reductions.reduce_mean, WIDE, host_inputs=(1,)),
-    "Max": Kernel(reductions.reduce_max, (*FLOATS, *INTS), host_inputs=(1,)),
-    "Min": Kernel(reductions.reduce_min, (*FLOATS, *INTS), host_inputs=(1,)),
+    "Max": Kernel(extremes.reduce_max, (*FLOATS, *INTS), host_inputs=(1,)),
+    "Min": Kernel(extremes.reduce_min, (*FLOATS, *INTS), host_inputs=(1,)),
     "Prod": Kernel(reductions.reduce_prod, (*WIDE, *INTS), host_inputs=(1,)),
+    "BiasAddGrad": Kernel(reductions.bias_add_grad, (*FLOATS, *INTS)),
+    "L2Loss": Kernel(reductions.l2_loss, FLOATS),
     "ArgMax": Kernel(scans.arg_max, (*FLOATS, *INTS, "bool"), host_inputs=(1,)),
     "ArgMin": Kernel(scans.arg_min, (*FLOATS, *INTS, "bool"), host_inputs=(1,)),
     "Cumsum": Kernel(scans.cumsum, (*WIDE, *INTS), host_inputs=(1,)),

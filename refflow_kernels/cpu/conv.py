@@ -37,16 +37,13 @@ from refflow_kernels.cpu.windows import (
     memory_for,
     seen,
     spatial,
+    widened,
 )
 
 BLOCK = 1 << 18  # elements of X at a time
 ROWS = 512  # or so many windows, if those are more: the filters are read once for each block
 FEW = 16  # channels: below this, planes
 _PIECE = 16e6  # operations worth a thread
-
-
-def _wide(x: Any) -> Any:
-    return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
 def _parts(images: int, spans: list[Axis], w_size: int, columns: int) -> list[tuple[slice, slice]]:
@@ -206,7 +203,7 @@ def _by_planes(w: Any, dy: Any, spans: list[Axis], dx: Any) -> None:
 def conv(input: Any, filter: Any, out: Any = None, **attrs: Any) -> Any:
     """y of x [N, in..., C] and w [k..., C / groups, M], in the layout of `data_format`."""
     layout = attrs["data_format"]
-    x, w = _wide(channels_last(input, layout)), _wide(filter)
+    x, w = widened(channels_last(input, layout)), widened(filter)
     spans = axes(x.shape[1:-1], w.shape[:-2], attrs)
     y = memory_for((len(x), *(a.out for a in spans), w.shape[-1]), x.dtype, out, layout)
     groups = _groups(x.shape[-1], w.shape[-2], w.shape[-1])
@@ -221,7 +218,7 @@ def conv(input: Any, filter: Any, out: Any = None, **attrs: Any) -> Any:
 def conv_to_input(input_sizes: Any, filter: Any, out_backprop: Any, out: Any = None, **attrs: Any) -> Any:
     """dx [N, in..., C] of w and dy; `input_sizes` spells its shape, or that of an image's space alone."""
     layout = attrs["data_format"]
-    w, dy = _wide(filter), _wide(channels_last(out_backprop, layout))
+    w, dy = widened(filter), widened(channels_last(out_backprop, layout))
     dims = [int(s) for s in input_sizes]
     short = len(dims) == w.ndim - 2
     space = dims if short else spatial(dims, layout)
@@ -240,7 +237,7 @@ def conv_to_input(input_sizes: Any, filter: Any, out_backprop: Any, out: Any = N
 def conv_to_filter(input: Any, filter_sizes: Any, out_backprop: Any, out: Any = None, **attrs: Any) -> Any:
     """dw [k..., C / groups, M] of x and dy."""
     layout = attrs["data_format"]
-    x, dy = _wide(channels_last(input, layout)), _wide(channels_last(out_backprop, layout))
+    x, dy = widened(channels_last(input, layout)), widened(channels_last(out_backprop, layout))
     dims = tuple(int(s) for s in filter_sizes)
     spans = axes(x.shape[1:-1], dims[:-2], attrs)
     dw = memory_for(dims, dy.dtype, out, "NHWC")

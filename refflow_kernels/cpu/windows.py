@@ -65,6 +65,11 @@ def channels_last(x: Any, layout: str) -> Any:
     return np.ascontiguousarray(np.moveaxis(x, 1, -1)) if layout.startswith("NC") else x
 
 
+def widened(x: Any) -> Any:
+    """x in the type to compute in: float16 is summed in float32."""
+    return x.astype(np.float32) if x.dtype == np.float16 else x
+
+
 def memory_for(shape: Sequence[int], dtype: Any, out: Any, layout: str) -> Any:
     """Memory for a result [N, spatial..., C]: `out` where it lies like that, else fresh."""
     if out is not None and out.dtype == dtype and out.flags.c_contiguous and not layout.startswith("NC"):

@@ -1,6 +1,18 @@
 """The hot kernels in NumPy, by op type. Elementwise ops have none here: one ufunc with `out=` is their floor."""
 
-from refflow_kernels.cpu import batch_norm, conv, depthwise, extremes, lrn, pool, reductions, rows, scans, softmax, softmax_xent
+from refflow_kernels.cpu import (
+    batch_norm,
+    conv,
+    depthwise,
+    extremes,
+    lrn,
+    pool,
+    reductions,
+    rows,
+    scans,
+    softmax,
+    softmax_xent,
+)
 from refflow_kernels.cpu.matmul import batch_matmul, matmul
 from refflow_kernels.cpu.transpose import transpose
 from refflow_kernels.cpu.updates import apply_gradient_descent

@@ -3,12 +3,12 @@
     y  = (x - mean) a + offset                      a = scale / sqrt(variance + epsilon)
     dx = (dy - mean of dy - (x - mean) b) a         b = mean of dy (x - mean), over variance + epsilon
 
-    operations: 8 for each element, forward; 10 back        bytes: forward x three times and y, back x and dy twice and dx
+    operations: 8 for each element, 10 back        bytes: x three times and y; back x and dy twice and dx
 
-Images are a matrix [rows, C], and every vector is one of C. NumPy calls an inner loop for each row, so that 64 channels
-would cost as much in calls as in arithmetic: rows are taken several together, as one of a few thousand elements, beside
-vectors that are repeated as often. Blocks of them stay in cache through all steps of a pass. A block's sums are products
-with ones and sums of products; those of all blocks are added in float64, in their order.
+Images are a matrix [rows, C], and every vector is one of C. NumPy calls an inner loop for each row, so that 64
+channels would cost as much in calls as in arithmetic: rows are taken several together, as one of some thousand
+elements, beside vectors that are repeated as often. Blocks of them stay in cache through all steps of a pass. A block's
+sums are products with ones and sums of products; those of all blocks are added in float64, in their order.
 
 The variance is the mean of squared distances from the mean, in a pass of its own: the mean of squares less the squared
 mean would be quicker by a fifth and lose all digits where the mean is far from 0.
@@ -159,10 +159,10 @@ def fused_batch_norm(
     return _together([y, new_m, new_v, m, v], out)
 
 
-def fused_batch_norm_v3(*inputs: Any, out: Any = None, **attrs: Any) -> tuple[Any, ...]:
+def fused_batch_norm_v3(x: Any, scale: Any, *more: Any, out: Any = None, **attrs: Any) -> tuple[Any, ...]:
     """The same, with an output more that only GPUs use."""
-    found = fused_batch_norm(*inputs, out=out[:5] if out else None, **attrs)
-    return _together([*found, np.zeros((), inputs[1].dtype)], out)
+    attrs["out"] = out[:5] if out else None
+    return _together([*fused_batch_norm(x, scale, *more, **attrs), np.zeros((), scale.dtype)], out)
 
 
 def _together(values: list[Any], out: Any) -> tuple[Any, ...]:
@@ -193,8 +193,8 @@ def fused_batch_norm_grad(
     result, factor = dx.reshape(matrix.shape), scale * inverse
     if is_training:
         count = max(1, len(matrix))
-        shares = [(v / count).astype(kind) for v in (dscale * inverse, doffset)]
-        rows.slopes(slopes, matrix, mean, *shares, factor, result)
+        along, share = ((v / count).astype(kind) for v in (dscale * inverse, doffset))
+        rows.slopes(slopes, matrix, mean, along, share, factor, result)
     else:
         rows.scaled(slopes, factor, result)
     dx = handed_over(dx, x.dtype, out[0] if out else None, data_format)

@@ -46,7 +46,7 @@ class Residue(NamedTuple):
 
     b: int
     places: slice
-    count: int
+    number: int  # of places
     shift: int  # of the first place
     step: int  # from one place to the next
 
@@ -82,7 +82,7 @@ def _correlate(view: Any, w: Any, columns: int, y: Any) -> None:
 def _beside(x: Any, rows: Axis, columns: Axis, at: Residue, times: int) -> Any:
     """The padded rows of x and of their columns those of one residue, each channel `times` times."""
     c = x.shape[-1]
-    part = np.zeros((len(x), rows.padded, columns.out + at.shift + (at.count - 1) * at.step, c * times), x.dtype)
+    part = np.zeros((len(x), rows.padded, columns.out + at.shift + (at.number - 1) * at.step, c * times), x.dtype)
     first = (at.b - columns.before) % columns.stride
     cells = x[:, :, first :: columns.stride]
     start = (first + columns.before) // columns.stride
@@ -99,7 +99,7 @@ def _seen(x: Any, rows: Axis, columns: Axis, times: int) -> Iterator[tuple[Resid
         n, row, column, cell = part.strides
         yield at, as_strided(
             part[:, :, at.shift :],
-            (len(part), rows.out, rows.k, at.count, columns.out * part.shape[3]),
+            (len(part), rows.out, rows.k, at.number, columns.out * part.shape[3]),
             (n, row * rows.stride, row * rows.dilation, column * at.step, cell), writeable=False,
         )  # fmt: skip
 
@@ -142,7 +142,7 @@ class _Return(NamedTuple):
 
     residue: Residue
     cells: slice  # of dx
-    count: int
+    number: int  # of cells
     start: int  # in the padded dy, for the last place of the residue
 
 
@@ -154,7 +154,7 @@ def _returns(span: Axis) -> tuple[Axis, list[_Return]]:
     for at in residues(span):
         first = (at.b - span.before) % span.stride
         count = len(range(first, span.size, span.stride))
-        start = (first + span.before) // span.stride + reach - (at.shift + (at.count - 1) * at.step)
+        start = (first + span.before) // span.stride + reach - (at.shift + (at.number - 1) * at.step)
         found.append(_Return(at, slice(first, None, span.stride), count, start))
     return Axis(span.out, 1, 1, 1, span.out, reach, max(0, last + 1 - span.out)), found
 
@@ -179,12 +179,12 @@ def depthwise_to_input(input_sizes: Any, filter: Any, out_backprop: Any, out: An
             turned = w[i.residue.places, j.residue.places][::-1, ::-1]
             view = as_strided(
                 image[:, i.start :, j.start :],
-                (len(image), i.count, i.residue.count, j.residue.count, j.count * w.shape[2]),
+                (len(image), i.number, i.residue.number, j.residue.number, j.number * w.shape[2]),
                 (n, row, row * i.residue.step, column * j.residue.step, cell), writeable=False,
             )  # fmt: skip
-            slopes = np.empty((len(image), i.count, j.count * w.shape[2]), dy.dtype)
-            _correlate(view, turned, j.count, slopes)
-            shaped = slopes.reshape(len(image), i.count, j.count, w.shape[2])
+            slopes = np.empty((len(image), i.number, j.number * w.shape[2]), dy.dtype)
+            _correlate(view, turned, j.number, slopes)
+            shaped = slopes.reshape(len(image), i.number, j.number, w.shape[2])
             dx[here][:, i.cells, j.cells] = _folded(shaped, times)
 
     _each_block(len(dy), prod(dy.shape[1:]), block)

@@ -3,7 +3,7 @@
     norm = bias + alpha * the sum of x[j]**2 over |j - c| <= r        y = x / norm**beta
     dx   = dy / norm**beta - 2 alpha beta x * the sum of dy[j] y[j] / norm[j]
 
-    operations: 3 + log2(2 r + 1) for each element and a power, twice as many back        bytes: x and y; back four images
+    operations: 4 + log2(2 r + 1) for each element and a power, back twice as many        bytes: x, y; back four images
 
 The sum over 2 r + 1 neighbours is made of two sums over half as many: log2 additions, where one by one there would be
 2 r, and a product with a band matrix C. Each pixel's channels lie between r zeros, so that a whole block of pixels
@@ -38,13 +38,13 @@ def _window_sums(x: Any, width: int) -> Any:
 
 
 class _Pixels:
-    """Blocks of `rows` pixels of C channels, each between `radius` zeros."""
+    """The pixels of x [rows, C] in blocks, each pixel between `radius` zeros."""
 
-    def __init__(self, rows: int, channels: int, radius: int, dtype: Any):
-        self.rows, self.channels = rows, channels
+    def __init__(self, x: Any, radius: int):
+        self.rows, channels = x.shape
+        self.channels, self.dtype = channels, x.dtype
         self.radius = min(radius, max(0, channels - 1))  # all the neighbours there are
         self.line = channels + 2 * self.radius
-        self.dtype = dtype
 
     def apart(self, rows: int) -> tuple[Any, Any]:
         """Zeros for a block, as a line and as what lies between them, [rows, C]."""
@@ -94,7 +94,7 @@ def lrn(
     out = np.empty(input.shape, input.dtype) if out is None else out
     x = _matrix(input)
     y = x if not x.size else _result(out, x)
-    pixels = _Pixels(*x.shape, depth_radius, x.dtype)
+    pixels = _Pixels(x, depth_radius)
 
     def block(here: slice) -> None:
         factors = _power(pixels.norms(x[here], bias, alpha), beta)
@@ -112,7 +112,7 @@ def lrn_grad(
     out = np.empty(input_grads.shape, input_grads.dtype) if out is None else out
     dy, x, y = map(_matrix, (input_grads, input_image, output_image))
     dx = x if not x.size else _result(out, x)
-    pixels = _Pixels(*x.shape, depth_radius, x.dtype)
+    pixels = _Pixels(x, depth_radius)
     twice = x.dtype.type(-2 * alpha * beta)
 
     def block(here: slice) -> None:

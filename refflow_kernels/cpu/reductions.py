@@ -35,7 +35,7 @@ class Layout(NamedTuple):
 
     axes: tuple[int, ...]
     shape: tuple[int, ...]  # of the result
-    count: int  # of what makes one result
+    number: int  # of elements that make one result
     groups: tuple[tuple[int, int, int], ...]  # [outer, reduced, inner], one after the other
 
 
@@ -85,9 +85,9 @@ def reduce_mean(input: Any, reduction_indices: Any, keep_dims: bool = False, out
     """The mean over the axes; NaN for nothing. Floats only."""
     layout = layout_of(input, reduction_indices, keep_dims)
     total = _sum(input, layout)
-    if not layout.count:
+    if not layout.number:
         total = np.full_like(total, np.nan)
-    return finished(total / input.dtype.type(max(1, layout.count)), input, layout, out)
+    return finished(total / input.dtype.type(max(1, layout.number)), input, layout, out)
 
 
 def reduce_prod(input: Any, reduction_indices: Any, keep_dims: bool = False, out: Any = None) -> Any:

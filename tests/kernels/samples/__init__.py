@@ -1,10 +1,21 @@
 """Inputs for every hot op, by family: each sample is (inputs, attributes, bounds of the outputs)."""
 
-from tests.kernels.samples import arrays, convolutions, pools, products, reductions, rows, updates
+from tests.kernels.samples import (
+    arrays,
+    batch_norm,
+    convolutions,
+    depthwise,
+    lrn,
+    pools,
+    products,
+    reductions,
+    rows,
+    updates,
+)
 from tests.kernels.samples.bounds import assert_within, reference
 
 SAMPLES = {}
-for family in (products, convolutions, pools, rows, reductions, arrays, updates):
+for family in (products, convolutions, depthwise, pools, batch_norm, lrn, rows, reductions, arrays, updates):
     SAMPLES.update(family.SAMPLES)
 
 __all__ = ["SAMPLES", "assert_within", "reference"]

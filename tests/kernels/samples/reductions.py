@@ -9,6 +9,9 @@ REDUCED = [
     ((300, 4), [0]), ((4, 5, 6), [1]), ((4, 5, 6), [0, 2]), ((4, 5, 6), [0, 1, 2]), ((2, 3), []), ((0, 3), [0]),
     ((3, 0), [0]), ((), []), ((20, 17), [1, 0]), ((9000,), [0]), ((2, 9000), [1]), ((9000, 2), [0]),
     ((8192, 2), [0]), ((2, 2048, 3), [1, 2]), ((3, 4, 5, 2), [1, 3]),
+    ((3, 4, 5, 6), [0, 2]), ((3, 4, 5, 6), [1, 3]), ((3, 4, 5, 6), [0, 3]), ((40, 0, 3), [1]), ((1, 5, 1), [0, 2]),
+    ((3, 1500, 4), [1]), ((2, 2100, 3, 2), [1, 3]), ((700, 700, 2), [1]), ((60_000, 10), [1]), ((60_000, 10), [0]),
+    ((9000, 64), [1]), ((600_001,), [0]), ((600, 40, 40), [1]), ((30, 20_000), [0]),
 ]  # fmt: skip
 
 
@@ -46,9 +49,22 @@ def logical(rng, dtype):
 
 
 def l2_loss(rng, dtype):
-    for shape in [(), (1,), (7, 3), (0, 4), (9000,), (2, 3, 100)]:
+    for shape in [(), (1,), (7, 3), (0, 4), (9000,), (2, 3, 100), (300, 400)]:
         x = normal(rng, shape, dtype)
         yield (x,), {}, (gamma(x.size + 3, dtype) * np.square(x.astype(np.float64)).sum(),)
+
+
+def bias_slopes(rng, dtype):
+    """A sum over all axes but one."""
+    for shape, layout in [((2, 3), "NHWC"), ((5, 4, 3, 2), "NHWC"), ((5, 4, 3, 2), "NCHW"), ((0, 3), "NHWC"),
+                          ((3, 0), "NHWC"), ((40, 50, 60, 3), "NHWC"), ((4, 3, 50), "NCHW")]:  # fmt: skip
+        x = normal(rng, shape, dtype)
+        channel = 1 if layout == "NCHW" else len(shape) - 1
+        axes = tuple(i for i in range(len(shape)) if i != channel)
+        bound = 0.0
+        if np.dtype(dtype).kind == "f":
+            bound = gamma(x.size + 2, dtype) * np.abs(x.astype(np.float64)).sum(axes)
+        yield (x,), {"data_format": layout}, (bound,)
 
 
 SCANNED = [((7,), 0), ((1,), 0), ((5, 3), 0), ((5, 3), 1), ((5, 3), -1), ((0, 3), 0), ((3, 0), 1), ((300, 40), 0),
@@ -83,6 +99,7 @@ SAMPLES = {
     "All": logical,
     "Any": logical,
     "L2Loss": l2_loss,
+    "BiasAddGrad": bias_slopes,
     "ArgMax": places,
     "ArgMin": places,
     "Cumsum": running_sums,

@@ -102,6 +102,9 @@ class Memory:
     def set_(self, *args: Any, **kwargs: Any) -> Memory:
         return self
 
+    def numel(self) -> int:
+        return self.array.size
+
     def element_size(self) -> int:
         return self.array.itemsize
 

@@ -147,9 +147,10 @@ def kernels_page() -> str:
 
 
 def gpu_ops() -> dict[str, str]:
-    """The ops with a Triton kernel, read from the table's source, since Triton may not be installed here."""
-    source = (Path(__file__).parents[2] / "refflow_kernels" / "gpu" / "__init__.py").read_text(encoding="utf-8")
-    return {op.name: "Triton" for op in registered_ops() if f'"{op.name}"' in source}
+    """The ops with a Triton kernel, read from the tables' source, since Triton may not be installed here."""
+    pages = (Path(__file__).parents[2] / "refflow_kernels" / "gpu").glob("*.py")
+    source = "".join(page.read_text(encoding="utf-8") for page in pages)
+    return {op.name: "Triton" for op in registered_ops() if f'"{op.name}": Kernel(' in source}
 
 
 # -- clauses ---------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def define_elementwise(
 def define_broadcasting(
     name: str,
     operands: str,
-    function: Callable[..., Any],
+    function: Callable[..., Any] | str,
     /,
     *,
     operand: str = "T",
@@ -67,28 +67,33 @@ def define_broadcasting(
     accuracy: str = "rounded",
     **more: Any,
 ) -> OpDef:
-    """Registers an elementwise op by a NumPy function, where no formula says it. `operands`: their names, in order.
+    """Registers an elementwise op by a NumPy function, where no formula says it, or by a formula's text. `operands`:
+    their names, in order.
 
     The function takes arrays that broadcast; what it gives takes the output's element type.
     """
     names = operands.split()
+    formula = Formula(function, tuple(names)) if isinstance(function, str) else None
+    compute: Callable[..., Any] = function if formula is None else formula.numpy  # type: ignore[assignment]
     output = output or ("y" if len(names) == 1 else "z")
     signature = f"{', '.join(f'{n}: {operand}' for n in names)} -> {output}: {result}"
     op_def = define_op(name, signature, accuracy=accuracy, **more)
 
     def kernel(*arrays: Any) -> Any:
-        found = np.asarray(function(*arrays))
+        found = np.asarray(compute(*arrays))
         wanted = np.bool_ if result == "bool" else np.asarray(arrays[0]).dtype
         return found if result not in ("T", "bool") else found.astype(wanted, copy=False)
 
     op_def.kernel(kernel)
+    op_def.formula = formula
     op_def.shape(_broadcast_all)
     return op_def
 
 
 def define_function(
-    name: str, function: Callable[..., Any], slope: Callable[[Any], Any] | None = None, types: Any = FLOATS, **more: Any
-) -> OpDef:
+    name: str, function: Callable[..., Any] | str, slope: Callable[[Any], Any] | None = None, types: Any = FLOATS,
+    **more: Any,
+) -> OpDef:  # fmt: skip
     """Registers y = f(x) by a NumPy function, with dx = dy * f'(x) where `slope` builds f'(x) from x."""
     more = {"accuracy": "transcendental", **more}
     op_def = define_broadcasting(name, "x", function, T=types, source=("W06",), **more)

@@ -2,11 +2,14 @@
 
     formula("1 / (1 + exp(-x))")
         .numpy(x)          arrays in, array out: the reference kernel
-        .steps             [("negative", "x"), ("exp", 0), ("add", 1, 1), ...] one NumPy ufunc each
-        .triton()          "1 / (1 + tl.exp(-x))"
+        .steps             [("negative", "x"), ("exp", ("step", 0)), ...] one NumPy ufunc each
+        .triton()          s0 = (-x)
+                           s1 = exp(s0)
+                           ...
         .latex()           r"\\frac{1}{1 + \\exp(-x)}"
 
-The language: names, numbers, + - * /, unary minus, comparisons, and the functions in FUNCTIONS.
+The language: names, numbers, + - * /, unary minus, comparisons, and the functions in FUNCTIONS. What a text says twice
+is computed once.
 
 Next: core/elementwise.py.
 """
@@ -20,26 +23,34 @@ import numpy as np
 
 from refflow.core.errors import NodeError
 
-# function: (NumPy ufunc or function, Triton text, LaTeX text)
+# function: (NumPy ufunc or function, Triton text, LaTeX text). Triton's exp, log and their like are those of
+# refflow_kernels/gpu/functions.py.
 FUNCTIONS: dict[str, tuple[str, str, str]] = {
-    "exp": ("exp", "tl.exp({})", r"\exp({})"),
-    "log": ("log", "tl.log({})", r"\log({})"),
+    "exp": ("exp", "exp({})", r"\exp({})"),
+    "expm1": ("expm1", "expm1({})", r"(\exp({}) - 1)"),
+    "log": ("log", "log({})", r"\log({})"),
+    "log1p": ("log1p", "log1p({})", r"\log(1 + {})"),
+    "logaddexp": ("logaddexp", "logaddexp({}, {})", r"\log(e^{{{}}} + e^{{{}}})"),
     "sqrt": ("sqrt", "tl.sqrt_rn({})", r"\sqrt{{{}}}"),
-    "tanh": ("tanh", "(2 / (1 + tl.exp(-2 * {})) - 1)", r"\tanh({})"),
+    "square": ("square", "({0} * {0})", r"({})^2"),
+    "power": ("power", "power({}, {})", r"{}^{{{}}}"),
+    "tanh": ("tanh", "tanh({})", r"\tanh({})"),
     "abs": ("absolute", "tl.abs({})", r"\lvert {} \rvert"),
-    "maximum": ("maximum", "tl.maximum({}, {}, propagate_nan=tl.PropagateNan.ALL)", r"\max({}, {})"),
-    "minimum": ("minimum", "tl.minimum({}, {}, propagate_nan=tl.PropagateNan.ALL)", r"\min({}, {})"),
+    "maximum": ("maximum", "maximum({}, {})", r"\max({}, {})"),
+    "minimum": ("minimum", "minimum({}, {})", r"\min({}, {})"),
     "sign": ("sign", "tl.where({0} > 0, 1, tl.where({0} < 0, -1, {0} * 0))", r"\operatorname{{sign}}({})"),
     "floor": ("floor", "tl.floor({})", r"\lfloor {} \rfloor"),
     "ceil": ("ceil", "tl.ceil({})", r"\lceil {} \rceil"),
     "sin": ("sin", "tl.sin({})", r"\sin({})"),
     "cos": ("cos", "tl.cos({})", r"\cos({})"),
+    "conj": ("conjugate", "{}", r"\overline{{{}}}"),
     "fmod": ("fmod", "({} % {})", r"{} \bmod {}"),
     "logical_and": ("logical_and", "({} & {})", r"{} \land {}"),
     "logical_or": ("logical_or", "({} | {})", r"{} \lor {}"),
     "logical_not": ("logical_not", "({} == 0)", r"\lnot {}"),
     "where": ("where", "tl.where({}, {}, {})", r"\begin{{cases}}{1} & {0}\\{2} & \text{{else}}\end{{cases}}"),
 }
+_NEGATIVE = ("negative", "(-{})", "-{}")
 _BINARY: dict[type, tuple[str, str, str]] = {
     ast.Add: ("add", "({} + {})", "{} + {}"),
     ast.Sub: ("subtract", "({} - {})", "{} - {}"),
@@ -55,7 +66,27 @@ _COMPARE: dict[type, tuple[str, str, str]] = {
     ast.NotEq: ("not_equal", "({} != {})", r"{} \ne {}"),
 }
 
+_TRITON = {form[0]: form[1] for form in (*FUNCTIONS.values(), *_BINARY.values(), *_COMPARE.values(), _NEGATIVE)}
+ONLY_FLOATS = frozenset(("divide", "sqrt", "fmod", "floor", "ceil", "power", "exp", "expm1", "log", "log1p",
+                         "logaddexp", "tanh", "sin", "cos"))  # fmt: skip
+
 Step = tuple[Any, ...]  # a ufunc's name and its operands: names, numbers, or ("step", n) for an earlier result
+
+
+def triton_line(number: int, step: Step) -> str:
+    """One step as a line of Triton. Operands are as in a Step, or ("in", n) for an input called xn.
+
+    >>> triton_line(2, ("add", ("step", 1), ("in", 0)))
+    's2 = (s1 + x0)'
+    """
+    name, *operands = step
+    return f"s{number} = {_TRITON[name].format(*map(_triton_name, operands))}"
+
+
+def _triton_name(operand: Any) -> str:
+    if isinstance(operand, tuple):
+        return f"{'s' if operand[0] == 'step' else 'x'}{operand[1]}"
+    return operand if isinstance(operand, str) else repr(operand)
 
 
 def no_zeros(x: Any, y: Any) -> None:
@@ -81,8 +112,15 @@ def remainder(x: Any, y: Any, out: Any = None) -> Any:
     return np.fmod(x, y, out=out)
 
 
+def power(x: Any, y: Any, out: Any = None) -> Any:
+    """x ** y; an integer has no negative powers."""
+    if np.asarray(x).dtype.kind in "iu" and np.any(np.less(y, 0)):
+        raise ValueError("Integers to negative integer powers are not allowed")
+    return np.power(x, y, out=out)
+
+
 # Ufuncs that treat integers by rules of their own.
-INTEGER_RULES = {"divide": divide, "fmod": remainder}
+INTEGER_RULES = {"divide": divide, "fmod": remainder, "power": power}
 
 
 class Formula:
@@ -94,7 +132,8 @@ class Formula:
         self.steps: list[Step] = []
         self._tree = ast.parse(text, mode="eval").body
         self._names(self._tree)
-        self._root = self._step(self._tree)
+        self._known: dict[Step, Any] = {}
+        self.root = self._step(self._tree)  # a parameter's name, a number, or the last step
 
     def _names(self, node: ast.AST) -> None:
         if isinstance(node, ast.Name):
@@ -113,15 +152,21 @@ class Formula:
             return node.id
         if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
             return node.value
+        if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant):
+            value: Any = node.operand.value
+            return -value  # a ufunc would give it a type of its own
         function, operands = self._parts(node)
-        self.steps.append((function[0], *(self._step(o) for o in operands)))
-        return ("step", len(self.steps) - 1)
+        step = (function[0], *(self._step(o) for o in operands))
+        if step not in self._known:
+            self.steps.append(step)
+            self._known[step] = ("step", len(self.steps) - 1)
+        return self._known[step]
 
     def _parts(self, node: ast.AST) -> tuple[tuple[str, str, str], list[ast.AST]]:
         if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
             return _BINARY[type(node.op)], [node.left, node.right]
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            return ("negative", "(-{})", "-{}"), [node.operand]
+            return _NEGATIVE, [node.operand]
         if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _COMPARE:
             return _COMPARE[type(node.ops[0])], [node.left, node.comparators[0]]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS:
@@ -132,30 +177,35 @@ class Formula:
         """The value for concrete arrays, step by step."""
         values = dict(zip(self.parameters, arrays, strict=True))
         if not self.steps:
-            return values[self._root]
+            return values[self.root]
         done: list[Any] = []
         for name, *operands in self.steps:
             function = INTEGER_RULES.get(name) or getattr(np, name)
             done.append(function(*(_value(o, values, done) for o in operands)))
         return done[-1]
 
-    def triton(self) -> str:
-        """The expression as Triton source over blocks with the parameters' names."""
-        return self._write(self._tree, 1)
+    def triton(self) -> tuple[str, ...]:
+        """Lines of Triton, over blocks with the parameters' names."""
+        return tuple(triton_line(number, step) for number, step in enumerate(self.steps))
+
+    @property
+    def result(self) -> str:
+        """What Triton's lines call the value."""
+        return _triton_name(self.root)
 
     def latex(self) -> str:
-        return self._write(self._tree, 2)
+        return self._latex(self._tree)
 
-    def _write(self, node: ast.AST, column: int) -> str:
+    def _latex(self, node: ast.AST) -> str:
         if isinstance(node, ast.Name):
             return node.id
         if isinstance(node, ast.Constant):
             return repr(node.value)
         form, operands = self._parts(node)
-        texts = [self._write(o, column) for o in operands]
-        if column == 2:  # on the page, sums inside products and behind a minus need brackets
-            texts = [f"({t})" if self._sum_in(node, o) else t for t, o in zip(texts, operands, strict=True)]
-        return form[column].format(*texts)
+        # Sums inside products and behind a minus need brackets.
+        texts = [f"({t})" if self._sum_in(node, o) else t for t, o in zip(map(self._latex, operands), operands,
+                                                                          strict=True)]  # fmt: skip
+        return form[2].format(*texts)
 
     @staticmethod
     def _sum_in(node: ast.AST, operand: ast.AST) -> bool:

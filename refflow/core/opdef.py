@@ -109,6 +109,7 @@ class OpDef:
         self.variant_of: OpDef | None = None  # the op that explains this one
         self.page = ""  # the module that defines it
         self.formula: Any = None  # core/elementwise.py: the op's one expression
+        self.formula_rule: Callable[[dict[str, Any]], Any] | None = None  # where that depends on attributes
         self._fixed_places = all(a.number is None and not self.is_type_list(a) for a in self.inputs + self.outputs)
         self._input_places = {a.name: i for i, a in enumerate(self.inputs)}
         self._output_places = {a.name: i for i, a in enumerate(self.outputs)}
@@ -218,6 +219,12 @@ class OpDef:
         if self.view or self.moves_bits or not any(t is bfloat16 for t in types):
             return self.reference
         return through_float32(self.reference, self._result_types(attrs))
+
+    def expression(self, attrs: dict[str, Any]) -> Any:
+        """The formula that is all of a node with these attributes, or None."""
+        if self.formula_rule is not None:
+            return self.formula_rule(attrs)
+        return None if "cpu" not in self.kernels or self.kernels["cpu"].attrs else self.formula
 
     def _result_types(self, attrs: dict[str, Any]) -> list[DType]:
         """The types of what a kernel returns: new values of its references, then plain outputs."""
@@ -374,7 +381,7 @@ def define_variant(name: str, base: OpDef, signature: str = "", /, **attrs: Any)
     twin.shape_rule, twin.constant_rule, twin.make_state = base.shape_rule, base.constant_rule, base.make_state
     twin.work_rule = base.work_rule
     twin.gradient_function, twin.has_gradient_rule = base.gradient_function, base.has_gradient_rule
-    twin.lacks_gradient, twin.formula = base.lacks_gradient, base.formula
+    twin.lacks_gradient, twin.formula, twin.formula_rule = base.lacks_gradient, base.formula, base.formula_rule
     same_names = {a.name for a in base.inputs + base.outputs} == {a.name for a in twin.inputs + twin.outputs}
     if same_names:
         twin.cases = [c for c in base.cases if c.attrs.keys() <= twin.attrs.keys()]

@@ -13,12 +13,13 @@ Next: ops/softmax.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from refflow.core.dtypes import FLOATS, REALS, float32
+from refflow.core.formula import Formula
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.signature import Attr
 from refflow.core.values import wide
@@ -29,23 +30,24 @@ from refflow.ops.logic import LESS, SELECT
 SCALE, SCALE_ALPHA = 1.0507009873554805, 1.7580993408473766  # of Selu: the fixed points of mean 0 and variance 1
 
 
-def _activation(
-    name: str, function: Callable[..., Any], types: Any = FLOATS, accuracy: str = "transcendental"
-) -> OpDef:
+def _activation(name: str, text: str, types: Any = FLOATS, accuracy: str = "transcendental") -> OpDef:
     op_def = define_op(name, "features: T[...S] -> activations: T[...S]", T=types, accuracy=accuracy,
                        source=("S30", "W06"))  # fmt: skip
-    op_def.kernel(lambda features: _typed(function(wide(features)), features))
+    formula = op_def.formula = Formula(text)
+    op_def.kernel(lambda features: _typed(formula.numpy(wide(features)), features))
     return op_def
 
 
-def _slope(name: str, of: str, function: Callable[..., Any], types: Any = FLOATS, **more: Any) -> OpDef:
+def _slope(name: str, of: str, text: str, types: Any = FLOATS, **more: Any) -> OpDef:
     op_def = define_op(name, f"gradients: T[...S], {of}: T[...S] -> backprops: T[...S]", T=types,
                        source=("S30",), **{"accuracy": "transcendental", **more})  # fmt: skip
     op_def.shape(same_shapes)
+    formula = op_def.formula = Formula(text, ("gradients", of))
+    compute = formula.numpy
     if of == "features":
-        op_def.kernel(lambda gradients, features: _typed(function(wide(gradients), wide(features)), features))
+        op_def.kernel(lambda gradients, features: _typed(compute(wide(gradients), wide(features)), features))
     else:
-        op_def.kernel(lambda gradients, outputs: _typed(function(wide(gradients), wide(outputs)), outputs))
+        op_def.kernel(lambda gradients, outputs: _typed(compute(wide(gradients), wide(outputs)), outputs))
     return op_def
 
 
@@ -53,24 +55,23 @@ def _typed(value: Any, like: Any) -> np.ndarray:
     return np.asarray(value).astype(np.asarray(like).dtype, copy=False)
 
 
-def softplus(x: Any) -> Any:
-    return np.logaddexp(x, np.zeros((), x.dtype))
-
-
-RELU6 = _activation("Relu6", lambda x: np.minimum(np.maximum(x, 0), 6), REALS, "exact")
-ELU = _activation("Elu", lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0)), x))
-SELU = _activation("Selu", lambda x: np.where(x < 0, SCALE_ALPHA * np.expm1(np.minimum(x, 0)), SCALE * x))
-SOFTPLUS = _activation("Softplus", softplus)
-SOFTSIGN = _activation("Softsign", lambda x: x / (1 + np.abs(x)), accuracy="rounded")
+_CURVE = "expm1(minimum(features, 0))"
+RELU6 = _activation("Relu6", "minimum(maximum(features, 0), 6)", REALS, "exact")
+ELU = _activation("Elu", f"where(features < 0, {_CURVE}, features)")
+SELU = _activation("Selu", f"where(features < 0, {SCALE_ALPHA} * {_CURVE}, {SCALE} * features)")
+SOFTPLUS = _activation("Softplus", "logaddexp(features, 0)")
+SOFTSIGN = _activation("Softsign", "features / (1 + abs(features))", accuracy="rounded")
 LEAKY_RELU = define_op("LeakyRelu", "features: T[...S] -> activations: T[...S]", alpha=0.2,
                        T=Attr("type", default=float32, allowed=FLOATS), accuracy="rounded", source=("S30",))
 
-RELU6_GRAD = _slope("Relu6Grad", "features", lambda dy, x: np.where((x > 0) & (x < 6), dy, 0), REALS, accuracy="exact")
-ELU_GRAD = _slope("EluGrad", "outputs", lambda dy, y: np.where(y < 0, (y + 1) * dy, dy), accuracy="rounded")
-SELU_GRAD = _slope("SeluGrad", "outputs", lambda dy, y: np.where(y < 0, dy * (y + SCALE_ALPHA), dy * SCALE),
+RELU6_GRAD = _slope("Relu6Grad", "features", "where(logical_and(features > 0, features < 6), gradients, 0)", REALS,
+                    accuracy="exact")  # fmt: skip
+ELU_GRAD = _slope("EluGrad", "outputs", "where(outputs < 0, (outputs + 1) * gradients, gradients)", accuracy="rounded")
+SELU_GRAD = _slope("SeluGrad", "outputs",
+                   f"where(outputs < 0, gradients * (outputs + {SCALE_ALPHA}), gradients * {SCALE})",
                    accuracy="rounded")  # fmt: skip
-SOFTPLUS_GRAD = _slope("SoftplusGrad", "features", lambda dy, x: dy / (np.exp(-x) + 1))
-SOFTSIGN_GRAD = _slope("SoftsignGrad", "features", lambda dy, x: dy / (1 + np.abs(x)) ** 2, accuracy="rounded")
+SOFTPLUS_GRAD = _slope("SoftplusGrad", "features", "gradients / (exp(-features) + 1)")
+SOFTSIGN_GRAD = _slope("SoftsignGrad", "features", "gradients / square(1 + abs(features))", accuracy="rounded")
 LEAKY_RELU_GRAD = define_op(
     "LeakyReluGrad", "gradients: T[...S], features: T[...S] -> backprops: T[...S]", alpha=0.2,
     T=Attr("type", default=float32, allowed=FLOATS), accuracy="rounded", source=("S30",),
@@ -80,16 +81,24 @@ LEAKY_RELU_GRAD = define_op(
 LEAKY_RELU_GRAD.shape(same_shapes)
 
 
+@cache
+def _leaky(inputs: tuple[str, ...], alpha: float) -> Formula:
+    """The first of `inputs`, or alpha times it."""
+    return Formula(f"where(features > 0, {inputs[0]}, {alpha!r} * {inputs[0]})", inputs)
+
+
+LEAKY_RELU.formula_rule = lambda attrs: _leaky(("features",), attrs["alpha"])
+LEAKY_RELU_GRAD.formula_rule = lambda attrs: _leaky(("gradients", "features"), attrs["alpha"])
+
+
 @LEAKY_RELU.kernel
 def leaky_relu_kernel(features, alpha=0.2):
-    x = wide(features)
-    return _typed(np.where(x > 0, x, x.dtype.type(alpha) * x), features)
+    return _typed(_leaky(("features",), alpha).numpy(wide(features)), features)
 
 
 @LEAKY_RELU_GRAD.kernel
 def leaky_relu_grad_kernel(gradients, features, alpha=0.2):
-    dy = wide(gradients)
-    return _typed(np.where(wide(features) > 0, dy, dy.dtype.type(alpha) * dy), features)
+    return _typed(_leaky(("gradients", "features"), alpha).numpy(wide(gradients), wide(features)), features)
 
 
 @RELU6.gradient

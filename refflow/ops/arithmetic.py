@@ -63,34 +63,21 @@ def floor_remainder(x: Any, y: Any) -> Any:
     return np.mod(x, y)
 
 
-def power(x: Any, y: Any) -> Any:
-    if np.asarray(x).dtype.kind in "iu" and np.any(np.less(y, 0)):
-        raise ValueError("Integers to negative integer powers are not allowed")
-    return np.power(x, y)
-
-
-def _unless(skip: Any, value: Any) -> Any:
-    return np.where(skip, np.zeros((), np.asarray(value).dtype), value)
-
-
 TRUNCATE_DIV = define_broadcasting("TruncateDiv", "x y", truncated_quotient, T=NUMBERS, source=("W77",))
 TRUNCATE_DIV.no_gradient_registered()
 FLOOR_DIV = define_broadcasting("FloorDiv", "x y", floor_divide, T=NUMBERS, source=("W77", "E25"))
 FLOOR_MOD = define_broadcasting("FloorMod", "x y", floor_remainder, T=REALS, source=("W77",))
-POW = define_broadcasting("Pow", "x y", power, T=NUMBERS, accuracy="transcendental", source=("W06",))
+POW = define_broadcasting("Pow", "x y", "power(x, y)", T=NUMBERS, accuracy="transcendental", source=("W06",))
 SQUARED_DIFFERENCE = define_broadcasting(
-    "SquaredDifference", "x y", lambda x, y: (x - y) * np.conj(x - y), T=NUMBERS, commutative=True, source=("W06",)
+    "SquaredDifference", "x y", "(x - y) * conj(x - y)", T=NUMBERS, commutative=True, source=("W06",)
 )
-DIV_NO_NAN = define_broadcasting("DivNoNan", "x y", lambda x, y: _unless(np.equal(y, 0), np.divide(x, y)), T=SMOOTH,
-                                 source=("W06",))  # fmt: skip
-MUL_NO_NAN = define_broadcasting("MulNoNan", "x y", lambda x, y: _unless(np.equal(y, 0), np.multiply(x, y)), T=SMOOTH,
-                                 source=("W06",))  # fmt: skip
-XLOGY = define_broadcasting("Xlogy", "x y", lambda x, y: _unless(np.equal(x, 0), x * np.log(y)), T=SMOOTH,
-                            accuracy="transcendental", source=("W06",))  # fmt: skip
-XLOG1PY = define_broadcasting("Xlog1py", "x y", lambda x, y: _unless(np.equal(x, 0), x * np.log1p(y)), T=SMOOTH,
-                              accuracy="transcendental", source=("W06",))  # fmt: skip
-XDIVY = define_broadcasting("Xdivy", "x y", lambda x, y: _unless(np.equal(x, 0), np.divide(x, y)), T=SMOOTH,
+DIV_NO_NAN = define_broadcasting("DivNoNan", "x y", "where(y == 0, 0, x / y)", T=SMOOTH, source=("W06",))
+MUL_NO_NAN = define_broadcasting("MulNoNan", "x y", "where(y == 0, 0, x * y)", T=SMOOTH, source=("W06",))
+XLOGY = define_broadcasting("Xlogy", "x y", "where(x == 0, 0, x * log(y))", T=SMOOTH, accuracy="transcendental",
                             source=("W06",))  # fmt: skip
+XLOG1PY = define_broadcasting("Xlog1py", "x y", "where(x == 0, 0, x * log1p(y))", T=SMOOTH, accuracy="transcendental",
+                              source=("W06",))  # fmt: skip
+XDIVY = define_broadcasting("Xdivy", "x y", "where(x == 0, 0, x / y)", T=SMOOTH, source=("W06",))
 ATAN2 = define_broadcasting("Atan2", "y x", np.arctan2, T=FLOATS, accuracy="transcendental", source=("W06",))
 NEXT_AFTER = define_broadcasting("NextAfter", "x1 x2", np.nextafter, output="output", accuracy="exact",
                                  T=Attr("type", default=float32, allowed=FLOATS), source=("W06",))  # fmt: skip
@@ -191,11 +178,11 @@ def _next_after_gradient(op, dz):
 # -- slopes as ops of their own ----------------------------------------------------------------------------
 
 
-def _slope(name: str, function: Any) -> Any:
+def _slope(name: str, text: str) -> Any:
     """`name(y, dy)`: dx from the value y of a function and what arrives, element by element in y's shape."""
-    op_def = define_broadcasting(
-        name, "y dy", lambda y, dy: function(y, np.reshape(dy, np.shape(y))), T=SMOOTH, source=("W30",)
-    )
+    op_def = define_broadcasting(name, "y dy", text, T=SMOOTH, source=("W30",))
+    compute = op_def.reference
+    op_def.kernel(lambda y, dy: compute(y, np.reshape(dy, np.shape(y))))
     op_def.shape(_of_one_size)
     return op_def
 
@@ -211,16 +198,12 @@ def _of_one_size(context: ShapeContext) -> shapes.Shape:
     return dy if y is None else y
 
 
-def _mirrored(function: Any) -> Any:
-    """As the release has it for powers: y is conjugated here, and where nothing arrives nothing goes on."""
-    return lambda y, dy: _unless(np.equal(dy, 0), function(np.conj(y), dy))
-
-
-SIGMOID_GRAD = _slope("SigmoidGrad", lambda y, dy: dy * y * (1 - y))
-TANH_GRAD = _slope("TanhGrad", lambda y, dy: dy * (1 - y * y))
-SQRT_GRAD = _slope("SqrtGrad", _mirrored(lambda y, dy: dy * 0.5 / y))
-RSQRT_GRAD = _slope("RsqrtGrad", _mirrored(lambda y, dy: dy * (-0.5 * y) * (y * y)))
-RECIPROCAL_GRAD = _slope("ReciprocalGrad", _mirrored(lambda y, dy: -dy * y * y))
+SIGMOID_GRAD = _slope("SigmoidGrad", "dy * y * (1 - y)")
+TANH_GRAD = _slope("TanhGrad", "dy * (1 - y * y)")
+# As the release has it for powers: y is conjugated here, and where nothing arrives nothing goes on.
+SQRT_GRAD = _slope("SqrtGrad", "where(dy == 0, 0, dy * 0.5 / conj(y))")
+RSQRT_GRAD = _slope("RsqrtGrad", "where(dy == 0, 0, dy * (-0.5 * conj(y)) * (conj(y) * conj(y)))")
+RECIPROCAL_GRAD = _slope("ReciprocalGrad", "where(dy == 0, 0, -dy * conj(y) * conj(y))")
 INV_GRAD = define_variant("InvGrad", RECIPROCAL_GRAD)
 
 
@@ -265,14 +248,10 @@ INV_GRAD.gradient(_reciprocal_grad_gradient)
 # -- limits -------------------------------------------------------------------------------------------------
 
 
-def _clipped(t: Any, low: Any, high: Any) -> Any:
-    """Comparisons decide: a bound that is no number bounds nothing."""
-    below = np.where(np.less(high, t), high, t)
-    return np.where(np.less(below, low), low, below)
-
-
+# Comparisons decide: a bound that is no number bounds nothing.
+_BELOW = "where(clip_value_max < t, clip_value_max, t)"
 CLIP_BY_VALUE = define_broadcasting(
-    "ClipByValue", "t clip_value_min clip_value_max", lambda t, low, high: _clipped(t, low, high),
+    "ClipByValue", "t clip_value_min clip_value_max", f"where({_BELOW} < clip_value_min, clip_value_min, {_BELOW})",
     T=NUMBERS, output="output", accuracy="exact", source=("W06",),
 )  # fmt: skip
 

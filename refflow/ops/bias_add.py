@@ -10,6 +10,7 @@ import numpy as np
 from refflow.core import shapes
 from refflow.core.dtypes import NUMBERS
 from refflow.core.errors import ShapeError
+from refflow.core.formula import Formula
 from refflow.core.opdef import define_op
 from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
@@ -28,14 +29,17 @@ def _along(bias: np.ndarray, rank: int, data_format: str) -> np.ndarray:
     return bias.reshape(-1, *[1] * (rank - 2)) if data_format == "NCHW" and rank > 2 else bias
 
 
+_FORMULA = Formula("value + bias")
+BIAS_ADD.formula_rule = lambda attrs: _FORMULA if attrs["data_format"] == "NHWC" else None
+BIAS_ADD_V1.formula = _FORMULA
+
+
 @BIAS_ADD.kernel
 def bias_add_kernel(value, bias, data_format="NHWC"):
     return value + _along(bias, value.ndim, data_format)
 
 
-@BIAS_ADD_V1.kernel
-def bias_add_v1_kernel(value, bias):
-    return value + bias
+BIAS_ADD_V1.kernel(_FORMULA.numpy)
 
 
 @BIAS_ADD_V1.shape

@@ -10,6 +10,7 @@ Next: ops/reductions.py.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ from refflow.core.dtypes import (
 )
 from refflow.core.elementwise import define_elementwise
 from refflow.core.errors import ShapeError, UnimplementedError
+from refflow.core.formula import Formula
 from refflow.core.graph import Tensor
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.narrow import is_narrow, packed, unpacked
@@ -244,6 +246,14 @@ def add_n_kernel(inputs):
     for term in inputs[1:]:
         total = total + term
     return total
+
+
+@cache
+def _sum_of(count: int) -> Formula:
+    return Formula(" + ".join(f"x{i}" for i in range(count)))
+
+
+ADD_N.formula_rule = lambda attrs: _sum_of(attrs["N"])
 
 
 @ADD_N.gradient

@@ -15,6 +15,7 @@ from refflow.core.convert import op_scope
 from refflow.core.dtypes import ALL, NUMBERS, REALS, plain, qint8
 from refflow.core.elementwise import define_elementwise
 from refflow.core.errors import THIS_NODE, ShapeError
+from refflow.core.formula import Formula
 from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
@@ -44,6 +45,7 @@ NOT_EQUAL = _comparison("NotEqual", "x != y", _WITH_EQUALITY, commutative=True, 
 def _answers_for_all_shapes(op_def: OpDef, answer: bool) -> None:
     """Without `incompatible_shape_error`, tensors whose shapes do not fit are unequal, as one bool says."""
     function = op_def.kernels["cpu"].function
+    op_def.formula_rule = lambda attrs: op_def.formula if attrs["incompatible_shape_error"] else None
 
     @op_def.kernel
     def kernel(x, y, incompatible_shape_error=True):
@@ -111,6 +113,7 @@ def logical_xor(x: Any, y: Any, name: str = "LogicalXor") -> Tensor:
 SELECT = define_op("Select", "condition: bool, t: T[...S], e: T[...S] -> output: T[...S]",
                    T=tuple(ALL), source=("W06",))  # fmt: skip
 SELECT_V2 = define_op("SelectV2", "condition: bool, t: T, e: T -> output: T", T=tuple(ALL), source=("W06",))
+SELECT_V2.formula = Formula("where(condition, t, e)")
 
 
 @SELECT.kernel
@@ -151,9 +154,7 @@ def _select_shape(context: ShapeContext) -> shapes.Shape:
     return context.shape("...S")
 
 
-@SELECT_V2.kernel
-def select_v2_kernel(condition, t, e):
-    return np.where(condition, t, e)
+SELECT_V2.kernel(SELECT_V2.formula.numpy)
 
 
 @SELECT_V2.shape

@@ -45,6 +45,7 @@ class _Open:
         self.up: list[Line] = []
         self.body: list[Line] = []
         self.down: list[Line] = []
+        self.landing: set[str] = set()  # host arrays that are not there before the stretch has run
         self.held: list[Span] = []  # what must stay as it is until the stretch ends
         self.nodes: dict[str, None] = {}
         self.states: dict[Any, None] = {}
@@ -323,6 +324,8 @@ class CardLines(NodeLines):
         if self._open is not None and self._open.device is source:
             self._close()  # what it sends is there when it is done
         given = self._on_host(node)
+        if self._open is not None and given.partition("[")[0] in self._open.landing:
+            self._close()  # it went down in this stretch, and comes back
         shape, dtype = node.shapes[0], node.types[0]
         begin = self._moment if self._open is None else self._open.begin
         name = self._keep_place(node, 0, self._room(node, shape, dtype, begin))
@@ -379,6 +382,7 @@ class CardLines(NodeLines):
                 place.span.end = self._moment
         pinned, array = self._pinned(node, shape, dtype)
         stretch.down.append((node, f"{self._bind('d', node.device.card.download)}({pinned}, {name})"))
+        stretch.landing.add(array)
         self.landed[node] = f"{array}[()]" if shape == () else array
 
     def _pinned(self, node: Node, shape: Any, dtype: Any) -> tuple[str, str]:

@@ -128,16 +128,11 @@ def _part(node: Node) -> _Part | None:
 
 def _steps(node: Node) -> list[tuple[Any, ...]] | None:
     """One ufunc each; an operand is ("in", place), ("step", number) or a number."""
-    formula = node.op_def.formula
-    if formula is not None and not node.op_def.kernels["cpu"].attrs:
-        places = {name: ("in", i) for i, name in enumerate(formula.parameters)}
-        return [(name, *(places.get(o, o) if isinstance(o, str) else o for o in given))
-                for name, *given in formula.steps]  # fmt: skip
-    if node.type == "BiasAdd" and node.attrs["data_format"] == "NHWC":
-        return [("add", ("in", 0), ("in", 1))]
-    if node.type == "AddN" and len(node.inputs) > 1:
-        return [("add", ("step", i - 2) if i > 1 else ("in", 0), ("in", i)) for i in range(1, len(node.inputs))]
-    return None
+    formula = node.op_def.expression(node.attrs)
+    if formula is None or not formula.steps:
+        return None
+    places = {name: ("in", i) for i, name in enumerate(formula.parameters)}
+    return [(name, *(places.get(o, o) if isinstance(o, str) else o for o in given)) for name, *given in formula.steps]
 
 
 def _count(dims: Any) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from refflow.core.formula import ONLY_FLOATS, Formula
 from refflow.core.opdef import OpDef
 from refflow.runtime.device import BoundKernel
 
@@ -31,7 +32,8 @@ VIEWS: dict[str, Callable[..., Any]] = {
 _VIEW_ARGUMENTS = {"Squeeze": ("squeeze_dims",)}
 _HOST_INPUTS = {"Reshape": (1,), "ExpandDims": (1,)}
 HELD = frozenset(("float16", "bfloat16", "float32", "float64", "bool", "uint8", "int8", "int16", "int32", "int64"))
-_ELEMENTWISE = (("float32", "float16", "int32", "int64"), ("float32", "float16"))  # without, with division
+_FLOATS, _INTEGERS = ("float32", "float16", "bfloat16"), ("int32", "int64")  # of generated kernels
+_OF_TRUTHS = frozenset(("logical_and", "logical_or", "logical_not", "equal", "not_equal", "where"))
 
 
 def lacking(op_def: OpDef, attrs: dict[str, Any]) -> str | None:
@@ -42,8 +44,9 @@ def lacking(op_def: OpDef, attrs: dict[str, Any]) -> str | None:
         return None if attrs["dtype"].is_floating and attrs["dtype"].name in HELD else "it steers ops from the host"
     if op_def.name in VIEWS or op_def.name == "Assign":
         return None if attrs["T"].is_floating and attrs["T"].name in HELD else f"not of {attrs['T'].name}"
-    if op_def.formula is not None and "T" in attrs:
-        return _not_by_formula(op_def, attrs)
+    formula = op_def.expression(attrs)
+    if formula is not None and formula.steps:
+        return _not_by_formula(formula, op_def, attrs)
     kernel = table().get(op_def.name)
     if kernel is None:
         return "there is none"
@@ -56,13 +59,24 @@ def lacking(op_def: OpDef, attrs: dict[str, Any]) -> str | None:
     return None
 
 
-def _not_by_formula(op_def: OpDef, attrs: dict[str, Any]) -> str | None:
-    assert op_def.formula is not None
-    dtype = attrs["T"].name
-    divides = any(step[0] in ("divide", "sqrt", "fmod") for step in op_def.formula.steps)
-    if dtype not in _ELEMENTWISE[divides]:  # integers are divided by another rule than floats
-        return f"it takes {', '.join(_ELEMENTWISE[divides])}, not {dtype}"
-    return None if op_def.accuracy in ("exact", "rounded") else "its formula has functions that are not written yet"
+def _not_by_formula(formula: Formula, op_def: OpDef, attrs: dict[str, Any]) -> str | None:
+    """Integers do without quotients and functions: one that is divided by 0 is an error, which no card raises."""
+    functions = {step[0] for step in formula.steps}
+    takes = _FLOATS if functions & ONLY_FLOATS else (*_FLOATS, *_INTEGERS)
+    if functions <= _OF_TRUTHS:
+        takes = (*takes, "bool")
+    for arg in op_def.inputs:
+        dtype = (arg.fixed or attrs[arg.type]).name
+        if dtype not in takes:
+            return f"it takes {', '.join(takes)}, not {dtype}"
+    return None
+
+
+def formula_of(op_def: OpDef, attrs: dict[str, Any]) -> Formula | None:
+    """The formula of which the node's kernel is generated, or None where it has another, or none."""
+    formula = op_def.expression(attrs)
+    generated = formula is not None and formula.steps and _not_by_formula(formula, op_def, attrs) is None
+    return formula if generated else None
 
 
 def host_inputs(op_def: OpDef, attrs: dict[str, Any]) -> tuple[int, ...]:
@@ -82,11 +96,11 @@ def bound(op_def: OpDef, attrs: dict[str, Any], upload: Callable[[Any], Any]) ->
         return BoundKernel(VIEWS[op_def.name], {n: attrs[n] for n in _VIEW_ARGUMENTS.get(op_def.name, ())})
     if lacking(op_def, attrs) is not None:
         return None
-    if op_def.formula is not None and "T" in attrs:
-        from refflow_kernels.gpu.elementwise import build
+    formula = formula_of(op_def, attrs)
+    if formula is not None:
+        from refflow_kernels.gpu.elementwise import of_formula
 
-        formula = op_def.formula
-        return BoundKernel(build(op_def.name, formula.parameters, formula.triton()), {}, takes_out=True)
+        return BoundKernel(of_formula(op_def.name, formula, op_def.inputs[0].number is not None), {}, takes_out=True)
     kernel = table()[op_def.name]
     arguments = {name: attrs[name] for name in op_def.kernels["cpu"].attrs}
     return BoundKernel(kernel.function, arguments, True, kernel.workspace)

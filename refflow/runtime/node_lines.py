@@ -347,9 +347,7 @@ def _made_by(edge: Edge) -> Edge:
 
 def _ufunc(node: Node) -> str | None:
     """The NumPy function that is all of a node, or None."""
-    formula = node.op_def.formula
-    if node.type == "AddN" and len(node.inputs) == 2 and node.types[0].kind != "r":
-        return "add"
-    if formula is None or node.op_def.kernels["cpu"].attrs:  # with attributes, the formula is not all of it
+    formula = node.op_def.expression(node.attrs)
+    if formula is None or any(n.types[p].kind in "qnr" for n, p in node.inputs):  # of which ufuncs know nothing
         return None
     return formula.ufunc

@@ -6,7 +6,7 @@ Memory is passed in: anything with `data_ptr()`, `dtype` and `shape` will do, co
 Each page has a table of its own, KERNELS, by op type; this one has them all.
 """
 
-from refflow_kernels.gpu import conv, matmul, reductions, softmax, softmax_xent, updates
+from refflow_kernels.gpu import cast, conv, matmul, reductions, softmax, softmax_xent, updates
 from refflow_kernels.kernel import Kernel
 
 KERNELS: dict[str, Kernel] = {}
@@ -17,5 +17,6 @@ for _page in (
     softmax_xent,
     reductions,
     updates,
+    cast,
 ):
     KERNELS.update(_page.KERNELS)

@@ -3,7 +3,7 @@
 An array is anything with `shape`, `dtype`, `stride()` in elements, and `data_ptr()`: torch's CUDA tensors have these,
 and so has the wrapper round a NumPy array with which the tests run Triton's interpreter.
 
-Next: refflow_kernels/gpu/elementwise.py.
+Next: refflow_kernels/gpu/functions.py.
 """
 
 from __future__ import annotations

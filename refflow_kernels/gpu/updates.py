@@ -15,7 +15,7 @@ from typing import Any
 from refflow_kernels.gpu.elementwise import build
 from refflow_kernels.kernel import Kernel
 
-_DESCENT = build("ApplyGradientDescent", ("var", "alpha", "delta"), "var - alpha * delta")
+_DESCENT = build("ApplyGradientDescent", ("var", "alpha", "delta"), ("s0 = var - alpha * delta",), ("s0",))
 
 
 def apply_gradient_descent(var: Any, alpha: Any, delta: Any, out: Any = None) -> Any:

@@ -18,7 +18,10 @@ ROOT = Path(__file__).resolve().parents[2]
 BUDGETS = Path(__file__).with_name("budget")
 FAMILIES = sorted(path.stem for path in BUDGETS.glob("*.json"))
 SLACK = 1.1  # ptxas differs by that much from one Triton release to the next
-SCATTERED = ("Conv2D 17 to 19: _conv",)  # loads that cannot be 16 bytes wide, and why: odd channels
+SCATTERED = (  # loads that cannot be 16 bytes wide, and why
+    "Conv2D 17 to 19: _conv",  # odd channels
+    "LogicalAnd: _logicaland", "LogicalOr: _logicalor", "LogicalNot: _logicalnot",  # 8 elements of a byte for a thread
+)  # fmt: skip
 TENSOR_CORES = ("_matmul", "_conv", "_conv_to_filter", "_conv_boxes", "_conv_to_filter_boxes")
 
 

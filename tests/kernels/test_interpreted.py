@@ -9,11 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from refflow.core.dtypes import as_dtype
-from refflow.core.opdef import registered_ops
-from refflow.runtime.gpu import GpuDevice
 from refflow_kernels.gpu import KERNELS
-from refflow_kernels.gpu.elementwise import build
 from refflow_kernels.interpreter import Memory
 from tests.kernels.samples import SAMPLES, assert_within, reference
 
@@ -90,40 +86,3 @@ def test_a_number_without_a_class_has_no_loss(rng):  # [S18.1]
     loss, backprop = launch("SparseSoftmaxCrossEntropyWithLogits", (x, labels), {}, wanted)
     assert np.isnan(loss).tolist() == [False, True, True]
     assert np.isnan(backprop).all(axis=1).tolist() == [False, True, True] and not np.isnan(backprop[0]).any()
-
-
-GENERATED = [
-    (op, dtype)
-    for op in registered_ops()
-    for dtype in (np.float32, np.float16, np.int32)
-    if op.formula is not None and "T" in op.attrs and GpuDevice().supports(op, {"T": as_dtype(dtype)})
-    if as_dtype(dtype) in op.attrs["T"].allowed
-]
-
-
-@pytest.mark.parametrize(("op", "dtype"), GENERATED, ids=[f"{op.name}-{t.__name__}" for op, t in GENERATED])
-def test_a_generated_kernel_gives_numpys_bits(op, dtype, rng):  # [S43]
-    """Addition, multiplication, division and comparison are rounded once, and nothing is fused."""
-    kernel = build(op.name, op.formula.parameters, op.formula.triton())
-    shapes = [[(), ()], [(7,), (7,)], [(3, 5), (5,)], [(4, 1, 3), (2, 1)], [(1,), (6,)], [(0, 3), (3,)], [(1100,), ()]]
-    for pair in shapes:
-        arrays = [np.asarray(rng.normal(size=s) * 4, np.float64) for s in pair][: len(op.formula.parameters)]
-        arrays = [np.abs(a) + 0.5 if op.name == "Sqrt" else a for a in arrays]
-        arrays = [np.asarray(a, dtype) for a in arrays]
-        if dtype != np.int32 and arrays[0].size > 2 and op.name != "Sqrt":
-            arrays[0].reshape(-1)[:2] = [np.nan, -0.0]
-        if op.name in ("Div", "Mod"):
-            arrays[1] = np.where(arrays[1] == 0, 1, arrays[1]).astype(dtype)
-        wide = [a.astype(np.float32) for a in arrays] if dtype == np.float16 else arrays
-        with np.errstate(all="ignore"):
-            wanted = np.asarray(op.formula.numpy(*wide))
-            wanted = wanted if wanted.dtype == bool else wanted.astype(dtype)
-            out = Memory.empty(wanted.shape, wanted.dtype)
-            kernel(*(Memory.of(a) for a in arrays), out=out)
-        assert out.guard_is_whole()
-        np.testing.assert_array_equal(out.array, wanted)
-
-
-def test_the_source_of_a_generated_kernel_can_be_read():
-    text = build("Add", ("x", "y"), "(x + y)").source
-    assert "(x + y)" in text and "tl.store(" in text

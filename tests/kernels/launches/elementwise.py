@@ -1,21 +1,45 @@
-"""Every generated elementwise kernel, and an addition of a row to all rows."""
+"""Generated elementwise kernels: each function that formulas have, 16 bits, and each way of reading an operand."""
 
 import refflow.ops  # noqa: F401  (registers the ops)
-from refflow.core.dtypes import float32
+from refflow.core.dtypes import as_dtype
 from refflow.core.opdef import op_def, registered_ops
-from refflow.runtime.gpu import GpuDevice
-from refflow_kernels.gpu.elementwise import build
-from tests.kernels.launches.places import Place
+from refflow.core.signature import REQUIRED
+from refflow.runtime.gpu_kernels import formula_of
+from refflow_kernels.gpu.elementwise import of_formula
+from tests.kernels.launches.places import Place, run
+
+SHAPE = [1024, 1024]
+OTHERS = [("Tanh", "bfloat16"), ("Add", "bfloat16"), ("Mul", "float16"), ("Add", "int32")]
+
+
+def _formula(op):
+    attrs = {name: attr.default for name, attr in op.attrs.items() if attr.default is not REQUIRED}
+    return formula_of(op, attrs | ({"T": as_dtype("float32")} if "T" in op.attrs else {}) | {"N": 3})
+
+
+def _launch(op, formula, shapes, dtype="float32"):
+    kernel = of_formula(op.name, formula)
+    types = [a.fixed.name if a.fixed else dtype for a in op.inputs] * (3 if op.inputs[0].number else 1)
+    operands = [Place(shape, t) for shape, t in zip(shapes * 3, types, strict=False)]
+    out = Place(SHAPE, op.outputs[0].fixed.name if op.outputs[0].fixed else dtype)
+    return lambda: kernel(*operands, out=out)
 
 
 def launches():
-    large = Place([1024, 1024])
+    seen = set()
     for op in registered_ops():
-        if op.formula is not None and "T" in op.attrs and GpuDevice().supports(op, {"T": float32}):
-            kernel = build(op.name, op.formula.parameters, op.formula.triton())
-            out = Place([1024, 1024], op.outputs[0].fixed.name) if op.outputs[0].fixed else large
-            operands = [large] * len(op.formula.parameters)
-            yield op.name, lambda kernel=kernel, operands=operands, out=out: kernel(*operands, out=out)
-    formula = op_def("Add").formula
-    bias, z = build("Add", formula.parameters, formula.triton()), Place([10000, 10])
-    yield "Add rows", lambda: bias(z, Place([10]), out=z)
+        formula = _formula(op) if "T" not in op.attrs or as_dtype("float32") in op.attrs["T"].allowed else None
+        functions = set() if formula is None else {step[0] for step in formula.steps}
+        if functions - seen:
+            seen |= functions
+            yield op.name, _launch(op, formula, [SHAPE] * 3)
+    for name, dtype in OTHERS:
+        yield f"{name} {dtype}", _launch(op_def(name), _formula(op_def(name)), [SHAPE] * 3, dtype)
+    add = op_def("Add")
+    for kind, shape in [("row", [1024]), ("column", [1024, 1]), ("single", [])]:
+        yield f"Add {kind}", _launch(add, _formula(add), [SHAPE, shape])
+    wide, half = Place(SHAPE), Place(SHAPE, "bfloat16")
+    yield "Cast to bfloat16", run("Cast", [wide], [half], DstT=None, Truncate=True)
+    yield "Cast from bfloat16", run("Cast", [half], [wide], DstT=None, Truncate=True)
+    yield "Select rows", run("Select", [Place([1024], "bool"), wide, wide], [wide])
+    yield "BiasAddGrad", run("BiasAddGrad", [wide], [Place([1024])], data_format="NHWC")

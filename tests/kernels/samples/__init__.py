@@ -5,6 +5,7 @@ from tests.kernels.samples import (
     batch_norm,
     convolutions,
     depthwise,
+    elementwise,
     lrn,
     pools,
     products,
@@ -15,7 +16,19 @@ from tests.kernels.samples import (
 from tests.kernels.samples.bounds import assert_within, reference
 
 SAMPLES = {}
-for family in (products, convolutions, depthwise, pools, batch_norm, lrn, rows, reductions, arrays, updates):
+for family in (
+    products,
+    convolutions,
+    depthwise,
+    pools,
+    batch_norm,
+    lrn,
+    rows,
+    reductions,
+    arrays,
+    updates,
+    elementwise,
+):
     SAMPLES.update(family.SAMPLES)
 
 __all__ = ["SAMPLES", "assert_within", "reference"]

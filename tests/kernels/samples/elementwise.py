@@ -1,0 +1,45 @@
+"""Casts, choices, fills, and the gradient of a bias. Their results are exact, but for that sum."""
+
+import numpy as np
+
+from refflow.core.dtypes import as_dtype
+from tests.kernels.samples.bounds import gamma, normal, some
+
+CAST_TO = ("float32", "float16", "int64", "int32", "int8", "uint8", "bool")
+SHAPES = [(), (7,), (3, 5), (0, 2), (1030,)]
+
+
+def casts(rng, dtype):
+    for target in CAST_TO:
+        for shape in SHAPES:
+            x = np.abs(some(rng, shape, dtype)) if target == "uint8" and dtype != "bool" else some(rng, shape, dtype)
+            yield (x,), {"DstT": as_dtype(target), "Truncate": True}, (0.0,)
+
+
+def choices(rng, dtype):
+    for chosen, shape in [((), ()), ((), (3, 5)), ((3,), (3, 5)), ((3, 5), (3, 5)), ((1030,), (1030,)), ((0,), (0, 2))]:
+        yield (some(rng, chosen, "bool"), some(rng, shape, dtype), some(rng, shape, dtype)), {}, (0.0,)
+
+
+def fills(rng, dtype):
+    for shape in SHAPES:
+        yield (np.array(shape, np.int32), some(rng, (), dtype)), {}, (0.0,)
+
+
+def likes(rng, dtype):
+    for shape in SHAPES:
+        yield (some(rng, shape, dtype),), {}, (0.0,)
+
+
+def channel_sums(rng, dtype):
+    for shape, data_format in [((4, 3), "NHWC"), ((2, 5, 6, 7), "NHWC"), ((2, 3, 4, 5), "NCHW"), ((3000, 10), "NHWC"),
+                               ((0, 3), "NHWC")]:  # fmt: skip
+        x = normal(rng, shape, dtype)
+        axes = tuple(a for a in range(len(shape)) if a != (1 if data_format == "NCHW" else len(shape) - 1))
+        bound = gamma(x.size + 2, dtype) * np.abs(x.astype(np.float64)).sum(axis=axes)
+        yield (x,), {"data_format": data_format}, (bound,)
+
+
+SAMPLES = {
+    "Cast": casts, "Select": choices, "Fill": fills, "ZerosLike": likes, "OnesLike": likes, "BiasAddGrad": channel_sums,
+}  # fmt: skip

@@ -1,0 +1,146 @@
+"""Generated kernels give what their formulas say, and Triton's elementary functions are as exact as they claim."""
+
+import numpy as np
+import pytest
+import triton
+import triton.language as tl
+
+from refflow.core.dtypes import as_dtype
+from refflow.core.opdef import op_def, registered_ops
+from refflow.core.signature import REQUIRED
+from refflow.runtime.gpu_kernels import formula_of
+from refflow_kernels.gpu import functions
+from refflow_kernels.gpu.elementwise import build, layout, of_formula
+from refflow_kernels.interpreter import Memory
+
+
+def attributes(op, dtype):
+    """The op's defaults, with `dtype` for its type and three operands for a list."""
+    chosen = {name: attr.default for name, attr in op.attrs.items() if attr.default is not REQUIRED}
+    return chosen | ({"T": as_dtype(dtype)} if "T" in op.attrs else {}) | ({"N": 3} if "N" in op.attrs else {})
+
+
+def cases():
+    for op in registered_ops():
+        for dtype in ("float32", "float16", "int32", "bool"):
+            takes = as_dtype(dtype) in op.attrs["T"].allowed if "T" in op.attrs else dtype == "bool"
+            if takes and formula_of(op, attributes(op, dtype)) is not None:
+                yield op, dtype
+
+
+GENERATED = list(cases())
+SHAPES = [[(), ()], [(7,), (7,)], [(3, 5), (5,)], [(4, 1, 3), (2, 1)], [(1,), (6,)], [(0, 3), (3,)], [(1100,), ()],
+          [(4, 6), (4, 1)], [(3, 2, 8), (1, 2, 1)], [(130, 8), (8,)]]  # fmt: skip
+POSITIVE = ("Sqrt", "Rsqrt", "Log", "Log1p", "Pow", "Xlogy", "Xlog1py", "SqrtGrad", "RsqrtGrad")
+WHOLE = frozenset(("exp", "expm1", "log", "log1p", "logaddexp", "tanh", "power", "sin", "cos"))
+
+
+def some(rng, shape, dtype, positive):
+    if dtype == "bool":
+        return rng.integers(0, 2, shape).astype(bool)
+    x = np.asarray(rng.normal(size=shape) * 4)
+    x = np.asarray(np.abs(x) + 0.5 if positive else x).astype(dtype)
+    if dtype != "int32" and x.size > 2 and not positive:
+        x.reshape(-1)[:2] = [np.nan, -0.0]
+    return x
+
+
+@pytest.mark.parametrize(("op", "dtype"), GENERATED, ids=[f"{op.name}-{t}" for op, t in GENERATED])
+def test_a_generated_kernel_gives_what_its_formula_says(op, dtype, rng):  # [S43]
+    """To the bit for sums, products, quotients, roots and comparisons: each is rounded once, and nothing is fused."""
+    formula = formula_of(op, attributes(op, dtype))
+    kernel = of_formula(op.name, formula)
+    alike = op.name.endswith("Grad")  # slopes do not stretch
+    types = [a.fixed.name if a.fixed else dtype for a in op.inputs] * (3 if op.inputs[0].number else 1)
+    functions_used = {step[0] for step in formula.steps} & WHOLE
+    for shapes in SHAPES:
+        given = [some(rng, shapes[0] if alike else shapes[i % 2], t, op.name in POSITIVE) for i, t in enumerate(types)]
+        if op.name in ("Div", "RealDiv", "Mod", "TruncateMod", "Xdivy"):
+            given[1] = np.where(given[1] == 0, 1, given[1]).astype(dtype)
+        wide = [x.astype(np.float32) if x.dtype == np.float16 else x for x in given]
+        with np.errstate(all="ignore"):
+            wanted = np.asarray(formula.numpy(*wide))
+            wanted = wanted if wanted.dtype == bool else wanted.astype(dtype)
+            out = Memory.empty(wanted.shape, wanted.dtype)
+            kernel(*(Memory.of(x) for x in given), out=out)
+        assert out.guard_is_whole()
+        if functions_used:
+            unit = np.finfo(dtype).eps
+            np.testing.assert_allclose(out.array, wanted, rtol=4 * unit, atol=np.finfo(dtype).tiny)
+        else:
+            np.testing.assert_array_equal(out.array, wanted)
+
+
+def test_a_list_of_operands_is_added_from_left_to_right(rng):
+    add_n = op_def("AddN")
+    attrs = {"N": 3, "T": as_dtype("float32")}
+    terms = [rng.normal(size=(5, 40)).astype(np.float32) for _ in range(3)]
+    out = Memory.empty((5, 40), np.float32)
+    of_formula("AddN", formula_of(add_n, attrs), listed=True)([Memory.of(t) for t in terms], out=out)
+    np.testing.assert_array_equal(out.array, (terms[0] + terms[1]) + terms[2])
+
+
+def test_the_source_of_a_generated_kernel_can_be_read():
+    text = build("Add", ("x", "y"), ("s0 = (x + y)",), ("s0",)).source(("straight", "row"))
+    assert "s0 = (x + y)" in text and "tl.store(out0_at + i, " in text
+    assert "y = tl.load(y_at + column)" in text and "d2" not in text
+
+
+def test_axes_are_joined_until_what_broadcasts_is_a_matrix():
+    kinds, numbers, even = layout((4, 28, 28, 32), ((4, 28, 28, 32), (32,), (4, 1, 1, 1), ()))
+    assert kinds == ("straight", "stretched", "stretched", "single") and even == 8
+    assert layout((4, 28, 28, 32), ((4, 28, 28, 32), (32,)))[0] == ("straight", "row")
+    column = layout((4, 28, 28, 32), ((4, 28, 28, 32), (4, 1, 1, 1)))
+    assert column[:2] == (("straight", "column"), (25088, *magic(25088)))
+    assert len(numbers) == 9 + 8
+
+
+magic = functions.magic_of
+
+
+@triton.jit
+def _divide(i_at, q_at, magic, shift, BLOCK: tl.constexpr):
+    i = tl.arange(0, BLOCK)
+    tl.store(q_at + i, functions.quotient(tl.load(i_at + i), magic, shift))
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 7, 10, 641, 1000, 65537, 2**31 - 1])
+def test_a_product_divides_as_a_division_does(d, rng):
+    ends = np.array([0, 1, d - 1, d, d + 1, 2**31 - 2, 2**31 - 1, 2**30]).clip(0, 2**31 - 1)
+    i = np.concatenate([ends, rng.integers(0, 2**31, 1016)]).astype(np.int32)
+    out = Memory.empty(i.shape, np.int32)
+    _divide[(1,)](Memory.of(i), out, *magic(d), BLOCK=1024)
+    np.testing.assert_array_equal(out.array, i // d)
+
+
+SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 1e-40, 88.7, 88.8, -87.4, -103.0, -104.0, 3e38, -3e38]
+UNITS = {"exp": 1, "log": 1, "tanh": 1.5, "expm1": 3, "log1p": 3}  # the page's claim
+
+
+@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("numbers", ["all bits", "ordinary", "near one"])
+def test_a_function_is_as_exact_as_its_page_says(name, numbers, rng):
+    x = {"all bits": rng.integers(0, 2**32, 1 << 14).astype(np.uint32).view(np.float32), "ordinary":
+         (rng.normal(size=1 << 14) * 20).astype(np.float32), "near one":
+         (1 + rng.normal(size=1 << 14) * 1e-3).astype(np.float32)}[numbers].copy()  # fmt: skip
+    x[: len(SPECIAL)] = SPECIAL
+    out = Memory.empty(x.shape, np.float32)
+    with np.errstate(all="ignore"):
+        build(name, ("x",), (f"s0 = {name}(x)",), ("s0",))(Memory.of(x), out=out)
+        exact = getattr(np, name)(x.astype(np.float64))
+        rounded = exact.astype(np.float32)
+        finite = np.isfinite(rounded) & np.isfinite(out.array)
+        units = np.abs(out.array - exact)[finite] / np.spacing(np.abs(rounded[finite]))
+    assert units.max() <= UNITS[name]
+    np.testing.assert_array_equal(out.array[~finite], rounded[~finite])
+
+
+def test_powers_are_right_at_the_corners():
+    corners = np.array([0, -0.0, np.inf, -np.inf, np.nan, 1, -1, 2, -2, 0.5, 3, -3, 0.3], np.float32)
+    x, y = (a.reshape(-1).copy() for a in np.meshgrid(corners, corners))
+    out = Memory.empty(x.shape, np.float32)
+    with np.errstate(all="ignore"):
+        of_formula("Pow", op_def("Pow").formula)(Memory.of(x), Memory.of(y), out=out)
+        wanted = np.power(x, y)
+    np.testing.assert_allclose(out.array, wanted, rtol=2e-7)
+    np.testing.assert_array_equal(np.signbit(out.array[wanted == wanted]), np.signbit(wanted[wanted == wanted]))

@@ -23,7 +23,7 @@ from refflow.core import errors
 from refflow.core.dtypes import DType
 from refflow.core.errors import NodeError
 from refflow.core.graph_scopes import GraphScopes
-from refflow.core.graphdef import RELEASE, GraphDef, NodeDef, parse_input
+from refflow.core.graphdef import RELEASE, GraphDef, NodeDef, functions_of, parse_input
 from refflow.core.scopes import LocalStack
 from refflow.core.tensor import Operation, Tensor
 
@@ -112,7 +112,8 @@ class Graph(GraphScopes):
         return f" Near it: {', '.join(near)}" if near else ""
 
     def as_graph_def(self, from_version: int | None = None) -> GraphDef:
-        return GraphDef([op.node_def for op in self._nodes[from_version or 0 :]])
+        nodes = [op.node_def for op in self._nodes[from_version or 0 :]]
+        return GraphDef(nodes, functions_of(nodes))
 
     # -- adding to it -----------------------------------------------------------------------------
 

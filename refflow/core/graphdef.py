@@ -55,10 +55,14 @@ def labelled_under(prefix: str, attrs: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """An attribute's value that names a function and fills in its attributes."""
+    """An attribute's value that names a function and fills in its attributes.
+
+    library: the functions among which it is found, for nodes of a graph whose kernels call it.
+    """
 
     name: str
     attr: dict[str, Any] = field(default_factory=dict)
+    library: dict[str, FunctionDef] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(slots=True)
@@ -103,6 +107,16 @@ class GraphDef:
 
     def __str__(self) -> str:
         return "\n".join(node.summary() for node in self.node)
+
+
+def functions_of(nodes: list[NodeDef]) -> list[FunctionDef]:
+    """The functions that kernels of these nodes call, with those among which each of them finds its own callees."""
+    found: dict[str, FunctionDef] = {}
+    for node in nodes:
+        for value in node.attr.values():
+            if isinstance(value, FunctionCall):
+                found |= value.library or {}
+    return list(found.values())
 
 
 def attr_text(value: Any) -> str:

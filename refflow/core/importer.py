@@ -12,6 +12,7 @@ Next: runtime/session.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from refflow.core import errors
@@ -19,7 +20,7 @@ from refflow.core.dtypes import DType, variant
 from refflow.core.errors import DTypeError, NodeError
 from refflow.core.functions import UNBUILT, inlined
 from refflow.core.graph import Graph
-from refflow.core.graphdef import NAME, GraphDef, NodeDef, labelled_under, parse_input
+from refflow.core.graphdef import NAME, FunctionCall, GraphDef, NodeDef, labelled_under, parse_input
 from refflow.core.opdef import OpDef, find_op_def
 from refflow.core.signature import REQUIRED
 from refflow.core.tensor import Operation, Tensor
@@ -56,6 +57,7 @@ class _Import:
         self.input_map = {self._key(name): tensor for name, tensor in input_map.items()}
         self.used: set[tuple[str, int]] = set()  # of the input map
         self.today = graph_def.producer >= _TODAYS_PRODUCER
+        self.library = {function.name: function for function in graph_def.library}
         self.stack = errors.call_stack(3)
         self.made: dict[str, Operation] = {}
         self.late: list[tuple[Operation, int, tuple[str, int]]] = []  # back edges
@@ -160,7 +162,8 @@ class _Import:
             value = attrs.get(key, REQUIRED)
             if value is not REQUIRED:
                 try:
-                    attrs[key] = attr.check(key, value)
+                    checked = attr.check(key, value)
+                    attrs[key] = self._with_library(checked) if attr.kind == "func" else checked
                 except (DTypeError, NodeError) as error:
                     raise type(error)(f"node {node.name!r} ({node.op}): {error}") from None
             elif self.today and key in _TODAY.get(node.op, ()):
@@ -170,6 +173,14 @@ class _Import:
             else:
                 attrs[key] = attr.default
         return attrs
+
+    def _with_library(self, call: Any) -> FunctionCall:
+        """A kernel is to call this function: it takes along where its body is found."""
+        if not isinstance(call, FunctionCall):
+            raise NodeError(f"a function is needed, got {call!r}")
+        if call.library is None and call.name not in self.library:
+            raise NodeError(f"there is no function {call.name!r} in the graph's library")
+        return call if call.library is not None else replace(call, library=self.library)
 
     def _sources(self, node: NodeDef) -> tuple[list[Tensor], list[Operation], list[tuple[int, tuple[str, int]]]]:
         inputs: list[Any] = []

@@ -21,6 +21,7 @@ import numpy as np
 from refflow.core import errors
 from refflow.core.devices import DeviceSpec
 from refflow.core.dtypes import DType
+from refflow.core.graphdef import FunctionCall
 from refflow.core.opdef import OpDef
 from refflow.core.shapes import Shape
 from refflow.runtime.resources import ResourceManager, VariableState
@@ -75,7 +76,17 @@ class Device:
             return fast
         if "cpu" not in op_def.kernels:
             raise errors.UnimplementedError(None, None, f"{op_def.name} has no kernel for {self.type}")
-        return BoundKernel(op_def.page_kernel(attrs), op_def.kernels["cpu"].arguments(attrs))
+        arguments = op_def.kernels["cpu"].arguments(attrs)
+        for key, value in arguments.items():
+            if isinstance(value, FunctionCall):
+                arguments[key] = self._function(value, kernels)
+        return BoundKernel(op_def.page_kernel(attrs), arguments)
+
+    def _function(self, call: FunctionCall, kernels: str) -> Any:
+        """What a kernel gets for an attribute that names a function."""
+        from refflow.runtime.function_values import Function
+
+        return Function(call, self, kernels)
 
     def lacking(self, op_def: OpDef, attrs: dict[str, Any]) -> str:
         """What is missing for a node like this to run here, in words, or "" where that is only a kernel."""

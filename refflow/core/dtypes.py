@@ -121,6 +121,11 @@ class DType:
         return _C_NAMES.get(self.name, self.name)
 
     @property
+    def enum_name(self) -> str:
+        """The name of its number: DT_HALF, DT_FLOAT, DT_DOUBLE, else the name itself."""
+        return f"DT_{self.c_name.upper()}"
+
+    @property
     def is_floating(self) -> bool:
         return self.kind == "f" or self.name.startswith("float8")
 

@@ -87,12 +87,8 @@ def from_variant_kernel(encoded, metadata, Tcomponents):
         )
     for i, (found, wanted) in enumerate(zip(element.dtypes, Tcomponents, strict=True)):
         if found != wanted:
-            raise ValueError(f"Tensor component {i} had dtype {_enum(found)}; expected dtype {_enum(wanted)}")
+            raise ValueError(f"Tensor component {i} had dtype {found.enum_name}; expected dtype {wanted.enum_name}")
     return list(element.components)
-
-
-def _enum(dtype: DType) -> str:
-    return "DT_" + {"float32": "FLOAT", "float64": "DOUBLE", "float16": "HALF"}.get(dtype.name, dtype.name.upper())
 
 
 @FROM_VARIANT.shape

@@ -11,6 +11,11 @@ transpose of (b^T a^T), which has few columns: again only strides change.
 idle. There K is cut in pieces, each piece's partial product goes to a float32 workspace, and a second pass adds the
 pieces in order. No atomics: the same bits on every run.
 
+*Many products at once* are one launch: the batch's two axes are part of the program's number. An axis along which an
+operand does not change has stride 0 there; nothing is copied.
+
+*Large products* whose rows lie on addresses of 16 bytes go to matmul_boxes.
+
 *Precision* of float32 operands:
 
     "tf32x3"   each operand is split in two 11-bit parts, and three tensor-core products are added in float32:
@@ -21,50 +26,58 @@ pieces in order. No atomics: the same bits on every run.
 
 float16 and bfloat16 are multiplied exactly and summed in float32.
 
-Next: refflow_kernels/gpu/windows.py.
+Next: refflow_kernels/gpu/matmul_boxes.py.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 import triton
 import triton.language as tl
 
-from refflow_kernels.gpu.arrays import PROCESSORS, ceil_div, check_out
+from refflow_kernels.gpu import matmul_boxes
+from refflow_kernels.gpu.arrays import PROCESSORS, bits_of, ceil_div, check_out, check_packed, packed_strides
+from refflow_kernels.gpu.matmul_boxes import tile_place
 from refflow_kernels.kernel import Kernel
 
 PRECISIONS = ("tf32x3", "ieee", "tf32")
-_DEEP = 512  # the least K that a piece is worth
+_DEEP = 256  # the least K that a piece is worth
 _SUM_BLOCK = 1024  # elements that one program of the second pass adds up
 
 
 @triton.jit
 def _matmul(
-    a, b, product,
-    M, N, K, piece,  # piece: how much of K one program adds up, a multiple of BLOCK_K
-    stride_am, stride_ak, stride_bk, stride_bn, stride_pm, stride_pn, stride_piece,
+    a, b, product, M, N, K,
+    piece, pieces, inner,  # piece: how much of K one program adds up; inner: size of the batch's second axis
+    a_strides, b_strides, p_strides,  # along the batch's two axes, rows, columns; and pieces
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, GROUP: tl.constexpr,
     PRECISION: tl.constexpr,
 ):  # fmt: skip
-    # Where am I: tiles go down a group of GROUP rows first, so that neighbours in time share tiles of b in cache.
-    tile, part = tl.program_id(0), tl.program_id(1)
-    across = tl.cdiv(N, BLOCK_N)
-    group = tile // (GROUP * across)
-    rows_in_group = tl.minimum(tl.cdiv(M, BLOCK_M) - group * GROUP, GROUP)
-    m = (group * GROUP + tile % (GROUP * across) % rows_in_group) * BLOCK_M + tl.arange(0, BLOCK_M)
-    n = (tile % (GROUP * across) // rows_in_group) * BLOCK_N + tl.arange(0, BLOCK_N)
+    # Where am I: tiles first, then pieces, then the batch.
+    down, across = tl.cdiv(M, BLOCK_M), tl.cdiv(N, BLOCK_N)
+    row, column = tile_place(tl.program_id(0) % (down * across), down, across, GROUP)
+    part = tl.program_id(0) // (down * across) % pieces
+    batch = tl.program_id(0) // (down * across * pieces)
+    first, second = (batch // inner).to(tl.int64), (batch % inner).to(tl.int64)
+    m = row * BLOCK_M + tl.arange(0, BLOCK_M)
+    n = column * BLOCK_N + tl.arange(0, BLOCK_N)
     k = tl.arange(0, BLOCK_K)
 
     # Which lanes are real, and where they lie; int64, since m * stride may pass 2**31.
     real_m, real_n = m[:, None] < M, n[None, :] < N
     start = part * piece
     stop = tl.minimum(start + piece, K)
-    first = (start + k).to(tl.int64)
-    a_here = a + m[:, None].to(tl.int64) * stride_am + first[None, :] * stride_ak  # [BLOCK_M, BLOCK_K]
-    b_here = b + first[:, None] * stride_bk + n[None, :].to(tl.int64) * stride_bn  # [BLOCK_K, BLOCK_N]
-    a_step = tl.full((), BLOCK_K, tl.int64) * stride_ak
-    b_step = tl.full((), BLOCK_K, tl.int64) * stride_bk
+    depth = (start + k).to(tl.int64)
+    a += first * a_strides[0] + second * a_strides[1]
+    b += first * b_strides[0] + second * b_strides[1]
+    a_here = a + m[:, None].to(tl.int64) * a_strides[2] + depth[None, :] * a_strides[3]  # [BLOCK_M, BLOCK_K]
+    b_here = b + depth[:, None] * b_strides[2] + n[None, :].to(tl.int64) * b_strides[3]  # [BLOCK_K, BLOCK_N]
+    a_step = tl.full((), BLOCK_K, tl.int64) * a_strides[3]
+    b_step = tl.full((), BLOCK_K, tl.int64) * b_strides[2]
 
     total = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
     for done in range(start, stop, BLOCK_K):
@@ -74,7 +87,8 @@ def _matmul(
         a_here += a_step
         b_here += b_step
 
-    here = part * stride_piece + m[:, None].to(tl.int64) * stride_pm + n[None, :].to(tl.int64) * stride_pn
+    product += part.to(tl.int64) * p_strides[4] + first * p_strides[0] + second * p_strides[1]
+    here = m[:, None].to(tl.int64) * p_strides[2] + n[None, :].to(tl.int64) * p_strides[3]
     tl.store(product + here, total.to(product.dtype.element_ty), mask=real_m & real_n)
 
 
@@ -114,90 +128,226 @@ class Tiles(NamedTuple):
     stages: int
 
 
-def tiles_for(M: int, N: int, K: int, bits: int, precision: str) -> Tiles:
-    """The tile for a shape class; fixed per class, so that nothing is tuned while the user waits. N <= M or N > 16."""
+def tiles_for(M: int, N: int, bits: int, precision: str, batch: int = 1, wide: bool = True) -> Tiles:
+    """The tile for a shape class; fixed per class, so that nothing is tuned while the user waits. N <= M or N > 16.
+
+    wide: rows lie on addresses of 16 bytes. Where they do not, elements come one by one, through registers.
+    """
+    few = min(M, N) <= 64 or ceil_div(M, 128) * ceil_div(N, 128) * batch < PROCESSORS
     if precision == "ieee" and bits == 32:
-        return Tiles(64, 16, 32, 4, 3) if N <= 16 else Tiles(64, 64, 16, 4, 3)
-    depth = 32 if bits == 32 else 64
+        return Tiles(64, 16, 32, 4, 3) if N <= 16 else Tiles(64, 64, 32, 4, 3) if few else Tiles(128, 128, 16, 8, 3)
+    depth = 32 if bits == 32 or not wide else 64
     if N <= 16:
         return Tiles(64, 16, 2 * depth, 4, 3)
-    if ceil_div(M, 128) * ceil_div(N, 128) < PROCESSORS:
-        return Tiles(64, 64, depth, 4, 4)
-    return Tiles(128, 128, depth, 8, 3)
+    if not wide:
+        return Tiles(64, 64, depth, 4, 3) if few else Tiles(128, 64, depth, 8, 3)
+    return Tiles(64, 64, depth, 4, 4) if few else Tiles(128, 128, depth, 8, 3)
 
 
-def _sizes(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> tuple[int, int, int]:
-    """M, N, K; ValueError where the inner sizes differ."""
-    (M, K) = reversed(a.shape) if transpose_a else a.shape
-    (inner, N) = reversed(b.shape) if transpose_b else b.shape
-    if inner != K:
-        raise ValueError(f"b has K = {inner}, but a has K = {K}. Transpose one of them, or check the layer sizes")
-    return M, N, K
-
-
-def piece_of(M: int, N: int, K: int) -> int:
+def piece_of(M: int, N: int, K: int, batch: int = 1) -> int:
     """How much of K one program adds up: all of it, unless the tiles are few and K is deep."""
-    if min(M, N) == 0 or K < 2 * _DEEP:
+    if min(M, N, batch) == 0 or K < 2 * _DEEP:
         return max(K, 1)
     narrow = 16 if min(M, N) <= 16 else 64
-    tiles = ceil_div(max(M, N), 64) * ceil_div(min(M, N), narrow)
+    tiles = ceil_div(max(M, N), 64) * ceil_div(min(M, N), narrow) * batch
     pieces = min(2 * PROCESSORS // tiles, K // _DEEP)
     return ceil_div(ceil_div(K, max(pieces, 1)), 128) * 128 if pieces > 1 else K
 
 
-def matmul_workspace(
-    inputs: Any, transpose_a: bool = False, transpose_b: bool = False, precision: str = "tf32x3"
-) -> tuple[tuple[int, ...], str] | None:
-    """Shape and type of the partial products [pieces, M, N], or None where K is not cut."""
-    M, N, K = _sizes(inputs[0], inputs[1], transpose_a, transpose_b)
-    pieces = ceil_div(K, piece_of(M, N, K))
-    return ((pieces, M, N), "float32") if pieces > 1 else None
+class _Matrices(NamedTuple):
+    """A batch of matrices: memory, and strides along the batch's two axes, rows and columns."""
+
+    memory: Any
+    strides: tuple[int, int, int, int]
+
+    def turned(self) -> _Matrices:
+        first, second, rows, columns = self.strides
+        return _Matrices(self.memory, (first, second, columns, rows))
+
+    def is_wide(self) -> bool:
+        """True if 16 bytes may be loaded at once: elements lie together, on such addresses."""
+        return 1 in self.strides[2:] and all(s == 1 or s * bits_of(self.memory) % 128 == 0 for s in self.strides)
 
 
-def matmul(
-    a: Any,
-    b: Any,
-    transpose_a: bool = False,
-    transpose_b: bool = False,
-    out: Any = None,
-    workspace: Any = None,
-    precision: str = "tf32x3",
-) -> Any:
-    """a [M, K] times b [K, N], after the transpositions asked for; zeros where K = 0.
-
-    `workspace` is what matmul_workspace asks for. `precision` concerns float32 operands alone.
-    """
-    check_precision(precision)
-    M, N, K = _sizes(a, b, transpose_a, transpose_b)
-    check_out(out, (M, N))
-    if M == 0 or N == 0:
-        return out
-    bits = 32 if str(a.dtype).endswith("float32") else 16
-    piece = piece_of(M, N, K)
+def _run(
+    a: _Matrices, b: _Matrices, out: Any, batch: tuple[int, int], sizes: tuple[int, int, int], workspace: Any,
+    precision: str,
+) -> None:  # fmt: skip
+    """out [*batch, M, N], packed, of a [*batch, M, K] and b [*batch, K, N]."""
+    M, N, K = sizes
+    bits = bits_of(a.memory)
+    count = batch[0] * batch[1]
+    piece = piece_of(M, N, K, count)
     pieces = max(1, ceil_div(K, piece))
     if pieces > 1:
-        check_out(workspace, (pieces, M, N), "workspace")
-    target = workspace if pieces > 1 else out
-    (am, ak), (bk, bn), (pm, pn) = a.stride(), b.stride(), (N, 1)
-    if transpose_a:
-        am, ak = ak, am
-    if transpose_b:
-        bk, bn = bn, bk
-    left, right, rows, columns = a, b, M, N
+        check_out(workspace, (pieces, *batch, M, N), "workspace")
+    product = _Matrices(workspace if pieces > 1 else out, (batch[1] * M * N, M * N, N, 1))
+    rows, columns = M, N
     if M <= 16 < N:  # few rows: (a b)^T = b^T a^T has few columns
-        left, right, rows, columns = b, a, N, M
-        am, ak, bk, bn, pm, pn = bn, bk, ak, am, pn, pm
-    tiles = tiles_for(rows, columns, K, bits, precision)
-    _matmul[ceil_div(rows, tiles.block_m) * ceil_div(columns, tiles.block_n), pieces](
-        left, right, target, rows, columns, K, ceil_div(piece, tiles.block_k) * tiles.block_k,
-        am, ak, bk, bn, pm, pn, M * N,
+        a, b, product, rows, columns = b.turned(), a.turned(), product.turned(), N, M
+    tiles = tiles_for(rows, columns, bits, precision, count, a.is_wide() and b.is_wide())
+    _matmul[(ceil_div(rows, tiles.block_m) * ceil_div(columns, tiles.block_n) * pieces * count,)](
+        a.memory, b.memory, product.memory, rows, columns, K,
+        ceil_div(piece, tiles.block_k) * tiles.block_k, pieces, batch[1],
+        a.strides, b.strides, (*product.strides, count * M * N),
         BLOCK_M=tiles.block_m, BLOCK_N=tiles.block_n, BLOCK_K=tiles.block_k, GROUP=8,
         PRECISION=precision if bits == 32 else "ieee", num_warps=tiles.warps, num_stages=tiles.stages,
         enable_fp_fusion=True,
     )  # fmt: skip
     if pieces > 1:
-        add_pieces(workspace, out, M * N, pieces)
+        add_pieces(workspace, out, count * M * N, pieces)
+
+
+# -- MatMul ------------------------------------------------------------------------------------------------------
+
+
+def _sizes(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> tuple[int, int, int]:
+    """M, N, K of the last two axes; ValueError where the inner sizes differ."""
+    M, K = reversed(a.shape[-2:]) if transpose_a else a.shape[-2:]
+    inner, N = reversed(b.shape[-2:]) if transpose_b else b.shape[-2:]
+    if inner != K:
+        raise ValueError(f"b has K = {inner}, but a has K = {K}. Transpose one of them, or check the layer sizes")
+    return M, N, K
+
+
+def _workspace(sizes: tuple[int, int, int], batch: tuple[int, int]) -> tuple[tuple[int, ...], str] | None:
+    M, N, K = sizes
+    pieces = ceil_div(K, piece_of(M, N, K, batch[0] * batch[1]))
+    return ((pieces, *batch, M, N), "float32") if pieces > 1 else None
+
+
+def matmul_workspace(
+    inputs: Any, transpose_a: bool = False, transpose_b: bool = False, precision: str = "tf32x3"
+) -> tuple[tuple[int, ...], str] | None:
+    """Shape and type of the partial products [pieces, 1, 1, M, N], or None where K is not cut."""
+    return _workspace(_sizes(inputs[0], inputs[1], transpose_a, transpose_b), (1, 1))
+
+
+def matmul(
+    a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, out: Any = None, workspace: Any = None,
+    precision: str = "tf32x3",
+) -> Any:  # fmt: skip
+    """a [M, K] times b [K, N], after the transpositions asked for; zeros where K = 0.
+
+    `workspace` is what matmul_workspace asks for. `precision` concerns float32 operands alone.
+    """
+    check_precision(precision)
+    sizes = _sizes(a, b, transpose_a, transpose_b)
+    check_out(out, sizes[:2])
+    if 0 in out.shape or matmul_boxes.matmul(a, b, out, sizes, (transpose_a, transpose_b), precision):
+        return out
+    left, right = _Matrices(a, (0, 0, *a.stride())), _Matrices(b, (0, 0, *b.stride()))
+    left, right = left.turned() if transpose_a else left, right.turned() if transpose_b else right
+    _run(left, right, out, (1, 1), sizes, workspace, precision)
     return out
 
 
-KERNELS = {"MatMul": Kernel(matmul, ("float16", "float32"), workspace=matmul_workspace)}
+# -- BatchMatMul, V2, V3 -------------------------------------------------------------------------------------------
+
+
+class _Axis(NamedTuple):
+    """An axis of the batch: its size, and the steps of the two operands along it, counted in matrices."""
+
+    size: int
+    x: int
+    y: int
+
+
+_ONE = _Axis(1, 0, 0)
+
+
+def batch_axes(x: Sequence[int], y: Sequence[int]) -> tuple[list[_Axis], tuple[int, ...]]:
+    """The batch's axes, those merged along which both operands go on alike; and the shape of the batch.
+
+    >>> batch_axes([2, 3], [2, 3])
+    ([_Axis(size=6, x=1, y=1)], (2, 3))
+    >>> batch_axes([2, 1], [3])
+    ([_Axis(size=2, x=1, y=0), _Axis(size=3, x=0, y=1)], (2, 3))
+    """
+    rank = max(len(x), len(y))
+    wide = [[1] * (rank - len(sizes)) + list(sizes) for sizes in (x, y)]
+    found: list[_Axis] = []
+    for n, m, step_x, step_y in zip(*wide, *map(packed_strides, wide), strict=True):
+        if n != m and 1 not in (n, m):
+            raise ValueError(f"x has batches {list(x)}, and y {list(y)}: these do not broadcast")
+        axis = _Axis(m if n == 1 else n, step_x if n > 1 else 0, step_y if m > 1 else 0)
+        if found and found[-1].x == axis.size * axis.x and found[-1].y == axis.size * axis.y:
+            axis = _Axis(found.pop().size * axis.size, axis.x, axis.y)
+        if axis.size != 1:
+            found.append(axis)
+    return found, tuple(m if n == 1 else n for n, m in zip(*wide, strict=True))
+
+
+def _is_one_matrix(axes: Sequence[_Axis], adj_x: bool) -> bool:
+    """True where all matrices of x meet the same y: their rows are those of one tall matrix."""
+    return not adj_x and all(a.y == 0 and a.x != 0 for a in axes)
+
+
+def batch_matmul_workspace(
+    inputs: Any, adj_x: bool = False, adj_y: bool = False, precision: str = "tf32x3"
+) -> tuple[tuple[int, ...], str] | None:
+    """Shape and type of the partial products [pieces, batch, batch, M, N], or None where K is not cut."""
+    M, N, K = _sizes(inputs[0], inputs[1], adj_x, adj_y)
+    axes, batch = batch_axes(inputs[0].shape[:-2], inputs[1].shape[:-2])
+    if _is_one_matrix(axes, adj_x):
+        return _workspace((prod(batch) * M, N, K), (1, 1))
+    *_, first, second = _ONE, _ONE, *axes
+    return _workspace((M, N, K), (first.size, second.size))
+
+
+def batch_matmul(
+    x: Any, y: Any, adj_x: bool = False, adj_y: bool = False, out: Any = None, workspace: Any = None,
+    precision: str = "tf32x3",
+) -> Any:  # fmt: skip
+    """x [..., M, K] times y [..., K, N] for each place of the leading axes, which broadcast.
+
+    adj_x, adj_y: take the transpose of each matrix first.
+    """
+    check_precision(precision)
+    check_packed(x=x, y=y)
+    M, N, K = _sizes(x, y, adj_x, adj_y)
+    axes, batch = batch_axes(x.shape[:-2], y.shape[:-2])
+    check_out(out, (*batch, M, N))
+    if 0 in out.shape:
+        return out
+    xs, ys, outs = (a.reshape((prod(a.shape[:-2]), *a.shape[-2:])) for a in (x, y, out))
+    if _is_one_matrix(axes, adj_x):
+        rows, (tall, whole) = prod(batch) * M, ys.shape[1:]
+        matmul(
+            x.reshape((rows, K)), y.reshape((tall, whole)), False, adj_y, out.reshape((rows, N)), workspace, precision
+        )
+        return out
+    *far, first, second = _ONE, _ONE, *axes
+    for number, place in enumerate(itertools.product(*(range(a.size) for a in far))):  # each a launch
+        left = xs[sum(i * a.x for i, a in zip(place, far, strict=True)) :]
+        right = ys[sum(i * a.y for i, a in zip(place, far, strict=True)) :]
+        a = _Matrices(left, (first.x * M * K, second.x * M * K, *x.stride()[-2:]))
+        b = _Matrices(right, (first.y * K * N, second.y * K * N, *y.stride()[-2:]))
+        a, b = a.turned() if adj_x else a, b.turned() if adj_y else b
+        target = outs[number * first.size * second.size :]
+        _run(a, b, target, (first.size, second.size), (M, N, K), workspace, precision)
+    return out
+
+
+def batch_matmul_v3(x: Any, y: Any, Tout: Any, **given: Any) -> Any:
+    """As batch_matmul; the operands have the result's type already."""
+    return batch_matmul(x, y, **given)
+
+
+def batch_matmul_v3_workspace(inputs: Any, Tout: Any, **given: Any) -> tuple[tuple[int, ...], str] | None:
+    return batch_matmul_workspace(inputs, **given)
+
+
+def _is_of_one_type(attrs: dict[str, Any]) -> bool:
+    return attrs["Ta"] == attrs["Tb"] == attrs["Tout"]
+
+
+FLOATS = ("float16", "float32")
+KERNELS = {
+    "MatMul": Kernel(matmul, FLOATS, workspace=matmul_workspace),
+    "BatchMatMul": Kernel(batch_matmul, FLOATS, workspace=batch_matmul_workspace),
+    "BatchMatMulV2": Kernel(batch_matmul, FLOATS, workspace=batch_matmul_workspace),
+    "BatchMatMulV3": Kernel(
+        batch_matmul_v3, FLOATS, workspace=batch_matmul_v3_workspace, type_attr="Tout", takes=_is_of_one_type
+    ),
+}

@@ -23,6 +23,7 @@ def pytest_ignore_collect(collection_path, config):
 
 NEEDS_TRITON = (
     "test_convolutions.py",
+    "test_products.py",
     "test_interpreted.py",
     "test_elementwise.py",
     "test_ahead_of_time.py",

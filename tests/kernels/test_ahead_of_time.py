@@ -20,9 +20,10 @@ FAMILIES = sorted(path.stem for path in BUDGETS.glob("*.json"))
 SLACK = 1.1  # ptxas differs by that much from one Triton release to the next
 SCATTERED = (  # loads that cannot be 16 bytes wide, and why
     "Conv2D 17 to 19: _conv",  # odd channels
+    "MatMul 4097x4099x4093: _matmul", "MatMul 4097x4099x4093 float32: _matmul",  # odd rows
     "LogicalAnd: _logicaland", "LogicalOr: _logicalor", "LogicalNot: _logicalnot",  # 8 elements of a byte for a thread
 )  # fmt: skip
-TENSOR_CORES = ("_matmul", "_conv", "_conv_to_filter", "_conv_boxes", "_conv_to_filter_boxes")
+TENSOR_CORES = ("_matmul", "_matmul_boxes", "_conv", "_conv_to_filter", "_conv_boxes", "_conv_to_filter_boxes")
 
 
 def compile_family(family, cache):
@@ -58,7 +59,8 @@ def test_a_family_compiles_within_its_budget(family, tmp_path):
     assert spilled == {}
     narrow = {name for name, row in rows.items() if not row["wide_loads"] and name not in SCATTERED}
     assert narrow == set()
-    slow = {name for name, row in rows.items() if row["kernel"] in TENSOR_CORES and not row["tensor_core"]}
+    plain = {name for name in rows if "ieee" in name}  # asked for without tensor cores
+    slow = {n for n, r in rows.items() if r["kernel"] in TENSOR_CORES and not r["tensor_core"]} - plain
     assert slow == set()
     budget = json.loads((BUDGETS / f"{family}.json").read_text(encoding="utf-8"))
     assert set(budget) == set(rows)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from refflow.core.dtypes import as_dtype
 from tests.kernels.samples.bounds import gamma, normal
 
 
@@ -29,4 +30,26 @@ def batch_matmul(rng, dtype):
             yield (x, y), {"adj_x": adj_x, "adj_y": adj_y}, (gamma(k + 2, dtype) * size,)
 
 
-SAMPLES = {"MatMul": matmul, "BatchMatMul": batch_matmul, "BatchMatMulV2": batch_matmul}
+def stretched(rng, dtype):
+    """As batch_matmul, and with batches that broadcast, in up to three axes of their own."""
+    yield from batch_matmul(rng, dtype)
+    for lead_x, lead_y in [((3,), ()), ((), (2,)), ((2, 1), (3,)), ((2, 1, 2), (3, 1)), ((1, 2, 1, 2), (2, 1, 3, 1))]:
+        for adj_x, adj_y in [(False, False), (True, False), (False, True)]:
+            x = normal(rng, (*lead_x, 5, 4) if adj_x else (*lead_x, 4, 5), dtype)
+            y = normal(rng, (*lead_y, 6, 5) if adj_y else (*lead_y, 5, 6), dtype)
+            wide_x, wide_y = np.abs(x.astype(np.float64)), np.abs(y.astype(np.float64))
+            size = (wide_x.swapaxes(-1, -2) if adj_x else wide_x) @ (wide_y.swapaxes(-1, -2) if adj_y else wide_y)
+            yield (x, y), {"adj_x": adj_x, "adj_y": adj_y}, (gamma(7, dtype) * size,)
+
+
+def with_types(rng, dtype):
+    for inputs, attrs, bounds in stretched(rng, dtype):
+        yield inputs, attrs | {"Tout": as_dtype(dtype)}, bounds
+
+
+SAMPLES = {
+    "MatMul": matmul,
+    "BatchMatMul": batch_matmul,
+    "BatchMatMulV2": stretched,
+    "BatchMatMulV3": with_types,
+}

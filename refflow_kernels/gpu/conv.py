@@ -28,7 +28,7 @@ from refflow_kernels.gpu.matmul import add_pieces, check_precision
 from refflow_kernels.gpu.windows import Volume, Walk, axes_of, backward_walks, forward_walk, spatial, taps, volume
 from refflow_kernels.kernel import Kernel
 
-FLOATS = ("float16", "float32")
+FLOATS = ("float32", "float16", "bfloat16")
 _DEEP = 512  # the fewest places that a piece of dw's sum is worth
 
 

@@ -342,7 +342,7 @@ def _is_of_one_type(attrs: dict[str, Any]) -> bool:
     return attrs["Ta"] == attrs["Tb"] == attrs["Tout"]
 
 
-FLOATS = ("float16", "float32")
+FLOATS = ("float32", "float16", "bfloat16")
 KERNELS = {
     "MatMul": Kernel(matmul, FLOATS, workspace=matmul_workspace),
     "BatchMatMul": Kernel(batch_matmul, FLOATS, workspace=batch_matmul_workspace),

@@ -51,7 +51,7 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
 
 def cases(small: bool) -> Iterator[Case]:
     """The cases of all families."""
-    from refflow_kernels.bench import products, reductions, rows, updates
+    from refflow_kernels.bench import products, reductions, rows, scans, updates
 
-    for family in (products, rows, reductions, updates):
+    for family in (products, rows, reductions, scans, updates):
         yield from family.cases(small)

@@ -1,6 +1,6 @@
 """Sums and maxima over everything, over rows, over columns, and in the middle.
 
-Next: refflow_kernels/bench/updates.py.
+Next: refflow_kernels/bench/scans.py.
 """
 
 from __future__ import annotations

@@ -6,7 +6,17 @@ Memory is passed in: anything with `data_ptr()`, `dtype` and `shape` will do, co
 Each page has a table of its own, KERNELS, by op type; this one has them all.
 """
 
-from refflow_kernels.gpu import cast, conv, matmul, reductions, softmax, softmax_xent, updates
+from refflow_kernels.gpu import (
+    cast,
+    conv,
+    matmul,
+    reductions,
+    scans,
+    softmax,
+    softmax_xent,
+    transpose,
+    updates,
+)
 from refflow_kernels.kernel import Kernel
 
 KERNELS: dict[str, Kernel] = {}
@@ -16,6 +26,8 @@ for _page in (
     softmax,
     softmax_xent,
     reductions,
+    scans,
+    transpose,
     updates,
     cast,
 ):

@@ -88,14 +88,21 @@ def _cut(outer: int, length: int, inner: int) -> list[Stage]:
     while inner > 1 and 2 * folded * inner <= _FOLDED and length % (2 * folded) == 0 and length // folded >= 128:
         folded *= 2
     rows, columns = length // folded, folded * inner
-    across = 64 if columns > 1 else 1
-    pieces = min(8 * PROCESSORS // ceil_div(outer * columns, across), rows * across // _PIECE)
-    if pieces >= 2:
-        pieces = ceil_div(rows, _rounded(ceil_div(rows, pieces), columns))
-    pieces = max(1, pieces)
+    pieces = pieces_of(outer, rows, columns)
     if pieces * folded == 1:
         return [Stage(outer, length, inner, 1)]
     return [Stage(outer, rows, columns, pieces), *_cut(outer, pieces * folded, inner)]
+
+
+def pieces_of(outer: int, length: int, inner: int) -> int:
+    """In how many pieces the axis is worth cutting: more where there are few results, as long as pieces stay long.
+
+    >>> pieces_of(4096, 1024, 1), pieces_of(1, 1 << 26, 1), pieces_of(1, 8192, 8192)
+    (1, 1024, 8)
+    """
+    across = 64 if inner > 1 else 1
+    pieces = min(8 * PROCESSORS // ceil_div(outer * inner, across), length * across // _PIECE)
+    return ceil_div(length, _rounded(ceil_div(length, pieces), inner)) if pieces >= 2 else 1
 
 
 def _rounded(length: int, inner: int) -> int:

@@ -15,7 +15,7 @@ go to the workspace, and the next stage combines them in order.
 Accumulators are float32 for floats, else the integer type itself, which wraps round as NumPy's does; bools are 0 and
 1. NaN wins in maximum and minimum.
 
-Next: refflow_kernels/gpu/updates.py.
+Next: refflow_kernels/gpu/scans.py.
 """
 
 from __future__ import annotations
@@ -31,8 +31,6 @@ from refflow_kernels.gpu.reduction_stages import Stage, axes_of, rooms, stages_o
 from refflow_kernels.kernel import Kernel
 
 _TILE = 2048  # elements that one program reads at a time
-_ACCUMULATORS = {"bool": tl.int32, "int1": tl.int32, "int32": tl.int32, "int64": tl.int64}
-_BITS = {tl.int32: 31, tl.int64: 63}
 
 
 @triton.jit
@@ -41,7 +39,7 @@ def _times(x, y):
 
 
 @triton.jit
-def _combine(x, y, OP: tl.constexpr):
+def combine(x, y, OP: tl.constexpr):
     """Two accumulators into one, lane by lane."""
     if OP == "sum":
         return x + y
@@ -54,7 +52,7 @@ def _combine(x, y, OP: tl.constexpr):
 
 
 @triton.jit
-def _across(x, OP: tl.constexpr):
+def across(x, OP: tl.constexpr):
     """The lanes of axis 1 into one; NaN is looked for apart, since tl.max and tl.min pass over it."""
     if OP == "sum":
         return tl.sum(x, axis=1)
@@ -108,13 +106,13 @@ def _reduce_rows(
     total = tl.full((BLOCK_O, BLOCK_R), START, ACC)
     for at in range(start, whole, BLOCK_R):  # whole blocks: 16 bytes a load, whatever the length
         value = tl.load(row + (at + lane), mask=real[:, None], other=START)
-        total = _combine(total, _value(value, ACC, SQUARED), OP)
+        total = combine(total, _value(value, ACC, SQUARED), OP)
     if whole < stop:
         r = whole + lane
         there = real[:, None] & (r < stop)
         value = tl.where(there, _value(tl.load(row + r, mask=there, other=START), ACC, SQUARED), START)
-        total = _combine(total, value, OP)
-    done = _finished(_across(total, OP), divisor, BLOCK_O, DIVIDED, ROOT)
+        total = combine(total, value, OP)
+    done = _finished(across(total, OP), divisor, BLOCK_O, DIVIDED, ROOT)
     tl.store(result + o * tl.num_programs(1) + part, done.to(result.dtype.element_ty), mask=real)
 
 
@@ -145,9 +143,31 @@ def _reduce_columns(
         r = (at + lane)[None, :]
         there = real[:, None] & (r < stop)
         value = tl.where(there, _value(tl.load(column + r * inner, mask=there, other=START), ACC, SQUARED), START)
-        total = _combine(total, value, OP)
-    done = _finished(_across(total, OP), divisor, BLOCK_J, DIVIDED, ROOT)
+        total = combine(total, value, OP)
+    done = _finished(across(total, OP), divisor, BLOCK_J, DIVIDED, ROOT)
     tl.store(result + (o * tl.num_programs(1) + part) * inner + i, done.to(result.dtype.element_ty), mask=real)
+
+
+def type_of(x: Any) -> str:
+    """The name of an array's type; bools have two."""
+    name = str(x.dtype).rsplit(".", 1)[-1]
+    return "bool" if name == "int1" else name
+
+
+def accumulator_of(x: Any) -> Any:
+    """The type in which elements of x are combined."""
+    return {"bool": tl.int32, "int32": tl.int32, "int64": tl.int64}.get(type_of(x), tl.float32)
+
+
+def start_of(op: str, x: Any) -> float | int:
+    """What changes nothing, in the accumulator's type: where there is nothing to reduce, it is the result."""
+    dtype, floats = type_of(x), accumulator_of(x) is tl.float32
+    if op in ("sum", "prod"):
+        return float(op == "prod") if floats else int(op == "prod")
+    if floats:
+        return -float("inf") if op == "max" else float("inf")
+    lowest, highest = {"bool": (0, 1), "int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}[dtype]
+    return lowest if op == "max" else highest
 
 
 def reduction_workspace(inputs: Any, keep_dims: bool = False) -> tuple[tuple[int, ...], str] | None:
@@ -171,45 +191,34 @@ def reduced_over(
     places, need = rooms(stages)
     if need is not None:
         check_out(workspace, need[0], "workspace")
-    dtype = str(x.dtype).rsplit(".", 1)[-1]
-    accumulator = _ACCUMULATORS.get(dtype, tl.float32)
-    more = {"OP": op, "ACC": accumulator, "START": _start(op, dtype, accumulator), "num_warps": 4}
+    accumulator = accumulator_of(x)
+    more = {"OP": op, "ACC": accumulator, "START": start_of(op, x), "num_warps": 4}
     source = x
     for number, stage in enumerate(stages):
         first, last = number == 0, number == len(stages) - 1
         target = out if last else workspace[places[number] : places[number + 1]]
-        _launch(
+        reduce_stage(
             stage, source, target, 1.0 if divisor is None else divisor, FROM_PARTS=not first, TO_PARTS=not last,
             SQUARED=squared and first, DIVIDED=last and divisor is not None, ROOT=last and root, **more,
         )  # fmt: skip
         source = target
 
 
-def _start(op: str, dtype: str, accumulator: Any) -> float | int:
-    """What changes nothing: where there is nothing to reduce, it is the result."""
-    if op in ("sum", "prod"):
-        return (op == "prod") * (1.0 if accumulator is tl.float32 else 1)
-    if dtype in ("bool", "int1"):
-        return 0 if op == "max" else 1
-    if accumulator is tl.float32:
-        return -float("inf") if op == "max" else float("inf")
-    return -(1 << _BITS[accumulator]) if op == "max" else (1 << _BITS[accumulator]) - 1
-
-
-def _launch(stage: Stage, source: Any, target: Any, divisor: float, **more: Any) -> None:
-    across, lanes = tile_of(stage)
+def reduce_stage(stage: Stage, source: Any, target: Any, divisor: float, **more: Any) -> None:
+    """One launch; `more` are the kernels' constants."""
+    results, lanes = tile_of(stage)
     if stage.inner == 1:
         step = unit(stage.length)
-        _reduce_rows[ceil_div(stage.outer, across), stage.pieces](
+        _reduce_rows[ceil_div(stage.outer, results), stage.pieces](
             source, target, stage.outer, stage.length // step, stage.piece // step, divisor, UNIT=step,
-            ONE=stage.outer == 1, BLOCK_O=across, BLOCK_R=lanes, enable_fp_fusion=True, **more,
+            ONE=stage.outer == 1, BLOCK_O=results, BLOCK_R=lanes, enable_fp_fusion=True, **more,
         )  # fmt: skip
         return
     step = unit(stage.inner)
-    wide = stage.outer * stage.length * stage.inner + across * stage.inner >= 2**31
-    _reduce_columns[ceil_div(stage.outer * stage.inner, across), stage.pieces](
+    wide = stage.outer * stage.length * stage.inner + results * stage.inner >= 2**31
+    _reduce_columns[ceil_div(stage.outer * stage.inner, results), stage.pieces](
         source, target, stage.outer, stage.length, stage.inner // step, stage.piece, divisor, UNIT=step, WIDE=wide,
-        BLOCK_J=across, BLOCK_R=lanes, enable_fp_fusion=True, **more,
+        BLOCK_J=results, BLOCK_R=lanes, enable_fp_fusion=True, **more,
     )  # fmt: skip
 
 
@@ -218,8 +227,8 @@ def tile_of(stage: Stage) -> tuple[int, int]:
     if stage.inner == 1:  # a result's elements are neighbours
         lanes = min(power_of_two(stage.length), _TILE)
         return max(1, min(_TILE // lanes, power_of_two(stage.outer))), lanes
-    across = min(64, power_of_two(stage.outer * stage.inner))  # neighbours belong to different results
-    return across, min(power_of_two(stage.length), _TILE // 64)
+    results = min(64, power_of_two(stage.outer * stage.inner))  # neighbours belong to different results
+    return results, min(power_of_two(stage.length), _TILE // 64)
 
 
 def _run(op: str, x: Any, indices: Any, keep_dims: bool, out: Any, workspace: Any, **more: Any) -> Any:

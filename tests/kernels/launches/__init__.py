@@ -1,12 +1,13 @@
 """What is compiled ahead of time, by family: `launches()` gives (label, a function that launches)."""
 
-from tests.kernels.launches import convolutions, elementwise, products, reductions, rows, updates
+from tests.kernels.launches import convolutions, elementwise, products, reductions, rows, scans, updates
 
 FAMILIES = {
     "products": products,
     "convolutions": convolutions,
     "rows": rows,
     "reductions": reductions,
+    "scans": scans,
     "updates": updates,
     "elementwise": elementwise,
 }

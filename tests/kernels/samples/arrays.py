@@ -26,8 +26,10 @@ def segment_sums(rng, dtype):
 def turned(rng, dtype):
     for shape, perm in [((2, 3), [1, 0]), ((2, 3, 4), [2, 0, 1]), ((2, 3, 4), [1, 0, 2]), ((), []), ((0, 2), [1, 0]),
                         ((4, 20, 30, 50), [0, 3, 1, 2]), ((1100, 1000), [1, 0]),
-                        ((3, 700, 2, 600), [2, 3, 0, 1])]:  # fmt: skip
+                        ((3, 700, 2, 600), [2, 3, 0, 1]),
+                        ((2, 3, 2, 2, 3, 2), [5, 0, 4, 2, 3, 1]), ((2, 300, 3), [0, 2, 1]),
+                        ((70, 33), [-1, 0]), ((7, 70, 3), [1, 0, 2])]:  # fmt: skip
         yield (some(rng, shape, dtype), np.array(perm, np.int32)), {}, (0.0,)
 
 
-SAMPLES = {"Gather": rows, "UnsortedSegmentSum": segment_sums, "Transpose": turned}
+SAMPLES = {"Gather": rows, "UnsortedSegmentSum": segment_sums, "Transpose": turned, "ConjugateTranspose": turned}

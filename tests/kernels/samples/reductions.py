@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.kernels.samples.bounds import gamma, normal
+from tests.kernels.samples.bounds import gamma, normal, unit
 
 REDUCED = [
     ((1,), [0]), ((7,), [0]), ((1030,), [0]), ((5, 3), [0]), ((5, 3), [1]), ((5, 3), [-1]), ((4, 100), [1]),
@@ -68,18 +68,31 @@ def bias_slopes(rng, dtype):
 
 
 SCANNED = [((7,), 0), ((1,), 0), ((5, 3), 0), ((5, 3), 1), ((5, 3), -1), ((0, 3), 0), ((3, 0), 1), ((300, 40), 0),
-           ((4, 50, 33), 1), ((200, 5, 8), 0), ((2, 3, 4), 2)]  # fmt: skip
+           ((4, 50, 33), 1), ((200, 5, 8), 0), ((2, 3, 4), 2), ((9000,), 0), ((700, 3), 0)]  # fmt: skip
 
 
-def running_sums(rng, dtype):
-    for shape, axis in SCANNED:
-        x = normal(rng, shape, dtype)
-        for exclusive in (False, True):
-            for reverse in (False, True):
+def running(op_type):
+    """n - 1 additions or products, each rounded: the page's in the array's own type."""
+
+    def samples(rng, dtype):
+        for shape, axis in SCANNED:
+            x = normal(rng, shape, dtype)
+            floats = np.dtype(dtype).kind == "f"
+            if op_type == "Cumprod" and x.size > 1000:
+                continue  # the interpreter multiplies one by one
+            if op_type == "Cumprod" and floats:
+                x = (1 + 0.01 * x).astype(dtype)
+            for exclusive, reverse in [(False, False), (True, True), (False, True), (True, False)]:
+                if x.size > (30 if op_type == "Cumprod" else 1000) and exclusive != reverse:
+                    continue
                 bound = 0.0
-                if np.dtype(dtype).kind == "f":
-                    bound = gamma(shape[axis] + 2, dtype) * np.abs(x.astype(np.float64)).sum(axis, keepdims=True)
+                if floats:
+                    size = np.abs(x.astype(np.float64))
+                    size = size.prod if op_type == "Cumprod" else size.sum
+                    bound = 2 * shape[axis] * unit(dtype) * size(axis, keepdims=True)
                 yield (x, np.array(axis, np.int32)), {"exclusive": exclusive, "reverse": reverse}, (bound,)
+
+    return samples
 
 
 def places(rng, dtype):
@@ -102,5 +115,6 @@ SAMPLES = {
     "BiasAddGrad": bias_slopes,
     "ArgMax": places,
     "ArgMin": places,
-    "Cumsum": running_sums,
+    "Cumsum": running("Cumsum"),
+    "Cumprod": running("Cumprod"),
 }

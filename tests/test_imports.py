@@ -27,6 +27,7 @@ RULES = {
     "refflow/data/": ("numpy", "refflow.data"),
     "refflow/runtime/gpu.py": ("numpy", "refflow.core", "refflow.runtime", "torch"),
     "refflow/runtime/gpu_kernels.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.gpu"),
+    "refflow/runtime/gpu_updates.py": ("numpy", "refflow.core", "refflow_kernels.gpu", "refflow_kernels.notes"),
     "refflow/runtime/cores.py": ("refflow.core", "refflow.runtime", "refflow_kernels.cpu"),
     "refflow/runtime/device.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.cpu"),
     "refflow/runtime/metadata.py": ("refflow.core", "refflow.files", "refflow.runtime"),
@@ -34,7 +35,8 @@ RULES = {
     "refflow/test/case.py": ("numpy", "refflow", "google.protobuf"),
     "refflow/": ("numpy", "refflow"),
     "refflow_kernels/cpu/threads.py": ("numpy", "threadpoolctl"),
-    "refflow_kernels/cpu/": ("numpy", "refflow_kernels.cpu", "refflow_kernels.kernel"),
+    "refflow_kernels/cpu/": ("numpy", "refflow_kernels.cpu", "refflow_kernels.kernel", "refflow_kernels.notes"),
+    "refflow_kernels/notes.py": ("numpy",),
     "refflow_kernels/gpu/": ("triton", "refflow_kernels.gpu", "refflow_kernels.kernel"),
 }
 FILES = [p for folder in ("refflow", "refflow_kernels") for p in sorted((ROOT / folder).rglob("*.py"))]

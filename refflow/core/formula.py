@@ -67,25 +67,27 @@ _COMPARE: dict[type, tuple[str, str, str]] = {
 }
 
 _TRITON = {form[0]: form[1] for form in (*FUNCTIONS.values(), *_BINARY.values(), *_COMPARE.values(), _NEGATIVE)}
+_LETTER = {"step": "s", "early": "e"}
 ONLY_FLOATS = frozenset(("divide", "sqrt", "fmod", "floor", "ceil", "power", "exp", "expm1", "log", "log1p",
                          "logaddexp", "tanh", "sin", "cos"))  # fmt: skip
 
 Step = tuple[Any, ...]  # a ufunc's name and its operands: names, numbers, or ("step", n) for an earlier result
 
 
-def triton_line(number: int, step: Step) -> str:
-    """One step as a line of Triton. Operands are as in a Step, or ("in", n) for an input called xn.
+def triton_line(number: int, step: Step, kind: str = "step") -> str:
+    """One step as a line of Triton. Operands are as in a Step; ("in", n) and ("given", n) are inputs called xn.
 
     >>> triton_line(2, ("add", ("step", 1), ("in", 0)))
     's2 = (s1 + x0)'
     """
     name, *operands = step
-    return f"s{number} = {_TRITON[name].format(*map(_triton_name, operands))}"
+    return f"{triton_name((kind, number))} = {_TRITON[name].format(*map(triton_name, operands))}"
 
 
-def _triton_name(operand: Any) -> str:
+def triton_name(operand: Any) -> str:
+    """What Triton's lines call an operand."""
     if isinstance(operand, tuple):
-        return f"{'s' if operand[0] == 'step' else 'x'}{operand[1]}"
+        return _LETTER.get(operand[0], "x") + str(operand[1])
     return operand if isinstance(operand, str) else repr(operand)
 
 
@@ -191,7 +193,7 @@ class Formula:
     @property
     def result(self) -> str:
         """What Triton's lines call the value."""
-        return _triton_name(self.root)
+        return triton_name(self.root)
 
     def latex(self) -> str:
         return self._latex(self._tree)

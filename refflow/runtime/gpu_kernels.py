@@ -2,6 +2,7 @@
 
     a view          the same bytes in another shape: nothing to compute
     by its formula  an elementwise op; its Triton text is generated                        [S43]
+    by its rule     an optimizer's update; its Triton text too (runtime/gpu_updates.py)     [S32]
     by the table    refflow_kernels.gpu.KERNELS, for the types and attributes that the kernel takes
 
 Everything else runs on a CPU, with a transfer on either side [W22], and `lacking` says why.
@@ -19,6 +20,7 @@ import numpy as np
 from refflow.core.formula import ONLY_FLOATS, Formula
 from refflow.core.opdef import OpDef
 from refflow.runtime.device import BoundKernel
+from refflow.runtime.gpu_updates import text_of, update_of
 
 # Views by what they do with their first input; what says how lies in host memory.
 VIEWS: dict[str, Callable[..., Any]] = {
@@ -47,6 +49,8 @@ def lacking(op_def: OpDef, attrs: dict[str, Any]) -> str | None:
     formula = op_def.expression(attrs)
     if formula is not None and formula.steps:
         return _not_by_formula(formula, op_def, attrs)
+    if text_of(op_def, attrs) is not None:
+        return None
     kernel = table().get(op_def.name)
     if kernel is None:
         return "there is none"
@@ -101,6 +105,9 @@ def bound(op_def: OpDef, attrs: dict[str, Any], upload: Callable[[Any], Any]) ->
         from refflow_kernels.gpu.elementwise import of_formula
 
         return BoundKernel(of_formula(op_def.name, formula, op_def.inputs[0].number is not None), {}, takes_out=True)
+    update = update_of(op_def, attrs)
+    if update is not None:
+        return BoundKernel(update, {}, takes_out=True)
     kernel = table()[op_def.name]
     arguments = {name: attrs[name] for name in op_def.kernels["cpu"].attrs}
     return BoundKernel(kernel.function, arguments, True, kernel.workspace)

@@ -152,7 +152,9 @@ def read_input(node: Node, value: Any, place: int) -> Any:
 def _call(node: Node, bound: BoundKernel, arguments: dict[str, Any], arrays: list[Any], found: Any) -> Any:
     grouped = node.op_def.group(arrays, node.attrs)
     if bound.takes_out and node.device.type != "cpu":
-        out = tuple(node.device.empty(s, t.base_dtype) for s, t in zip(found, node.types, strict=True))
+        places = [(arrays[i].shape, node.inputs[i][0].types[node.inputs[i][1]]) for i in node.op_def.ref_inputs]
+        places += [(s, t) for s, t in zip(found, node.types, strict=True) if not (places and t.is_ref_dtype)]
+        out = tuple(node.device.empty(tuple(s), t.base_dtype) for s, t in places)
         need = bound.workspace(arrays, **bound.arguments) if bound.workspace is not None else None
         if need is not None:
             arguments = arguments | {"workspace": node.device.empty(need[0], as_dtype(need[1]))}

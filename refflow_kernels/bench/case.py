@@ -23,6 +23,9 @@ class Case:
     It gives a tensor, or a tuple as the op's outputs; with float64 inputs it is what both sides are compared with.
     flops: operations, where they are the limit and not the bytes.
     more: arguments of the kernel that are no attributes of the op, such as `precision`.
+    setup: of a card, the inputs there and memory for the outputs, a function that computes once and the memory where
+    its results lie; in place of the table's kernel, where a case is more than one op.
+    page: of the inputs in float64, the outputs; in place of the op's page.
     """
 
     label: str
@@ -33,6 +36,8 @@ class Case:
     dtype: str = "float32"
     flops: float = 0.0
     more: dict[str, Any] = field(default_factory=dict)
+    setup: Callable[[Any, Sequence[Any], Sequence[Any]], tuple[Callable[[], Any], Sequence[Any]]] | None = None
+    page: Callable[[Sequence[Any]], Any] | None = None
 
 
 def shrink(size: int, small: bool) -> int:
@@ -53,5 +58,11 @@ def cases(small: bool) -> Iterator[Case]:
     """The cases of all families."""
     from refflow_kernels.bench import products, reductions, rows, scans, updates
 
-    for family in (products, rows, reductions, scans, updates):
+    for family in (
+        products,
+        rows,
+        reductions,
+        scans,
+        updates,
+    ):
         yield from family.cases(small)

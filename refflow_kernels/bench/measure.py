@@ -33,24 +33,40 @@ def many(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, (tuple, list)) else (value,)
 
 
+def on_host(case: Case) -> tuple[int, ...]:
+    """Places of inputs that the kernel reads in host memory."""
+    from refflow_kernels.gpu import KERNELS
+
+    return () if case.setup is not None else KERNELS[case.op_type].host_inputs
+
+
+def uploaded(card: Any, case: Case) -> list[Any]:
+    """The inputs as a card has them."""
+    here = on_host(case)
+    return [x if i in here else card.upload(x, case.dtype if x.dtype.kind == "f" else None)
+            for i, x in enumerate(case.inputs)]  # fmt: skip
+
+
 class Prepared:
     """A case's memory on a card, and the call of refflow's kernel on it."""
 
     def __init__(self, card: Any, case: Case, outputs: Sequence[np.ndarray]):
         from refflow_kernels.gpu import KERNELS
 
-        kernel = KERNELS[case.op_type]
-        self.inputs = [
-            x if i in kernel.host_inputs else card.upload(x, case.dtype if x.dtype.kind == "f" else None)
-            for i, x in enumerate(case.inputs)
-        ]
+        self.inputs = uploaded(card, case)
+        self.out: Sequence[Any]
         self.out = tuple(card.empty(w.shape, case.dtype if w.dtype.kind == "f" else w.dtype.name) for w in outputs)
+        self.call: Callable[[], Any]
+        if case.setup is not None:
+            self.call, self.out = case.setup(card, self.inputs, self.out)
+            return
+        kernel = KERNELS[case.op_type]
         more = case.attrs | case.more
         need = kernel.workspace(self.inputs, **more) if kernel.workspace else None
         if need is not None:
             more["workspace"] = card.empty(*need)
         place = self.out if len(self.out) > 1 else self.out[0]
-        self.call: Callable[[], Any] = lambda: kernel.function(*self.inputs, **more, out=place)
+        self.call = lambda: kernel.function(*self.inputs, **more, out=place)
 
 
 def by_the_page(case: Case) -> list[np.ndarray]:
@@ -58,18 +74,18 @@ def by_the_page(case: Case) -> list[np.ndarray]:
     import refflow.ops  # noqa: F401  (registers the ops)
     from refflow.core.opdef import op_def
 
-    op = op_def(case.op_type)
     wide = [x.astype(np.float64) if x.dtype == np.float32 else x for x in case.inputs]
+    if case.page is not None:
+        return [np.asarray(x) for x in many(case.page(wide))]
+    op = op_def(case.op_type)
     return [np.asarray(x) for x in many(op.reference(*wide, **{k: case.attrs[k] for k in op.kernels["cpu"].attrs}))]
 
 
 def by_torch(torch: Any, case: Case, device: str) -> list[np.ndarray]:
     """The outputs in float64, by torch."""
-    from refflow_kernels.gpu import KERNELS
-
-    on_host = KERNELS[case.op_type].host_inputs
+    here = on_host(case)
     wide = [
-        x if i in on_host else torch.from_numpy(np.asarray(x, np.float64 if x.dtype.kind == "f" else None)).to(device)
+        x if i in here else torch.from_numpy(np.asarray(x, np.float64 if x.dtype.kind == "f" else None)).to(device)
         for i, x in enumerate(case.inputs)
     ]
     return [o.detach().cpu().numpy() for o in many(case.peer(torch, wide))]
@@ -98,11 +114,12 @@ def measure(card: Any, case: Case) -> dict[str, Any]:
     row: dict[str, Any] = {"case": case.label, "error": error([card.download(o) for o in prepared.out], wanted)}
     card.torch.backends.cuda.matmul.allow_tf32 = case.more.get("precision") == "tf32"
     card.torch.backends.cudnn.allow_tf32 = case.more.get("precision") == "tf32"
-    peers = many(case.peer(card.torch, prepared.inputs))
+    theirs_inputs = uploaded(card, case)  # either side may write over its own
+    peers = many(case.peer(card.torch, theirs_inputs))
     row["torch_error"] = error([card.download(p) for p in peers], wanted)
     bound = max(BOUND[case.more.get("precision", case.dtype)], 4 * row["torch_error"])
     row["wrong"] = not row["error"] <= bound
-    mine, theirs = card.milliseconds([prepared.call, lambda: case.peer(card.torch, prepared.inputs)])
+    mine, theirs = card.milliseconds([prepared.call, lambda: case.peer(card.torch, theirs_inputs)])
     width = 4 if case.dtype == "float32" else 2
     moved = sum(width * x.size if x.dtype.kind == "f" else x.nbytes for x in case.inputs)
     moved += sum(width * w.size for w in wanted)

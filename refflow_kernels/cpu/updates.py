@@ -5,10 +5,11 @@
                  return var - lr * accum, accum
     chain    multiply(accum, momentum) add(0, grad) multiply(lr, 1) subtract(var, 2)
 
-A rule is called once with operands that only note what is done with them. What it does with arrays becomes a chain of
-blocks.py whose results lie where the variable and its slots lie; what it does with numbers, as 1 - beta, is done once
-for a step. A rule that has to know a number before it goes on, as in `if l1 > 0`, is told those that are constants of
-the graph; where that is not enough it is called for each block. The ufuncs are the rule's, and so are the bits.
+A rule is called once with operands that only note what is done with them (refflow_kernels/notes.py). What it does with
+arrays becomes a chain of blocks.py whose results lie where the variable and its slots lie; what it does with numbers,
+as 1 - beta, is done once for a step. A rule that has to know a number before it goes on, as in `if l1 > 0`, is told
+those that are constants of the graph; where that is not enough it is called for each block. The ufuncs are the rule's,
+and so are the bits.
 
     bytes: each slot read and written, the gradient read        scratch: what the rule makes, for one block
 
@@ -21,16 +22,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from refflow_kernels.cpu import threads
 from refflow_kernels.cpu.blocks import Blocks
+from refflow_kernels.notes import Notes, Operand, Rule, Unknown
 
 _BLOCK = 1 << 14  # elements
 _PIECE = 1 << 18  # elements worth a thread
-
-Rule = Callable[..., Sequence[Any]]
-
 
 def in_place(rule: Rule, slots: int, known: Sequence[Any], size: int, dtype: Any) -> Callable[..., None]:
     """A function of the rule's inputs that replaces the first `slots` of them by what the rule gives.
@@ -42,65 +40,6 @@ def in_place(rule: Rule, slots: int, known: Sequence[Any], size: int, dtype: Any
         return Update(rule, slots, known, size, dtype)
     except Unknown:
         return lambda *inputs: in_blocks(rule, slots, *inputs)
-
-
-class Unknown(TypeError):
-    """A rule cannot be noted down: it asks for a value that comes with the step."""
-
-
-class Operand(NDArrayOperatorsMixin):
-    """Stands for a value in a rule, and notes what is done with it."""
-
-    def __init__(self, notes: Notes, name: tuple[str, int], dtype: Any):
-        self.notes, self.name, self.dtype = notes, name, dtype
-
-    @property
-    def is_array(self) -> bool:
-        return self.name[0] in ("in", "step")
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *operands: Any, **more: Any) -> Any:
-        if method != "__call__" or more or ufunc.nout != 1:
-            raise Unknown(f"{ufunc.__name__}.{method}")
-        return self.notes.step(ufunc.__name__, operands)
-
-    def __array_function__(self, function: Any, types: Any, operands: Any, more: Any) -> Any:
-        if function is not np.where or more:
-            raise Unknown(function.__name__)
-        return self.notes.step("where", operands)
-
-    def __array__(self, *_: Any, **__: Any) -> Any:
-        raise Unknown("it is not there yet")
-
-    def __bool__(self) -> bool:
-        raise Unknown("it is not there yet")
-
-
-class Notes:
-    """What a rule does: with numbers alone, and with arrays.
-
-    Operands are ("in", place of an input that is an array), ("step", a step with arrays), ("given", place of an input
-    that is a number), ("early", a step with numbers alone), ("constant", place in `constants`), or Python's numbers.
-    """
-
-    def __init__(self, dtype: Any):
-        self.dtype = dtype
-        self.early: list[tuple[Any, ...]] = []
-        self.steps: list[tuple[Any, ...]] = []
-        self.constants: list[Any] = []
-
-    def step(self, name: str, operands: Sequence[Any]) -> Operand:
-        with_arrays = any(isinstance(o, Operand) and o.is_array for o in operands)
-        steps, kind = (self.steps, "step") if with_arrays else (self.early, "early")
-        steps.append((name, *map(self._name, operands)))
-        return Operand(self, (kind, len(steps) - 1), self.dtype)
-
-    def _name(self, operand: Any) -> Any:
-        if isinstance(operand, Operand):
-            return operand.name
-        if not isinstance(operand, (np.generic, np.ndarray)):
-            return operand
-        self.constants.append(operand)
-        return ("constant", len(self.constants) - 1)
 
 
 class Update:

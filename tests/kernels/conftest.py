@@ -26,6 +26,7 @@ NEEDS_TRITON = (
     "test_products.py",
     "test_interpreted.py",
     "test_elementwise.py",
+    "test_gpu_updates.py",
     "test_ahead_of_time.py",
     "test_gpu_device.py",
     "test_capture.py",

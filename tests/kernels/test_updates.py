@@ -6,7 +6,8 @@ import pytest
 import refflow as tf
 from refflow.ops.training import _RULES, APPLY
 from refflow_kernels.cpu import threads
-from refflow_kernels.cpu.updates import Unknown, Update, in_place
+from refflow_kernels.cpu.updates import Update, in_place
+from refflow_kernels.notes import Unknown
 
 RULES = {f"Apply{name}": slots for name, (_, slots, _, by_reference) in _RULES.items() if by_reference}
 NUMBERS = {"lr_power": -0.5, "global_step": 3, "beta1_power": 0.5, "beta2_power": 0.5}

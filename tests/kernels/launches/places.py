@@ -36,6 +36,9 @@ class Place:
     def stride(self, axis=None):
         return self.strides if axis is None else self.strides[axis]
 
+    def element_size(self):
+        return self.dtype.itemsize
+
     def numel(self):
         return prod(self.shape)
 

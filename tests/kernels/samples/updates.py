@@ -13,4 +13,9 @@ def updates(rng, dtype):
         yield (var, np.asarray(2 if np.dtype(dtype).kind in "iu" else 0.3, dtype), delta), {}, (once,)
 
 
-SAMPLES = {"ApplyGradientDescent": updates}
+def sums(rng, dtype):
+    for shape in [(), (7, 3), (1025,)]:
+        yield (normal(rng, shape, dtype), normal(rng, shape, dtype)), {}, (0.0,)
+
+
+SAMPLES = {"ApplyGradientDescent": updates, "AssignAdd": sums, "AssignSub": sums}

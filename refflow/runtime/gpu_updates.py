@@ -1,0 +1,74 @@
+"""The optimizers' rules as kernels for a card: what the rule on the op's page does, noted down, is the text [S32].
+
+    rule     accum = accum * momentum + grad; return var - lr * accum, accum
+    lines    s0 = (x1 * x4)    s1 = (s0 + x3)    s2 = (x2 * s1)    s3 = (x0 - s2)
+
+The results lie where the variable and its slots lie. A rule that asks for a number, as in `if l1 > 0`, is noted down
+for either answer.
+
+Next: refflow_kernels/gpu/updates.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refflow.core.formula import triton_line, triton_name
+from refflow.core.opdef import OpDef
+from refflow_kernels.notes import BothWays, Operand, Unknown
+
+FLOATS = ("float32", "float16", "bfloat16")
+
+
+class Text(NamedTuple):
+    """A rule as Triton's lines, the names of its inputs in them, and those of its results."""
+
+    parameters: tuple[str, ...]
+    lines: tuple[str, ...]
+    results: tuple[str, ...]
+
+
+def text_of(op_def: OpDef, attrs: dict[str, Any]) -> Text | None:
+    """The update's text, or None where the op is none of this kind."""
+    if op_def.by_element is None or attrs["T"].name not in FLOATS:
+        return None
+    flags = op_def.kernels["cpu"].arguments(attrs)
+    return _text(op_def, tuple(sorted(flags.items())))
+
+
+@cache
+def _text(op_def: OpDef, flags: tuple[tuple[str, Any], ...]) -> Text | None:
+    assert op_def.by_element is not None
+    rule, numbers = op_def.by_element
+    notes = BothWays(np.dtype(np.float32))
+    count = len(op_def.inputs)
+    try:
+        results = notes.results(partial(rule, **dict(flags)), count, numbers)[: len(op_def.ref_inputs)]
+    except Unknown:
+        return None
+    lines = []
+    for kind, steps in (("early", notes.early), ("step", notes.steps)):
+        for number, (name, *operands) in enumerate(steps):
+            lines.append(triton_line(number, (name, *(_plain(notes, o) for o in operands)), kind))
+    names = [triton_name(r.name if isinstance(r, Operand) else float(r)) for r in results]
+    return Text(tuple(f"x{i}" for i in range(count)), tuple(lines), tuple(names))
+
+
+def _plain(notes: BothWays, operand: Any) -> Any:
+    """An operand, and a number where it is a constant of the rule."""
+    return float(notes.constants[operand[1]]) if isinstance(operand, tuple) and operand[0] == "constant" else operand
+
+
+def update_of(op_def: OpDef, attrs: dict[str, Any]) -> Callable[..., Any] | None:
+    """The kernel of an update, called with its inputs, and with the references' memory as `out`."""
+    text = text_of(op_def, attrs)
+    if text is None:
+        return None
+    from refflow_kernels.gpu.updates import Update
+
+    assert op_def.by_element is not None
+    return Update(op_def.name, *text, op_def.by_element.numbers)

@@ -1,0 +1,101 @@
+"""Updates on a card: the rules' own bits, for one variable and for all of a step's at once."""
+
+import numpy as np
+import pytest
+
+from refflow.core.dtypes import float32
+from refflow.core.signature import REQUIRED
+from refflow.ops.training import APPLY
+from refflow.runtime.gpu_updates import text_of, update_of
+from refflow_kernels.gpu import KERNELS
+from refflow_kernels.interpreter import Memory
+from tests.kernels.test_updates import inputs_of
+
+RULES = [name for name, op in APPLY.items() if op.by_element is not None]
+FLAGS = [("ApplyMomentum", {"use_nesterov": True}), ("ApplyAdam", {"use_nesterov": True}),
+         ("ApplyAdagrad", {"update_slots": False}), ("ApplyFtrl", {"multiply_linear_by_lr": True})]  # fmt: skip
+ANSWERS = [("ApplyFtrl", {"lr_power": -0.7}), ("ApplyFtrlV2", {"lr_power": -0.5}),
+           ("ApplyProximalAdagrad", {"l1": 0}), ("ApplyProximalGradientDescent", {"l1": 0.2})]  # fmt: skip
+
+
+def attributes(op, **chosen):
+    return {n: a.default for n, a in op.attrs.items() if a.default is not REQUIRED} | {"T": float32} | chosen
+
+
+def given(op, shape, rng, numbers=None):
+    found = inputs_of(op, shape, "float32", rng)
+    for i, arg in enumerate(op.inputs):
+        if numbers and arg.name in numbers:
+            found[i] = np.float32(numbers[arg.name])
+    return found
+
+
+def by_the_rule(op, inputs, flags):
+    with np.errstate(all="ignore"):
+        return [np.asarray(v, np.float32) for v in op.by_element.rule(*inputs, **flags)]
+
+
+def in_place(op, inputs, flags):
+    """The kernel over the memory of the references."""
+    memory = [Memory.of(x) for x in inputs]
+    held = memory[: len(op.ref_inputs)]
+    with np.errstate(all="ignore"):
+        update_of(op, attributes(op, **flags))(*memory, out=tuple(held) if len(held) > 1 else held[0])
+    assert all(m.guard_is_whole() for m in memory)
+    return [m.array for m in held]
+
+
+def test_all_rules_but_one_have_a_kernel():
+    """That one counts steps in an integer."""
+    assert [name for name in RULES if text_of(APPLY[name], attributes(APPLY[name])) is None] == ["ApplyAdagradDA"]
+
+
+@pytest.mark.parametrize(("name", "flags"), [(n, {}) for n in RULES if n != "ApplyAdagradDA"] + FLAGS)
+@pytest.mark.parametrize("shape", [(), (7,), (3, 500), (0, 2)])
+def test_the_bits_are_the_rule_s(name, flags, shape, rng):  # [S32]
+    op = APPLY[name]
+    inputs = given(op, shape, rng)
+    found, wanted = in_place(op, inputs, flags), by_the_rule(op, inputs, flags)
+    for f, w in zip(found, wanted, strict=True):
+        if name == "ApplyPowerSign":  # has an exponential
+            np.testing.assert_allclose(f, w, rtol=1e-6)
+        else:
+            np.testing.assert_array_equal(f, w)
+
+
+@pytest.mark.parametrize(("name", "numbers"), ANSWERS)
+def test_a_rule_that_asks_for_a_number_is_right_for_either_answer(name, numbers, rng):
+    op = APPLY[name]
+    inputs = given(op, (300,), rng, numbers)
+    for f, w in zip(in_place(op, inputs, {}), by_the_rule(op, inputs, {}), strict=True):
+        np.testing.assert_allclose(f, w, rtol=1e-4, atol=1e-5)  # powers differ in their last bit, and are subtracted
+
+
+@pytest.mark.parametrize("name", ["ApplyGradientDescent", "ApplyMomentum", "ApplyAdam", "ApplyFtrl"])
+def test_all_variables_of_a_step_are_updated_by_one_launch(name, rng):
+    op = APPLY[name]
+    update = update_of(op, attributes(op))
+    shapes = [(7,), (4096 + 100,), (), (0, 3), (3, 1500), (1,)]
+    numbers = [x for i, x in enumerate(given(op, (), rng)) if i in op.by_element.numbers]
+    variables = [[x for i, x in enumerate(given(op, s, rng)) if i not in op.by_element.numbers] for s in shapes]
+    wanted = []
+    for arrays in variables:
+        left, right = list(arrays), list(numbers)
+        inputs = [right.pop(0) if i in op.by_element.numbers else left.pop(0) for i in range(len(op.inputs))]
+        wanted.append(by_the_rule(op, inputs, {}))
+    memory = [[Memory.of(x) for x in arrays] for arrays in variables]
+    table = update.table(memory)
+    assert table.pieces == 1 + 2 + 1 + 0 + 2 + 1
+    update.many(Memory.of(np.array(table.values, np.int64)), table, [Memory.of(n) for n in numbers], "float32")
+    for arrays, values in zip(memory, wanted, strict=True):
+        assert all(m.guard_is_whole() for m in arrays)
+        for m, w in zip(arrays, values, strict=False):
+            np.testing.assert_array_equal(m.array, w)
+
+
+@pytest.mark.parametrize(("name", "sign"), [("AssignAdd", 1), ("AssignSub", -1)])
+def test_a_sum_may_lie_where_its_first_term_lay(name, sign, rng):
+    ref, value = rng.normal(size=(2, 40)).astype(np.float32)
+    memory = Memory.of(ref)
+    KERNELS[name].function(memory, Memory.of(value), out=memory)
+    np.testing.assert_array_equal(memory.array, ref + sign * value)

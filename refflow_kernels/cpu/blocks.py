@@ -24,7 +24,7 @@ import numpy as np
 
 from refflow_kernels.cpu import threads
 
-BLOCK = 1 << 14  # elements
+BLOCK = 1 << 15  # elements
 _PIECE = 1 << 18  # elements worth a thread
 _TRUTHS = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "logical_and",
                      "logical_or", "logical_not"))  # fmt: skip

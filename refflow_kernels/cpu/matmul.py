@@ -169,7 +169,7 @@ def batch_matmul(x: Any, y: Any, adj_x: bool = False, adj_y: bool = False, out: 
 
 def _each_product(x: Any, y: Any, out: Any) -> None:
     """The products of all matrices; of those that BLAS would pack though half of one is small, half at a time."""
-    m, k, n = *x.shape[-2:], y.shape[-1]
+    (m, k), n = x.shape[-2:], y.shape[-1]
     if not (_UNPACKED < m * k * n <= 2 * _UNPACKED and y.strides[-1] == y.itemsize):
         np.matmul(x, y, out=out)
         return

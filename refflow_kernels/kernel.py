@@ -20,6 +20,8 @@ class Kernel:
     host_inputs: places of inputs that it reads in host memory.
     workspace: a function of (inputs, **attributes) that gives shape and type name of the scratch memory to pass as
     `workspace=`, or None where none is needed; an input is asked only for its shape, unless it is a host input.
+    rows_together: from the first input's shape, how many rows along its last axis give the bits that they give among
+    all, as any multiple does; 0 where only all do.
     """
 
     function: Callable[..., Any]
@@ -28,3 +30,4 @@ class Kernel:
     workspace: Callable[..., tuple[tuple[int, ...], str] | None] | None = None
     type_attr: str = "T"
     takes: Callable[[dict[str, Any]], bool] | None = None
+    rows_together: Callable[[tuple[int, ...]], int] | None = None

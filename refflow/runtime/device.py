@@ -120,6 +120,21 @@ class Device:
 
         return Blocks(*chain)
 
+    def in_parts(self) -> Callable[[Callable[[int], Any], int], None]:
+        """A function that calls another for each part of a batch, on the threads there are (runtime/slices.py)."""
+        from refflow_kernels.cpu import threads
+
+        return threads.each
+
+    def rows_together(self, op_def: OpDef, attrs: dict[str, Any], shape: tuple[Any, ...]) -> int:
+        """Of how many rows the kernel gives the same bits as of all; 0 where only of all."""
+        from refflow_kernels.cpu import KERNELS
+
+        fast = KERNELS.get(op_def.name)
+        if fast is None or fast.rows_together is None or _fast_cpu_kernel(op_def, attrs) is None:
+            return 0
+        return fast.rows_together(shape)
+
     # -- memory ---------------------------------------------------------------------------------------
 
     def empty(self, shape: tuple[int, ...], dtype: DType) -> Any:

@@ -6,11 +6,12 @@ A node joins a chain where it computes numbers of one type and one shape from th
 numbers, and where nothing that it waits for waits for the chain. What a chain's nodes waited for, the whole chain
 waits for. Only the plan is fused, and only with fast kernels; the bits are the unfused plan's.
 
-Next: refflow_kernels/cpu/blocks.py.
+Next: runtime/slices.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -103,6 +104,25 @@ def fuse(step: StepGraph) -> StepGraph:
     return step
 
 
+def free_constants(step: StepGraph) -> StepGraph:
+    """`step` with constants that wait for nobody: who reads one waits for what it waited for.
+
+    A constant that was folded waits for what it was made of, which would keep its reader out of their chain.
+    """
+    if has_control_flow(step.nodes):
+        return step
+    step = step.copy()
+    waits: dict[Node, list[Node]] = {}
+    for node in step.nodes:
+        read = [n for n, _ in node.inputs if n in waits]
+        found = dict.fromkeys(c for n in read for c in waits[n])
+        found |= dict.fromkeys(c for n in node.controls for c in waits.get(n, [n]))
+        node.controls = list(found)
+        if node.type == "Const" and node not in step.targets:
+            waits[node], node.controls = node.controls, []
+    return step
+
+
 # -- what a node is to a chain ------------------------------------------------------------------------------------
 
 
@@ -165,15 +185,22 @@ def _rewrite(step: StepGraph, chains: list[_Chain]) -> None:
     for node in step.nodes:
         for producer, _ in node.inputs:
             readers.setdefault(producer, []).append(node)
-    now: dict[Node, Node] = {}
-    edges: dict[Edge, Edge] = {}
+    made: list[tuple[set[Node], list[Edge], Node]] = []
     for chain in chains:
         wanted = [p.node for p in chain.parts if any(r not in chain.nodes for r in readers.get(p.node, ()))]
         wanted = wanted or [chain.parts[-1].node]  # that it runs may be all that was asked for
-        fused = _fused(chain, wanted)
-        now |= dict.fromkeys(chain.nodes, fused)
-        edges |= {(node, 0): (fused, port) for port, node in enumerate(wanted)}
-    step.nodes = [n for n in step.nodes if n not in now] + list(dict.fromkeys(now.values()))
+        made.append((chain.nodes, [(node, 0) for node in wanted], _fused(chain, wanted)))
+    replace(step, made)
+
+
+def replace(step: StepGraph, made: Sequence[tuple[set[Node], list[Edge], Node]]) -> None:
+    """Puts each new node in the place of some others; these values of theirs are its outputs."""
+    now: dict[Node, Node] = {}
+    edges: dict[Edge, Edge] = {}
+    for nodes, wanted, new in made:
+        now |= dict.fromkeys(nodes, new)
+        edges |= {edge: (new, port) for port, edge in enumerate(wanted)}
+    step.nodes = [n for n in step.nodes if n not in now] + [new for _, _, new in made]
     for node in step.nodes:
         node.inputs = [edges.get(e, e) for e in node.inputs]
         node.controls = [n for n in dict.fromkeys(now.get(c, c) for c in node.controls) if n is not node]

@@ -24,6 +24,8 @@ from refflow.runtime.kernels import OpStates, op_state
 from refflow.runtime.lifetimes import Arena, Lifetimes, shared_input
 from refflow.runtime.line_functions import Shaped, checker, fresh, may_not_fit, owned
 from refflow.runtime.nodes import CONTROL_FLOW, SAME, Node, StepGraph
+from refflow.runtime.slice_lines import Part
+from refflow.runtime.slices import SLICED
 from refflow.runtime.structure import Edge
 from refflow.runtime.turns import Turns
 
@@ -107,6 +109,9 @@ class NodeLines:
         if node.op_def is FUSED:
             self._fused(node, inputs)
             return
+        if node.op_def is SLICED:
+            self._sliced(node, inputs)
+            return
         if node.op_def.ref_inputs:
             self._update(node, inputs)
         elif not (self._view(node, inputs) or self._formula(node, inputs)):
@@ -115,7 +120,7 @@ class NodeLines:
     def _inputs(self, node: Node) -> list[str]:
         """The values of all inputs, and a line that checks them where that is not certain before."""
         inputs = [self._input(node, place) for place in range(len(node.inputs))]
-        if node.op_def is not FUSED and may_not_fit(node):
+        if node.op_def not in (FUSED, SLICED) and may_not_fit(node):
             check = self._bind("s", checker(node))
             self._write(node, f"{check}(({', '.join(inputs)},))")
         return inputs
@@ -243,17 +248,27 @@ class NodeLines:
         _, kinds, outputs, *_ = node.attrs["blocks"]
         reads = zip(node.attrs["last reads"], kinds, strict=True)
         last_reads = [last if kind == "whole" else _NEVER for last, kind in reads]
-        for port, (shape, dtype) in enumerate(zip(node.shapes, node.types, strict=True)):
+        for port in range(len(node.types)):
             may = [last <= outputs[port] for last in last_reads]
-            memory = self._taken_over(node, port, may) or self._memory(node, port)
-            if memory is None:  # the caller's, fresh for every run
-                memory = f"v{node.id}_{port}"
-                empty, kind = self._bind("n", np.empty), self._bind("y", dtype.as_numpy_dtype)
-                self._write(node, f"{memory} = {empty}({shape}, {kind})")
-            self.names[node, port] = memory
+            self.names[node, port] = self._taken_over(node, port, may) or self._some_memory(node, port)
         outs = ", ".join(self.names[node, port] for port in range(len(node.types)))
         run = self._bind("k", node.device.blocks(*node.attrs["blocks"]))
         self._write(node, f"{run}(({', '.join(inputs)},), ({outs},))")
+
+    def _sliced(self, node: Node, inputs: list[str]) -> None:
+        """A group of nodes, a part of the batch at a time."""
+        outs = [self._some_memory(node, port) for port in range(len(node.types))]
+        self.names |= {(node, port): name for port, name in enumerate(outs)}
+        Part(self, node, inputs, outs).write()
+
+    def _some_memory(self, node: Node, port: int) -> str:
+        """A buffer for an output, or the caller's own memory, fresh for every run."""
+        memory = self._memory(node, port)
+        if memory is None:
+            memory = f"v{node.id}_{port}"
+            empty, kind = self._bind("n", np.empty), self._bind("y", node.types[port].as_numpy_dtype)
+            self._write(node, f"{memory} = {empty}({node.shapes[port]}, {kind})")
+        return memory
 
     def _call(self, node: Node, inputs: list[str]) -> None:
         keeps = node.op_def.keeps

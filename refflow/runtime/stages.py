@@ -20,7 +20,7 @@ from refflow.runtime.config import ConfigProto
 from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
 from refflow.runtime.executor import Executor
-from refflow.runtime.fuse import fuse
+from refflow.runtime.fuse import free_constants, fuse
 from refflow.runtime.kernels import OpStates
 from refflow.runtime.nodes import StepGraph, has_control_flow
 from refflow.runtime.optimise import optimise, unbundle
@@ -34,6 +34,7 @@ from refflow.runtime.references import read_at_use
 from refflow.runtime.savings import Saving
 from refflow.runtime.schedule import hold_back_receives
 from refflow.runtime.sharpen import sharpen_loops
+from refflow.runtime.slices import cut_in_slices
 from refflow.runtime.structure import Unstructured
 from refflow.runtime.swap import swap
 
@@ -65,7 +66,9 @@ class Stages:
         if config.executor == "plan":
             try:
                 is_fused = config.kernels == "fast" and not watched  # who watches sees each node
-                step = fuse(gather_products(self.partitioned)) if is_fused else self.partitioned
+                step = self.partitioned
+                for rewrite in (free_constants, gather_products, fuse, cut_in_slices) if is_fused else ():
+                    step = rewrite(step)
                 return Plan(step, config.kernels, states, watched, config.capture)
             except Unstructured as reason:
                 self.unplanned = str(reason)

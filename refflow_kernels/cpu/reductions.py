@@ -173,6 +173,12 @@ def _column_sums(x: Any) -> Any:
     return found
 
 
+def rows_together(shape: tuple[int, ...]) -> int:
+    """BLAS takes four rows at a time, as long as there are some: sums over the last axis may be cut there."""
+    columns, cut = shape[-1], max(1, _PIECE // max(1, shape[-1]))
+    return 0 if columns > _RUN or (prod(shape) > 2 * _PIECE and cut % 4) else 4
+
+
 def in_pieces(rows: int, each: int, work: Callable[[slice], Any]) -> None:
     """work(rows) for rows of `each` elements, pieces worth a thread."""
     step = max(1, _PIECE // max(1, each))

@@ -20,9 +20,14 @@ BLOCK = 1 << 16  # elements: 256 KiB of float32, half of a core's second cache
 FEW_CLASSES = 48
 
 
+def rows_at_a_time(columns: int) -> int:
+    """How many rows are a block."""
+    return max(1, BLOCK // max(1, columns))
+
+
 def each_block(rows: int, columns: int, work: Callable[[slice], Any]) -> None:
     """work(rows) for row ranges of about BLOCK elements each."""
-    step = max(1, BLOCK // max(1, columns))
+    step = rows_at_a_time(columns)
     threads.each(lambda i: work(slice(i * step, min(rows, (i + 1) * step))), -(-rows // step))
 
 

@@ -60,7 +60,11 @@ def each(work: Callable[[int], Any], pieces: int) -> None:
     job = _Job(work, pieces, helpers)
     for _ in range(helpers):
         _tasks.put(job.help)
-    job.take_part()
+    before = use(1)  # as its helpers, the caller does not cut a piece again: they are busy
+    try:
+        job.take_part()
+    finally:
+        use(before)
     job.wait()
 
 

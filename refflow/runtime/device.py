@@ -102,6 +102,8 @@ class Device:
         inputs: each as it is known before the run, a constant's value or something with a shape.
         """
         chosen = op_def.kernels["cpu"].arguments(attrs)
+        if op_def.in_place is not None and _fast_cpu_kernel(op_def, attrs) is not None:
+            return None  # its `out=` is the variable
         if op_def.in_place is not None:
             return partial(op_def.in_place, **chosen)
         if op_def.by_element is None or attrs["T"].name not in ("float32", "float64"):

@@ -130,6 +130,11 @@ def _sum(x: Any, layout: Layout) -> Any:
     return np.add.reduce(x, axis=layout.axes, dtype=x.dtype)
 
 
+def sum_of_rows(matrix: Any) -> Any:
+    """[columns] of floats [rows, columns]."""
+    return _sums(matrix[None])[0]
+
+
 @lru_cache(256)
 def _ones(length: int, dtype: Any) -> Any:
     return np.ones(length, dtype)

@@ -11,6 +11,7 @@ from tests.kernels.samples import (
     products,
     reductions,
     rows,
+    segments,
     updates,
 )
 from tests.kernels.samples.bounds import assert_within, reference
@@ -26,6 +27,7 @@ for family in (
     rows,
     reductions,
     arrays,
+    segments,
     updates,
     elementwise,
 ):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.kernels.samples.bounds import gamma, normal, reference, some
+from tests.kernels.samples.bounds import some
 
 
 def rows(rng, dtype):
@@ -10,17 +10,6 @@ def rows(rng, dtype):
                             ((50, 600), (500,))]:  # fmt: skip
         for index in (np.int32, np.int64):
             yield (some(rng, params, dtype), rng.integers(0, params[0], indices).astype(index)), {}, (0.0,)
-
-
-def segment_sums(rng, dtype):
-    for data, ids, count in [((6, 3), (6,), 4), ((6,), (6,), 9), ((2, 3, 4), (2, 3), 3), ((0, 3), (0,), 2),
-                             ((500, 7), (500,), 60), ((5, 2), (5,), 5), ((4, 0), (4,), 3)]:  # fmt: skip
-        x, of = normal(rng, data, dtype), rng.integers(-1, count, ids).astype(np.int32)
-        bound = 0.0
-        if np.dtype(dtype).kind == "f":
-            size = reference("UnsortedSegmentSum", (np.abs(x.astype(np.float64)), of, np.array(count)), {})[0]
-            bound = gamma(len(of.reshape(-1)) + 2, dtype) * size
-        yield (x, of, np.array(count, np.int32)), {}, (bound,)
 
 
 def turned(rng, dtype):
@@ -32,4 +21,4 @@ def turned(rng, dtype):
         yield (some(rng, shape, dtype), np.array(perm, np.int32)), {}, (0.0,)
 
 
-SAMPLES = {"Gather": rows, "UnsortedSegmentSum": segment_sums, "Transpose": turned, "ConjugateTranspose": turned}
+SAMPLES = {"Gather": rows, "Transpose": turned, "ConjugateTranspose": turned}

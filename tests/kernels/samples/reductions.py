@@ -57,7 +57,8 @@ def l2_loss(rng, dtype):
 def bias_slopes(rng, dtype):
     """A sum over all axes but one."""
     for shape, layout in [((2, 3), "NHWC"), ((5, 4, 3, 2), "NHWC"), ((5, 4, 3, 2), "NCHW"), ((0, 3), "NHWC"),
-                          ((3, 0), "NHWC"), ((40, 50, 60, 3), "NHWC"), ((4, 3, 50), "NCHW")]:  # fmt: skip
+                          ((3, 0), "NHWC"), ((3000, 10), "NHWC"),
+                          ((40, 50, 60, 3), "NHWC"), ((4, 3, 50), "NCHW")]:  # fmt: skip
         x = normal(rng, shape, dtype)
         channel = 1 if layout == "NCHW" else len(shape) - 1
         axes = tuple(i for i in range(len(shape)) if i != channel)

@@ -1,0 +1,290 @@
+"""Rows with one id become one: sums, means, products and extremes, ids sorted or not, rows picked or not [W06, W32].
+
+    y[s] = sum of data[pick[i]] for all i with ids[i] = s
+
+    bytes: each picked row, and y        operations: one for each element that is picked
+
+Ids in any order are sorted first, together with their places: one sort of whole numbers, id and place in one, keeps
+the order of rows with one id. What is left is runs of equal ids. The first rows of all runs are copied as a block, the
+second rows of those runs that have one are added to it as a block, and so on, so that NumPy is called as often as the
+longest run is long, not as often as there are runs. A run of more than 64 rows is a matrix, and is summed as one.
+Runs go longest first, so that those that still have rows lie together; a block of results stays in cache meanwhile.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from refflow_kernels.cpu import threads
+from refflow_kernels.cpu.reductions import sum_of_rows
+from refflow_kernels.cpu.windows import widened
+
+_LONG = 64  # rows of a run that is a matrix of its own
+_NARROW = 8  # elements of a row: below, NumPy's own reduction by runs
+_BLOCK = 1 << 16  # elements of results in cache
+
+
+class Runs:
+    """Places of equal ids: run r is order[starts[r]] and the next lengths[r] - 1; order None is 0, 1, 2, ..."""
+
+    def __init__(self, ids: Any):
+        n = len(ids)
+        self.order = None
+        if n and np.any(ids[1:] < ids[:-1]):
+            bits = (n - 1).bit_length()
+            keys = (ids.astype(np.int64) << bits) | np.arange(n)
+            keys.sort()
+            self.order, ids = keys & ((1 << bits) - 1), keys >> bits
+        self.starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]])) if n else np.zeros(0, np.int64)
+        self.lengths = np.diff(np.append(self.starts, n))
+        self.ids = ids[self.starts]
+
+    def picking(self, pick: Any) -> Runs:
+        """The same runs of rows pick[place]."""
+        self.order = pick if self.order is None else pick[self.order]
+        return self
+
+
+def reduced(ufunc: Any, data: Any, runs: Runs, y: Any, empty: Any) -> Any:
+    """y[id] = the run's rows of data combined; `empty` where there is no run."""
+    if len(runs.ids) < len(y):
+        y[...] = empty
+    return changed(ufunc, data, runs, y, lambda _, total: total)
+
+
+def changed(ufunc: Any, data: Any, runs: Runs, y: Any, change: Any) -> Any:
+    """y[ids] = change(ids, the runs' rows of data combined)."""
+    each = prod(data.shape[1:])
+    if not each or not len(runs.ids):
+        return y
+    rows = widened(data).reshape(len(data), each)
+    results = y.reshape(len(y), each) if y.flags.c_contiguous else np.empty((len(y), each), y.dtype)
+    if each < _NARROW:
+        rows = rows if runs.order is None else rows[runs.order]
+        results[runs.ids] = change(runs.ids, ufunc.reduceat(rows, runs.starts, axis=0, dtype=rows.dtype))
+    else:
+        _by_place(ufunc, rows, runs, results, change)
+    if not np.may_share_memory(results, y):
+        y[runs.ids] = results[runs.ids].reshape(-1, *y.shape[1:])
+    return y
+
+
+def _by_place(ufunc: Any, rows: Any, runs: Runs, results: Any, change: Any) -> None:
+    longest_first = np.argsort(-runs.lengths, kind="stable")
+    step = max(1, _BLOCK // rows.shape[1])
+
+    def picked(places: Any) -> Any:
+        return np.take(rows, places if runs.order is None else runs.order[places], axis=0)
+
+    def block(number: int) -> None:
+        some = longest_first[number * step : (number + 1) * step]
+        starts, lengths = runs.starts[some], runs.lengths[some]
+        total = picked(starts)
+        long = int(np.count_nonzero(lengths > _LONG))
+        for r in range(long):
+            run = slice(starts[r], starts[r] + lengths[r])
+            total[r] = _of_matrix(ufunc, rows[run] if runs.order is None else np.take(rows, runs.order[run], axis=0))
+        starts, lengths, rest = starts[long:], lengths[long:], total[long:]
+        for place in range(1, lengths[0] if len(lengths) else 0):
+            left = int(np.count_nonzero(lengths > place))
+            ufunc(rest[:left], picked(starts[:left] + place), out=rest[:left])
+        ids = runs.ids[some]
+        results[ids] = change(ids, total)
+
+    threads.each(block, -(-len(longest_first) // step))
+
+
+def _of_matrix(ufunc: Any, matrix: Any) -> Any:
+    if ufunc is np.add and matrix.dtype.kind == "f":
+        return sum_of_rows(matrix)
+    return ufunc.reduce(matrix, axis=0, dtype=matrix.dtype)
+
+
+def _memory(count: int, data: Any, out: Any) -> Any:
+    return np.empty((count, *data.shape[1:]), data.dtype) if out is None else out
+
+
+# -- sorted ids ---------------------------------------------------------------------------------------------------
+
+
+def _check_sorted(ids: Any, count: int) -> None:
+    """Ids begin at 0 or later and never fall."""
+    if len(ids) and ids[-1] < 0:
+        raise ValueError("segment ids must be >= 0")
+    if len(ids) and ids[0] < 0:
+        raise ValueError(
+            f"Segment id {ids[0]} out of range [0, {count}), possibly because 'segment_ids' input is not sorted."
+        )
+    if len(ids) and np.any(ids[1:] < ids[:-1]):
+        raise ValueError("segment ids are not increasing")
+
+
+def _segments(ufunc: Any, data: Any, ids: Any, empty: Any, out: Any) -> Any:
+    count = int(ids[-1]) + 1 if len(ids) else 0
+    _check_sorted(ids, count)
+    return reduced(ufunc, data, Runs(ids), _memory(count, data, out), empty)
+
+
+def segment_sum(data: Any, segment_ids: Any, out: Any = None) -> Any:
+    return _segments(np.add, data, segment_ids, 0, out)
+
+
+def segment_prod(data: Any, segment_ids: Any, out: Any = None) -> Any:
+    return _segments(np.multiply, data, segment_ids, 1, out)
+
+
+def segment_min(data: Any, segment_ids: Any, out: Any = None) -> Any:
+    return _segments(np.minimum, data, segment_ids, 0, out)
+
+
+def segment_max(data: Any, segment_ids: Any, out: Any = None) -> Any:
+    return _segments(np.maximum, data, segment_ids, 0, out)
+
+
+def segment_mean(data: Any, segment_ids: Any, out: Any = None) -> Any:
+    """Floats only."""
+    y = segment_sum(data, segment_ids, out)
+    return _divided(y, segment_ids, np.asarray)
+
+
+def _divided(y: Any, ids: Any, of: Any) -> Any:
+    """y over of(how many rows each segment has)."""
+    rows = of(np.maximum(np.bincount(ids, minlength=len(y)), 1)).astype(y.dtype)
+    return np.divide(y, rows.reshape(-1, *[1] * (y.ndim - 1)), out=y)
+
+
+# -- rows that are picked -----------------------------------------------------------------------------------------
+
+
+def _picked(data: Any, indices: Any, ids: Any, out: Any) -> Any:
+    count = int(ids[-1]) + 1 if len(ids) else 0
+    _check_sorted(ids, count)
+    bad = np.flatnonzero((indices < 0) | (indices >= data.shape[0]))
+    if len(bad):
+        raise IndexError(f"Bad: indices[{bad[0]}] == {int(indices[bad[0]])} out of range [0, {data.shape[0]})")
+    return reduced(np.add, data, Runs(ids).picking(indices), _memory(count, data, out), 0)
+
+
+def sparse_segment_sum(data: Any, indices: Any, segment_ids: Any, out: Any = None) -> Any:
+    return _picked(data, indices, segment_ids, out)
+
+
+def sparse_segment_mean(data: Any, indices: Any, segment_ids: Any, out: Any = None) -> Any:
+    return _divided(_picked(data, indices, segment_ids, out), segment_ids, np.asarray)
+
+
+def sparse_segment_sqrt_n(data: Any, indices: Any, segment_ids: Any, out: Any = None) -> Any:
+    return _divided(_picked(data, indices, segment_ids, out), segment_ids, np.sqrt)
+
+
+def _given_back(grad: Any, indices: Any, ids: Any, output_dim0: Any, of: Any, out: Any) -> Any:
+    """Each picked row gets its segment's gradient, over of(how many rows the segment has)."""
+    count = int(output_dim0)
+    if count < 0:
+        raise ValueError(f"Expected a non-negative size, got {count}")
+    indices, ids = (indices, ids) if count else (indices[:0], ids[:0])
+    bad = np.flatnonzero((indices < 0) | (indices >= count))
+    if len(bad):
+        raise IndexError(f"Index {int(indices[bad[0]])} out of range [0, {count})")
+    bad = np.flatnonzero((ids < 0) | (ids >= grad.shape[0]))
+    if len(bad):
+        wrong = int(ids[bad[0]])
+        why = "Invalid number of segments: " if wrong > 0 else ""
+        raise IndexError(f"{why}Segment id {wrong} out of range [0, {grad.shape[0]})")
+    y = _memory(count, grad, out)
+    shares = grad if of is None else _divided(widened(grad).copy(), ids, of)
+    return reduced(np.add, shares, Runs(indices).picking(ids), y, 0)
+
+
+def sparse_segment_sum_grad(grad: Any, indices: Any, segment_ids: Any, output_dim0: Any, out: Any = None) -> Any:
+    return _given_back(grad, indices, segment_ids, output_dim0, None, out)
+
+
+def sparse_segment_mean_grad(grad: Any, indices: Any, segment_ids: Any, output_dim0: Any, out: Any = None) -> Any:
+    return _given_back(grad, indices, segment_ids, output_dim0, np.asarray, out)
+
+
+def sparse_segment_sqrt_n_grad(grad: Any, indices: Any, segment_ids: Any, output_dim0: Any, out: Any = None) -> Any:
+    return _given_back(grad, indices, segment_ids, output_dim0, np.sqrt, out)
+
+
+# -- ids in any order ---------------------------------------------------------------------------------------------
+
+
+def _loose(ufunc: Any, data: Any, segment_ids: Any, num_segments: Any, empty: Any, out: Any) -> Any:
+    """A negative id is left out, one too large is an IndexError."""
+    count = int(num_segments)
+    if count < 0:
+        raise ValueError(f"Input num_segments == {count} must not be negative.")
+    if segment_ids.size and segment_ids.max() >= count:
+        bad = np.argwhere(segment_ids >= count)[0]
+        at = ",".join(str(i) for i in bad)
+        raise IndexError(f"segment_ids[{at}] = {int(segment_ids[tuple(bad)])} is out of range [0, {count})")
+    ids = segment_ids.reshape(-1)
+    rows = data.reshape(ids.size, *data.shape[segment_ids.ndim :])
+    kept = None
+    if ids.size and ids.min() < 0:
+        kept = np.flatnonzero(ids >= 0)
+        ids = ids[kept]
+    runs = Runs(ids) if kept is None else Runs(ids).picking(kept)
+    return reduced(ufunc, rows, runs, _memory(count, rows, out), empty)
+
+
+def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, out: Any = None) -> Any:
+    """output [num_segments, ...]; 0 for a segment without rows."""
+    return _loose(np.add, data, segment_ids, num_segments, 0, out)
+
+
+def unsorted_segment_prod(data: Any, segment_ids: Any, num_segments: Any, T: Any = None, out: Any = None) -> Any:
+    """output [num_segments, ...]; 1 for a segment without rows."""
+    return _loose(np.multiply, data, segment_ids, num_segments, 1, out)
+
+
+def unsorted_segment_min(data: Any, segment_ids: Any, num_segments: Any, T: Any = None, out: Any = None) -> Any:
+    """output [num_segments, ...]; the type's largest for a segment without rows."""
+    return _loose(np.minimum, data, segment_ids, num_segments, _bounds(data.dtype).max, out)
+
+
+def unsorted_segment_max(data: Any, segment_ids: Any, num_segments: Any, T: Any = None, out: Any = None) -> Any:
+    """output [num_segments, ...]; the type's lowest for a segment without rows."""
+    return _loose(np.maximum, data, segment_ids, num_segments, _bounds(data.dtype).min, out)
+
+
+def _bounds(dtype: Any) -> Any:
+    return np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+
+
+# -- changes of rows ----------------------------------------------------------------------------------------------
+
+
+def scatter_add(ref: Any, indices: Any, updates: Any, out: Any = None) -> Any:
+    """`ref` with each update added to its row; `out` may be ref itself. Updates of one row are added up first."""
+    return _scattered(np.add, ref, indices, updates, out)
+
+
+def scatter_sub(ref: Any, indices: Any, updates: Any, out: Any = None) -> Any:
+    """`ref` less each update, in its row; `out` may be ref itself."""
+    return _scattered(np.subtract, ref, indices, updates, out)
+
+
+def _scattered(combine: Any, ref: Any, indices: Any, updates: Any, out: Any) -> Any:
+    if indices.size and (indices.min() < 0 or indices.max() >= len(ref)):
+        bad = np.argwhere((indices < 0) | (indices >= len(ref)))[0]
+        at = f"[{','.join(map(str, bad))}]" if indices.ndim else ""
+        raise IndexError(f"indices{at} = {int(indices[tuple(bad)])} is not in [0, {len(ref)})")
+    if out is None:
+        out = np.empty_like(ref)
+    if out is not ref:
+        out[...] = ref
+    if not indices.size or not ref.size:
+        return out
+    rows = np.broadcast_to(updates, (*indices.shape, *ref.shape[1:])).reshape(indices.size, *ref.shape[1:])
+    kept = out.reshape(len(ref), -1)
+
+    def change(ids: Any, total: Any) -> Any:
+        return combine(np.take(kept, ids, axis=0), total)
+
+    return changed(np.add, rows, Runs(indices.reshape(-1)), out, change)

@@ -108,12 +108,7 @@ class Tensor:
     def __repr__(self) -> str:
         return f"<tf.Tensor {self.name!r} shape={shapes.text(self._shape)} dtype={self._dtype.name}>"
 
-    # Identity, not elementwise comparison: a tensor must work as a dictionary key [W81].
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
+    # Equality is Python's own, identity and no comparison of elements: a tensor must work as a dictionary key [W81].
 
     def __bool__(self) -> bool:
         raise TypeError(

@@ -23,7 +23,9 @@ import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from refflow.core import errors
 from refflow.core.locks import rlock
@@ -64,11 +66,28 @@ class Captured:
         return len(self._all)
 
 
+class Alone(NamedTuple):
+    """A step that is nothing but one stretch.
+
+    fed, fetched: what it is fed and what is fetched, in the card's memory, as words; None for a feed that it does not
+    use. looks: shapes and types of what is fetched.
+    """
+
+    stretch: Stretch
+    fed: list[Any]
+    fetched: list[Any]
+    looks: list[tuple[tuple[int, ...], np.dtype]]
+
+
 class Stretch:
     """Lines of a plan that run on one card. nodes: the names of their nodes; states: the variables that they touch."""
 
-    def __init__(self, device: Any, name: str, nodes: list[str], states: list[VariableState]):
-        self.device, self.name, self.nodes, self.states = device, name, nodes, states
+    def __init__(self, device: Any, name: str):
+        self.device, self.name = device, name
+        self.nodes: list[str] = []
+        self.states: list[VariableState] = []
+        self.length = 0  # lines of the body
+        self._card = device.card
         self.checks: list[Callable[[], BaseException | None]] = []  # asked after each run
         self.up = self.body = self.down = _nothing
         self.runs = {"lines": 0, "captures": 0, "replays": 0}
@@ -87,11 +106,15 @@ class Stretch:
             self._look_again()
         if self._replay is None:
             self._begin()
+        self.run_by(self._replay)
+
+    def run_by(self, replay: Lines | None) -> None:
+        """Runs a capture, or nothing more; waits, and tells what failed on the card."""
         try:
-            if self._replay is not None:
-                self._replay()
+            if replay is not None:
                 self.runs["replays"] += 1
-            self.device.card.wait()
+                replay()
+            self._card.wait()
         except RuntimeError as error:
             raise self._failed(error) from error
         for check in self.checks:
@@ -110,14 +133,14 @@ class Stretch:
         if self._is_warm and not self._is_refused:
             self._capture()
         if self._replay is None:
-            with self.device.card.use():
+            with self._card.use():
                 self.lines()
             self.runs["lines"] += 1
             self._is_warm = True
 
     def _capture(self) -> None:
         try:
-            replay = self.device.card.capture(self.lines)
+            replay = self._card.capture(self.lines)
         except RuntimeError as error:
             self._is_refused = True
             warnings.warn(f"{self.device.name} runs {self.about()} line by line: {error}", RuntimeWarning, stacklevel=2)

@@ -22,9 +22,11 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from refflow.core.dtypes import as_dtype
+import numpy as np
+
+from refflow.core.dtypes import as_dtype, bfloat16, int32, uint8
 from refflow.core.shapes import is_known
-from refflow.runtime.capture import Stretch
+from refflow.runtime.capture import Alone, Stretch
 from refflow.runtime.fuse import FUSED
 from refflow.runtime.gpu_memory import Arena, Place, Span, full
 from refflow.runtime.kernels import prepare, variable_state
@@ -58,10 +60,15 @@ class CardLines(NodeLines):
 
     def _begin_cards(self, captures: bool) -> None:
         self.captures = captures
+        self.has_cards = any(n.device.type != "cpu" for n in self.order)
         self.stretches: list[Stretch] = []
         self.card_blocks: dict[str, Any] = {}
         self.steady: dict[Edge, Place | None] = {}  # values at fixed addresses; None is a constant's or a variable's
         self.landed: dict[Node, str] = {}  # for a _Send, what its value is called on the host
+        self.alone: Alone | None = None  # where the step is nothing but one stretch
+        self._went_up: dict[Node, Place] = {}  # by what was sent, where it is on the card
+        self._came_down: dict[Node, Place | None] = {}  # by their _Send
+        self._lines_of_the_host = 0
         self._parts: list[tuple[str, list[Line]]] = []
         self._arenas: dict[Any, Arena] = {}
         self._open: _Open | None = None
@@ -86,6 +93,7 @@ class CardLines(NodeLines):
             self._sink.append((node, line))
         else:
             self._close()
+            self._lines_of_the_host += 1
             super()._write(node, line)
 
     def _stretch(self, device: Any) -> _Open:
@@ -94,7 +102,7 @@ class CardLines(NodeLines):
         if self._open is None:
             self._open = _Open(device, f"s{len(self.stretches)}", self._moment)
             self._open.up += self._waiting.pop(device, [])
-            self.stretches.append(Stretch(device, self._open.name, [], []))
+            self.stretches.append(Stretch(device, self._open.name))
         return self._open
 
     def _close(self) -> None:
@@ -103,7 +111,7 @@ class CardLines(NodeLines):
         if done is None:
             return
         stretch = self.stretches[-1]
-        stretch.nodes, stretch.states = list(done.nodes), list(done.states)
+        stretch.nodes, stretch.states, stretch.length = list(done.nodes), list(done.states), len(done.body)
         self.bindings[done.name] = stretch
         super()._write(None, f"{done.name}()")
         self._parts += [(f"{done.name}_{part}", getattr(done, part)) for part in ("up", "body", "down")]
@@ -120,6 +128,27 @@ class CardLines(NodeLines):
                     self.text.append("    " + line)
                     self.lines[len(self.text)] = node
 
+    def _find_alone(self, lines_of_the_host: int) -> None:
+        """Looks whether the step is nothing but one stretch: no line of the host, nothing else sent or fetched."""
+        senders = [self.senders.get(fetch.inputs[0][0]) for fetch in self.step.fetches]
+        places = [self._came_down.get(s) if s is not None else None for s in senders]
+        known = all(p is not None and p.dtype is not bfloat16 for p in places)
+        own = all(node in self.step.feeds for node in self._went_up)
+        if len(self.stretches) == 1 and not lines_of_the_host and known and own:
+            fed = [self._went_up.get(feed) for feed in self.step.feeds]
+            looks = [(p.shape, np.dtype(p.dtype.as_numpy_dtype)) for p in places if p is not None]
+            self.alone = Alone(self.stretches[0], fed, places, looks)
+
+    def _as_words(self, place: Place | None) -> Any:
+        """The bytes of a place, as words of four where that comes out even."""
+        if place is None:
+            return None
+        card, nbytes = self.stretches[0].device.card, prod(place.shape) * place.dtype.size
+        block = self.card_blocks[self.stretches[0].device.name]
+        if nbytes % 4:
+            return card.array(block, place.span.offset, (nbytes,), uint8)
+        return card.array(block, place.span.offset, (nbytes // 4,), int32)
+
     def _lay_out_cards(self) -> None:
         """One allocation for each card, and arrays in it for the names that stand for places."""
         whose: dict[Span, Any] = {}
@@ -135,6 +164,9 @@ class CardLines(NodeLines):
                 device = whose[value.span]
                 block = self.card_blocks[device.name]
                 self.bindings[name] = device.card.array(block, value.span.offset, value.shape, value.dtype)
+        if self.alone is not None:
+            fed, fetched = (list(map(self._as_words, p)) for p in (self.alone.fed, self.alone.fetched))
+            self.alone = self.alone._replace(fed=fed, fetched=fetched)
 
     def _room(self, node: Node, shape: Any, dtype: Any, begin: int | None = None) -> Place:
         """Memory for a value of the node, from now on or from an earlier moment."""
@@ -328,7 +360,9 @@ class CardLines(NodeLines):
             self._close()  # it went down in this stretch, and comes back
         shape, dtype = node.shapes[0], node.types[0]
         begin = self._moment if self._open is None else self._open.begin
-        name = self._keep_place(node, 0, self._room(node, shape, dtype, begin))
+        place = self._room(node, shape, dtype, begin)
+        self._went_up[self.sent[node][0]] = place
+        name = self._keep_place(node, 0, place)
         pinned, array = self._pinned(node, shape, dtype)
         # In front of the stretch: the memory is this value's alone.
         NodeLines._write(self, node, f"{array}[...] = {given}")
@@ -384,6 +418,7 @@ class CardLines(NodeLines):
         stretch.down.append((node, f"{self._bind('d', node.device.card.download)}({pinned}, {name})"))
         stretch.landing.add(array)
         self.landed[node] = f"{array}[()]" if shape == () else array
+        self._came_down[node] = place
 
     def _pinned(self, node: Node, shape: Any, dtype: Any) -> tuple[str, str]:
         """Names of pinned memory, for the card and for the host."""

@@ -21,10 +21,10 @@ Run = Callable[[Sequence[Any]], Any]
 
 
 def is_heavy(step: StepGraph) -> bool:
-    """True for a step with products, sums or kernels that cut their work."""
+    """True for a step with products, sums or kernels that cut their work, on a CPU."""
     from refflow_kernels.cpu import KERNELS
 
-    return any(n.op_def.accuracy == "dot" or n.type in KERNELS for n in step.nodes)
+    return any((n.op_def.accuracy == "dot" or n.type in KERNELS) and n.device.type == "cpu" for n in step.nodes)
 
 
 def on_cores(run: Run, count: int) -> Run:

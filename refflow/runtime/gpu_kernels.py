@@ -119,6 +119,13 @@ def table() -> dict[str, Any]:
     return KERNELS
 
 
+def repeats() -> Any:
+    """The kernels between steps that feed themselves."""
+    from refflow_kernels.gpu import repeats
+
+    return repeats
+
+
 def _sizes(shape: Any, wanted: Any) -> tuple[int, ...]:
     """The sizes that a Reshape asks for; -1 stands for what is left."""
     sizes = [int(s) for s in np.ravel(wanted)]

@@ -50,7 +50,8 @@ def variable_state(node: Node) -> VariableState:
 
 def kept_tensors(states: OpStates) -> TensorStore:
     """The session's store of tensors, kept among its other states under a name that no node has."""
-    return states.setdefault("kept tensors", TensorStore())
+    found = states.get("kept tensors")
+    return states.setdefault("kept tensors", TensorStore()) if found is None else found
 
 
 def op_state(node: Node, states: OpStates) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from __future__ import annotations
 import itertools
 import linecache
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,7 @@ class Plan:
         self.source = writer.source()
         self.arena_bytes = writer.arena.total
         self.card_blocks = writer.card_blocks  # the memory of each card, by the device's name
+        self.alone = writer.alone  # where all of the step is one stretch
         self.stretches = writer.stretches  # what runs on cards between two lines of the host
         self._lines = writer.lines
         self._filename = f"<refflow plan {next(_numbers)}>"
@@ -86,6 +87,11 @@ class Plan:
             raise as_op_error(error, node) from error
         finally:
             self._lock.release()
+
+    def alone_by(self, use: Callable[[Any], Any]) -> Any:
+        """What `use` makes of the one stretch that this plan is, while nobody else runs it."""
+        with self._lock:
+            return use(self.alone)
 
     def _run_elsewhere(self, feeds: Sequence[Any], log: StepLog | None) -> Any:
         """Another thread is inside: run a copy."""

@@ -39,6 +39,8 @@ from refflow.runtime.kernels import kept_tensors
 from refflow.runtime.metadata import report
 from refflow.runtime.partial import PartialRuns
 from refflow.runtime.policy import as_policy
+from refflow.runtime.quick import QuickSteps
+from refflow.runtime.repeat import repeat
 from refflow.runtime.signature import Signature, frozen
 from refflow.runtime.stages import Stages, build
 from refflow.runtime.steps import Flights, Step
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
 _sessions: WeakSet[Session] = WeakSet()
 _PLAIN = RunOptions()
+_NO_FEEDS: Mapping[Any, Any] = {}
 _MANY_SHAPES = 16  # a signature fed with more shapes than this gets one step that takes any
 _MANY_STEPS = 512  # cached steps; the oldest go first
 
@@ -103,6 +106,7 @@ class Session:
         self.flights = Flights()
         self._policy = as_policy(self.config.policy)
         self._steps: dict[Any, Any] = {}
+        self._quick = QuickSteps()
         self._signatures: dict[Any, Signature] = {}
         self._op_states: dict[str, Any] = {}
         self._placed: dict[str, Device] = {}
@@ -131,20 +135,22 @@ class Session:
         while the step runs; FailedPreconditionError where it waits for what no thread is left to do [W18].
         """
         plain = options is None and run_metadata is None and self._seconds is None
-        if plain and not feed_dict and not self._closed:
-            # The path that counts: no feeds, a signature seen before.
-            try:
-                step = self._steps.get(tuple(fetches) if type(fetches) is list else fetches)
-            except TypeError:
-                step = None
-            if step is not None and step.structure is type(fetches):
-                self.counters["runs"] += 1
-                return step(())
+        if plain and not self._closed and (found := self._quick.find(fetches, feed_dict or _NO_FEEDS)) is not None:
+            step, values = found
+            self.counters["runs"] += 1
+            return step(values)
         return self._run(fetches, feed_dict or {}, options or _PLAIN, run_metadata)
 
     def _run(self, fetches: Any, feed_dict: Mapping[Any, Any], options: RunOptions, run_metadata: Any) -> Any:
         self._check_open()
-        return self._run_once(*self._fed(fetches, feed_dict), options, run_metadata)
+        signature, values = self._fed(fetches, feed_dict)
+        found = self._run_once(signature, values, options, run_metadata)
+        if options is _PLAIN and run_metadata is None:
+            shapes, watched = tuple(v.shape for v in values), self.log is not None
+            step = self._steps.get((signature.key, shapes, watched))
+            if step is not None:
+                self._quick.add(fetches, feed_dict, step, signature.feeds, shapes)
+        return found
 
     def _run_once(
         self, signature: Signature, values: list[np.ndarray], options: RunOptions, run_metadata: Any
@@ -166,6 +172,15 @@ class Session:
             if run_metadata is not None and self._remote is None:
                 costs = self.config.graph_options.build_cost_model > 0
                 report(run_metadata, log, step.stages, costs, options.output_partition_graphs)
+
+    def repeat(self, fetches: Any, steps: int, feeds: Mapping[Any, Any] | None = None) -> Any:
+        """Runs so many steps, step i fed with row i of each array, and round again; the results, on a new first axis.
+
+        What `run` would give in a loop. On a card, many steps go in one (runtime/repeat.py).
+        """
+        self._check_open()
+        feeds = single(feeds or {})
+        return repeat(self, self._signature(fetches, tuple(feeds)), steps, feeds)
 
     def make_callable(
         self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False
@@ -261,8 +276,6 @@ class Session:
                 if len(self._steps) >= _MANY_STEPS:
                     self._steps.pop(next(iter(self._steps)))
                 self._steps[key] = step
-                if not signature.feeds and signature.quick is not None and watched == (self.log is not None):
-                    self._steps[signature.quick] = step
             signature.shapes.add(fed_shapes)
         return step
 
@@ -319,6 +332,7 @@ class Session:
         self._closed = True
         self.flights.close()
         self._steps.clear()
+        self._quick.clear()
         self._signatures.clear()
         self._op_states.clear()
         if self._owns_devices:

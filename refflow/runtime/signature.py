@@ -42,11 +42,6 @@ class Signature:
                 raise InvalidArgumentError(
                     tensor.op.node_def, tensor.op, f"{tensor.name!r} is both fed and fetched: you know its value"
                 )
-        try:
-            self.quick = tuple(fetches) if type(fetches) is list else fetches
-            hash(self.quick)
-        except TypeError:
-            self.quick = None
 
     @property
     def what(self) -> str:

@@ -87,6 +87,7 @@ class Writer(CardLines):
 
     def source(self) -> str:
         self._region(self.blocks_of_code)
+        self._find_alone(self._lines_of_the_host)
         results = []
         for i, fetch in enumerate(self.step.fetches):
             self.watch.begin(fetch)
@@ -166,8 +167,10 @@ class Writer(CardLines):
         elif node in self.sent:
             self._receive(node)
         elif node.receives:
-            self.names[node, 0] = f"v{node.id}"
-            self._write(node, f"v{node.id} = f[{self.step.feeds.index(node)}]")
+            self.names[node, 0] = f"f[{self.step.feeds.index(node)}]"
+            if not self.has_cards:  # for a card, a feed has no line of the host
+                self._write(node, f"v{node.id} = {self.names[node, 0]}")
+                self.names[node, 0] = f"v{node.id}"
         elif node.op_def.family == "Variable":
             self.names[node, 0] = self._bind("r", variable_state(node))
         elif node.op_def.family == "VarHandleOp":

@@ -56,10 +56,11 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
 
 def cases(small: bool) -> Iterator[Case]:
     """The cases of all families."""
-    from refflow_kernels.bench import products, reductions, rows, scans, updates
+    from refflow_kernels.bench import convolutions, products, reductions, rows, scans, updates
 
     for family in (
         products,
+        convolutions,
         rows,
         reductions,
         scans,

@@ -7,6 +7,7 @@ import pytest
 
 from refflow_kernels.gpu import KERNELS
 from tests.kernels.samples import SAMPLES, assert_within, reference
+from tests.kernels.samples.bounds import gamma
 
 pytestmark = pytest.mark.gpu
 
@@ -52,10 +53,10 @@ def on_a_card(op_type, inputs, attrs, bounds):
     """
     if "Softmax" in op_type:
         return tuple(4 * np.asarray(b) for b in bounds)
-    if op_type != "MatMul":
+    if "MatMul" not in op_type:
         return bounds
-    a, b = (np.abs(x).astype(np.float64) for x in inputs)
-    size = (a.T if attrs["transpose_a"] else a) @ (b.T if attrs["transpose_b"] else b)
+    turned = attrs.get("transpose_a", attrs.get("adj_x"))
+    size = bounds[0] / gamma(inputs[0].shape[-2 if turned else -1] + 2, "float32")
     return (2 * bounds[0] + 12 * 2.0**-24 * size,)
 
 

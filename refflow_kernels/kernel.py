@@ -15,7 +15,8 @@ class Kernel:
     """A kernel for one op type on one kind of device.
 
     function: called as function(*inputs, **attributes, out=...).
-    dtypes: the values of the op's attribute `type_attr` that it takes.
+    dtypes: the values of the op's attribute `type_attr` that it takes; or, where that is "", the fixed type of its
+    first input.
     takes: of the node's attributes, whether it takes such a node; any by default.
     host_inputs: places of inputs that it reads in host memory.
     workspace: a function of (inputs, **attributes) that gives shape and type name of the scratch memory to pass as

@@ -10,6 +10,8 @@ from refflow_kernels.gpu import (
     cast,
     conv,
     matmul,
+    pool,
+    pool_grad,
     reductions,
     scans,
     softmax,
@@ -28,6 +30,8 @@ for _page in (
     reductions,
     scans,
     transpose,
+    pool,
+    pool_grad,
     updates,
     cast,
 ):

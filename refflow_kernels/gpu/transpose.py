@@ -9,7 +9,7 @@ and written along it. All other axes only say where the tile lies.
 
 Images [N, pixels, 3] have tiles of 1024 pixels by 4, of which 3 are real.
 
-Next: refflow_kernels/gpu/updates.py.
+Next: refflow_kernels/gpu/pool.py.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """What is compiled ahead of time, by family: `launches()` gives (label, a function that launches)."""
 
-from tests.kernels.launches import convolutions, elementwise, products, reductions, rows, scans, updates
+from tests.kernels.launches import convolutions, elementwise, pools, products, reductions, rows, scans, updates
 
 FAMILIES = {
     "products": products,
     "convolutions": convolutions,
+    "pools": pools,
     "rows": rows,
     "reductions": reductions,
     "scans": scans,

@@ -54,7 +54,8 @@ def lacking(op_def: OpDef, attrs: dict[str, Any]) -> str | None:
     kernel = table().get(op_def.name)
     if kernel is None:
         return "there is none"
-    dtype = (attrs[kernel.type_attr] if kernel.type_attr else op_def.inputs[0].fixed).name
+    given: Any = attrs[kernel.type_attr] if kernel.type_attr else op_def.inputs[0].fixed
+    dtype = given.name
     if dtype not in kernel.dtypes:
         return f"it takes {', '.join(kernel.dtypes)}, not {dtype}"
     if kernel.takes is not None and not kernel.takes(attrs):

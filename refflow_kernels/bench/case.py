@@ -56,7 +56,15 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
 
 def cases(small: bool) -> Iterator[Case]:
     """The cases of all families."""
-    from refflow_kernels.bench import convolutions, products, reductions, rows, scans, updates
+    from refflow_kernels.bench import (
+        convolutions,
+        pools,
+        products,
+        reductions,
+        rows,
+        scans,
+        updates,
+    )
 
     for family in (
         products,
@@ -64,6 +72,7 @@ def cases(small: bool) -> Iterator[Case]:
         rows,
         reductions,
         scans,
+        pools,
         updates,
     ):
         yield from family.cases(small)

@@ -1,6 +1,6 @@
 """Running sums, places of the largest, and transposed axes.
 
-Next: refflow_kernels/bench/updates.py.
+Next: refflow_kernels/bench/slopes.py.
 """
 
 from __future__ import annotations

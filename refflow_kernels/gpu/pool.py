@@ -100,7 +100,8 @@ class Images(NamedTuple):
 
     def arguments(self) -> dict[str, Any]:
         """What every kernel of a pool is told."""
-        sizes, step = {}, unit(self.c)
+        sizes: dict[str, Any] = {}
+        step = unit(self.c)
         for name, axis in zip("DHW", self.axes, strict=True):
             sizes |= {name: axis.size, f"O{name}": axis.out, f"S{name}": axis.stride, f"P{name}": axis.before}
             sizes[f"K{name}"] = axis.k

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
+from refflow.core.opdef import op_def
 from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
 from refflow.runtime.gpu import GpuDevice, gpu_devices
@@ -45,6 +46,28 @@ def test_an_op_without_a_triton_kernel_goes_to_the_cpu_and_back():  # [W22]
     with tf.Session(devices=[Device(0), simulated_gpu()]) as session:
         values = np.float32([[-1, 2, 3], [4, -5, 6]])
         np.testing.assert_allclose(session.run(y, {x: values}), np.tanh(np.maximum(values, 0)), rtol=1e-6)
+
+
+def test_ops_over_axes_and_windows_run_on_the_gpu(rng):  # [S57, W06, W75]
+    """Also those whose type is fixed, and those that read an axis on the host."""
+    with tf.Graph().as_default():
+        x = tf.placeholder(tf.float32, [2, 4, 6, 3])
+        pooled = tf.nn.max_pool(x, [1, 2, 2, 1], [1, 2, 2, 1], "SAME")
+        fetches = [
+            tf.argmax(x, 1), tf.reduce_all(x > -1, [0]), op_def("Cumsum")(x, 2), tf.transpose(x, [3, 0, 2, 1]),
+            pooled, tf.gradients(pooled, x)[0], tf.nn.l2_loss(x),
+        ]  # fmt: skip
+        given = {x: rng.normal(size=(2, 4, 6, 3))}
+        with tf.Session() as session:
+            wanted = session.run(fetches, given)
+        with tf.Session(devices=[Device(0), simulated_gpu()], allow_soft_placement=True) as session:
+            got = session.run(fetches, given)
+            stages = session.stages(session.signature(fetches, given))
+    where = {row.op_type: row.device for row in stages.placement}
+    for op_type in ("ArgMax", "All", "Cumsum", "Transpose", "MaxPool", "MaxPoolGrad", "L2Loss"):
+        assert where[op_type].endswith("gpu:0"), op_type
+    for a, b in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
 def test_state_on_the_gpu_is_read_copied_and_changed_there():  # [W11]

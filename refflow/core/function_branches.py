@@ -54,14 +54,18 @@ def _branches(caller: Caller, preds: list[str], calls: list[Any], data: list[str
     return caller.gather(merged, out, [f"^{ran}", *caller.control])
 
 
-def _truth(caller: Caller, name: str, value: str, dtype: Any) -> str:
-    """`value` as a scalar bool: numbers are true where they are not zero, other tensors where they have elements."""
-    return caller.add(name, "ToBool", [value, *caller.control], T=dtype)
+def _truth(caller: Caller, name: str, value: str, dtype: Any, after: list[str]) -> str:
+    """`value` as a scalar bool: numbers are true where they are not zero, other tensors where they have elements.
+
+    Where TensorFlow itself would put Switches and Merges in the node's place, a bool is used as it is.
+    """
+    as_it_is = dtype is bool_ and caller.node.attr.get("_lower_using_switch_merge")
+    return caller.add(name, "Identity" if as_it_is else "ToBool", [value, *after], T=dtype)
 
 
 def if_nodes(caller: Caller) -> list[NodeDef]:
     """The then branch where the first input is true, else the other; the rest are their arguments."""
-    then = _truth(caller, "pred", caller.data[0], caller.attr("Tcond"))
+    then = _truth(caller, "pred", caller.data[0], caller.attr("Tcond"), caller.control)
     calls = [caller.attr("then_branch"), caller.attr("else_branch")]
     return _branches(caller, [then], calls, caller.data[1:], caller.attr("Tin"))
 
@@ -96,7 +100,7 @@ def _tested(caller: Caller, merged: list[str], start: str) -> str:
         raise NodeError(
             f"node {caller.name!r}: Expected a single scalar return value from WhileOp cond, got {len(test)} tensors."
         )
-    return caller.add("truth", "ToBool", [test[0], *tested], T=kinds[0])
+    return _truth(caller, "truth", test[0], kinds[0], tested)
 
 
 def for_nodes(caller: Caller) -> list[NodeDef]:

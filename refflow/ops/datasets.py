@@ -110,7 +110,7 @@ def _of_files(filenames: Any, compression: Any, read: Callable[[int, str, bytes]
 @dataset_op("TextLineDataset", "filenames: string, compression_type: string, buffer_size: int64", {}, elements=False)
 def text_line_dataset(filenames, compression_type, buffer_size):
     def lines(_, name, data):
-        parts = data.replace(b"\r\n", b"\n").split(b"\n")
+        parts = data.replace(b"\r", b"").split(b"\n")
         return iter(parts if parts[-1] else parts[:-1])
 
     return _of_files(filenames, compression_type, lines)

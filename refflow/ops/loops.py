@@ -138,7 +138,7 @@ class _Build:
             with graph.inside(context):
                 test = cond(*self._packed([v.merge.outputs[0] for v in context.variables]))
                 test = convert_to_tensor(test)
-                test = context.capture(TO_BOOL(test) if test.dims != () or test.dtype.name != "bool" else test)
+                test = context.capture(test if test.dtype.name == "bool" else TO_BOOL(test))
             context.close_condition(test)
             with graph.inside(context):
                 given = body(*self._packed([_identity(v.inside) for v in context.variables]))

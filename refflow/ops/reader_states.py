@@ -45,7 +45,8 @@ class ReaderState(ABC):
     one_record = False  # a piece of work is one record
     serializable = False
 
-    def __init__(self) -> None:
+    def __init__(self, node_name: str = "") -> None:
+        self.name = node_name or self.kind
         self._turns = Mutex()
         self.reset()
 
@@ -117,9 +118,7 @@ class ReaderState(ABC):
         if not self.serializable:
             raise UnimplementedError(None, None, "Reader SerializeState")
         counts = (self.started, self.finished, self.produced)
-        return b"".join(wire.number(i + 1, n) for i, n in enumerate(counts)) + wire.block(
-            4, self.work if self._open else b""
-        )
+        return b"".join(wire.number(i + 1, n) for i, n in enumerate(counts)) + wire.block(4, self.work)
 
     def restore(self, state: bytes) -> None:
         if not self.serializable:
@@ -129,11 +128,22 @@ class ReaderState(ABC):
         except ValueError:
             pairs = [(0, 0)]
         if any(field < 1 for field, _ in pairs):
-            shown = state.decode("utf-8", "backslashreplace")
-            raise InvalidArgumentError(None, None, f"Could not parse state for {self.kind} '{self.kind}': {shown}")
-        found = dict(pairs)
+            shown = "".join(map(_shown, state))
+            raise InvalidArgumentError(None, None, f"Could not parse state for {self.kind} '{self.name}': {shown}")
+        found: dict[int, Any] = dict(pairs)
         self.reset()
+        self.work = found.get(4, b"")
         self.started, self.finished, self.produced = (wire.signed(found.get(i, 0)) for i in (1, 2, 3))
+
+
+def _shown(byte: int) -> str:
+    """A byte as C would have it within quotes."""
+    if byte in _ESCAPES:
+        return _ESCAPES[byte]
+    return chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}"
+
+
+_ESCAPES = {ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r", ord('"'): '\\"', ord("'"): "\\'", ord("\\"): "\\\\"}
 
 
 class IdentityReaderState(ReaderState):

@@ -224,7 +224,11 @@ class Writer(CardLines):
 
     def _truth(self, pred: Edge) -> str:
         node, port = pred
-        if node.shapes[port] == ():
+        shape = node.shapes[port]
+        if node.type == "LoopCond":  # says of its output what a Switch needs, whatever it is given
+            source, place = node.inputs[0]
+            shape = source.shapes[place]
+        if shape == ():
             return self.names[pred]
         return f"{self._bind('t', truth)}({self.names[pred]})"
 

@@ -146,9 +146,12 @@ def test_state_can_be_saved_between_files():
     reader.read(queue)
     reader.restore(saved)
     assert (reader.produced, reader.finished) == (1, 1)
+    assert reader.serialize() == saved == b'\x08\x01\x10\x01\x18\x01"\x01a'
     for junk in (saved[1:], saved[:-1], saved + b"ExtraJunk", b"PREFIX" + saved, b"BOGUS" + saved[5:]):
         with pytest.raises(InvalidArgumentError, match="Could not parse state for IdentityReader"):
             reader.restore(junk)
+    with pytest.raises(InvalidArgumentError, match=r"IdentityReader 'names': \\001\\t\\\"a"):
+        IdentityReaderState("names").restore(b'\x01\t"a')
     with pytest.raises(UnimplementedError, match="Reader SerializeState"):
         TextLineReaderState(0).serialize()
 

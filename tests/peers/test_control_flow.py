@@ -225,8 +225,31 @@ def queue_calls(tf):
                 session.run([queue.size(), queue.is_closed()])
 
 
+def tried(session, *args):
+    with contextlib.suppress(tensorflow.errors.OpError):
+        session.run(*args)
+
+
+def truths(tf):
+    """Conditions that are no single bool."""
+    from tensorflow.python.framework import function
+    from tensorflow.python.ops import functional_ops
+
+    p, x = hole(tf.bool), hole(tf.float32)
+    taken = v1.cond(p, lambda: x + 1.0, lambda: x - 1.0)
+    turned = v1.while_loop(lambda i: p, lambda i: i + 1, [0], maximum_iterations=2)
+    twice, half = (function.Defun(tf.float32)(f) for f in (lambda x: x * 2.0, lambda x: x / 2.0))
+    chosen = [functional_ops.If(tf.constant(c), [x], twice, half) for c in (True, 1, 0.0, "", "a", [0, 0])]
+    with v1.Session() as session:
+        for value in (True, [True], [True, False], []):
+            tried(session, taken, {p: value, x: 1.0})
+            tried(session, turned, {p: value})
+        for each in chosen:
+            session.run(each, {x: 3.0})
+
+
 PROGRAMS = [
-    branches, loops, rows, arrays, functions, named_functions, python_functions, raising, queues, queue_calls,
+    truths, branches, loops, rows, arrays, functions, named_functions, python_functions, raising, queues, queue_calls,
     accumulators, staging, over_devices,
 ]  # fmt: skip
 

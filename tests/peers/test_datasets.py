@@ -162,7 +162,7 @@ def files(session):
     folder = tempfile.mkdtemp()
     lines, fixed, records = (os.path.join(folder, name) for name in ("a.txt", "b.bin", "r"))
     with open(lines, "wb") as file:
-        file.write(b"one\r\ntwo\n\nthree")
+        file.write(b"o\rne\r\ntwo\n\nthree")
     with open(fixed, "wb") as file:
         file.write(b"HHabcdefF")
     with tensorflow.io.TFRecordWriter(records) as writer:

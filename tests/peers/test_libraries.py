@@ -448,6 +448,17 @@ def files(tf):
                 session.run(tensors)
             except tf.errors.OpError:
                 continue
+        work = v1.FIFOQueue(3, tf.string)
+        session.run([work.enqueue_many([["a", "b"]])])
+        identity = v1.IdentityReader("identity")
+        session.run([identity.read(work)])
+        session.run([identity.serialize_state()])
+        for state in (b"BOGUS", b'\x01\t"a', b"\x08\x02\x10\x02\x18\x07"):
+            try:
+                session.run([identity.restore_state(state)])
+            except tf.errors.OpError:
+                continue
+        session.run([identity.num_records_produced(), identity.serialize_state()])
         for wrong in (io.read_file(os.path.join(folder, "none")), io.matching_files("[")):
             try:
                 session.run(wrong)

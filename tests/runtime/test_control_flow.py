@@ -142,6 +142,14 @@ def test_a_loop_s_error_names_its_node(session):
         session.run(y)
 
 
+def test_a_condition_of_several_truths_is_refused(session):
+    truths = tf.placeholder(tf.bool, None)
+    end = tf.while_loop(lambda i: tf.logical_and(truths, i < 2), lambda i: i + 1, [0])
+    assert session.run(end, {truths: True}) == 2
+    with pytest.raises(tf.errors.InvalidArgumentError, match="scalar|LoopCond"):
+        session.run(end, {truths: [True, False]})
+
+
 def test_references_pass_through_switches(session):
     v = tf.Variable(1.0)
     session.run(v.initializer)

@@ -59,10 +59,16 @@ _CURVE = "expm1(minimum(features, 0))"
 RELU6 = _activation("Relu6", "minimum(maximum(features, 0), 6)", REALS, "exact")
 ELU = _activation("Elu", f"where(features < 0, {_CURVE}, features)")
 SELU = _activation("Selu", f"where(features < 0, {SCALE_ALPHA} * {_CURVE}, {SCALE} * features)")
-SOFTPLUS = _activation("Softplus", "logaddexp(features, 0)")
+SOFTPLUS = _activation("Softplus", "maximum(features, 0) + log1p(exp(-abs(features)))")
 SOFTSIGN = _activation("Softsign", "features / (1 + abs(features))", accuracy="rounded")
-LEAKY_RELU = define_op("LeakyRelu", "features: T[...S] -> activations: T[...S]", alpha=0.2,
-                       T=Attr("type", default=float32, allowed=FLOATS), accuracy="rounded", source=("S30",))
+LEAKY_RELU = define_op(
+    "LeakyRelu",
+    "features: T[...S] -> activations: T[...S]",
+    alpha=0.2,
+    T=Attr("type", default=float32, allowed=FLOATS),
+    accuracy="rounded",
+    source=("S30",),
+)
 
 RELU6_GRAD = _slope("Relu6Grad", "features", "where(logical_and(features > 0, features < 6), gradients, 0)", REALS,
                     accuracy="exact")  # fmt: skip

@@ -19,7 +19,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, NUMBERS, REALS, float32
 from refflow.core.elementwise import define_broadcasting
 from refflow.core.errors import FailedPreconditionError, ShapeError
-from refflow.core.formula import divide, no_zeros
+from refflow.core.formula import Formula, divide, no_zeros
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op, define_variant
 from refflow.core.shape_rules import ShapeContext
@@ -71,6 +71,8 @@ POW = define_broadcasting("Pow", "x y", "power(x, y)", T=NUMBERS, accuracy="tran
 SQUARED_DIFFERENCE = define_broadcasting(
     "SquaredDifference", "x y", "(x - y) * conj(x - y)", T=NUMBERS, commutative=True, source=("W06",)
 )
+_REAL_DISTANCE = Formula("square(x - y)")
+SQUARED_DIFFERENCE.formula_rule = lambda attrs: SQUARED_DIFFERENCE.formula if attrs["T"].is_complex else _REAL_DISTANCE
 DIV_NO_NAN = define_broadcasting("DivNoNan", "x y", "where(y == 0, 0, x / y)", T=SMOOTH, source=("W06",))
 MUL_NO_NAN = define_broadcasting("MulNoNan", "x y", "where(y == 0, 0, x * y)", T=SMOOTH, source=("W06",))
 XLOGY = define_broadcasting("Xlogy", "x y", "where(x == 0, 0, x * log(y))", T=SMOOTH, accuracy="transcendental",

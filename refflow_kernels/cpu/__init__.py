@@ -2,6 +2,7 @@
 
 from refflow_kernels.cpu import (
     batch_norm,
+    choose,
     conv,
     depthwise,
     extremes,
@@ -90,5 +91,7 @@ KERNELS = {
     "ScatterAdd": Kernel(segments.scatter_add, (*FLOATS, *INTS)),
     "ScatterSub": Kernel(segments.scatter_sub, (*FLOATS, *INTS)),
     "Transpose": Kernel(transpose, FIXED, host_inputs=(1,)),
+    "Select": Kernel(choose.select, (*FLOATS, *INTS, "bool")),
+    "SelectV2": Kernel(choose.select_v2, (*FLOATS, *INTS, "bool")),
     "ApplyGradientDescent": Kernel(apply_gradient_descent, (*FLOATS, *INTS, *COMPLEX)),
 }

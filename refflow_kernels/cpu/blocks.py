@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from refflow_kernels.cpu import threads
+from refflow_kernels.cpu.choose import choose
 
 BLOCK = 1 << 15  # elements
 _PIECE = 1 << 18  # elements worth a thread
@@ -65,7 +66,7 @@ class _Writer:
         self.width = max(1, shape[1]) if len(shape) > 1 else 1
         self.step = max(1, BLOCK // self.width)
         self.reals = self.masks = 0
-        self.names: dict[str, Any] = {"where": np.where, "multiply": np.multiply, "empty": np.empty}
+        self.names: dict[str, Any] = {"where": choose, "multiply": np.multiply, "empty": np.empty}
         self.names |= {"whole": np.dtype(f"i{dtype.itemsize}"), "real": dtype, "each": threads.each}
         self.last = {o[1]: n for n, s in enumerate(steps) for o in s[1:] if isinstance(o, tuple) and o[0] == "step"}
         self.value: dict[int, str] = {}
@@ -143,7 +144,7 @@ class _Writer:
         chosen = operands[1]
         is_array = isinstance(chosen, tuple) and (chosen[0] == "step" or self.kinds[chosen[1]] != "one")
         if not (is_array and texts[2] == "0"):
-            return [f"{target}[...] = where({', '.join(texts)})"]
+            return [f"where({', '.join(texts)}, {target})"]
         spare = self._scratch("r") if target.startswith("x") else target
         if spare != target:
             self.free["r"].append(spare)

@@ -30,6 +30,7 @@ from refflow_kernels.notes import Notes, Operand, Rule, Unknown
 _BLOCK = 1 << 14  # elements
 _PIECE = 1 << 18  # elements worth a thread
 
+
 def in_place(rule: Rule, slots: int, known: Sequence[Any], size: int, dtype: Any) -> Callable[..., None]:
     """A function of the rule's inputs that replaces the first `slots` of them by what the rule gives.
 

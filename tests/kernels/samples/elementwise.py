@@ -17,8 +17,22 @@ def casts(rng, dtype):
 
 
 def choices(rng, dtype):
-    for chosen, shape in [((), ()), ((), (3, 5)), ((3,), (3, 5)), ((3, 5), (3, 5)), ((1030,), (1030,)), ((0,), (0, 2))]:
+    for chosen, shape in [
+        ((), ()),
+        ((), (3, 5)),
+        ((3,), (3, 5)),
+        ((3, 5), (3, 5)),
+        ((1030,), (1030,)),
+        ((0,), (0, 2)),
+        ((300, 400), (300, 400)),
+    ]:
         yield (some(rng, chosen, "bool"), some(rng, shape, dtype), some(rng, shape, dtype)), {}, (0.0,)
+
+
+def broadcast_choices(rng, dtype):
+    for chosen, t, e in [((), (3, 5), ()), ((3, 1), (3, 5), (5,)), ((5,), (3, 1), (3, 5)), ((0,), (2, 1), (1,)),
+                         ((300, 400), (300, 400), (300, 400)), ((7,), (7,), (7,))]:  # fmt: skip
+        yield (some(rng, chosen, "bool"), some(rng, t, dtype), some(rng, e, dtype)), {}, (0.0,)
 
 
 def fills(rng, dtype):
@@ -31,4 +45,11 @@ def likes(rng, dtype):
         yield (some(rng, shape, dtype),), {}, (0.0,)
 
 
-SAMPLES = {"Cast": casts, "Select": choices, "Fill": fills, "ZerosLike": likes, "OnesLike": likes}
+SAMPLES = {
+    "Cast": casts,
+    "Select": choices,
+    "SelectV2": broadcast_choices,
+    "Fill": fills,
+    "ZerosLike": likes,
+    "OnesLike": likes,
+}

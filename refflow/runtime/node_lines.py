@@ -1,6 +1,7 @@
 """The lines of one node in a plan: what it is called, which buffers it writes into, what it sends and receives.
 
     names       what each value is called; a node that passes a value on only gives it another name
+    reads       by the name of a variable, what it was read as, if nothing has changed it since
     bindings    what the names that stand in no line before are bound to: kernels, buffers, constants, variables
     lines       which node a line of the source belongs to, for errors
 
@@ -73,6 +74,7 @@ class NodeLines:
     lines: dict[int, Node]
     names: dict[tuple[Node, int], str]
     blocks: dict[tuple[Node, int], np.ndarray]
+    reads: dict[str, str]
     sent: dict[Node, Edge]
     senders: dict[Node, Node]
     order: list[Node]
@@ -133,6 +135,9 @@ class NodeLines:
             return name
         if place in node.op_def.ref_inputs and node.op_def.allows_uninitialized:
             return f"({name}.blank() if {name}.value is None else {name}.value)"
+        again = self.indent == 1 and not node.op_def.view  # in a loop's next turn it may be another
+        if again and name in self.reads and place not in node.op_def.ref_inputs:
+            return self.reads[name]
         local = f"{name}_{node.id}"
         self._write(node, f"{local} = {name}.value")
         self._write(node, f"if {local} is None: {name}.read()")
@@ -140,6 +145,8 @@ class NodeLines:
             self._write(node, f"{local} = {self._bind('d', node.device.private_copy)}({local})")
         elif edge[0].shapes[edge[1]] == () and node.device.type == "cpu":
             self._write(node, f"{local} = {local}[()]")
+        if again:
+            self.reads[name] = local
         return local
 
     def _update(self, node: Node, inputs: list[str]) -> None:

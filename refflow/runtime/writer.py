@@ -20,7 +20,17 @@ from refflow.runtime.card_lines import CardLines
 from refflow.runtime.kernels import OpStates, variable_state
 from refflow.runtime.lifetimes import Arena, Lifetimes
 from refflow.runtime.line_functions import scalar, truth
-from refflow.runtime.nodes import CONTROL_FLOW, MERGES, NEXTS, SAME, Node, StepGraph, has_control_flow, in_order
+from refflow.runtime.nodes import (
+    CONTROL_FLOW,
+    MERGES,
+    NEXTS,
+    SAME,
+    Node,
+    StepGraph,
+    changes_variables,
+    has_control_flow,
+    in_order,
+)
 from refflow.runtime.rendezvous import key_of
 from refflow.runtime.stretches import in_stretches
 from refflow.runtime.structure import (
@@ -54,6 +64,7 @@ class Writer(CardLines):
         self.lines: dict[int, Node] = {}
         self.names: dict[tuple[Node, int], str] = {}  # what a value is called
         self.blocks: dict[tuple[Node, int], np.ndarray] = {}  # arena memory of a value
+        self.reads: dict[str, str] = {}
         sends = {key_of(n): n for n in step.nodes if n.sends and not n.attrs["client_terminated"]}
         self.senders = {n: sends[key_of(n)] for n in step.nodes if n.receives and key_of(n) in sends}
         self.sent = {n: sender.inputs[0] for n, sender in self.senders.items()}
@@ -120,6 +131,7 @@ class Writer(CardLines):
         for item in items:
             if isinstance(item, Loop):
                 self._loop(item)
+                self.reads.clear()
             else:
                 self._node(item)
                 self._let_go(item)
@@ -128,6 +140,7 @@ class Writer(CardLines):
         """Nodes that may have to wait at the same time: all are begun, then waited for."""
         begun = f"g{nodes[0].id}"
         self._write(None, f"with {self._bind('w', together)}() as {begun}:")
+        self.reads.clear()  # others may change them meanwhile
         self.indent += 1
         for node in nodes:
             self.watch.begin(node)
@@ -158,6 +171,8 @@ class Writer(CardLines):
         self.watch.begin(node)
         self._lines(node)
         self.watch.end(node)
+        if changes_variables(node) or node.op_def.stateful or node.op_def.by_handle or node.op_def.waits:
+            self.reads.clear()
 
     def _lines(self, node: Node) -> None:
         if node.device.type != "cpu" and node.type not in CONTROL_FLOW:

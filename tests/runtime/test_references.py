@@ -111,3 +111,17 @@ def test_what_takes_one_input_by_handle_reads_the_others(options):  # [W12]
         mean = op_def("AccumulatorTakeGradient")(gathered, 1, dtype=tf.float32)
         assert session.run([queue.dequeue(), mean]) == [3.0, 3.0]
         assert session.run(taken) == 3.0
+
+
+def test_a_variable_is_read_again_where_it_may_have_changed(graph):  # [W12]
+    v = tf.Variable(2.0)
+    before = [v + 1.0, v * 3.0]
+    with graph.control_dependencies(before):
+        change = tf.assign(v, 5.0)
+    with graph.control_dependencies([change]):
+        after = v * 10.0
+    with tf.Session(graph=graph) as session:
+        session.run(tf.initialize_all_variables())
+        plan = session.stages(session.signature([*before, after], []), []).executable(tf.ConfigProto(), {})
+        assert session.run([*before, after]) == [3.0, 6.0, 50.0]
+    assert plan.source.count(".value\n") == 2

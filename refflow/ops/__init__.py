@@ -10,6 +10,7 @@ from refflow.ops import (
     barriers,
     batch_matmul,
     batch_norm,
+    batches,
     bessel,
     bias_add,
     bitwise,

@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     place.add_argument("program", help="deck, a Python file that builds a graph, or a graph in a .pb or .pbtxt file")
     place.add_argument("--fetch", nargs="+", metavar="NAME", help="a step of these tensors and operations")
     place.add_argument("--cpus", type=_count, default=1, metavar="N", help="virtual CPU devices (default 1)")
+    place.add_argument("--device", choices=["cpu", "gpu"], default="cpu", help="gpu: with a card, there or not")
     place.add_argument("--placer", choices=["simple", "greedy"], default="simple")
     place.add_argument("--soft", action="store_true", help="use a CPU where a request cannot be honoured")
     place.set_defaults(command=_place)
@@ -191,11 +192,17 @@ def _explain(options: argparse.Namespace) -> int:
 def _place(options: argparse.Namespace) -> int:
     from refflow.explain import placement
     from refflow.programs import load
+    from refflow.runtime.device import local_devices
     from refflow.runtime.session import Session
 
     program = load(options.program, options.fetch)
     chosen = {"placer": options.placer, "allow_soft_placement": options.soft}
-    with Session(graph=program.graph, device_count={"CPU": options.cpus}, **chosen) as session:
+    devices = local_devices({"CPU": options.cpus})
+    if options.device == "gpu":
+        from refflow.runtime.gpu import planning_device
+
+        devices.append(planning_device())
+    with Session(graph=program.graph, devices=devices, **chosen) as session:
         placement(session, program.fetches)
     return 0
 

@@ -39,11 +39,12 @@ _OF_TRUTHS = frozenset(("logical_and", "logical_or", "logical_not", "equal", "no
 
 
 def lacking(op_def: OpDef, attrs: dict[str, Any]) -> str | None:
-    """What keeps a node like this off a card, in words; None where it can run there."""
+    """What keeps a node like this off a card, "" where there is just no kernel; None where it can run there."""
     if op_def.family in ("_Send", "_Recv"):
         return None
-    if op_def.name in ("Const", "Variable"):  # integers steer ops from the host; floats are data
-        return None if attrs["dtype"].is_floating and attrs["dtype"].name in HELD else "it steers ops from the host"
+    if op_def.name in ("Const", "Variable"):
+        is_data = attrs["dtype"].is_floating and attrs["dtype"].name in HELD
+        return None if is_data else "integers stay on the host, where they steer ops"
     if op_def.name in VIEWS or op_def.name == "Assign":
         return None if attrs["T"].is_floating and attrs["T"].name in HELD else f"not of {attrs['T'].name}"
     formula = op_def.expression(attrs)
@@ -53,7 +54,7 @@ def lacking(op_def: OpDef, attrs: dict[str, Any]) -> str | None:
         return None
     kernel = table().get(op_def.name)
     if kernel is None:
-        return "there is none"
+        return ""  # there is none
     given: Any = attrs[kernel.type_attr] if kernel.type_attr else op_def.inputs[0].fixed
     dtype = given.name
     if dtype not in kernel.dtypes:

@@ -22,6 +22,7 @@ from refflow.core.opdef import OpDef
 from refflow_kernels.notes import BothWays, Operand, Unknown
 
 FLOATS = ("float32", "float16", "bfloat16")
+CHUNK = 4096  # elements of a piece, as the kernel cuts them
 
 
 class Text(NamedTuple):

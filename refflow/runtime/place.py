@@ -103,8 +103,9 @@ def _lacking(group: Group, devices: list[Device], able: list[Device]) -> str:
     found = []
     for kind in sorted({d.type for d in devices} - {d.type for d in able}):
         device = next(d for d in devices if d.type == kind)
-        types = dict.fromkeys(n.type for n in group.members if not supported(device, n))
-        found.append(f"no {kind} kernel for {', '.join(types)}")
+        types = {n.type: device.lacking(n.op_def, n.attrs) for n in group.members if not supported(device, n)}
+        named = [f"{name} ({why})" if why else name for name, why in types.items()]
+        found.append(f"no {kind} kernel for {', '.join(named)}")
     return ", ".join(found)
 
 
@@ -119,6 +120,8 @@ def _same_process(group: Group, device: Device) -> bool:
 
 def _reason(node: Node, group: Group, choice: _Choice, finish: tuple[float, ...]) -> str:
     parts = [choice.reason]
+    if not supported(node.device, node):
+        parts.append(f"no {node.device.type} kernel for it, so it runs on the host, between transfers")
     if node.name in group.gives_way:
         parts.append(f"asked for {group.gives_way[node.name]}, but state does not move")
     others = [name for name in group.names if name != node.name]

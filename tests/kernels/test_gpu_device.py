@@ -82,6 +82,41 @@ def test_state_on_the_gpu_is_read_copied_and_changed_there():  # [W11]
         assert before.tolist() == [1, 2, 3] and session.run(v).tolist() == [4, 5, 6]
 
 
+def test_the_table_for_a_card_says_without_one_what_is_not_there_and_why(tmp_path, capsys):  # [W22, S35]
+    from refflow.cli import main
+
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import refflow as tf\n"
+        "x = tf.placeholder(tf.float32, [2, 2], name='x')\n"
+        "tf.matmul(x, x, name='product')\n"
+        "tf.matrix_determinant(x, name='volume')\n"
+        "tf.add(tf.constant([1.0], tf.float64), 2.0, name='wide')\n"
+    )
+    assert main(["place", str(program), "--device", "gpu", "--fetch", "product", "volume", "wide"]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert "gpu:0   gpu:0, cpu:0" in lines["product"]
+    assert lines["volume"].endswith("no gpu kernel for MatrixDeterminant")
+    assert "no gpu kernel for Add (it takes float32, float16, bfloat16" in lines["wide"]
+    assert ", not float64)" in lines["wide"]
+
+
+def test_state_that_a_later_step_changes_without_a_kernel_is_changed_through_the_host(monkeypatch):  # [W22]
+    from refflow.runtime import gpu_kernels
+
+    able = gpu_kernels.lacking
+    monkeypatch.setattr(gpu_kernels, "lacking", lambda op, attrs: "" if op.name == "AssignAdd" else able(op, attrs))
+    v = tf.Variable(np.float32([1, 2, 3]))
+    more = tf.assign_add(v, [10.0, 0.0, 20.0])
+    with tf.Session(devices=[Device(0), simulated_gpu()], allow_soft_placement=True) as session:
+        session.run(v.initializer)
+        assert [session.run(more).tolist() for _ in range(3)] == [[11, 2, 23], [21, 2, 43], [31, 2, 63]]
+        assert session.run(v).tolist() == [31, 2, 63]
+        table = session.stages(session.signature(more)).placement
+        reason = next(row.reason for row in table if row.op_type == "AssignAdd")
+    assert "no gpu kernel for it, so it runs on the host, between transfers" in reason
+
+
 def test_a_card_that_is_not_there_is_told_in_words(monkeypatch):
     import sys
 

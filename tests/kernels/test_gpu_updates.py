@@ -3,12 +3,16 @@
 import numpy as np
 import pytest
 
+import refflow as tf
 from refflow.core.dtypes import float32
 from refflow.core.signature import REQUIRED
 from refflow.ops.training import APPLY
+from refflow.runtime.device import Device
+from refflow.runtime.gpu import GpuDevice
 from refflow.runtime.gpu_updates import text_of, update_of
 from refflow_kernels.gpu import KERNELS
 from refflow_kernels.interpreter import Memory
+from refflow_kernels.simulated import SimulatedCard
 from tests.kernels.test_updates import inputs_of
 
 RULES = [name for name, op in APPLY.items() if op.by_element is not None]
@@ -99,3 +103,39 @@ def test_a_sum_may_lie_where_its_first_term_lay(name, sign, rng):
     memory = Memory.of(ref)
     KERNELS[name].function(memory, Memory.of(value), out=memory)
     np.testing.assert_array_equal(memory.array, ref + sign * value)
+
+
+def trained(optimizer, session):
+    with session.graph.as_default():
+        x = tf.placeholder(tf.float32, [4, 3])
+        w = tf.Variable(np.float32(np.arange(6).reshape(3, 2) / 10 + 0.1))
+        b = tf.Variable(np.float32([0.1, 0.2]))
+        loss = tf.reduce_sum(tf.square(tf.matmul(x, w) + b))
+        step = optimizer().minimize(loss)
+        rows = np.random.default_rng(2).normal(size=(5, 4, 3)).astype(np.float32)
+        with session:
+            session.run(tf.initialize_all_variables())
+            losses = [session.run([step, loss], {x: row})[1] for row in rows]
+            plan = next(reversed(session._steps.values()))._executable
+            return [*losses, *session.run(tf.all_variables())], plan
+
+
+OPTIMIZERS = {
+    "momentum": lambda: tf.train.MomentumOptimizer(0.05, 0.9),
+    "adam": lambda: tf.train.AdamOptimizer(0.05),
+    "adagrad": lambda: tf.train.AdagradOptimizer(0.05),
+    "rmsprop": lambda: tf.train.RMSPropOptimizer(0.05, 0.9, momentum=0.5),
+    "ftrl": lambda: tf.train.FtrlOptimizer(0.05),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_s_step_on_a_card_updates_all_variables_in_one_launch(name):  # [S32]
+    wanted, _ = trained(OPTIMIZERS[name], tf.Session(graph=tf.Graph()))
+    devices = [Device(0), GpuDevice(0, SimulatedCard())]
+    got, plan = trained(OPTIMIZERS[name], tf.Session(graph=tf.Graph(), devices=devices, allow_soft_placement=True))
+    for g, w in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(g, w, rtol=2e-5, atol=1e-6)
+    assert len(plan.stretches) == 1 and plan.stretches[0].runs == {"lines": 1, "captures": 1, "replays": 4}
+    together = [line for line in plan.source.splitlines() if line.strip().startswith("m") and ".value, " in line]
+    assert len(together) == 1 and together[0].count("(r") >= 2

@@ -1,0 +1,128 @@
+"""The lines of a stretch's body: kernels over places that do not change.
+
+    k5(b4, r2.value, False, False, out=b6)          a kernel, its operands and its result
+    r2.store(b6)                                    an assignment, where the variable lies
+    m7(((r1.value, b2), (r3.value, b4)), (c5,))     updates with one rule, in one launch
+
+Next: runtime/many_updates.py.
+"""
+
+from __future__ import annotations
+
+from refflow.core.dtypes import as_dtype
+from refflow.runtime.card_stretches import CardStretches, Update
+from refflow.runtime.fuse import FUSED
+from refflow.runtime.kernels import variable_state
+from refflow.runtime.many_updates import rule_of
+from refflow.runtime.nodes import Node
+
+
+class CardLaunches(CardStretches):
+    """What a Writer writes into a stretch's body."""
+
+    def _in_stretch(self, node: Node) -> None:
+        stretch = self._stretch(node.device)
+        stretch.nodes[node.name] = None
+        for producer, _ in node.inputs:
+            if producer.op_def.family == "Variable":
+                stretch.states[variable_state(producer)] = None
+        if node.op_def.by_element is None:
+            self._write_updates()
+        self._sink = stretch.body
+        try:
+            if node.op_def is FUSED:
+                self._chain(node)
+            elif node.op_def.ref_inputs:
+                self._change(node)
+            elif node.op_def.view:
+                self._look(node)
+            else:
+                self._launch(node)
+        finally:
+            self._sink = None
+
+    def _card_input(self, node: Node, place: int) -> str:
+        """An input; a variable is read here, and has its value at that moment."""
+        edge = node.inputs[place]
+        name = self.names[edge]
+        if not edge[0].types[edge[1]].is_ref_dtype:
+            return name
+        if place in node.op_def.ref_inputs and node.op_def.allows_uninitialized:
+            return f"{name}.value"
+        self._write(node, f"if {name}.value is None: {name}.read()")
+        return f"{name}.value"
+
+    def _launch(self, node: Node) -> None:
+        inputs = [self._card_input(node, place) for place in range(len(node.inputs))]
+        outs = []
+        for port, (shape, dtype) in enumerate(zip(node.shapes, node.types, strict=True)):
+            outs.append(self._keep_place(node, port, self._room(node, shape, dtype)))
+        self._write(node, self._card_call(node, inputs, outs))
+
+    def _card_call(self, node: Node, inputs: list[str], outs: list[str]) -> str:
+        bound = node.device.kernel(node.op_def, node.attrs, self.kernels)
+        given = [g if isinstance(g, str) else f"[{', '.join(g)}]" for g in node.op_def.group(inputs, node.attrs)]
+        given += [f"{key}={self._bind('a', value)}" for key, value in bound.arguments.items()]
+        need = bound.workspace and bound.workspace([self._known(e) for e in node.inputs], **bound.arguments)
+        if need:
+            place = self._room(node, need[0], as_dtype(need[1]))
+            place.span.end = self._moment + 1
+            given.append(f"workspace={self._bind('b', place)}")
+        out = outs[0] if len(outs) == 1 else f"({', '.join(outs)})"
+        return f"{self._bind('k', bound.function)}({', '.join(given)}, out={out})"
+
+    def _change(self, node: Node) -> None:
+        """A change of variables, where they lie."""
+        states = [self.names[node.inputs[place]] for place in node.op_def.ref_inputs]
+        inputs = [self._card_input(node, place) for place in range(len(node.inputs))]
+        for port, dtype in enumerate(node.types):
+            if dtype.is_ref_dtype:
+                self.names[node, port] = states[0]
+                self.steady[node, port] = None
+        if node.type == "Assign":
+            self._write(node, f"{states[0]}.store({inputs[1]})")
+            return
+        if self._note_update(node, inputs):
+            return
+        outs = [f"{state}.value" for state in states]
+        for port, (shape, dtype) in enumerate(zip(node.shapes, node.types, strict=True)):
+            if not dtype.is_ref_dtype:
+                outs.append(self._keep_place(node, port, self._room(node, shape, dtype)))
+        self._write(node, f"with {states[0]}.lock: {self._card_call(node, inputs, outs)}")
+
+    def _note_update(self, node: Node, inputs: list[str]) -> bool:
+        """Notes an update down, to be one launch with its like."""
+        kernel = node.device.kernel(node.op_def, node.attrs, self.kernels).function
+        if not hasattr(kernel, "many") or not all(t.is_ref_dtype for t in node.types):
+            return False
+        assert self._open is not None and node.op_def.by_element is not None
+        places = node.op_def.by_element.numbers
+        numbers = [name for place, name in enumerate(inputs) if place in places]
+        arrays = [name for place, name in enumerate(inputs) if place not in places]
+        alike = self._open.updates.setdefault(rule_of(node, numbers), [])
+        alike.append(Update(node, kernel, arrays, numbers))
+        return True
+
+    def _look(self, node: Node) -> None:
+        """The same bytes in another shape; of a variable a copy, which later changes leave alone."""
+        edge = node.inputs[0]
+        place = self.steady[edge]
+        if place is not None:
+            self._keep_place(node, 0, place._replace(shape=tuple(node.shapes[0])))  # type: ignore[arg-type]
+        elif edge[0].types[edge[1]].is_ref_dtype:
+            given = self._card_input(node, 0)
+            name = self._keep_place(node, 0, self._room(node, node.shapes[0], node.types[0]))
+            self._write(node, f"{self._bind('d', node.device.card.copy)}({name}, {given})")
+        else:
+            whole = self.bindings[self.names[edge]]
+            self.names[node, 0] = self._bind("c", whole.reshape(tuple(node.shapes[0] or ())))
+            self.steady[node, 0] = None
+
+    def _chain(self, node: Node) -> None:
+        """A chain of elementwise nodes as one kernel."""
+        inputs = [self._card_input(node, place) for place in range(len(node.inputs))]
+        outs = []
+        for port, (shape, dtype) in enumerate(zip(node.shapes, node.types, strict=True)):
+            outs.append(self._keep_place(node, port, self._room(node, shape, dtype)))
+        run = self._bind("k", node.device.blocks(*node.attrs["blocks"]))
+        self._write(node, f"{run}(({', '.join(inputs)},), ({', '.join(outs)},))")

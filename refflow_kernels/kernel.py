@@ -18,7 +18,7 @@ class Kernel:
     dtypes: the values of the op's attribute `type_attr` that it takes; or, where that is "", the fixed type of its
     first input.
     takes: of the node's attributes, whether it takes such a node; any by default.
-    host_inputs: places of inputs that it reads in host memory.
+    host_inputs: places of arguments that it reads in host memory; a list of inputs is one argument.
     workspace: a function of (inputs, **attributes) that gives shape and type name of the scratch memory to pass as
     `workspace=`, or None where none is needed; an input is asked only for its shape, unless it is a host input.
     rows_together: from the first input's shape, how many rows along its last axis give the bits that they give among

@@ -87,8 +87,17 @@ def formula_of(op_def: OpDef, attrs: dict[str, Any]) -> Formula | None:
 
 def host_inputs(op_def: OpDef, attrs: dict[str, Any]) -> tuple[int, ...]:
     """Places of inputs that are read in host memory."""
+    if op_def.name in _HOST_INPUTS:
+        return _HOST_INPUTS[op_def.name]
     kernel = table().get(op_def.name)
-    return _HOST_INPUTS.get(op_def.name, () if kernel is None else kernel.host_inputs)
+    if kernel is None or not kernel.host_inputs:
+        return ()
+    places = list(op_def.places(attrs, outputs=False).values())
+    found: list[int] = []
+    for argument in kernel.host_inputs:  # a list is one argument
+        place = places[argument]
+        found += range(place.start, place.stop) if isinstance(place, slice) else [place]
+    return tuple(found)
 
 
 def bound(op_def: OpDef, attrs: dict[str, Any], upload: Callable[[Any], Any]) -> BoundKernel | None:

@@ -9,10 +9,12 @@ Each page has a table of its own, KERNELS, by op type; this one has them all.
 from refflow_kernels.gpu import (
     cast,
     conv,
+    copies,
     matmul,
     pool,
     pool_grad,
     reductions,
+    rows,
     scans,
     softmax,
     softmax_xent,
@@ -34,5 +36,7 @@ for _page in (
     pool_grad,
     updates,
     cast,
+    copies,
+    rows,
 ):
     KERNELS.update(_page.KERNELS)

@@ -8,7 +8,7 @@
 
 A float that is too large for an integer becomes the largest one, where NumPy leaves open what comes.
 
-Next: refflow_kernels/gpu/reductions.py.
+Next: refflow_kernels/gpu/copies.py.
 """
 
 from __future__ import annotations

@@ -79,11 +79,14 @@ def _coordinates(stretched: bool, matrix: bool) -> str:
     if not matrix:
         return ""
     text = _divided("row", "column", "i", "3")
+    outer = ["row"]
     if stretched:
         text += _divided("rest", "i2", "row", "2") + _divided("i0", "i1", "rest", "1")
+        outer = ["i0", "i1", "i2"]
+    same = "".join(f"\n        {name} = tl.max_constancy({name}, EVEN)" for name in outer)
     return f"""{text}
     if EVEN > 1:
-        column = tl.max_contiguous(tl.multiple_of(column, EVEN), EVEN)"""
+        column = tl.max_contiguous(tl.multiple_of(column, EVEN), EVEN){same}"""
 
 
 def _divided(whole: str, left: str, of: str, axis: str) -> str:
@@ -177,7 +180,7 @@ def layout(shape: tuple[int, ...], operands: tuple[tuple[int, ...], ...]) -> Any
     >>> layout((64, 8), ((64, 8), (8,)))
     (('straight', 'row'), (8, 1, 3), 8)
     """
-    dims, rows = _joined(list(shape), [_strides(shape, operand) for operand in operands])
+    dims, rows = joined(list(shape), [_strides(shape, operand) for operand in operands])
     if len(dims) > AXES:
         raise ValueError(f"{operands} are stretched to {shape} along more than {AXES} separate groups of axes")
     kinds = tuple(_kind(o, shape, row) for o, row in zip(operands, rows, strict=True))
@@ -212,7 +215,7 @@ def _strides(shape: tuple[int, ...], operand: tuple[int, ...]) -> list[int]:
     return strides
 
 
-def _joined(dims: list[int], rows: list[list[int]]) -> tuple[list[int], list[list[int]]]:
+def joined(dims: list[int], rows: list[list[int]]) -> tuple[list[int], list[list[int]]]:
     """Neighbouring axes that every operand walks like one, as one."""
     for axis in range(len(dims) - 1, 0, -1):
         outer = axis - 1

@@ -22,7 +22,10 @@ ROWS = ("Softmax", "LogSoftmax", "SoftmaxCrossEntropyWithLogits", "SparseSoftmax
 def launch(op_type, inputs, attrs, wanted):
     """The kernel's outputs, after a look at the guards behind every buffer."""
     kernel = KERNELS[op_type]
-    memory = [x if i in kernel.host_inputs else Memory.of(x) for i, x in enumerate(inputs)]
+    memory = [
+        x if i in kernel.host_inputs else [Memory.of(m) for m in x] if isinstance(x, list) else Memory.of(x)
+        for i, x in enumerate(inputs)
+    ]
     places = tuple(Memory.empty(w.shape, w.dtype) for w in wanted)
     scratch = {}
     need = kernel.workspace and kernel.workspace(memory, **attrs)
@@ -30,7 +33,8 @@ def launch(op_type, inputs, attrs, wanted):
         scratch["workspace"] = Memory.empty(*need)
     with np.errstate(all="ignore"):
         kernel.function(*memory, **attrs, out=places if len(places) > 1 else places[0], **scratch)
-    buffers = [m for m in memory if isinstance(m, Memory)] + [*places, *scratch.values()]
+    listed = [m for x in memory if isinstance(x, list) for m in x]
+    buffers = [m for m in [*memory, *listed] if isinstance(m, Memory)] + [*places, *scratch.values()]
     assert all(m.guard_is_whole() for m in buffers)
     return [p.array for p in places]
 
@@ -42,7 +46,7 @@ def test_every_triton_kernel_has_samples():
 @pytest.mark.parametrize(("op_type", "dtype"), PAIRS)
 def test_a_triton_kernel_agrees_with_its_page(op_type, dtype, rng):
     for inputs, attrs, bounds in SAMPLES[op_type](rng, dtype):
-        if max(x.size for x in inputs) > 20_000:
+        if max((np.size(x) for x in inputs if not isinstance(x, list)), default=0) > 20_000:
             continue  # the interpreter takes seconds for those
         wanted = reference(op_type, inputs, attrs)
         assert_within(launch(op_type, inputs, attrs, wanted), wanted, bounds, dtype)

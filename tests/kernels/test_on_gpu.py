@@ -34,7 +34,10 @@ def launch(torch, op_type, inputs, attrs, wanted, dtype):
     def named(w):
         return torch.bfloat16 if half and w.dtype == np.float32 else getattr(torch, w.dtype.name)
 
-    memory = [x if i in kernel.host_inputs else there(x) for i, x in enumerate(inputs)]
+    memory = [
+        x if i in kernel.host_inputs else [there(m) for m in x] if isinstance(x, list) else there(x)
+        for i, x in enumerate(inputs)
+    ]
     places = tuple(torch.full(w.shape, 77, dtype=named(w), device="cuda") for w in wanted)
     scratch = {}
     need = kernel.workspace and kernel.workspace(memory, **attrs)

@@ -1,6 +1,16 @@
 """What is compiled ahead of time, by family: `launches()` gives (label, a function that launches)."""
 
-from tests.kernels.launches import convolutions, elementwise, pools, products, reductions, rows, scans, updates
+from tests.kernels.launches import (
+    convolutions,
+    copies,
+    elementwise,
+    pools,
+    products,
+    reductions,
+    rows,
+    scans,
+    updates,
+)
 
 FAMILIES = {
     "products": products,
@@ -10,5 +20,6 @@ FAMILIES = {
     "reductions": reductions,
     "scans": scans,
     "updates": updates,
+    "copies": copies,
     "elementwise": elementwise,
 }

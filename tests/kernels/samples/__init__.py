@@ -4,6 +4,7 @@ from tests.kernels.samples import (
     arrays,
     batch_norm,
     convolutions,
+    copies,
     depthwise,
     elementwise,
     lrn,
@@ -20,6 +21,7 @@ SAMPLES = {}
 for family in (
     products,
     convolutions,
+    copies,
     depthwise,
     pools,
     batch_norm,

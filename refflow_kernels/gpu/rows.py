@@ -1,0 +1,302 @@
+"""Rows by number: read them, add them up, change them; an axis with one place for each index [W32, O04].
+
+    Gather              output[i] = params[indices[i]]
+    UnsortedSegmentSum  output[s] = the sum of the rows with id s: the gradient of an embedding
+    ScatterAdd Sub Update         the same on the rows of a variable
+    OneHot              on where the place is the index
+
+Sums by id use no atomics, so that two runs give the same bits, and a word that is everywhere costs no more than others:
+
+    rank     of each id by counting: how many ids are smaller, and how many equal ones stand before it
+             -> places in order of ids, the first place of each id, how many there are
+    pieces   a run of equal ids is cut after every RUN rows; a program adds up a piece, row by row in their order
+    runs     those of several pieces are finished from the pieces' sums, in order
+
+A run of less than 2 RUN rows is one piece, and has the bits of a loop over its rows. Counting takes n^2 comparisons,
+which for some thousands of ids are done before their rows have been read.
+
+    bytes: gather: rows read and written        sums: rows read, output written twice (zeros first)
+
+An index without a row gives zeros, or changes nothing: a card raises no errors.
+
+Next: refflow_kernels/gpu/updates.py.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import triton
+import triton.language as tl
+
+from refflow_kernels.gpu.arrays import ceil_div, check_out, check_packed, packed_strides, power_of_two
+from refflow_kernels.gpu.cast import zeros_like
+from refflow_kernels.gpu.copies import ANY, copy
+from refflow_kernels.kernel import Kernel
+
+RUN = 64  # rows of a piece; the last one of a run has up to twice as many
+_COUNTED, _AGAINST = 32, 128  # ids that a program ranks, and those that it compares them with at once
+FLOATS = ("float32", "float16", "bfloat16")
+
+
+# -- gather ----------------------------------------------------------------------------------------------------------
+
+
+@triton.jit
+def _gather(x_at, ids_at, y_at, count, rows, width, lead_x, lead_y, BLOCK: tl.constexpr):
+    """One program a row and block of it, for one of the leading places."""
+    i = tl.program_id(0).to(tl.int64)
+    block, lead = tl.program_id(1), tl.program_id(2).to(tl.int64)
+    column = block * BLOCK + tl.arange(0, BLOCK)
+    row = tl.load(ids_at + i).to(tl.int64)
+    known = tl.where((row >= 0) & (row < rows), width, 0)
+    x = tl.load(x_at + lead * lead_x + row * width + column, mask=column < known, other=0)
+    tl.store(y_at + lead * lead_y + i * width + column, x, mask=column < width)
+
+
+@triton.jit
+def _gather_narrow(x_at, ids_at, y_at, size, rows, width, BLOCK: tl.constexpr):
+    """Rows of a few elements: lanes go over all elements of the result."""
+    i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    real = i < size
+    at = i // width
+    row = tl.load(ids_at + at, mask=real, other=0).to(tl.int64)
+    there = (row >= 0) & (row < rows)
+    x = tl.load(x_at + row * width + (i - at * width), mask=real & there, other=0)
+    tl.store(y_at + i, x, mask=real)
+
+
+def gather(params: Any, indices: Any, out: Any = None) -> Any:
+    """The rows of params that the indices name."""
+    return _gathered(params, indices, 0, out)
+
+
+def gather_v2(params: Any, indices: Any, axis: Any, batch_dims: int = 0, out: Any = None) -> Any:
+    """The parts of params along an axis that the indices name."""
+    return _gathered(params, indices, int(axis) % len(params.shape), out)
+
+
+def _gathered(params: Any, indices: Any, axis: int, out: Any) -> Any:
+    shape = tuple(params.shape)
+    check_out(out, (*shape[:axis], *indices.shape, *shape[axis + 1 :]))
+    check_packed(params=params, indices=indices)
+    count, rows, lead, width = prod(indices.shape), shape[axis], prod(shape[:axis]), prod(shape[axis + 1 :])
+    if prod(out.shape) == 0:
+        return out
+    if width < 32 and lead == 1:
+        size = count * width
+        _gather_narrow[(ceil_div(size, 1024),)](params, indices, out, size, rows, width, BLOCK=1024, num_warps=4)
+        return out
+    block = min(power_of_two(width), 1024)
+    _gather[(count, ceil_div(width, block), lead)](
+        params, indices, out, count, rows, width, rows * width, count * width, BLOCK=block,
+        num_warps=max(1, min(4, block // 256)),
+    )  # fmt: skip
+    return out
+
+
+# -- sums by id ------------------------------------------------------------------------------------------------------
+
+
+@triton.jit
+def _rank(ids_at, work_at, n, pitch, segments, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+    """For each id its place in order; and at that place, where its run begins and how long it is."""
+    i = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    mine = tl.load(ids_at + i, mask=i < n, other=0).to(tl.int64)
+    mine = tl.where((mine >= 0) & (mine < segments), mine, segments).to(tl.int32)  # what has no segment comes last
+    smaller = tl.zeros((ROWS, BLOCK), tl.int32)
+    equal = tl.zeros((ROWS, BLOCK), tl.int32)
+    before = tl.zeros((ROWS, BLOCK), tl.int32)
+    for start in range(0, n, BLOCK):
+        j = start + tl.arange(0, BLOCK)
+        other = tl.load(ids_at + j, mask=j < n, other=0).to(tl.int64)
+        other = tl.where((other >= 0) & (other < segments), other, segments).to(tl.int32)
+        other = tl.where(j < n, other, segments + 1)
+        same = mine[:, None] == other[None, :]
+        smaller += (other[None, :] < mine[:, None]).to(tl.int32)
+        equal += same.to(tl.int32)
+        before += (same & (j[None, :] < i[:, None])).to(tl.int32)
+    first = tl.sum(smaller, axis=1)
+    place = first + tl.sum(before, axis=1)
+    tl.store(work_at + place, i, mask=i < n)
+    tl.store(work_at + pitch + place, first, mask=i < n)
+    tl.store(work_at + 2 * pitch + place, tl.where(mine == segments, 0, tl.sum(equal, axis=1)), mask=i < n)
+
+
+@triton.jit
+def _changed(old, new, KIND: tl.constexpr):
+    """What becomes of a row by an update."""
+    if KIND == "sub":
+        found = old - new
+    elif KIND == "update":
+        found = new
+    else:
+        found = old + new
+    return found
+
+
+@triton.jit
+def _pieces(
+    x_at, ids_at, work_at, y_at, pitch, width, each, step, KIND: tl.constexpr, RUN: tl.constexpr, BLOCK: tl.constexpr
+):
+    """The program at the beginning of a piece adds it up, into the output where that is the whole run."""
+    k = tl.program_id(0)
+    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    there = column < width
+    count = tl.load(work_at + 2 * pitch + k)
+    at = k - tl.load(work_at + pitch + k)  # within the run
+    several = count >= 2 * RUN
+    begins = (at == 0) | (several & (at % RUN == 0) & (at // RUN < count // RUN))
+    if begins & (count > 0):
+        ends = (count < 2 * RUN) | (at // RUN == count // RUN - 1)  # the last piece takes what is left
+        length = tl.where(ends, count - at, RUN)
+        row = tl.load(ids_at + tl.load(work_at + k)).to(tl.int64)
+        place = y_at + row * width + column
+        sums = tl.load(place, mask=column < tl.where(several, 0, width), other=0).to(tl.float32)
+        for start in range(0, length, 8):
+            for u in tl.static_range(8):  # rows that are on their way together
+                real = start + u < length
+                source = tl.load(work_at + k + start + u, mask=real, other=0).to(tl.int64)
+                known = column < tl.where(real, width, 0)
+                x = tl.load(x_at + source * each + column * step, mask=known, other=0).to(tl.float32)
+                changed = _changed(sums, x, KIND)
+                if KIND == "sub":
+                    changed = tl.where(several, sums + x, changed)
+                sums = tl.where(real, changed, sums)
+        if several:
+            parts_at = (work_at + 3 * pitch).to(tl.pointer_type(tl.float32))
+            slot = (k // RUN).to(tl.int64)  # pieces of long runs begin at least RUN places apart
+            tl.store(parts_at + slot * width + column, sums, mask=there)
+        else:
+            tl.store(place, sums.to(y_at.dtype.element_ty), mask=there)
+
+
+@triton.jit
+def _runs(ids_at, work_at, y_at, pitch, width, KIND: tl.constexpr, RUN: tl.constexpr, BLOCK: tl.constexpr):
+    """The program at the beginning of a run of several pieces adds up their sums."""
+    k = tl.program_id(0)
+    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    there = column < width
+    count = tl.load(work_at + 2 * pitch + k)
+    if (k == tl.load(work_at + pitch + k)) & (count >= 2 * RUN):
+        parts_at = (work_at + 3 * pitch).to(tl.pointer_type(tl.float32))
+        row = tl.load(ids_at + tl.load(work_at + k)).to(tl.int64)
+        place = y_at + row * width + column
+        sums = tl.load(place, mask=there, other=0).to(tl.float32)
+        for piece in range(count // RUN):
+            slot = ((k + piece * RUN) // RUN).to(tl.int64)
+            sums = _changed(sums, tl.load(parts_at + slot * width + column, mask=there, other=0), KIND)
+        tl.store(place, sums.to(y_at.dtype.element_ty), mask=there)
+
+
+def _pitch(n: int) -> int:
+    return ceil_div(n, 32) * 32
+
+
+def _room(n: int, width: int) -> int:
+    """int32s for order, beginnings and lengths, and as many floats for the pieces of long runs."""
+    return 3 * _pitch(n) + (ceil_div(n, RUN) * width if n >= 2 * RUN else 0)
+
+
+def _change(kind: str, y: Any, ids: Any, x: Any, workspace: Any) -> None:
+    """Changes the rows of y that the ids name by those of x, which may be one number for all."""
+    check_packed(ids=ids, rows=x, output=y)
+    n, rows, width = prod(ids.shape), y.shape[0], prod(y.shape[1:])
+    if n == 0 or rows * width == 0:
+        return
+    check_out(workspace, (_room(n, width),), "workspace")
+    _rank[(ceil_div(n, _COUNTED),)](ids, workspace, n, _pitch(n), rows, ROWS=_COUNTED, BLOCK=_AGAINST, num_warps=4)
+    each, step = (0, 0) if len(x.shape) == 0 else (width, 1)
+    block = min(power_of_two(width), 512)
+    grid = (n, ceil_div(width, block))
+    chosen: dict[str, Any] = {"KIND": kind, "RUN": RUN, "BLOCK": block, "num_warps": max(1, min(4, block // 128)),
+                              "enable_fp_fusion": False}  # fmt: skip
+    _pieces[grid](x, ids, workspace, y, _pitch(n), width, each, step, **chosen)
+    if n >= 2 * RUN:
+        _runs[grid](ids, workspace, y, _pitch(n), width, **chosen)
+
+
+def unsorted_segment_sum(
+    data: Any, segment_ids: Any, num_segments: Any, out: Any = None, workspace: Any = None
+) -> Any:
+    """output [num_segments, ...]: the sums of rows by id."""
+    check_out(out, (int(num_segments), *data.shape[len(segment_ids.shape) :]))
+    zeros_like(out, out=out)
+    _change("add", out, segment_ids, data, workspace)
+    return out
+
+
+def segment_workspace(inputs: Any) -> tuple[tuple[int, ...], str] | None:
+    """Shape and type of the memory for ranks and pieces."""
+    data, ids = inputs[0], inputs[1]
+    room = _room(prod(ids.shape), prod(data.shape[len(ids.shape) :]))
+    return ((room,), "int32") if room else None
+
+
+def scatter_add(ref: Any, indices: Any, updates: Any, out: Any = None, workspace: Any = None) -> Any:
+    """ref with the updates added to its rows; `out` may be ref itself, as for the other two."""
+    return _scattered("add", ref, indices, updates, out, workspace)
+
+
+def scatter_sub(ref: Any, indices: Any, updates: Any, out: Any = None, workspace: Any = None) -> Any:
+    """ref with the updates subtracted from its rows."""
+    return _scattered("sub", ref, indices, updates, out, workspace)
+
+
+def scatter_update(ref: Any, indices: Any, updates: Any, out: Any = None, workspace: Any = None) -> Any:
+    """ref with the updates as its rows, of which the last one for a row stays."""
+    return _scattered("update", ref, indices, updates, out, workspace)
+
+
+def _scattered(kind: str, ref: Any, indices: Any, updates: Any, out: Any, workspace: Any) -> Any:
+    check_out(out, tuple(ref.shape))
+    if out.data_ptr() != ref.data_ptr():
+        strides = packed_strides(ref.shape)
+        copy(ref, out, tuple(ref.shape), strides, strides)
+    _change(kind, out, indices, updates, workspace)
+    return out
+
+
+def scatter_workspace(inputs: Any) -> tuple[tuple[int, ...], str] | None:
+    """Shape and type of the memory for ranks and pieces."""
+    room = _room(prod(inputs[1].shape), prod(inputs[0].shape[1:]))
+    return ((room,), "int32") if room else None
+
+
+# -- one place for each index ----------------------------------------------------------------------------------------
+
+
+@triton.jit
+def _one_hot(ids_at, on_at, off_at, y_at, size, depth, inner, BLOCK: tl.constexpr):
+    i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    real = i < size
+    above = i // inner
+    index = tl.load(ids_at + above // depth * inner + i % inner, mask=real, other=0)
+    value = tl.where(index == above % depth, tl.load(on_at), tl.load(off_at))
+    tl.store(y_at + i, value, mask=real)
+
+
+def one_hot(indices: Any, depth: Any, on_value: Any, off_value: Any, axis: int = -1, out: Any = None) -> Any:
+    """A new axis of `depth` places: on at the index, off elsewhere."""
+    check_packed(indices=indices)
+    check_out(out, tuple(out.shape))
+    axis, size = axis % len(out.shape), prod(out.shape)
+    if size:
+        _one_hot[(ceil_div(size, 1024),)](
+            indices, on_value, off_value, out, size, int(depth), prod(out.shape[axis + 1 :]), BLOCK=1024, num_warps=4
+        )
+    return out
+
+
+KERNELS = {
+    "Gather": Kernel(gather, ANY, type_attr="Tparams"),
+    "GatherV2": Kernel(
+        gather_v2, ANY, host_inputs=(2,), type_attr="Tparams", takes=lambda attrs: attrs["batch_dims"] == 0
+    ),
+    "UnsortedSegmentSum": Kernel(unsorted_segment_sum, FLOATS, (2,), segment_workspace),
+    "ScatterAdd": Kernel(scatter_add, FLOATS, workspace=scatter_workspace),
+    "ScatterSub": Kernel(scatter_sub, FLOATS, workspace=scatter_workspace),
+    "ScatterUpdate": Kernel(scatter_update, FLOATS, workspace=scatter_workspace),
+    "OneHot": Kernel(one_hot, ANY, host_inputs=(1,)),
+}

@@ -1,0 +1,22 @@
+"""Pieces of arrays, and rows by number: wide ones, and sums of many rows."""
+
+import numpy as np
+
+from tests.kernels.launches.places import Place, run
+
+
+def launches():
+    x, half, ids = Place([1024, 1024]), Place([1024, 512]), Place([4096], "int32")
+    whole16, half16 = Place([1024, 1024], "bfloat16"), Place([1024, 512], "bfloat16")
+    yield "Slice", run("Slice", [x, [0, 512], [1024, 512]], [half])
+    yield "Concat", run("Concat", [np.int32(1), [half, half]], [x])
+    yield "Concat bfloat16", run("Concat", [np.int32(1), [half16, half16]], [whole16])
+    yield "Split", run("Split", [np.int32(1), x], [half, half], num_split=2)
+    yield "Tile", run("Tile", [half, [1, 2]], [x])
+    yield "Pad", run("Pad", [half, [[0, 0], [256, 256]]], [x])
+    table, rows = Place([50257, 1024]), Place([4096, 1024])
+    yield "Gather", run("Gather", [table, ids], [rows])
+    yield "Gather narrow", run("Gather", [Place([50257, 16]), ids], [Place([4096, 16])])
+    yield "UnsortedSegmentSum", run("UnsortedSegmentSum", [rows, ids, 50257], [table])
+    yield "ScatterSub", run("ScatterSub", [table, ids, rows], [table])
+    yield "OneHot", run("OneHot", [ids, 1000, Place([]), Place([])], [Place([4096, 1000])], axis=-1)

@@ -5,6 +5,11 @@
 Building never computes; a Session runs what was built. The reading path is in docs/reading.rst.
 """
 
+import gc as _gc
+
+_collects = _gc.isenabled()
+_gc.disable()  # what an import makes stays; to look for garbage in it, time and again, would be a fifth of the time
+
 from refflow import control_flow_ops, image, models, nn, python_io, test, train, user_ops
 from refflow.core import errors
 from refflow.core.control import group, no_op, with_dependencies
@@ -236,3 +241,6 @@ from refflow.runtime.config import ConfigProto, GPUOptions, GraphOptions, Optimi
 from refflow.runtime.session import InteractiveSession, Session
 
 __version__ = "0.1.0"
+
+if _collects:
+    _gc.enable()

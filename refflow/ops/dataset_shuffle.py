@@ -11,7 +11,7 @@ Next: ops/iterators.py.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -46,7 +46,7 @@ class Seeds:
 
     def __init__(self, seed: int, seed2: int, anew: bool):
         if not seed and not seed2:
-            seed, seed2 = secrets.randbits(63), secrets.randbits(63)
+            seed, seed2 = (int.from_bytes(os.urandom(8), "little") >> 1 for _ in range(2))
         self._pair = (seed, seed2)
         self._word = words(seed, seed2) if anew else None
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,14 +22,18 @@ from refflow.core.elementwise import define_function, in_float64
 from refflow.ops.elementary import number, one
 from refflow.ops.elementwise import COS, EXP, LOG, SIN, SQUARE
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(120)
+
+@cache
+def _nodes() -> list[tuple[float, float]]:
+    """Where Gauss and Legendre's rule looks, and with which weights."""
+    return list(zip(*np.polynomial.legendre.leggauss(120), strict=True))
 
 
 def integral(function: Callable[[np.ndarray], np.ndarray], low: Any, high: Any) -> np.ndarray:
     """Gauss and Legendre's sum between bounds that are arrays."""
     middle, half = (high + low) / 2, (high - low) / 2
     total = np.zeros_like(np.asarray(middle, np.float64))
-    for node, weight in zip(_NODES, _WEIGHTS, strict=True):
+    for node, weight in _nodes():
         total = total + weight * function(middle + half * node)
     return total * half
 

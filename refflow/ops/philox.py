@@ -13,7 +13,7 @@ Next: ops/random_numbers.py.
 
 from __future__ import annotations
 
-import secrets
+import os
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class PhiloxStream:
 
     def __init__(self, seed: int, seed2: int):
         if seed == 0 and seed2 == 0:  # both zero: the caller wants other numbers each time [W72]
-            seed, seed2 = secrets.randbits(64), secrets.randbits(64)
+            seed, seed2 = (int.from_bytes(os.urandom(8), "little") for _ in range(2))
         self.origin = Philox(seed, (seed2 & _ALL) << 64)  # the second seed is the counter's upper half
         self.next_block = 0
         self._lock = locks.lock()

@@ -10,7 +10,7 @@ Next: ops/gamma.py.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -163,7 +163,7 @@ def rng_read_and_skip_kernel(resource, alg, delta):
 def non_deterministic_ints_kernel(shape, dtype):
     """Bits of the operating system's own source."""
     kind = np.dtype(dtype.as_numpy_dtype)
-    return np.frombuffer(secrets.token_bytes(count_of(shape) * kind.itemsize), kind).reshape(tuple(shape)).copy()
+    return np.frombuffer(os.urandom(count_of(shape) * kind.itemsize), kind).reshape(tuple(shape)).copy()
 
 
 @STATEFUL_INT.shape

@@ -27,6 +27,8 @@ def choose(condition: Any, t: Any, e: Any, out: Any) -> Any:
     def bits(x: Any) -> Any:
         return np.asarray(x, out.dtype).view(whole)
 
+    if whole.itemsize == 1:
+        condition = np.asarray(condition).view(whole)  # spares a conversion
     difference = bits(t) ^ bits(e)
     np.bitwise_xor(difference * condition, bits(e), out=out.view(whole))
     return out

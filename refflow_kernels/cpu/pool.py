@@ -1,10 +1,11 @@
 """Pools of images and volumes, and their gradients, one axis after the other [W75].
 
-    y = max over rows (max over columns x)      operations: k + k instead of k * k for each result
+    y = max over columns (max over rows x)      operations: k + k instead of k * k for each result
 
-A block of images that fits a core's cache goes through all axes before the next. The gradient of a maximum goes back
-the way it came: among the rows' maxima to the first that equals y, then among that row's cells to the first that
-equals the row's maximum, which is the first largest cell in scan order.
+A block of images that fits a core's cache goes through all axes before the next. The gradient of a maximum goes to the
+first of the window's largest cells. Its place is found by going through the places from the last to the first: each
+that has the largest value puts its number down, as a byte, and what stays is the first. Then each place gets the slopes
+of the windows where it won: k * k passes, but most of them over bytes.
 
     bytes: x and y once, and dx        float32 and float64; what is no number is passed over, as the op says
 """
@@ -17,9 +18,11 @@ from typing import Any
 import numpy as np
 
 from refflow_kernels.cpu import threads
+from refflow_kernels.cpu.choose import choose
+from refflow_kernels.cpu.reductions import reduce_mean
 from refflow_kernels.cpu.windows import Axis, axes, channels_last, handed_over, memory_for, spatial
 
-_BLOCK = 1 << 16  # elements of x at a time
+_BLOCK = 1 << 17  # elements of x at a time
 _PIECE = 1 << 18  # elements worth a thread
 
 
@@ -30,11 +33,11 @@ def pools_space(attrs: dict[str, Any]) -> bool:
     return ksize[0] == ksize[channel] == strides[0] == strides[channel] == 1
 
 
-def _spans(dims: Any, attrs: dict[str, Any]) -> list[Axis]:
+def spans_of(dims: Any, attrs: dict[str, Any]) -> list[Axis]:
     return axes(dims, spatial(attrs["ksize"], attrs["data_format"]), attrs)
 
 
-def _each_block(x: Any, work: Any) -> None:
+def each_block(x: Any, work: Any) -> None:
     """work(images) for runs of images that fit the cache, several runs to a thread."""
     each = max(1, prod(x.shape[1:]))
     images = max(1, _BLOCK // each)
@@ -64,35 +67,43 @@ def _at(axis: int, cells: slice) -> Any:
 
 
 def _along(ufunc: Any, start: Any, x: Any, axis: int, span: Axis, y: Any = None) -> Any:
-    """The windows' combined cells along one axis, beginning with `start`."""
+    """The windows' combined cells along one axis; `start` for those that a place sees nothing of."""
     if y is None:
         y = np.empty((*x.shape[:axis], span.out, *x.shape[axis + 1 :]), x.dtype)
-    whole = slice(0, span.out)
-    for place in range(span.k):
-        windows, cells = _sees(span, place)
-        if place == 0 and windows == whole:
-            ufunc(x[_at(axis, cells)], start, out=y)
-            continue
-        if place == 0:
-            y[...] = start
-        part = y[_at(axis, windows)]
-        ufunc(part, x[_at(axis, cells)], out=part)
+    seen = [_sees(span, place) for place in range(span.k)]
+    whole = [x[_at(axis, cells)] for windows, cells in seen if windows == slice(0, span.out)]
+    if len(whole) > 1:
+        ufunc(whole[0], whole[1], out=y)
+    else:
+        y[...] = whole[0] if whole else start
+    for cells in whole[2:]:
+        ufunc(y, cells, out=y)
+    for windows, cells in seen:
+        if windows != slice(0, span.out):
+            part = y[_at(axis, windows)]
+            ufunc(part, x[_at(axis, cells)], out=part)
     return y
 
 
-def _pool(ufunc: Any, start: Any, x: Any, spans: list[Axis], y: Any) -> None:
-    for axis in range(len(spans), 0, -1):
-        x = _along(ufunc, start, x, axis, spans[axis - 1], y if axis == 1 else None)
+def combined(ufunc: Any, start: Any, x: Any, spans: list[Axis], y: Any) -> None:
+    """Rows go first: they are combined as whole lines, and leave fewer lines to combine within."""
+    for axis in range(1, len(spans) + 1):
+        x = _along(ufunc, start, x, axis, spans[axis - 1], y if axis == len(spans) else None)
 
 
 def max_pool(input: Any, out: Any = None, **attrs: Any) -> Any:
     """The largest cell of each window; what is no number is passed over."""
     layout = attrs["data_format"]
     x = channels_last(input, layout)
-    spans = _spans(x.shape[1:-1], attrs)
+    spans = spans_of(x.shape[1:-1], attrs)
     y = memory_for((len(x), *(a.out for a in spans), x.shape[-1]), x.dtype, out, layout)
     lowest = np.finfo(x.dtype).min
-    _each_block(x, lambda run: _pool(np.fmax, lowest, x[run], spans, y[run]))
+
+    def block(run: slice) -> None:
+        combined(np.fmax, lowest, x[run], spans, y[run])
+        np.fmax(y[run], lowest, out=y[run])
+
+    each_block(x, block)
     return handed_over(y, x.dtype, out, layout)
 
 
@@ -100,20 +111,25 @@ def avg_pool(value: Any, out: Any = None, **attrs: Any) -> Any:
     """The mean of each window's cells of the image."""
     layout = attrs["data_format"]
     x = channels_last(value, layout)
-    spans = _spans(x.shape[1:-1], attrs)
+    spans = spans_of(x.shape[1:-1], attrs)
     y = memory_for((len(x), *(a.out for a in spans), x.shape[-1]), x.dtype, out, layout)
+    if y.size and all(a.out == 1 and a.k == a.size == a.padded for a in spans):  # the whole image
+        reduce_mean(x, range(1, x.ndim - 1), True, out=y)
+        return handed_over(y, x.dtype, out, layout)
     counts = _counts(spans, x.dtype)
 
     def block(run: slice) -> None:
-        _pool(np.add, x.dtype.type(0), x[run], spans, y[run])
+        combined(np.add, x.dtype.type(0), x[run], spans, y[run])
         np.divide(y[run], counts, out=y[run])
 
-    _each_block(x, block)
+    each_block(x, block)
     return handed_over(y, x.dtype, out, layout)
 
 
 def _counts(spans: list[Axis], dtype: Any) -> Any:
-    """How many cells of the image each window has, [out..., 1]."""
+    """How many cells of the image each window has, [out..., 1], or one number for all."""
+    if not any(a.before or a.after for a in spans):
+        return dtype.type(prod(a.k for a in spans))
     counts = np.ones((1,) * len(spans) + (1,), dtype)
     for i, span in enumerate(spans):
         line = np.zeros(span.out, dtype)
@@ -128,87 +144,98 @@ def avg_pool_grad(orig_input_shape: Any, grad: Any, out: Any = None, **attrs: An
     layout = attrs["data_format"]
     dims = [int(s) for s in orig_input_shape]
     dy = channels_last(grad, layout)
-    spans = _spans(spatial(dims, layout), attrs)
+    spans = spans_of(spatial(dims, layout), attrs)
     dx = memory_for((len(dy), *(a.size for a in spans), dy.shape[-1]), dy.dtype, out, layout)
     counts = _counts(spans, dy.dtype)
 
     def block(run: slice) -> None:
         g = dy[run] / counts
-        for axis, span in enumerate(spans, 1):
-            back = _room_for(dx[run], g, axis, span, axis == len(spans))
-            for place in range(span.k):
-                windows, cells = _sees(span, place)
-                part = back[_at(axis, cells)]
-                np.add(part, g[_at(axis, windows)], out=part)
-            g = back
+        for axis in range(len(spans), 0, -1):  # lines are repeated as a whole, at last
+            g = _given_back(g, axis, spans[axis - 1], dx[run] if axis == 1 else None)
 
-    _each_block(dx, block)
+    each_block(dx, block)
     return handed_over(dx, dy.dtype, out, layout)
 
 
-def _room_for(dx: Any, g: Any, axis: int, span: Axis, is_last: bool) -> Any:
-    """Zeros for what comes back along an axis; dx itself along the last."""
-    if not is_last:
-        return np.zeros((*g.shape[:axis], span.size, *g.shape[axis + 1 :]), g.dtype)
-    dx[...] = 0
-    return dx
+def _given_back(g: Any, axis: int, span: Axis, back: Any) -> Any:
+    """To each cell along an axis the gradients of the windows that see it, added."""
+    if back is None:
+        back = np.empty((*g.shape[:axis], span.size, *g.shape[axis + 1 :]), g.dtype)
+    seen = [_sees(span, place) for place in range(span.k)]
+    alone = span.k <= span.stride  # each cell belongs to one window at most
+    if not alone or _cells_seen(span) < span.size:
+        back[...] = 0
+    for windows, cells in seen:
+        part, given = back[_at(axis, cells)], g[_at(axis, windows)]
+        if alone:
+            part[...] = given
+        else:
+            np.add(part, given, out=part)
+    return back
+
+
+def _cells_seen(span: Axis) -> int:
+    return sum(len(range(span.size)[_sees(span, place)[1]]) for place in range(span.k))
 
 
 def max_pool_grad(orig_input: Any, orig_output: Any, grad: Any, out: Any = None, **attrs: Any) -> Any:
     """dx: each window's gradient at its first largest cell."""
     layout = attrs["data_format"]
     x, dy = channels_last(orig_input, layout), channels_last(grad, layout)
-    spans = _spans(x.shape[1:-1], attrs)
+    spans = spans_of(x.shape[1:-1], attrs)
     dx = memory_for(x.shape, dy.dtype, out, layout)
+    whole = np.dtype(f"i{dy.itemsize}")  # a slope's bits times 1 or 0: no multiplication of infinity by 0
+    alone = all(a.k <= a.stride for a in spans)  # a cell belongs to one window at most
+    covered = all(_cells_seen(a) == a.size for a in spans)
 
     def block(run: slice) -> None:
-        cells = x[run]
-        by = _by_scan if np.isnan(np.add.reduce(cells, axis=None)) else _by_axes
-        by(cells, dy[run], spans, dx[run])
+        _, winner = winners(x[run], spans)
+        slopes, back = dy[run], dx[run]
+        if not (alone and covered):
+            back[...] = 0
+        for number, (windows, cells) in enumerate(places(spans)):
+            hit = (winner[windows] == number).astype(whole)
+            part = back[cells]
+            if alone:
+                np.multiply(slopes[windows].view(whole), hit, out=part.view(whole))
+            else:
+                np.multiply(slopes[windows].view(whole), hit, out=hit)
+                np.add(part, hit.view(dy.dtype), out=part)
 
-    _each_block(x, block)
+    each_block(x, block)
     return handed_over(dx, dy.dtype, out, layout)
 
 
-def _by_axes(x: Any, dy: Any, spans: list[Axis], dx: Any) -> None:
-    stages = [x]
-    for axis in range(len(spans), 0, -1):
-        stages.append(_along(np.maximum, -np.inf, stages[-1], axis, spans[axis - 1]))
-    whole = np.dtype(f"i{x.itemsize}")  # a slope's bits times 1 or 0: no multiplication of infinity by 0
-    g = dy
-    for axis, span in enumerate(spans, 1):
-        largest, cells = stages[-axis], stages[-axis - 1]
-        back = _room_for(dx, g, axis, span, axis == len(spans))
-        free = np.ones(g.shape, bool)  # windows that have not met their largest cell yet
-        for place in range(span.k):
-            windows, here = _sees(span, place)
-            left = free[_at(axis, windows)]
-            hit = cells[_at(axis, here)] == largest[_at(axis, windows)]
-            np.bitwise_and(hit, left, out=hit)
-            np.bitwise_xor(left, hit, out=left)
-            slopes, mask = g[_at(axis, windows)].view(whole), hit.astype(whole)
-            part = back[_at(axis, here)]
-            if span.k <= span.stride:  # a cell belongs to one window
-                np.multiply(slopes, mask, out=part.view(whole))
-            else:
-                np.multiply(slopes, mask, out=mask)
-                np.add(part, mask.view(g.dtype), out=part)
-        g = back
+def winners(x: Any, spans: list[Axis]) -> tuple[Any, Any]:
+    """The largest cell of each window, and the number of its place: the first of those that have the largest value."""
+    y = np.empty((len(x), *(a.out for a in spans), x.shape[-1]), x.dtype)
+    combined(np.maximum, -np.inf, x, spans, y)
+    if np.isnan(np.add.reduce(y, axis=None)):  # the largest of what is no number is no number
+        return scanned(x, spans)
+    number_type = np.int8 if prod(a.k for a in spans) < 128 else np.int16
+    winner = np.zeros(y.shape, number_type)
+    for number, (windows, cells) in reversed(list(enumerate(places(spans)))):
+        who = winner[windows]
+        choose(x[cells] == y[windows], number_type(number), who, who)
+    return y, winner
 
 
-def _by_scan(x: Any, dy: Any, spans: list[Axis], dx: Any) -> None:
-    """With what is no number about: the first cell wins until a larger one comes, cell by cell."""
-    best = np.zeros(dy.shape, x.dtype)
-    winner = np.full(dy.shape, -1)
-    places = list(np.ndindex(*(a.k for a in spans)))
-    views = [[_sees(a, p) for a, p in zip(spans, at, strict=True)] for at in places]
-    for number, view in enumerate(views):
-        windows, cells = ((slice(None), *part) for part in zip(*view, strict=True))
+def places(spans: list[Axis]) -> list[tuple[Any, Any]]:
+    """For each place of a window, in scan order: the windows that have a cell there, and those cells."""
+    found = []
+    for at in np.ndindex(*(a.k for a in spans)):
+        views = [_sees(a, p) for a, p in zip(spans, at, strict=True)]
+        found.append(tuple((slice(None), *part) for part in zip(*views, strict=True)))
+    return found  # type: ignore[return-value]
+
+
+def scanned(x: Any, spans: list[Axis]) -> tuple[Any, Any]:
+    """The largest cell of each window and its place: the first cell wins until a larger one comes, cell by cell."""
+    best = np.zeros((len(x), *(a.out for a in spans), x.shape[-1]), x.dtype)
+    winner = np.full(best.shape, -1)
+    for number, (windows, cells) in enumerate(places(spans)):
         seen, so_far, who = x[cells], best[windows], winner[windows]
         better = (who < 0) | (seen > so_far)
         np.copyto(so_far, seen, where=better)
         np.copyto(who, number, where=better)
-    dx[...] = 0
-    for number, view in enumerate(views):
-        windows, cells = ((slice(None), *part) for part in zip(*view, strict=True))
-        dx[cells] += np.where(winner[windows] == number, dy[windows], 0)
+    return best, winner

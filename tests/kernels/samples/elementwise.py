@@ -3,7 +3,7 @@
 import numpy as np
 
 from refflow.core.dtypes import as_dtype
-from tests.kernels.samples.bounds import some
+from tests.kernels.samples.bounds import normal, reference, some, unit
 
 CAST_TO = ("float32", "float16", "int64", "int32", "int8", "uint8", "bool")
 SHAPES = [(), (7,), (3, 5), (0, 2), (1030,)]
@@ -35,6 +35,16 @@ def broadcast_choices(rng, dtype):
         yield (some(rng, chosen, "bool"), some(rng, t, dtype), some(rng, e, dtype)), {}, (0.0,)
 
 
+def erf(rng, dtype):
+    """Eight units in the last place of float32, or one rounding to float16."""
+    for shape in [*SHAPES, (200, 300)]:
+        x = (3 * normal(rng, shape, dtype)).astype(dtype)
+        if x.size > 3:
+            x.reshape(-1)[:3] = np.inf, -np.inf, np.nan
+        y = np.abs(np.nan_to_num(reference("Erf", (x,), {})[0].astype(np.float64)))
+        yield (x,), {}, ((8 * unit("float32") + unit(dtype)) * y,)
+
+
 def fills(rng, dtype):
     for shape in SHAPES:
         yield (np.array(shape, np.int32), some(rng, (), dtype)), {}, (0.0,)
@@ -46,6 +56,7 @@ def likes(rng, dtype):
 
 
 SAMPLES = {
+    "Erf": erf,
     "Cast": casts,
     "Select": choices,
     "SelectV2": broadcast_choices,

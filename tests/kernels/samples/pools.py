@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from refflow.core.dtypes import int64
 from tests.kernels.samples.bounds import gamma, normal, reference
 
 POOLED = [  # x, ksize, strides, padding, layout
@@ -50,4 +51,21 @@ def pools(kind):
     return samples
 
 
-SAMPLES = {k: pools(k) for k in (f"{kind}Pool{end}" for kind in ("Max", "Avg") for end in ("", "Grad", "3D", "3DGrad"))}
+def with_places(rng, dtype):
+    """Maxima, and where they are first, are exact."""
+    for dims, ks, strides, padding, layout in POOLED:
+        if len(ks) == 3 or layout.startswith("NC") or 0 in dims:
+            continue
+        for special, with_batch in [(False, False), (True, True)]:
+            x = np.round(2 * normal(rng, dims, dtype)) / 2  # with equal cells
+            if special:
+                x.reshape(-1)[rng.integers(0, x.size, 5)] = np.nan
+                x.reshape(-1)[rng.integers(0, x.size, 5)] = -np.inf
+            attrs = {"ksize": [1, *ks, 1], "strides": [1, *strides, 1], "padding": padding}
+            yield (x,), attrs | {"include_batch_in_index": with_batch, "Targmax": int64}, (0.0, 0.0)
+
+
+SAMPLES = {
+    "MaxPoolWithArgmax": with_places,
+    **{k: pools(k) for k in (f"{kind}Pool{end}" for kind in ("Max", "Avg") for end in ("", "Grad", "3D", "3DGrad"))},
+}

@@ -28,6 +28,7 @@ from refflow.core.opdef import ByElement, OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.ops import training_rules as rules
 from refflow.ops.resource_variable import read, variable_of
+from refflow.ops.scatter import rounds
 
 _STEP = ("grad", "delta")  # what rules call the gradient
 
@@ -90,16 +91,6 @@ def _check_rows_fit(var: shapes.Shape, grad: shapes.Shape, indices: shapes.Shape
         raise ShapeError(f"var and grad must match in dimension {at}: {shapes.text(var)} {shapes.text(grad)}")
 
 
-def _rounds(indices: np.ndarray) -> list[np.ndarray]:
-    """Places in `indices`: all first occurrences, all second ones, and so on, so that no round names a row twice."""
-    order = np.argsort(indices, kind="stable")
-    ordered = indices[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    occurrence = np.empty(len(indices), np.int64)
-    occurrence[order] = np.arange(len(indices)) - np.repeat(starts, np.diff(np.r_[starts, len(indices)]))
-    return [np.flatnonzero(occurrence == k) for k in range(occurrence.max() + 1)]
-
-
 def _update_rows(rule: Any, names: list[str], slots: int, given: dict[str, Any], indices: Any) -> list[np.ndarray]:
     """Changes variable and slots where they lie, in the rows of `indices`, and returns them."""
     held = [given[n] for n in names[:slots]]
@@ -107,7 +98,7 @@ def _update_rows(rule: Any, names: list[str], slots: int, given: dict[str, Any],
     if bad.size:
         raise IndexError(f"Index {indices[bad[0]]} at offset {bad[0]} in indices is out of range")
     step = next(n for n in names if n in _STEP)
-    for places in _rounds(indices) if len(indices) else ():
+    for places in rounds(indices):
         rows = indices[places]
         arguments = dict(given) | {n: h[rows] for n, h in zip(names[:slots], held, strict=True)}
         arguments[step] = given[step][places]

@@ -21,6 +21,7 @@ from refflow.core.shapes import Dims, Shape, is_known
 from refflow.core.signature import Attr
 from refflow.runtime.line_functions import may_not_fit
 from refflow.runtime.nodes import Node, StepGraph, has_control_flow, in_order
+from refflow.runtime.rendezvous import paired
 
 Edge = tuple[Node, int]
 
@@ -81,13 +82,14 @@ class _Chain:
 
 
 def fuse(step: StepGraph) -> StepGraph:
-    """`step` with its chains as single nodes. A step with branches, loops or several devices stays as it is."""
-    if has_control_flow(step.nodes) or any(n.sends and not n.attrs["client_terminated"] for n in step.nodes):
+    """`step` with its chains as single nodes. A step with branches or loops stays as it is."""
+    if has_control_flow(step.nodes):
         return step
     step = step.copy()
+    senders = paired(step.nodes)
     chains: list[_Chain] = []
     for node in step.nodes:
-        before = {n for n, _ in node.inputs} | set(node.controls)
+        before = {n for n, _ in node.inputs} | {*node.controls, *senders.get(node, ())}
         part = _part(node)
         open_chains = chains[-_OPEN:]
         home = None
@@ -205,7 +207,7 @@ def replace(step: StepGraph, made: Sequence[tuple[set[Node], list[Edge], Node]])
         node.inputs = [edges.get(e, e) for e in node.inputs]
         node.controls = [n for n in dict.fromkeys(now.get(c, c) for c in node.controls) if n is not node]
     step.targets = list(dict.fromkeys(now.get(n, n) for n in step.targets))
-    step.nodes = in_order(step.nodes)
+    step.nodes = in_order(step.nodes, paired(step.nodes))
 
 
 def _last_read(steps: list[tuple[Any, ...]], place: int) -> int:

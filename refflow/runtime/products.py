@@ -19,6 +19,7 @@ from refflow.core.dtypes import float32, float64, int32
 from refflow.core.opdef import op_def
 from refflow.core.shapes import is_known
 from refflow.runtime.nodes import SAME, Node, StepGraph, has_control_flow, in_order
+from refflow.runtime.rendezvous import paired
 
 _TRANSPOSED: dict[tuple[bool, bool], tuple[int, int]] = {  # the axes of a and b along which the sums run
     (True, False): (0, 0), (False, False): (1, 0), (False, True): (1, 1), (True, True): (0, 1),
@@ -47,7 +48,7 @@ def gather_products(step: StepGraph) -> StepGraph:
     step.nodes = [n for n in step.nodes if n not in gone]
     for node in step.nodes:
         node.controls = list(dict.fromkeys(_waits(node.controls, gone)))
-    step.nodes = in_order(step.nodes)
+    step.nodes = in_order(step.nodes, paired(step.nodes))
     return step
 
 

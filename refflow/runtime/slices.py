@@ -21,6 +21,7 @@ from refflow.core.shapes import Dims, is_known
 from refflow.runtime.fuse import FUSED, replace
 from refflow.runtime.line_functions import may_not_fit
 from refflow.runtime.nodes import SAME, Node, StepGraph, has_control_flow
+from refflow.runtime.rendezvous import paired
 
 Edge = tuple[Node, int]
 
@@ -80,15 +81,16 @@ class _Group:
 
 
 def cut_in_slices(step: StepGraph) -> StepGraph:
-    """`step` with its groups as single nodes. A step with branches, loops or several devices stays as it is."""
-    if has_control_flow(step.nodes) or any(n.sends and not n.attrs["client_terminated"] for n in step.nodes):
+    """`step` with its groups as single nodes. A step with branches or loops stays as it is."""
+    if has_control_flow(step.nodes):
         return step
     if not any(n.type in _PRODUCTS or n.type in _BY_ROWS for n in step.nodes):
         return step
     step = step.copy()
+    senders = paired(step.nodes)
     groups: list[_Group] = []
     for node in step.nodes:
-        before = {n for n, _ in node.inputs} | set(node.controls)
+        before = {n for n, _ in node.inputs} | {*node.controls, *senders.get(node, ())}
         member = _member(node)
         home = None
         if member is not None:

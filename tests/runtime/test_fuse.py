@@ -105,6 +105,27 @@ def test_random_chains_give_the_executor_s_bits(seed):
         both(tensors[-4:] + gradients, {hole: rng.normal(size=(64, 48))}, graph)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_chains_on_two_devices_never_wait_for_each_other(seed):
+    rng = np.random.default_rng(seed)
+    graph = tf.Graph()
+    with graph.as_default():
+        tensors = [tf.Variable(rng.normal(size=(64, 48)).astype(np.float32)).value() for _ in range(2)]
+        for _ in range(16):
+            with tf.device(f"/cpu:{rng.integers(0, 2)}"):
+                x, y = (tensors[i] for i in rng.integers(max(0, len(tensors) - 5), len(tensors), 2))
+                tensors.append(tf.tanh(x * 0.5) + y if rng.integers(0, 2) else tf.nn.relu(x) - y)
+    found = []
+    for executor in ("plan", "executor"):
+        with tf.Session(graph=graph, executor=executor, device_count={"CPU": 2}) as session:
+            for number, variable in enumerate(graph.get_collection("variables")):
+                session.run(variable.assign(np.full((64, 48), number + 0.5, np.float32)))
+            found.append([v.tobytes() for v in session.run(tensors[-3:])])
+            if executor == "plan":
+                assert fused_nodes(session, tensors[-1])
+    assert found[0] == found[1]
+
+
 def test_a_chain_whose_values_nobody_reads_still_runs(rng):
     graph = tf.Graph()
     with graph.as_default():

@@ -6,6 +6,7 @@
     refflow profile lenet   prints what each node takes and how near that is to the machine's limits; bench cpu --list
     refflow place deck      prints where each node goes, where else it could, and why; also of a .py, .pb or .pbtxt file
     refflow serve CLUSTER   is one task of a cluster, until it is interrupted
+    refflow show-kernels P  prints what computes each node of a step on a card, and the Triton sources of its chains
     refflow show LOGDIR     prints what training runs wrote into their event files
     refflow why S18         prints a clause, its code and its tests
     refflow cases MatMul    prints the examples of an op type, or of all, as lines of JSON for other backends
@@ -88,6 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--task", type=int, metavar="N", help="its number in the job; needless where there is one")
     serve.add_argument("--cpus", type=_count, default=1, metavar="N", help="virtual CPU devices (default 1)")
     serve.set_defaults(command=_serve)
+
+    kernels = commands.add_parser("show-kernels", help="print the Triton kernels of a step, without a card")
+    kernels.add_argument("program", help="deck, a workload of `refflow bench cpu --list`, or a .py, .pb or .pbtxt file")
+    kernels.add_argument("--fetch", action="append", metavar="NAME", help="what a step of a file fetches")
+    kernels.set_defaults(command=_show_kernels)
 
     show = commands.add_parser("show", help="print what training runs wrote into their event files")
     show.add_argument("folder", metavar="LOGDIR")
@@ -246,6 +252,13 @@ def _serve(options: argparse.Namespace) -> int:
     server = Server(ClusterSpec.parse(options.cluster), options.job, options.task, config=config)
     print(f"{server.name} at {server.target}", flush=True)
     server.join()
+    return 0
+
+
+def _show_kernels(options: argparse.Namespace) -> int:
+    from refflow.show_kernels import show_kernels
+
+    show_kernels(options.program, options.fetch)
     return 0
 
 

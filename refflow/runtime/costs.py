@@ -118,8 +118,7 @@ def multiply_adds(node: Node) -> int:
         return node.op_def.work_rule(inputs, outputs, node.attrs)
     if node.op_def.view:
         return 0
-    formula = node.op_def.expression(node.attrs)
-    steps = 1 if formula is None else len(formula.steps)
+    steps = 1 if node.op_def.formula is None else len(node.op_def.formula.steps)
     return steps * max((prod(shape) for shape in (*inputs, *outputs)), default=0)
 
 

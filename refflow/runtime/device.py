@@ -20,7 +20,7 @@ import numpy as np
 
 from refflow.core import errors
 from refflow.core.devices import DeviceSpec
-from refflow.core.dtypes import DType
+from refflow.core.dtypes import DType, float32, float64
 from refflow.core.graphdef import FunctionCall
 from refflow.core.opdef import OpDef
 from refflow.core.shapes import Shape
@@ -48,6 +48,7 @@ class Device:
     """A CPU device; the base of every other kind."""
 
     type = "cpu"
+    chained: tuple[tuple[DType, ...], ...] = ((float32,), (float64,))  # types of one chain's values (runtime/fuse.py)
     priority = 1  # placement prefers the kind with the larger one [W21]
     multiply_adds_per_us = 1_000.0  # what the cost model expects, by the first release's rule [W19]
 

@@ -6,6 +6,9 @@ A node joins a chain where it computes numbers of one type and one shape from th
 numbers, and where nothing that it waits for waits for the chain. What a chain's nodes waited for, the whole chain
 waits for. Only the plan is fused, and only with fast kernels; the bits are the unfused plan's.
 
+On a card a chain is one kernel, and one launch in place of many, so that small ones are worth it too, and comparisons
+and choices may be among its nodes.
+
 Next: runtime/slices.py.
 """
 
@@ -15,7 +18,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
 
-from refflow.core.dtypes import float32, float64
+from refflow.core.dtypes import DType
 from refflow.core.opdef import OpDef
 from refflow.core.shapes import Dims, Shape, is_known
 from refflow.core.signature import Attr
@@ -29,7 +32,7 @@ FUSED = OpDef(
     "_Fused", "inputs: Tin -> outputs: Tout", {"Tin": Attr("list(type)"), "Tout": Attr("list(type)")}, (), False, False,
     "rounded", False, False,
 )  # fmt: skip
-_TYPES = (float32, float64)
+FUSED.shape(lambda context: [context.attrs["dims"]] * len(context.attrs["Tout"]))
 _SMALL = 1 << 10  # elements: below, a ufunc's call costs more than what it writes
 _LARGE = 1 << 19  # elements: above, a single step is worth threads
 _LONGEST = 32  # steps of a chain
@@ -64,7 +67,9 @@ class _Chain:
     def takes(self, part: _Part, before: set[Node]) -> bool:
         """True where the node may join: it fits, and waits for nothing that waits for the chain."""
         node, first = part.node, self.parts[0].node
-        if node.shapes[0] != first.shapes[0] or node.types[0] != first.types[0] or node.device is not first.device:
+        if node.shapes[0] != first.shapes[0] or node.device is not first.device:
+            return False
+        if _group(node) != _group(first):
             return False
         if self.steps + len(part.steps) > _LONGEST or len({self.columns, part.columns} - {0}) > 1:
             return False
@@ -75,6 +80,12 @@ class _Chain:
         self.nodes.add(part.node)
         self.steps += len(part.steps)
         self.columns = max(self.columns, part.columns)
+
+    def is_worth_it(self) -> bool:
+        """Whether it is quicker than its nodes: on a CPU also a single large one, over threads."""
+        if self.parts[0].node.device.type != "cpu":
+            return len(self.parts) > 1
+        return self.steps > 1 or _count(self.parts[0].node.shapes[0] or ()) >= _LARGE
 
     def waits_for(self, before: set[Node]) -> bool:
         """True where one of `before` is in the chain or waits for it."""
@@ -102,7 +113,7 @@ def fuse(step: StepGraph) -> StepGraph:
         for chain in open_chains:
             if chain is not home and chain.waits_for(before | (home.nodes if home else set())):
                 chain.after |= {node} if home is None else home.nodes | home.after
-    _rewrite(step, [c for c in chains if c.steps > 1 or _count(c.parts[0].node.shapes[0] or ()) >= _LARGE])
+    _rewrite(step, [c for c in chains if c.is_worth_it()])
     return step
 
 
@@ -130,16 +141,18 @@ def free_constants(step: StepGraph) -> StepGraph:
 
 def _part(node: Node) -> _Part | None:
     """The node's steps and how it sees its inputs, or None where it is not elementwise in the sense of the page."""
-    if node.device is None or node.device.type != "cpu" or len(node.types) != 1 or node.types[0] not in _TYPES:
+    types = _group(node)
+    if types is None:
         return None
     steps = _steps(node)
     shape = node.shapes[0]
-    if steps is None or not is_known(shape) or _count(shape or ()) < _SMALL or may_not_fit(node):
+    least = _SMALL if node.device.type == "cpu" else 1
+    if steps is None or not is_known(shape) or _count(shape or ()) < least or may_not_fit(node):
         return None
     operands = []
     for producer, port in node.inputs:
         operand = _operand(producer.shapes[port], shape or ())
-        if operand is None or producer.types[port].base_dtype is not node.types[0]:
+        if operand is None or producer.types[port].base_dtype not in types:
             return None
         operands.append(operand)
     columns = {o.columns for o in operands} - {0}
@@ -148,8 +161,17 @@ def _part(node: Node) -> _Part | None:
     return _Part(node, steps, [o.kind for o in operands], max(columns, default=0))
 
 
+def _group(node: Node) -> tuple[DType, ...] | None:
+    """The types that may be in one chain with the node's value."""
+    if node.device is None or len(node.types) != 1:
+        return None
+    return next((group for group in node.device.chained if node.types[0] in group), None)
+
+
 def _steps(node: Node) -> list[tuple[Any, ...]] | None:
     """One ufunc each; an operand is ("in", place), ("step", number) or a number."""
+    if node.type == "Select" and node.inputs[0][0].shapes[node.inputs[0][1]] == node.shapes[0]:
+        return [("where", ("in", 0), ("in", 1), ("in", 2))]
     formula = node.op_def.expression(node.attrs)
     if formula is None or not formula.steps:
         return None
@@ -242,7 +264,7 @@ def _fused(chain: _Chain, wanted: list[Node]) -> Node:
     blocks = (steps, [kind for _, kind in places], outputs, size // columns, columns, last.types[0].as_numpy_dtype)
     inputs = [edge for edge, _ in places]
     types = [n.types[0] for n in wanted]
-    attrs = {"Tin": [n.types[p] for n, p in inputs], "Tout": types, "blocks": blocks,
+    attrs = {"Tin": [n.types[p] for n, p in inputs], "Tout": types, "blocks": blocks, "dims": last.shapes[0],
              "last reads": [_last_read(steps, place) for place in range(len(places))]}  # fmt: skip
     node = Node(
         last.id, last.name, FUSED, attrs, inputs,

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core.dtypes import DType, as_dtype
+from refflow.core.dtypes import DType, as_dtype, bool_, float32
 from refflow.core.locks import lock
 from refflow.core.opdef import OpDef
 from refflow.runtime import gpu_kernels
@@ -123,6 +123,7 @@ class GpuDevice(Device):
     """One GPU. card: a Card or what stands in for one; None for a device that is there to plan with."""
 
     type = "gpu"
+    chained: tuple[tuple[DType, ...], ...] = ((float32, bool_),)
     priority = 2
     multiply_adds_per_us = 50_000.0
 
@@ -153,6 +154,10 @@ class GpuDevice(Device):
         """The Triton kernel; where state lies here that has none, the CPU's, between transfers."""
         found = gpu_kernels.bound(op_def, attrs, self.from_host)
         return self._through_the_host(super().kernel(op_def, attrs, kernels)) if found is None else found
+
+    def blocks(self, *chain: Any) -> Callable[..., None]:
+        """A function that runs a chain of elementwise steps as one kernel."""
+        return gpu_kernels.chain(*chain)
 
     def _through_the_host(self, bound: BoundKernel) -> BoundKernel:
         def here(value: Any) -> Any:

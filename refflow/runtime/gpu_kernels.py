@@ -12,12 +12,12 @@ Next: runtime/gpu_memory.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from refflow.core.formula import ONLY_FLOATS, Formula
+from refflow.core.formula import ONLY_FLOATS, Formula, triton_line, triton_name
 from refflow.core.opdef import OpDef
 from refflow.runtime.device import BoundKernel
 from refflow.runtime.gpu_updates import text_of, update_of
@@ -40,7 +40,7 @@ _OF_TRUTHS = frozenset(("logical_and", "logical_or", "logical_not", "equal", "no
 
 def lacking(op_def: OpDef, attrs: dict[str, Any]) -> str | None:
     """What keeps a node like this off a card, "" where there is just no kernel; None where it can run there."""
-    if op_def.family in ("_Send", "_Recv"):
+    if op_def.family in ("_Send", "_Recv", "_Fused"):
         return None
     if op_def.name in ("Const", "Variable"):
         is_data = attrs["dtype"].is_floating and attrs["dtype"].name in HELD
@@ -109,6 +109,9 @@ def bound(op_def: OpDef, attrs: dict[str, Any], upload: Callable[[Any], Any]) ->
         return BoundKernel(lambda ref, value: value, {})
     if op_def.name in VIEWS:
         return BoundKernel(VIEWS[op_def.name], {n: attrs[n] for n in _VIEW_ARGUMENTS.get(op_def.name, ())})
+    if op_def.name == "_Fused":
+        run = chain(*attrs["blocks"])
+        return BoundKernel(lambda inputs, out: run(inputs, out if isinstance(out, tuple) else (out,)), {}, True)
     if lacking(op_def, attrs) is not None:
         return None
     formula = formula_of(op_def, attrs)
@@ -122,6 +125,44 @@ def bound(op_def: OpDef, attrs: dict[str, Any], upload: Callable[[Any], Any]) ->
     kernel = table()[op_def.name]
     arguments = {name: attrs[name] for name in op_def.kernels["cpu"].attrs}
     return BoundKernel(kernel.function, arguments, True, kernel.workspace)
+
+
+class Chain:
+    """A chain of elementwise steps (runtime/fuse.py) as one kernel; `source` is its text."""
+
+    def __init__(self, steps: Any, kinds: Sequence[str], outputs: Sequence[int], rows: int, columns: int):
+        from refflow_kernels.gpu.elementwise import build
+
+        shapes = {"whole": (rows, columns), "row": (columns,), "column": (rows, 1), "one": ()}
+        self._shape, self._shapes = (rows, columns), tuple(shapes[kind] for kind in kinds)
+        lines = tuple(triton_line(number, step) for number, step in enumerate(steps))
+        results = tuple(triton_name(("step", number)) for number in outputs)
+        self._kernel = build("Chain", tuple(f"x{i}" for i in range(len(kinds))), lines, results)
+        self.source = self._kernel.source_of(self._shape, self._shapes)
+
+    def __call__(self, inputs: Sequence[Any], outs: Sequence[Any]) -> None:
+        """Computes into `outs`, packed arrays of the results' shape."""
+        self._kernel.launch(inputs, outs, self._shape, self._shapes)
+
+
+def chain(steps: Any, kinds: Sequence[str], outputs: Sequence[int], rows: int, columns: int, dtype: Any) -> Chain:
+    """The kernel of a chain, of whatever types its inputs and results are."""
+    return Chain(steps, kinds, outputs, rows, columns)
+
+
+def described(op_def: OpDef, attrs: dict[str, Any]) -> str:
+    """What computes a node, in words."""
+    why = lacking(op_def, attrs)
+    if why is not None:
+        return f"the CPU's kernel: {why}"
+    if op_def.name in VIEWS or op_def.name in ("Const", "Variable", "Assign") or op_def.family in ("_Send", "_Recv"):
+        return "no kernel"
+    if formula_of(op_def, attrs) is not None:
+        return f"generated: {op_def.expression(attrs).text}"
+    if text_of(op_def, attrs) is not None:
+        return "generated from the optimizer's rule"
+    function = table()[op_def.name].function
+    return f"{function.__module__}.{function.__name__}"
 
 
 def table() -> dict[str, Any]:

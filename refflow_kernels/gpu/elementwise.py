@@ -143,6 +143,10 @@ class Elementwise:
         """The kernel's text for operands of these kinds; straight ones where none are given."""
         return source(self.name, self.parameters, kinds or [STRAIGHT] * len(self.parameters), self.lines, self.results)
 
+    def source_of(self, shape: tuple[int, ...], shapes: tuple[tuple[int, ...], ...]) -> str:
+        """The kernel's text for operands of these shapes."""
+        return self.source(layout(shape, shapes)[0])
+
     def __call__(self, *operands: Any, out: Any) -> Any:
         outs = out if isinstance(out, tuple) else (out,)
         shape = tuple(outs[0].shape)

@@ -1,0 +1,65 @@
+"""`refflow show-kernels`: what computes each node of a step on a card, and the Triton sources of its chains.
+
+No card is needed: kernels are written for one that is not there, and nothing is compiled.
+
+Next: docs/reading.rst.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from refflow.core.shapes import text as shape_text
+from refflow.programs import step_of
+from refflow.runtime.device import Device
+from refflow.runtime.fuse import FUSED, free_constants, fuse
+from refflow.runtime.gpu import GpuDevice
+from refflow.runtime.gpu_kernels import described
+from refflow.runtime.nodes import Node
+from refflow.runtime.session import Session
+
+
+def show_kernels(program: str, fetches: list[str] | None = None, say: Callable[[str], Any] = print) -> None:
+    """Says it for the step of a program, as `refflow profile` knows them."""
+    graph, wanted, feeds, _ = step_of(program, fetches)
+    with Session(graph=graph, devices=[Device(0), GpuDevice(0)], allow_soft_placement=True) as session:
+        stages = session.stages(session.signature(wanted, list(feeds)))
+    step = fuse(free_constants(stages.partitioned))
+    chains = _chains(step.nodes)
+    rows = [(n.name, n.type, n.device.type, _kernel(n, chains)) for n in step.nodes]
+    rows = [("node", "op", "on", "kernel"), *(r for r in rows if r[3] != "no kernel")]
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    for row in rows:
+        say("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]))
+    for source, number in chains.items():
+        say(f"\n# chain {number}: {', '.join(_names(step.nodes, source))}\n{source}")
+
+
+def _source(node: Node) -> str:
+    chain: Any = node.device.blocks(*node.attrs["blocks"])
+    return chain.source
+
+
+def _is_chain(node: Node) -> bool:
+    return node.op_def is FUSED and node.device.type == "gpu"
+
+
+def _chains(nodes: list[Node]) -> dict[str, int]:
+    """The sources of the chains on a card, numbered from 1; equal ones are one kernel."""
+    sources = dict.fromkeys(_source(n) for n in nodes if _is_chain(n))
+    return {source: number for number, source in enumerate(sources, 1)}
+
+
+def _names(nodes: list[Node], source: str) -> list[str]:
+    """The nodes that a chain's kernel computes, by their last ones, and their shapes."""
+    return [f"{n.name} {shape_text(n.shapes[0])}" for n in nodes if _is_chain(n) and _source(n) == source]
+
+
+def _kernel(node: Node, chains: dict[str, int]) -> str:
+    if _is_chain(node):
+        return f"chain {chains[_source(node)]}: {len(node.attrs['blocks'][0])} steps"
+    if node.device.type == "cpu":
+        steers = node.op_def.family in ("_Send", "_Recv", "Const", "NoOp")
+        return "no kernel" if steers else "the CPU's kernel"
+    return described(node.op_def, node.attrs)

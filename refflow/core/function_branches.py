@@ -12,7 +12,7 @@ import numpy as np
 from refflow.core.dtypes import bool_, int32
 from refflow.core.errors import NodeError
 from refflow.core.function_calls import Caller
-from refflow.core.graphdef import NodeDef, parse_input
+from refflow.core.graphdef import SHAPES, NodeDef, parse_input
 
 
 def _branches(caller: Caller, preds: list[str], calls: list[Any], data: list[str], types: list[Any]) -> list[NodeDef]:
@@ -132,35 +132,48 @@ def for_nodes(caller: Caller) -> list[NodeDef]:
 def _loop(
     caller: Caller, data: list[str], types: list[Any], condition: Any, body: Any, hidden: int = 0
 ) -> list[NodeDef]:
-    """Frames around a body, a function's name or what makes its nodes. The first `hidden` variables are not results."""
+    """Frames around a body, a function's name or what makes its nodes. The first `hidden` variables are not results.
+
+    A variable that the body gives back as it got it does not go round: it is a constant of the frame.
+    """
     frame = {"frame_name": caller.name, "parallel_iterations": int(caller.node.attr.get("parallel_iterations", 10))}
-    entered = [
-        caller.add(f"enter_{i}", "Enter", [x, *caller.control], T=t, is_constant=False, **frame)
+    fixed = set() if callable(body) else _given_back(caller, body, len(types))
+    turning = [i for i in range(len(types)) if i not in fixed]
+    merged = [
+        caller.add(f"enter_{i}", "Enter", [x, *caller.control], T=t, is_constant=i in fixed, **frame)
         for i, (x, t) in enumerate(zip(data, types, strict=True))
     ]
-    merged = [
-        caller.add(f"merge_{i}", "Merge", [e, f"{caller.name}/next_{i}"], T=t, N=2)
-        for i, (e, t) in enumerate(zip(entered, types, strict=True))
-    ]
-    goes_on = caller.add("loop_cond", "LoopCond", [condition(merged, f"^{merged[0]}")])
-    switched = [
-        caller.add(f"switch_{i}", "Switch", [m, goes_on], T=t)
-        for i, (m, t) in enumerate(zip(merged, types, strict=True))
-    ]
-    inside = [
-        caller.add(f"inside_{i}", "Identity", [f"{x}:1"], T=t)
-        for i, (x, t) in enumerate(zip(switched, types, strict=True))
-    ]
+    shapes = caller.node.attr.get("output_shapes") or []  # what the variables' shapes are in every iteration
+    for i in turning:
+        said = {SHAPES: [shapes[i]]} if len(shapes) == len(types) else {}
+        ends = [merged[i], f"{caller.name}/next_{i}"]
+        merged[i] = caller.add(f"merge_{i}", "Merge", ends, T=types[i], N=2, **said)
+    goes_on = caller.add("loop_cond", "LoopCond", [condition(merged, f"^{merged[turning[0]]}")])
+    inside, left = list(merged), list(data)
+    for i in turning:
+        switched = caller.add(f"switch_{i}", "Switch", [merged[i], goes_on], T=types[i])
+        inside[i] = caller.add(f"inside_{i}", "Identity", [f"{switched}:1"], T=types[i])
+        left[i] = caller.add(f"exit_{i}", "Exit", [switched], T=types[i])
+    begun = [f"^{inside[turning[0]]}"]
     if callable(body):
-        results, after = body(inside, [f"^{inside[0]}"])
+        results, after = body(inside, begun)
     else:
-        results, after, _ = caller.inline(body, f"{caller.name}/body", inside, [f"^{inside[0]}"])
+        results, after, _ = caller.inline(body, f"{caller.name}/body", inside, begun)
     if len(results) != len(types):
         raise NodeError(
             f"node {caller.name!r}: While loop body returned {len(results) - hidden} arguments. Expected: "
             f"{len(types) - hidden}"
         )
-    for i, (result, t) in enumerate(zip(results, types, strict=True)):
-        caller.add(f"next_{i}", "NextIteration", [result, *after], T=t)
-    left = [caller.add(f"exit_{i}", "Exit", [x], T=t) for i, (x, t) in enumerate(zip(switched, types, strict=True))]
-    return caller.gather(left[hidden:], types[hidden:], [*caller.control, *(f"^{x}" for x in left[:1])])
+    for i in turning:
+        caller.add(f"next_{i}", "NextIteration", [results[i], *after], T=types[i])
+    return caller.gather(left[hidden:], types[hidden:], [*caller.control, f"^{left[turning[0]]}"])
+
+
+def _given_back(caller: Caller, body: Any, count: int) -> set[int]:
+    """The places of the body's arguments that are its results there, too; not all, for something has to turn."""
+    function = caller.function(body)
+    if len(function.inputs) != count or len(function.outputs) != count:
+        return set()
+    pairs = enumerate(zip(function.inputs, function.outputs, strict=True))
+    same = {i for i, (given, back) in pairs if function.ret.get(back.name) in (given.name, f"{given.name}:0")}
+    return same if len(same) < count else set()

@@ -20,7 +20,7 @@ from refflow.core.dtypes import DType, variant
 from refflow.core.errors import DTypeError, NodeError
 from refflow.core.functions import UNBUILT, inlined
 from refflow.core.graph import Graph
-from refflow.core.graphdef import NAME, FunctionCall, GraphDef, NodeDef, labelled_under, parse_input
+from refflow.core.graphdef import NAME, SHAPES, FunctionCall, GraphDef, NodeDef, labelled_under, parse_input
 from refflow.core.opdef import OpDef, find_op_def
 from refflow.core.signature import REQUIRED
 from refflow.core.tensor import Operation, Tensor
@@ -152,6 +152,8 @@ class _Import:
         op = Operation(described, self.graph, inputs, types, controls, op_def=op_def, stack=self.stack)
         if known and not late:
             self._infer(op)
+        elif late and SHAPES in attrs:  # a Merge whose other input is still to come
+            op.outputs[0]._shape = attrs[SHAPES][0].as_tuple
         self.graph.adopt(op)
         self.made[node.name] = op
         self.late += [(op, place, edge) for place, edge in late]

@@ -109,4 +109,63 @@ class LoopGradient(Loop):
         return list(jax.grad(loss, (0, 1, 2))(x, w, b))
 
 
-WORKLOADS: list[Workload] = [Loop(), LoopGradient()]
+class _OfFunctions:
+    """The loop as today's graphs have it: a While, whose condition and body are functions. refflow gets it written out,
+    since its own `while_loop` makes frames; TensorFlow makes one of its `while_loop`, and another of its gradient."""
+
+    turns: int
+
+    def looped(self, tf: Any, x: Any, w: Any, b: Any) -> Any:
+        if tf.__name__.startswith("refflow"):
+            return _written_out(self.turns, x, w, b)
+        return Loop.looped(self, tf, x, w, b)  # type: ignore[arg-type]
+
+    def graph(self, tf: Any, x: Any, w: Any, b: Any) -> list[Any]:
+        if tf.__name__.startswith("refflow"):
+            return super().graph(tf, x, w, b)  # type: ignore[misc]
+        tf.enable_control_flow_v2()
+        try:
+            return super().graph(tf, x, w, b)  # type: ignore[misc]
+        finally:
+            tf.disable_control_flow_v2()
+
+
+def _written_out(turns: int, x: Any, w: Any, b: Any) -> Any:
+    from refflow import bool as bool_
+    from refflow import constant, float32, int32
+    from refflow.core.graphdef import FunctionCall, FunctionDef, GraphDef, NodeDef
+    from refflow.core.importer import extend
+    from refflow.core.signature import Arg
+
+    types = [int32, float32, float32, float32]
+    inputs = tuple(Arg(name, t.name, t) for name, t in zip("iawb", types, strict=True))
+    number = {"dtype": int32, "value": np.array(turns, np.int32)}
+    goes_on = FunctionDef("goes_on", inputs, (Arg("truth", "bool", bool_),), [
+        NodeDef("turns", "Const", [], attr=number), NodeDef("Less", "Less", ["i", "turns:output:0"], attr={"T": int32})
+    ], {"truth": "Less:z:0"})  # fmt: skip
+    turn = FunctionDef("turn", inputs, tuple(Arg(f"next_{a.name}", a.type, a.fixed) for a in inputs), [
+        NodeDef("one", "Const", [], attr={"dtype": int32, "value": np.array(1, np.int32)}),
+        NodeDef("step", "AddV2", ["i", "one:output:0"], attr={"T": int32}),
+        NodeDef("MatMul", "MatMul", ["a", "w"], attr={"T": float32}),
+        NodeDef("sum", "AddV2", ["MatMul:product:0", "b"], attr={"T": float32}),
+    ], {"next_i": "step:z:0", "next_a": "sum:z:0", "next_w": "w", "next_b": "b"})  # fmt: skip
+    names = [t.name for t in (constant(0), x, w, b)]
+    calls = {"cond": FunctionCall("goes_on"), "body": FunctionCall("turn")}
+    attrs = {"T": types, **calls, "output_shapes": [t.get_shape() for t in (constant(0), x, w, b)]}
+    node = NodeDef("While", "StatelessWhile", names, attr=attrs | {"_lower_using_switch_merge": True})
+    return extend(x.graph, GraphDef([node], [goes_on, turn]), joins=True)["While"].outputs[1]
+
+
+class FunctionLoop(_OfFunctions, Loop):
+    """The same loop as a While of functions."""
+
+    name, title = "while_of_functions", "the same loop as a While of functions, per iteration"
+
+
+class FunctionLoopGradient(_OfFunctions, LoopGradient):
+    """The slopes of that."""
+
+    name, title = "while_of_functions_gradient", "its gradient by x, w and b, per iteration"
+
+
+WORKLOADS: list[Workload] = [Loop(), LoopGradient(), FunctionLoop(), FunctionLoopGradient()]

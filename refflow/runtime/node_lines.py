@@ -30,6 +30,7 @@ from refflow.runtime.slices import SLICED
 from refflow.runtime.structure import Edge
 from refflow.runtime.turns import Turns
 
+_TURNED = 1 << 12  # elements of a constant that is kept turned as well
 _NOT_FRESH = CONTROL_FLOW | {"Const", "LoopCond", "_Recv"}
 _NEVER = 1 << 30  # a step that no chain has
 _RESHAPES = frozenset(("Reshape", "ExpandDims", "Squeeze"))
@@ -281,6 +282,8 @@ class NodeLines:
         keeps = node.op_def.keeps
         if keeps is not None and not self.lifetimes.is_settled(node.inputs[keeps]):
             inputs[keeps] = f"{self._bind('d', node.device.private_copy)}({inputs[keeps]})"
+        if node.type == "MatMul" and node.attrs["transpose_b"] and self.kernels == "fast":
+            inputs[1] = self._lying_turned(inputs[1])
         bound = node.device.kernel(node.op_def, node.attrs, self.kernels)
         count = len(node.types)
         outs = [self._memory(node, port) for port in range(count)] if bound.takes_out else [None] * count
@@ -292,6 +295,13 @@ class NodeLines:
             return
         call = self._call_text(node, bound, inputs)
         self._take(node, f"{self._bind('k', result_of)}({call})" if node.op_def.waits else call)
+
+    def _lying_turned(self, name: str) -> str:
+        """A small constant that is only read turned lies so in memory; the kernel would turn it in every run."""
+        value = self.bindings.get(name)
+        if not isinstance(value, np.ndarray) or not name.startswith("c") or value.size > _TURNED:
+            return name
+        return self._bind("c", np.asfortranarray(value))
 
     def _take(self, node: Node, call: str) -> None:
         """Names what a call gives."""

@@ -122,3 +122,39 @@ def test_two_thousand_steps_leave_nothing_behind(options):
 @pytest.mark.parametrize("options", EXECUTABLES, ids=str)
 def test_a_hundred_thousand_steps_leave_nothing_behind(options):
     check(options, 4096, 100_000)
+
+
+def pairs_between_threads(count, options):
+    """The memory that `count` enqueues in one thread and as many dequeues in another leave behind."""
+    with tf.Graph().as_default(), tf.Session(**options) as session:
+        queue = tf.FIFOQueue(100, [tf.float32], [[]])
+        number = tf.placeholder(tf.float32, [])
+        put, take = queue.enqueue(number), queue.dequeue()
+
+        def hand_over(count):
+            thread = threading.Thread(target=lambda: [session.run(put, {number: i}) for i in range(count)])
+            thread.start()
+            found = [session.run(take) for _ in range(count)]
+            thread.join()
+            assert found == list(range(count))
+
+        hand_over(min(count, 2000))
+        gc.collect()
+        before = resident()
+        for _ in range(count // 2000):
+            hand_over(2000)
+        gc.collect()
+        return resident() - before
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is read from Linux's /proc")
+@pytest.mark.parametrize("options", EXECUTABLES, ids=str)
+def test_four_thousand_pairs_between_two_threads_leave_nothing_behind(options):  # [W45]
+    assert pairs_between_threads(4000, options) < 2 << 20
+
+
+@pytest.mark.deep
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is read from Linux's /proc")
+@pytest.mark.parametrize("options", EXECUTABLES, ids=str)
+def test_a_hundred_thousand_pairs_between_two_threads_leave_nothing_behind(options):  # [W45]
+    assert pairs_between_threads(100_000, options) < 2 << 20

@@ -41,6 +41,7 @@ from refflow.ops import (
     dataset_functions,
     dataset_shuffle,
     datasets,
+    debug_summaries,
     decode,
     decode_csv,
     decode_proto,

@@ -1,4 +1,4 @@
-"""Convolutions and both gradients of each: networks' layers, a stem, few channels, odd ones, one image, volumes.
+"""Convolutions and both gradients of each: layers of nets, a stem, odd ones, one image, volumes, depthwise ones.
 
 torch computes on the same memory, seen as its channels_last, and has its filters in its own order beforehand; its sums
 for dw are cuDNN's, which need not be the same on every run.
@@ -17,7 +17,7 @@ from refflow_kernels.bench.case import Case, normal
 
 
 class _Layer(NamedTuple):
-    """N, sizes, channels and filters, the window's size, stride, and padding on every side."""
+    """Images, their sizes, channels and filters, the window's size, stride, and padding on every side."""
 
     label: str
     images: int
@@ -28,6 +28,7 @@ class _Layer(NamedTuple):
     stride: int = 1
     pad: int = 0
     layout: str = "NHWC"
+    times: int = 0  # filters of each channel, where it has its own
 
 
 _LAYERS = (
@@ -47,11 +48,16 @@ _VOLUMES = (
     _Layer("3x3x3 s2", 8, (9, 29, 29), 64, 128, 3, 2), _Layer("1x1x1", 8, (8, 28, 28), 128, 256, 1),
     _Layer("odd 9x11x13", 2, (9, 11, 13), 7, 13, 3, 1, 1),
 )  # fmt: skip
+_DEPTHWISE = (
+    _Layer("3x3 112 32", 64, (112, 112), 32, 32, 3, 1, 1, times=1),
+    _Layer("3x3 28 192", 64, (28, 28), 192, 192, 3, 1, 1, times=1),
+    _Layer("3x3 s2 56 144", 64, (56, 56), 144, 144, 3, 2, 1, times=1),
+)  # fmt: skip
 _ALSO = ("3x3 28 128", "1x1 56 64-256", "5x5 28 16-32", "C3D 128-256")  # in tf32 and in float32 too
 
 
 def cases(small: bool) -> Iterator[Case]:
-    for layer in (*_LAYERS, *_VOLUMES):
+    for layer in (*_LAYERS, *_VOLUMES, *_DEPTHWISE):
         for kind in ("", "BackpropInput", "BackpropFilter"):
             for precision in ("bfloat16", "tf32", "float32") if layer.label in _ALSO else ("bfloat16",):
                 yield _case(layer, kind, precision, small)
@@ -65,7 +71,7 @@ def _case(layer: _Layer, kind: str, precision: str, small: bool) -> Case:
     def shaped(channels: int, space: Sequence[int]) -> tuple[int, ...]:
         return (size.images, channels, *space) if first else (size.images, *space, channels)
 
-    window = (*[size.k] * rank, size.channels, size.filters)
+    window = (*[size.k] * rank, size.channels, size.times or size.filters)
     x, w, dy = normal(*shaped(size.channels, size.space)), normal(*window, seed=1), shaped(size.filters, outs)
     inputs: tuple[np.ndarray, ...] = {
         "": lambda: (x, w),
@@ -81,8 +87,9 @@ def _case(layer: _Layer, kind: str, precision: str, small: bool) -> Case:
         attrs |= {"padding": "EXPLICIT"} if explicit else {}
         attrs["explicit_paddings"] = ([0, 0, *around, 0, 0] if not first else [0, 0, 0, 0, *around]) if explicit else []
     op_type = f"Conv{rank}D{kind}{'V2' if rank == 3 and kind else ''}"
+    op_type = f"DepthwiseConv2dNative{kind}" if size.times else op_type
     dtype, more = ("float32", {"precision": "tf32"}) if precision == "tf32" else (precision, {})
-    flops = 2.0 * np.prod([size.images, *outs, *window])
+    flops = 0.0 if size.times else 2.0 * np.prod([size.images, *outs, *window])  # memory is a depthwise one's limit
     peer = _Peer(size, kind, shaped(size.channels, size.space), window)
     return Case(f"{op_type} {layer.label} {precision}", op_type, inputs, attrs, peer, dtype, float(flops), more)
 
@@ -104,9 +111,12 @@ class _Peer:
     def __call__(self, torch: Any, inputs: Sequence[Any]) -> Any:
         rank, size = len(self.layer.space), self.layer
         steps, pads, ones = [size.stride] * rank, [size.pad] * rank, [1] * rank
+        groups = size.channels if size.times else 1
         if not self.kind:
             function = torch.nn.functional.conv2d if rank == 2 else torch.nn.functional.conv3d
-            return self.ours(function(self.theirs(inputs[0]), self.filters(torch, inputs[1]), None, steps, pads))
+            return self.ours(
+                function(self.theirs(inputs[0]), self.filters(torch, inputs[1]), None, steps, pads, ones, groups)
+            )
         dy = self.theirs(inputs[2])
         to_input = self.kind == "BackpropInput"
         like = inputs[1] if to_input else inputs[0]
@@ -118,9 +128,13 @@ class _Peer:
         empty = None if to_input else self.once(("w", like.dtype), lambda: like.new_empty(*self.window))
         w = self.filters(torch, inputs[1] if to_input else empty)
         dx, dw, _ = torch.ops.aten.convolution_backward(
-            dy, x, w, None, steps, pads, ones, False, [0] * rank, 1, [to_input, not to_input, False]
+            dy, x, w, None, steps, pads, ones, False, [0] * rank, groups, [to_input, not to_input, False]
         )
-        return self.ours(dx) if to_input else dw.permute(*range(2, rank + 2), 1, 0)
+        if to_input:
+            return self.ours(dx)
+        if size.times:
+            return dw.reshape(size.channels, size.times, size.k, size.k).permute(2, 3, 0, 1)
+        return dw.permute(*range(2, rank + 2), 1, 0)
 
     def theirs(self, x: Any) -> Any:
         """[N, C, space...], the same memory."""
@@ -132,11 +146,13 @@ class _Peer:
         return y if self.layer.layout == "NCHW" else y.permute(0, *range(2, rank + 2), 1)
 
     def filters(self, torch: Any, w: Any) -> Any:
-        """[M, C, k...], in the memory order that goes with the images'."""
+        """[M, C, k...], in the memory order that goes with the images'; depthwise [C M, 1, k...]."""
         rank = len(self.layer.space)
         last = torch.channels_last if rank == 2 else torch.channels_last_3d
         order = torch.contiguous_format if self.layer.layout == "NCHW" else last
         turned = w.permute(rank + 1, rank, *range(rank))
+        if self.layer.times:
+            turned = w.permute(2, 3, 0, 1).reshape(-1, 1, self.layer.k, self.layer.k)
         return self.once(id(w), lambda: turned.contiguous(memory_format=order), w)
 
     def once(self, key: Any, make: Any, source: Any = None) -> Any:

@@ -10,6 +10,7 @@ from refflow_kernels.gpu import (
     cast,
     conv,
     copies,
+    depthwise,
     matmul,
     pool,
     pool_grad,
@@ -27,6 +28,7 @@ KERNELS: dict[str, Kernel] = {}
 for _page in (
     matmul,
     conv,
+    depthwise,
     softmax,
     softmax_xent,
     reductions,

@@ -12,7 +12,7 @@ Two roads, chosen by shape and layout:
 `precision` is matmul's, for float32 alone. Nothing is scattered and no sum depends on a race: two runs give the same
 bits.
 
-Next: refflow_kernels/gpu/softmax.py.
+Next: refflow_kernels/gpu/depthwise.py.
 """
 
 from __future__ import annotations

@@ -2,10 +2,11 @@
 
     y[n, j, m] = sum over taps q, channels c of  x[n, j * stride + q * shift + start, c] * w[q, c, m]
 
-The results of a program are a box too: so many images, by places along D, H and W, by BLOCK_N filters. For each tap
+A tile of results is a box too: so many images, by places along D, H and W, by BLOCK_N filters. For each tap
 and each BLOCK_K channels the card's copy engine brings two boxes, one of w and one of x that lies `q * shift + start`
 further on; they are the two sides of a matrix product. The engine knows the array's sizes and writes zeros for cells
-outside: that is the padding, and no lane computes an address.
+outside: that is the padding, and no lane computes an address. There are as many programs as processors hold, and each
+takes every PROGRAMS-th tile: while one tile is written, the boxes of the next are on their way.
 
 *Stride 2.* A box has neighbours only. But an image [N, H, W, C] of even sizes is also [N, H/2, 2, W/2, 2C]: there the
 cells that a tap sees at every second place are neighbours, with the same rest, so the box is [n, h, 1, w, c].
@@ -38,8 +39,9 @@ _NARROW = 32  # filters: so few do not fill the 64 rows of the tensor cores' pro
 
 
 @triton.jit
-def _box_of(x, n, d, h, w, c, HALVED: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
-    """The box of x at image n, cell (d, h, w), channel c, as a matrix [ROWS, COLUMNS]."""
+def _box_of(x, at, HALVED: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
+    """The box of x at image, cell along D, H, W, and channel, as a matrix [ROWS, COLUMNS]."""
+    n, d, h, w, c = at
     if HALVED:  # x is [N, H/2, 2, W/2, 2C]; >> and & round down below zero too
         box = x.load([n, h >> 1, h & 1, w >> 1, c + (w & 1) * (x.shape[4] // 2).to(tl.int32)])
     else:
@@ -59,32 +61,33 @@ def _corner(tile, across, BOX: tl.constexpr):
 
 @triton.jit
 def _conv_boxes(
-    x, w, y, channels, columns, across, counts, strides, shifts, starts,
-    BOX: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
+    x, w, y, channels, columns, tiles, across, counts, strides, shifts, starts,
+    BOX: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, PROGRAMS: tl.constexpr,
     HALVED: tl.constexpr, TURNED: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    # Where am I: tiles of the same places and other filters follow each other, and share x in the cache.
     ROWS: tl.constexpr = BOX[0] * BOX[1] * BOX[2] * BOX[3]
-    wide = tl.cdiv(columns, BLOCK_N)
-    n, jd, jh, jw = _corner(tl.program_id(0) // wide, across, BOX)
-    m = tl.program_id(0) % wide * BLOCK_N
-    d, h, v = jd * strides[0] + starts[0], jh * strides[1] + starts[1], jw * strides[2] + starts[2]
+    wide, blocks = tl.cdiv(columns, BLOCK_N), tl.cdiv(channels, BLOCK_K)
+    for tile in tl.range(tl.program_id(0), tiles, PROGRAMS, flatten=True):
+        # Where am I: tiles of the same places and other filters follow each other, and share x in the cache.
+        n, jd, jh, jw = _corner(tile // wide, across, BOX)
+        m = tile % wide * BLOCK_N
+        d, h, v = jd * strides[0] + starts[0], jh * strides[1] + starts[1], jw * strides[2] + starts[2]
 
-    # Filters are the rows of the product and places its columns: the right side may be read straight from the memory
-    # into which the box was copied; the left side, were it the box, would go through registers.
-    blocks = tl.cdiv(channels, BLOCK_K)
-    total = tl.zeros((BLOCK_N, ROWS), tl.float32)
-    for step in range(counts[0] * counts[1] * counts[2] * blocks):
-        tap, c = step // blocks, step % blocks * BLOCK_K
-        qd, qh, qw = tap // (counts[2] * counts[1]), tap // counts[2] % counts[1], tap % counts[2]
-        seen = _box_of(x, n, d + qd * shifts[0], h + qh * shifts[1], v + qw * shifts[2], c, HALVED, ROWS, BLOCK_K)
-        if TURNED:  # w lies as [taps, M, C]
-            filters = tl.reshape(w.load([qd, qh, qw, m, c]), (BLOCK_N, BLOCK_K))
-        else:
-            filters = tl.trans(tl.reshape(w.load([qd, qh, qw, c, m]), (BLOCK_K, BLOCK_N)))
-        total = tl.dot(filters, tl.trans(seen), total, input_precision=PRECISION)
-    box = tl.reshape(tl.trans(total).to(y.dtype), (BOX[0], BOX[1], BOX[2], BOX[3], BLOCK_N))
-    y.store([n, jd, jh, jw, m], box)
+        # Filters are the rows of the product and places its columns: the right side may be read straight from the
+        # memory into which the box was copied; the left side, were it the box, would go through registers.
+        total = tl.zeros((BLOCK_N, ROWS), tl.float32)
+        for step in range(counts[0] * counts[1] * counts[2] * blocks):
+            tap, c = step // blocks, step % blocks * BLOCK_K
+            qd, qh, qw = tap // (counts[2] * counts[1]), tap // counts[2] % counts[1], tap % counts[2]
+            at = (n, d + qd * shifts[0], h + qh * shifts[1], v + qw * shifts[2], c)
+            seen = _box_of(x, at, HALVED, ROWS, BLOCK_K)
+            if TURNED:  # w lies as [taps, M, C]
+                filters = tl.reshape(w.load([qd, qh, qw, m, c]), (BLOCK_N, BLOCK_K))
+            else:
+                filters = tl.trans(tl.reshape(w.load([qd, qh, qw, c, m]), (BLOCK_K, BLOCK_N)))
+            total = tl.dot(filters, tl.trans(seen), total, input_precision=PRECISION)
+        box = tl.reshape(tl.trans(total).to(y.dtype), (BOX[0], BOX[1], BOX[2], BOX[3], BLOCK_N))
+        y.store([n, jd, jh, jw, m], box)
 
 
 @triton.jit
@@ -107,7 +110,7 @@ def _conv_to_filter_boxes(
     for tile in range(start, tl.minimum(start + piece, tiles)):
         n, jd, jh, jw = _corner(tile, across, BOX)
         d, h, v = jd * strides[0] + sd, jh * strides[1] + sh, jw * strides[2] + sw
-        seen = _box_of(x, n, d, h, v, c, HALVED, ROWS, BLOCK_M)
+        seen = _box_of(x, (n, d, h, v, c), HALVED, ROWS, BLOCK_M)
         slopes = tl.reshape(dy.load([n, jd, jh, jw, m]), (ROWS, BLOCK_N))
         total = tl.dot(tl.trans(seen), slopes, total, input_precision=PRECISION)
 
@@ -160,10 +163,13 @@ def box_for(shape: Sequence[int], rows: int) -> tuple[int, ...]:
 
 
 class _Options(NamedTuple):
+    """A program's tile, its compile-time options, and how many programs a processor holds."""
+
     rows: int
     block_n: int
     warps: int
     stages: int
+    each: int
 
 
 def options_for(shape: Sequence[int], bits: int) -> _Options:
@@ -171,10 +177,10 @@ def options_for(shape: Sequence[int], bits: int) -> _Options:
     block_n = 64 if shape[4] <= 64 else 128
     tiles = ceil_div(prod(shape[:4]), 256) * ceil_div(shape[4], block_n)
     if tiles * 2 < PROCESSORS:
-        return _Options(64, 64, 4, 4)
-    if bits == 32 or tiles < PROCESSORS:
-        return _Options(128, block_n, 4 if block_n == 64 else 8, 3)
-    return _Options(256, block_n, 4 if block_n == 64 else 8, 3)
+        return _Options(64, 64, 4, 4, 3)
+    if block_n == 64:
+        return _Options(128, 64, 4, 3, 2)
+    return _Options(256, 128, 8, 3, 1) if bits == 16 and tiles >= PROCESSORS else _Options(128, 128, 8, 3, 1)
 
 
 def _described(a: Volume, block: Sequence[int], halved: bool = False) -> TensorDescriptor:
@@ -205,13 +211,15 @@ def conv(x: Volume, w: Volume, y: Volume, walks: Sequence[Walk], turned: bool, p
     options = options_for(y.shape, bits)
     box = box_for(y.shape[:4], options.rows)
     across = [ceil_div(s, b) for s, b in zip(y.shape[:4], box, strict=True)]
-    _conv_boxes[(prod(across) * ceil_div(y.shape[4], options.block_n),)](
+    tiles = prod(across) * ceil_div(y.shape[4], options.block_n)
+    programs = min(tiles, options.each * PROCESSORS)
+    _conv_boxes[(programs,)](
         _described(x, [*box, depth], halved),
         _described(w, [1, 1, 1, options.block_n, depth] if turned else [1, 1, 1, depth, options.block_n]),
         _described(y, [*box, options.block_n]),
-        x.shape[4], y.shape[4], tuple(across[1:]), tuple(w.shape[:3]),
+        x.shape[4], y.shape[4], tiles, tuple(across[1:]), tuple(w.shape[:3]),
         tuple(a.stride for a in walks), tuple(a.shift for a in walks), tuple(a.start for a in walks),
-        BOX=box, BLOCK_N=options.block_n, BLOCK_K=depth, HALVED=halved, TURNED=turned,
+        BOX=box, BLOCK_N=options.block_n, BLOCK_K=depth, PROGRAMS=programs, HALVED=halved, TURNED=turned,
         PRECISION=precision if bits == 32 else "ieee",
         num_warps=options.warps, num_stages=options.stages, enable_fp_fusion=True,
     )  # fmt: skip

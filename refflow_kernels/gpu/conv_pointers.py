@@ -30,7 +30,7 @@ from refflow_kernels.gpu.windows import Volume, Walk
 
 
 @triton.jit
-def _place(row, results):
+def place_of(row, results):
     """Image, and place along D, H and W, of result number `row`."""
     w = row % results[2]
     h = row // results[2] % results[1]
@@ -46,7 +46,7 @@ def _tap(k, channels, counts):
 
 
 @triton.jit
-def _inside(d, h, w, sizes):
+def inside(d, h, w, sizes):
     return (d >= 0) & (d < sizes[0]) & (h >= 0) & (h < sizes[1]) & (w >= 0) & (w < sizes[2])
 
 
@@ -63,7 +63,7 @@ def _conv(
     tile, group = tl.program_id(0), tl.program_id(1).to(INDEX)
     row = tile // across * BLOCK_M + tl.arange(0, BLOCK_M)
     m = tile % across * BLOCK_N + tl.arange(0, BLOCK_N)
-    n, jd, jh, jw = _place(row, results)
+    n, jd, jh, jw = place_of(row, results)
     d, h, v = jd * strides[0] + starts[0], jh * strides[1] + starts[1], jw * strides[2] + starts[2]
     corner = n.to(INDEX) * x_strides[0] + d.to(INDEX) * x_strides[1]
     corner += h.to(INDEX) * x_strides[2] + v.to(INDEX) * x_strides[3] + group * group_strides[0]
@@ -78,7 +78,7 @@ def _conv(
         k = done + tl.arange(0, BLOCK_K)
         qd, qh, qw, c = _tap(k, channels, counts)
         sd, sh, sw = qd * shifts[0], qh * shifts[1], qw * shifts[2]
-        real_x = _inside(d[:, None] + sd[None, :], h[:, None] + sh[None, :], v[:, None] + sw[None, :], sizes)
+        real_x = inside(d[:, None] + sd[None, :], h[:, None] + sh[None, :], v[:, None] + sw[None, :], sizes)
         real_x = real_x & real_row[:, None] & (k < length)[None, :]
         step = sd.to(INDEX) * x_strides[1] + sh.to(INDEX) * x_strides[2] + sw.to(INDEX) * x_strides[3]
         step += c.to(INDEX) * x_strides[4]
@@ -121,9 +121,9 @@ def _conv_to_filter(
     total = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
     for done in range(start, stop, BLOCK_K):
         place = done + tl.arange(0, BLOCK_K)
-        n, jd, jh, jw = _place(place, results)
+        n, jd, jh, jw = place_of(place, results)
         d, h, v = jd * strides[0], jh * strides[1], jw * strides[2]
-        real_x = _inside(d[None, :] + sd[:, None], h[None, :] + sh[:, None], v[None, :] + sw[:, None], sizes)
+        real_x = inside(d[None, :] + sd[:, None], h[None, :] + sh[:, None], v[None, :] + sw[:, None], sizes)
         real_x = real_x & real_row[:, None] & (place < stop)[None, :]
         step = n.to(INDEX) * x_strides[0] + d.to(INDEX) * x_strides[1]
         step += h.to(INDEX) * x_strides[2] + v.to(INDEX) * x_strides[3]

@@ -41,9 +41,7 @@ def _share(x, m, z, LOG: tl.constexpr):
 
 
 @triton.jit
-def _softmax(
-    logits, result, N, groups, UNIT: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, LOG: tl.constexpr
-):
+def _softmax(logits, result, N, groups, UNIT: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, LOG: tl.constexpr):
     C = groups * UNIT
     n = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)[:, None]  # int64: n * C may pass 2**31
     c = tl.arange(0, BLOCK)[None, :]  # BLOCK = next power of two >= C

@@ -40,6 +40,19 @@ def test_dw_over_many_places_is_cut_and_added_in_order(channels, rng):
     assert first[0].tobytes() == launch("Conv2DBackpropFilter", inputs, STEP, wanted)[0].tobytes()
 
 
+@pytest.mark.parametrize("op_type", ["Conv2D", "Conv2DBackpropInput"])
+def test_a_program_takes_several_tiles(op_type, rng, monkeypatch):
+    """One processor holds three programs, for twelve tiles."""
+    monkeypatch.setattr(conv_boxes, "PROCESSORS", 1)
+    monkeypatch.setattr(conv_boxes, "options_for", lambda shape, bits: conv_boxes._Options(64, 64, 4, 3, 3))
+    x = rng.normal(size=(1, 24, 32, 40)).astype(np.float32)
+    w = rng.normal(size=(2, 2, 40, 40)).astype(np.float32)
+    inputs = (x, w) if op_type == "Conv2D" else (np.array(x.shape, np.int32), w, x)
+    wanted = reference(op_type, inputs, STEP | {"explicit_paddings": []})
+    bound = reference(op_type, [np.abs(i) for i in inputs], STEP | {"explicit_paddings": []})[0] * 162 * 2.0**-24
+    assert_within(launch(op_type, inputs, STEP, wanted), wanted, (bound,), "float32")
+
+
 def test_a_box_leaves_as_little_outside_as_can_be():
     assert conv_boxes.box_for((64, 1, 56, 56), 256) == (4, 1, 8, 8)
     assert conv_boxes.box_for((1, 1, 7, 100), 64) == (1, 1, 8, 8)

@@ -1,4 +1,4 @@
-"""Convolutions and their gradients: by boxes in half precision and in float32, at stride 2, and by pointers."""
+"""Convolutions and their gradients: by boxes, in half precision, in float32 and at stride 2; by pointers; depthwise."""
 
 from tests.kernels.launches.places import Place, run
 
@@ -32,3 +32,9 @@ def launches():
     volume, cube = Place([8, 16, 56, 56, 64], "bfloat16"), Place([3, 3, 3, 64, 128], "bfloat16")
     attrs = {"strides": [1] * 5, "padding": "SAME", "data_format": "NDHWC"}
     yield "Conv3D", run("Conv3D", [volume, cube], [Place([8, 16, 56, 56, 128], "bfloat16")], **attrs)
+    wide, own = Place([64, 56, 56, 144], "bfloat16"), Place([3, 3, 144, 1], "bfloat16")
+    attrs = {"strides": [1] * 4, "padding": "SAME", "data_format": "NHWC"}
+    depthwise = "DepthwiseConv2dNative"
+    yield depthwise, run(depthwise, [wide, own], [wide], **attrs)
+    yield f"{depthwise}BackpropInput", run(f"{depthwise}BackpropInput", [wide.shape, own, wide], [wide], **attrs)
+    yield f"{depthwise}BackpropFilter", run(f"{depthwise}BackpropFilter", [wide, own.shape, wide], [own], **attrs)

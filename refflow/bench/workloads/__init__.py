@@ -12,6 +12,7 @@ from refflow.bench.workloads import (
     lstm,
     matmul,
     moves,
+    normalisation,
     overhead,
     perceptron,
     pooling,
@@ -21,6 +22,6 @@ from refflow.bench.workloads import (
 )
 
 _TRAINING = (perceptron, lenet, inception, lstm, attention)
-_KERNELS = (matmul, elementwise, reductions, rows, moves, pooling, convolution, convolution3d)
+_KERNELS = (matmul, elementwise, reductions, rows, moves, pooling, convolution, convolution3d, normalisation)
 _PAGES = (overhead, loops, queues, *_TRAINING, *_KERNELS)
 WORKLOADS: list[Workload] = [workload for page in _PAGES for workload in page.WORKLOADS]

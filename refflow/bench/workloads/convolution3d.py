@@ -1,6 +1,6 @@
 """Convolutions of volumes, [N, D, H, W, C], and their two gradients: 2 N D H W k^3 C K operations each.
 
-NumPy's side gathers windows as for images. Next: refflow/bench/measure.py.
+NumPy's side gathers windows as for images. Next: refflow/bench/workloads/normalisation.py.
 """
 
 from __future__ import annotations

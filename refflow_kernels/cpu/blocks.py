@@ -27,6 +27,7 @@ from refflow_kernels.cpu.choose import choose
 
 BLOCK = 1 << 15  # elements
 _PIECE = 1 << 18  # elements worth a thread
+_SHORT, _FEW = 256, 4  # columns of a row, and blocks, from which on it is worth a block of its own
 _TRUTHS = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "logical_and",
                      "logical_or", "logical_not"))  # fmt: skip
 
@@ -81,15 +82,23 @@ class _Writer:
         head = [f"{name} = {name}.reshape({shapes[kind]})" for name, kind in zip(ins, self.kinds, strict=True)]
         head += [f"{name} = {name}.reshape({self.shape})" for name in outs]
         cut = [name for name, kind in zip(ins, self.kinds, strict=True) if kind in ("whole", "column")] + outs
+        tiled = [name for name, kind in zip(ins, self.kinds, strict=True) if self._is_tiled(kind)]
         if self.lines <= self.step:
             body = [*head, *self._scratch_lines(), *(f"x{name} = {name}" for name in cut), *steps]
             return _function(f"chain({given})", body)
         views = [f"x{name} = {name}[a:b]" for name in cut]
+        views += [f"x{name} = t{name}[:b - a]" for name in tiled]
         views += [f"{kind}{i} = {kind}[{i}, :b - a]" for kind, n in self._counts() for i in range(n)]
         loop = [f"for a in range(first, last, {self.step}):", f"    b = min(a + {self.step}, last)"]
         loop += [f"    {line}" for line in views + steps]
-        piece = _function(f"piece(first, last, {given})", self._scratch_lines() + loop)
+        tiles = [line for name in tiled for line in (f"t{name} = empty({(self.step, *self.shape[1:])}, real)",
+                                                     f"t{name}[...] = {name}")]  # fmt: skip
+        piece = _function(f"piece(first, last, {given})", self._scratch_lines() + tiles + loop)
         return piece + _function(f"chain({given})", head + self._pieces(given))
+
+    def _is_tiled(self, kind: str) -> bool:
+        """True for a short row, which is written under itself until it fills a block: NumPy pays for each row."""
+        return kind == "row" and self.width <= _SHORT and self.lines > _FEW * self.step
 
     def _pieces(self, given: str) -> list[str]:
         """Lines that run the pieces."""
@@ -118,7 +127,8 @@ class _Writer:
         if operand[0] == "step":
             return self.value[operand[1]]
         place = operand[1]
-        return f"xi{place}" if self.kinds[place] in ("whole", "column") else f"i{place}"
+        kind = self.kinds[place]
+        return f"xi{place}" if kind in ("whole", "column") or self._is_tiled(kind) else f"i{place}"
 
     def _lines(self, number: int, step: Step) -> list[str]:
         name, *operands = step

@@ -18,6 +18,8 @@ have called, on the same numbers: the bits are the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -143,8 +145,18 @@ class _Writer:
         self._let_go(dying)
         self.value[number] = target = self._target(number, kind)
         self.names[name] = getattr(np, name)
+        if name in ("maximum", "minimum"):  # of an array and a number NumPy takes twice the time of two arrays
+            texts = [t if isinstance(o, tuple) else self._filled(t) for t, o in zip(texts, operands, strict=True)]
         out = f"out={target}" if name in ("maximum", "minimum") else target
         return [f"{name}({', '.join(texts)}, {out})"]
+
+    def _filled(self, number: str) -> str:
+        """A block of a number."""
+        lines = min(self.step, self.lines)
+        name = f"f{len(self.names)}"
+        shape = (lines, *self.shape[1:])
+        self.names[name] = _block_of(number, self.names["real"], max(BLOCK, prod(shape)))[: prod(shape)].reshape(shape)
+        return name if self.lines <= self.step else f"{name}[:b - a]"
 
     def _where(self, texts: list[str], operands: list[Operand], target: str) -> list[str]:
         """Where the other value is 0, the numbers' bits times 1 or 0: no branches, and infinity stays out.
@@ -184,3 +196,11 @@ class _Writer:
 
 def _function(head: str, body: Sequence[str]) -> str:
     return "\n".join([f"def {head}:", *(f"    {line}" for line in body)]) + "\n"
+
+
+@lru_cache(64)
+def _block_of(number: str, dtype: Any, size: int) -> Any:
+    """An array full of a number, which many chains may read."""
+    block = np.full(size, float(number), dtype)
+    block.flags.writeable = False
+    return block

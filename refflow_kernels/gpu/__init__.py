@@ -7,10 +7,14 @@ Each page has a table of its own, KERNELS, by op type; this one has them all.
 """
 
 from refflow_kernels.gpu import (
+    batch_norm,
+    batch_norm_grad,
+    bias_add,
     cast,
     conv,
     copies,
     depthwise,
+    lrn,
     matmul,
     pool,
     pool_grad,
@@ -36,6 +40,10 @@ for _page in (
     transpose,
     pool,
     pool_grad,
+    bias_add,
+    batch_norm,
+    batch_norm_grad,
+    lrn,
     updates,
     cast,
     copies,

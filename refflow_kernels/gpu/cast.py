@@ -1,4 +1,4 @@
-"""Casts, choices, fills, and sums over all but the channels: elementwise kernels of which no formula is all.
+"""Casts, choices and fills: elementwise kernels of which no formula is all.
 
     Cast      the same number in another type: floats lose their fraction toward zero, a bfloat16 is cut off [E14]
     Select    t where the condition holds, else e; a vector of conditions chooses whole rows
@@ -20,7 +20,6 @@ import triton.language as tl
 
 from refflow_kernels.gpu.arrays import ceil_div, check_out, check_packed
 from refflow_kernels.gpu.elementwise import BLOCK, build
-from refflow_kernels.gpu.reductions import reduce_sum, reduction_workspace
 from refflow_kernels.kernel import Kernel
 
 NUMBERS = ("float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
@@ -80,28 +79,10 @@ def ones_like(x: Any, out: Any = None) -> Any:
     return _ONES(out=out)
 
 
-def _axes(rank: int, data_format: str) -> list[int]:
-    """All but the channels'."""
-    channels = 1 if data_format == "NCHW" else rank - 1
-    return [axis for axis in range(rank) if axis != channels]
-
-
-def bias_add_grad(out_backprop: Any, data_format: str = "NHWC", out: Any = None, workspace: Any = None) -> Any:
-    """The sum over all but the channels."""
-    axes = _axes(len(out_backprop.shape), data_format)
-    return reduce_sum(out_backprop, axes, False, out=out, workspace=workspace)
-
-
-def bias_workspace(inputs: Any, data_format: str = "NHWC") -> tuple[tuple[int, ...], str] | None:
-    """Shape and type of the memory for partial sums, or None where one launch does it."""
-    return reduction_workspace([inputs[0], _axes(len(inputs[0].shape), data_format)])
-
-
 KERNELS = {
     "Cast": Kernel(cast, NUMBERS, type_attr="SrcT", takes=lambda attrs: attrs["DstT"].name in NUMBERS),
     "Select": Kernel(select, NUMBERS),
     "Fill": Kernel(fill, NUMBERS, host_inputs=(0,)),
     "ZerosLike": Kernel(zeros_like, NUMBERS),
     "OnesLike": Kernel(ones_like, NUMBERS),
-    "BiasAddGrad": Kernel(bias_add_grad, ("float16", "float32"), workspace=bias_workspace),
 }

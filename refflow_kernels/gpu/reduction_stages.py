@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 from refflow_kernels.gpu.arrays import PROCESSORS, ceil_div
 
+_TILE = 2048  # elements that a program reads at a time
 _PIECE = 4096  # elements that one program should at least have where a long axis is cut
+_WALKED = 16  # tiles that a program may walk through before it is worth another launch to have several do it
 _FOLDED = 640  # columns, at most, of a narrow matrix several of whose rows are taken for one
 _ALIGN = 16  # partial results: parts of the workspace start on such places, so that loads stay 16 bytes wide
 _WORDS = 2  # of 4 bytes, for each: they may be int64
@@ -101,13 +103,15 @@ def pieces_of(outer: int, length: int, inner: int) -> int:
     (1, 1024, 8)
     """
     across = 64 if inner > 1 else 1
+    if length * across <= _WALKED * _TILE:
+        return 1
     pieces = min(8 * PROCESSORS // ceil_div(outer * inner, across), length * across // _PIECE)
     return ceil_div(length, _rounded(ceil_div(length, pieces), inner)) if pieces >= 2 else 1
 
 
 def _rounded(length: int, inner: int) -> int:
     """A piece's length, as a multiple of a tile's."""
-    tile = 2048 if inner == 1 else 32
+    tile = _TILE if inner == 1 else _TILE // 64
     return ceil_div(length, tile) * tile
 
 

@@ -90,3 +90,25 @@ def test_a_number_without_a_class_has_no_loss(rng):  # [S18.1]
     loss, backprop = launch("SparseSoftmaxCrossEntropyWithLogits", (x, labels), {}, wanted)
     assert np.isnan(loss).tolist() == [False, True, True]
     assert np.isnan(backprop).all(axis=1).tolist() == [False, True, True] and not np.isnan(backprop[0]).any()
+@pytest.mark.parametrize("op_type", ["Sum", "Max", "L2Loss", "Any", "Cumsum", "Cumprod", "ArgMax", "BiasAddGrad"])
+def test_long_axes_are_cut_and_their_pieces_combined(op_type, rng, monkeypatch):  # [S19]
+    monkeypatch.setattr(sys.modules["refflow_kernels.gpu.reduction_stages"], "_WALKED", 0)
+    dtype, cut = "bool" if op_type == "Any" else "float32", 0
+    for inputs, attrs, bounds in SAMPLES[op_type](rng, dtype):
+        need = KERNELS[op_type].workspace(inputs, **attrs)
+        if need is not None and 4000 < inputs[0].size < 20_000:
+            wanted = reference(op_type, inputs, attrs)
+            assert_within(launch(op_type, inputs, attrs, wanted), wanted, bounds, dtype)
+            cut += 1
+    assert cut
+
+
+def test_a_variance_far_from_0_keeps_its_digits(rng):  # [W06]
+    x = (1000 + 0.01 * rng.normal(size=(1, 50, 90, 2))).astype(np.float32)
+    vectors = [np.ones(2, np.float32)] * 4
+    attrs = {"epsilon": 0.0, "exponential_avg_factor": 1.0, "data_format": "NHWC", "is_training": True}
+    wanted = reference("FusedBatchNorm", (x, *vectors), attrs)
+    variance = launch("FusedBatchNorm", (x, *vectors), attrs, wanted)[4]
+    np.testing.assert_allclose(variance, x.astype(np.float64).var((0, 1, 2)), rtol=1e-5)
+
+

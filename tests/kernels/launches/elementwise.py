@@ -42,4 +42,3 @@ def launches():
     yield "Cast to bfloat16", run("Cast", [wide], [half], DstT=None, Truncate=True)
     yield "Cast from bfloat16", run("Cast", [half], [wide], DstT=None, Truncate=True)
     yield "Select rows", run("Select", [Place([1024], "bool"), wide, wide], [wide])
-    yield "BiasAddGrad", run("BiasAddGrad", [wide], [Place([1024])], data_format="NHWC")

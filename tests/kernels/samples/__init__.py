@@ -3,6 +3,7 @@
 from tests.kernels.samples import (
     arrays,
     batch_norm,
+    bias,
     convolutions,
     copies,
     depthwise,
@@ -25,6 +26,7 @@ for family in (
     depthwise,
     pools,
     batch_norm,
+    bias,
     lrn,
     rows,
     reductions,

@@ -4,7 +4,8 @@ import numpy as np
 
 from tests.kernels.samples.bounds import gamma, normal, reference, unit
 
-SHAPES = [(2, 3, 4, 5), (1, 1, 1, 1), (1, 1, 1, 7), (0, 2, 2, 3), (3, 8, 9, 2), (4, 17, 16, 70), (2, 40, 41, 30)]
+SHAPES = [(2, 3, 4, 5), (1, 1, 1, 1), (1, 1, 1, 7), (0, 2, 2, 3), (3, 8, 9, 2), (4, 17, 16, 70), (2, 40, 41, 30),
+          (1, 100, 90, 2)]  # fmt: skip
 VOLUME = (2, 3, 2, 4, 3)
 
 
@@ -12,7 +13,8 @@ def _images(rng, dtype, volumes=True):
     """x and the layout: channels last, channels first, and volumes."""
     for dims in SHAPES:
         yield normal(rng, dims, dtype) + np.dtype(dtype).type(1), "NHWC"
-    for dims, layout in [(SHAPES[0], "NCHW"), (VOLUME, "NDHWC"), (VOLUME, "NCDHW")] if volumes else []:
+    others = [(SHAPES[0], "NCHW"), ((2, 50, 50, 3), "NCHW"), (VOLUME, "NDHWC"), (VOLUME, "NCDHW")]
+    for dims, layout in others if volumes else []:
         x = normal(rng, dims, dtype)
         yield (np.ascontiguousarray(np.moveaxis(x, -1, 1)) if layout.startswith("NC") else x), layout
 

@@ -57,7 +57,7 @@ def l2_loss(rng, dtype):
 def bias_slopes(rng, dtype):
     """A sum over all axes but one."""
     for shape, layout in [((2, 3), "NHWC"), ((5, 4, 3, 2), "NHWC"), ((5, 4, 3, 2), "NCHW"), ((0, 3), "NHWC"),
-                          ((3, 0), "NHWC"), ((3000, 10), "NHWC"),
+                          ((3, 0), "NHWC"), ((3000, 10), "NHWC"), ((5000, 3), "NHWC"),
                           ((40, 50, 60, 3), "NHWC"), ((4, 3, 50), "NCHW")]:  # fmt: skip
         x = normal(rng, shape, dtype)
         channel = 1 if layout == "NCHW" else len(shape) - 1
@@ -79,7 +79,7 @@ def running(op_type):
         for shape, axis in SCANNED:
             x = normal(rng, shape, dtype)
             floats = np.dtype(dtype).kind == "f"
-            if op_type == "Cumprod" and x.size > 1000:
+            if op_type == "Cumprod" and 1000 < x.size != 9000:
                 continue  # the interpreter multiplies one by one
             if op_type == "Cumprod" and floats:
                 x = (1 + 0.01 * x).astype(dtype)

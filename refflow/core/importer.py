@@ -202,8 +202,8 @@ class _Import:
                 controls.append(op)
             elif port >= len(op.outputs):
                 raise NodeError(
-                    f"node {node.name!r} ({node.op}) reads output {port} of {name!r}, "
-                    f"but {op.type} has {len(op.outputs)}"
+                    f"Node {node.name!r} ({node.op}): Connecting to invalid output {port} of source node {name} which "
+                    f"has {len(op.outputs)} outputs."
                 )
             elif len(inputs) < len(node.input) and controls:
                 raise NodeError(f"node {node.name!r} ({node.op}): control inputs must come after the data")

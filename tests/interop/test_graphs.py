@@ -6,6 +6,7 @@ import pytest
 import refflow as tf
 from refflow import interop
 from refflow.core.graphdef import FunctionCall, FunctionDef, GraphDef, NodeDef
+from refflow.core.importer import extend
 from refflow.core.signature import Arg
 from refflow.interop import protos
 from refflow.interop.schema import message
@@ -137,6 +138,50 @@ def test_only_the_branch_that_reads_a_variable_needs_its_value(executor):  # [W1
         assert session.run("y:0") == -1
         session.run("set")
         assert session.run("y:0") == 5
+
+
+def powers(shapes):
+    """A While of functions: three times a := a x, with x handed on; the importer's operations by their names."""
+    args = (Arg("i", "int32", tf.int32), Arg("a", "float32", tf.float32), Arg("x", "float32", tf.float32))
+    goes_on = FunctionDef("goes_on", args, (Arg("truth", "bool", tf.bool),), [
+        NodeDef("three", "Const", [], attr={"dtype": tf.int32, "value": np.array(3, np.int32)}),
+        NodeDef("Less", "Less", ["i", "three:output:0"], attr={"T": tf.int32}),
+    ], {"truth": "Less:z:0"})  # fmt: skip
+    turn = FunctionDef("turn", args, tuple(Arg(f"next_{a.name}", a.type, a.fixed) for a in args), [
+        NodeDef("one", "Const", [], attr={"dtype": tf.int32, "value": np.array(1, np.int32)}),
+        NodeDef("step", "AddV2", ["i", "one:output:0"], attr={"T": tf.int32}),
+        NodeDef("Mul", "Mul", ["a", "x"], attr={"T": tf.float32}),
+    ], {"next_i": "step:z:0", "next_a": "Mul:z:0", "next_x": "x"})  # fmt: skip
+    calls = {"cond": FunctionCall("goes_on"), "body": FunctionCall("turn"), "output_shapes": shapes}
+    nodes = [
+        NodeDef("zero", "Const", [], attr={"dtype": tf.int32, "value": np.array(0, np.int32)}),
+        NodeDef("x", "Placeholder", [], attr={"dtype": tf.float32, "shape": tf.TensorShape([])}),
+        NodeDef("w", "While", ["zero", "x", "x"], attr={"T": [tf.int32, tf.float32, tf.float32], **calls}),
+    ]
+    return extend(tf.get_default_graph(), GraphDef(nodes, [goes_on, turn]))
+
+
+def test_what_goes_round_a_loop_of_functions_unchanged_is_a_constant_of_its_frame(graph):  # [W39, W40]
+    made = powers([tf.TensorShape([])] * 3)
+    constant = [name for name, op in made.items() if op.type == "Enter" and op.attrs["is_constant"]]
+    assert constant == ["w/enter_2"] and "w/merge_2" not in made
+    assert made["w/merge_1"].outputs[0].dims == ()
+    x, y = made["x"].outputs[0], made["w"].outputs[1]
+    slope = tf.gradients(y, x)[0]
+    with tf.Session() as session:
+        assert session.run([*made["w"].outputs, slope], {x: 2.0}) == [3, 16.0, 2.0, 32.0]
+
+
+def test_a_loop_of_functions_need_not_say_its_shapes(graph):  # [W39]
+    made = powers([])
+    with tf.Session() as session:
+        assert session.run(made["w"].outputs[1], {made["x"].outputs[0]: 3.0}) == 81.0
+
+
+def test_an_output_that_a_node_lacks_is_told_as_tensorflow_tells_it(graph):
+    nodes = [NodeDef("a", "NoOp"), NodeDef("b", "Identity", ["a"], attr={"T": tf.float32})]
+    with pytest.raises(tf.GraphError, match="Connecting to invalid output 0 of source node a which has 0 outputs"):
+        extend(tf.get_default_graph(), GraphDef(nodes))
 
 
 def test_a_function_that_calls_itself_is_refused_by_name():

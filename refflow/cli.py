@@ -113,10 +113,16 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="measure speed against the leanest NumPy")
     bench.add_argument("--quick", action="store_true", help="fewer repetitions")
     bench.set_defaults(command=_bench)
-    what = bench.add_subparsers(metavar="cpu")
+    what = bench.add_subparsers(metavar="cpu|gpu")
     cpu = what.add_parser("cpu", help="beside TensorFlow, PyTorch, JAX and NumPy, whichever are installed")
     _bench_options(cpu)
     cpu.set_defaults(command=_bench_cpu)
+    gpu = what.add_parser("gpu", help="training steps on a card, beside PyTorch and JAX")
+    gpu.add_argument("--dry-run", action="store_true", help="small sizes under the interpreter, without a card")
+    gpu.add_argument("--only", action="append", metavar="NAME", help="workloads with NAME in their names")
+    gpu.add_argument("--seconds", type=float, default=300.0, help="begin no workload after so many (default 300)")
+    gpu.add_argument("--json", metavar="FILE", help="write everything that was measured")
+    gpu.set_defaults(command=_bench_gpu)
     return parser
 
 
@@ -292,6 +298,12 @@ def _bench(options: argparse.Namespace) -> int:
 
     report(quick=options.quick)
     return 0
+
+
+def _bench_gpu(options: argparse.Namespace) -> int:
+    from refflow.bench.gpu import start
+
+    return start(options)
 
 
 def _bench_cpu(options: argparse.Namespace) -> int:

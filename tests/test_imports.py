@@ -32,6 +32,7 @@ RULES = {
     "refflow/runtime/device.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.cpu"),
     "refflow/runtime/metadata.py": ("refflow.core", "refflow.files", "refflow.runtime"),
     "refflow/runtime/": ("numpy", "refflow.core", "refflow.runtime"),
+    "refflow/bench/gpu.py": ("numpy", "refflow", "refflow_kernels.simulated"),
     "refflow/test/case.py": ("numpy", "refflow", "google.protobuf"),
     "refflow/": ("numpy", "refflow"),
     "refflow_kernels/cpu/threads.py": ("numpy", "threadpoolctl"),

@@ -14,6 +14,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -200,22 +201,26 @@ class Torch:
         return step
 
 
-def torch_side(workload: Any, peer: str, data: Arrays, threads: int) -> Side:
-    sys.modules["triton"] = None  # type: ignore[assignment]  # for GPUs; its LLVM and TensorFlow's cannot share a process
+def torch_side(workload: Any, peer: str, data: Arrays, threads: int, where: str = "cpu") -> Side:
+    """where: the device; refflow's own dry run has Triton loaded, which TensorFlow's process must not."""
+    if where == "cpu" and "triton" not in sys.modules:  # its LLVM and TensorFlow's cannot share a process
+        sys.modules["triton"] = None  # type: ignore[assignment]
     torch = importlib.import_module("torch")
     torch.set_num_threads(threads)
-    tensors = {name: torch.from_numpy(array) for name, array in data.items()}
+    tensors = {name: torch.from_numpy(array).to(where) for name, array in data.items()}
     for name in workload.state:
         tensors[name].requires_grad_()
     layout = torch.channels_last if peer == "torch channels_last" else torch.contiguous_format
-    pt = Torch(torch, torch.compile if peer == "torch.compile" else lambda function: function, layout)
+    compiled = {"torch.compile": torch.compile, "torch.compile graphs": partial(torch.compile, mode="reduce-overhead")}
+    pt = Torch(torch, compiled.get(peer, lambda function: function), layout)
     step = workload.torch(pt, **tensors)
 
     def outputs() -> list[Any]:
-        return [value.detach().numpy() for value in step()]
+        return [value.detach().cpu().numpy() for value in step()]
 
     def state() -> list[Any]:
-        return [pt.read.get(name, lambda name=name: tensors[name])().detach().numpy() for name in workload.state]
+        kept = [pt.read.get(name, lambda name=name: tensors[name])() for name in workload.state]
+        return [value.detach().cpu().numpy() for value in kept]
 
     return Side(step, lambda: _answers(workload, outputs, state))
 
@@ -223,14 +228,16 @@ def torch_side(workload: Any, peer: str, data: Arrays, threads: int) -> Side:
 # -- JAX --------------------------------------------------------------------------------------------------------------
 
 
-def jax_side(workload: Any, data: Arrays) -> Side:
+def jax_side(workload: Any, data: Arrays, wait: Callable[[Any], Any] | None = None) -> Side:
+    """wait: what makes a step complete, JAX's own by default."""
     jax = importlib.import_module("jax")
+    wait = wait or jax.block_until_ready
     arrays = {name: jax.numpy.asarray(array) for name, array in data.items()}
     if not workload.state:
         function = jax.jit(lambda arrays: workload.jax(jax, **arrays))
 
         def step() -> Any:
-            return jax.block_until_ready(function(arrays))
+            return wait(function(arrays))
 
         return Side(step, lambda: _answers(workload, step, list))
     given = {name: arrays[name] for name in data if name not in workload.state}
@@ -240,7 +247,7 @@ def jax_side(workload: Any, data: Arrays) -> Side:
 
     def train() -> Any:
         nonlocal state, slots
-        outputs, state, slots = jax.block_until_ready(update(state, slots, given))
+        outputs, state, slots = wait(update(state, slots, given))
         return outputs
 
     return Side(train, lambda: _answers(workload, train, lambda: [state[name] for name in workload.state]))

@@ -29,6 +29,7 @@ import numpy as np
 
 from refflow.core import errors
 from refflow.core.locks import rlock
+from refflow.runtime.card_checks import Check
 from refflow.runtime.resources import VariableState
 
 Lines = Callable[[], Any]
@@ -88,7 +89,7 @@ class Stretch:
         self.states: list[VariableState] = []
         self.length = 0  # lines of the body
         self._card = device.card
-        self.checks: list[Callable[[], BaseException | None]] = []  # asked after each run
+        self.checks: list[Check] = []  # asked after each run
         self.up = self.body = self.down = _nothing
         self.runs = {"lines": 0, "captures": 0, "replays": 0}
         self._replay: Lines | None = None
@@ -118,7 +119,7 @@ class Stretch:
         except RuntimeError as error:
             raise self._failed(error) from error
         for check in self.checks:
-            found = check()
+            found = check.found()
             if found is not None:
                 raise found
 
@@ -127,6 +128,11 @@ class Stretch:
         self.up()
         self.body()
         self.down()
+        self.notes_down()
+
+    def notes_down(self) -> None:
+        for check in self.checks:
+            check.come_down()
 
     def _begin(self) -> None:
         """Runs the lines, or captures them."""

@@ -9,9 +9,14 @@ Next: runtime/many_updates.py.
 
 from __future__ import annotations
 
+from math import prod
+from typing import Any
+
 from refflow.core.dtypes import as_dtype
+from refflow.runtime.card_checks import Check, range_of
 from refflow.runtime.card_stretches import CardStretches, Update
 from refflow.runtime.fuse import FUSED
+from refflow.runtime.gpu_kernels import ranges
 from refflow.runtime.kernels import variable_state
 from refflow.runtime.many_updates import rule_of
 from refflow.runtime.nodes import Node
@@ -23,6 +28,7 @@ class CardLaunches(CardStretches):
     def _in_stretch(self, node: Node) -> None:
         stretch = self._stretch(node.device)
         stretch.nodes[node.name] = None
+        self._check_indices(node)
         for producer, _ in node.inputs:
             if producer.op_def.family == "Variable":
                 stretch.states[variable_state(producer)] = None
@@ -40,6 +46,20 @@ class CardLaunches(CardStretches):
                 self._launch(node)
         finally:
             self._sink = None
+
+    def _check_indices(self, node: Node) -> None:
+        """A line that notes an index out of range, for what a CPU's kernel would refuse."""
+        shapes: list[Any] = [n.shapes[p] for n, p in node.inputs]
+        asked = range_of(node.op_def, shapes, lambda place: self._known(node.inputs[place]))
+        if asked is None:
+            return
+        assert self._open is not None
+        kernels, shape = ranges(), shapes[asked.place]
+        check = Check(node.device.card, node, asked, shape, kernels.programs(prod(shape)))
+        self.stretches[-1].checks.append(check)
+        function, words = self._bind("k", kernels.first_outside), self._bind("w", check.words)
+        name = self.names[node.inputs[asked.place]]
+        self._open.body.append((node, f"{function}({name}, {asked.low}, {asked.size}, {words})"))
 
     def _card_input(self, node: Node, place: int) -> str:
         """An input; a variable is read here, and has its value at that moment."""

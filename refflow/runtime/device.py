@@ -35,13 +35,14 @@ class BoundKernel(NamedTuple):
 
     function: called with the inputs, then `arguments` by name. takes_out: it writes into `out=`, one
     array or a tuple. workspace: of the inputs and `arguments`, shape and type name of the scratch memory that it is to
-    be given as `workspace=`, or None where it needs none.
+    be given as `workspace=`, or None where it needs none. check: raises for inputs that the function cannot refuse.
     """
 
     function: Callable[..., Any]
     arguments: dict[str, Any]
     takes_out: bool = False
     workspace: Callable[..., Any] | None = None
+    check: Callable[[Any], None] | None = None
 
 
 class Device:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -28,6 +29,7 @@ from refflow.core.locks import lock
 from refflow.core.opdef import OpDef
 from refflow.runtime import gpu_kernels
 from refflow.runtime.capture import Captured
+from refflow.runtime.card_checks import check_on_host, range_of
 from refflow.runtime.device import BoundKernel, Device
 from refflow.runtime.gpu_memory import Variables
 from refflow.runtime.resources import VariableState
@@ -153,7 +155,14 @@ class GpuDevice(Device):
     def kernel(self, op_def: OpDef, attrs: dict[str, Any], kernels: str) -> BoundKernel:
         """The Triton kernel; where state lies here that has none, the CPU's, between transfers."""
         found = gpu_kernels.bound(op_def, attrs, self.from_host)
-        return self._through_the_host(super().kernel(op_def, attrs, kernels)) if found is None else found
+        if found is None:
+            return self._through_the_host(super().kernel(op_def, attrs, kernels))
+        return found._replace(check=partial(self._check_indices, op_def))
+
+    def _check_indices(self, op_def: OpDef, inputs: list[Any]) -> None:
+        asked = range_of(op_def, [np.shape(i) for i in inputs], lambda place: inputs[place])
+        if asked is not None:
+            check_on_host(asked, self.to_host(inputs[asked.place]))
 
     def blocks(self, *chain: Any) -> Callable[..., None]:
         """A function that runs a chain of elementwise steps as one kernel."""

@@ -178,6 +178,13 @@ def repeats() -> Any:
     return repeats
 
 
+def ranges() -> Any:
+    """The kernel that looks whether indices are in range."""
+    from refflow_kernels.gpu import ranges
+
+    return ranges
+
+
 def _sizes(shape: Any, wanted: Any) -> tuple[int, ...]:
     """The sizes that a Reshape asks for; -1 stands for what is left."""
     sizes = [int(s) for s in np.ravel(wanted)]

@@ -155,6 +155,8 @@ def _call(node: Node, bound: BoundKernel, arguments: dict[str, Any], arrays: lis
     if bound.takes_out and node.device.type != "cpu":
         places = [(arrays[i].shape, node.inputs[i][0].types[node.inputs[i][1]]) for i in node.op_def.ref_inputs]
         places += [(s, t) for s, t in zip(found, node.types, strict=True) if not (places and t.is_ref_dtype)]
+        if bound.check is not None:
+            bound.check(arrays)
         out = tuple(node.device.empty(tuple(s), t.base_dtype) for s, t in places)
         need = bound.workspace(arrays, **bound.arguments) if bound.workspace is not None else None
         if need is not None:

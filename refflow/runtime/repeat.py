@@ -115,6 +115,7 @@ class _OnCard:
             kernels.advance(self._counter, unrolled)
         for (pinned, _), results in zip(self._pinned, self._results, strict=True):
             self._card.download(pinned, results)
+        self._stretch.notes_down()
 
     def _replayed(self, replay: Any, unrolled: int) -> list[np.ndarray]:
         self._stretch.run_by(replay)

@@ -32,6 +32,8 @@ NEEDS_TRITON = (
     "test_ahead_of_time.py",
     "test_gpu_device.py",
     "test_capture.py",
+    "test_card_checks.py",
+    "test_repeat.py",
     "test_on_gpu.py",
 )
 

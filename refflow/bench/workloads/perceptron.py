@@ -149,13 +149,16 @@ class Perceptron(Workload):
     fed = ("x", "y")
     state = ("w1", "b1", "w2", "b2")
 
+    def __init__(self, rows: int = 128, inputs: int = 784, hidden: int = 1024):
+        self.rows, self.inputs, self.hidden = rows, inputs, hidden
+
     def data(self, rng: np.random.Generator) -> Arrays:
         return {
-            "x": rng.uniform(-0.5, 0.5, (128, 784)).astype(np.float32),
-            "y": np.eye(10, dtype=np.float32)[labels_of(rng, 128, 10)],
-            "w1": normal(rng, 784, 1024, scale=784**-0.5),
-            "b1": np.zeros(1024, np.float32),
-            "w2": normal(rng, 1024, 10, scale=1024**-0.5),
+            "x": rng.uniform(-0.5, 0.5, (self.rows, self.inputs)).astype(np.float32),
+            "y": np.eye(10, dtype=np.float32)[labels_of(rng, self.rows, 10)],
+            "w1": normal(rng, self.inputs, self.hidden, scale=self.inputs**-0.5),
+            "b1": np.zeros(self.hidden, np.float32),
+            "w2": normal(rng, self.hidden, 10, scale=self.hidden**-0.5),
             "b2": np.zeros(10, np.float32),
         }
 
@@ -175,8 +178,8 @@ class Perceptron(Workload):
 
     def numpy(self, x: Any, y: Any, w1: Any, b1: Any, w2: Any, b2: Any) -> Any:
         update = self.numpy_update([w1, b1, w2, b2])
-        h, dh = np.empty((128, 1024), x.dtype), np.empty((128, 1024), x.dtype)
-        z, ones = np.empty((128, 10), x.dtype), np.ones(128, x.dtype)
+        h, dh = np.empty((self.rows, self.hidden), x.dtype), np.empty((self.rows, self.hidden), x.dtype)
+        z, ones = np.empty((self.rows, 10), x.dtype), np.ones(self.rows, x.dtype)
         dw1, dw2 = np.empty_like(w1), np.empty_like(w2)
 
         def step() -> list[Any]:

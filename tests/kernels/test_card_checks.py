@@ -1,0 +1,60 @@
+"""What a CPU's kernel refuses, a card tells after the step, with the node's name."""
+
+import numpy as np
+import pytest
+
+import refflow as tf
+import refflow.compat.v1 as v1
+from tests.kernels.test_capture import session_on
+
+
+def lookups():
+    table = tf.constant(np.arange(12, dtype=np.float32).reshape(4, 3))
+    rows = tf.placeholder(tf.int32, [2, 2])
+    scores, labels = tf.placeholder(tf.float32, [2, 5]), tf.placeholder(tf.int32, [2])
+    loss = v1.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=scores, name="loss")
+    good = {rows: [[0, 1], [2, 3]], scores: np.ones((2, 5)), labels: [0, 4]}
+    return rows, labels, [tf.gather(table, rows, name="picked"), loss], good
+
+
+@pytest.mark.parametrize("options", [{}, {"capture": False}, {"executor": "executor"}], ids=str)
+def test_an_index_out_of_range_is_told_after_the_step_with_its_node(options):  # [W79]
+    with tf.Graph().as_default():
+        rows, labels, fetches, good = lookups()
+        with session_on(**options)[0] as session:
+            for _ in range(3):
+                session.run(fetches, good)
+                with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+                    session.run(fetches, good | {rows: [[0, 1], [7, 3]]})
+                assert "'picked': indices[1,0] = 7 is not in [0, 4)" in str(caught.value)
+                with pytest.raises(tf.errors.InvalidArgumentError, match=r"label value of -1 .* \[0, 5\)"):
+                    session.run(fetches, good | {labels: [2, -1]})
+            found = session.run(fetches, good)
+        np.testing.assert_array_equal(found[0], np.arange(12).reshape(2, 2, 3))
+
+
+def test_an_index_out_of_range_in_the_midst_of_repeated_steps_is_told():  # [W79]
+    with tf.Graph().as_default():
+        rows, _, fetches, good = lookups()
+        data = {t: np.stack([np.asarray(v)] * 6) for t, v in good.items()}
+        data[rows][3, 1, 1] = 4
+        with session_on()[0] as session:
+            with pytest.raises(tf.errors.InvalidArgumentError, match=r"indices\[1,1\] = 4 is not in \[0, 4\)"):
+                session.repeat(fetches, 6, data)
+            data[rows][3, 1, 1] = 3
+            assert session.repeat(fetches, 6, data)[0].shape == (6, 2, 2, 3)
+
+
+def test_the_first_index_outside_is_found_wherever_it_is(rng):
+    from refflow_kernels.gpu.ranges import first_outside, programs
+    from refflow_kernels.interpreter import Memory
+
+    for count, bad in [(1, [0]), (5, []), (3000, [2999]), (20_000, [8192, 19_999]), (20_000, [4, 9000])]:
+        indices = rng.integers(0, 50, count).astype(np.int32)
+        indices[bad] = [50, -1][: len(bad)]
+        words = Memory.of(np.full((2, programs(count)), -1, np.int64))
+        first_outside(Memory.of(indices), 0, 50, words)
+        assert words.guard_is_whole()
+        places, values = words.array
+        assert places.max() < 0 if not bad else min(places[places >= 0]) == bad[0]
+        assert not bad or values[np.argmax(places >= 0)] == 50

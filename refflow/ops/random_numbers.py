@@ -22,6 +22,7 @@ import numpy as np
 from refflow.core.dtypes import DType, bfloat16, float16, float64
 from refflow.ops.philox import RESERVED, Philox, uniform_float32, uniform_float64
 
+_TOGETHER = 1 << 13  # blocks whose numbers are made while they are in a core's cache
 _SHORT = {float16: 10, bfloat16: 7}  # bits of mantissa
 
 
@@ -60,7 +61,8 @@ def per_block(dtype: DType) -> int:
 
 def _drawn(make: Callable[..., np.ndarray], generator: Philox, count: int, dtype: DType) -> np.ndarray:
     blocks = np.arange(-(-count // per_block(dtype)), dtype=np.uint64)
-    return make(generator.words(blocks), dtype).reshape(-1)[:count]
+    parts = [make(generator.words(blocks[i : i + _TOGETHER]), dtype) for i in range(0, len(blocks), _TOGETHER)]
+    return np.concatenate(parts or [make(generator.words(blocks), dtype)]).reshape(-1)[:count]
 
 
 def uniforms(generator: Philox, count: int, dtype: DType) -> np.ndarray:

@@ -40,7 +40,7 @@ def encode_png_kernel(image, compression):
     if channels not in (1, 2, 3, 4):
         raise ValueError(f"image must have 1, 2, 3, or 4 channels, got {channels}")
     found = np.empty(image.shape[:-3], object)
-    flat = image.reshape(-1, *image.shape[-3:])
+    flat = image.reshape(found.size, *image.shape[-3:])
     if not image.shape[-3] or not image.shape[-2]:
         failed = ",".join(str(i) for i in range(len(flat)))
         raise errors.InternalError(
@@ -109,6 +109,8 @@ for _op in (ENCODE_PNG, ENCODE_JPEG, ENCODE_JPEG_QUALITY, JPEG_SHAPE):
     _op.no_gradient_registered()
 
 ENCODE_PNG.case("W06", "and back", image=np.array([[[7], [255]]], np.uint8), contents=GREY)
+ENCODE_PNG.case("W06", "nothing to see", image=np.zeros((0, 2, 3), np.uint8),
+                error="PNG encoding failed at the following flattened batch indices: 0")  # fmt: skip
 ENCODE_PNG.case("W06", "five channels are too many", image=np.zeros((1, 1, 5), np.uint8),
                 error="image must have 1, 2, 3, or 4 channels, got 5")  # fmt: skip
 ENCODE_JPEG.case("W06", "quality is a share of 100", image=np.zeros((1, 1, 3), np.uint8), quality=101,

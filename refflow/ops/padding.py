@@ -138,6 +138,14 @@ def _check_mirrors(around: list[tuple[int, int]], sizes: tuple[int, ...], mode: 
 
 @MIRROR_PAD.shape
 def _mirror_pad_shape(context: ShapeContext) -> shapes.Shape:
+    """As of Pad; what is wrong is said in MirrorPad's own words."""
+    given, dims, paddings = context.dims("paddings"), context.dims("input"), context.ints("paddings")
+    if given and dims is not None and given[0] not in (None, len(dims)):
+        told = f"{shapes.text(given)}, {shapes.text(dims)}"
+        raise ShapeError(f"The first dimension of paddings must be the rank of inputs{told}")
+    for before, after in zip(paddings[::2], paddings[1::2], strict=False) if paddings else ():
+        if before < 0 or after < 0:
+            raise ShapeError(f"paddings must be non-negative: {before} {after}")
     return pad_shape(context)
 
 
@@ -194,6 +202,10 @@ PAD_V2.case("W06", "a scalar has no border", input=7, paddings=np.zeros((0, 2), 
 MIRROR_PAD.case("W06", "a scalar has no border", input=7, paddings=np.zeros((0, 2), np.int32), mode="REFLECT",
                 output=7)  # fmt: skip
 PAD_V2.case("W06", "any border", input=[1, 2], paddings=[[1, 1]], constant_values=9, output=[9, 1, 2, 9])
+MIRROR_PAD.case("W06", "nothing is cut off", input=[1, 2, 3], paddings=[[-1, 0]], mode="REFLECT",
+                error="paddings must be non-negative: -1 0")  # fmt: skip
+MIRROR_PAD.case("W06", "two numbers an axis", input=[1, 2, 3], paddings=[[1, 1], [0, 0]], mode="REFLECT",
+                error="The first dimension of paddings must be the rank of inputs[2,2], [3]")  # fmt: skip
 MIRROR_PAD.case("W06", "without the edge", input=[1, 2, 3], paddings=[[2, 1]], mode="REFLECT",
                 output=[3, 2, 1, 2, 3, 2])  # fmt: skip
 MIRROR_PAD.case("W06", "with the edge", input=[1, 2, 3], paddings=[[2, 1]], mode="SYMMETRIC",

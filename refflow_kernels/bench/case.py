@@ -58,6 +58,7 @@ def cases(small: bool) -> Iterator[Case]:
     """The cases of all families."""
     from refflow_kernels.bench import (
         convolutions,
+        norms,
         pools,
         products,
         reductions,
@@ -73,6 +74,7 @@ def cases(small: bool) -> Iterator[Case]:
         reductions,
         scans,
         pools,
+        norms,
         updates,
     ):
         yield from family.cases(small)

@@ -1,6 +1,6 @@
 """Pools and their gradients; torch's have channels last in memory too, where refflow's have.
 
-Next: refflow_kernels/bench/updates.py.
+Next: refflow_kernels/bench/norms.py.
 """
 
 from __future__ import annotations

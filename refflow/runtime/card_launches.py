@@ -9,16 +9,18 @@ Next: runtime/many_updates.py.
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 from typing import Any
 
-from refflow.core.dtypes import as_dtype
+from refflow.core.dtypes import as_dtype, int64
 from refflow.runtime.card_checks import Check, range_of
 from refflow.runtime.card_stretches import CardStretches, Update
 from refflow.runtime.fuse import FUSED
-from refflow.runtime.gpu_kernels import ranges
-from refflow.runtime.kernels import variable_state
+from refflow.runtime.gpu_kernels import place_of, ranges
+from refflow.runtime.kernels import op_state, variable_state
 from refflow.runtime.many_updates import rule_of
+from refflow.runtime.node_lines import NodeLines
 from refflow.runtime.nodes import Node
 
 
@@ -83,6 +85,8 @@ class CardLaunches(CardStretches):
         bound = node.device.kernel(node.op_def, node.attrs, self.kernels)
         given = [g if isinstance(g, str) else f"[{', '.join(g)}]" for g in node.op_def.group(inputs, node.attrs)]
         given += [f"{key}={self._bind('a', value)}" for key, value in bound.arguments.items()]
+        if node.op_def.make_state is not None:
+            given.append(f"state={self._place_in_stream(node)}")
         need = bound.workspace and bound.workspace([self._known(e) for e in node.inputs], **bound.arguments)
         if need:
             place = self._room(node, need[0], as_dtype(need[1]))
@@ -90,6 +94,19 @@ class CardLaunches(CardStretches):
             given.append(f"workspace={self._bind('b', place)}")
         out = outs[0] if len(outs) == 1 else f"({', '.join(outs)})"
         return f"{self._bind('k', bound.function)}({', '.join(given)}, out={out})"
+
+    def _place_in_stream(self, node: Node) -> str:
+        """Where a random op's numbers begin: the host counts, and sends it up before the stretch."""
+        assert self._open is not None
+        stream, count = op_state(node, self.states)["state"], prod(node.shapes[0] or ())
+        place = self._room(node, (3,), int64, self._open.begin)
+        place.span.end = self._moment + 1
+        self._went_up[node] = place
+        pinned, array = self._pinned(node, (3,), int64)
+        NodeLines._write(self, node, f"{array}[...] = {self._bind('d', partial(place_of, stream, count))}()")
+        name = self._bind("b", place)
+        self._open.up.append((node, f"{self._bind('d', node.device.card.upload)}({name}, {pinned})"))
+        return name
 
     def _change(self, node: Node) -> None:
         """A change of variables, where they lie."""

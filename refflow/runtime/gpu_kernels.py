@@ -13,6 +13,8 @@ Next: runtime/gpu_memory.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -34,6 +36,7 @@ VIEWS: dict[str, Callable[..., Any]] = {
 _VIEW_ARGUMENTS = {"Squeeze": ("squeeze_dims",)}
 _HOST_INPUTS = {"Reshape": (1,), "ExpandDims": (1,)}
 HELD = frozenset(("float16", "bfloat16", "float32", "float64", "bool", "uint8", "int8", "int16", "int32", "int64"))
+_WORD = (1 << 64) - 1
 _FLOATS, _INTEGERS = ("float32", "float16", "bfloat16"), ("int32", "int64")  # of generated kernels
 _OF_TRUTHS = frozenset(("logical_and", "logical_or", "logical_not", "equal", "not_equal", "where"))
 
@@ -124,7 +127,24 @@ def bound(op_def: OpDef, attrs: dict[str, Any], upload: Callable[[Any], Any]) ->
         return BoundKernel(update, {}, takes_out=True)
     kernel = table()[op_def.name]
     arguments = {name: attrs[name] for name in op_def.kernels["cpu"].attrs}
+    if op_def.make_state is not None:
+        return BoundKernel(partial(_draw, kernel.function, upload), arguments, True)
     return BoundKernel(kernel.function, arguments, True, kernel.workspace)
+
+
+def _draw(
+    kernel: Callable[..., Any], upload: Callable[[Any], Any], shape: Any, state: Any, out: Any, **more: Any
+) -> Any:
+    """Random numbers. state: the stream, or the place in it, in device memory."""
+    place = state if hasattr(state, "data_ptr") else upload(place_of(state, prod(out.shape)))
+    return kernel(shape, state=place, out=out, **more)
+
+
+def place_of(stream: Any, count: int) -> np.ndarray:
+    """Where the stream's next run of `count` numbers begins: key, low and high half of the counter, as int64 [3]."""
+    region = stream.region(count)
+    words = [region.key, region.counter & _WORD, region.counter >> 64]
+    return np.array(words, np.uint64).view(np.int64)
 
 
 class Chain:

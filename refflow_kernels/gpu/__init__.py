@@ -18,6 +18,7 @@ from refflow_kernels.gpu import (
     matmul,
     pool,
     pool_grad,
+    random,
     reductions,
     rows,
     scans,
@@ -48,5 +49,6 @@ for _page in (
     cast,
     copies,
     rows,
+    random,
 ):
     KERNELS.update(_page.KERNELS)

@@ -19,7 +19,7 @@ which for some thousands of ids are done before their rows have been read.
 
 An index without a row gives zeros, or changes nothing: a card raises no errors.
 
-Next: refflow_kernels/gpu/updates.py.
+Next: refflow_kernels/gpu/random.py.
 """
 
 from __future__ import annotations

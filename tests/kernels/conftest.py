@@ -27,6 +27,7 @@ NEEDS_TRITON = (
     "test_interpreted.py",
     "test_elementwise.py",
     "test_gpu_updates.py",
+    "test_gpu_random.py",
     "test_chains.py",
     "test_everything_on_the_card.py",
     "test_ahead_of_time.py",

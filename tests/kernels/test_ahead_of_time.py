@@ -23,7 +23,8 @@ SCATTERED = (  # loads that cannot be 16 bytes wide, and why
     "MaxPool channels first: _pool",  # every other cell of a line
     "MatMul 4097x4099x4093: _matmul", "MatMul 4097x4099x4093 float32: _matmul",  # odd rows
     "Pad: _pad", "OneHot: _one_hot",  # what a lane reads depends on where it is
-    "UnsortedSegmentSum: _zeroslike",  # reads nothing
+    "UnsortedSegmentSum: _zeroslike", "RandomUniform: _uniforms", "RandomUniform bfloat16: _uniforms",  # read nothing
+    "RandomStandardNormal: _normals", "TruncatedNormal: _truncated",
     "LogicalAnd: _logicaland", "LogicalOr: _logicalor", "LogicalNot: _logicalnot",  # 8 elements of a byte for a thread
 )  # fmt: skip
 TENSOR_CORES = ("_matmul", "_matmul_boxes", "_conv", "_conv_to_filter", "_conv_boxes", "_conv_to_filter_boxes")

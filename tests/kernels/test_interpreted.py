@@ -9,11 +9,14 @@ import sys
 import numpy as np
 import pytest
 
+from refflow.core.opdef import op_def
 from refflow_kernels.gpu import KERNELS
 from refflow_kernels.interpreter import Memory
 from tests.kernels.samples import SAMPLES, assert_within, reference
 
-PAIRS = [(op_type, dtype) for op_type, kernel in KERNELS.items() for dtype in kernel.dtypes if dtype != "bfloat16"]
+DRAWN = {op_type for op_type in KERNELS if op_def(op_type).make_state is not None}  # in test_gpu_random.py
+PAIRS = [(op_type, dtype) for op_type, kernel in KERNELS.items() for dtype in kernel.dtypes
+         if dtype != "bfloat16" and op_type not in DRAWN]  # fmt: skip
 
 
 ROWS = ("Softmax", "LogSoftmax", "SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits")
@@ -40,7 +43,7 @@ def launch(op_type, inputs, attrs, wanted):
 
 
 def test_every_triton_kernel_has_samples():
-    assert set(KERNELS) <= set(SAMPLES)
+    assert set(KERNELS) - DRAWN <= set(SAMPLES)
 
 
 @pytest.mark.parametrize(("op_type", "dtype"), PAIRS)

@@ -7,6 +7,7 @@ from tests.kernels.launches import (
     norms,
     pools,
     products,
+    random,
     reductions,
     rows,
     scans,
@@ -23,5 +24,6 @@ FAMILIES = {
     "scans": scans,
     "updates": updates,
     "copies": copies,
+    "random": random,
     "elementwise": elementwise,
 }

@@ -248,12 +248,15 @@ def add_n_kernel(inputs):
     return total
 
 
+_FEW = 16  # terms of one expression
+
+
 @cache
 def _sum_of(count: int) -> Formula:
     return Formula(" + ".join(f"x{i}" for i in range(count)))
 
 
-ADD_N.formula_rule = lambda attrs: _sum_of(attrs["N"])
+ADD_N.formula_rule = lambda attrs: _sum_of(attrs["N"]) if attrs["N"] <= _FEW else None
 
 
 @ADD_N.gradient

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from refflow_kernels.cpu import batch_matmul, matmul, threads
-from tests.kernels.samples import gamma
+from tests.kernels.samples.bounds import gamma
 
 SHAPES = [
     (4100, 784, 10), (784, 4100, 10), (2300, 512, 16), (2100, 300, 30), (300, 2100, 30), (50, 30_000, 12),

@@ -16,6 +16,7 @@ from refflow_kernels.cpu import (
     segments,
     softmax,
     softmax_xent,
+    top_k,
 )
 from refflow_kernels.cpu.matmul import batch_matmul, matmul
 from refflow_kernels.cpu.transpose import transpose
@@ -93,6 +94,8 @@ KERNELS = {
     "UnsortedSegmentMax": Kernel(segments.unsorted_segment_max, (*FLOATS, *INTS), host_inputs=(2,)),
     "ScatterAdd": Kernel(segments.scatter_add, (*FLOATS, *INTS)),
     "ScatterSub": Kernel(segments.scatter_sub, (*FLOATS, *INTS)),
+    "TopK": Kernel(top_k.top_k, (*FLOATS, *INTS)),
+    "TopKV2": Kernel(top_k.top_k_v2, (*FLOATS, *INTS), host_inputs=(1,)),
     "Transpose": Kernel(transpose, FIXED, host_inputs=(1,)),
     "Erf": Kernel(error_function.erf, NARROW),
     "Select": Kernel(choose.select, (*FLOATS, *INTS, "bool")),

@@ -93,6 +93,8 @@ def test_a_number_without_a_class_has_no_loss(rng):  # [S18.1]
     loss, backprop = launch("SparseSoftmaxCrossEntropyWithLogits", (x, labels), {}, wanted)
     assert np.isnan(loss).tolist() == [False, True, True]
     assert np.isnan(backprop).all(axis=1).tolist() == [False, True, True] and not np.isnan(backprop[0]).any()
+
+
 @pytest.mark.parametrize("op_type", ["Sum", "Max", "L2Loss", "Any", "Cumsum", "Cumprod", "ArgMax", "BiasAddGrad"])
 def test_long_axes_are_cut_and_their_pieces_combined(op_type, rng, monkeypatch):  # [S19]
     monkeypatch.setattr(sys.modules["refflow_kernels.gpu.reduction_stages"], "_WALKED", 0)
@@ -113,5 +115,3 @@ def test_a_variance_far_from_0_keeps_its_digits(rng):  # [W06]
     wanted = reference("FusedBatchNorm", (x, *vectors), attrs)
     variance = launch("FusedBatchNorm", (x, *vectors), attrs, wanted)[4]
     np.testing.assert_allclose(variance, x.astype(np.float64).var((0, 1, 2)), rtol=1e-5)
-
-

@@ -1,8 +1,9 @@
-"""Rows picked and added up, and axes exchanged."""
+"""Rows picked, the largest of them, and axes exchanged."""
 
 import numpy as np
 
-from tests.kernels.samples.bounds import some
+from refflow.core.dtypes import int64
+from tests.kernels.samples.bounds import normal, some
 
 
 def rows(rng, dtype):
@@ -21,4 +22,32 @@ def turned(rng, dtype):
         yield (some(rng, shape, dtype), np.array(perm, np.int32)), {}, (0.0,)
 
 
-SAMPLES = {"Gather": rows, "Transpose": turned, "ConjugateTranspose": turned}
+def largest(rng, dtype, version=1):
+    """Few of many, all, none; equal ones, what is no number, and rows of nothing but the lowest."""
+    for shape, k in [((3, 40), 2), ((5, 7), 7), ((4, 6), 0), ((900,), 5), ((2, 3, 130), 16), ((0, 50), 1), ((2, 0), 0),
+                     ((70, 1000), 3)]:  # fmt: skip
+        x = normal(rng, shape, dtype)
+        if x.size > 40:
+            lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+            x.reshape(-1)[rng.integers(0, x.size, 9)] = lowest
+            if x.ndim > 1:
+                x[0, ..., :-1] = lowest
+            if x.dtype.kind == "f":
+                x.reshape(-1)[rng.integers(0, x.size, 3)] = np.nan
+        if version == 1:
+            yield (x,), {"k": k}, (0.0, 0.0)
+        else:
+            yield (x, np.array(k, np.int32)), {"index_type": int64}, (0.0, 0.0)
+
+
+def largest_v2(rng, dtype):
+    return largest(rng, dtype, 2)
+
+
+SAMPLES = {
+    "TopK": largest,
+    "TopKV2": largest_v2,
+    "Gather": rows,
+    "Transpose": turned,
+    "ConjugateTranspose": turned,
+}

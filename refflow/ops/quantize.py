@@ -87,12 +87,14 @@ def quantize_v2_kernel(
     input, min_range, max_range, T, mode, round_mode="HALF_AWAY_FROM_ZERO", narrow_range=False, axis=-1,
     ensure_minimum_range=0.01,
 ):  # fmt: skip
+    if round_mode == "HALF_TO_EVEN" and mode != "SCALED":
+        raise ValueError(f"Round mode 'HALF_TO_EVEN' only supported for mode 'SCALED', but mode is '{mode}'.")
     if np.any(max_range < min_range):
         raise ValueError("input_max_range must be larger than input_min_range.")
     low, high = (_along(v, axis, input.ndim) for v in (min_range, max_range))
     low, high = widened_range(low, high, ensure_minimum_range)
     least, most = limits(T)
-    whole = np.rint if round_mode == "HALF_TO_EVEN" and mode == "SCALED" else away_from_zero
+    whole = np.rint if round_mode == "HALF_TO_EVEN" else away_from_zero
     if mode == "MIN_COMBINED":
         scale = (_F(most) - _F(least)) / (high - low)
         half = _F(0) if least == 0 else (_F(most) - _F(least) + _F(1)) / _F(2)
@@ -344,6 +346,9 @@ QUANTIZE_V2.case("W16", "zero stays zero", input=_X, min_range=-10.0, max_range=
 QUANTIZE_V2.case("W16", "halves to even", input=[[0.5, 1.5, 2.5, -0.5]], min_range=-127.0, max_range=127.0, **_INT,
                  round_mode="HALF_TO_EVEN", narrow_range=True, output=_records(qint8, 0, 2, 2, 0), output_min=-127,
                  output_max=127)  # fmt: skip
+QUANTIZE_V2.case("W16", "halves to even where zero stays zero alone", input=[[0.5]], min_range=0.0, max_range=1.0,
+                 T=quint8, mode="MIN_FIRST", round_mode="HALF_TO_EVEN",
+                 error="Round mode 'HALF_TO_EVEN' only supported for mode 'SCALED'")  # fmt: skip
 QUANTIZE_V2.case("W16", "min is a step", input=[[0.0, 1.0, 255.0]], min_range=0.0, max_range=255.0, T=quint8,
                  mode="MIN_FIRST", output=_records(quint8, 0, 1, 255), output_min=0, output_max=255)  # fmt: skip
 QUANTIZE_V2.case("W16", "a range for each row", input=[[1.0, 2.0], [1.0, 2.0]], min_range=[-1.0, -2.0],

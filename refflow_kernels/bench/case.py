@@ -58,7 +58,9 @@ def cases(small: bool) -> Iterator[Case]:
     """The cases of all families."""
     from refflow_kernels.bench import (
         convolutions,
+        index,
         norms,
+        pointwise,
         pools,
         products,
         reductions,
@@ -75,6 +77,8 @@ def cases(small: bool) -> Iterator[Case]:
         scans,
         pools,
         norms,
+        index,
+        pointwise,
         updates,
     ):
         yield from family.cases(small)

@@ -1,6 +1,6 @@
 """Batch and response normalisation with their gradients, and biases.
 
-Next: refflow_kernels/bench/updates.py.
+Next: refflow_kernels/bench/index.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The hot kernels in NumPy, by op type. Elementwise ops have none here: one ufunc with `out=` is their floor."""
+"""The hot kernels in NumPy, by op type.
+
+Elementwise ops have none here, one ufunc with `out=` being their floor, but where there is no good ufunc.
+"""
 
 from refflow_kernels.cpu import (
     batch_norm,

@@ -2,7 +2,7 @@
 
     def part7(n):
         x0 = b3[n * 8 : n * 8 + 8]                   parts of what comes in
-        s0 = empty(8388608, uint8)[...]              what stays inside, reused as soon as it is not needed
+        s0 = empty((8, 128, 128), 'float32')         what stays inside, reused as soon as it is not needed
         k5(x0, x1, out=s0)                           BatchMatMul 'scores'
         k6(s0, out=o0)                               Softmax 'weights'
     each(part7, 8)
@@ -39,8 +39,8 @@ class Part:
         self.outs = dict(zip(node.attrs["wanted"], outs, strict=True))
         self.names: dict[Edge, str] = {}
         self.cut: dict[Edge, str] = {}  # the names of parts of what comes in
-        self.scratch: dict[str, int] = {}  # bytes of a buffer, by the name of the value in it
-        self.free: list[tuple[int, str]] = []
+        self.scratch: dict[str, tuple[str, int]] = {}  # a buffer's type and elements, by the name of the value in it
+        self.free: list[tuple[tuple[str, int], str]] = []
         self.made = 0
         self.last = self._last_uses()
         # Where an output only passes on what a member makes, that is made in the output's memory.
@@ -105,15 +105,14 @@ class Part:
             if self._part_of(output) != shape:
                 self.lines._write(self.node, f"{name} = {name}.reshape({shape})")
             return name
-        dtype = np.dtype(edge[0].types[edge[1]].as_numpy_dtype)
-        size = prod(shape) * dtype.itemsize
+        kind = np.dtype(edge[0].types[edge[1]].as_numpy_dtype).name
+        size = (kind, prod(shape))
         spare = next((free for free in self.free if free[0] == size), None)
-        kind, bind = dtype.name, self.lines._bind
         if spare is not None:
             self.free.remove(spare)
             self.lines._write(self.node, f"{name} = {spare[1]}.reshape({shape})")
         else:
-            self.lines._write(self.node, f"{name} = {bind('n', np.empty)}({shape}, {kind!r})")
+            self.lines._write(self.node, f"{name} = {self.lines._bind('n', np.empty)}({shape}, {kind!r})")
         self.scratch[name] = size
         return name
 

@@ -25,30 +25,69 @@ from typing import Any
 from refflow_kernels.gpu import conv_boxes, conv_pointers
 from refflow_kernels.gpu.arrays import PROCESSORS, ceil_div, check_out, check_packed
 from refflow_kernels.gpu.matmul import add_pieces, check_precision
-from refflow_kernels.gpu.windows import Volume, Walk, axes_of, backward_walks, forward_walk, spatial, taps, volume
+from refflow_kernels.gpu.windows import Axis, Volume, Walk, axes_of, backward_walks, forward_walk, spatial, taps, volume
 from refflow_kernels.kernel import Kernel
 
 FLOATS = ("float32", "float16", "bfloat16")
 _DEEP = 512  # the fewest places that a piece of dw's sum is worth
 
 
-def conv(input: Any, filter: Any, out: Any = None, precision: str = "tf32x3", **attrs: Any) -> Any:
+def conv(
+    input: Any, filter: Any, out: Any = None, workspace: Any = None, precision: str = "tf32x3", **attrs: Any
+) -> Any:
     """y of x [N, in..., C] and w [k..., C / groups, M], in the layout of `data_format`."""
     check_precision(precision)
     check_packed(input=input, filter=filter)
     layout = attrs["data_format"]
-    x, w = volume(input, layout), taps(filter)
     axes = axes_of(spatial(input.shape, layout), filter.shape[:-2], attrs)
-    check_out(out, _shape(input, layout, [a.out for a in axes], filter.shape[-1]))
-    if 0 not in out.shape:
-        walks = [forward_walk(a) for a in axes]
-        _sum(x, w, volume(out, layout), walks, _groups(x.shape[4], filter), False, precision)
+    check_out(out, _shape(input.shape[0], layout, [a.out for a in axes], filter.shape, filter.shape[-1]))
+    if 0 in out.shape:
+        return out
+    x, walks = volume(input, layout), [forward_walk(a) for a in axes]
+    if x.shape[4] != filter.shape[-2]:
+        conv_pointers.conv(x, taps(filter), volume(out, layout), walks, _groups(x.shape[4], filter), precision)
+    else:
+        _sum(x, taps(filter), out, layout, walks, False, precision, workspace)
     return out
 
 
+def conv_workspace(inputs: Any, precision: str = "tf32x3", **attrs: Any) -> tuple[tuple[int, ...], str] | None:
+    """Shape and type of the partial sums [pieces N, out..., M] of y, or None where the sum is not cut."""
+    layout, filter = attrs["data_format"], inputs[1].shape
+    axes = axes_of(spatial(inputs[0].shape, layout), filter[:-2], attrs)
+    images, channels = inputs[0].shape[0], inputs[0].shape[1 if layout.startswith("NC") else -1]
+    if channels != filter[-2]:  # groups
+        return None
+    return _partial((images, *(a.out for a in axes), filter[-1]), filter, channels, layout)
+
+
+def _partial(
+    shape: Sequence[int], filter: Sequence[int], summed: int, layout: str
+) -> tuple[tuple[int, ...], str] | None:
+    """The workspace for a result of `shape`, [N, D, H, W, channels], a sum over taps and `summed` channels."""
+    pieces = 1 if layout.startswith("NC") else conv_boxes.pieces_for(shape, prod(filter[:-2]), summed)
+    return ((pieces * shape[0], *shape[6 - len(filter) :]), "float32") if pieces > 1 else None
+
+
+def _sum(
+    x: Volume, w: Volume, out: Any, layout: str, walks: Sequence[Walk], turned: bool, precision: str, workspace: Any
+) -> None:
+    """Fills out, by boxes where they fit, in pieces where there is a workspace; `turned`: the sum is over filters."""
+    y = volume(out, layout, [a.cells for a in walks])
+    if workspace is not None:
+        pieces = workspace.shape[0] // out.shape[0]
+        used = conv_boxes.conv(x, w, volume(workspace, layout), walks, turned, precision, pieces)
+        if used:
+            return add_pieces(workspace, out, prod(out.shape), used)
+    elif conv_boxes.conv(x, w, y, walks, turned, precision):
+        return None
+    return conv_pointers.conv(x, w.turned() if turned else w, y, walks, 1, precision)
+
+
 def conv_to_input(
-    input_sizes: Any, filter: Any, out_backprop: Any, out: Any = None, precision: str = "tf32x3", **attrs: Any
-) -> Any:
+    input_sizes: Any, filter: Any, out_backprop: Any, out: Any = None, workspace: Any = None,
+    precision: str = "tf32x3", **attrs: Any,
+) -> Any:  # fmt: skip
     """dx [N, in..., C] of w and dy; `input_sizes`, on the host, spells its shape, or that of an image's space alone.
 
     For stride s there are s classes of cells along an axis, and a launch for each: a convolution of dy.
@@ -56,25 +95,36 @@ def conv_to_input(
     check_precision(precision)
     check_packed(filter=filter, out_backprop=out_backprop)
     layout = attrs["data_format"]
-    dims = [int(s) for s in input_sizes]
-    short = len(dims) == len(filter.shape) - 2
-    space = dims if short else spatial(dims, layout)
-    channels = filter.shape[-2] if short else dims[1 if layout.startswith("NC") else -1]
-    axes = axes_of(space, filter.shape[:-2], attrs)
-    check_out(out, _shape(out_backprop, layout, [a.size for a in axes], channels))
+    axes, channels = _of_input(input_sizes, filter.shape, attrs)
+    check_out(out, _shape(out_backprop.shape[0], layout, [a.size for a in axes], filter.shape, channels))
     if 0 in out.shape:
         return out
     dy, groups = volume(out_backprop, layout), _groups(channels, filter)
     for walks in itertools.product(*(backward_walks(a) for a in axes)):
-        w, dx = taps(filter, [a.places for a in walks]), volume(out, layout, [a.cells for a in walks])
-        _sum(dy, w, dx, walks, groups, True, precision)
+        w = taps(filter, [a.places for a in walks])
+        if groups > 1:
+            dx = volume(out, layout, [a.cells for a in walks])
+            conv_pointers.conv(dy, w.turned(), dx, walks, groups, precision)
+        else:
+            _sum(dy, w, out, layout, walks, True, precision, workspace)
     return out
 
 
-def _sum(x: Volume, w: Volume, y: Volume, walks: Sequence[Walk], groups: int, turned: bool, precision: str) -> None:
-    """Fills y, by boxes where they fit; `turned`: the sum is over the filters."""
-    if groups > 1 or not conv_boxes.conv(x, w, y, walks, turned, precision):
-        conv_pointers.conv(x, w.turned() if turned else w, y, walks, groups, precision)
+def input_workspace(inputs: Any, precision: str = "tf32x3", **attrs: Any) -> tuple[tuple[int, ...], str] | None:
+    """Shape and type of the partial sums [pieces N, in..., C] of dx, or None where the sum is not cut."""
+    filter = inputs[1].shape
+    axes, channels = _of_input(inputs[0], filter, attrs)
+    if channels != filter[-2] or any(a.stride > 1 for a in axes):  # groups; or several sums, none of all cells
+        return None
+    return _partial((inputs[2].shape[0], *(a.size for a in axes), channels), filter, filter[-1], attrs["data_format"])
+
+
+def _of_input(sizes: Any, filter: Sequence[int], attrs: dict[str, Any]) -> tuple[list[Axis], int]:
+    """The axes and the channels of the image that `sizes` spells, in full or in space alone."""
+    dims, layout = [int(s) for s in sizes], attrs["data_format"]
+    short = len(dims) == len(filter) - 2
+    channels = filter[-2] if short else dims[1 if layout.startswith("NC") else -1]
+    return axes_of(dims if short else spatial(dims, layout), filter[:-2], attrs), channels
 
 
 def filter_workspace(inputs: Any, precision: str = "tf32x3", **attrs: Any) -> tuple[tuple[int, ...], str] | None:
@@ -125,17 +175,17 @@ def _groups(channels: int, filter: Any) -> int:
     return channels // each if each else 1
 
 
-def _shape(like: Any, layout: str, space: Sequence[int], channels: int) -> tuple[int, ...]:
-    """The shape of a result, with as many images as `like`."""
-    space = tuple(space[5 - len(like.shape) :])
-    return (like.shape[0], channels, *space) if layout.startswith("NC") else (like.shape[0], *space, channels)
+def _shape(images: int, layout: str, space: Sequence[int], filter: Sequence[int], channels: int) -> tuple[int, ...]:
+    """The shape of a result, with as many axes as the filter."""
+    space = tuple(space[5 - len(filter) :])
+    return (images, channels, *space) if layout.startswith("NC") else (images, *space, channels)
 
 
 KERNELS = {
-    "Conv2D": Kernel(conv, FLOATS),
-    "Conv2DBackpropInput": Kernel(conv_to_input, FLOATS, host_inputs=(0,)),
+    "Conv2D": Kernel(conv, FLOATS, workspace=conv_workspace),
+    "Conv2DBackpropInput": Kernel(conv_to_input, FLOATS, host_inputs=(0,), workspace=input_workspace),
     "Conv2DBackpropFilter": Kernel(conv_to_filter, FLOATS, host_inputs=(1,), workspace=filter_workspace),
-    "Conv3D": Kernel(conv, FLOATS),
-    "Conv3DBackpropInputV2": Kernel(conv_to_input, FLOATS, host_inputs=(0,)),
+    "Conv3D": Kernel(conv, FLOATS, workspace=conv_workspace),
+    "Conv3DBackpropInputV2": Kernel(conv_to_input, FLOATS, host_inputs=(0,), workspace=input_workspace),
     "Conv3DBackpropFilterV2": Kernel(conv_to_filter, FLOATS, host_inputs=(1,), workspace=filter_workspace),
 }

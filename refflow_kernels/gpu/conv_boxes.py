@@ -11,8 +11,11 @@ takes every PROGRAMS-th tile: while one tile is written, the boxes of the next a
 *Stride 2.* A box has neighbours only. But an image [N, H, W, C] of even sizes is also [N, H/2, 2, W/2, 2C]: there the
 cells that a tap sees at every second place are neighbours, with the same rest, so the box is [n, h, 1, w, c].
 
+*Few tiles*, as of one small image: the sum over taps and channels is cut, each piece fills images of its own in the
+workspace, and the pieces are added in order afterwards.
+
 *dw*: a program has one tap, BLOCK_M channels and BLOCK_N filters, and walks over a piece of the boxes of places: x's
-box turned, times dy's. Pieces are added in order afterwards.
+box turned, times dy's. It is cut in pieces of the places, also added in order.
 
 What a box asks for: channels that lie together, in pieces of 16 bytes, on addresses of 16 bytes.
 
@@ -61,14 +64,17 @@ def _corner(tile, across, BOX: tl.constexpr):
 
 @triton.jit
 def _conv_boxes(
-    x, w, y, channels, columns, tiles, across, counts, strides, shifts, starts,
+    x, w, y, channels, columns, tiles, pieces, images, across, counts, strides, shifts, starts,
     BOX: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, PROGRAMS: tl.constexpr,
     HALVED: tl.constexpr, TURNED: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     ROWS: tl.constexpr = BOX[0] * BOX[1] * BOX[2] * BOX[3]
     wide, blocks = tl.cdiv(columns, BLOCK_N), tl.cdiv(channels, BLOCK_K)
-    for tile in tl.range(tl.program_id(0), tiles, PROGRAMS, flatten=True):
+    steps = counts[0] * counts[1] * counts[2] * blocks
+    piece = tl.cdiv(steps, pieces)
+    for number in tl.range(tl.program_id(0), tiles * pieces, PROGRAMS, flatten=True):
         # Where am I: tiles of the same places and other filters follow each other, and share x in the cache.
+        part, tile = number // tiles, number % tiles
         n, jd, jh, jw = _corner(tile // wide, across, BOX)
         m = tile % wide * BLOCK_N
         d, h, v = jd * strides[0] + starts[0], jh * strides[1] + starts[1], jw * strides[2] + starts[2]
@@ -76,7 +82,7 @@ def _conv_boxes(
         # Filters are the rows of the product and places its columns: the right side may be read straight from the
         # memory into which the box was copied; the left side, were it the box, would go through registers.
         total = tl.zeros((BLOCK_N, ROWS), tl.float32)
-        for step in range(counts[0] * counts[1] * counts[2] * blocks):
+        for step in range(part * piece, tl.minimum(part * piece + piece, steps)):
             tap, c = step // blocks, step % blocks * BLOCK_K
             qd, qh, qw = tap // (counts[2] * counts[1]), tap // counts[2] % counts[1], tap % counts[2]
             at = (n, d + qd * shifts[0], h + qh * shifts[1], v + qw * shifts[2], c)
@@ -87,7 +93,7 @@ def _conv_boxes(
                 filters = tl.trans(tl.reshape(w.load([qd, qh, qw, c, m]), (BLOCK_K, BLOCK_N)))
             total = tl.dot(filters, tl.trans(seen), total, input_precision=PRECISION)
         box = tl.reshape(tl.trans(total).to(y.dtype), (BOX[0], BOX[1], BOX[2], BOX[3], BLOCK_N))
-        y.store([n, jd, jh, jw, m], box)
+        y.store([n + part * images, jd, jh, jw, m], box)
 
 
 @triton.jit
@@ -172,15 +178,30 @@ class _Options(NamedTuple):
     each: int
 
 
+_SMALL = _Options(64, 64, 4, 4, 3)
+
+
 def options_for(shape: Sequence[int], bits: int) -> _Options:
     """The tile for a shape class; fixed per class, so that nothing is tuned while the user waits."""
     block_n = 64 if shape[4] <= 64 else 128
-    tiles = ceil_div(prod(shape[:4]), 256) * ceil_div(shape[4], block_n)
-    if tiles * 2 < PROCESSORS:
-        return _Options(64, 64, 4, 4, 3)
+    if _tiles(shape, 128, block_n) * 2 < PROCESSORS:
+        return _SMALL
     if block_n == 64:
         return _Options(128, 64, 4, 3, 2)
-    return _Options(256, 128, 8, 3, 1) if bits == 16 and tiles >= PROCESSORS else _Options(128, 128, 8, 3, 1)
+    return _Options(256 if bits == 16 and _tiles(shape, 256, 128) * 3 >= PROCESSORS * 2 else 128, 128, 8, 3, 1)
+
+
+def pieces_for(shape: Sequence[int], cells: int, channels: int) -> int:
+    """In how many pieces the sum over a window of `cells` and its channels is cut, so that there is work for all."""
+    few = options_for(shape, 16) is _SMALL and options_for(shape, 32) is _SMALL and 0 not in shape
+    box = box_for(shape[:4], _SMALL.rows) if few else (1,)
+    if not few or min(shape[4], channels) <= _NARROW or shape[0] % box[0]:  # a box must not reach into the next piece
+        return 1
+    return max(1, min(2 * PROCESSORS // _tiles(shape, *_SMALL[:2]), cells * ceil_div(channels, 64) // 4))
+
+
+def _tiles(shape: Sequence[int], rows: int, block_n: int) -> int:
+    return ceil_div(prod(shape[:4]), rows) * ceil_div(shape[4], block_n)
 
 
 def _described(a: Volume, block: Sequence[int], halved: bool = False) -> TensorDescriptor:
@@ -198,32 +219,39 @@ def _aligned(a: Volume) -> Volume:
     return Volume(a.memory, a.shape, (*strides, a.strides[-1]))
 
 
-def conv(x: Volume, w: Volume, y: Volume, walks: Sequence[Walk], turned: bool, precision: str) -> bool:
-    """Fills y, or says False where boxes do not fit. w is [taps, C, M], or [taps, M, C] if `turned`."""
+def conv(x: Volume, w: Volume, y: Volume, walks: Sequence[Walk], turned: bool, precision: str, pieces: int = 1) -> int:
+    """Fills y, and says in how many pieces, or 0 where boxes do not fit.
+
+    w is [taps, C, M], or [taps, M, C] if `turned`. With pieces > 1, y has as many times the images, each piece its own;
+    fewer are used where the sum has not so many steps.
+    """
     halved = is_halved(walks)
     x, w, y = _aligned(x), _aligned(w), _aligned(y)
-    if halved is None or not is_boxable(x, w, y):
-        return False
+    if halved is None or y.shape[4] <= _NARROW or not is_boxable(x, w, y):
+        return 0
     depth = depth_for(x, halved)
-    if depth is None or y.shape[4] <= _NARROW:
-        return False
-    bits = bits_of(y.memory)
-    options = options_for(y.shape, bits)
-    box = box_for(y.shape[:4], options.rows)
-    across = [ceil_div(s, b) for s, b in zip(y.shape[:4], box, strict=True)]
+    if depth is None:
+        return 0
+    bits = bits_of(x.memory)
+    shape = (y.shape[0] // pieces, *y.shape[1:])
+    options = options_for(shape, bits)
+    box = box_for(shape[:4], options.rows)
+    across = [ceil_div(s, b) for s, b in zip(shape[:4], box, strict=True)]
     tiles = prod(across) * ceil_div(y.shape[4], options.block_n)
-    programs = min(tiles, options.each * PROCESSORS)
+    steps = prod(w.shape[:3]) * ceil_div(x.shape[4], depth)
+    pieces = ceil_div(steps, ceil_div(steps, pieces))
+    programs = min(tiles * pieces, options.each * PROCESSORS)
     _conv_boxes[(programs,)](
         _described(x, [*box, depth], halved),
         _described(w, [1, 1, 1, options.block_n, depth] if turned else [1, 1, 1, depth, options.block_n]),
         _described(y, [*box, options.block_n]),
-        x.shape[4], y.shape[4], tiles, tuple(across[1:]), tuple(w.shape[:3]),
+        x.shape[4], y.shape[4], tiles, pieces, shape[0], tuple(across[1:]), tuple(w.shape[:3]),
         tuple(a.stride for a in walks), tuple(a.shift for a in walks), tuple(a.start for a in walks),
         BOX=box, BLOCK_N=options.block_n, BLOCK_K=depth, PROGRAMS=programs, HALVED=halved, TURNED=turned,
         PRECISION=precision if bits == 32 else "ieee",
         num_warps=options.warps, num_stages=options.stages, enable_fp_fusion=True,
     )  # fmt: skip
-    return True
+    return pieces
 
 
 def conv_to_filter(

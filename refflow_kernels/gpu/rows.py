@@ -217,9 +217,7 @@ def _change(kind: str, y: Any, ids: Any, x: Any, workspace: Any) -> None:
         _runs[grid](ids, workspace, y, _pitch(n), width, **chosen)
 
 
-def unsorted_segment_sum(
-    data: Any, segment_ids: Any, num_segments: Any, out: Any = None, workspace: Any = None
-) -> Any:
+def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, out: Any = None, workspace: Any = None) -> Any:
     """output [num_segments, ...]: the sums of rows by id."""
     check_out(out, (int(num_segments), *data.shape[len(segment_ids.shape) :]))
     zeros_like(out, out=out)

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+import refflow as tf
+from refflow.runtime.device import Device
 from refflow_kernels.gpu import KERNELS, conv_boxes
 from refflow_kernels.gpu.windows import Axis, backward_walks
 from tests.kernels.samples import SAMPLES, assert_within, reference
+from tests.kernels.test_gpu_device import simulated_gpu
 from tests.kernels.test_interpreted import launch
 
 OPS = [op_type for op_type in KERNELS if op_type.startswith("Conv")]
@@ -24,6 +27,24 @@ def test_boxes_and_pointers_agree(op_type, rng, monkeypatch):
             wanted = reference(op_type, inputs, attrs)
             assert_within(launch(op_type, inputs, attrs, wanted), wanted, bounds, "float32")
     assert any(boxed)
+
+
+@pytest.mark.parametrize("op_type", ["Conv2D", "Conv2DBackpropInput"])
+@pytest.mark.parametrize("boxes", [True, False])
+def test_the_sum_of_one_small_image_is_cut_and_added_in_order(op_type, boxes, rng, monkeypatch):
+    """By pointers it is not cut, though there is a workspace: that is decided by shapes alone."""
+    if not boxes:
+        monkeypatch.setattr(conv_boxes, "conv", lambda *arguments: 0)
+    x = rng.normal(size=(1, 5, 6, 72)).astype(np.float32)
+    w = rng.normal(size=(3, 3, 72, 72)).astype(np.float32)
+    inputs = (x, w) if op_type == "Conv2D" else (np.array(x.shape, np.int32), w, x)
+    shape, _ = KERNELS[op_type].workspace(inputs, **STEP)
+    assert shape == (4, 5, 6, 72)
+    wanted = reference(op_type, inputs, STEP | {"explicit_paddings": []})
+    bound = reference(op_type, [np.abs(i) for i in inputs], STEP | {"explicit_paddings": []})[0] * 650 * 2.0**-24
+    first = launch(op_type, inputs, STEP, wanted)
+    assert_within(first, wanted, (bound,), "float32")
+    assert first[0].tobytes() == launch(op_type, inputs, STEP, wanted)[0].tobytes()
 
 
 @pytest.mark.parametrize("channels", [3, 16])
@@ -72,6 +93,29 @@ def test_the_classes_of_dx_meet_each_tap_of_each_window_once(axis):
                     met.add((o, p))
     cells = {(o, p): o * axis.stride + p * axis.dilation - axis.before for o in range(axis.out) for p in range(axis.k)}
     assert met == {key for key, cell in cells.items() if 0 <= cell < axis.size}
+
+
+def test_a_net_of_convolutions_learns_alike_on_the_card(rng):  # [W22, W74]
+    """Both gradients, a stride, and a result that boxes fill; the card is simulated."""
+    x = rng.normal(size=(2, 8, 8, 3)).astype(np.float32)
+    first, second = (rng.normal(size=s).astype(np.float32) for s in ((3, 3, 3, 36), (3, 3, 36, 40)))
+
+    def losses(**options):
+        with tf.Graph().as_default():
+            v, w = tf.Variable(first), tf.Variable(second)
+            hidden = tf.nn.relu(tf.nn.conv2d(tf.constant(x), v, [1, 1, 1, 1], "SAME"))
+            loss = tf.reduce_mean(tf.square(tf.nn.conv2d(hidden, w, [1, 2, 2, 1], "SAME")))
+            step = tf.train.GradientDescentOptimizer(1e-3).minimize(loss)
+            with tf.Session(allow_soft_placement=True, **options) as session:
+                session.run(tf.initialize_all_variables())
+                found = [session.run([loss, step])[0] for _ in range(3)]
+                rows = session.stages(session.signature([loss, step])).placement
+            return found, {row.op_type: row.device[-5:] for row in rows if row.op_type.startswith("Conv2D")}
+
+    wanted, _ = losses()
+    got, where = losses(devices=[Device(0), simulated_gpu()])
+    np.testing.assert_allclose(got, wanted, rtol=1e-5)
+    assert set(where) == set(OPS[:3]) and set(where.values()) == {"gpu:0"}
 
 
 def test_a_precision_that_is_none_is_refused(rng):

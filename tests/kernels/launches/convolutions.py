@@ -23,12 +23,12 @@ def launches():
     yield "Conv2D 3x3 tf32", conv2d("Conv2D", middle, cross, 1, "float32", precision="tf32")
     yield "Conv2D 3x3 stride 2", conv2d("Conv2D", middle, cross, 2, "float16")
     yield "Conv2DBackpropFilter 1x1 stride 2", conv2d("Conv2DBackpropFilter", middle, [1, 1, 128, 128], 2, "float16")
+    yield "Conv2D one image", conv2d("Conv2D", [1, 14, 14, 256], [3, 3, 256, 256], 1, "bfloat16")
     stem, sevens = [64, 224, 224, 3], [7, 7, 3, 64]
     yield "Conv2D stem", conv2d("Conv2D", stem, sevens, 2, "bfloat16")
     yield "Conv2DBackpropFilter stem", conv2d("Conv2DBackpropFilter", stem, sevens, 2, "float32")
     yield "Conv2D 16 to 32", conv2d("Conv2D", [64, 28, 28, 16], [5, 5, 16, 32], 1, "float32")
-    odd = conv2d("Conv2D", [3, 35, 35, 17], [3, 3, 17, 19], 1, "float32")
-    yield "Conv2D 17 to 19", odd
+    yield "Conv2D 17 to 19", conv2d("Conv2D", [3, 35, 35, 17], [3, 3, 17, 19], 1, "float32")
     volume, cube = Place([8, 16, 56, 56, 64], "bfloat16"), Place([3, 3, 3, 64, 128], "bfloat16")
     attrs = {"strides": [1] * 5, "padding": "SAME", "data_format": "NDHWC"}
     yield "Conv3D", run("Conv3D", [volume, cube], [Place([8, 16, 56, 56, 128], "bfloat16")], **attrs)

@@ -67,6 +67,13 @@ class Memory:
     def reshape(self, shape: Any) -> Memory:
         return self._seen(self.array.reshape(shape))
 
+    def view(self, dtype: Any) -> Memory:
+        """The same bytes as another type's."""
+        array = self.array.view(np.uint16 if dtype.name == "bfloat16" else dtype.name)
+        memory = Memory(array, self.whole, dtype.name)
+        memory.block = self.block
+        return memory
+
     def _seen(self, array: np.ndarray) -> Memory:
         """Another look at the same memory."""
         memory = Memory(array, self.whole, self.dtype.name)

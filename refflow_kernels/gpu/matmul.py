@@ -219,8 +219,16 @@ def _workspace(sizes: tuple[int, int, int], batch: tuple[int, int]) -> tuple[tup
 def matmul_workspace(
     inputs: Any, transpose_a: bool = False, transpose_b: bool = False, precision: str = "tf32x3"
 ) -> tuple[tuple[int, ...], str] | None:
-    """Shape and type of the partial products [pieces, 1, 1, M, N], or None where K is not cut."""
-    return _workspace(_sizes(inputs[0], inputs[1], transpose_a, transpose_b), (1, 1))
+    """Shape and type of the partial products [pieces, 1, 1, M, N], or of copies of odd rows; None where neither is."""
+    a, b = inputs[0], inputs[1]
+    return _matmul_workspace(a.shape, b.shape, _sizes(a, b, transpose_a, transpose_b), precision)
+
+
+def _matmul_workspace(
+    a: Sequence[int], b: Sequence[int], sizes: tuple[int, int, int], precision: str
+) -> tuple[tuple[int, ...], str] | None:
+    room = 0 if precision == "ieee" else matmul_boxes.room_for_rows(a, b, sizes)
+    return ((room,), "float32") if room else _workspace(sizes, (1, 1))
 
 
 def matmul(
@@ -234,7 +242,7 @@ def matmul(
     check_precision(precision)
     sizes = _sizes(a, b, transpose_a, transpose_b)
     check_out(out, sizes[:2])
-    if 0 in out.shape or matmul_boxes.matmul(a, b, out, sizes, (transpose_a, transpose_b), precision):
+    if 0 in out.shape or matmul_boxes.matmul(a, b, out, sizes, (transpose_a, transpose_b), precision, workspace):
         return out
     left, right = _Matrices(a, (0, 0, *a.stride())), _Matrices(b, (0, 0, *b.stride()))
     left, right = left.turned() if transpose_a else left, right.turned() if transpose_b else right
@@ -290,7 +298,8 @@ def batch_matmul_workspace(
     M, N, K = _sizes(inputs[0], inputs[1], adj_x, adj_y)
     axes, batch = batch_axes(inputs[0].shape[:-2], inputs[1].shape[:-2])
     if _is_one_matrix(axes, adj_x):
-        return _workspace((prod(batch) * M, N, K), (1, 1))
+        tall = prod(batch) * M
+        return _matmul_workspace((tall, K), inputs[1].shape[-2:], (tall, N, K), precision)
     *_, first, second = _ONE, _ONE, *axes
     return _workspace((M, N, K), (first.size, second.size))
 

@@ -12,22 +12,29 @@ The same sum over tiles as in matmul, with three differences, each for one reaso
 tf32's products read the right side only with k fastest. Where a lies so and b does not, the transpose of (b^T a^T) is
 computed: the left side may pass through registers, the right one need not.
 
-What a box asks for: rows that lie together, on addresses and with strides of 16 bytes. All else is matmul's.
+What a box asks for: rows that lie together, on addresses and with strides of 16 bytes. Odd rows of a large product are
+copied to such places in the workspace, and an odd result is copied back: three passes over memory, which are little
+beside the product. All else is matmul's.
 
 Next: refflow_kernels/gpu/windows.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 import triton
 import triton.language as tl
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from refflow_kernels.gpu.arrays import PROCESSORS, bits_of, ceil_div
+from refflow_kernels.gpu.arrays import PROCESSORS, bits_of, ceil_div, check_out
 
 _GROUP = 8  # rows of tiles that are walked together
+_LARGE = 1 << 33  # products of numbers: for so many odd rows are copied
+_STEP = 8  # elements that fill 16 bytes, of the narrowest type
+_COPIED = 1024  # elements of a row that one program copies
 
 
 @triton.jit
@@ -69,6 +76,18 @@ def _matmul_boxes(
         product.store([m, n + BLOCK_N // 2], right.to(product.dtype))
 
 
+@triton.jit
+def _copy_rows(x, copy, columns, stride, copy_stride, BLOCK: tl.constexpr):
+    """copy[row, c] = x[row, c], where rows are `stride` and `copy_stride` apart.
+
+    bytes: 2 * rows * columns elements        operations: none
+    """
+    row = tl.program_id(0).to(tl.int64)
+    c = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    value = tl.load(x + row * stride + c, mask=c < columns, other=0.0)
+    tl.store(copy + row * copy_stride + c, value, mask=c < columns)
+
+
 class _Tiles(NamedTuple):
     block_m: int
     block_n: int
@@ -77,9 +96,18 @@ class _Tiles(NamedTuple):
     stages: int
 
 
-def _tiles_for(bits: int, precision: str) -> _Tiles:
+def _tiles_for(bits: int) -> _Tiles:
     """The tile for a type; fixed, so that nothing is tuned while the user waits."""
     return _Tiles(128, 256, 64, 8, 3) if bits == 16 else _Tiles(128, 128, 32, 8, 3)
+
+
+def _count(sizes: tuple[int, int, int], tiles: _Tiles) -> int:
+    return ceil_div(sizes[0], tiles.block_m) * ceil_div(sizes[1], tiles.block_n)
+
+
+def _is_enough(sizes: tuple[int, int, int], tiles: _Tiles) -> bool:
+    """True if most processors have a tile."""
+    return 4 * _count(sizes, tiles) >= 3 * PROCESSORS
 
 
 def _is_boxable(array: Any) -> bool:
@@ -87,26 +115,68 @@ def _is_boxable(array: Any) -> bool:
     return columns == 1 and array.data_ptr() % 16 == 0 and rows * bits_of(array) % 128 == 0
 
 
-def matmul(a: Any, b: Any, out: Any, sizes: tuple[int, int, int], turned: tuple[bool, bool], precision: str) -> bool:
+def room_for_rows(a: Sequence[int], b: Sequence[int], sizes: tuple[int, int, int]) -> int:
+    """Elements of the workspace for copies of odd rows, by the shapes, or 0 where no copy is worth it."""
+    worth = prod(sizes) >= _LARGE and _is_enough(sizes, _tiles_for(16))  # the larger tiles: right for either type
+    matrices = (a, b, sizes[:2]) if worth else ()
+    return sum(rows * _step_of(columns) for rows, columns in matrices if columns % _STEP)
+
+
+def _step_of(columns: int) -> int:
+    return ceil_div(columns, _STEP) * _STEP
+
+
+def _with_room(array: Any, room: Any, place: int) -> tuple[Any, int]:
+    """The matrix, or memory for a copy of it whose rows lie on addresses of 16 bytes; and where that ends."""
+    rows, columns = array.shape
+    step = _step_of(columns)
+    if step == columns:
+        return array, place
+    end = place + rows * step
+    return room[place:end].view(array.dtype)[: rows * step].reshape((rows, step))[:, :columns], end
+
+
+def _copy(source: Any, target: Any) -> None:
+    rows, columns = source.shape
+    _copy_rows[rows, ceil_div(columns, _COPIED)](
+        source, target, columns, source.stride(0), target.stride(0), BLOCK=_COPIED, num_warps=4
+    )
+
+
+def matmul(
+    a: Any, b: Any, out: Any, sizes: tuple[int, int, int], turned: tuple[bool, bool], precision: str,
+    workspace: Any = None,
+) -> bool:  # fmt: skip
     """Fills out [M, N], or says False where boxes do not fit or tiles are too few for all processors."""
     M, N, K = sizes
     bits = bits_of(a)
-    tiles = _tiles_for(bits, precision)
-    count = ceil_div(M, tiles.block_m) * ceil_div(N, tiles.block_n)
-    if (bits == 32 and precision == "ieee") or K == 0 or 4 * count < 3 * PROCESSORS:
+    tiles = _tiles_for(bits)
+    if (bits == 32 and precision == "ieee") or K == 0 or not _is_enough(sizes, tiles):
         return False
-    if not (_is_boxable(a) and _is_boxable(b) and _is_boxable(out)):
+    room, target = room_for_rows(a.shape, b.shape, sizes), out
+    if room:
+        check_out(workspace, (room,), "workspace")
+        left, end = _with_room(a, workspace, 0)
+        right, end = _with_room(b, workspace, end)
+        target, _ = _with_room(out, workspace, end)
+        for source, copy in ((a, left), (b, right)):
+            if copy is not source:
+                _copy(source, copy)
+        a, b = left, right
+    if not (_is_boxable(a) and _is_boxable(b) and _is_boxable(target)):
         return False
     (block_m, block_n, block_k, warps, stages), (turned_a, turned_b) = tiles, turned
-    programs = min(PROCESSORS, count)
+    programs = min(PROCESSORS, _count(sizes, tiles))
     _matmul_boxes[(programs,)](
         _described(a, [block_k, block_m] if turned_a else [block_m, block_k]),
         _described(b, [block_n, block_k] if turned_b else [block_k, block_n]),
-        _described(out, [block_m, block_n // 2]), M, N, K,
+        _described(target, [block_m, block_n // 2]), M, N, K,
         TURNED_A=turned_a, TURNED_B=turned_b, MIRRORED=bits == 32 and not turned_a and not turned_b,
         BLOCK_M=block_m, BLOCK_N=block_n, BLOCK_K=block_k, GROUP=_GROUP, PROGRAMS=programs,
         PRECISION=precision if bits == 32 else "ieee", num_warps=warps, num_stages=stages, enable_fp_fusion=True,
     )  # fmt: skip
+    if target is not out:
+        _copy(target, out)
     return True
 
 

@@ -51,6 +51,9 @@ class Place:
         strides = [r.step * s for r, s in zip(ranges, self.strides, strict=True)]
         return Place([len(r) for r in ranges], self.dtype.name, self.at + first * self.dtype.itemsize, strides)
 
+    def view(self, dtype):
+        return Place([prod(self.shape) * self.dtype.itemsize // dtype.itemsize], dtype.name, self.at)
+
     def reshape(self, shape):
         return Place(shape, self.dtype.name, self.at)
 

@@ -21,6 +21,7 @@ def launches():
     yield "MatMul 8192 tf32", product(8192, 8192, 8192, "float32", precision="tf32")
     yield "MatMul 16x4096x4096", product(16, 4096, 4096, "bfloat16")
     yield "MatMul 4097x4099x4093", product(4097, 4093, 4099, "bfloat16")
-    yield "MatMul 4097x4099x4093 float32", product(4097, 4093, 4099, "float32")
+    yield "MatMul 1001x1003x1005", product(1001, 1005, 1003, "bfloat16")
+    yield "MatMul 1001x1003x1005 float32", product(1001, 1005, 1003, "float32")
     many = [Place([512, 64, 64], "bfloat16")] * 2
     yield "BatchMatMul 512x64", run("BatchMatMulV2", many, many[:1], adj_x=False, adj_y=True)

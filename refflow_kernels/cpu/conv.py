@@ -166,18 +166,22 @@ def _by_places(w: Any, dy: Any, spans: list[Axis], dx: Any) -> None:
     places = list(itertools.product(*(range(a.k) for a in spans)))
     turned = {at: np.ascontiguousarray(w[at].T) for at in places}
     outs = tuple(a.out for a in spans)
+    bordered_dx = any(a.before or a.after for a in spans)
     images = max(1, min(len(dy), BLOCK // max(1, prod(outs) * channels)))  # of dx in the cache
     memory = np.empty((images * prod(outs), channels), dy.dtype)
     for i in range(0, len(dy), images):
         slopes = dy[i : i + images].reshape(-1, filters)
-        total = np.zeros((len(dy[i : i + images]), *(a.padded for a in spans), channels), dy.dtype)
+        block = dx[i : i + images]
+        total = np.empty((len(block), *(a.padded for a in spans), channels), dy.dtype) if bordered_dx else block
+        total[...] = 0
         given = memory[: len(slopes)]
         shaped = given.reshape(len(total), *outs, channels)
         for at in places:
             np.matmul(slopes, turned[at], out=given)
             part = total[(slice(None), *(a.cells(p) for a, p in zip(spans, at, strict=True)))]
             np.add(part, shaped, out=part)
-        dx[i : i + images] = inside(total, spans)
+        if bordered_dx:
+            block[...] = inside(total, spans)
 
 
 def _by_planes(w: Any, dy: Any, spans: list[Axis], dx: Any) -> None:

@@ -122,7 +122,12 @@ def _host(session: Any, fetches: list[Any], feeds: Any) -> float:
         with_copies = _least(lambda: session.run(fetches, feeds))
     finally:
         stretch._replay, stretch._card = kept
-    return max(0.0, with_copies - _least(lambda: [np.copyto(*pair) for pair in pinned]))
+    return max(0.0, with_copies - _least(lambda: _copy(pinned)))
+
+
+def _copy(pairs: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    for place, value in pairs:
+        np.copyto(place, value)
 
 
 def _least(call: Callable[[], Any]) -> float:

@@ -8,12 +8,8 @@ Next: runtime/rendezvous.py.
 
 from __future__ import annotations
 
-from math import prod
-from typing import Any
-
 from refflow.core.shapes import is_known
 from refflow.runtime.card_stretches import CardStretches
-from refflow.runtime.gpu_memory import Place, Span
 from refflow.runtime.kernels import variable_state
 from refflow.runtime.node_lines import NodeLines
 from refflow.runtime.nodes import Node, has_control_flow
@@ -106,13 +102,6 @@ class CardCrossings(CardStretches):
         stretch.landing.add(array)
         self.landed[node] = f"{array}[()]" if shape == () else array
         self._came_down[node] = place
-
-    def _pinned(self, node: Node, shape: Any, dtype: Any) -> tuple[str, str]:
-        """Names of pinned memory, for the card and for the host."""
-        place = Place(Span(0, 0, ""), tuple(shape), dtype)
-        memory, nbytes = node.device.card.pinned(prod(place.shape) * dtype.size)
-        array = nbytes.view(dtype.as_numpy_dtype).reshape(place.shape)
-        return self._bind("p", memory), self._bind("a", array)
 
     def _receive(self, node: Node) -> None:
         """On the host, what came from a card has no line; a copy where somebody keeps it beyond the step."""

@@ -98,7 +98,8 @@ class CardLaunches(CardStretches):
     def _place_in_stream(self, node: Node) -> str:
         """Where a random op's numbers begin: the host counts, and sends it up before the stretch."""
         assert self._open is not None
-        stream, count = op_state(node, self.states)["state"], prod(node.shapes[0] or ())
+        shape: Any = node.shapes[0]
+        stream, count = op_state(node, self.states)["state"], prod(shape)
         place = self._room(node, (3,), int64, self._open.begin)
         place.span.end = self._moment + 1
         self._went_up[node] = place

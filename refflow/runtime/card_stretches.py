@@ -226,3 +226,10 @@ class CardStretches(NodeLines):
             self._constants[key] = self._bind("c", node.device.from_host(array))
         self.names[node, 0] = self._constants[key]
         self.steady[node, 0] = None
+
+    def _pinned(self, node: Node, shape: Any, dtype: Any) -> tuple[str, str]:
+        """Names of pinned memory, for the card and for the host."""
+        place = Place(Span(0, 0, ""), tuple(shape), dtype)
+        memory, nbytes = node.device.card.pinned(prod(place.shape) * dtype.size)
+        array = nbytes.view(dtype.as_numpy_dtype).reshape(place.shape)
+        return self._bind("p", memory), self._bind("a", array)

@@ -90,6 +90,10 @@ class Device:
 
         return Function(call, self, kernels)
 
+    def suits(self, op_def: OpDef, types: Sequence[DType], shapes: Sequence[Shape]) -> bool:
+        """False where a node with inputs of these types and shapes could run here, but is better off elsewhere."""
+        return True
+
     def lacking(self, op_def: OpDef, attrs: dict[str, Any]) -> str:
         """What is missing for a node like this to run here, in words, or "" where that is only a kernel."""
         return ""

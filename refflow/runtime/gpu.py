@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import prod
 from typing import Any
@@ -145,6 +145,11 @@ class GpuDevice(Device):
 
     def supports(self, op_def: OpDef, attrs: dict[str, Any]) -> bool:
         return gpu_kernels.lacking(op_def, attrs) is None
+
+    def suits(self, op_def: OpDef, types: Sequence[DType], shapes: Sequence[Any]) -> bool:
+        """Single integers and truths count loops and steer ops: on a card each would be a transfer for the host."""
+        steers = all(s == () and (t.is_integer or t is bool_) for t, s in zip(types, shapes, strict=True))
+        return not types or not steers or op_def.family in ("_Send", "_Recv")
 
     def lacking(self, op_def: OpDef, attrs: dict[str, Any]) -> str:
         return gpu_kernels.lacking(op_def, attrs) or ""

@@ -34,7 +34,8 @@ VIEWS: dict[str, Callable[..., Any]] = {
     "Squeeze": lambda input, squeeze_dims: input.reshape(_without_ones(tuple(input.shape), squeeze_dims)),
 }
 _VIEW_ARGUMENTS = {"Squeeze": ("squeeze_dims",)}
-_HOST_INPUTS = {"Reshape": (1,), "ExpandDims": (1,)}
+_HOST_INPUTS = {"Reshape": (1,), "ExpandDims": (1,), "Switch": (1,)}
+FLOW = frozenset(("Switch", "Merge", "Enter", "Exit", "NextIteration"))  # which pass on what lies on the card
 HELD = frozenset(("float16", "bfloat16", "float32", "float64", "bool", "uint8", "int8", "int16", "int32", "int64"))
 _WORD = (1 << 64) - 1
 _FLOATS, _INTEGERS = ("float32", "float16", "bfloat16"), ("int32", "int64")  # of generated kernels
@@ -50,6 +51,8 @@ def lacking(op_def: OpDef, attrs: dict[str, Any]) -> str | None:
         return None if is_data else "integers stay on the host, where they steer ops"
     if op_def.name in VIEWS or op_def.name == "Assign":
         return None if attrs["T"].is_floating and attrs["T"].name in HELD else f"not of {attrs['T'].name}"
+    if op_def.name in FLOW:
+        return None if attrs["T"].is_floating and attrs["T"].name in HELD else "what steers loops stays on the host"
     formula = op_def.expression(attrs)
     if formula is not None and formula.steps:
         return _not_by_formula(formula, op_def, attrs)
@@ -110,6 +113,8 @@ def bound(op_def: OpDef, attrs: dict[str, Any], upload: Callable[[Any], Any]) ->
         return BoundKernel(lambda: kept, {})
     if op_def.name == "Assign":
         return BoundKernel(lambda ref, value: value, {})
+    if op_def.name in FLOW and lacking(op_def, attrs) is None:
+        return BoundKernel(lambda data: data, {})
     if op_def.name in VIEWS:
         return BoundKernel(VIEWS[op_def.name], {n: attrs[n] for n in _VIEW_ARGUMENTS.get(op_def.name, ())})
     if op_def.name == "_Fused":

@@ -86,6 +86,7 @@ def _choice(group: Group, devices: list[Device], remembered: dict[str, Device], 
         return _Choice(sorted(kept, key=lambda d: d.name), "state is there since an earlier step", is_settled=True)
     able = [d for d in devices if all(supported(d, n) for n in group.members)]
     if able and group.spec == _ANYWHERE:
+        able = [d for d in able if all(_suits(d, n) for n in group.members)] or able
         return _Choice(able, _lacking(group, devices, able))
     wanted = [d for d in able if group.spec is not None and group.spec.admits(d.spec)]
     if wanted:
@@ -104,6 +105,9 @@ def _lacking(group: Group, devices: list[Device], able: list[Device]) -> str:
     for kind in sorted({d.type for d in devices} - {d.type for d in able}):
         device = next(d for d in devices if d.type == kind)
         types = {n.type: device.lacking(n.op_def, n.attrs) for n in group.members if not supported(device, n)}
+        if not types:
+            found.append(f"single integers and truths stay off the {kind}, where each would be a transfer")
+            continue
         named = [f"{name} ({why})" if why else name for name, why in types.items()]
         found.append(f"no {kind} kernel for {', '.join(named)}")
     return ", ".join(found)
@@ -112,6 +116,12 @@ def _lacking(group: Group, devices: list[Device], able: list[Device]) -> str:
 def supported(device: Device, node: Node) -> bool:
     """Whether a device has a kernel for a node."""
     return device.supports(node.op_def, node.attrs)
+
+
+def _suits(device: Device, node: Node) -> bool:
+    """Whether a device is a good place for a node that it can run."""
+    inputs = [(n.types[port].base_dtype, n.shapes[port]) for n, port in node.inputs]
+    return device.suits(node.op_def, [t for t, _ in inputs], [s for _, s in inputs])
 
 
 def _same_process(group: Group, device: Device) -> bool:

@@ -36,6 +36,7 @@ NEEDS_TRITON = (
     "test_card_checks.py",
     "test_repeat.py",
     "test_on_gpu.py",
+    "test_same_answers.py",
 )
 
 

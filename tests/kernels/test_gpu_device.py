@@ -82,6 +82,30 @@ def test_state_on_the_gpu_is_read_copied_and_changed_there():  # [W11]
         assert before.tolist() == [1, 2, 3] and session.run(v).tolist() == [4, 5, 6]
 
 
+@pytest.mark.parametrize("executor", ["plan", "executor"])
+def test_loops_and_branches_on_a_card_give_the_cpu_s_values_and_gradients(executor):  # [W39, W41]
+    import refflow.compat.v1 as v1
+
+    x, turn = tf.placeholder(tf.float32, [3, 3]), tf.placeholder(tf.bool, [])
+    w = tf.Variable(np.float32(np.eye(3) / 2 + 0.1))
+    _, z = v1.while_loop(lambda i, a: i < 4, lambda i, a: (i + 1, tf.nn.relu(tf.matmul(a, w)) + 1.0), [0, x * 2.0])
+    y = tf.reduce_sum(z)
+    chosen = v1.cond(turn, lambda: tf.matmul(x, w), lambda: x * 3.0) + 1.0
+    fetches = [y, chosen, *tf.gradients(y, [x, w])]
+    results = []
+    for devices in ([Device(0)], [Device(0), simulated_gpu()]):
+        with tf.Session(devices=devices, allow_soft_placement=True, executor=executor) as session:
+            session.run(w.initializer)
+            values = np.float32(np.arange(9).reshape(3, 3) / 5)
+            results.append([session.run(fetches, {x: values + k, turn: k % 2 == 0}) for k in range(4)])
+            rows = session.stages(session.signature(fetches, [x, turn])).placement
+    for got, wanted in zip(*results, strict=True):
+        for g, v in zip(got, wanted, strict=True):
+            np.testing.assert_allclose(g, v, rtol=2e-5)
+    where = {(row.op_type, row.device.rpartition("/")[2]) for row in rows}
+    assert {("Merge", "gpu:0"), ("Exit", "gpu:0"), ("Less", "cpu:0"), ("LoopCond", "cpu:0")} <= where
+
+
 def test_the_table_for_a_card_says_without_one_what_is_not_there_and_why(tmp_path, capsys):  # [W22, S35]
     from refflow.cli import main
 

@@ -161,7 +161,7 @@ def box_for(shape: Sequence[int], rows: int) -> tuple[int, ...]:
     """How `rows` results are shared among N, D, H, W so that the fewest lie outside; wide ones first.
 
     >>> box_for((64, 1, 56, 56), 128), box_for((64, 1, 7, 7), 128), box_for((1, 8, 9, 100), 64)
-    ((2, 1, 8, 8), (64, 1, 1, 2), (1, 8, 1, 8))
+    ((2, 1, 8, 8), (16, 1, 1, 8), (1, 8, 1, 8))
     """
     powers = [1 << i for i in range(rows.bit_length())]
     boxes = [b for b in itertools.product(powers, repeat=4) if prod(b) == rows]

@@ -19,9 +19,10 @@ operand does not change has stride 0 there; nothing is copied.
 *Precision* of float32 operands:
 
     "tf32x3"   each operand is split in two 11-bit parts, and three tensor-core products are added in float32:
-               about as exact as float32 itself. An operand that is infinite gives NaN (inf - inf in the split),
-               and operands within 2^11 of the smallest normal number lose bits.
-    "ieee"     multiply-adds on the ordinary units: slower; infinities are kept. The fallback.
+               about as exact as float32 itself. Of an infinite operand the second part is no number, and Triton leaves
+               out corrections that are none, so that infinity and NaN come out as from the first parts alone. Operands
+               within 2^-12 of the largest number round to infinity, those within 2^11 of the smallest lose bits.
+    "ieee"     multiply-adds on the ordinary units: slower, without such limits. The fallback.
     "tf32"     one product of 11-bit operands: fast, three digits.
 
 float16 and bfloat16 are multiplied exactly and summed in float32.

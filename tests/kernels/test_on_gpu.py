@@ -26,23 +26,44 @@ def torch():
     return torch
 
 
+def is_half(op_type, arg, dtype):
+    """True where an input or output is of the type that is bfloat16; statistics, for example, stay float32."""
+    return dtype == "bfloat16" and arg.type == KERNELS[op_type].type_attr
+
+
+def rounded(torch, op_type, inputs, dtype):
+    """The inputs with as many digits as the card is given."""
+
+    def one(x, arg):
+        if isinstance(x, list):
+            return [one(m, arg) for m in x]
+        shorter = is_half(op_type, arg, dtype) and x.dtype == np.float32
+        return torch.from_numpy(np.array(x)).bfloat16().float().numpy() if shorter else x
+
+    return [one(x, arg) for x, arg in zip(inputs, op_def(op_type).inputs, strict=True)]
+
+
 def launch(torch, op_type, inputs, attrs, wanted, dtype):
     """The outputs; for bfloat16, which NumPy has not, inputs and outputs are float32 here and bfloat16 on the card."""
     kernel = KERNELS[op_type]
-    half = dtype == "bfloat16"
+    op = op_def(op_type)
 
-    def there(x):
+    def there(x, half):
         on_card = torch.from_numpy(np.ascontiguousarray(x).reshape(np.shape(x)).copy()).cuda()
         return on_card.bfloat16() if half and on_card.dtype == torch.float32 else on_card
 
-    def named(w):
+    def named(w, half):
         return torch.bfloat16 if half and w.dtype == np.float32 else getattr(torch, w.dtype.name)
 
-    memory = [
-        x if i in kernel.host_inputs else [there(m) for m in x] if isinstance(x, list) else there(x)
-        for i, x in enumerate(inputs)
-    ]
-    places = tuple(torch.full(w.shape, 77, dtype=named(w), device="cuda") for w in wanted)
+    memory = []
+    for i, x in enumerate(inputs):
+        half = is_half(op_type, op.inputs[i], dtype)
+        if i not in kernel.host_inputs:
+            x = [there(m, half) for m in x] if isinstance(x, list) else there(x, half)
+        memory.append(x)
+    args = [op.outputs[min(i, len(op.outputs) - 1)] for i in range(len(wanted))]  # a list of outputs comes last
+    kinds = [named(w, is_half(op_type, arg, dtype)) for w, arg in zip(wanted, args, strict=True)]
+    places = tuple(torch.full(w.shape, 77, dtype=k, device="cuda") for w, k in zip(wanted, kinds, strict=True))
     scratch = {}
     need = kernel.workspace and kernel.workspace(memory, **attrs)
     if need:
@@ -67,13 +88,6 @@ def on_a_card(op_type, inputs, attrs, bounds):
     return (2 * bounds[0] + 12 * 2.0**-24 * size,)
 
 
-def shortened(torch, x):
-    """float32 as bfloat16 has it; lists item by item."""
-    if isinstance(x, list):
-        return [shortened(torch, item) for item in x]
-    return torch.from_numpy(np.array(x)).bfloat16().float().numpy() if x.dtype == np.float32 else x
-
-
 DRAWN = [o for o in KERNELS if op_def(o).make_state is not None]
 PAIRS = [(o, d) for o, k in KERNELS.items() for d in k.dtypes if o not in DRAWN]
 
@@ -91,8 +105,7 @@ def test_random_numbers_are_the_cpu_s(torch, op_type):  # [W73]
 @pytest.mark.parametrize(("op_type", "dtype"), PAIRS)
 def test_a_kernel_agrees_with_its_page_and_with_itself(torch, op_type, dtype, rng):
     for inputs, attrs, bounds in SAMPLES[op_type](rng, "float32" if dtype == "bfloat16" else dtype):
-        if dtype == "bfloat16":
-            inputs = [shortened(torch, x) for x in inputs]
+        inputs = rounded(torch, op_type, inputs, dtype)
         wanted = reference(op_type, inputs, attrs)
         first, second = (launch(torch, op_type, inputs, attrs, wanted, dtype) for _ in range(2))
         bounds = on_a_card(op_type, inputs, attrs, bounds)

@@ -58,9 +58,13 @@ def cases(small: bool) -> Iterator[Case]:
         inputs = tuple(normal(*((rows, COLUMNS) if kind == "whole" else (COLUMNS,)), seed=i)
                        for i, kind in enumerate(chain.kinds))  # fmt: skip
         yield Case(f"chain: {name}", "", inputs, {}, chain.torch, setup=partial(_setup, chain, rows),
-                   page=lambda x, chain=chain: [chain.numpy(*x)])  # fmt: skip
+                   page=partial(_page, chain))  # fmt: skip
     for op_type, name in (("RandomUniform", "uniform_"), ("RandomStandardNormal", "normal_")):
         yield _random(op_type, name, 1 << (10 if small else 24))
+
+
+def _page(chain: Chain, inputs: Sequence[Any]) -> list[Any]:
+    return [chain.numpy(*inputs)]
 
 
 def _setup(chain: Chain, rows: int, card: Any, inputs: Sequence[Any], out: Sequence[Any]) -> Any:

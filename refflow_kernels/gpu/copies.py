@@ -43,11 +43,11 @@ def _coordinates(i, d1, d2, d3, m1, m2, m3, h1, h2, h3, EVEN: tl.constexpr, WIDE
         i2 = rest - above * d2
         i0 = above // d1
     else:
-        rest = quotient(i, m3, h3)
+        rest = quotient(i, m3, h3, EVEN)
         i3 = i - rest * d3
-        above = quotient(rest, m2, h2)
+        above = quotient(rest, m2, h2, EVEN)
         i2 = rest - above * d2
-        i0 = quotient(above, m1, h1)
+        i0 = quotient(above, m1, h1, EVEN)
     i1 = above - i0 * d1
     if EVEN > 1:
         i0, i1, i2 = tl.max_constancy(i0, EVEN), tl.max_constancy(i1, EVEN), tl.max_constancy(i2, EVEN)

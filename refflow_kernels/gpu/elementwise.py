@@ -94,7 +94,7 @@ def _divided(whole: str, left: str, of: str, axis: str) -> str:
     if WIDE:
         {whole} = {of} // d{axis}
     else:
-        {whole} = quotient({of}, m{axis}, h{axis})
+        {whole} = quotient({of}, m{axis}, h{axis}, EVEN)
     {left} = {of} - {whole} * d{axis}"""
 
 

@@ -30,7 +30,6 @@ FUNCTIONS: dict[str, tuple[str, str, str]] = {
     "expm1": ("expm1", "expm1({})", r"(\exp({}) - 1)"),
     "log": ("log", "log({})", r"\log({})"),
     "log1p": ("log1p", "log1p({})", r"\log(1 + {})"),
-    "logaddexp": ("logaddexp", "logaddexp({}, {})", r"\log(e^{{{}}} + e^{{{}}})"),
     "sqrt": ("sqrt", "tl.sqrt_rn({})", r"\sqrt{{{}}}"),
     "square": ("square", "({0} * {0})", r"({})^2"),
     "power": ("power", "power({}, {})", r"{}^{{{}}}"),
@@ -69,7 +68,7 @@ _COMPARE: dict[type, tuple[str, str, str]] = {
 _TRITON = {form[0]: form[1] for form in (*FUNCTIONS.values(), *_BINARY.values(), *_COMPARE.values(), _NEGATIVE)}
 _LETTER = {"step": "s", "early": "e"}
 ONLY_FLOATS = frozenset(("divide", "sqrt", "fmod", "floor", "ceil", "power", "exp", "expm1", "log", "log1p",
-                         "logaddexp", "tanh", "sin", "cos"))  # fmt: skip
+                         "tanh", "sin", "cos"))  # fmt: skip
 
 Step = tuple[Any, ...]  # a ufunc's name and its operands: names, numbers, or ("step", n) for an earlier result
 

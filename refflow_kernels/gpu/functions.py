@@ -111,13 +111,6 @@ def log1p(x):
 
 
 @triton.jit
-def logaddexp(a, b):
-    """log(e^a + e^b)."""
-    apart = tl.where(a == b, 0.0, tl.abs(a - b))  # equal infinities are 0 apart
-    return maximum(a, b) + log1p(exp(-apart))
-
-
-@triton.jit
 def power(x, y):
     """x^y: below 0 for whole y alone, and 1 where x is 1 or y is 0."""
     wide = y.to(tl.float64)

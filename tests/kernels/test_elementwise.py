@@ -6,12 +6,14 @@ import triton
 import triton.language as tl
 
 from refflow.core.dtypes import as_dtype
+from refflow.core.formula import _BINARY, _COMPARE, FUNCTIONS
 from refflow.core.opdef import op_def, registered_ops
 from refflow.core.signature import REQUIRED
 from refflow.runtime.gpu_kernels import formula_of
 from refflow_kernels.gpu import functions
 from refflow_kernels.gpu.elementwise import build, layout, of_formula
 from refflow_kernels.interpreter import Memory
+from tests.kernels.launches.elementwise import OPS
 
 
 def attributes(op, dtype):
@@ -144,3 +146,8 @@ def test_powers_are_right_at_the_corners():
         wanted = np.power(x, y)
     np.testing.assert_allclose(out.array, wanted, rtol=2e-7)
     np.testing.assert_array_equal(np.signbit(out.array[wanted == wanted]), np.signbit(wanted[wanted == wanted]))
+
+
+def test_every_function_of_the_language_is_compiled():
+    compiled = {step[0] for name in OPS for step in op_def(name).formula.steps}
+    assert compiled == {form[0] for form in (*FUNCTIONS.values(), *_BINARY.values(), *_COMPARE.values())} | {"negative"}

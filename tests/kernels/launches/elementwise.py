@@ -2,13 +2,18 @@
 
 import refflow.ops  # noqa: F401  (registers the ops)
 from refflow.core.dtypes import as_dtype
-from refflow.core.opdef import op_def, registered_ops
+from refflow.core.opdef import op_def
 from refflow.core.signature import REQUIRED
 from refflow.runtime.gpu_kernels import formula_of
 from refflow_kernels.gpu.elementwise import of_formula
 from tests.kernels.launches.places import Place, run
 
 SHAPE = [1024, 1024]
+OPS = (  # between them they have every function of the language
+    "Abs", "Add", "Ceil", "ClipByValue", "Cos", "Div", "DivNoNan", "Elu", "EluGrad", "Exp", "Floor", "Greater",
+    "GreaterEqual", "InvGrad", "LessEqual", "Log", "Log1p", "LogicalAnd", "LogicalNot", "LogicalOr", "Maximum", "Mod",
+    "NotEqual", "Pow", "Rsqrt", "SigmoidGrad", "Sign", "Sin", "Softplus", "SoftsignGrad", "Tanh",
+)  # fmt: skip
 OTHERS = [("Tanh", "bfloat16"), ("Add", "bfloat16"), ("Mul", "float16"), ("Add", "int32")]
 
 
@@ -26,13 +31,8 @@ def _launch(op, formula, shapes, dtype="float32"):
 
 
 def launches():
-    seen = set()
-    for op in registered_ops():
-        formula = _formula(op) if "T" not in op.attrs or as_dtype("float32") in op.attrs["T"].allowed else None
-        functions = set() if formula is None else {step[0] for step in formula.steps}
-        if functions - seen:
-            seen |= functions
-            yield op.name, _launch(op, formula, [SHAPE] * 3)
+    for name in OPS:
+        yield name, _launch(op_def(name), _formula(op_def(name)), [SHAPE] * 3)
     for name, dtype in OTHERS:
         yield f"{name} {dtype}", _launch(op_def(name), _formula(op_def(name)), [SHAPE] * 3, dtype)
     add = op_def("Add")

@@ -93,7 +93,8 @@ class _OnCard:
         """The results of that many steps from the `first` on."""
         self._card.put(self._counter, np.array([0, 0], np.int64))
         with self._card.use():
-            self._steps(1, lambda: None)  # compiles what is launched between the steps
+            for unrolled in (1, self._unrolled):  # compiles what is launched between the steps
+                self._steps(unrolled, lambda: None)
         self._card.wait()
         self._card.put(self._counter, np.array([first, 0], np.int64))
         found: list[list[np.ndarray]] = []

@@ -11,6 +11,7 @@ from tests.kernels.launches import (
     reductions,
     rows,
     scans,
+    steps,
     updates,
 )
 
@@ -23,6 +24,7 @@ FAMILIES = {
     "reductions": reductions,
     "scans": scans,
     "updates": updates,
+    "steps": steps,
     "copies": copies,
     "random": random,
     "elementwise": elementwise,

@@ -51,14 +51,20 @@ class Case(NamedTuple):
 
 
 class ByElement(NamedTuple):
-    """An update of references that treats each element alone.
+    """An update of variables that treats each element alone.
 
-    rule: from the inputs, in order, to the references' new values, in NumPy. numbers: places of inputs that are single
-    numbers; all others are arrays of one shape.
+    rule: from the inputs, in order, to the variables' new values, in NumPy. numbers: places of inputs that are single
+    numbers; all others are arrays of one shape: the variables, and at the end the gradient. The kernel of an op that
+    gets the variables' handles takes a function as `update`, which is to be called with all inputs, for each handle
+    the variable's own memory.
     """
 
     rule: Callable[..., Sequence[Any]]
     numbers: tuple[int, ...]
+
+    def arrays(self, count: int) -> list[int]:
+        """The places, among that many inputs, of the variables and at the end of the gradient."""
+        return [i for i in range(count) if i not in self.numbers]
 
 
 class OpDef:

@@ -175,6 +175,12 @@ def heeded(kind: str, updates: np.ndarray) -> np.ndarray:
 def combined(kind: str, base: np.ndarray, indices: np.ndarray, updates: np.ndarray, policy: str = "") -> np.ndarray:
     """A copy of `base` with `updates` at `indices`: stored, or combined with what is there, in their order."""
     found = np.array(base, copy=True)
+    combine(kind, found, indices, updates, policy)
+    return found
+
+
+def combine(kind: str, base: np.ndarray, indices: np.ndarray, updates: np.ndarray, policy: str = "") -> None:
+    """The same where `base` lies, which stays as it is if an index is none of its own."""
     indices = indices[:, None] if indices.ndim == 1 else indices
     if policy not in ("", "DEFAULT", "ERROR", "IGNORE"):
         raise ValueError(f"Unknown bad indices handling attribute: {policy}")
@@ -183,12 +189,11 @@ def combined(kind: str, base: np.ndarray, indices: np.ndarray, updates: np.ndarr
         indices, updates = indices[good], updates[good]
     where = places(indices, base.shape, "shape")
     if not indices.size:
-        return found
+        return
     if _UFUNCS[kind] is None:
-        found[where] = updates
+        base[where] = updates
     else:
-        _UFUNCS[kind].at(found, where, heeded(kind, updates))
-    return found
+        _UFUNCS[kind].at(base, where, heeded(kind, updates))
 
 
 @SCATTER_ND.kernel

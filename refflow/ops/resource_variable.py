@@ -5,14 +5,17 @@
     AssignVariableOp         value := ..., and AssignAddVariableOp, AssignSubVariableOp
     ResourceGather           rows of the value
 
-A change stores a new array and leaves the old one alone, so that what was read before stays what it was. The numbers
-come from the kernels of the reference forms.
+What was read before stays what it was: a change is made where the value lies, but in a copy where somebody still holds
+it. Who reads takes the lock for as long as that takes, and so sees no change half done. The numbers come from the
+kernels of the reference forms.
 
 Next: ops/training_rules.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -73,13 +76,32 @@ def variable_of(handle: Any) -> Any:
 def read(handle: Any, dtype: Any = None) -> np.ndarray:
     """The value behind a handle, initialized [S14] and of the expected type; a bfloat16 one widened, for computing."""
     state = variable_of(handle)
-    if state.value is None:
+    with state.lock:
+        value = state.value
+    if value is None:
         raise errors.NotFoundError(None, None, _missing(state))
     if dtype is not None and state.dtype is not dtype:
         raise errors.InvalidArgumentError(
             None, None, f"Trying to read variable with wrong dtype. Expected {dtype.c_name} got {state.dtype.c_name}"
         )
-    return widened(state.value)
+    return widened(value)
+
+
+def change(state: Any, work: Callable[[Any], Any]) -> None:
+    """Lets `work` write into a variable's value, where nobody else holds it [W12]. For who holds the lock."""
+    value = widened(state.to_change())
+    work(value)
+    if value is not state.value:  # it was computed in a wider type
+        state.replace(value)
+
+
+@contextmanager
+def locked(states: Sequence[Any]) -> Iterator[None]:
+    """All of the variables' locks, in one order whoever asks, so that nobody waits for each other."""
+    with ExitStack() as stack:
+        for state in sorted(states, key=id):
+            stack.enter_context(state.lock)
+        yield
 
 
 def _missing(state: Any) -> str:
@@ -161,27 +183,27 @@ def _no_output(context: ShapeContext) -> list[shapes.Shape]:
     return []
 
 
-def _changed(state: Any, delta: Any, dtype: Any, change: Any) -> None:
+def _combined(state: Any, delta: Any, dtype: Any, ufunc: Any) -> None:
     if state.dtype is not dtype:
         raise errors.InvalidArgumentError(None, None, "DType of variable handle and value does not match.")
     with state.lock:
-        value = read(state)
-        if value.shape != np.shape(delta):
+        dims = read(state).shape
+        if dims != np.shape(delta):
             raise ShapeError(
-                f"Cannot update variable with shape {shapes.text(value.shape)} using a Tensor with shape "
+                f"Cannot update variable with shape {shapes.text(dims)} using a Tensor with shape "
                 f"{shapes.text(np.shape(delta))}, shapes must be equal"
             )
-        state.replace(change(value, delta))
+        change(state, lambda value: ufunc(value, delta, out=value))
 
 
 @ASSIGN_ADD.kernel
 def assign_add_variable_kernel(resource, value, dtype):
-    _changed(variable_of(resource), value, dtype, np.add)
+    _combined(variable_of(resource), value, dtype, np.add)
 
 
 @ASSIGN_SUB.kernel
 def assign_sub_variable_kernel(resource, value, dtype):
-    _changed(variable_of(resource), value, dtype, np.subtract)
+    _combined(variable_of(resource), value, dtype, np.subtract)
 
 
 @DESTROY.kernel
@@ -190,14 +212,15 @@ def destroy_resource_kernel(resource, ignore_lookup_error=True):
     state = state_of(resource)
     if not hasattr(state, "replace"):
         return
-    if not ignore_lookup_error and state.value is None:
-        raise errors.NotFoundError(None, None, f"Resource localhost/{state.name}/<unknown> does not exist.")
-    state.value = None
+    with state.lock:
+        if not ignore_lookup_error and state.value is None:
+            raise errors.NotFoundError(None, None, f"Resource localhost/{state.name}/<unknown> does not exist.")
+        state.value = None
 
 
 @DISABLE_COPY.kernel
 def disable_copy_on_read_kernel(resource):
-    """Nothing to do: a read gives the array that is there, and a change puts another in its place."""
+    """Nothing to do: a read gives the array that is there, and a change copies only what somebody holds."""
     variable_of(resource)
 
 

@@ -25,7 +25,7 @@ from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops import nd, strided_slice
 from refflow.ops.gather import check_rows
-from refflow.ops.resource_variable import _spec, read, variable_of
+from refflow.ops.resource_variable import _spec, change, read, variable_of
 
 ANY = Attr("type")
 QUANTIZED = tuple(t for t in ALL if t.is_quantized)
@@ -157,15 +157,15 @@ def _define_resource_scatter(kind: str) -> OpDef:
     def kernel(resource, indices, updates, dtype):
         state = variable_of(resource)
         with state.lock:
-            value = read(state, dtype)
-            deep_enough = updates.ndim == indices.ndim + value.ndim - 1
+            dims = read(state, dtype).shape
+            deep_enough = updates.ndim == indices.ndim + len(dims) - 1
             if deep_enough and updates.ndim and updates.shape[: indices.ndim] != indices.shape:
                 raise ShapeError(
                     f"The shape of indices ({shapes.text(indices.shape)}) must be a prefix of the shape of updates "
                     f"({shapes.text(updates.shape)})"
                 )
-            _check(value.shape, indices.shape, updates.shape)
-            state.replace(scattered(kind, value, indices, updates))
+            _check(dims, indices.shape, updates.shape)
+            change(state, lambda value: scatter(kind, value, indices, updates))
 
     op_def.kernel(kernel)
     op_def.shape(_nothing)
@@ -186,9 +186,8 @@ def _define_resource_scatter_nd(kind: str) -> OpDef:
     def kernel(ref, indices, updates, T, bad_indices_policy=""):
         state = variable_of(ref)
         with state.lock:
-            value = read(state, T)
-            nd.check_updates(indices.shape, updates.shape, value.shape)
-            state.replace(nd.combined(kind, value, indices, updates, bad_indices_policy))
+            nd.check_updates(indices.shape, updates.shape, read(state, T).shape)
+            change(state, lambda value: nd.combine(kind, value, indices, updates, bad_indices_policy))
 
     op_def.kernel(kernel)
     op_def.shape(_nothing)

@@ -7,7 +7,8 @@ their new values. Four ops come from one rule:
     SparseApplyX           only the rows that `indices` names; a row named twice is updated twice, in order
     ResourceApplyX, ResourceSparseApplyX          the same for variables behind handles
 
-Kernels of references give new values, in order, and the runtime stores them; others change the state behind handles.
+Kernels of references give new values, in order, and the runtime stores them; others change the state behind handles,
+where its value lies if nobody else holds it. A plan gives them a function that does so a block at a time.
 
 Next: train/optimizer.py.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,7 @@ from refflow.core.graph import Tensor
 from refflow.core.opdef import ByElement, OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.ops import training_rules as rules
-from refflow.ops.resource_variable import read, variable_of
+from refflow.ops.resource_variable import locked, read, variable_of
 from refflow.ops.scatter import rounds
 
 _STEP = ("grad", "delta")  # what rules call the gradient
@@ -116,6 +118,7 @@ def _define(name: str, rule: Callable[..., Any], slots: int, row_wise: bool, by_
     op_def = define_op(kind, _signature(names, slots, row_wise, by_handle), stateful=by_handle, source=("W78",),
                        accuracy="rounded" if name == "GradientDescent" else "composed", **attrs)  # fmt: skip
     order = [a.name for a in op_def.inputs]
+    step = next(i for i, n in enumerate(order) if n in _STEP)
 
     def values(inputs: tuple[Any, ...], chosen: dict[str, Any]) -> list[np.ndarray]:
         given = dict(zip(order, inputs, strict=True)) | chosen
@@ -131,14 +134,17 @@ def _define(name: str, rule: Callable[..., Any], slots: int, row_wise: bool, by_
         found = values(inputs, chosen)
         return found[0] if slots == 1 else found
 
-    def on_handles(*inputs: Any, **chosen: Any) -> None:
-        states = [variable_of(h) for h in inputs[:slots]]
-        if any(s.value is None for s in states):
-            raise InternalError(None, None, "Invalid variable reference: its initializer has not been run")
-        with states[0].lock:
-            held = [read(s) for s in states]
-            _check_fit({n: np.shape(v) for n, v in zip(order, (*held, *inputs[slots:]), strict=True)}, order[:slots])
-            for state, value in zip(states, values((*held, *inputs[slots:]), chosen), strict=True):
+    def on_handles(*inputs: Any, update: Any = None, **chosen: Any) -> None:
+        states, given = [variable_of(h) for h in inputs[:slots]], inputs[slots:]
+        with locked(states):
+            if any(s.value is None for s in states):
+                raise InternalError(None, None, "Invalid variable reference: its initializer has not been run")
+            _check_fit(dict(zip(order, [np.shape(v) for v in (*(s.value for s in states), *given)], strict=True)),
+                       order[:slots])  # fmt: skip
+            if all(s.value.dtype == inputs[step].dtype for s in states) and (row_wise or update is not None):
+                (update or partial(in_place, **chosen))(*(s.to_change() for s in states), *given)
+                return
+            for state, value in zip(states, values((*map(read, states), *given), chosen), strict=True):
                 state.replace(value)
 
     def in_place(*inputs: Any, **chosen: Any) -> None:
@@ -147,7 +153,7 @@ def _define(name: str, rule: Callable[..., Any], slots: int, row_wise: bool, by_
             given["delta"] = given.pop("grad")
         _update_rows(rule, names, slots, given, given.pop("indices"))
 
-    if not (row_wise or by_handle):
+    if not row_wise:
         numbers = tuple(i for i, n in enumerate(order) if i >= slots and n not in _STEP)
         op_def.by_element = ByElement(lambda *given, **chosen: rule(**dict(zip(order, given, strict=True)), **chosen),
                                       numbers)  # fmt: skip

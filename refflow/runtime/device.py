@@ -103,9 +103,10 @@ class Device:
         return ()
 
     def in_place(self, op_def: OpDef, attrs: dict[str, Any], inputs: Sequence[Any]) -> Callable[..., None] | None:
-        """For an update of references: a function of its inputs that writes where they lie, if there is one.
+        """For an update of variables: a function of its inputs that writes where they lie, if there is one.
 
-        inputs: each as it is known before the run, a constant's value or something with a shape.
+        inputs: each as it is known before the run, a constant's value or something with a shape. Of a handle only the
+        run knows the shape, so that is the gradient's.
         """
         chosen = op_def.kernels["cpu"].arguments(attrs)
         if op_def.in_place is not None and _fast_cpu_kernel(op_def, attrs) is not None:
@@ -119,8 +120,9 @@ class Device:
         rule, numbers = op_def.by_element
         known = [None if i not in numbers else x[()] if isinstance(x, np.ndarray) else ...
                  for i, x in enumerate(inputs)]  # fmt: skip
-        size, dtype = prod(inputs[0].shape), attrs["T"].as_numpy_dtype
-        return updates.in_place(partial(rule, **chosen), len(op_def.ref_inputs), known, size, dtype)
+        *slots, gradient = op_def.by_element.arrays(len(inputs))
+        size, dtype = prod(inputs[slots[0] if op_def.ref_inputs else gradient].shape), attrs["T"].as_numpy_dtype
+        return updates.in_place(partial(rule, **chosen), len(slots), known, size, dtype)
 
     def blocks(self, *chain: Any) -> Callable[..., None]:
         """A function that runs a chain of elementwise steps (runtime/fuse.py)."""

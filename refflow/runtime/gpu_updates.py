@@ -35,7 +35,7 @@ class Text(NamedTuple):
 
 def text_of(op_def: OpDef, attrs: dict[str, Any]) -> Text | None:
     """The update's text, or None where the op is none of this kind."""
-    if op_def.by_element is None or attrs["T"].name not in FLOATS:
+    if op_def.by_element is None or not op_def.ref_inputs or attrs["T"].name not in FLOATS:
         return None
     flags = op_def.kernels["cpu"].arguments(attrs)
     return _text(op_def, tuple(sorted(flags.items())))

@@ -75,10 +75,19 @@ class Lifetimes:
         self._kept = {self.origin(n.inputs[0]) for n in step.fetches}
         self._kept |= {self.origin(e) for n in step.nodes if n.type in PASSED_ON for e in n.inputs}
         self._kept |= {self.origin(n.inputs[n.op_def.keeps]) for n in step.nodes if n.op_def.keeps is not None}
+        self._held = self._held_memory()
 
     def ending_at(self, item: Node | Loop) -> Sequence[Edge]:
         """The values whose memory nobody needs behind this line, or this loop."""
         return self._ending.get(self._places.end(item), ())
+
+    def let_go_at(self, item: Node | Loop) -> Sequence[Edge]:
+        """The values behind this line, or this loop, for which a variable behind a handle need not be copied."""
+        if not self._held:
+            return ()
+        made = [] if isinstance(item, Loop) else [(item, port) for port in range(len(item.types))]
+        over = [*self.ending_at(item), *(edge for edge in made if not self.is_read(edge))]
+        return [value for edge in over for value in self._held.get(edge, ())]
 
     def is_read(self, edge: Edge) -> bool:
         return edge in self._last_use or edge in self._kept
@@ -129,6 +138,16 @@ class Lifetimes:
                 origin = self.origin(edge)
                 last[origin] = max(last.get(origin, 0), self._places.use(origin[0], node))
         return last
+
+    def _held_memory(self) -> dict[Edge, list[Edge]]:
+        """Values that lie in the own memory of a variable behind a handle, by the read that they come from."""
+        found: dict[Edge, list[Edge]] = {}
+        reads = {(n, 0) for n in self._step.nodes if n.op_def.family == "ReadVariableOp"} - self._kept
+        for node in self._step.nodes if reads else ():
+            for edge in ((node, port) for port in range(len(node.types))):
+                if (origin := self.origin(edge)) in reads:
+                    found.setdefault(origin, []).append(edge)
+        return found
 
 
 def _hands_on_lists(node: Node) -> bool:

@@ -10,7 +10,7 @@ Next: runtime/line_functions.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -175,13 +175,17 @@ class NodeLines:
 
     def _in_place(self, node: Node, state: str, inputs: list[str]) -> bool:
         """An update that writes where the references lie."""
-        shapes = [n.shapes[p] for n, p in (node.inputs[i] for i in node.op_def.ref_inputs)]
-        if self.kernels != "fast" or node.device.type != "cpu" or not all(is_known(s) and s for s in shapes):
-            return False
-        update = node.device.in_place(node.op_def, node.attrs, [self._known(e) for e in node.inputs])
+        update = self._update_of(node, node.op_def.ref_inputs)
         if update is not None:
             self._write(node, f"with {state}.lock: {self._bind('k', update)}({', '.join(inputs)})")
         return update is not None
+
+    def _update_of(self, node: Node, places: Sequence[int]) -> Any:
+        """The function that writes where a node's variables lie. places: of the inputs that tell their shape."""
+        shapes = [n.shapes[p] for n, p in (node.inputs[i] for i in places)]
+        if self.kernels != "fast" or node.device.type != "cpu" or not all(is_known(s) and s for s in shapes):
+            return None
+        return node.device.in_place(node.op_def, node.attrs, [self._known(e) for e in node.inputs])
 
     def _formula(self, node: Node, inputs: list[str]) -> bool:
         """Elementwise ops without their page's function: one NumPy call per step, into memory we have."""
@@ -325,6 +329,9 @@ class NodeLines:
         function = self._bind("k", kernel if stored or unread or node.op_def.view else fresh(kernel))
         given = [g if isinstance(g, str) else f"[{', '.join(g)}]" for g in node.op_def.group(inputs, node.attrs)]
         named = bound.arguments | op_state(node, self.states)
+        if node.op_def.by_element is not None and not node.op_def.ref_inputs:  # it gets handles
+            update = self._update_of(node, node.op_def.by_element.arrays(len(node.inputs))[-1:])
+            named |= {} if update is None else {"update": update}
         given += [f"{key}={self._bind('a', value)}" for key, value in named.items()]
         if out is not None:
             given.append(f"out={out}")

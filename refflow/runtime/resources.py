@@ -1,24 +1,30 @@
 """State: what outlives a step lives here, by container, type and name, and never in the graph [W47].
 
-A variable is one buffer with a stable address, updated in place under its lock. Two sessions on one graph
-are independent, because each has devices of its own; sessions that are given the same devices share.
+A variable is one buffer with a stable address, updated in place under its lock. Behind a handle it is updated there
+only while nobody else holds the buffer or a part of it: what was read before stays what it was, and so an update makes
+a copy where somebody still has it. Two sessions on one graph are independent, because each has devices of its own;
+sessions that are given the same devices share.
 
 Next: runtime/device.py.
 """
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 
 from refflow.core import errors, locks
-from refflow.core.dtypes import DType, bfloat16
+from refflow.core.dtypes import DType, bfloat16, float32
 from refflow.core.shapes import Shape
 from refflow.core.values import as_bfloat16
 
 T = TypeVar("T")
+# A view holds the array whose memory it shows. Where Python does not count who holds one, everything counts as held.
+_count: Callable[[Any], float] = getattr(sys, "getrefcount", lambda value: math.nan)
 
 
 class VariableState:
@@ -61,8 +67,25 @@ class VariableState:
         return np.broadcast_to(np.zeros((), self.dtype.as_numpy_dtype), sizes)
 
     def replace(self, value: Any) -> None:
-        """Makes `value` the value, in new memory: who read the old one keeps it."""
-        self.value = self.upload(as_bfloat16(value) if self.dtype is bfloat16 else value)
+        """Makes `value` the value; who read the old one keeps it."""
+        if self.dtype is bfloat16:
+            value = as_bfloat16(value)
+        with self.lock:
+            kind = np.shape(value), getattr(value, "dtype", None)
+            if self._is_alone() and (self.value.shape, self.value.dtype) == kind:
+                self.value[...] = value
+            elif value is not self.value:
+                self.value = self.upload(value)
+
+    def to_change(self) -> Any:
+        """The buffer, for who holds the lock to write into: a copy where somebody else still has the old one [W12]."""
+        if not self._is_alone():
+            self.value = self.upload(self.value)
+        return self.value
+
+    def _is_alone(self) -> bool:
+        """True where nobody but the variable holds its buffer, or a view of it."""
+        return type(self.value) is np.ndarray and self.value.flags.owndata and _holders(self) <= _ONE
 
     def store(self, value: Any) -> None:
         """Makes `value` the variable's value, in place where the shape stays."""
@@ -80,6 +103,20 @@ class VariableState:
 
 def _private_copy(value: Any) -> np.ndarray:
     return np.array(value, copy=True, order="C")
+
+
+def _holders(state: VariableState) -> float:
+    return _count(state.value)
+
+
+def _holders_of_a_new_one() -> float:
+    """What is counted where only the variable holds its buffer: that, and the call's own references."""
+    state = VariableState("", float32, ())
+    state.store(np.zeros((), np.float32))
+    return _holders(state)
+
+
+_ONE = _holders_of_a_new_one()
 
 
 class ResourceManager:

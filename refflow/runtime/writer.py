@@ -152,7 +152,10 @@ class Writer(CardLines):
         self.indent -= 1
 
     def _let_go(self, item: Node | Loop) -> None:
-        """Gives back the buffers of values that nobody needs behind this line."""
+        """Gives back the buffers of values that nobody needs behind this line, and variables' own memory."""
+        held = dict.fromkeys(self.names[edge] for edge in self.lifetimes.let_go_at(item) if edge in self.names)
+        if held:
+            self._write(None, f"{' = '.join(held)} = None")
         for edge in self.lifetimes.ending_at(item):
             if edge in self.blocks:
                 self.arena.give_back(self.blocks.pop(edge))

@@ -15,7 +15,7 @@ from refflow_kernels.interpreter import Memory
 from refflow_kernels.simulated import SimulatedCard
 from tests.kernels.test_updates import inputs_of
 
-RULES = [name for name, op in APPLY.items() if op.by_element is not None]
+RULES = [name for name, op in APPLY.items() if op.by_element is not None and op.ref_inputs]
 FLAGS = [("ApplyMomentum", {"use_nesterov": True}), ("ApplyAdam", {"use_nesterov": True}),
          ("ApplyAdagrad", {"update_slots": False}), ("ApplyFtrl", {"multiply_linear_by_lr": True})]  # fmt: skip
 ANSWERS = [("ApplyFtrl", {"lr_power": -0.7}), ("ApplyFtrlV2", {"lr_power": -0.5}),

@@ -14,8 +14,7 @@ Next: ops/training_rules.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,13 +94,25 @@ def change(state: Any, work: Callable[[Any], Any]) -> None:
         state.replace(value)
 
 
-@contextmanager
-def locked(states: Sequence[Any]) -> Iterator[None]:
+class Locked:
     """All of the variables' locks, in one order whoever asks, so that nobody waits for each other."""
-    with ExitStack() as stack:
-        for state in sorted(states, key=id):
-            stack.enter_context(state.lock)
-        yield
+
+    def __init__(self, states: Sequence[Any]):
+        self._locks = [s.lock for s in sorted(states, key=id)]
+        self._taken: list[Any] = []
+
+    def __enter__(self) -> None:
+        try:
+            for lock in self._locks:
+                lock.acquire()
+                self._taken.append(lock)
+        except BaseException:  # who waits for a lock may be interrupted
+            self.__exit__()
+            raise
+
+    def __exit__(self, *error: object) -> None:
+        while self._taken:
+            self._taken.pop().release()
 
 
 def _missing(state: Any) -> str:

@@ -29,7 +29,7 @@ from refflow.core.graph import Tensor
 from refflow.core.opdef import ByElement, OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.ops import training_rules as rules
-from refflow.ops.resource_variable import locked, read, variable_of
+from refflow.ops.resource_variable import Locked, read, variable_of
 from refflow.ops.scatter import rounds
 
 _STEP = ("grad", "delta")  # what rules call the gradient
@@ -119,6 +119,7 @@ def _define(name: str, rule: Callable[..., Any], slots: int, row_wise: bool, by_
                        accuracy="rounded" if name == "GradientDescent" else "composed", **attrs)  # fmt: skip
     order = [a.name for a in op_def.inputs]
     step = next(i for i, n in enumerate(order) if n in _STEP)
+    numbers = tuple(i for i, n in enumerate(order) if i >= slots and n not in (*_STEP, "indices"))
 
     def values(inputs: tuple[Any, ...], chosen: dict[str, Any]) -> list[np.ndarray]:
         given = dict(zip(order, inputs, strict=True)) | chosen
@@ -136,11 +137,12 @@ def _define(name: str, rule: Callable[..., Any], slots: int, row_wise: bool, by_
 
     def on_handles(*inputs: Any, update: Any = None, **chosen: Any) -> None:
         states, given = [variable_of(h) for h in inputs[:slots]], inputs[slots:]
-        with locked(states):
+        with Locked(states):
             if any(s.value is None for s in states):
                 raise InternalError(None, None, "Invalid variable reference: its initializer has not been run")
-            _check_fit(dict(zip(order, [np.shape(v) for v in (*(s.value for s in states), *given)], strict=True)),
-                       order[:slots])  # fmt: skip
+            dims = [*(s.value.shape for s in states), *map(np.shape, given)]
+            if row_wise or dims != [() if i in numbers else dims[0] for i in range(len(dims))]:
+                _check_fit(dict(zip(order, dims, strict=True)), order[:slots])
             if all(s.value.dtype == inputs[step].dtype for s in states) and (row_wise or update is not None):
                 (update or partial(in_place, **chosen))(*(s.to_change() for s in states), *given)
                 return
@@ -154,7 +156,6 @@ def _define(name: str, rule: Callable[..., Any], slots: int, row_wise: bool, by_
         _update_rows(rule, names, slots, given, given.pop("indices"))
 
     if not row_wise:
-        numbers = tuple(i for i, n in enumerate(order) if i >= slots and n not in _STEP)
         op_def.by_element = ByElement(lambda *given, **chosen: rule(**dict(zip(order, given, strict=True)), **chosen),
                                       numbers)  # fmt: skip
     op_def.in_place = in_place if row_wise and not by_handle else None

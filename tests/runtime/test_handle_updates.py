@@ -8,6 +8,7 @@ import pytest
 
 import refflow as tf
 from refflow.core.opdef import op_def
+from refflow.ops.resource_variable import Locked
 from refflow.ops.training import _RULES, APPLY
 from refflow.runtime import resources
 from refflow.runtime.plan import Plan
@@ -176,6 +177,45 @@ def test_other_threads_see_no_change_half_done(kind, executor):
             session.run(step)
             steps += 1
         assert not torn and session.run(value)[-1] == steps
+
+
+@EXECUTORS
+def test_updates_that_share_variables_wait_for_no_circle(executor):
+    (a, one), (b, two) = handle(np.ones(1000)), handle(np.ones(1000))
+    steps = [op_def("ResourceApplyMomentum")(*pair, np.float32(0), np.zeros(1000, np.float32), np.float32(1))
+             for pair in ((a, b), (b, a))]  # fmt: skip
+    with tf.Session(executor=executor) as session:
+        session.run([one, two])
+        session.run(steps)
+        done = []
+
+        def many(step):
+            for _ in range(500):
+                session.run(step)
+            done.append(step)
+
+        threads = [threading.Thread(target=many, args=(step,), daemon=True) for step in steps]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert len(done) == 2
+
+
+def test_who_is_interrupted_while_it_waits_holds_no_lock():
+    class Interrupted:
+        def acquire(self):
+            raise KeyboardInterrupt
+
+    states = sorted((resources.VariableState(n, tf.float32, ()) for n in "ab"), key=id)
+    first, states[1].lock = states[0].lock, Interrupted()
+    with pytest.raises(KeyboardInterrupt), Locked(states):
+        raise AssertionError("it holds what it could not get")
+    taken = []
+    other = threading.Thread(target=lambda: taken.append(first.acquire(blocking=False)))
+    other.start()
+    other.join()
+    assert taken == [True]
 
 
 def test_where_nobody_counts_every_change_is_a_copy(monkeypatch):

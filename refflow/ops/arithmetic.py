@@ -18,7 +18,7 @@ import numpy as np
 from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, NUMBERS, REALS, float32
 from refflow.core.elementwise import define_broadcasting
-from refflow.core.errors import FailedPreconditionError, ShapeError
+from refflow.core.errors import FailedPreconditionError, InternalError, ShapeError
 from refflow.core.formula import Formula, divide, no_zeros
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op, define_variant
@@ -47,8 +47,27 @@ def _accumulate_gradient(op, dy):
 
 
 def truncated_quotient(x: Any, y: Any) -> Any:
+    _no_zeros_here(x, y)
     quotient = divide(x, y)
     return quotient if quotient.dtype.kind in "iu" else np.trunc(quotient)
+
+
+def _no_zeros_here(x: Any, y: Any) -> None:
+    """As `no_zeros`, of the class that these two ops have in TensorFlow: it does not expect them to fail."""
+    try:
+        no_zeros(x, y)
+    except ZeroDivisionError as error:
+        told = "Unexpected error in binary operator (only integer div and mod should have errors)"
+        raise InternalError(None, None, f"{told}: {error}") from None
+
+
+TRUNCATE_MOD.formula_rule = lambda attrs: TRUNCATE_MOD.formula if attrs["T"].is_floating else None
+
+
+@TRUNCATE_MOD.kernel
+def truncate_mod_kernel(x, y):
+    _no_zeros_here(x, y)
+    return MOD.reference(x, y)
 
 
 def floor_divide(x: Any, y: Any) -> Any:

@@ -54,8 +54,14 @@ def _dims(context: ShapeContext, stretch: bool) -> shapes.Shape:
     m, k = x[-2:][::-1] if attrs["adj_x"] else x[-2:]
     rows, n = y[-2:][::-1] if attrs["adj_y"] else y[-2:]
     if None not in (k, rows) and k != rows:
-        raise ShapeError(f"Matrix size-incompatible: In[0]: {shapes.text(x)}, In[1]: {shapes.text(y)}")
+        raise ShapeError(incompatible(x, y, attrs["adj_x"], attrs["adj_y"]))
     return (*batch, m, n)
+
+
+def incompatible(x: shapes.Shape, y: shapes.Shape, turned_x: bool, turned_y: bool) -> str:
+    """TensorFlow's words for inner sizes that differ; the numbers say which operand is transposed."""
+    flags = f"{int(turned_x)} {int(turned_y)}"
+    return f"Matrix size-incompatible: In[0]: {shapes.text(x)}, In[1]: {shapes.text(y)} {flags}"
 
 
 def _batch_dims(x: shapes.Dims, y: shapes.Dims, stretch: bool) -> shapes.Dims:

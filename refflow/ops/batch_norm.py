@@ -88,6 +88,8 @@ def batch_norm(x, scale, offset, mean, variance, epsilon, factor, data_format, i
     inverse = 1 / np.sqrt(v + np.float32(epsilon))
     y = (wide - _as_column(m, x.ndim, channel)) * _as_column(inverse * scale, x.ndim, channel)
     y = y + _as_column(offset, x.ndim, channel)
+    if not count:
+        m = v = np.zeros(len(scale), np.float32)
     return [y.astype(x.dtype), new_m.astype(kind), new_v.astype(kind), m.astype(kind), v.astype(kind)]
 
 
@@ -113,6 +115,12 @@ def batch_norm_grad(dy, x, scale, m, v, epsilon, data_format, is_training):
     return dx.astype(x.dtype), dscale.astype(scale.dtype), doffset.astype(scale.dtype)
 
 
+def _not_an_image(dims: shapes.Dims) -> str:
+    """In the words of TensorFlow's kernel for images, and of the one that takes volumes too."""
+    shown = shapes.text(dims)
+    return f"input must be 4-dimensional{shown}: input must be 4 or 5-dimensional{shown}"
+
+
 def _checked_channels(context: ShapeContext, x: shapes.Shape, vectors: dict[str, tuple[str, str]]) -> shapes.Shape:
     """[C], once each vector has as many elements as x has channels.
 
@@ -120,7 +128,7 @@ def _checked_channels(context: ShapeContext, x: shapes.Shape, vectors: dict[str,
     """
     for name, dims in (("input", x), *((told, context.dims(given)) for given, (told, _) in vectors.items())):
         if name == "input" and dims is not None and len(dims) not in (4, 5):
-            raise ShapeError(f"input must be 4 or 5-dimensional{shapes.text(dims)}")
+            raise ShapeError(_not_an_image(dims))
         if name != "input" and dims is not None and len(dims) != 1:
             raise ShapeError(f"{name} must be 1-dimensional{shapes.text(dims)}")
     channels = None if x is None else x[_channel(context.attrs["data_format"], len(x))]
@@ -152,7 +160,7 @@ def _backward_shape(context: ShapeContext) -> list[shapes.Shape]:
     x, dy = context.dims("x"), context.dims("y_backprop")
     for dims in (dy, x):
         if dims is not None and len(dims) not in (4, 5):
-            raise ShapeError(f"input must be 4 or 5-dimensional{shapes.text(dims)}")
+            raise ShapeError(_not_an_image(dims))
     if not shapes.compatible(dy, x):
         raise ShapeError(
             f"x and y_backprop must have same shape, but x has shape {shapes.text(x)} and y_backprop has shape "
@@ -210,7 +218,8 @@ def _define(version: int) -> tuple[OpDef, OpDef]:
         found = batch_norm(
             x, scale, offset, mean, variance, epsilon, exponential_avg_factor, data_format, is_training
         )  # fmt: skip
-        return [*found, np.zeros((), scale.dtype)] if version == 3 else found
+        spare = (0,) if x.ndim == 4 else ()  # images leave nothing, volumes a number that nobody reads
+        return [*found, np.zeros(spare, scale.dtype)] if version == 3 else found
 
     def plain(y_backprop, x, scale, reserve_space_1, reserve_space_2, epsilon, data_format, is_training):
         found = batch_norm_grad(
@@ -315,6 +324,9 @@ for _version, (_op, _back) in FUSED.items():
              batch_mean=[2], batch_variance=[2], **_more)  # fmt: skip
     _op.case("W06", "given statistics", x=_X, scale=[2], offset=[5], mean=[1], variance=[4], epsilon=0.0,
              is_training=False, y=np.array([5, 7], np.float32).reshape(2, 1, 1, 1), **_more)  # fmt: skip
+    _op.case("W06", "nothing is kept of nothing", x=np.zeros((0, 1, 1, 1), np.float32), scale=[2], offset=[5],
+             mean=[1], variance=[4], batch_mean=[np.nan], reserve_space_1=[0], reserve_space_2=[0],
+             y=np.zeros((0, 1, 1, 1), np.float32), **_more)  # fmt: skip
     _third: dict[str, Any] = {"reserve_space_3": np.zeros(0, np.float32)} if _version == 3 else {}
     _back.case("W30", "given statistics", y_backprop=_X, x=_X, scale=[2], reserve_space_1=[1], reserve_space_2=[4],
                epsilon=0.0, is_training=False, x_backprop=_X, scale_backprop=[3], offset_backprop=[4], **_third,

@@ -30,6 +30,7 @@ from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.ops.sparse import check_order
 
 _FLAGS: dict[str, Any] = {"preprocess_collapse_repeated": False, "ctc_merge_repeated": True,
                           "ignore_longer_outputs_than_inputs": False}  # fmt: skip
@@ -44,13 +45,11 @@ CTC_LOSS_V2 = define_op("CTCLossV2", _SIGNATURE.format(T="float32"), **_FLAGS, a
 def labels_of(indices: np.ndarray, values: np.ndarray, batch: int) -> list[list[int]]:
     """The labels of each example, from the entries of a sparse matrix [batch, longest]."""
     found: list[list[int]] = [[] for _ in range(batch)]
-    for i, ((row, column), value) in enumerate(zip(indices.tolist(), values.tolist(), strict=True)):
-        if not 0 <= row < batch:
-            longest = indices[:, 1].max() + 1
-            raise ValueError(
-                f"label SparseTensor is not valid: indices[{i}] = [{row},{column}] is out of bounds: need 0 <= index < "
-                f"[{batch},{longest}]"
-            )
+    try:
+        check_order(indices, [batch, indices[:, 1].max(initial=-1) + 1])
+    except ValueError as error:
+        raise ValueError(f"label SparseTensor is not valid: {error}") from None
+    for row, value in zip(indices[:, 0].tolist(), values.tolist(), strict=True):
         found[row].append(value)
     for row, label in enumerate(found):
         if not label:
@@ -220,5 +219,7 @@ CTC_LOSS.case("W06", "paths 1-, -1 and 11 of nine", inputs=_EVEN, **_ONE, loss=[
 CTC_LOSS.case("W06", "labels fit into the time", inputs=_EVEN, labels_indices=[[0, 0], [0, 1], [0, 2]],
               labels_values=[0, 1, 0], sequence_length=[2],
               error="Not enough time for target transition sequence (required: 3, available: 2)")  # fmt: skip
+CTC_LOSS.case("W06", "labels come in order", inputs=_EVEN, labels_indices=[[0, 1], [0, 0]], labels_values=[0, 1],
+              sequence_length=[2], error="label SparseTensor is not valid: indices[1] = [0,0] is out of order")
 CTC_LOSS_V2.case("W06", "the blank is class 0", inputs=_EVEN, **_ONE, loss=[np.log(3)],
                  gradient=np.array([[[0, -1, 1]], [[0, -1, 1]]], np.float32) / 3)  # fmt: skip

@@ -185,16 +185,31 @@ def decode_json_example_kernel(json_examples):
 
 def _from_json(text: bytes) -> bytes:
     try:
-        message = json.loads(text)
+        message = _loaded(text)
         features = _members(_members(message, "features"), "feature")
         rows = (block(1, name.encode()) + block(2, _json_feature(value), keep_empty=True)
                 for name, value in features.items())  # fmt: skip
-        return block(1, b"".join(block(1, row) for row in rows), keep_empty=True) if message else b""
+        whole = b"".join(block(1, row) for row in rows)
+        return b"" if message.get("features") is None else block(1, whole, keep_empty=True)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"Error while parsing JSON: {error}") from None
 
 
+def _loaded(text: bytes) -> dict[str, Any]:
+    """The one object that the text is, an end that is missing or too late told in TensorFlow's words."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        if not text[error.pos :].strip():
+            raise ValueError(f"unexpected EOF: {error}") from None
+        if error.msg == "Extra data":
+            raise ValueError(f"extraneous characters after end of JSON object: {error}") from None
+        raise
+
+
 def _members(message: dict[str, Any], name: str) -> dict[str, Any]:
+    if not isinstance(message, dict):
+        raise ValueError(f"unexpected character: '{json.dumps(message)[0]}'; expected '{{'")
     unknown = message.keys() - {name}
     if unknown and name in ("features", "value"):
         raise ValueError(f"no such field: '{unknown.pop()}'")

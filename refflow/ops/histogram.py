@@ -10,6 +10,8 @@ Next: ops/unique.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -182,18 +184,19 @@ def edit_distance_kernel(
     hypothesis_indices, hypothesis_values, hypothesis_shape, truth_indices, truth_values, truth_shape, normalize=True
 ):
     """Levenshtein's distance of the sequences along the last axis, for each place of the others."""
-    for shape in (hypothesis_shape, truth_shape):
+    for name, shape in (("truth", truth_shape), ("hypothesis", hypothesis_shape)):
+        if len(shape) < 2:
+            raise ValueError(
+                f"Input SparseTensors must have rank at least 2, but {name}_shape rank is: {len(shape)}"
+            )
         if (shape < 0).any():
             raise ValueError(f"Dimension {int(shape[shape < 0][0])} must be >= 0")
     dims = np.maximum(hypothesis_shape[:-1], truth_shape[:-1])
     for places in (truth_indices[:, :-1], hypothesis_indices[:, :-1]):
         _check_inside(places, dims)
     found = np.zeros(tuple(int(d) for d in dims), np.float32)
-    ours, theirs = (
-        _sequences(i, v) for i, v in ((hypothesis_indices, hypothesis_values), (truth_indices, truth_values))
-    )
-    for place in ours.keys() | theirs.keys():
-        said, true = ours.get(place, []), theirs.get(place, [])
+    ours, theirs = _sequences(hypothesis_indices, hypothesis_values), _sequences(truth_indices, truth_values)
+    for place, said, true in _side_by_side(ours, theirs):
         distance = float(_levenshtein(said, true))
         if normalize:
             distance = distance / len(true) if true else np.inf if said else 0.0
@@ -213,11 +216,21 @@ def _check_inside(places: np.ndarray, dims: np.ndarray) -> None:
         )  # fmt: skip
 
 
-def _sequences(indices: np.ndarray, values: np.ndarray) -> dict[tuple[int, ...], list[Any]]:
-    found: dict[tuple[int, ...], list[Any]] = {}
-    for place, value in zip(indices.tolist(), values.tolist(), strict=True):
-        found.setdefault(tuple(place[:-1]), []).append(value)
-    return found
+def _sequences(indices: np.ndarray, values: np.ndarray) -> list[tuple[tuple[int, ...], list[Any]]]:
+    """Neighbours with one place, as a sequence of that place."""
+    pairs = zip(map(tuple, indices[:, :-1].tolist()), values.tolist(), strict=True)
+    return [(place, [value for _, value in group]) for place, group in groupby(pairs, key=lambda pair: pair[0])]
+
+
+def _side_by_side(ours: Any, theirs: Any) -> Iterator[tuple[Any, list[Any], list[Any]]]:
+    """(place, hypothesis, truth) in one pass over both; where places are not in order, what comes last counts."""
+    i = j = 0
+    while i < len(ours) or j < len(theirs):
+        here, there = (ours[i][0] if i < len(ours) else None), (theirs[j][0] if j < len(theirs) else None)
+        mine = there is None or (here is not None and here <= there)
+        yours = here is None or (there is not None and there <= here)
+        yield (here if mine else there), (ours[i][1] if mine else []), (theirs[j][1] if yours else [])
+        i, j = i + mine, j + yours
 
 
 def _levenshtein(a: list[Any], b: list[Any]) -> int:
@@ -240,6 +253,12 @@ def _edit_distance_shape(context: ShapeContext) -> shapes.Shape:
         if rows and count and None not in (rows[0], count[0]) and rows[0] != count[0]:
             raise ShapeError(
                 f"Expected {name}_values.NumElements == #rows({name}_indices), their shapes are: {shapes.text(count)} "
+                f"and {shapes.text(rows)}"
+            )
+        size = context.dims(f"{name}_shape")
+        if rows and size and None not in (rows[1], size[0]) and rows[1] != size[0]:
+            raise ShapeError(
+                f"Expected {name}_shape.NumElements == #cols({name}_indices), their shapes are: {shapes.text(size)} "
                 f"and {shapes.text(rows)}"
             )
         context.match(f"{name}_indices", "?", "R")
@@ -276,6 +295,9 @@ EDIT_DISTANCE.case("W06", "one letter of two is wrong", hypothesis_indices=np.ar
                    hypothesis_values=[1, 2], hypothesis_shape=np.array([1, 2]), truth_indices=np.array([[0, 0],
                    [0, 1]]),
                    truth_values=[1, 3], truth_shape=np.array([1, 2]), output=[0.5])  # fmt: skip
+EDIT_DISTANCE.case("W06", "places that go back are met too late", hypothesis_indices=np.array([[1, 0], [0, 1]]),
+                   hypothesis_values=[1, 2], hypothesis_shape=np.array([2, 2]), truth_indices=np.array([[0, 0],
+                   [1, 0]]), truth_values=[1, 3], truth_shape=np.array([2, 2]), output=[np.inf, 1])  # fmt: skip
 EDIT_DISTANCE.case("W06", "sequences have a place", hypothesis_indices=np.array([[1, 0]]), hypothesis_values=[1],
                    hypothesis_shape=np.array([1, 2]), truth_indices=np.array([[0, 0]]), truth_values=[1],
                    truth_shape=np.array([1, 2]), error="Got an inner product 1 which would require")  # fmt: skip

@@ -27,6 +27,7 @@ SPLIT = define_op("Split", "split_dim: int32[], value: T -> output: num_split * 
 PACK = define_op("Pack", "values: N * T[...S] -> output: T", N=Attr("int", minimum=1), T=ANY, axis=0, source=("W06",))
 UNPACK = define_op("Unpack", "value: T -> output: num * T", num=Attr("int", minimum=0), T=ANY, axis=0,
                    source=("W06",))  # fmt: skip
+NO_SCALARS = "ConcatOp : Can't concatenate scalars (use tf.stack instead)"
 
 
 @CONCAT.kernel
@@ -54,6 +55,8 @@ def concat_shape(parts: list[shapes.Shape], axis: list[int] | None, name: str) -
         )
     for i, part in known:
         if len(part) != len(like):
+            if () in (part, like):
+                raise ShapeError(NO_SCALARS)
             raise ShapeError(
                 f"ConcatOp : Ranks of all input tensors should match: shape[{first}] = {shapes.text(like)} vs. "
                 f"shape[{i}] = {shapes.text(part)}"
@@ -61,7 +64,7 @@ def concat_shape(parts: list[shapes.Shape], axis: list[int] | None, name: str) -
     if axis is None:
         return (None,) * rank
     if not rank:
-        raise ShapeError("ConcatOp : Can't concatenate scalars (use tf.stack instead)")
+        raise ShapeError(NO_SCALARS)
     return _joined(known, axis[0] % rank, len(known) == len(parts))
 
 

@@ -112,8 +112,19 @@ def split_v_kernel(value, size_splits, split_dim):
     return [np.array(p, copy=True, order="C") for p in parts]
 
 
+def _check_only(size: int, whole: int) -> None:
+    """One part is the whole, and says how large it is: -1 leaves nothing to be found."""
+    if size != whole:
+        raise ShapeError(
+            f"If there is only one output, it must have the same size as the input. Input size: {whole} output size: "
+            f"{size}"
+        )
+
+
 def _spelled(sizes: list[int], whole: int | None) -> list[Any]:
     """The sizes with the one -1 found; ShapeError where they do not add up."""
+    if len(sizes) == 1 and whole is not None:
+        _check_only(sizes[0], whole)
     if sizes.count(-1) > 1:
         raise ShapeError("There can only be one -1 in the input.")
     known = sum(s for s in sizes if s != -1)
@@ -167,10 +178,13 @@ def _parallel_concat_shape(context: ShapeContext) -> shapes.Shape:
 
 PARALLEL_CONCAT.no_gradient_registered()
 CONCAT_V2.case("W06", "the axis comes last", values=[[[1], [2]], [[3], [4]]], N=2, axis=1, output=[[1, 3], [2, 4]])
+CONCAT_V2.case("W06", "scalars have no axis", values=[1, [2]], N=2, axis=0, error="Can't concatenate scalars")
 CONCAT_OFFSET.case("W06", "where each begins", concat_dim=1, shape=[[2, 3], [2, 1], [2, 4]], N=3,
                    offset=[[0, 0], [0, 3], [0, 4]])  # fmt: skip
 SPLIT_V.case("W06", "parts of several sizes", Tlen="int32", value=[1, 2, 3, 4], size_splits=[1, -1], split_dim=0,
              num_split=2, output=[[1], [2, 3, 4]])  # fmt: skip
 SPLIT_V.case("W06", "sizes add up", Tlen="int32", value=[1, 2], size_splits=[2, 2], split_dim=0, num_split=2,
              error="Determined shape must either match")  # fmt: skip
+SPLIT_V.case("W06", "one part is the whole", Tlen="int32", value=[1, 2], size_splits=[-1], split_dim=0, num_split=1,
+             error="Input size: 2 output size: -1")  # fmt: skip
 PARALLEL_CONCAT.case("W06", "rows together", values=[[[1, 2]], [[3, 4]]], N=2, shape=[2, 2], output=[[1, 2], [3, 4]])

@@ -58,12 +58,11 @@ def _matmul_shape(context: ShapeContext) -> shapes.Shape:
 
 
 def _as_tensorflow_says(a: shapes.Shape, b: shapes.Shape) -> str:
-    if a is not None and len(a) < 2:
-        return f"In[0] ndims must be >= 2: {len(a)}"
-    if b is not None and not b:
-        return "In[1] ndims must be >= 2: 0"
+    told = [f"In[{i}] ndims must be >= 2: {len(x)}" for i, x in enumerate((a, b)) if x is not None and len(x) < 2]
     if a is not None and b is not None and len(a) != len(b):
-        return f"In[0] and In[1] has different ndims: {shapes.text(a)} vs. {shapes.text(b)}"
+        told.append(f"In[0] and In[1] has different ndims: {shapes.text(a)} vs. {shapes.text(b)}")
+    if told:
+        return ". ".join(told)  # which of them is said depends on the type there
     if a is not None and len(a) != 2:
         return f"In[0] and In[1] ndims must be == 2: {len(a)}"
     return f"Matrix size-incompatible: In[0]: {shapes.text(a)}, In[1]: {shapes.text(b)}"

@@ -61,10 +61,11 @@ def _diag_part_shape(context: ShapeContext) -> shapes.Shape:
     dims = context.dims("input")
     if dims is None:
         return None
-    if len(dims) % 2 or not dims:
+    if len(dims) % 2:
+        gap = " " * 42  # TensorFlow's text has it
         raise ShapeError(
-            f"Input must have even and non-zero rank, input rank is {len(dims)}: the rank of the tensor should be even "
-            f"and positive, got shape {shapes.text(dims)}"
+            f"Input must have even and non-zero rank, input rank is {len(dims)}: The rank of the tensor should be{gap}"
+            f"even and positive, got shape {shapes.text(dims)}"
         )
     half = len(dims) // 2
     if not shapes.compatible(dims[:half], dims[half:]):
@@ -362,6 +363,8 @@ def _band_part_gradient(op, dy):
 _M = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
 DIAG.case("W06", "on the diagonal", diagonal=[1, 2], output=[[1, 0], [0, 2]])
 DIAG_PART.case("W06", "off the diagonal", input=[[1, 9], [9, 2]], diagonal=[1, 2])
+DIAG_PART.case("W06", "a scalar is its own diagonal", input=3, diagonal=3)
+DIAG_PART.case("W06", "axes come in pairs", input=[1, 2], error="even and positive, got shape [2]")
 MATRIX_DIAG[1].case("W06", "a matrix each", diagonal=[[1, 2]], output=[[[1, 0], [0, 2]]])
 MATRIX_DIAG_PART[1].case("W06", "the diagonal", input=_M, diagonal=[1, 5, 9])
 MATRIX_SET_DIAG[1].case(

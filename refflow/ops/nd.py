@@ -128,6 +128,8 @@ def check_updates(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Sha
         return
     if not indices:
         raise ShapeError("Dimensions [0,1) of indices[shape=[]] must match dimensions [0,1) of updates")
+    if not dims:
+        raise ShapeError("Output must be at least 1-D, got shape: []")
     depth = indices[-1] if len(indices) > 1 else 1
     outer = indices[:-1] if len(indices) > 1 else indices
     if is_known(indices) and is_known(updates) and is_known(dims):
@@ -147,15 +149,19 @@ def check_updates(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Sha
         )
 
 
+def _no_room(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Shape) -> bool:
+    """Whether updates are given for what has no elements, or without a place for them."""
+    if not (is_known(indices) and is_known(updates) and is_known(dims)):
+        return False
+    many, filled, room = (prod(d) for d in (indices, updates, dims))  # type: ignore[arg-type]
+    return bool(filled) and (not many or not room)
+
+
 def _check_tensors(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Shape, first: Any) -> None:
     """As `check_updates` after `first`, where no state is changed: there, updates and indices have an axis at least."""
     for name, given in (("Indices", indices), ("Updates", updates)):
         if given == ():
             raise ShapeError(f"{name} shape must have rank at least one. Found:{shapes.text(given)}")
-    if is_known(indices) and is_known(updates) and is_known(dims):
-        many, filled, room = (prod(d) for d in (indices, updates, dims))  # type: ignore[arg-type]
-        if filled and (not many or not room):
-            raise ShapeError(f"{EMPTY} shape {shapes.text(dims)}: indices {shapes.text(indices)}")
     first(indices, updates, dims)
     check_updates(indices, updates, dims)
 
@@ -203,6 +209,10 @@ def scatter_nd_kernel(indices, updates, shape, bad_indices_policy=""):
 
 
 def _check_outer(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Shape) -> None:
+    if dims == ():
+        raise ShapeError(f"{EMPTY} shape {shapes.text(dims)}")
+    if _no_room(indices, updates, dims):
+        raise ShapeError(f"{EMPTY}.  indices shape: {shapes.text(indices)}")
     if not indices or not updates or dims is None:
         return
     outer = len(indices) - 1
@@ -211,10 +221,11 @@ def _check_outer(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Shap
             f"Dimensions [0,{outer}) of indices[shape={shapes.text(indices)}] must match dimensions [0,{outer}) of "
             f"updates[shape={shapes.text(updates)}]"
         )
-    if not outer and len(updates) != len(dims) - (indices[0] or 0):
+    depth = indices[-1] or 0
+    if depth > len(dims) or (not outer and len(updates) != len(dims) - depth):
         raise ShapeError(
-            f"Dimensions [{indices[0]},{len(dims)}) of input[shape={shapes.text(dims)}] must match dimensions "
-            f"[0,{len(updates)}) of updates[shape={shapes.text(updates)}]"
+            f"Dimensions [{depth},{len(dims)}) of input[shape={shapes.text(dims)}] must match dimensions "
+            f"[{outer},{len(updates)}) of updates[shape={shapes.text(updates)}]"
         )
 
 
@@ -238,6 +249,8 @@ def _scatter_nd_gradient(op, dy):
 # -- copies with changes --------------------------------------------------------------------------------------
 
 def _check_inner(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Shape) -> None:
+    if _no_room(indices, updates, dims):
+        raise ShapeError(f"{EMPTY} shape {shapes.text(dims)}: indices {shapes.text(indices)}")
     if not indices or not updates or dims is None or indices[-1] is None:
         return
     outer, inner = len(indices) - 1, len(dims) - indices[-1]
@@ -376,6 +389,8 @@ SCATTER_ND.case("W06", "updates at one place add up", Tindices="int32", indices=
                 shape=[5], output=[0, 20, 0, 10, 0])  # fmt: skip
 SCATTER_ND.case("W06", "updates fit", Tindices="int32", indices=[[1]], updates=[9, 10], shape=[5],
                 error="must match dimensions [0,1) of updates[shape=[2]]")  # fmt: skip
+SCATTER_ND.case("W06", "a scalar has no places", Tindices="int32", indices=[[0]], updates=[9],
+                shape=np.zeros(0, np.int32), error="specified for empty output shape")  # fmt: skip
 for _kind, _wanted in {"Update": [1, 9, 8], "Add": [1, 11, 11], "Sub": [1, -7, -5], "Min": [1, 2, 3],
                        "Max": [1, 9, 8]}.items():  # fmt: skip
     TENSOR_SCATTER[_kind].case("W06", "a changed copy", Tindices="int32", tensor=[1, 2, 3], indices=[[1], [2]],

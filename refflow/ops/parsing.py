@@ -204,7 +204,7 @@ def _dense_row(record: Record, want: Dense) -> Any:
             )
     elif count != want.row:
         if not record.where or (want.dtype is string and count > want.row):
-            detail = "" if record.where else _single_detail(kind, count > want.row)
+            detail = "" if record.where else _single_detail(kind, want.dtype is string and count > want.row)
             raise record.error(want.key, "Can't parse serialized Example" + (detail or "."))
         raise record.error(
             want.key, f"Number of {kind} values != expected.  Values size: {count} but output shape: {dims}"
@@ -223,7 +223,7 @@ def wanted_dense(
     found = []
     for i, (key, dtype, shape, default) in enumerate(zip(keys, types, dims, defaults, strict=True)):
         want = Dense(key, dtype, shape.as_tuple or (), default)
-        if want.is_variable and default.size > 1:
+        if want.is_variable and default.size != 1:
             raise ValueError(
                 f"dense_shape[{i}] is a variable length shape: {listed(want.shape)}, therefore def_value[{i}] must "
                 f"contain a single element (the padding element).  But its shape is: {listed(default.shape)}"

@@ -24,7 +24,7 @@ from refflow.ops.array import ANY, INDEX
 from refflow.ops.elementwise import NEG
 
 REVERSE = define_op("Reverse", "tensor: T, dims: bool[R] -> output: T", T=ANY, source=("W06",))
-REVERSE_V2 = define_op("ReverseV2", "tensor: T[...S], axis: Tidx[K] -> output: T[...S]", T=ANY, Tidx=INDEX,
+REVERSE_V2 = define_op("ReverseV2", "tensor: T[...S], axis: Tidx -> output: T[...S]", T=ANY, Tidx=INDEX,
                        source=("W06",))  # fmt: skip
 REVERSE_SEQUENCE = define_op(
     "ReverseSequence", "input: T[...S], seq_lengths: Tlen[N] -> output: T[...S]", seq_dim=Attr("int"), batch_dim=0,
@@ -40,12 +40,16 @@ ONE_HOT = define_op(
 
 @REVERSE.kernel
 def reverse_kernel(tensor, dims):
+    if not np.ndim(tensor):
+        return tensor
     return np.array(np.flip(tensor, tuple(i for i, turned in enumerate(dims) if turned)), copy=True, order="C")
 
 
 @REVERSE.shape
 def _reverse_shape(context: ShapeContext) -> shapes.Shape:
     dims, given = context.dims("tensor"), context.dims("dims")
+    if dims == ():
+        return dims  # there is nothing to turn, whatever is asked for
     need_rank(given, 1, "'dims' must be 1-dimension, not {1}")
     if given is not None and dims is not None and given[0] not in (None, len(dims)):
         raise ShapeError(
@@ -64,6 +68,8 @@ def _reverse_gradient(op, dy):
 @REVERSE_V2.kernel
 def reverse_v2_kernel(tensor, axis):
     rank = np.ndim(tensor)
+    if not rank:
+        return tensor
     for i, a in enumerate(axis.tolist()):
         if not -rank <= a < rank:
             raise ValueError(f"'axis'[{i}] = {a} is out of valid range [0, {rank - 1}]")
@@ -78,8 +84,8 @@ def reverse_v2_kernel(tensor, axis):
 
 @REVERSE_V2.shape
 def _reverse_v2_shape(context: ShapeContext) -> shapes.Shape:
-    given = context.dims("axis")
-    need_rank(given, 1, "'dims' must be 1-dimension, not {1}")
+    if context.dims("tensor") != ():
+        need_rank(context.dims("axis"), 1, "'dims' must be 1-dimension, not {1}")
     return context.dims("tensor")
 
 
@@ -196,6 +202,7 @@ ONE_HOT.no_gradient()
 
 REVERSE.case("W06", "by a bool for each axis", tensor=[[1, 2], [3, 4]], dims=[False, True], output=[[2, 1], [4, 3]])
 REVERSE_V2.case("W06", "by axis numbers", tensor=[[1, 2], [3, 4]], axis=[0], output=[[3, 4], [1, 2]])
+REVERSE_V2.case("W06", "a scalar stays as it is", tensor=3, axis=[0], output=3)
 REVERSE_V2.case("W06", "each axis once", tensor=[1, 2], axis=[0, -1], error="axis 0 specified more than once")
 REVERSE_V2.case("W06", "up to eight axes", tensor=np.zeros((1,) * 9, np.float32), axis=[0],
                 error="reverse is not implemented for tensors of rank > 8")  # fmt: skip

@@ -11,6 +11,7 @@ Next: ops/histogram.py.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -114,8 +115,9 @@ def _row_of_splits(splits: np.ndarray, count: int) -> np.ndarray:
 @RAGGED_BINCOUNT.kernel
 def ragged_bincount_kernel(splits, values, size, weights, binary_output=False):
     count = _size(size)
-    if not len(splits):
+    if not splits.size:
         raise ValueError("Splits must be non-empty")
+    splits, values = splits.reshape(-1), values.reshape(-1)
     rows = _row_of_splits(splits, values.size)
     if (values < 0).any():
         raise ValueError("Input must be non-negative")
@@ -125,8 +127,9 @@ def ragged_bincount_kernel(splits, values, size, weights, binary_output=False):
 @RAGGED_BINCOUNT.shape
 def _ragged_bincount_shape(context: ShapeContext) -> shapes.Shape:
     _scalar_size(context)
-    splits, count = size_at(context.dims("splits"), 0), context.ints("size")
-    return (None if not splits else splits - 1, None if count is None or count[0] < 0 else count[0])
+    dims, count = context.dims("splits"), context.ints("size")
+    ends = prod(dims) if shapes.is_known(dims) else None  # type: ignore[arg-type]
+    return (None if not ends else ends - 1, None if count is None or count[0] < 0 else count[0])
 
 
 # -- counts in sparse tensors ----------------------------------------------------------------------------------------
@@ -242,6 +245,8 @@ SPARSE_BINCOUNT.case("W06", "the number of bins", Tidx="int32", indices=_I, valu
                      weights=_NONE, error="size (-1) must be non-negative")  # fmt: skip
 RAGGED_BINCOUNT.case("W06", "with weights", Tidx="int32", splits=_SPLITS, values=[1, 1, 0], size=2,
                      weights=[0.5, 2, 3], output=[[0, 2.5], [3, 0]])  # fmt: skip
+RAGGED_BINCOUNT.case("W06", "values are taken one after the other", Tidx="int32", splits=[[0, 2, 3]],
+                     values=[[1], [1], [0]], size=2, weights=_NONE, output=[[0, 2], [1, 0]])  # fmt: skip
 RAGGED_BINCOUNT.case("W06", "splits go to the end", Tidx="int32", splits=_SPLITS, values=[1, 1], size=2, weights=_NONE,
                      error="Splits must end with the number of values, got 3 instead of 2")  # fmt: skip
 DENSE_COUNT.case("W06", "what occurs", T="int32", values=[[1, 1, 7], [3, 0, 3]], weights=_NONE, binary_output=False,

@@ -282,7 +282,9 @@ def _segment_join_shape(context: ShapeContext) -> shapes.Shape:
         return None  # the kernel says so, as an error of another class
     for i, (x, y) in enumerate(zip(dims, ids, strict=False)):
         if x is not None and y is not None and x != y:
-            raise ShapeError(f"Segment dimension is {y} while input dimension is {x} in rank {i}")
+            raise ShapeError(
+                f"Segment dimension is {y} while input dimension is {len(dims)} in rank {i}, which has {x} places"
+            )
     count = context.ints("num_segments")
     if count is not None and count[0] < 0:
         raise ShapeError(f"Number of segments must be non-negative but got {count[0]}")
@@ -301,5 +303,7 @@ REDUCE_JOIN.case("W06", "each axis once", inputs=[[b"a"]], reduction_indices=[0,
                  error="Duplicate reduction dimension -2")  # fmt: skip
 SEGMENT_JOIN.case("W06", "by segment", inputs=[b"a", b"b", b"c"], segment_ids=np.array([1, 0, 1], np.int32),
                   num_segments=np.array(3, np.int32), separator=":", output=[b"b", b"a:c", b""])  # fmt: skip
+SEGMENT_JOIN.case("W06", "a segment for each", inputs=[b"a", b"b"], segment_ids=np.array([1], np.int32),
+                  num_segments=np.array(2, np.int32), error="Segment dimension is 1 while")  # fmt: skip
 SEGMENT_JOIN.case("W06", "segments exist", inputs=[b"a"], segment_ids=np.array([2], np.int32),
                   num_segments=np.array(2, np.int32), error="segment_ids are not allowed to exceed")  # fmt: skip

@@ -175,12 +175,12 @@ def unicode_encode_kernel(input_values, input_splits, errors, output_encoding, r
         raise ValueError("Input_splits should contain elements, but given input_values has 0 elements")
     if input_splits[0] != 0:
         raise ValueError("First value in input_splits must be zero.")
+    if input_splits[-1] != len(input_values):
+        raise ValueError("Last value in input_splits must be equal to length of input_tensor.")
     if (input_splits > len(input_values)).any():
         raise ValueError("Values in input_splits must be less than or equal to input_tensor length.")
     if (np.diff(input_splits) < 0).any():
         raise ValueError("Values in input_splits must be equal or in ascending order.")
-    if input_splits[-1] != len(input_values):
-        raise ValueError("Last value in input_splits must be equal to length of input_tensor.")
     wrong = (input_values < 0) | (input_values > _LAST) | ((input_values >> 11) == 0xD800 >> 11)
     if wrong.any() and errors == "strict":
         raise ValueError("Code point is out of range for Unicode, or is a surrogate.")
@@ -226,6 +226,8 @@ def unicode_script_kernel(input):
 
 UNICODE_ENCODE.case("W06", "code points", input_values=[97, 233, 98], input_splits=np.array([0, 2, 3]),
                     output_encoding="UTF-8", output=["aé".encode(), b"b"])  # fmt: skip
+UNICODE_ENCODE.case("W06", "the last row goes to the end", input_values=[97, 98], input_splits=np.array([0, 3]),
+                    output_encoding="UTF-8", error="Last value in input_splits must be equal")  # fmt: skip
 UNICODE_ENCODE.case("W06", "surrogates are no characters", input_values=[0xD800], input_splits=np.array([0, 1]),
                     output_encoding="UTF-8", errors="strict", error="Code point is out of range")  # fmt: skip
 UNICODE_DECODE.case("W06", "rows", input=["aé".encode(), b"b"], input_encoding="UTF-8", row_splits=[0, 2, 3],

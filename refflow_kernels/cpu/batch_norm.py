@@ -156,13 +156,15 @@ def fused_batch_norm(
     factor = scale / np.sqrt(v + kind.type(epsilon))
     rows.normalised(matrix, m, factor, offset, y.reshape(matrix.shape))
     y = handed_over(y, x.dtype, out[0] if out else None, data_format)
-    return _together([y, new_m, new_v, m, v], out)
+    kept = [m, v] if count else [np.zeros(len(scale), kind)] * 2
+    return _together([y, new_m, new_v, *kept], out)
 
 
 def fused_batch_norm_v3(x: Any, scale: Any, *more: Any, out: Any = None, **attrs: Any) -> tuple[Any, ...]:
     """The same, with an output more that only GPUs use."""
     attrs["out"] = out[:5] if out else None
-    return _together([*fused_batch_norm(x, scale, *more, **attrs), np.zeros((), scale.dtype)], out)
+    spare = np.zeros((0,) if x.ndim == 4 else (), scale.dtype)
+    return _together([*fused_batch_norm(x, scale, *more, **attrs), spare], out)
 
 
 def _together(values: list[Any], out: Any) -> tuple[Any, ...]:

@@ -69,7 +69,7 @@ def _combine(
     x, parts, mean, variance, new_mean, new_variance, kept_mean, kept_variance, third, A, B, C, pieces, piece, count,
     unbiased, factor, RUNNING: tl.constexpr, THIRD: tl.constexpr, BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
-    """The statistics of the pieces together, and the running ones; NaN for nothing."""
+    """The statistics of the pieces together, and the running ones; NaN for nothing, of which 0 is kept."""
     c = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
     real = c < C
     m, squares = tl.zeros((BLOCK_C,), tl.float32), tl.zeros((BLOCK_C,), tl.float32)
@@ -95,8 +95,8 @@ def _combine(
         new_v = (1 - factor) * tl.load(variance + c, mask=real, other=0.0) + factor * new_v
     tl.store(new_mean + c, new_m, mask=real)
     tl.store(new_variance + c, new_v, mask=real)
-    tl.store(kept_mean + c, m, mask=real)
-    tl.store(kept_variance + c, v, mask=real)
+    tl.store(kept_mean + c, tl.where(count > 0, m, 0.0), mask=real)
+    tl.store(kept_variance + c, tl.where(count > 0, v, 0.0), mask=real)
     if THIRD:
         tl.store(third, 0.0)
 
@@ -111,8 +111,8 @@ def _keep(
     real = c < C
     m = tl.load(mean + c, mask=real, other=0.0)
     v = tl.load(variance + c, mask=real, other=0.0)
-    tl.store(kept_mean + c, m, mask=real)
-    tl.store(kept_variance + c, v, mask=real)
+    tl.store(kept_mean + c, tl.zeros_like(m) if EMPTY else m, mask=real)
+    tl.store(kept_variance + c, tl.zeros_like(v) if EMPTY else v, mask=real)
     tl.store(new_mean + c, m * float("nan") if EMPTY else m, mask=real)
     tl.store(new_variance + c, v * float("nan") if EMPTY else v, mask=real)
     if THIRD:
@@ -164,14 +164,14 @@ def fused_batch_norm(
     x: Any, scale: Any, offset: Any, mean: Any, variance: Any, epsilon: float, exponential_avg_factor: float,
     data_format: str, is_training: bool, out: Any = None, workspace: Any = None,
 ) -> tuple[Any, ...]:  # fmt: skip
-    """y, the running mean and variance, what the gradient needs: the batch's own; and a number that nobody reads."""
+    """y, the running mean and variance, what the gradient needs: the batch's own; and what nobody reads."""
     channels = channels_of(tuple(x.shape), data_format)
     check_packed(x=x, scale=scale, offset=offset, mean=mean, variance=variance)
     y, *vectors = out
     check_out(y, tuple(x.shape), "out[0], y,")
     for number, vector in enumerate(vectors[:4], 1):
         check_out(vector, (channels.c,), f"out[{number}]")
-    third = {"THIRD": len(vectors) > 4, "third": vectors[4] if len(vectors) > 4 else y}
+    third = {"THIRD": len(vectors) > 4 and 0 not in vectors[4].shape, "third": vectors[4] if len(vectors) > 4 else y}
     if channels.c == 0:
         return tuple(out)
     if is_training:

@@ -107,6 +107,22 @@ def normalisations(tf):
     run(tf, [y, tf.gradients(y, x), tf.nn.moments(x, [0, 1]), tf.nn.l2_normalize(x, 3)])
 
 
+def outputs_of_normalisation(tf):
+    """All of them, which TensorFlow's own changes of a graph would take away."""
+    hole = tf.compat.v1.placeholder_with_default
+    config = tf.compat.v1.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    offset, mean, variance = (hole(np.float32(v), None) for v in ([0.5, 1, 2], [1, 2, 3], [2, 3, 4]))
+    given = {"scale": mean, "offset": offset, "mean": mean, "variance": variance, "epsilon": 0.01}
+    with tf.compat.v1.Session(config=config) as session:
+        for op in (tf.raw_ops.FusedBatchNorm, tf.raw_ops.FusedBatchNormV2, tf.raw_ops.FusedBatchNormV3):
+            for image in (numbers(2, 3, 4, 3), np.zeros((0, 2, 2, 3))):
+                x = hole(image.astype(np.float32), None)
+                for training in (True, False):
+                    for factor in (1.0, 0.9):
+                        session.run(op(x=x, **given, is_training=training, exponential_avg_factor=factor))
+
+
 def losses_and_ranks(tf):
     scores, labels = tf.constant(numbers(3, 5)), tf.constant(np.array([0, 4, 2], np.int64))
     targets = tf.nn.softmax(tf.constant(numbers(1, 5, seed=1)))
@@ -148,7 +164,7 @@ def errors(tf):
 
 PROGRAMS = [
     convolutions, dilations, fractional_pools, samplers, sampled_losses, temporal_classification, pools, normalisations,
-    losses_and_ranks, recurrent_cells, errors,
+    outputs_of_normalisation, losses_and_ranks, recurrent_cells, errors,
 ]  # fmt: skip
 
 

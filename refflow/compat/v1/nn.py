@@ -24,10 +24,13 @@ from refflow.compat.v1.windows import (
     bias_add,
     conv1d,
     conv2d,
+    conv2d_backprop_filter,
+    conv2d_backprop_input,
     conv2d_transpose,
     conv3d,
     depthwise_conv2d,
     max_pool,
+    max_pool_with_argmax,
     separable_conv2d,
 )
 from refflow.core.convert import convert_to_tensor, op_scope
@@ -58,10 +61,12 @@ from refflow.ops.transpose import transpose
 
 __all__ = [
     "avg_pool", "batch_normalization", "bias_add", "bidirectional_dynamic_rnn", "compute_accidental_hits", "conv1d",
-    "conv2d", "conv2d_transpose", "conv3d", "crelu", "depthwise_conv2d", "dropout", "dynamic_rnn", "elu",
+    "conv2d", "conv2d_backprop_filter", "conv2d_backprop_input", "conv2d_transpose", "conv3d", "crelu",
+    "depthwise_conv2d", "dropout", "dynamic_rnn", "elu",
     "embedding_lookup", "fixed_unigram_candidate_sampler", "fused_batch_norm", "in_top_k", "l2_loss", "l2_normalize",
     "leaky_relu", "learned_unigram_candidate_sampler", "local_response_normalization", "log_poisson_loss",
-    "log_softmax", "log_uniform_candidate_sampler", "lrn", "max_pool", "moments", "nce_loss", "relu", "relu6",
+    "log_softmax", "log_uniform_candidate_sampler", "lrn", "max_pool", "max_pool_with_argmax", "moments", "nce_loss",
+    "relu", "relu6",
     "relu_layer", "rnn_cell", "sampled_softmax_loss", "selu", "separable_conv2d", "sigmoid",
     "sigmoid_cross_entropy_with_logits", "softmax", "softmax_cross_entropy_with_logits",
     "softmax_cross_entropy_with_logits_v2", "softplus", "softsign", "sparse_softmax_cross_entropy_with_logits",

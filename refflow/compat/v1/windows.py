@@ -25,14 +25,44 @@ def window(given: Any, data_format: str, rank: int = 4) -> list[int]:
     return [1, 1, *sizes] if data_format.startswith("NC") else [1, *sizes, 1]
 
 
+def _borders(padding: Any) -> dict[str, Any]:
+    """The attributes that say how an image is padded: a word, or pairs of numbers for each axis."""
+    if padding is None or isinstance(padding, str):
+        return {"padding": padding}
+    return {"padding": "EXPLICIT", "explicit_paddings": [int(n) for pair in padding for n in pair]}
+
+
 def conv2d(
     input: Any, filter: Any = None, strides: Any = None, padding: Any = None, use_cudnn_on_gpu: bool = True,
     data_format: str = "NHWC", dilations: Any = ONES, name: str | None = None, filters: Any = None,
 ) -> Tensor:  # fmt: skip
     """Windows of `input` [N, H, W, C] times `filter` [kh, kw, C, M]."""
     return op_def("Conv2D")(
-        input, _axis(filter, filters), strides=window(strides, data_format), padding=padding, data_format=data_format,
-        dilations=window(dilations, data_format), name=name,
+        input, _axis(filter, filters), strides=window(strides, data_format), data_format=data_format,
+        dilations=window(dilations, data_format), name=name, **_borders(padding),
+    )  # fmt: skip
+
+
+def conv2d_backprop_input(
+    input_sizes: Any, filter: Any = None, out_backprop: Any = None, strides: Any = None, padding: Any = None,
+    use_cudnn_on_gpu: bool = True, data_format: str = "NHWC", dilations: Any = ONES, name: str | None = None,
+    filters: Any = None,
+) -> Tensor:  # fmt: skip
+    """The gradient of conv2d for an input of shape `input_sizes`, from that of its output."""
+    return op_def("Conv2DBackpropInput")(
+        input_sizes, _axis(filter, filters), out_backprop, strides=window(strides, data_format),
+        data_format=data_format, dilations=window(dilations, data_format), name=name, **_borders(padding),
+    )  # fmt: skip
+
+
+def conv2d_backprop_filter(
+    input: Any, filter_sizes: Any, out_backprop: Any, strides: Any, padding: Any, use_cudnn_on_gpu: bool = True,
+    data_format: str = "NHWC", dilations: Any = ONES, name: str | None = None,
+) -> Tensor:  # fmt: skip
+    """The gradient of conv2d for a filter of shape `filter_sizes`, from that of its output."""
+    return op_def("Conv2DBackpropFilter")(
+        input, filter_sizes, out_backprop, strides=window(strides, data_format), data_format=data_format,
+        dilations=window(dilations, data_format), name=name, **_borders(padding),
     )  # fmt: skip
 
 
@@ -100,6 +130,19 @@ def max_pool(
 ) -> Tensor:  # fmt: skip
     """The largest of each window."""
     return _pool("MaxPool", _axis(value, input), ksize, strides, padding, data_format, name)
+
+
+def max_pool_with_argmax(
+    input: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NHWC", Targmax: Any = None,
+    name: str | None = None, output_dtype: Any = None, include_batch_in_index: bool = False,
+) -> Any:  # fmt: skip
+    """(output, argmax): the largest of each window, and its cell's number (y * W + x) * C + c."""
+    if data_format != "NHWC":
+        raise ValueError(f"Attr 'data_format' of 'MaxPoolWithArgmax' must be NHWC, got {data_format}")
+    return op_def("MaxPoolWithArgmax")(
+        input, ksize=window(ksize, data_format), strides=window(strides, data_format), padding=padding,
+        Targmax=_axis(Targmax, output_dtype) or "int64", include_batch_in_index=include_batch_in_index, name=name,
+    )  # fmt: skip
 
 
 def avg_pool(

@@ -43,7 +43,7 @@ for _op in (NAN_COUNT, SUMMARY, SUMMARY_V2):
 
 
 def _check_name(name: str) -> None:
-    if ":" not in name:
+    if not name or name.count(":") > 1:
         raise ValueError(f'Failed to parse tensor name: "{name}"')
 
 
@@ -121,7 +121,7 @@ def _summary_v2_shape(context):
 
 _MIXED = np.array([1, -2, 0, np.nan, np.inf, -np.inf, -np.inf, 0], np.float32)
 NAN_COUNT.case("W80", "one of eight", input=_MIXED, tensor_name="x:0", output=[1])
-NAN_COUNT.case("W80", "a tensor has a number behind its colon", input=_MIXED, tensor_name="x",
+NAN_COUNT.case("W80", "a name has one colon at most", input=_MIXED, tensor_name="a:b:c",
                error="Failed to parse tensor name")  # fmt: skip
 SUMMARY.case("W80", "every kind of element", input=_MIXED, tensor_name="x:0",
              output=[1, 8, 1, 2, 1, 2, 1, 1, -2, 1, -0.25, 1.1875, 1, 1, 8])  # fmt: skip

@@ -239,10 +239,9 @@ def _unbatch_grad_shape(context: ShapeContext) -> shapes.Shape:
 _ONE: dict[str, Any] = {"num_batch_threads": 1, "batch_timeout_micros": 1000, "grad_timeout_micros": 0}
 _ROWS, _INDEX, _ID = np.array([3.0, 4.0], np.float32), np.array([[5, 0, 2]]), np.array(5)
 BATCH.case("W45", "complete at once", in_tensors=[_ROWS], T=["float32"],
-           max_batch_size=2, **_ONE, batched_tensors=[_ROWS], batch_index=None, id=None)  # fmt: skip
+           max_batch_size=2, **_ONE, batched_tensors=[_ROWS])  # fmt: skip
 BATCH.case("W45", "after a while; filled up with its first row", in_tensors=[_ROWS], T=["float32"], max_batch_size=3,
-           **_ONE, allowed_batch_sizes=[3], batched_tensors=[np.array([3, 4, 3], np.float32)], batch_index=None,
-           id=None)  # fmt: skip
+           **_ONE, allowed_batch_sizes=[3], batched_tensors=[np.array([3, 4, 3], np.float32)])  # fmt: skip
 BATCH.case("W45", "more rows than there is room for", in_tensors=[_ROWS], T=["float32"], max_batch_size=1, **_ONE,
            error="Task size 2 is larger than maximum input batch size 1")  # fmt: skip
 UNBATCH.case("W45", "a step's own rows", batched_tensor=_ROWS, batch_index=_INDEX, id=_ID, timeout_micros=0,

@@ -288,6 +288,8 @@ CONV_2D.conv.case("W74", "each window's diagonal", input=_IMAGE, filter=_CROSS, 
 CONV_2D.conv.case("W74", "SAME pads at the end first", input=_IMAGE, filter=_CROSS, padding="SAME", strides=[1,
                   2, 2, 1],
                   output=[[[[6], [3]], [[7], [9]]]])  # fmt: skip
+CONV_2D.conv.case("W74", "no filters give no channels", input=_IMAGE, filter=np.zeros((2, 2, 1, 0), np.float32),
+                  padding="VALID", **_STEP, output=np.zeros((1, 2, 2, 0), np.float32))  # fmt: skip
 CONV_2D.conv.case("W74", "channels fit", input=np.zeros((1, 3, 3, 3), np.float32), filter=np.zeros((1, 1, 2, 1),
                   np.float32),
                   padding="SAME", **_STEP,

@@ -79,7 +79,9 @@ def forward(x: Shape, w: Shape, layout: str, rank: int) -> None:
         return
     if channels % per:
         first = "input" if rank == 2 else "Input"
-        raise ShapeError(f"{first} depth must be evenly divisible by filter depth: {channels} vs {per}")
+        text = f"{first} depth must be evenly divisible by filter depth: {channels} vs {per}"
+        same = "" if rank == 2 else f": input and filter must have the same depth: {channels} vs {per}"
+        raise ShapeError(text + same)
     if channels and w[-1] is not None and w[-1] % (channels // per):
         text = f"output depth must be evenly divisible by number of groups: {w[-1]} vs {channels // per}"
         if rank == 3:
@@ -99,7 +101,7 @@ def backward(who: str, x: Any, w: Any, dy: Any, attrs: dict[str, Any]) -> None:
     for name, dims in (("input", x), ("filter", w), ("out_backprop", dy)):
         if len(dims) != rank + 2:
             told = f"{name if name != 'filter' else 'filter_sizes'} tensor must have {rank + 2} dimensions"
-            raise ShapeError(f"{who}: {name} must be {rank + 2}-dimensional" if rank == 2 else told)
+            raise ShapeError(f"{who}: {name} must be 4-dimensional: {brackets(dims)}" if rank == 2 else told)
     layout = attrs["data_format"]
     channel = channel_axis(layout)
     if rank == 3:
@@ -112,7 +114,8 @@ def backward(who: str, x: Any, w: Any, dy: Any, attrs: dict[str, Any]) -> None:
     if w[-2] == 0:
         raise ShapeError(f"{who}: filter depth must be strictly greated than zero")
     if x[channel] % w[-2]:
-        raise ShapeError(f"{who}: input depth must be evenly divisible by filter depth")
+        depths = f"{x[channel]} vs {w[-2]}"
+        raise ShapeError(f"{who}: input depth must be evenly divisible by filter depth: {depths}")
     groups = max(1, x[channel] // w[-2])
     if w[-1] % groups:
         raise ShapeError(f"output depth must be evenly divisible by number of groups: {w[-1]} vs {groups}")
@@ -178,7 +181,10 @@ def depthwise(x: Shape, w: Shape, layout: str) -> None:
         return
     channels = x[channel_axis(layout)]
     if None not in (channels, w[2]) and channels != w[2]:
-        raise ShapeError(f"input and filter must have the same depth: {channels} vs {w[2]}")
+        text = f"input and filter must have the same depth: {channels} vs {w[2]}"
+        if w[2] and channels % w[2]:
+            text = f"{text}: input depth must be evenly divisible by filter depth: {channels} vs {w[2]}"
+        raise ShapeError(text)
 
 
 def depthwise_backward(who: str, x: Any, w: Any, dy: Any, attrs: dict[str, Any]) -> None:

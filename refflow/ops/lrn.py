@@ -53,7 +53,9 @@ def lrn_grad_kernel(input_grads, input_image, output_image, depth_radius=5, bias
 
 @LRN.shape
 def _lrn_shape(context: ShapeContext) -> shapes.Shape:
-    dims = context.dims("input")
+    dims, radius = context.dims("input"), context.attrs["depth_radius"]
+    if not 0 <= radius < 2**31:
+        raise ShapeError(f"depth_radius = {radius} larger than int max, or less than 0")
     need_rank(dims, 4, "in must be 4-dimensional, got {0}")
     return dims
 
@@ -84,6 +86,8 @@ LRN_GRAD.no_gradient_registered()
 LRN.case("W06", "by the neighbours' squares", input=np.array([3, 4], np.float32).reshape(1, 1, 1, 2), bias=0.0,
          depth_radius=1,
          output=np.array([0.6, 0.8], np.float32).reshape(1, 1, 1, 2))  # fmt: skip
+LRN.case("W06", "neighbours are counted from 0 up", input=np.zeros((1, 1, 1, 2), np.float32), depth_radius=-1,
+         error="depth_radius = -1 larger than int max")  # fmt: skip
 LRN_GRAD.case("W30", "one channel alone", input_grads=np.full((1, 1, 1, 1), 2, np.float32),
               input_image=np.full((1, 1, 1, 1), 3, np.float32), output_image=np.full((1, 1, 1, 1), 3,
               np.float32), alpha=0.0,

@@ -35,10 +35,9 @@ def _check_window(name: str, ksize: Any, strides: Any, rank: int) -> None:
     if strides is not None and len(strides) != rank + 2:
         raise ShapeError(f"Sliding window stride field must specify {rank + 2} dimensions, got {len(strides)}")
     if ksize is not None and min(ksize) < 1:
-        if name.startswith("Avg"):
-            raise ShapeError(f"ksize must be a positive int32 value, got:{min(ksize)}")
         spelt = ",".join(map(str, ksize))
-        raise ShapeError(f"Sliding window ksize must be positive. The specified or inferred ksize is: {spelt}")
+        least = f": ksize must be a positive int32 value, got:{min(ksize)}" if name.startswith("Avg") else ""
+        raise ShapeError(f"Sliding window ksize must be positive. The specified or inferred ksize is: {spelt}{least}")
     if strides is not None and min(strides) < 1:
         raise ShapeError(f"Stride must be > 0, but got {min(strides)}")
 
@@ -88,7 +87,8 @@ def forward(context: ShapeContext, rank: int, ksize: Any, strides: Any) -> shape
     dims = context.inputs[0]
     if dims is not None and len(dims) != rank + 2:
         if rank == 2 and "Argmax" not in context.op_def.name:
-            raise ShapeError(f"tensor_in_shape must have 2 spatial dimensions. {len(dims)} 0")
+            spaces = f"tensor_in_shape must have 2 spatial dimensions. {len(dims)} 0"
+            raise ShapeError(f"Input must be 4 or 5-dimensional: {spaces}")
         which = " (2)" if "Argmax" in context.op_def.name else ""
         raise ShapeError(f"tensor_in must be {rank + 2}-dimensional{which}, got shape {shapes.text(dims)}")
     return pooled_dims(context, dims, rank, ksize, strides)

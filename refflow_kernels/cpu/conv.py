@@ -87,14 +87,14 @@ def _each_block(x: Any, spans: list[Axis], use: Callable[[Any, int, int, int, in
             view = seen(image, spans, p, q)
             matrix = memory[: view.size].reshape(view.shape)
             matrix[...] = view
-            use(matrix.reshape(-1, cells), i, j, p, q)
+            use(matrix.reshape(prod(matrix.shape[: len(spans) + 1]), cells), i, j, p, q)
 
 
 # -- the three sums, channels last, of one group ------------------------------------------------------------------
 
 
 def _forward(x: Any, w: Any, spans: list[Axis], y: Any) -> None:
-    matrix = w.reshape(-1, w.shape[-1])
+    matrix = _rows(w)
     parts = _parts(len(x), spans, w.size, w.shape[-1])
 
     def part(number: int) -> None:

@@ -134,7 +134,7 @@ def depthwise(input: Any, filter: Any, out: Any = None, **attrs: Any) -> Any:
 
 def _flat(w: Any) -> Any:
     """[k, k, C M] of [k, k, C, M]."""
-    return w.reshape(*w.shape[:2], -1)
+    return w.reshape(*w.shape[:2], w.shape[2] * w.shape[3])
 
 
 class _Return(NamedTuple):

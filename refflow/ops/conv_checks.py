@@ -180,7 +180,7 @@ def depthwise(x: Shape, w: Shape, layout: str) -> None:
     if x is None or w is None:
         return
     channels = x[channel_axis(layout)]
-    if None not in (channels, w[2]) and channels != w[2]:
+    if channels is not None and w[2] is not None and channels != w[2]:
         text = f"input and filter must have the same depth: {channels} vs {w[2]}"
         if w[2] and channels % w[2]:
             text = f"{text}: input depth must be evenly divisible by filter depth: {channels} vs {w[2]}"

@@ -248,7 +248,7 @@ def add_n_kernel(inputs):
     return total
 
 
-_FEW = 16  # terms of one expression
+_FEW = 64  # terms of one expression
 
 
 @cache

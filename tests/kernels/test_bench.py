@@ -11,12 +11,23 @@ pytest.importorskip("triton", reason="the dry run uses Triton's interpreter")
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_a_dry_run_checks_every_case(tmp_path):
+def rows(tmp_path, *options):
     command = [sys.executable, "-m", "refflow_kernels.bench", "--dry-run", "--out", str(tmp_path / "rows.json")]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=600)
+    result = subprocess.run([*command, *options], capture_output=True, text=True, cwd=ROOT, timeout=900)
     assert result.returncode == 0, result.stderr
-    found = json.loads((tmp_path / "rows.json").read_text())
-    assert len(found["rows"]) >= 14 and not any(row["wrong"] for row in found["rows"])
+    found = json.loads((tmp_path / "rows.json").read_text())["rows"]
+    assert not any(row["wrong"] for row in found)
+    return found
+
+
+def test_a_dry_run_checks_the_cases_that_were_asked_for(tmp_path):
+    found = rows(tmp_path, "--only", "Softmax")
+    assert len(found) >= 10 and all("Softmax" in row["case"] for row in found)
+
+
+@pytest.mark.deep
+def test_a_dry_run_checks_every_case(tmp_path):
+    assert len(rows(tmp_path)) >= 200
 
 
 def test_without_a_card_it_says_what_it_needs():

@@ -17,6 +17,7 @@ from refflow.core.dtypes import bool_
 from refflow.core.handles import handle_to
 from refflow.core.waiting import result_of
 from refflow.runtime.card_lines import CardLines
+from refflow.runtime.failures import as_op_error
 from refflow.runtime.kernels import OpStates, variable_state
 from refflow.runtime.lifetimes import Arena, Lifetimes
 from refflow.runtime.line_functions import scalar, truth
@@ -129,12 +130,18 @@ class Writer(CardLines):
 
     def _items(self, items: list[Any]) -> None:
         for item in items:
-            if isinstance(item, Loop):
-                self._loop(item)
-                self.reads.clear()
-            else:
-                self._node(item)
-                self._let_go(item)
+            try:
+                self._item(item)
+            except MemoryError as error:  # there is no room for a buffer
+                raise as_op_error(error, item.merges[0] if isinstance(item, Loop) else item) from error
+
+    def _item(self, item: Node | Loop) -> None:
+        if isinstance(item, Loop):
+            self._loop(item)
+            self.reads.clear()
+        else:
+            self._node(item)
+            self._let_go(item)
 
     def _together(self, nodes: list[Node]) -> None:
         """Nodes that may have to wait at the same time: all are begun, then waited for."""

@@ -263,3 +263,14 @@ def test_steps_of_every_end_leave_nothing_behind(queue, executor):
             once()
         found, *after = counts()
         assert after == before and found - objects < 100  # a step's own would be hundreds
+
+
+@pytest.mark.parametrize("executor", ["plan", "executor"])
+def test_a_tensor_for_which_there_is_no_room_is_told_with_its_node(executor):
+    x, y = tf.placeholder(tf.float32, [1 << 21, 1]), tf.placeholder(tf.float32, [1, 1 << 21])
+    total = tf.matmul(x, y, name="sixteen_tebibytes")
+    feeds = {x: np.zeros((1 << 21, 1), np.float32), y: np.zeros((1, 1 << 21), np.float32)}
+    with tf.Session(executor=executor) as session:
+        with pytest.raises(tf.errors.ResourceExhaustedError, match="sixteen_tebibytes"):
+            session.run(tf.reduce_max(total), feeds)
+        assert session.run(tf.constant(1) + 1) == 2

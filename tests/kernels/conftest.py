@@ -1,16 +1,9 @@
-"""Decides, before Triton is imported, whether kernels are interpreted or run on a card."""
+"""What the kernels' tests need: Triton, and one thread of BLAS."""
 
 import importlib.util
-import os
 import sys
 
 import pytest
-
-
-def pytest_configure(config):
-    """Interpreted, unless the tests for a card are asked for."""
-    if config.option.markexpr != "gpu":
-        os.environ["TRITON_INTERPRET"] = "1"
 
 
 def pytest_ignore_collect(collection_path, config):

@@ -78,8 +78,8 @@ def _diag_part_shape(context: ShapeContext) -> shapes.Shape:
 
 @DIAG_PART.gradient
 def _diag_part_gradient(op, dy):
-    """dy on a diagonal."""
-    return DIAG(dy)
+    """dy on a diagonal; a scalar is its own."""
+    return dy if dy.dims == () else DIAG(dy)
 
 
 # -- bands of batches of matrices -----------------------------------------------------------------------------

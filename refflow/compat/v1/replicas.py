@@ -6,6 +6,7 @@ Next: compat/v1/train.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from refflow.core.devices import DeviceSpec
@@ -29,9 +30,9 @@ def replica_device_setter(
     cluster: the number of parameter servers is that of its job named in `ps_device`. ps_ops: op types that go there.
     ps_strategy: a function from an operation to its server's number. None where there is no parameter server.
     """
+    servers, worker = DeviceSpec.parse(ps_device), DeviceSpec.parse(worker_device)
     if cluster is not None:
-        tasks = ClusterSpec(cluster).as_dict().get(DeviceSpec.parse(ps_device).job or "ps", [])
-        ps_tasks = len(tasks)
+        ps_tasks = len(ClusterSpec(cluster).as_dict().get(servers.job or "ps", []))
     if ps_tasks == 0:
         return None
     if ps_strategy is not None and not callable(ps_strategy):
@@ -41,23 +42,15 @@ def replica_device_setter(
 
     def device(op: Operation) -> str:
         nonlocal placed
-        asked = DeviceSpec.parse(op.device)
         if not merge_devices and op.device:
             return op.device
+        asked = DeviceSpec.parse(op.device)
         if op.type not in there:
-            return _merged(asked, worker_device)
-        if DeviceSpec.parse(ps_device).task is None and asked.task is None and asked.job is None:
-            number = ps_strategy(op) if ps_strategy is not None else placed % ps_tasks
-            placed += 1
-            return _merged(asked, f"{ps_device}/task:{number}")
-        return _merged(asked, ps_device)
+            return worker.merge(asked).to_string()
+        if servers.task is not None or asked.task is not None or asked.job is not None:
+            return servers.merge(asked).to_string()
+        number = ps_strategy(op) if ps_strategy is not None else placed % ps_tasks
+        placed += 1
+        return replace(servers, task=number).merge(asked).to_string()
 
     return device
-
-
-def _merged(asked: DeviceSpec, default: str) -> str:
-    """What an operation asks for, completed by a default."""
-    spec = DeviceSpec.parse(default)
-    return DeviceSpec(
-        *(a if a is not None else d for a, d in ((getattr(asked, f), getattr(spec, f)) for f in asked.__slots__))
-    ).to_string()

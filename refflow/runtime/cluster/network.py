@@ -107,7 +107,7 @@ class Network(ABC):
         """A task at that address. ValueError where there is one already."""
 
     @abstractmethod
-    def carry(self, address: str, data: bytes, answer: Answer) -> None:
+    def carry(self, address: str, method: str, data: bytes, answer: Answer) -> None:
         """Brings a request to its address, and later calls `answer`, in whichever thread."""
 
     @abstractmethod
@@ -123,7 +123,7 @@ class Network(ABC):
             return
         with self._lock:
             self.messages[method] += 1
-        self.carry(address, data, answer)
+        self.carry(address, method, data, answer)
 
     def ask(self, address: str, method: str, message: Any, flight: InFlight | None = None) -> Any:
         """Asks a task, for whoever is none, and waits for the reply, at most as long as `flight` lasts."""
@@ -166,7 +166,7 @@ class Threads(Network):
         threading.Thread(target=made.serve, name=f"refflow task {address}", daemon=True).start()
         return made
 
-    def carry(self, address: str, data: bytes, answer: Answer) -> None:
+    def carry(self, address: str, method: str, data: bytes, answer: Answer) -> None:
         endpoint = self._endpoints.get(address)
         if endpoint is None:
             answer(None)

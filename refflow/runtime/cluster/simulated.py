@@ -18,7 +18,6 @@ from typing import Any
 
 from refflow.core import errors
 from refflow.core.waiting import InFlight
-from refflow.runtime.cluster.messages import decode
 from refflow.runtime.cluster.network import Answer, Cancel, Endpoint, Network
 
 Watch = Callable[[str, str, str, float], None]  # "sent" or "arrived", the address, the method, when it arrives
@@ -55,8 +54,7 @@ class Simulated(Network):
     def mend(self, address: str) -> None:
         self._cut.discard(address)
 
-    def carry(self, address: str, data: bytes, answer: Answer) -> None:
-        method = decode(data)[0]
+    def carry(self, address: str, method: str, data: bytes, answer: Answer) -> None:
         arrives = self._line(address, len(data))
 
         def arrive() -> None:

@@ -56,7 +56,7 @@ class Sockets(Network):
         for line in guests:
             line.close()
 
-    def carry(self, address: str, data: bytes, answer: Answer) -> None:
+    def carry(self, address: str, method: str, data: bytes, answer: Answer) -> None:
         try:
             line = self._line(address)
         except OSError:

@@ -50,6 +50,7 @@ class Worker:
     def __init__(self, endpoint: Endpoint, devices: Sequence[Device], tasks: dict[str, str], policy: Any = "patient"):
         self.endpoint, self.tasks = endpoint, tasks
         self.devices = {d.name: d for d in devices}
+        self.task = task_of(devices[0].name)
         self._policy = as_policy(policy)
         self._graphs: dict[tuple[str, int], Executor] = {}
         self._states: dict[str, OpStates] = {}
@@ -153,7 +154,7 @@ class _Meeting(Rendezvous):
     def recv_async(self, key: str, done: Done) -> None:
         """A value for a node here, from wherever it is sent."""
         task = task_of(key.split(";", 1)[0])
-        if task == task_of(next(iter(self._worker.devices))):
+        if task == self._worker.task:
             super().recv_async(key, done)
             return
 

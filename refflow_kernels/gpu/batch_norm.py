@@ -23,7 +23,7 @@ import triton
 import triton.language as tl
 
 from refflow_kernels.gpu.arrays import ceil_div, check_out, check_packed
-from refflow_kernels.gpu.channels import Channels, along, by_channel, channels_of, tile_of
+from refflow_kernels.gpu.channels import Channels, along, by_channel, channels_of, own_tile, tile_of
 from refflow_kernels.kernel import Kernel
 
 CHANNELS = 16  # of a program that combines pieces
@@ -133,14 +133,7 @@ def _normalise(
     WIDE: tl.constexpr, BLOCK_A: tl.constexpr, BLOCK_C: tl.constexpr, BLOCK_B: tl.constexpr,
 ):  # fmt: skip
     C, B = c_groups * C_UNIT, b_groups * B_UNIT
-    program = tl.program_id(0)
-    if WIDE:
-        program = program.to(tl.int64)
-    over_c, over_b = tl.cdiv(C, BLOCK_C), tl.cdiv(B, BLOCK_B)
-    first_b, rest = program % over_b * BLOCK_B, program // over_b
-    first_c, first_a = rest % over_c * BLOCK_C, rest // over_c * BLOCK_A
-    here, real = tile_of(first_a, first_c, first_b, A, C, B, BLOCK_A, BLOCK_C, BLOCK_B)
-    c = first_c + tl.arange(0, BLOCK_C)
+    here, real, c = own_tile(A, C, B, WIDE, BLOCK_A, BLOCK_C, BLOCK_B)
     factor = inverse_root(variance, c, C, epsilon)
     if SCALED:
         factor *= tl.load(scale + c, mask=c < C, other=0.0).to(tl.float32)

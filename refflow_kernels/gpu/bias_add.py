@@ -16,7 +16,7 @@ import triton
 import triton.language as tl
 
 from refflow_kernels.gpu.arrays import check_out, check_packed
-from refflow_kernels.gpu.channels import along, channels_of, tile_of
+from refflow_kernels.gpu.channels import along, channels_of, own_tile
 from refflow_kernels.gpu.reduction_stages import rooms, stages_of
 from refflow_kernels.gpu.reductions import accumulator_of, reduced_over
 from refflow_kernels.kernel import Kernel
@@ -28,14 +28,7 @@ def _bias_add(
     WIDE: tl.constexpr, BLOCK_A: tl.constexpr, BLOCK_C: tl.constexpr, BLOCK_B: tl.constexpr,
 ):  # fmt: skip
     C, B = c_groups * C_UNIT, b_groups * B_UNIT
-    program = tl.program_id(0)
-    if WIDE:  # places from 2**31 on
-        program = program.to(tl.int64)
-    over_c, over_b = tl.cdiv(C, BLOCK_C), tl.cdiv(B, BLOCK_B)
-    first_b, rest = program % over_b * BLOCK_B, program // over_b
-    first_c, first_a = rest % over_c * BLOCK_C, rest // over_c * BLOCK_A
-    here, real = tile_of(first_a, first_c, first_b, A, C, B, BLOCK_A, BLOCK_C, BLOCK_B)
-    c = first_c + tl.arange(0, BLOCK_C)
+    here, real, c = own_tile(A, C, B, WIDE, BLOCK_A, BLOCK_C, BLOCK_B)
     added = tl.load(bias + c, mask=c < C, other=0).to(ACC)
     x = tl.load(value + here, mask=real, other=0).to(ACC)
     tl.store(output + here, (x + along(added)).to(output.dtype.element_ty), mask=real)

@@ -74,9 +74,11 @@ from refflow.core.sparse_tensor import SparseTensor, SparseTensorValue
 from refflow.core.tensor import get_default_session
 from refflow.files.step_stats import RunMetadata
 from refflow.interop.importer import import_graph_def
+from refflow.ops.add_n import add_n
 from refflow.ops.arithmetic import pow
 from refflow.ops.array import expand_dims, fill, identity, rank, reshape, shape, size, squeeze, stop_gradient, tile
 from refflow.ops.batch_matmul import batch_matmul
+from refflow.ops.cast import cast
 from refflow.ops.checks import check_numerics
 from refflow.ops.complex import complex, complex_abs, conj, imag, real
 from refflow.ops.conditionals import case, cond, switch_case
@@ -85,8 +87,8 @@ from refflow.ops.data_flow import FIFOQueue, QueueBase, RandomShuffleQueue
 from refflow.ops.decode import decode_raw, string_to_number
 from refflow.ops.decode_csv import decode_csv
 from refflow.ops.decompositions import batch_self_adjoint_eig, self_adjoint_eig
+from refflow.ops.diag import diag
 from refflow.ops.dynamic_stitch import dynamic_stitch
-from refflow.ops.elementwise import add_n, cast
 from refflow.ops.elementwise_functions import (
     abs,
     add,
@@ -161,7 +163,6 @@ from refflow.ops.math_functions import (
 )
 from refflow.ops.math_functions import round_ as round
 from refflow.ops.matmul import matmul
-from refflow.ops.matrix_diag import diag
 from refflow.ops.messages import Assert, Print, add_check_numerics_ops, verify_tensor_all_finite
 from refflow.ops.parse_example import parse_example, parse_single_example
 from refflow.ops.py_func import py_func

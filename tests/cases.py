@@ -3,7 +3,7 @@
 import refflow as tf
 from refflow.conformance.cases import attrs_of, expected, inputs_of
 from refflow.core.dtypes import as_dtype
-from refflow.core.opdef import registered_ops
+from refflow.core.registry import registered_ops
 
 __all__ = ["CASES", "IDS", "attrs_of", "build", "expected", "inputs_of"]
 

@@ -5,8 +5,8 @@ import pytest
 
 import refflow as tf
 from refflow.core.errors import NodeError
-from refflow.core.opdef import find_op_def, op_def
 from refflow.core.paper_names import OP_TYPES, paper_name
+from refflow.core.registry import find_op_def, op_def
 from refflow.ops.mutex import CONSUME_LOCK, MUTEX, MUTEX_LOCK
 
 TABLE = {

@@ -265,7 +265,7 @@ def test_gradients_and_shapes_may_be_declared():
     tf.NoGradient("TestOnlyDouble")
     tf.RegisterShape("TestOnlyDouble")(lambda op: [op.inputs[0].get_shape()])
     x = tf.placeholder(tf.float32, [2])
-    from refflow.core.opdef import op_def
+    from refflow.core.registry import op_def
 
     y = op_def("TestOnlyDouble")(x)
     assert y.get_shape().as_list() == [2] and tf.gradients(y, x) == [None]

@@ -11,8 +11,9 @@ import numpy as np
 
 import refflow as tf
 from refflow import ledger
-from refflow.core.opdef import OpDef, registered_ops
+from refflow.core.opdef import OpDef
 from refflow.core.paper_names import paper_name
+from refflow.core.registry import registered_ops
 from refflow.core.shapes import TensorShape
 from refflow_kernels.cpu import KERNELS as CPU
 

@@ -26,7 +26,8 @@ import numpy as np
 from refflow.conformance.cases import attrs_of, expected, inputs_of
 from refflow.core.dtypes import DType, as_dtype
 from refflow.core.errors import NodeError
-from refflow.core.opdef import Case, OpDef, op_def, registered_ops
+from refflow.core.opdef import Case, OpDef
+from refflow.core.registry import op_def, registered_ops
 from refflow.core.shapes import TensorShape
 
 

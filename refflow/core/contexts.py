@@ -17,7 +17,7 @@ from typing import Any
 
 from refflow.core.frames import ENTERS, LoopVariable
 from refflow.core.graph import Graph, Operation, Tensor
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.core.shapes import Shape
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from refflow.core.convert import convert_to_tensor, op_scope, operation_of
 from refflow.core.graph import Graph, Operation, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 
 
 def no_op(name: str | None = None) -> Operation:

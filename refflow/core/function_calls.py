@@ -20,7 +20,7 @@ from refflow.core.graphdef import (
     labelled_under,
     parse_input,
 )
-from refflow.core.opdef import find_op_def
+from refflow.core.registry import find_op_def
 from refflow.core.signature import Arg
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from refflow.core.dtypes import DType
 from refflow.core.graph import Graph, Tensor
 from refflow.core.graphdef import FunctionCall, FunctionDef, GraphDef, NodeDef
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.core.shapes import unknown_shape
 from refflow.core.signature import Arg
 

@@ -20,7 +20,7 @@ from refflow.core.errors import NodeError
 from refflow.core.function_branches import case_nodes, for_nodes, if_nodes, while_nodes
 from refflow.core.function_calls import Caller, Library
 from refflow.core.graphdef import FunctionCall, GraphDef, NodeDef
-from refflow.core.opdef import find_op_def
+from refflow.core.registry import find_op_def
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _DEEPEST = 64  # calls inside calls; a function that calls itself would never end

@@ -28,7 +28,7 @@ from refflow.core.frames import Frames, Loop
 from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.loop_gradients import has_slope, loop_gradient
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 
 _NAMED: dict[str, Callable[..., Any] | None] = {}
 

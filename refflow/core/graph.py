@@ -19,7 +19,7 @@ import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from refflow.core import errors
+from refflow.core import errors, registry
 from refflow.core.dtypes import DType
 from refflow.core.errors import NodeError
 from refflow.core.graph_scopes import GraphScopes
@@ -133,11 +133,9 @@ class Graph(GraphScopes):
         A name that ends in '/' is taken as it is; any other is made unique. Raises ShapeError where
         the op's shape rule finds that the inputs do not fit, and NodeError for a foreign input.
         """
-        from refflow.core.opdef import op_def as find
-
         if self._finalized:
             raise RuntimeError("this graph is finalized: nothing can be added to it any more")
-        op_def = op_def or find(op_type)
+        op_def = op_def or registry.op_def(op_type)
         for tensor in inputs:
             if tensor.graph is not self:
                 raise NodeError(

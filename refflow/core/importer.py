@@ -21,7 +21,8 @@ from refflow.core.errors import DTypeError, NodeError
 from refflow.core.functions import UNBUILT, inlined
 from refflow.core.graph import Graph
 from refflow.core.graphdef import NAME, SHAPES, FunctionCall, GraphDef, NodeDef, labelled_under, parse_input
-from refflow.core.opdef import OpDef, find_op_def
+from refflow.core.opdef import OpDef
+from refflow.core.registry import find_op_def
 from refflow.core.signature import REQUIRED
 from refflow.core.tensor import Operation, Tensor
 

@@ -28,7 +28,7 @@ from refflow.core.dtypes import DType, int32, resource, variant
 from refflow.core.errors import NodeError
 from refflow.core.frames import ENTERS, Condition, Frames, Loop, LoopVariable
 from refflow.core.graph import Graph, Operation, Tensor
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 
 Gradients = Callable[..., list[Any]]  # (ys, xs, grad_ys, frames, loop) -> one gradient or None per x
 

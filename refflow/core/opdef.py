@@ -20,8 +20,6 @@ Next: ops/matmul.py.
 
 from __future__ import annotations
 
-import difflib
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -32,7 +30,7 @@ from refflow.core.dtypes import DType, bfloat16
 from refflow.core.elements import Elements
 from refflow.core.errors import NodeError
 from refflow.core.kernel import Kernel
-from refflow.core.paper_names import OP_TYPES
+from refflow.core.registry import register
 from refflow.core.shapes import Shape
 from refflow.core.signature import Arg, Attr, as_attr, parse_signature
 
@@ -321,9 +319,6 @@ class OpDef:
         return f"<OpDef {self.name}({self.signature})>"
 
 
-_REGISTRY: dict[str, OpDef] = {}
-
-
 def define_op(
     name: str,
     signature: str,
@@ -348,23 +343,6 @@ def define_op(
         name, signature, attrs, tuple(source), stateful, commutative, accuracy, view, allows_uninitialized, by_handle
     )
     return register(op_def)
-
-
-def register(op_def: OpDef) -> OpDef:
-    """Enters an OpDef under its name; NodeError where there is one of that name."""
-    if op_def.name in _REGISTRY:
-        raise NodeError(f"op type {op_def.name} is defined already, as {_REGISTRY[op_def.name].signature!r}")
-    op_def.page = _defining_module()
-    _REGISTRY[op_def.name] = op_def
-    return op_def
-
-
-def _defining_module() -> str:
-    """The module outside core whose code is running: the page that defines an op."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("refflow.core."):
-        frame = frame.f_back
-    return frame.f_globals.get("__name__", "")
 
 
 def define_variant(name: str, base: OpDef, signature: str = "", /, **attrs: Any) -> OpDef:
@@ -392,25 +370,3 @@ def define_variant(name: str, base: OpDef, signature: str = "", /, **attrs: Any)
     if same_names:
         twin.cases = [c for c in base.cases if c.attrs.keys() <= twin.attrs.keys()]
     return twin
-
-
-def op_def(name: str) -> OpDef:
-    """The OpDef of an op type; NodeError with near names when there is none."""
-    found = _REGISTRY.get(name)
-    if found is None:
-        near = difflib.get_close_matches(name, _REGISTRY, n=3)
-        hint = f" Near it: {', '.join(near)}." if near else ""
-        if name in OP_TYPES:
-            hint = f" It is the whitepaper's name for {OP_TYPES[name]}."  # [E05]
-        raise NodeError(f"no op type is called {name!r}.{hint} define_op() makes new ones")
-    return found
-
-
-def find_op_def(name: str) -> OpDef | None:
-    """The OpDef of an op type, or None."""
-    return _REGISTRY.get(name)
-
-
-def registered_ops() -> list[OpDef]:
-    """All op types, by name."""
-    return [_REGISTRY[name] for name in sorted(_REGISTRY)]

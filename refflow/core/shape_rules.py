@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from refflow.core import shapes
+from refflow.core import registry, shapes
 from refflow.core.bfloat16 import widened
 from refflow.core.errors import THIS_NODE, NodeError, ShapeError
 from refflow.core.shapes import Shape
@@ -195,9 +195,7 @@ class RegisterShape:
         self._op_type = op_type
 
     def __call__(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        from refflow.core.opdef import op_def
-
-        known = op_def(self._op_type)
+        known = registry.op_def(self._op_type)
         if known.shape_rule is not None or known.shape_function is not None:
             raise NodeError(f"{self._op_type} has a shape function already")
         known.shape_function = function

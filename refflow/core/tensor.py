@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from refflow.core import errors, shapes
+from refflow.core import errors, registry, shapes
 from refflow.core.dtypes import DType
 from refflow.core.graphdef import LABEL, NodeDef
 from refflow.core.scopes import LocalStack
@@ -178,9 +178,7 @@ class Operation:
         input_types: taken for the release's sake; inputs know their types.
         """
         if op_def is None:
-            from refflow.core.opdef import op_def as find
-
-            op_def = find(node_def.op)
+            op_def = registry.op_def(node_def.op)
         types = op_def.output_types(node_def.attr) if output_types is None else output_types
         self.graph = g
         self.op_def = op_def

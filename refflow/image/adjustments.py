@@ -15,9 +15,10 @@ from refflow.core.dtypes import as_dtype, float32
 from refflow.core.graph import Tensor
 from refflow.image.sizes import check_3d_image
 from refflow.ops.array import expand_dims, rank, tile
+from refflow.ops.cast import cast
 from refflow.ops.colour import CONTRAST, HSV_TO_RGB, RGB_TO_HSV
 from refflow.ops.constant import constant, ones
-from refflow.ops.elementwise import ADD, MAXIMUM, MINIMUM, MUL, SQRT, SQUARE, SUB, cast
+from refflow.ops.elementwise import ADD, MAXIMUM, MINIMUM, MUL, SQRT, SQUARE, SUB
 from refflow.ops.joining import concat
 from refflow.ops.math_functions import clip_by_value, round_
 from refflow.ops.random import random_uniform

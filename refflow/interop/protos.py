@@ -20,7 +20,7 @@ import numpy as np
 from refflow.core.dtypes import DType, as_dtype, bfloat16, float16, string
 from refflow.core.errors import NodeError
 from refflow.core.graphdef import FunctionCall, FunctionDef, GraphDef, NodeDef, Placeholder
-from refflow.core.opdef import find_op_def
+from refflow.core.registry import find_op_def
 from refflow.core.shapes import TensorShape, unknown_shape
 from refflow.core.signature import Arg
 from refflow.core.values import blank

@@ -23,8 +23,9 @@ from refflow.core.opdef import OpDef
 from refflow.nn.functions import embedding_lookup, sigmoid_cross_entropy_with_logits
 from refflow.ops import candidate_sampling as samplers
 from refflow.ops.array import expand_dims, reshape, shape
+from refflow.ops.cast import cast
 from refflow.ops.constant import ONES_LIKE, ZEROS_LIKE
-from refflow.ops.elementwise import LOG, cast
+from refflow.ops.elementwise import LOG
 from refflow.ops.joining import concat
 from refflow.ops.matmul import matmul
 from refflow.ops.random import get_seed

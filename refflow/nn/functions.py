@@ -13,13 +13,14 @@ import numpy as np
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import int64
 from refflow.core.graph import Tensor
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.ops import activations
 from refflow.ops.array import reshape, shape
 from refflow.ops.bias_add import BIAS_ADD
+from refflow.ops.cast import cast
 from refflow.ops.conv import CONV_2D, CONV_3D
 from refflow.ops.depthwise import DEPTHWISE
-from refflow.ops.elementwise import ABS, EXP, FLOOR, LOG, MAXIMUM, NEG, RELU, RSQRT, SQUARE, cast
+from refflow.ops.elementwise import ABS, EXP, FLOOR, LOG, MAXIMUM, NEG, RELU, RSQRT, SQUARE
 from refflow.ops.gather import gather
 from refflow.ops.joining import concat
 from refflow.ops.lrn import LRN

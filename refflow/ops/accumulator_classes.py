@@ -11,9 +11,9 @@ from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import as_dtype, int64
 from refflow.core.graph import Operation, Tensor
 from refflow.core.indexed_slices import IndexedSlices
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.core.shapes import TensorShape
-from refflow.ops.elementwise import cast
+from refflow.ops.cast import cast
 
 
 class ConditionalAccumulatorBase:

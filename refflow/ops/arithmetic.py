@@ -25,9 +25,11 @@ from refflow.core.opdef import define_op, define_variant
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import is_known
 from refflow.core.signature import Attr
+from refflow.ops.add_n import ADD_N
 from refflow.ops.broadcast import unbroadcast
+from refflow.ops.cast import cast
 from refflow.ops.constant import ZEROS_LIKE
-from refflow.ops.elementwise import ADD, ADD_N, DIV, INV, LOG, MOD, NEG, SMOOTH, SQUARE, SUB, cast
+from refflow.ops.elementwise import ADD, DIV, INV, LOG, MOD, NEG, SMOOTH, SQUARE, SUB
 from refflow.ops.logic import EQUAL, GREATER, LESS, NOT_EQUAL, SELECT
 
 ADD_V2 = define_variant("AddV2", ADD)

@@ -148,7 +148,7 @@ def _v3_shape(context: ShapeContext) -> shapes.Shape:
 @BATCH_MATMUL_V3.gradient
 def _v3_gradient(op, dz):
     """As of the product in the result's type, in the operands' types."""
-    from refflow.ops.elementwise import cast
+    from refflow.ops.cast import cast
 
     x, y = op.inputs
     kind = as_dtype(op.get_attr("Tout"))

@@ -198,7 +198,7 @@ def _slope_in_steps(dy, x, scale, mean, variance, epsilon, channel, is_training)
 def _second_order(op, ddx, ddscale, ddoffset, *_):
     """What `_slope_in_steps` has as its own gradient: the batch's statistics depend on x there."""
     from refflow.core.gradients import gradients
-    from refflow.ops.elementwise import cast
+    from refflow.ops.cast import cast
 
     dy, x, scale, mean, variance, *third = op.inputs
     if x.dims is None:

@@ -24,9 +24,11 @@ from refflow.core.errors import FailedPreconditionError, ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.ops.add_n import add_n
 from refflow.ops.arithmetic import DIV_NO_NAN
+from refflow.ops.cast import cast
 from refflow.ops.constant import constant
-from refflow.ops.elementwise import SQUARE, add_n, cast
+from refflow.ops.elementwise import SQUARE
 from refflow.ops.joining import PACK as STACK
 from refflow.ops.logic import LOGICAL_AND
 

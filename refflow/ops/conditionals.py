@@ -129,7 +129,7 @@ def case(
 
 
 def _checks(preds: Sequence[Tensor], exclusive: bool, one_needed: bool) -> list[Operation]:
-    from refflow.ops.elementwise import cast
+    from refflow.ops.cast import cast
     from refflow.ops.joining import pack
     from refflow.ops.reductions import reduce_any, reduce_sum
 

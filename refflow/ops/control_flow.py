@@ -23,7 +23,8 @@ from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import int32
 from refflow.core.errors import AbortedError, InternalError
 from refflow.core.graph import Tensor
-from refflow.core.opdef import define_op, op_def
+from refflow.core.opdef import define_op
+from refflow.core.registry import op_def
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.core.values import blank

@@ -21,7 +21,8 @@ from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.core.values import wide
-from refflow.ops.elementwise import EXP, LOG, NEG, cast
+from refflow.ops.cast import cast
+from refflow.ops.elementwise import EXP, LOG, NEG
 
 
 def _running(name: str, function: Callable[..., Any], start: float, types: Any, accuracy: str) -> OpDef:

@@ -11,7 +11,7 @@ from typing import Any
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import DType, as_dtype
 from refflow.core.graph import Operation, Tensor
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.core.shapes import TensorShape, unknown_shape
 from refflow.ops.random import get_seed
 

@@ -65,8 +65,8 @@ def _eig_shape(context: ShapeContext) -> list[shapes.Shape]:
 def _eig_gradient(op, de, dv):
     """dA = V^-H (diag(de) + conj(F) * (V^H dV - V^H V diag(Re(V^H dV)))) V^H with F[i, j] = 1 / (e[j] - e[i])."""
     from refflow.ops.arithmetic import DIV_NO_NAN
+    from refflow.ops.cast import cast
     from refflow.ops.complex import conj, real
-    from refflow.ops.elementwise import cast
     from refflow.ops.matrix_diag import MATRIX_DIAG, MATRIX_DIAG_PART
 
     if not op.get_attr("compute_v"):

@@ -19,7 +19,8 @@ from refflow.core.dtypes import FLOATS, NUMBERS
 from refflow.core.elementwise import define_function
 from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef
-from refflow.ops.elementwise import CAST, COS, EXP, INV, NEG, RSQRT, SMOOTH, SQUARE
+from refflow.ops.cast import CAST
+from refflow.ops.elementwise import COS, EXP, INV, NEG, RSQRT, SMOOTH, SQUARE
 
 
 def number(value: float, x: Tensor) -> Tensor:

@@ -157,7 +157,7 @@ RFFT_ND, IRFFT_ND = _nd_transform("RFFTND", "rfft"), _nd_transform("IRFFTND", "i
 
 def _size(sizes: Tensor, like: Tensor) -> Tensor:
     """The number of points of one transform, in the type of `like`."""
-    from refflow.ops.elementwise import cast
+    from refflow.ops.cast import cast
     from refflow.ops.reductions import reduce_prod
 
     return cast(reduce_prod(sizes), like.dtype)
@@ -201,8 +201,8 @@ def _resized(x: Tensor, sizes: Tensor, rank: int) -> Tensor:
 
 def _real_gradients(rank: int) -> None:
     from refflow.ops.array import fill, reshape
+    from refflow.ops.cast import cast
     from refflow.ops.complex import REAL as REAL_PART
-    from refflow.ops.elementwise import cast
     from refflow.ops.joining import concat
     from refflow.ops.slicing import slice_
 

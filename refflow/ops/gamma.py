@@ -24,7 +24,7 @@ from refflow.core.dtypes import FLOATS
 from refflow.core.elementwise import define_function, define_in_float64, each, in_float64
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
-from refflow.core.opdef import op_def as find
+from refflow.core.registry import op_def as find
 from refflow.core.shape_rules import ShapeContext
 from refflow.ops.arithmetic import XLOG1PY, XLOGY
 from refflow.ops.broadcast import unbroadcast

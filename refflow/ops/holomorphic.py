@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from refflow.core.graph import Tensor
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.ops import arithmetic, cumulative, elementary, elementwise, matmul, reductions
 from refflow.ops.complex import CONJ
 

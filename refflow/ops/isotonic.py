@@ -63,7 +63,7 @@ def _isotonic_shape(context: ShapeContext) -> list[shapes.Shape]:
 def _isotonic_gradient(op, dy, _):
     """The mean of dy over each segment, by comparing every place of a row with every other."""
     from refflow.ops.array import expand_dims
-    from refflow.ops.elementwise import cast
+    from refflow.ops.cast import cast
     from refflow.ops.logic import EQUAL
     from refflow.ops.reductions import reduce_sum
 

@@ -107,7 +107,7 @@ def _concat_gradient(op, dy):
 
 def _one_hot_size(at: Tensor, sizes: Tensor) -> Tensor:
     """`sizes` at place `at`, zero elsewhere."""
-    from refflow.ops.elementwise import cast
+    from refflow.ops.cast import cast
     from refflow.ops.range import range_
 
     places = range_(0, size(sizes))

@@ -56,7 +56,7 @@ def _concat_v2_gradient(op, dy):
 
 
 def _as_int32(x: Tensor) -> Tensor:
-    from refflow.ops.elementwise import cast
+    from refflow.ops.cast import cast
 
     return cast(x, int32)
 

@@ -80,7 +80,7 @@ def _product(x, y, **flags):
 @MATRIX_SOLVE_LS.gradient
 def _solve_ls_gradient(op, dx):
     """Through the normal equations, whichever of the two forms is smaller."""
-    from refflow.ops.elementwise import cast
+    from refflow.ops.cast import cast
 
     a, b, l2 = op.inputs
     x = op.outputs[0]

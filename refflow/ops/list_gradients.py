@@ -15,7 +15,7 @@ from typing import Any
 
 from refflow.core.dtypes import int32
 from refflow.core.graph import Tensor
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.ops import tensor_list as lists
 from refflow.ops import tensor_list_read as reads
 

@@ -15,9 +15,11 @@ from refflow.core.dtypes import bfloat16, float32, float64, int32, int64
 from refflow.core.errors import DTypeError
 from refflow.core.graph import Tensor
 from refflow.core.indexed_slices import IndexedSlices
+from refflow.ops.add_n import ADD_N
 from refflow.ops.arithmetic import FLOOR_DIV
 from refflow.ops.array import identity
-from refflow.ops.elementwise import ADD_N, DIV, FLOOR, MAXIMUM, MINIMUM, cast
+from refflow.ops.cast import cast
+from refflow.ops.elementwise import DIV, FLOOR, MAXIMUM, MINIMUM
 from refflow.ops.histogram import EDIT_DISTANCE
 from refflow.ops.reductions import reduce_mean, reduce_sum
 from refflow.ops.sparse_segments import SPARSE_SEGMENT

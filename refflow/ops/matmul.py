@@ -19,7 +19,8 @@ from refflow.core import shapes, work
 from refflow.core.dtypes import NUMBERS
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
-from refflow.core.opdef import define_op, op_def
+from refflow.core.opdef import define_op
+from refflow.core.registry import op_def
 from refflow.core.shape_rules import ShapeContext
 
 MATMUL = define_op(

@@ -1,6 +1,5 @@
-"""Diagonals: taken out of matrices, put in, and bands of them [W06].
+"""Diagonals and bands of batches of matrices: taken out, put in, kept [W06].
 
-    Diag, DiagPart           a tensor's elements on the diagonal of one of twice the rank, and back
     MatrixDiagV3 ...         diagonals of batches of matrices: k picks one or a band, align says which side of a
                              band's rows the shorter diagonals stand at
     MatrixBandPart           all but a band set to zero
@@ -23,66 +22,6 @@ from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import ANY
 from refflow.ops.constant import ZEROS_LIKE
-
-DIAG = define_op("Diag", "diagonal: T[...S] -> output: T[...S, ...S]", T=ANY, source=("W06",))
-DIAG_PART = define_op("DiagPart", "input: T -> diagonal: T", T=ANY, source=("W06",))
-
-
-@DIAG.kernel
-def diag_kernel(diagonal):
-    found = np.zeros((diagonal.size, diagonal.size), diagonal.dtype)
-    np.fill_diagonal(found, diagonal.reshape(-1))
-    return found.reshape(diagonal.shape * 2)
-
-
-@DIAG.shape
-def _diag_shape(context: ShapeContext) -> shapes.Shape:
-    dims = context.dims("diagonal")
-    if dims == ():
-        raise ShapeError("Input must be at least rank 1, got 0")
-    return None if dims is None else dims * 2
-
-
-@DIAG.gradient
-def _diag_gradient(op, dy):
-    """The diagonal of dy."""
-    return DIAG_PART(dy)
-
-
-@DIAG_PART.kernel
-def diag_part_kernel(input):
-    half = input.shape[: input.ndim // 2]
-    size = int(np.prod(half))
-    return np.ascontiguousarray(np.diagonal(input.reshape(size, size))).reshape(half)
-
-
-@DIAG_PART.shape
-def _diag_part_shape(context: ShapeContext) -> shapes.Shape:
-    dims = context.dims("input")
-    if dims is None:
-        return None
-    if len(dims) % 2:
-        gap = " " * 42  # TensorFlow's text has it
-        raise ShapeError(
-            f"Input must have even and non-zero rank, input rank is {len(dims)}: The rank of the tensor should be{gap}"
-            f"even and positive, got shape {shapes.text(dims)}"
-        )
-    half = len(dims) // 2
-    if not shapes.compatible(dims[:half], dims[half:]):
-        unlike = next(i for i in range(half) if dims[i] != dims[half + i])
-        raise ShapeError(
-            f"Invalid shape {shapes.text(dims)}: dimensions {unlike} and {unlike + half} do not match."
-        )
-    return shapes.merge(dims[:half], dims[half:])
-
-
-@DIAG_PART.gradient
-def _diag_part_gradient(op, dy):
-    """dy on a diagonal; a scalar is its own."""
-    return dy if dy.dims == () else DIAG(dy)
-
-
-# -- bands of batches of matrices -----------------------------------------------------------------------------
 
 _ALIGN = Attr("string", default="RIGHT_LEFT", allowed=("LEFT_RIGHT", "RIGHT_LEFT", "LEFT_LEFT", "RIGHT_RIGHT"))
 
@@ -316,7 +255,7 @@ def _family(version: int) -> tuple[OpDef, OpDef, OpDef]:
 
 def op_scalar(x: Tensor) -> Tensor:
     """A scalar of the type of x."""
-    from refflow.ops.elementwise import cast
+    from refflow.ops.cast import cast
 
     return cast(np.float32(0), x.dtype)
 
@@ -361,10 +300,6 @@ def _band_part_gradient(op, dy):
 
 
 _M = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
-DIAG.case("W06", "on the diagonal", diagonal=[1, 2], output=[[1, 0], [0, 2]])
-DIAG_PART.case("W06", "off the diagonal", input=[[1, 9], [9, 2]], diagonal=[1, 2])
-DIAG_PART.case("W06", "a scalar is its own diagonal", input=3, diagonal=3)
-DIAG_PART.case("W06", "axes come in pairs", input=[1, 2], error="even and positive, got shape [2]")
 MATRIX_DIAG[1].case("W06", "a matrix each", diagonal=[[1, 2]], output=[[[1, 0], [0, 2]]])
 MATRIX_DIAG_PART[1].case("W06", "the diagonal", input=_M, diagonal=[1, 5, 9])
 MATRIX_SET_DIAG[1].case(
@@ -394,8 +329,3 @@ BATCH_BAND_PART = define_variant(
 )  # fmt: skip
 BATCH_BAND_PART.case("W06", "the upper triangle", input=_M, num_lower=0, num_upper=-1,
                      band=[[1, 2, 3], [0, 5, 6], [0, 0, 9]])  # fmt: skip
-
-
-def diag(diagonal: Any, name: str | None = None) -> Tensor:
-    """A tensor of twice the rank with `diagonal` on its diagonal, zero elsewhere."""
-    return DIAG(diagonal, name=name)

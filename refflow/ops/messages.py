@@ -144,7 +144,7 @@ def Print(
 def add_check_numerics_ops() -> Operation:
     """One operation that fails if any float tensor of the default graph is infinite or NaN when it runs."""
     from refflow.core.control import group
-    from refflow.core.opdef import op_def
+    from refflow.core.registry import op_def
 
     graph = get_default_graph()
     checks: list[Any] = []
@@ -159,7 +159,7 @@ def add_check_numerics_ops() -> Operation:
 def verify_tensor_all_finite(t: Any, msg: str, name: str | None = None) -> Tensor:
     """`t` again; its run fails with `msg` where an element is infinite or NaN."""
     from refflow.core.control import with_dependencies
-    from refflow.core.opdef import op_def
+    from refflow.core.registry import op_def
 
     t = convert_to_tensor(t, name="t")
     return with_dependencies([op_def("CheckNumerics")(t, message=msg, name=name)], t)

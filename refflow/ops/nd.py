@@ -2,12 +2,10 @@
 
     GatherNd        y[i...] = params[indices[i..., 0], indices[i..., 1], ...]
     ScatterNd       zeros of a shape, to which updates[i...] are added at indices[i...]
-    TensorScatterX  a copy of a tensor with updates at indices: Update, Add, Sub, Min, Max
-    ScatterNdX      the same to a variable
 
 The last axis of `indices` [..., K] names K axes; what is left of the shape is a slice.
 
-Next: ops/variable.py.
+Next: ops/nd_updates.py.
 """
 
 from __future__ import annotations
@@ -18,16 +16,15 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import INDICES, NUMBERS, bool_, int16
+from refflow.core.dtypes import INDICES, int16
 from refflow.core.errors import THIS_NODE, ShapeError
-from refflow.core.opdef import OpDef, define_op
+from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import is_known
 from refflow.core.signature import Attr
 from refflow.core.values import blank
 from refflow.ops.array import shape
-from refflow.ops.constant import ZEROS_LIKE
-from refflow.ops.elementwise import NEG
+from refflow.ops.cast import cast
 
 ANY = Attr("type")
 
@@ -102,12 +99,11 @@ def _gather_nd_shape(context: ShapeContext) -> shapes.Shape:
 def _gather_nd_gradient(op, dy):
     """dparams: dy added up at the indices."""
     params, indices = op.inputs
-    return SCATTER_ND(indices, dy, _sizes(params, indices)), None
+    return SCATTER_ND(indices, dy, sizes_of(params, indices)), None
 
 
-def _sizes(params: Any, indices: Any) -> Any:
-    from refflow.ops.elementwise import cast
-
+def sizes_of(params: Any, indices: Any) -> Any:
+    """The shape of params in the type of the indices."""
     return cast(shape(params), indices.dtype.base_dtype)
 
 
@@ -149,7 +145,7 @@ def check_updates(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Sha
         )
 
 
-def _no_room(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Shape) -> bool:
+def no_room(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Shape) -> bool:
     """Whether updates are given for what has no elements, or without a place for them."""
     if not (is_known(indices) and is_known(updates) and is_known(dims)):
         return False
@@ -157,7 +153,7 @@ def _no_room(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Shape) -
     return bool(filled) and (not many or not room)
 
 
-def _check_tensors(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Shape, first: Any) -> None:
+def check_tensors(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Shape, first: Any) -> None:
     """As `check_updates` after `first`, where no state is changed: there, updates and indices have an axis at least."""
     for name, given in (("Indices", indices), ("Updates", updates)):
         if given == ():
@@ -166,7 +162,7 @@ def _check_tensors(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Sh
     check_updates(indices, updates, dims)
 
 
-_UFUNCS: dict[str, Any] = {
+UFUNCS: dict[str, Any] = {
     "Update": None, "Add": np.add, "Sub": np.subtract, "Min": np.minimum, "Max": np.maximum,
 }  # fmt: skip
 
@@ -196,10 +192,10 @@ def combine(kind: str, base: np.ndarray, indices: np.ndarray, updates: np.ndarra
     where = places(indices, base.shape, "shape")
     if not indices.size:
         return
-    if _UFUNCS[kind] is None:
+    if UFUNCS[kind] is None:
         base[where] = updates
     else:
-        _UFUNCS[kind].at(base, where, heeded(kind, updates))
+        UFUNCS[kind].at(base, where, heeded(kind, updates))
 
 
 @SCATTER_ND.kernel
@@ -211,7 +207,7 @@ def scatter_nd_kernel(indices, updates, shape, bad_indices_policy=""):
 def _check_outer(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Shape) -> None:
     if dims == ():
         raise ShapeError(f"{EMPTY} shape {shapes.text(dims)}")
-    if _no_room(indices, updates, dims):
+    if no_room(indices, updates, dims):
         raise ShapeError(f"{EMPTY}.  indices shape: {shapes.text(indices)}")
     if not indices or not updates or dims is None:
         return
@@ -236,7 +232,7 @@ def _scatter_nd_shape(context: ShapeContext) -> shapes.Shape:
     if len(context.dims("shape") or (1,)) != 1 or context.dims("shape") == ():
         raise ShapeError(f"Shape must be a vector, got shape {shapes.text(context.dims('shape'))}")
     dims = shape_from(context, "shape")
-    _check_tensors(context.dims("indices"), context.dims("updates"), dims, _check_outer)
+    check_tensors(context.dims("indices"), context.dims("updates"), dims, _check_outer)
     return dims
 
 
@@ -244,140 +240,6 @@ def _scatter_nd_shape(context: ShapeContext) -> shapes.Shape:
 def _scatter_nd_gradient(op, dy):
     """dupdates: what lies at the indices."""
     return None, GATHER_ND(dy, op.inputs[0]), None
-
-
-# -- copies with changes --------------------------------------------------------------------------------------
-
-def _check_inner(indices: shapes.Shape, updates: shapes.Shape, dims: shapes.Shape) -> None:
-    if _no_room(indices, updates, dims):
-        raise ShapeError(f"{EMPTY} shape {shapes.text(dims)}: indices {shapes.text(indices)}")
-    if not indices or not updates or dims is None or indices[-1] is None:
-        return
-    outer, inner = len(indices) - 1, len(dims) - indices[-1]
-    if not shapes.compatible(updates[:outer], indices[:-1]):
-        raise ShapeError(
-            f"Outer dimensions of indices and update must match. Indices shape: {shapes.text(indices)}, updates shape:"
-            f"{shapes.text(updates)}"
-        )
-    if len(updates) - outer != inner:
-        raise ShapeError(
-            "Inner dimensions of output shape must match inner dimensions of updates shape. Output: "
-            f"{shapes.text(dims)} updates: {shapes.text(updates)}"
-        )
-    if not shapes.compatible(updates[outer:], dims[indices[-1] :]):
-        raise ShapeError(
-            f"The inner {inner} dimensions of output.shape={shapes.text(dims)} must match the inner {inner} dimensions "
-            f"of updates.shape={shapes.text(updates)}"
-        )
-
-
-def _tensor_scatter(kind: str) -> OpDef:
-    op_def = define_op(
-        f"TensorScatter{kind}", "tensor: T, indices: Tindices, updates: T -> output: T",
-        T=ANY,
-        Tindices=Attr("type", allowed=(int16, *INDICES)), bad_indices_policy="", accuracy="dot", source=("W06",),
-    )  # fmt: skip
-
-    def kernel(tensor, indices, updates, bad_indices_policy=""):
-        return combined(kind, tensor, indices, updates, bad_indices_policy)
-
-    op_def.kernel(kernel)
-
-    @op_def.shape
-    def rule(context: ShapeContext) -> shapes.Shape:
-        dims, indices, updates = (context.dims(name) for name in ("tensor", "indices", "updates"))
-        _check_tensors(indices, updates, dims, _check_inner)
-        return dims
-
-    return op_def
-
-
-TENSOR_SCATTER = {kind: _tensor_scatter(kind) for kind in _UFUNCS}
-
-
-@TENSOR_SCATTER["Update"].gradient
-def _tensor_scatter_update_gradient(op, dy):
-    """Where it was updated dy goes to the updates, elsewhere to the tensor."""
-    _, indices, updates = op.inputs
-    return TENSOR_SCATTER["Update"](dy, indices, ZEROS_LIKE(updates)), None, GATHER_ND(dy, indices)
-
-
-@TENSOR_SCATTER["Add"].gradient
-def _tensor_scatter_add_gradient(op, dy):
-    """dy goes to both."""
-    return dy, None, GATHER_ND(dy, op.inputs[1])
-
-
-@TENSOR_SCATTER["Sub"].gradient
-def _tensor_scatter_sub_gradient(op, dy):
-    """dy goes to the tensor, and negative to the updates."""
-    return dy, None, NEG(GATHER_ND(dy, op.inputs[1]))
-
-
-def _extreme_gradient(op: Any, dy: Any) -> Any:
-    """dy goes to whichever holds the extreme, shared where several do."""
-    from refflow.ops.elementwise import cast
-    from refflow.ops.logic import EQUAL
-
-    tensor, indices, updates = op.inputs
-    y = op.outputs[0]
-    held = cast(EQUAL(tensor, y), y.dtype)
-    reached = cast(EQUAL(updates, GATHER_ND(y, indices)), y.dtype)
-    holders = held + SCATTER_ND(indices, reached, _sizes(y, indices))
-    share = dy / holders
-    return held * share, None, reached * GATHER_ND(share, indices)
-
-
-TENSOR_SCATTER["Min"].gradient(_extreme_gradient)
-TENSOR_SCATTER["Max"].gradient(_extreme_gradient)
-
-
-# -- variables ------------------------------------------------------------------------------------------------
-
-
-def _ref_scatter(kind: str, types: Any) -> OpDef:
-    op_def = define_op(
-        f"ScatterNd{kind}", "ref: Ref(T), indices: Tindices, updates: T -> output_ref: Ref(T)", T=types,
-        Tindices=INDICES, use_locking=kind == "Update", bad_indices_policy="", accuracy="dot", source=("W11",),
-    )  # fmt: skip
-
-    def kernel(ref, indices, updates, bad_indices_policy=""):
-        return combined(kind, ref, indices, updates, bad_indices_policy)
-
-    op_def.kernel(kernel)
-
-    @op_def.shape
-    def rule(context: ShapeContext) -> shapes.Shape:
-        dims = context.dims("ref")
-        check_updates(context.dims("indices"), context.dims("updates"), dims)
-        return dims
-
-    op_def.no_gradient_registered()
-    return op_def
-
-
-REF_SCATTER_ND = {kind: _ref_scatter(kind, ANY if kind == "Update" else NUMBERS)
-                  for kind in _UFUNCS}  # fmt: skip
-NON_ALIASING_ADD = define_op("ScatterNdNonAliasingAdd", "input: T, indices: Tindices, updates: T -> output: T",
-                             T=(*NUMBERS, bool_), Tindices=INDICES, bad_indices_policy="", accuracy="dot",
-                             source=("W06",))  # fmt: skip
-
-
-@NON_ALIASING_ADD.kernel
-def scatter_nd_non_aliasing_add_kernel(input, indices, updates):
-    return combined("Add", input, indices, updates)
-
-
-@NON_ALIASING_ADD.shape
-def _non_aliasing_shape(context: ShapeContext) -> shapes.Shape:
-    check_updates(context.dims("indices"), context.dims("updates"), context.dims("input"))
-    return context.dims("input")
-
-
-@NON_ALIASING_ADD.gradient
-def _non_aliasing_gradient(op, dy):
-    """dy goes to both."""
-    return _tensor_scatter_add_gradient(op, dy)
 
 
 _P = [[1, 2], [3, 4], [5, 6]]
@@ -391,11 +253,3 @@ SCATTER_ND.case("W06", "updates fit", Tindices="int32", indices=[[1]], updates=[
                 error="must match dimensions [0,1) of updates[shape=[2]]")  # fmt: skip
 SCATTER_ND.case("W06", "a scalar has no places", Tindices="int32", indices=[[0]], updates=[9],
                 shape=np.zeros(0, np.int32), error="specified for empty output shape")  # fmt: skip
-for _kind, _wanted in {"Update": [1, 9, 8], "Add": [1, 11, 11], "Sub": [1, -7, -5], "Min": [1, 2, 3],
-                       "Max": [1, 9, 8]}.items():  # fmt: skip
-    TENSOR_SCATTER[_kind].case("W06", "a changed copy", Tindices="int32", tensor=[1, 2, 3], indices=[[1], [2]],
-                               updates=[9, 8], output=_wanted)  # fmt: skip
-    REF_SCATTER_ND[_kind].case("W11", "a changed variable", Tindices="int32", ref=[1, 2, 3], indices=[[1], [2]],
-                               updates=[9, 8], output_ref=_wanted)  # fmt: skip
-NON_ALIASING_ADD.case("W06", "a changed copy", Tindices="int32", input=[1, 2], indices=[[1]], updates=[5],
-                      output=[1, 7])  # fmt: skip

@@ -16,7 +16,7 @@ import numpy as np
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.errors import DTypeError
 from refflow.core.graph import Tensor
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.ops import arithmetic, elementwise, logic
 from refflow.ops.array import identity, squeeze
 from refflow.ops.joining import pack

@@ -105,7 +105,7 @@ def _pad_v2_gradient(op, dy):
     before = reshape(slice_(paddings, [0, 0], [-1, 1]), [-1])
     sizes = shape(x)
     if before.dtype.base_dtype is not sizes.dtype:
-        from refflow.ops.elementwise import cast
+        from refflow.ops.cast import cast
 
         sizes = cast(sizes, before.dtype)
     dx = slice_(dy, before, sizes)

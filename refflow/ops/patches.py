@@ -17,7 +17,8 @@ import numpy as np
 from refflow.core import errors, shapes
 from refflow.core.dtypes import NUMBERS, REALS, bool_
 from refflow.core.errors import ShapeError
-from refflow.core.opdef import OpDef, define_op, op_def
+from refflow.core.opdef import OpDef, define_op
+from refflow.core.registry import op_def
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import reshape, shape

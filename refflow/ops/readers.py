@@ -20,7 +20,8 @@ from refflow.core.dtypes import resource
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Operation, Tensor
 from refflow.core.handles import handle_to, state_of
-from refflow.core.opdef import OpDef, define_op, op_def
+from refflow.core.opdef import OpDef, define_op
+from refflow.core.registry import op_def
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import REQUIRED, Attr
 from refflow.core.waiting import then

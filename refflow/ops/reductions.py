@@ -29,8 +29,9 @@ from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import fill, rank, reshape, shape, size, tile
+from refflow.ops.cast import cast
 from refflow.ops.dynamic_stitch import dynamic_stitch
-from refflow.ops.elementwise import MAXIMUM, cast
+from refflow.ops.elementwise import MAXIMUM
 from refflow.ops.logic import EQUAL, LESS, SELECT
 from refflow.ops.range import range_
 

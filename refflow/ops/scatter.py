@@ -217,7 +217,7 @@ def _resource_gather_nd_shape(context: ShapeContext) -> shapes.Shape:
 @RESOURCE_GATHER_ND.gradient
 def _resource_gather_nd_gradient(op, dy):
     """dy added up at the indices: a dense gradient of the variable."""
-    from refflow.ops.elementwise import cast
+    from refflow.ops.cast import cast
     from refflow.ops.resource_variable import VARIABLE_SHAPE
 
     resource, indices = op.inputs

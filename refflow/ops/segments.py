@@ -27,8 +27,9 @@ from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.core.values import wide
 from refflow.ops.array import reshape, shape, size
+from refflow.ops.cast import cast
 from refflow.ops.constant import FILL, ONES_LIKE, ZEROS_LIKE
-from refflow.ops.elementwise import MAXIMUM, cast
+from refflow.ops.elementwise import MAXIMUM
 from refflow.ops.gather import gather, loose_rows, unsorted_shape
 from refflow.ops.joining import concat
 from refflow.ops.logic import EQUAL, GREATER_EQUAL, LOGICAL_AND, SELECT

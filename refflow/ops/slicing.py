@@ -73,7 +73,7 @@ def _slice_gradient(op, dy):
 
 
 def _to_int32(x: Tensor) -> Tensor:
-    from refflow.ops.elementwise import cast
+    from refflow.ops.cast import cast
 
     return cast(x, int32)
 

@@ -203,8 +203,8 @@ _at_places(CWISE_DIV, _quotient)
 def _at_places_gradient(op: Any, slopes: Callable[[Any, Any], tuple[Any, Any]]) -> tuple[Any, ...]:
     """The values' slopes, and the dense operand's laid out at its own places; it may have been stretched."""
     from refflow.ops.array import expand_dims, fill, shape, size
+    from refflow.ops.cast import cast
     from refflow.ops.constant import zeros_like
-    from refflow.ops.elementwise import cast
     from refflow.ops.joining import concat
     from refflow.ops.nd import GATHER_ND
     from refflow.ops.slicing import slice_

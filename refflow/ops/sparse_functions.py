@@ -16,8 +16,8 @@ from refflow.core.graph import Tensor
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.sparse_tensor import SparseTensor
 from refflow.ops.array import identity, reshape
+from refflow.ops.cast import cast
 from refflow.ops.constant import ones_like
-from refflow.ops.elementwise import cast
 from refflow.ops.gather import gather
 from refflow.ops.joining import concat
 from refflow.ops.slicing import slice_

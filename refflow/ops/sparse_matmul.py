@@ -21,7 +21,7 @@ from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
-from refflow.ops.elementwise import cast
+from refflow.ops.cast import cast
 
 _OPERAND = Attr("type", default=float32, allowed=(float32, bfloat16))
 SPARSE_MATMUL = define_op(

@@ -129,7 +129,7 @@ REDUCE_MAX.no_gradient_registered()
 def _reduce_sum_gradient(op, dy):
     """Each value gets the gradient of the sum that it went into."""
     from refflow.ops.array import reshape
-    from refflow.ops.elementwise import cast
+    from refflow.ops.cast import cast
     from refflow.ops.nd import GATHER_ND
     from refflow.ops.reductions import reduced_ones
 

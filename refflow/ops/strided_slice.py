@@ -183,7 +183,7 @@ def _strided_slice_gradient(op, dy):
     x, begin, end, strides = op.inputs
     sizes = shape(x)
     if begin.dtype.base_dtype is not sizes.dtype:
-        from refflow.ops.elementwise import cast
+        from refflow.ops.cast import cast
 
         sizes = cast(sizes, begin.dtype)
     return STRIDED_SLICE_GRAD(sizes, begin, end, strides, dy, **_attrs(op.attrs)), None, None, None

@@ -349,7 +349,8 @@ for _op in (TENSOR_ARRAY, WRITE, READ, SCATTER, GATHER, CONCAT, SPLIT, SIZE, CLO
 
 def _define_gradients() -> None:
     """The attribute is called `source`, which define_op keeps for clauses; so it is entered by hand."""
-    from refflow.core.opdef import OpDef, register
+    from refflow.core.opdef import OpDef
+    from refflow.core.registry import register
 
     for name, more in (("TensorArrayGradV3", ""), ("TensorArrayGradWithShape", ", shape_to_prepend: int32[R]")):
         op_def = OpDef(

@@ -17,7 +17,8 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.handles import handle_to
-from refflow.core.opdef import define_op, op_def
+from refflow.core.opdef import define_op
+from refflow.core.registry import op_def
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.core.variants import sum_of, zero_of

@@ -108,8 +108,8 @@ def _top_k_v2_shape(context: ShapeContext) -> list[shapes.Shape]:
 def _gradient(op: Any, dvalues: Any, _: Any) -> Any:
     """dinput: dvalues at their places, zero elsewhere."""
     from refflow.ops.array import reshape, shape, size
+    from refflow.ops.cast import cast
     from refflow.ops.constant import FILL
-    from refflow.ops.elementwise import cast
     from refflow.ops.joining import concat
     from refflow.ops.nd import SCATTER_ND
     from refflow.ops.range import range_
@@ -195,7 +195,7 @@ def _nth_element_shape(context: ShapeContext) -> shapes.Shape:
 def _nth_element_gradient(op, dy):
     """A row's gradient is shared evenly among the elements that have the value."""
     from refflow.ops.array import expand_dims
-    from refflow.ops.elementwise import cast
+    from refflow.ops.cast import cast
     from refflow.ops.logic import EQUAL
     from refflow.ops.reductions import reduce_sum
 

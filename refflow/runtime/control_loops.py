@@ -21,7 +21,7 @@ import numpy as np
 
 from refflow.core import errors
 from refflow.core.dtypes import float32, int32
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.runtime.device import Device
 from refflow.runtime.nodes import ENTERS, Node, StepGraph, frame_behind, is_back_edge
 

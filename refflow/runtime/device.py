@@ -45,6 +45,15 @@ class BoundKernel(NamedTuple):
     check: Callable[[Any], None] | None = None
 
 
+class DeviceAttributes(NamedTuple):
+    """What is told of a device. memory_limit_bytes: 0, none is set."""
+
+    name: str
+    device_type: str
+    memory_limit_bytes: int
+    incarnation: int
+
+
 class Device:
     """A CPU device; the base of every other kind."""
 

@@ -24,7 +24,7 @@ import numpy as np
 from refflow.core import shape_rules
 from refflow.core.dtypes import DType
 from refflow.core.errors import OpError, ShapeError
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.core.shapes import Shape, is_known
 from refflow.runtime.nodes import Node, StepGraph, in_order
 from refflow.runtime.sharpen import sharpen

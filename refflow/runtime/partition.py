@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refflow.core.dtypes import bfloat16, float32
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.core.shapes import is_known
 from refflow.runtime.control_loops import Rings
 from refflow.runtime.device import Device

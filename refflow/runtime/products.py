@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core.dtypes import float32, float64, int32
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.core.shapes import is_known
 from refflow.runtime.nodes import SAME, Node, StepGraph, has_control_flow, in_order
 from refflow.runtime.rendezvous import paired

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from refflow.core.graph import Operation, Tensor
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.core.shapes import Shape
 from refflow.runtime.nodes import Node, StepGraph, in_order
 

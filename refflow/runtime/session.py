@@ -18,7 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import numpy as np
@@ -32,7 +32,7 @@ from refflow.core.shapes import Shape
 from refflow.core.tensor import default_sessions
 from refflow.runtime import place as place_module
 from refflow.runtime.config import ConfigProto, RunOptions
-from refflow.runtime.device import Device, local_devices
+from refflow.runtime.device import Device, DeviceAttributes, local_devices
 from refflow.runtime.events import EventLog
 from refflow.runtime.feeds import are_single, single
 from refflow.runtime.kernels import kept_tensors
@@ -53,15 +53,6 @@ _PLAIN = RunOptions()
 _NO_FEEDS: Mapping[Any, Any] = {}
 _MANY_SHAPES = 16  # a signature fed with more shapes than this gets one step that takes any
 _MANY_STEPS = 512  # cached steps; the oldest go first
-
-
-class DeviceAttributes(NamedTuple):
-    """What is told of a device. memory_limit_bytes: 0, none is set."""
-
-    name: str
-    device_type: str
-    memory_limit_bytes: int
-    incarnation: int
 
 
 class Session:

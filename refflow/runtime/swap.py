@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
 from refflow.runtime.idle import Idle, View, best_of, relieved, rewire

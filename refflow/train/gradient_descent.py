@@ -11,7 +11,7 @@ from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import float32
 from refflow.core.graph import Operation, Tensor
 from refflow.core.indexed_slices import IndexedSlices
-from refflow.ops.elementwise import cast
+from refflow.ops.cast import cast
 from refflow.ops.training import apply_gradient_descent
 from refflow.ops.variable import Variable
 from refflow.train.optimizer import Optimizer

@@ -21,9 +21,10 @@ from refflow.core.convert import convert_n_to_tensor, convert_to_tensor, op_scop
 from refflow.core.dtypes import DType, float32, int64, string
 from refflow.core.graph import Tensor
 from refflow.core.shapes import TensorShape
+from refflow.ops.cast import cast
 from refflow.ops.constant import constant
 from refflow.ops.data_flow import FIFOQueue, QueueBase, RandomShuffleQueue
-from refflow.ops.elementwise import MAXIMUM, cast
+from refflow.ops.elementwise import MAXIMUM
 from refflow.ops.gather import gather
 from refflow.ops.io_functions import match_filenames_once
 from refflow.ops.random import random_shuffle

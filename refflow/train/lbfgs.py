@@ -40,8 +40,9 @@ from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.tensor import get_default_session
 from refflow.ops.array import identity, reshape
+from refflow.ops.cast import cast
 from refflow.ops.constant import constant, placeholder, zeros
-from refflow.ops.elementwise import SQRT, SQUARE, cast
+from refflow.ops.elementwise import SQRT, SQUARE
 from refflow.ops.joining import concat
 from refflow.ops.lbfgs import LBFGS_DIRECTION
 from refflow.ops.reductions import reduce_sum

@@ -28,8 +28,8 @@ from refflow.core.gradients import gradients
 from refflow.core.graph import GraphKeys, Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.ops.array import size
+from refflow.ops.cast import cast
 from refflow.ops.constant import constant
-from refflow.ops.elementwise import cast
 from refflow.ops.gather import UNSORTED_SEGMENT_SUM
 from refflow.ops.unique import UNIQUE
 from refflow.ops.variable import Variable, assign_add

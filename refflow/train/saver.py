@@ -223,7 +223,7 @@ def _save_node(prefix: Tensor, saved: list[_Saved], name: str) -> Operation:
 
 def _save_sharded(filename: Tensor, saved: list[_Saved]) -> Operation:
     """One SaveV2 on each device, into files of their own, which one more node joins under the final name."""
-    from refflow.core.opdef import op_def
+    from refflow.core.registry import op_def
 
     devices = sorted({s.variable.device for s in saved})
     prefixes, writes = [], []

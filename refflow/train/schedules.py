@@ -16,8 +16,9 @@ from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import float32, float64
 from refflow.core.graph import Operation, Tensor, get_default_graph
 from refflow.ops.arithmetic import POW
+from refflow.ops.cast import cast
 from refflow.ops.constant import zeros
-from refflow.ops.elementwise import FLOOR, MINIMUM, cast
+from refflow.ops.elementwise import FLOOR, MINIMUM
 from refflow.ops.variable import Variable, assign_sub, trainable_variables
 
 

@@ -72,7 +72,7 @@ class Prepared:
 def by_the_page(case: Case) -> list[np.ndarray]:
     """The outputs in float64, by the reference on the op's page."""
     import refflow.ops  # noqa: F401  (registers the ops)
-    from refflow.core.opdef import op_def
+    from refflow.core.registry import op_def
 
     wide = [x.astype(np.float64) if x.dtype == np.float32 else x for x in case.inputs]
     if case.page is not None:

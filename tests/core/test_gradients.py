@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.core.opdef import registered_ops
+from refflow.core.registry import registered_ops
 from tests.cases import CASES, attrs_of, inputs_of
 from tests.ops.test_fft import TRANSFORMS
 
@@ -78,7 +78,7 @@ def test_only_the_rows_that_were_used_change():  # [S50e]
 
 
 def test_an_op_without_a_gradient_is_an_error_by_name():  # [W30]
-    from refflow.core import opdef
+    from refflow.core import registry
 
     mystery = tf.define_op("TestMystery", "x: T[...S] -> y: T[...S]", T=(tf.float32,))
     try:
@@ -86,7 +86,7 @@ def test_an_op_without_a_gradient_is_an_error_by_name():  # [W30]
         with pytest.raises(LookupError, match=r"No gradient defined for operation 'm' \(op type: TestMystery\)"):
             tf.gradients(mystery(x, name="m"), x)
     finally:
-        del opdef._REGISTRY["TestMystery"]
+        del registry._REGISTRY["TestMystery"]
 
 
 def test_a_gradient_function_is_held_to_its_word(graph):  # [W30]

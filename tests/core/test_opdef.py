@@ -5,18 +5,18 @@ import pytest
 
 import refflow as tf
 from refflow.core.formula import FUNCTIONS, Formula
-from refflow.core.opdef import op_def, registered_ops
+from refflow.core.registry import op_def, registered_ops
 from refflow.core.signature import Attr, parse_signature
 
 
 @pytest.fixture
 def doubled():
     """A new op type, gone again after the test."""
-    from refflow.core import opdef
+    from refflow.core import registry
 
     op = tf.define_op("TestDouble", "x: T[...S] -> y: T[...S]", T=(tf.float32, tf.float64), source=("S44",))
     yield op
-    del opdef._REGISTRY["TestDouble"]
+    del registry._REGISTRY["TestDouble"]
 
 
 def test_a_new_op_is_a_signature_a_kernel_and_a_gradient(doubled):  # [S44]

@@ -5,7 +5,7 @@ import re
 import pytest
 
 import refflow as tf
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from tests.core.test_gradients import WITH_SLOPES, assert_slopes, smooth_sum
 
 # The slope is nothing, or the same everywhere and no node.

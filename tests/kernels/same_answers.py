@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from refflow.core.dtypes import as_dtype
-from refflow.core.opdef import op_def, registered_ops
+from refflow.core.registry import op_def, registered_ops
 from refflow.core.signature import REQUIRED
 from refflow.runtime.gpu_kernels import formula_of
 from refflow.runtime.gpu_updates import text_of

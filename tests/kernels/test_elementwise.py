@@ -7,7 +7,7 @@ import triton.language as tl
 
 from refflow.core.dtypes import as_dtype
 from refflow.core.formula import _BINARY, _COMPARE, FUNCTIONS
-from refflow.core.opdef import op_def, registered_ops
+from refflow.core.registry import op_def, registered_ops
 from refflow.core.signature import REQUIRED
 from refflow.runtime.gpu_kernels import formula_of
 from refflow_kernels.gpu import functions

@@ -5,7 +5,7 @@ import pytest
 
 import refflow as tf
 from refflow.core.dtypes import as_dtype
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.ops.philox import Philox, PhiloxStream
 from refflow.runtime.device import Device
 from refflow.runtime.gpu_kernels import place_of

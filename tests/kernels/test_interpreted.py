@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow_kernels.gpu import KERNELS
 from refflow_kernels.interpreter import Memory
 from tests.kernels.samples import SAMPLES, assert_within, reference

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from refflow.core.dtypes import as_dtype
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.ops.philox import PhiloxStream
 from refflow.runtime.gpu_kernels import place_of
 from refflow_kernels.gpu import KERNELS

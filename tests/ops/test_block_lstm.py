@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 
 TIME, BATCH, INPUTS, CELLS = 4, 2, 3, 5
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.core.opdef import registered_ops
+from refflow.core.registry import registered_ops
 from tests.cases import CASES, IDS, attrs_of, build, expected, inputs_of
 
 OK = [(op, case) for op, case in CASES if case.error is None]

@@ -6,7 +6,7 @@ import pytest
 import refflow as tf
 from refflow.core.graphdef import FunctionCall, FunctionDef, GraphDef, NodeDef
 from refflow.core.importer import extend
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.core.signature import Arg
 
 INT64 = {"output_types": [tf.int64], "output_shapes": [tf.TensorShape([])]}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 
 RANKS = {"": 1, "2D": 2, "3D": 3}
 COMPLEX = {f"{batch}{inverse}FFT{text}": rank

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import refflow as tf
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 
 TABLE = Path(__file__).resolve().parents[2] / "spec" / "ops_r05.tsv"
 ROWS = [line.split("\t") for line in TABLE.read_text(encoding="utf-8").splitlines()[1:]]

@@ -9,7 +9,7 @@ import pytest
 
 import refflow as tf
 from refflow import image
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.files import png
 
 pillow = pytest.mark.skipif(importlib.util.find_spec("PIL") is None, reason="needs Pillow")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.ops import optional, tensor_map
 from refflow.ops import tensor_list as lists
 from refflow.ops import tensor_list_read as reads

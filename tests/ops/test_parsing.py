@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import refflow as tf
 from refflow.core.dtypes import float32, int64, string
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.files.wire import block, varint
 from refflow.ops.example_proto import (
     Feature,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 
 X = np.array([[-2.0, 0.3], [0.9, 5.0]], np.float32)
 DY = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.files import wire
 
 RAGGED = wire.block(1, wire.number(1, 3)).decode()  # the class RAGGED_TENSOR_SPEC

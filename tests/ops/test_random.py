@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.core.opdef import find_op_def
+from refflow.core.registry import find_op_def
 from refflow.ops.philox import RESERVED, PhiloxStream, philox
 
 # Known answers of the generator's authors (Random123, kat_vectors, philox4x32 with 10 rounds).

@@ -12,7 +12,7 @@ from refflow.core.errors import (
     OutOfRangeError,
     UnimplementedError,
 )
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.core.waiting import Pending
 from refflow.files.records import TFRecordWriter, framed, records, tf_record_iterator
 from refflow.ops import io_functions, readers

@@ -5,7 +5,7 @@ import pytest
 
 import refflow as tf
 from refflow.core.dtypes import as_dtype
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.files.wire import block, number
 from refflow.ops.sparse import numbered, ravelled, unravelled
 from refflow.ops.sparse_math import merged

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import refflow as tf
 from refflow.core.dtypes import as_dtype
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.ops.decode import decode_raw, string_to_number
 from refflow.ops.decode_csv import decode_csv, split_csv
 from refflow.ops.re2 import compiled

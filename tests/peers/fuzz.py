@@ -32,7 +32,8 @@ import numpy as np
 
 import refflow as rf
 from refflow.core.dtypes import ALL
-from refflow.core.opdef import Case, OpDef, registered_ops
+from refflow.core.opdef import Case, OpDef
+from refflow.core.registry import registered_ops
 from refflow.interop import protos
 from tests.cases import attrs_of, inputs_of
 from tests.peers.stand_in import said, unlikeness

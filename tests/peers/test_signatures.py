@@ -5,7 +5,7 @@ import os
 import pytest
 
 import refflow as tf
-from refflow.core.opdef import registered_ops
+from refflow.core.registry import registered_ops
 from refflow.core.signature import REQUIRED
 
 pytestmark = pytest.mark.peers
@@ -50,7 +50,7 @@ def named(number):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_op_type_is_the_one_that_tensorflow_registers(tensorflow, name):
-    ours, registered = tf.core.opdef.op_def(name), theirs(tensorflow, name)
+    ours, registered = tf.core.registry.op_def(name), theirs(tensorflow, name)
     attrs = {a.name: a for a in registered.attr}
     assert len(ours.inputs) == len(registered.input_arg)
     assert [a.name for a in ours.outputs] == [a.name for a in registered.output_arg] or len(ours.outputs) == 1

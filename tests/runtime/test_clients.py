@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.runtime.device import local_devices
 from refflow.runtime.feeds import register_feeds
 from refflow.runtime.signature import register_fetches

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.ops.control_flow import ENTER, EXIT, LOOP_COND, NEXT_ITERATION, exit, merge, switch
 
 

@@ -220,7 +220,7 @@ print("found", session.run(take))
 
 @BOTH
 def test_a_receive_that_nobody_sends_to_is_told(graph, executor):  # [W25]
-    recv = tf.core.opdef.find_op_def("_Recv")
+    recv = tf.core.registry.find_op_def("_Recv")
     lone = recv(tensor_type=tf.float32, tensor_name="x", send_device="/cpu:0", send_device_incarnation=1,
                 recv_device="/cpu:0", name="lone")  # fmt: skip
     y = tf.identity(lone, name="y")

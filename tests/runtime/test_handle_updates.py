@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.ops.resource_variable import Locked
 from refflow.ops.training import _RULES, APPLY
 from refflow.runtime import resources

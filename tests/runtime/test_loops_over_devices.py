@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.runtime.plan import Plan
 from tests.runtime.test_structured_programs import Built
 

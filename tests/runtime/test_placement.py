@@ -5,7 +5,7 @@ import pytest
 import refflow as tf
 from refflow.core.devices import DeviceSpec
 from refflow.core.graph import colocate_with
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.runtime.costs import CostModel, multiply_adds
 from refflow.runtime.device import local_devices
 from refflow.runtime.partition import partition

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.runtime.device import local_devices
 
 
@@ -302,11 +302,11 @@ def test_what_may_read_a_variable_before_a_change_does(executor):
     """The documents leave the order open where no edge gives it; TensorFlow's clients count on this one."""
     v = tf.Variable(1.0)
     change = v.assign_add(tf.constant(2.0) * tf.constant(3.0))
-    handle = tf.core.opdef.find_op_def("VarHandleOp")(dtype=tf.float32, shape=[])
-    start = tf.core.opdef.find_op_def("AssignVariableOp")(handle, 1.0)
-    grow = tf.core.opdef.find_op_def("AssignAddVariableOp")(handle, 6.0)
+    handle = tf.core.registry.find_op_def("VarHandleOp")(dtype=tf.float32, shape=[])
+    start = tf.core.registry.find_op_def("AssignVariableOp")(handle, 1.0)
+    grow = tf.core.registry.find_op_def("AssignAddVariableOp")(handle, 6.0)
     late = tf.identity(tf.identity(v.ref())) + 0.0
-    seen = tf.core.opdef.find_op_def("ReadVariableOp")(handle, dtype=tf.float32) * 1.0
+    seen = tf.core.registry.find_op_def("ReadVariableOp")(handle, dtype=tf.float32) * 1.0
     with tf.Session(executor=executor) as session:
         session.run([v.initializer, start])
         assert session.run([change.op, late, grow, seen])[1::2] == [1, 1]

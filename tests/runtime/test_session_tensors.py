@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.core.opdef import find_op_def
+from refflow.core.registry import find_op_def
 
 KEEP, READ, DROP = (find_op_def(n) for n in ("GetSessionHandle", "GetSessionTensor", "DeleteSessionTensor"))
 

@@ -5,7 +5,7 @@ import pytest
 
 import refflow as tf
 from refflow.core import errors
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.runtime.device import Device, local_devices
 from refflow.runtime.nodes import in_order
 from refflow.runtime.optimise import optimise
@@ -207,7 +207,7 @@ def test_state_stays_where_the_first_step_put_it(graph):  # [W22]
 
 
 def test_a_kind_of_device_without_a_kernel_is_told_what_there_is():  # [W05, S43]
-    from refflow.core.opdef import op_def
+    from refflow.core.registry import op_def
 
     with pytest.raises(tf.errors.UnimplementedError, match="Variable has no kernel for cpu"):
         Device(0).kernel(op_def("Variable"), {}, "reference")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.runtime.plan import Plan
 
 W = np.float32([[0.6, -0.8], [0.8, 0.6]])

@@ -120,7 +120,7 @@ def test_what_is_wrong_is_said(tmp_path):
 
 
 def test_the_graph_s_ops_of_the_first_release_read_what_is_written(tmp_path):
-    from refflow.core.opdef import op_def
+    from refflow.core.registry import op_def
 
     path = str(tmp_path / "m")
     with tf.Graph().as_default(), tf.Session() as session:

@@ -19,10 +19,10 @@ import numpy as np
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import as_dtype, bool_, float32, int32
 from refflow.core.graph import Tensor
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.ops import array, joining
 from refflow.ops import transpose as axes
-from refflow.ops.elementwise import cast
+from refflow.ops.cast import cast
 from refflow.ops.placeholders import placeholder_with_default
 from refflow.ops.unique import where as coordinates
 

@@ -19,7 +19,7 @@ from refflow.core.constants import constant_value
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.errors import InvalidArgumentError
 from refflow.core.graph import Operation
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.ops.messages import Assert
 from refflow.ops.reductions import reduce_all
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.graph import Tensor
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.image import (
     ResizeMethod,
     adjust_brightness,
@@ -43,7 +43,7 @@ from refflow.image import (
     rgb_to_hsv,
     transpose_image,
 )
-from refflow.ops.elementwise import cast
+from refflow.ops.cast import cast
 from refflow.ops.reductions import reduce_mean
 
 __all__ = [

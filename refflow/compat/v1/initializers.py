@@ -21,8 +21,8 @@ from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import as_dtype, float32
 from refflow.core.graph import Tensor
 from refflow.ops.array import fill
+from refflow.ops.cast import cast
 from refflow.ops.constant import constant
-from refflow.ops.elementwise import cast
 from refflow.ops.random import random_normal, random_uniform, truncated_normal
 
 

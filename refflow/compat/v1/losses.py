@@ -14,9 +14,10 @@ from refflow.compat.v1.math import reduce_sum, squared_difference
 from refflow.compat.v1.variables import GraphKeys
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.graph import Tensor, get_default_graph
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
+from refflow.ops.add_n import add_n
+from refflow.ops.cast import cast
 from refflow.ops.constant import constant
-from refflow.ops.elementwise import add_n, cast
 
 
 class Reduction:

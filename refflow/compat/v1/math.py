@@ -19,11 +19,12 @@ from refflow.compat.v1.arrays import _axis
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import as_dtype, int32, int64
 from refflow.core.graph import Tensor
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.ops import reductions
 from refflow.ops.array import expand_dims, reshape
+from refflow.ops.cast import cast
 from refflow.ops.constant import constant
-from refflow.ops.elementwise import EXP, LOG, cast
+from refflow.ops.elementwise import EXP, LOG
 from refflow.ops.joining import concat
 from refflow.ops.math_functions import to_double, to_float, to_int32, to_int64
 from refflow.ops.transpose import transpose

@@ -17,8 +17,8 @@ from refflow.compat.v1.variables import GraphKeys, get_variable, variable_scope
 from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import bool_, float32
 from refflow.core.graph import Tensor, get_default_graph
-from refflow.core.opdef import op_def
-from refflow.ops.elementwise import cast
+from refflow.core.registry import op_def
+from refflow.ops.cast import cast
 
 
 def _count(name: str) -> Any:

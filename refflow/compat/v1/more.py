@@ -15,7 +15,7 @@ from refflow.core.control import group
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import as_dtype, float32, int32, int64
 from refflow.core.graph import GraphKeys, Tensor, get_default_graph
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.core.sparse_tensor import SparseTensor
 from refflow.ops.random import get_seed, random_uniform
 

@@ -35,7 +35,7 @@ from refflow.compat.v1.windows import (
 )
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.graph import Tensor
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.nn import (
     candidates,
     compute_accidental_hits,
@@ -51,7 +51,7 @@ from refflow.nn import (
     zero_fraction,
 )
 from refflow.ops.array import reshape
-from refflow.ops.elementwise import cast
+from refflow.ops.cast import cast
 from refflow.ops.elementwise_functions import sigmoid, tanh
 from refflow.ops.joining import concat
 from refflow.ops.log_softmax import LOG_SOFTMAX, SPARSE_XENT

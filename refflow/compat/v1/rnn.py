@@ -18,9 +18,9 @@ from refflow.compat.v1.variables import get_variable_scope, variable_scope
 from refflow.core.convert import convert_to_tensor
 from refflow.core.graph import Tensor
 from refflow.core.nest import map_structure
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
+from refflow.ops.cast import cast
 from refflow.ops.constant import ZEROS_LIKE
-from refflow.ops.elementwise import cast
 from refflow.ops.logic import LESS, SELECT
 from refflow.ops.loops import while_loop
 from refflow.ops.reverse import reverse_sequence

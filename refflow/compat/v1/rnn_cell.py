@@ -17,7 +17,7 @@ from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import float32
 from refflow.core.graph import Tensor
 from refflow.core.nest import map_structure
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.nn.functions import dropout
 from refflow.ops.constant import zeros
 from refflow.ops.elementwise import SIGMOID, TANH

@@ -27,8 +27,8 @@ from refflow.compat.v1.replicas import replica_device_setter
 from refflow.compat.v1.variables import create_global_step, get_global_step, get_or_create_global_step
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.graph import Operation, Tensor
-from refflow.core.opdef import op_def
-from refflow.ops.elementwise import cast
+from refflow.core.registry import op_def
+from refflow.ops.cast import cast
 from refflow.ops.training import APPLY
 from refflow.ops.variable import Variable
 from refflow.train import (

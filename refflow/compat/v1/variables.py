@@ -24,7 +24,7 @@ from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import as_dtype, float32, int64
 from refflow.core.graph import GraphKeys as FirstKeys
 from refflow.core.graph import Operation, Tensor, get_default_graph
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.core.tensor import default_session
 from refflow.ops import variable as first
 from refflow.ops import variable_scope as scopes

@@ -11,7 +11,7 @@ from typing import Any
 from refflow.compat.v1.arrays import _axis
 from refflow.core.convert import op_scope
 from refflow.core.graph import Tensor
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 
 ONES = (1, 1, 1, 1)
 

@@ -15,8 +15,8 @@ from refflow.core.convert import convert_to_tensor
 from refflow.core.graph import Tensor
 from refflow.models.rnn.rnn_cell import RNNCell
 from refflow.ops.array import shape
+from refflow.ops.cast import cast
 from refflow.ops.constant import ZEROS_LIKE
-from refflow.ops.elementwise import cast
 from refflow.ops.logic import LESS, SELECT
 from refflow.ops.variable_scope import get_variable_scope, variable_scope
 

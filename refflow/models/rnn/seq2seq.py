@@ -26,10 +26,12 @@ from refflow.models.rnn import rnn as unrolled
 from refflow.models.rnn import rnn_cell
 from refflow.models.rnn.linear import linear
 from refflow.nn.functions import conv2d, embedding_lookup, xw_plus_b
+from refflow.ops.add_n import add_n
 from refflow.ops.array import reshape, shape, stop_gradient
+from refflow.ops.cast import cast
 from refflow.ops.constant import zeros
 from refflow.ops.control_flow import merge, switch
-from refflow.ops.elementwise import TANH, add_n, cast
+from refflow.ops.elementwise import TANH
 from refflow.ops.joining import concat, pack
 from refflow.ops.log_softmax import SPARSE_XENT
 from refflow.ops.reductions import argmax, reduce_sum

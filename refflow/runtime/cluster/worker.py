@@ -25,7 +25,7 @@ from typing import Any
 from refflow.core import errors
 from refflow.core.dtypes import DType
 from refflow.core.graphdef import NodeDef
-from refflow.core.opdef import find_op_def
+from refflow.core.registry import find_op_def
 from refflow.core.waiting import InFlight
 from refflow.runtime.cluster.network import Endpoint, Reply
 from refflow.runtime.device import Device

@@ -2,7 +2,7 @@
 
 import refflow.ops  # noqa: F401  (registers the ops)
 from refflow.core.dtypes import as_dtype
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.core.signature import REQUIRED
 from refflow.runtime.gpu_kernels import formula_of
 from refflow_kernels.gpu.elementwise import of_formula

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 
 
 def unit(dtype):

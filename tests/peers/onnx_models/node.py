@@ -6,7 +6,7 @@ import onnx
 from onnx import helper
 
 import refflow as tf
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 
 TRANSLATIONS = {}  # ONNX op -> function(Node) -> a tensor, or one for each output
 

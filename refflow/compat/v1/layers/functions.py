@@ -18,9 +18,9 @@ from refflow.compat.v1.variables import GraphKeys, get_variable, variable_scope
 from refflow.compat.v1.windows import window
 from refflow.core.convert import convert_to_tensor
 from refflow.core.graph import Tensor, get_default_graph
-from refflow.core.opdef import op_def
+from refflow.core.registry import op_def
 from refflow.ops.array import reshape
-from refflow.ops.elementwise import cast
+from refflow.ops.cast import cast
 from refflow.ops.joining import pack
 from refflow.ops.variable import assign
 

@@ -23,6 +23,8 @@ class Kernel:
     `workspace=`, or None where none is needed; an input is asked only for its shape, unless it is a host input.
     rows_together: from the first input's shape, how many rows along its last axis give the bits that they give among
     all, as any multiple does; 0 where only all do.
+    fixed: of (dtype, *inputs, **attributes), where an input is a constant's value or only has a shape, a function of
+    (*inputs, out=None) that gives the same for inputs like these without asking about them again, or None.
     """
 
     function: Callable[..., Any]
@@ -32,3 +34,4 @@ class Kernel:
     type_attr: str = "T"
     takes: Callable[[dict[str, Any]], bool] | None = None
     rows_together: Callable[[tuple[int, ...]], int] | None = None
+    fixed: Callable[..., Callable[..., Any] | None] | None = None

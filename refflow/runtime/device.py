@@ -133,6 +133,18 @@ class Device:
         size, dtype = prod(inputs[slots[0] if op_def.ref_inputs else gradient].shape), attrs["T"].as_numpy_dtype
         return updates.in_place(partial(rule, **chosen), len(slots), known, size, dtype)
 
+    def fixed(self, op_def: OpDef, attrs: dict[str, Any], inputs: Sequence[Any]) -> Callable[..., Any] | None:
+        """The fast kernel as a function of (*inputs, out=None) for inputs like these alone, if it has such a one.
+
+        inputs: each as it is known before the run, a constant's value or something with a shape.
+        """
+        from refflow_kernels.cpu import KERNELS
+
+        fast, bound = KERNELS.get(op_def.name), _fast_cpu_kernel(op_def, attrs)
+        if fast is None or fast.fixed is None or bound is None:
+            return None
+        return fast.fixed(np.dtype(attrs[fast.type_attr].as_numpy_dtype), *inputs, **bound.arguments)
+
     def blocks(self, *chain: Any) -> Callable[..., None]:
         """A function that runs a chain of elementwise steps (runtime/fuse.py)."""
         from refflow_kernels.cpu.blocks import Blocks

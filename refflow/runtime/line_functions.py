@@ -82,3 +82,29 @@ def checker(node: Node) -> Any:
         known([v if hasattr(v, "shape") else np.asarray(v) for v in inputs])
 
     return check
+
+
+# -- values that are parts of others: where they lie there ---------------------------------------------------------
+
+
+def _slice(node: Node) -> list[Any]:
+    begin = node.inputs[1][0].attrs["value"]
+    sizes: Any = node.shapes[0]
+    return [tuple(slice(int(b), int(b) + d) for b, d in zip(begin, sizes, strict=True))]
+
+
+def _split(node: Node) -> list[Any]:
+    producer, port = node.inputs[1]
+    axis = int(node.inputs[0][0].attrs["value"]) % len(producer.shapes[port] or ())
+    sizes: Any = node.shapes[0]
+    each = sizes[axis]
+    return [(slice(None),) * axis + (slice(i * each, (i + 1) * each),) for i in range(len(node.types))]
+
+
+def _unpack(node: Node) -> list[Any]:
+    producer, port = node.inputs[0]
+    axis = node.attrs["axis"] % len(producer.shapes[port] or ())
+    return [(slice(None),) * axis + (i, ...) for i in range(len(node.types))]
+
+
+PARTS: dict[str, Callable[[Node], list[Any]]] = {"Slice": _slice, "Split": _split, "Unpack": _unpack}

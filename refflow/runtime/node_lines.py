@@ -10,7 +10,7 @@ Next: runtime/line_functions.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from refflow.runtime.device import BoundKernel
 from refflow.runtime.fuse import FUSED
 from refflow.runtime.kernels import OpStates, op_state
 from refflow.runtime.lifetimes import Arena, Lifetimes, shared_input
-from refflow.runtime.line_functions import Shaped, checker, fresh, may_not_fit, owned
+from refflow.runtime.line_functions import PARTS, Shaped, checker, fresh, may_not_fit, owned
 from refflow.runtime.nodes import CONTROL_FLOW, SAME, Node, StepGraph
 from refflow.runtime.slice_lines import Part
 from refflow.runtime.slices import SLICED
@@ -38,29 +38,6 @@ _OPERATORS = {
     "add": "+", "subtract": "-", "multiply": "*", "less": "<", "less_equal": "<=", "greater": ">",
     "greater_equal": ">=", "equal": "==", "not_equal": "!=",
 }  # fmt: skip
-
-
-def _slice(node: Node) -> list[Any]:
-    begin = node.inputs[1][0].attrs["value"]
-    sizes: Any = node.shapes[0]
-    return [tuple(slice(int(b), int(b) + d) for b, d in zip(begin, sizes, strict=True))]
-
-
-def _split(node: Node) -> list[Any]:
-    producer, port = node.inputs[1]
-    axis = int(node.inputs[0][0].attrs["value"]) % len(producer.shapes[port] or ())
-    sizes: Any = node.shapes[0]
-    each = sizes[axis]
-    return [(slice(None),) * axis + (slice(i * each, (i + 1) * each),) for i in range(len(node.types))]
-
-
-def _unpack(node: Node) -> list[Any]:
-    producer, port = node.inputs[0]
-    axis = node.attrs["axis"] % len(producer.shapes[port] or ())
-    return [(slice(None),) * axis + (i, ...) for i in range(len(node.types))]
-
-
-_PARTS: dict[str, Callable[[Node], list[Any]]] = {"Slice": _slice, "Split": _split, "Unpack": _unpack}
 
 
 class NodeLines:
@@ -246,8 +223,8 @@ class NodeLines:
             return False
         if node.type in _RESHAPES and producer.shapes[port]:
             parts = [f".reshape({node.shapes[0]})"]
-        elif node.type in _PARTS:
-            parts = [f"[{self._bind('w', index)}]" for index in _PARTS[node.type](node)]
+        elif node.type in PARTS:
+            parts = [f"[{self._bind('w', index)}]" for index in PARTS[node.type](node)]
         else:
             return False
         for number, part in enumerate(parts):
@@ -288,6 +265,8 @@ class NodeLines:
             inputs[keeps] = f"{self._bind('d', node.device.private_copy)}({inputs[keeps]})"
         if node.type == "MatMul" and node.attrs["transpose_b"] and self.kernels == "fast":
             inputs[1] = self._lying_turned(inputs[1])
+        if self._fixed(node, inputs):
+            return
         bound = node.device.kernel(node.op_def, node.attrs, self.kernels)
         count = len(node.types)
         outs = [self._memory(node, port) for port in range(count)] if bound.takes_out else [None] * count
@@ -299,6 +278,19 @@ class NodeLines:
             return
         call = self._call_text(node, bound, inputs)
         self._take(node, f"{self._bind('k', result_of)}({call})" if node.op_def.waits else call)
+
+    def _fixed(self, node: Node, inputs: list[str]) -> bool:
+        """A kernel that was made for these shapes: it asks nothing in the run."""
+        if self.kernels != "fast" or node.device.type != "cpu" or len(node.types) != 1 or may_not_fit(node):
+            return False
+        kernel = node.device.fixed(node.op_def, node.attrs, [self._known(e) for e in node.inputs])
+        if kernel is None:
+            return False
+        out = self._memory(node, 0)
+        self.names[node, 0] = out or f"v{node.id}"
+        call = f"{self._bind('k', kernel)}({', '.join(inputs)}"
+        self._write(node, f"{call}, out={out})" if out else f"v{node.id} = {call})")
+        return True
 
     def _lying_turned(self, name: str) -> str:
         """A small constant that is only read turned lies so in memory; the kernel would turn it in every run."""

@@ -21,7 +21,7 @@ from refflow_kernels.cpu import (
     softmax_xent,
     top_k,
 )
-from refflow_kernels.cpu.matmul import batch_matmul, matmul
+from refflow_kernels.cpu.matmul import batch_matmul, fixed_matmul, matmul
 from refflow_kernels.cpu.transpose import transpose
 from refflow_kernels.cpu.updates import apply_gradient_descent
 from refflow_kernels.kernel import Kernel
@@ -34,7 +34,7 @@ COMPLEX = ("complex64", "complex128")
 FIXED = (*FLOATS, *INTS, *COMPLEX, "bool")
 
 KERNELS = {
-    "MatMul": Kernel(matmul, (*FLOATS, "int32", "int64", *COMPLEX)),
+    "MatMul": Kernel(matmul, (*FLOATS, "int32", "int64", *COMPLEX), fixed=fixed_matmul),
     "BatchMatMul": Kernel(batch_matmul, (*FLOATS, *COMPLEX)),
     "BatchMatMulV2": Kernel(batch_matmul, (*FLOATS, *COMPLEX)),
     "Conv2D": Kernel(conv.conv, FLOATS),
@@ -69,12 +69,13 @@ KERNELS = {
     "LogSoftmax": Kernel(softmax.log_softmax, FLOATS, rows_together=lambda shape: softmax.rows_at_a_time(shape[-1])),
     "SoftmaxCrossEntropyWithLogits": Kernel(softmax_xent.softmax_xent, FLOATS),
     "SparseSoftmaxCrossEntropyWithLogits": Kernel(softmax_xent.sparse_softmax_xent, FLOATS),
-    "Sum": Kernel(reductions.reduce_sum, (*WIDE, *INTS), host_inputs=(1,), rows_together=reductions.rows_together),
-    "Mean": Kernel(reductions.reduce_mean, WIDE, host_inputs=(1,)),
+    "Sum": Kernel(reductions.reduce_sum, (*WIDE, *INTS), host_inputs=(1,), rows_together=reductions.rows_together,
+                  fixed=reductions.fixed_sum),
+    "Mean": Kernel(reductions.reduce_mean, WIDE, host_inputs=(1,), fixed=reductions.fixed_mean),
     "Max": Kernel(extremes.reduce_max, (*FLOATS, *INTS), host_inputs=(1,)),
     "Min": Kernel(extremes.reduce_min, (*FLOATS, *INTS), host_inputs=(1,)),
     "Prod": Kernel(reductions.reduce_prod, (*WIDE, *INTS), host_inputs=(1,)),
-    "BiasAddGrad": Kernel(reductions.bias_add_grad, (*FLOATS, *INTS)),
+    "BiasAddGrad": Kernel(reductions.bias_add_grad, (*FLOATS, *INTS), fixed=reductions.fixed_bias_add_grad),
     "L2Loss": Kernel(reductions.l2_loss, FLOATS),
     "ArgMax": Kernel(scans.arg_max, (*FLOATS, *INTS, "bool"), host_inputs=(1,)),
     "ArgMin": Kernel(scans.arg_min, (*FLOATS, *INTS, "bool"), host_inputs=(1,)),

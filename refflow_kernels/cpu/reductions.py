@@ -90,6 +90,42 @@ def reduce_mean(input: Any, reduction_indices: Any, keep_dims: bool = False, out
     return finished(total / input.dtype.type(max(1, layout.number)), input, layout, out)
 
 
+def fixed_sum(dtype: Any, input: Any, reduction_indices: Any, keep_dims: bool) -> Any:
+    """The sum over known axes, where it is one small product."""
+    if not isinstance(reduction_indices, np.ndarray):
+        return None
+    return _fixed(dtype, input.shape, layout_of(input, reduction_indices, keep_dims), False)
+
+
+def fixed_mean(dtype: Any, input: Any, reduction_indices: Any, keep_dims: bool) -> Any:
+    """The mean over known axes, where the sum is one small product."""
+    if not isinstance(reduction_indices, np.ndarray):
+        return None
+    return _fixed(dtype, input.shape, layout_of(input, reduction_indices, keep_dims), True)
+
+
+def _fixed(dtype: Any, shape: tuple[int, ...], layout: Layout, divides: bool) -> Any:
+    size = prod(shape)
+    if dtype not in (np.float32, np.float64) or len(layout.groups) != 1 or not 0 < size <= 2 * _PIECE:
+        return None
+    outer, length, inner = layout.groups[0]
+    if length > _RUN:
+        return None
+    ones, number, of_rows = _ones(length, dtype), dtype.type(length), inner == 1 and outer > 1
+    group, sums = ((outer, length), (outer,)) if of_rows else (layout.groups[0], (outer, inner))
+
+    def fixed(x: Any, *_: Any, out: Any = None) -> Any:
+        result = np.empty(layout.shape, dtype) if out is None else out
+        found = result.reshape(sums)
+        x = x.reshape(group)
+        np.matmul(*((x, ones) if of_rows else (ones, x)), out=found)
+        if divides:
+            np.divide(found, number, found)
+        return result[()] if out is None and not layout.shape else result
+
+    return fixed
+
+
 def reduce_prod(input: Any, reduction_indices: Any, keep_dims: bool = False, out: Any = None) -> Any:
     """The product over the axes; 1 for nothing."""
     layout = layout_of(input, reduction_indices, keep_dims)
@@ -102,6 +138,13 @@ def bias_add_grad(out_backprop: Any, data_format: str = "NHWC", out: Any = None)
     axes = tuple(i for i in range(out_backprop.ndim) if i != channel)
     layout = _layout(out_backprop.shape, axes, False)
     return finished(_sum(widened(out_backprop), layout), out_backprop, layout, out)
+
+
+def fixed_bias_add_grad(dtype: Any, out_backprop: Any, data_format: str) -> Any:
+    """dbias, where it is one small product."""
+    shape = out_backprop.shape
+    channel = 1 if data_format == "NCHW" else len(shape) - 1
+    return _fixed(dtype, shape, _layout(shape, tuple(i for i in range(len(shape)) if i != channel), False), False)
 
 
 def l2_loss(t: Any, out: Any = None) -> Any:

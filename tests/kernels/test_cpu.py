@@ -1,5 +1,7 @@
 """The NumPy kernels give what the pages give, for every type and for awkward memory [S43, W51]."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,21 @@ def test_any_memory_layout_will_do(op_type, layout, rng):
         with np.errstate(all="ignore"):
             result = KERNELS[op_type].function(*map(laid_out, inputs), **attrs)
         assert_within(outputs(result), reference(op_type, inputs, attrs), bounds, "float32")
+
+
+@pytest.mark.parametrize("op_type", [name for name, kernel in KERNELS.items() if kernel.fixed])
+def test_a_kernel_for_one_shape_gives_the_bits_of_the_one_for_all(op_type, rng):
+    kernel, tried = KERNELS[op_type], 0
+    for inputs, attrs, _ in SAMPLES[op_type](rng, "float32"):
+        known = [x if i in kernel.host_inputs else SimpleNamespace(shape=x.shape) for i, x in enumerate(inputs)]
+        fixed = kernel.fixed(np.dtype("float32"), *known, **attrs)
+        if fixed is not None:
+            wanted, place = kernel.function(*inputs, **attrs), np.empty_like(kernel.function(*inputs, **attrs))
+            assert fixed(*inputs, out=place) is place
+            for found in (place, fixed(*inputs)):
+                assert (np.shape(found), np.asarray(found).tobytes()) == (wanted.shape, wanted.tobytes())
+            tried += 1
+    assert tried > 1
 
 
 def test_an_update_may_write_where_it_reads(rng):  # [S32]

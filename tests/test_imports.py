@@ -31,12 +31,15 @@ RULES = {
     "refflow/runtime/cores.py": ("refflow.core", "refflow.runtime", "refflow_kernels.cpu"),
     "refflow/runtime/device.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.cpu"),
     "refflow/runtime/metadata.py": ("refflow.core", "refflow.files", "refflow.runtime"),
-    "refflow/runtime/": ("numpy", "refflow.core", "refflow.runtime"),
+    "refflow/runtime/": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.aligned"),
     "refflow/bench/gpu.py": ("numpy", "refflow", "refflow_kernels.simulated"),
     "refflow/test/case.py": ("numpy", "refflow", "google.protobuf"),
     "refflow/": ("numpy", "refflow"),
     "refflow_kernels/cpu/threads.py": ("numpy", "threadpoolctl"),
-    "refflow_kernels/cpu/": ("numpy", "refflow_kernels.cpu", "refflow_kernels.kernel", "refflow_kernels.notes"),
+    "refflow_kernels/cpu/": (
+        "numpy", "refflow_kernels.aligned", "refflow_kernels.cpu", "refflow_kernels.kernel", "refflow_kernels.notes",
+    ),
+    "refflow_kernels/aligned.py": ("numpy",),
     "refflow_kernels/notes.py": ("numpy",),
     "refflow_kernels/gpu/": ("triton", "refflow_kernels.gpu", "refflow_kernels.kernel"),
 }

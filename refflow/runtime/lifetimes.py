@@ -18,6 +18,7 @@ from refflow.core.dtypes import variant
 from refflow.core.shapes import is_known
 from refflow.runtime.nodes import ENTERS, EXITS, MERGES, NEXTS, SWITCHES, Node, StepGraph
 from refflow.runtime.structure import Edge, Loop, Places
+from refflow_kernels import aligned
 
 _FIRST = SWITCHES | EXITS | {"LoopCond"}  # their outputs are their first input
 _PARTS = {"Slice": (0, 1, 2), "Split": (1, 0), "Unpack": (0,)}  # the input that is cut, and those that say how
@@ -38,7 +39,7 @@ class Arena:
         if blocks:
             block = blocks.pop()
         else:
-            block = np.empty(size, np.uint8)
+            block = aligned.empty((size,), np.uint8)
             self.total += size
         return block[: prod(shape) * dtype.itemsize].view(dtype).reshape(shape), block
 

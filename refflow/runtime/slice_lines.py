@@ -22,6 +22,7 @@ import numpy as np
 from refflow.runtime.fuse import FUSED
 from refflow.runtime.nodes import Node
 from refflow.runtime.slices import PASSING, Member
+from refflow_kernels import aligned
 
 if TYPE_CHECKING:
     from refflow.runtime.node_lines import NodeLines
@@ -112,7 +113,7 @@ class Part:
             self.free.remove(spare)
             self.lines._write(self.node, f"{name} = {spare[1]}.reshape({shape})")
         else:
-            self.lines._write(self.node, f"{name} = {self.lines._bind('n', np.empty)}({shape}, {kind!r})")
+            self.lines._write(self.node, f"{name} = {self.lines._bind('n', aligned.empty)}({shape}, {kind!r})")
         self.scratch[name] = size
         return name
 

@@ -2,7 +2,7 @@
 
     steps    [("add", ("in", 0), ("in", 1)), ("maximum", ("step", 0), 0)]        one NumPy ufunc each
     source   def piece(first, last, i0, i1, o0):
-                 r = empty((1, 16384), real)
+                 r = scratch(heldr)
                  for a in range(first, last, 16384):
                      ...
                      add(xi0, i1, r0)
@@ -13,10 +13,13 @@ here it reads what comes in once and writes what goes out once. Each step is the
 have called, on the same numbers: the bits are the same.
 
     bytes: inputs and outputs once        scratch: a block for each value that is alive, in the core's second cache
+
+Scratch is the thread's: what one chain leaves there, the next one overwrites, so that it is warm and costs no call.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
@@ -24,11 +27,13 @@ from typing import Any
 
 import numpy as np
 
+from refflow_kernels import aligned
 from refflow_kernels.cpu import threads
 from refflow_kernels.cpu.choose import choose
 
 BLOCK = 1 << 15  # elements
 _PIECE = 1 << 18  # elements worth a thread
+_KEPT = 16  # shapes of scratch that a thread keeps
 _SHORT, _FEW = 256, 4  # columns of a row, and blocks, from which on it is worth a block of its own
 _TRUTHS = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "logical_and",
                      "logical_or", "logical_not"))  # fmt: skip
@@ -69,7 +74,8 @@ class _Writer:
         self.width = max(1, shape[1]) if len(shape) > 1 else 1
         self.step = max(1, BLOCK // self.width)
         self.reals = self.masks = 0
-        self.names: dict[str, Any] = {"where": choose, "multiply": np.multiply, "empty": np.empty}
+        self.names: dict[str, Any] = {"where": choose, "multiply": np.multiply, "empty": aligned.empty}
+        self.names["scratch"] = scratch
         self.names |= {"whole": np.dtype(f"i{dtype.itemsize}"), "real": dtype, "each": threads.each}
         self.last = {o[1]: n for n, s in enumerate(steps) for o in s[1:] if isinstance(o, tuple) and o[0] == "step"}
         self.value: dict[int, str] = {}
@@ -114,13 +120,15 @@ class _Writer:
         return [("r", self.reals), ("m", self.masks)]
 
     def _scratch_lines(self) -> list[str]:
-        """Lines that make the scratch blocks; those of a single block have names at once."""
+        """Lines that get the scratch blocks; those of a single block have names at once."""
         found = []
-        for (kind, count), dtype in zip(self._counts(), ("real", "bool"), strict=True):
-            if count and self.lines <= self.step:
-                found.append(f"{''.join(f'{kind}{i}, ' for i in range(count))}= empty({(count, *self.shape)}, {dtype})")
-            elif count:
-                found.append(f"{kind} = empty({(count, self.step, *self.shape[1:])}, {dtype})")
+        for (kind, count), dtype in zip(self._counts(), (self.names["real"], np.dtype(bool)), strict=True):
+            if not count:
+                continue
+            is_single = self.lines <= self.step
+            self.names[f"held{kind}"] = (count, *(self.shape if is_single else (self.step, *self.shape[1:]))), dtype
+            names = "".join(f"{kind}{i}, " for i in range(count)) if is_single else kind
+            found.append(f"{names} = scratch(held{kind})")
         return found
 
     def _text(self, operand: Operand) -> str:
@@ -192,6 +200,26 @@ class _Writer:
             name = self.value[number]
             if name[0] in self.free:
                 self.free[name[0]].append(name)
+
+
+class _Held(threading.local):
+    """A thread's scratch, by shape and type."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[Any, np.ndarray] = {}
+
+
+_held = _Held()
+
+
+def scratch(kind: tuple[tuple[int, ...], Any]) -> np.ndarray:
+    """The calling thread's blocks of this shape and type, with whatever was left there."""
+    blocks = _held.blocks.get(kind)
+    if blocks is None:
+        if len(_held.blocks) == _KEPT:
+            _held.blocks.clear()
+        blocks = _held.blocks[kind] = aligned.empty(*kind)
+    return blocks
 
 
 def _function(head: str, body: Sequence[str]) -> str:

@@ -25,8 +25,9 @@ from refflow.ops.array import reshape, shape
 from refflow.ops.constant import constant, ones
 from refflow.ops.joining import concat, pack
 from refflow.ops.linalg import batch_matrix_inverse
-from refflow.ops.resize import IMAGES, Tap, gathered, scattered
+from refflow.ops.resize import IMAGES
 from refflow.ops.slicing import slice_
+from refflow.ops.taps import Tap, gathered, scattered
 
 # -- projective maps --------------------------------------------------------------------------------------------
 

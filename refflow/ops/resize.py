@@ -10,14 +10,15 @@ Along each axis output pixel i looks at place x of the input, with `scale = in /
     bicubic     four pixels around x, weighted by a cubic in t
     area        all pixels between x and x + scale, by how much of each lies there
 
-Every method is a few *taps* an axis, (place, weight) for each output pixel, so gradients carry the same taps back.
+Every method is a few *taps* an axis, (place, weight) for each output pixel (ops/taps.py), so gradients carry the same
+taps back.
 
 Next: ops/colour.py.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -30,121 +31,19 @@ from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.ops.array import shape
 from refflow.ops.slicing import slice_
+from refflow.ops.taps import (
+    Tap,
+    area_taps,
+    between,
+    cubic_taps,
+    gathered,
+    in_blocks,
+    linear_taps,
+    nearest_index,
+    scattered,
+)
 
 IMAGES = (int8, uint8, int16, uint16, int32, int64, float16, float32, float64, bfloat16)
-
-
-class Tap(NamedTuple):
-    """One pixel that every output pixel along an axis reads, and what it counts there."""
-
-    place: np.ndarray  # int [out]
-    weight: np.ndarray  # float32 [out]
-
-
-def scale_of(size: int, out: int, align_corners: bool) -> Any:
-    """How many input pixels an output pixel is wide."""
-    if align_corners and size > 1 and out > 1:
-        return np.float32(size - 1) / np.float32(out - 1)
-    return np.float32(size) / np.float32(out)
-
-
-def centres(size: int, out: int, align_corners: bool, half_pixel_centers: bool) -> np.ndarray:
-    """Where each output pixel looks, in input pixels."""
-    i = np.arange(out, dtype=np.float32)
-    scale = scale_of(size, out, align_corners)
-    half = np.float32(0.5)
-    return (i + half) * scale - half if half_pixel_centers else i * scale
-
-
-def linear_taps(size: int, out: int, align_corners: bool, half_pixel_centers: bool) -> list[Tap]:
-    x = centres(size, out, align_corners, half_pixel_centers)
-    floor = np.floor(x)
-    upper = np.minimum(np.ceil(x).astype(np.int64), size - 1)
-    lower = np.minimum(np.maximum(floor.astype(np.int64), 0), upper)
-    t = x - floor
-    return [Tap(lower, 1 - t), Tap(upper, t)]
-
-
-_STEPS = 1024  # cubics are read from a table, as the release does
-
-
-def _cubic_table(a: float) -> tuple[np.ndarray, np.ndarray]:
-    """The weights of a pixel at distance t and 1 + t, for t in steps of 1 / 1024."""
-    x = np.arange(_STEPS + 1, dtype=np.float64) / _STEPS
-    near = ((a + 2) * x - (a + 3)) * x * x + 1
-    x = x + 1
-    far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
-    return near.astype(np.float32), far.astype(np.float32)
-
-
-def cubic_taps(size: int, out: int, align_corners: bool, half_pixel_centers: bool) -> list[Tap]:
-    """Keys' cubic with a = -0.75; with half pixels a = -0.5, and pixels outside count nothing instead of repeating."""
-    x = centres(size, out, align_corners, half_pixel_centers)
-    floor = np.floor(x)
-    offset = np.rint((x - floor) * np.float32(_STEPS)).astype(np.int64)
-    near, far = _cubic_table(-0.5 if half_pixel_centers else -0.75)
-    weights = [far[offset], near[offset], near[_STEPS - offset], far[_STEPS - offset]]
-    places = [floor.astype(np.int64) + k for k in (-1, 0, 1, 2)]
-    bounded = [np.clip(p, 0, size - 1) for p in places]
-    if half_pixel_centers:
-        weights = [np.where(b == p, w, np.float32(0)) for b, p, w in zip(bounded, places, weights, strict=True)]
-        total = sum(weights[1:], weights[0])
-        safe = np.abs(total) >= 1000 * np.finfo(np.float32).tiny
-        weights = [np.where(safe, w / np.where(safe, total, 1), w) for w in weights]
-    return [Tap(b, w) for b, w in zip(bounded, weights, strict=True)]
-
-
-def area_taps(size: int, out: int, align_corners: bool) -> list[Tap]:
-    scale = scale_of(size, out, align_corners)
-    begin = np.arange(out, dtype=np.float32) * scale
-    end = np.arange(1, out + 1, dtype=np.float32) * scale
-    first, last = np.floor(begin).astype(np.int64), np.ceil(end).astype(np.int64)
-    taps = []
-    for k in range(int((last - first).max(initial=0))):
-        i = first + k
-        left, right = np.maximum(i, begin), np.minimum(i + 1, end)
-        # A pixel that holds both ends counts a whole scale, as rounding at the last pixel may not take a part away.
-        covered = np.where((i < begin) & (i + 1 > end), scale, right - left)
-        weight = np.where(i < last, covered, 0).astype(np.float32) / scale
-        taps.append(Tap(np.clip(i, 0, size - 1), weight))
-    return taps
-
-
-def nearest_index(size: int, out: int, align_corners: bool, half_pixel_centers: bool) -> np.ndarray:
-    i = np.arange(out, dtype=np.float32)
-    scale = scale_of(size, out, align_corners)
-    x = (i + np.float32(0.5)) * scale if half_pixel_centers else i * scale
-    found = np.floor(x + np.float32(0.5)) if align_corners else np.floor(x)
-    return np.clip(found.astype(np.int64), 0, size - 1)
-
-
-def _along(weight: np.ndarray, axis: int) -> np.ndarray:
-    return weight.reshape([-1 if a == axis else 1 for a in range(4)])
-
-
-def gathered(image: np.ndarray, taps: list[Tap], axis: int, skip: bool = False) -> np.ndarray:
-    """The weighted sum of taps along an axis. With `skip`, what counts nothing is not read, be it NaN."""
-    total: Any = None
-    for tap in taps:
-        weight = _along(tap.weight, axis)
-        part = np.take(image, tap.place, axis) * weight
-        if skip and not tap.weight.all():
-            part = np.where(weight == 0, np.float32(0), part)
-        total = part if total is None else total + part
-    return total
-
-
-def scattered(grads: np.ndarray, taps: list[Tap], axis: int, size: int) -> np.ndarray:
-    """What `gathered` reads, given back: [.., out, ..] to [.., size, ..]."""
-    dims = list(grads.shape)
-    dims[axis] = size
-    total = np.zeros(dims, grads.dtype)
-    rows, given = np.moveaxis(total, axis, 0), np.moveaxis(grads, axis, 0)
-    for tap in taps:
-        for i, (at, weight) in enumerate(zip(tap.place.tolist(), tap.weight, strict=True)):
-            if weight:
-                rows[at] += given[i] * grads.dtype.type(weight)
-    return total
 
 
 # -- shapes ---------------------------------------------------------------------------------------------------
@@ -239,11 +138,15 @@ def nearest_grad_kernel(grads, size, align_corners, half_pixel_centers):
         raise ValueError("shape_t's elements must be positive")
     if not grads.size:
         return np.zeros((len(grads), height, width, grads.shape[3]), grads.dtype)
-    total = grads
-    for axis, out in ((1, height), (2, width)):
-        index = nearest_index(out, grads.shape[axis], align_corners, half_pixel_centers)
-        total = scattered(total, [Tap(index, np.ones(len(index), np.float32))], axis, out)
-    return total
+    rows, columns = (
+        [Tap(nearest_index(size, out, align_corners, half_pixel_centers), np.ones(out, np.float32))]
+        for size, out in zip((height, width), grads.shape[1:3], strict=True)
+    )
+
+    def work(some: np.ndarray) -> np.ndarray:
+        return scattered(scattered(some, rows, 1, height), columns, 2, width)
+
+    return in_blocks(grads, (height, width, grads.shape[3]), grads.dtype, work)
 
 
 @NEAREST.gradient
@@ -286,29 +189,35 @@ def _resizer(name: str, types: Any) -> tuple[OpDef, OpDef]:
     def kernel(images, size, align_corners, half_pixel_centers):
         check_pixels(align_corners, half_pixel_centers)
         height, width = check_images(images, size)
-        found = images.astype(np.float32)
-        if taps_of is linear_taps:
-            if (height, width) == images.shape[1:3]:
-                return found
-            for axis, out in ((2, width), (1, height)):
-                lower, upper = linear_taps(images.shape[axis], out, align_corners, half_pixel_centers)
-                first = np.take(found, lower.place, axis)
-                found = first + (np.take(found, upper.place, axis) - first) * _along(upper.weight, axis)
-            return found
-        for axis, out in ((1, height), (2, width)):
-            found = gathered(found, taps_of(images.shape[axis], out, align_corners, half_pixel_centers), axis)
-        return found
+        rows, columns = (
+            taps_of(size, out, align_corners, half_pixel_centers)
+            for size, out in zip(images.shape[1:3], (height, width), strict=True)
+        )
+
+        def work(some: np.ndarray) -> np.ndarray:
+            some = some.astype(np.float32)
+            if taps_of is cubic_taps:
+                return gathered(gathered(some, rows, 1), columns, 2)
+            same = (height, width) == images.shape[1:3]
+            return some if same else between(between(some, columns, 2), rows, 1)
+
+        return in_blocks(images, (height, width, images.shape[3]), np.float32, work)
 
     @back.kernel
     def back_kernel(grads, original_image, align_corners, half_pixel_centers):
         check_pixels(align_corners, half_pixel_centers)
         check_grads(grads, original_image)
         wide = np.float64 if original_image.dtype == np.float64 else np.float32
-        total = grads.astype(wide)
-        for axis in (1, 2):
-            size, out = original_image.shape[axis], grads.shape[axis]
-            total = scattered(total, taps_of(size, out, align_corners, half_pixel_centers), axis, size)
-        return total.astype(original_image.dtype)
+        height, width = original_image.shape[1:3]
+        rows, columns = (
+            taps_of(size, out, align_corners, half_pixel_centers)
+            for size, out in zip((height, width), grads.shape[1:3], strict=True)
+        )
+
+        def work(some: np.ndarray) -> np.ndarray:
+            return scattered(scattered(some.astype(wide), rows, 1, height), columns, 2, width)
+
+        return in_blocks(grads, (height, width, grads.shape[3]), original_image.dtype, work)
 
     @resize.gradient
     def gradient(op, dy):
@@ -355,10 +264,13 @@ AREA.no_gradient_registered()
 @AREA.kernel
 def area_kernel(images, size, align_corners):
     height, width = check_images(images, size)
-    found = images.astype(np.float32)
-    for axis, out in ((1, height), (2, width)):
-        found = gathered(found, area_taps(images.shape[axis], out, align_corners), axis, skip=True)
-    return found
+    rows, columns = (area_taps(size, out, align_corners)
+                     for size, out in zip(images.shape[1:3], (height, width), strict=True))  # fmt: skip
+
+    def work(some: np.ndarray) -> np.ndarray:
+        return gathered(gathered(some.astype(np.float32), rows, 1, skip=True), columns, 2, skip=True)
+
+    return in_blocks(images, (height, width, images.shape[3]), np.float32, work)
 
 
 AREA.case("W06", "means of two pixels", images=_image([1, 3, 5, 9]), size=[1, 2], resized_images=_image([2, 7]))

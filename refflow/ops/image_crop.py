@@ -12,6 +12,7 @@ Next: ops/random_crop.py.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,10 +79,17 @@ def _check_boxes(boxes: np.ndarray, box_ind: np.ndarray, batch: int) -> None:
         raise errors.OutOfRangeError(None, None, "box_index has values outside [0, batch_size)")
 
 
-def _corners(y: _Line, x: _Line) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(row, column, weight), [boxes, h, w] each, of the four pixels around each place."""
+_Taps = list[tuple[np.ndarray, np.ndarray, Any]]  # (row [boxes, h], column [boxes, w], weight [boxes, h, w, 1])
+
+
+def _corners(y: _Line, x: _Line) -> _Taps:
+    """The four pixels around each place."""
     rows, columns = ((y.low, 1 - y.lerp), (y.high, y.lerp)), ((x.low, 1 - x.lerp), (x.high, x.lerp))
-    return [(r[:, :, None], c[:, None, :], v[:, :, None] * w[:, None, :]) for r, v in rows for c, w in columns]
+    return [(r, c, v[:, :, None, None] * w[:, None, :, None]) for r, v in rows for c, w in columns]
+
+
+def _nearest(y: _Line, x: _Line) -> _Taps:
+    return [(y.nearest, x.nearest, np.float32(1))]
 
 
 @CROP_AND_RESIZE.kernel
@@ -96,16 +104,57 @@ def crop_and_resize_kernel(image, boxes, box_ind, crop_size, method, extrapolati
     if not len(boxes):
         return np.zeros((0, h, w, depth), np.float32)
     y, x = _lines(boxes, height, width, (h, w))
-    item = box_ind[:, None, None]
+    found = np.empty((len(boxes), h, w, depth), np.float32)
+    for some in _boxes_together(found):
+        found[some] = _read(image, box_ind[some], *_of(some, y, x), method)
+    found[_outside(y, x)] = np.float32(extrapolation_value)
+    return found
+
+
+def _outside(y: _Line, x: _Line) -> np.ndarray:
+    """[boxes, h, w]: which pixels of the crops lie outside of the image."""
+    return ~(y.inside[:, :, None] & x.inside[:, None, :])
+
+
+def _read(image: np.ndarray, box_ind: np.ndarray, y: _Line, x: _Line, method: str) -> np.ndarray:
+    """What the crops' pixels read of the image."""
     if method == "nearest":
-        found = image[item, y.nearest[:, :, None], x.nearest[:, None, :]].astype(np.float32)
-    else:
-        tl, tr, bl, br = (image[item, r, c].astype(np.float32) for r, c, _ in _corners(y, x))
-        across, down = x.lerp[:, None, :, None], y.lerp[:, :, None, None]
-        top, bottom = tl + (tr - tl) * across, bl + (br - bl) * across
-        found = top + (bottom - top) * down
-    inside = (y.inside[:, :, None] & x.inside[:, None, :])[..., None]
-    return np.where(inside, found, np.float32(extrapolation_value))
+        return _pixels(image, box_ind, y.nearest, x.nearest)
+    tl, tr, bl, br = (_pixels(image, box_ind, r, c) for r in (y.low, y.high) for c in (x.low, x.high))
+    across, down = x.lerp[:, None, :, None], y.lerp[:, :, None, None]
+    top, bottom = _between(tl, tr, across), _between(bl, br, across)
+    return _between(top, bottom, down)
+
+
+def _pixels(image: np.ndarray, box_ind: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """[boxes, h, w, C] of the images' pixels at rows [boxes, h] and columns [boxes, w]."""
+    pixels = image.reshape(prod(image.shape[:3]), image.shape[3])
+    return np.take(pixels, _places(image.shape, box_ind, rows, columns), axis=0).astype(np.float32, copy=False)
+
+
+def _places(dims: tuple[int, ...], box_ind: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """[boxes, h, w]: the numbers of those pixels, counted through all images."""
+    return ((box_ind[:, None].astype(np.int64) * dims[1] + rows) * dims[2])[:, :, None] + columns[:, None, :]
+
+
+def _between(a: np.ndarray, b: np.ndarray, how_far: np.ndarray) -> np.ndarray:
+    """a + (b - a) * how_far, in b's memory."""
+    b -= a
+    b *= how_far
+    b += a
+    return b
+
+
+_BLOCK = 1 << 15  # of the crops' numbers at a time, in a core's cache
+
+
+def _boxes_together(crops: np.ndarray) -> list[slice]:
+    step = max(1, _BLOCK // max(1, crops[0].size))
+    return [slice(i, i + step) for i in range(0, len(crops), step)]
+
+
+def _of(some: slice, *lines: _Line) -> list[_Line]:
+    return [_Line(*(part[some] for part in line)) for line in lines]
 
 
 @CROP_GRAD_IMAGE.kernel
@@ -121,14 +170,14 @@ def crop_and_resize_grad_image_kernel(grads, boxes, box_ind, image_size, T, meth
     if len(boxes):
         _check_boxes(boxes, box_ind, dims[0])
         y, x = _lines(boxes, dims[1], dims[2], (grads.shape[1], grads.shape[2]))
-        inside = y.inside[:, :, None] & x.inside[:, None, :]
-        given = np.where(inside[..., None], grads, 0)
-        places = _corners(y, x)
-        if method == "nearest":
-            places = [(y.nearest[:, :, None], x.nearest[:, None, :], np.ones(inside.shape, np.float32))]
-        for row, column, weight in places:
-            index = np.broadcast_arrays(box_ind[:, None, None], row, column)
-            np.add.at(total, tuple(index), (given * weight[..., None]).astype(wide))
+        for some in _boxes_together(grads):
+            rows, columns = _of(some, y, x)
+            given = grads[some].copy()
+            given[_outside(rows, columns)] = 0
+            for row, column, weight in _nearest(rows, columns) if method == "nearest" else _corners(rows, columns):
+                places = _places(dims, box_ind[some], row, column)
+                numbers = places[..., None] * dims[3] + np.arange(dims[3])
+                np.add.at(total.reshape(-1), numbers.reshape(-1), (given * weight).astype(wide).reshape(-1))
     return total.astype(T.as_numpy_dtype)
 
 
@@ -144,13 +193,15 @@ def crop_and_resize_grad_boxes_kernel(grads, image, boxes, box_ind):
         return np.zeros((0, 4), np.float32)
     _check_boxes(boxes, box_ind, len(image))
     y, x = _lines(boxes, height, width, (grads.shape[1], grads.shape[2]))
-    item = box_ind[:, None, None]
-    tl, tr, bl, br = (image[item, r, c].astype(np.float32) for r, c, _ in _corners(y, x))
-    across, down = x.lerp[:, None, :, None], y.lerp[:, :, None, None]
-    inside = (y.inside[:, :, None] & x.inside[:, None, :])[..., None]
-    given = np.where(inside, grads, 0)
-    slope_y = (((1 - across) * (bl - tl) + across * (br - tr)) * given).sum(axis=(2, 3))  # [boxes, h]
-    slope_x = (((1 - down) * (tr - tl) + down * (br - bl)) * given).sum(axis=(1, 3))  # [boxes, w]
+    slope_y, slope_x = np.empty(y.low.shape, np.float32), np.empty(x.low.shape, np.float32)
+    for some in _boxes_together(grads):
+        rows, columns = _of(some, y, x)
+        tl, tr, bl, br = (_pixels(image, box_ind[some], r, c) for r, c, _ in _corners(rows, columns))
+        across, down = columns.lerp[:, None, :, None], rows.lerp[:, :, None, None]
+        given = grads[some].copy()
+        given[_outside(rows, columns)] = 0
+        slope_y[some] = (((1 - across) * (bl - tl) + across * (br - tr)) * given).sum(axis=(2, 3))  # [boxes, h]
+        slope_x[some] = (((1 - down) * (tr - tl) + down * (br - bl)) * given).sum(axis=(1, 3))  # [boxes, w]
 
     def ends(slope: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
         """To the two ends of the box, by how far each place is from them."""

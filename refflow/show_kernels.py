@@ -12,6 +12,7 @@ from typing import Any
 
 from refflow.core.shapes import text as shape_text
 from refflow.programs import step_of
+from refflow.runtime.card_handles import by_reference
 from refflow.runtime.device import Device
 from refflow.runtime.fuse import FUSED, free_constants, fuse
 from refflow.runtime.gpu import GpuDevice
@@ -25,7 +26,7 @@ def show_kernels(program: str, fetches: list[str] | None = None, say: Callable[[
     graph, wanted, feeds, _ = step_of(program, fetches)
     with Session(graph=graph, devices=[Device(0), GpuDevice(0)], allow_soft_placement=True) as session:
         stages = session.stages(session.signature(wanted, list(feeds)))
-    step = fuse(free_constants(stages.partitioned))
+    step = fuse(free_constants(by_reference(stages.partitioned)))
     chains = _chains(step.nodes)
     rows = [(n.name, n.type, n.device.type, _kernel(n, chains)) for n in step.nodes]
     rows = [("node", "op", "on", "kernel"), *(r for r in rows if r[3] != "no kernel")]

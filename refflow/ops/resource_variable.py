@@ -21,6 +21,7 @@ import numpy as np
 
 from refflow.core import errors, shapes
 from refflow.core.bfloat16 import widened
+from refflow.core.constants import constant_value
 from refflow.core.dtypes import INDICES, int32, int64
 from refflow.core.errors import ShapeError
 from refflow.core.handles import HandleSpec, handle_to, state_of
@@ -174,6 +175,13 @@ def _variable_shape_shape(context: ShapeContext) -> shapes.Shape:
     return (None,) if dims is None else (len(dims),)
 
 
+def shape_of(handle: Any) -> Any:
+    """The shape of the variable behind a handle: a constant where it is known, else what it is in the run."""
+    spec = constant_value(handle)
+    dims = None if spec is None else getattr(state_of(spec), "shape", None)
+    return np.array(dims, np.int32) if shapes.is_known(dims) else VARIABLE_SHAPE(handle)
+
+
 @ASSIGN.kernel
 def assign_variable_kernel(resource, value, dtype, validate_shape=False):
     state = variable_of(resource)
@@ -272,7 +280,7 @@ def _gather_shape(context: ShapeContext) -> shapes.Shape:
 def _gather_gradient(op, dy):
     """The rows of dy at the indices, as IndexedSlices of the variable's shape."""
     resource, indices = op.inputs
-    params_shape = VARIABLE_SHAPE(resource)
+    params_shape = shape_of(resource)
     rows = concat(0, [np.array([-1], np.int32), slice_(params_shape, [1], [-1])])
     return IndexedSlices(reshape(dy, rows), reshape(indices, [-1]), params_shape), None
 

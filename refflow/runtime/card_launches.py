@@ -18,7 +18,7 @@ from refflow.runtime.card_checks import Check, range_of
 from refflow.runtime.card_stretches import CardStretches, Update
 from refflow.runtime.fuse import FUSED
 from refflow.runtime.gpu_kernels import place_of, ranges
-from refflow.runtime.kernels import op_state, variable_state
+from refflow.runtime.kernels import op_state, unset, variable_state
 from refflow.runtime.many_updates import rule_of
 from refflow.runtime.node_lines import NodeLines
 from refflow.runtime.nodes import Node
@@ -71,7 +71,9 @@ class CardLaunches(CardStretches):
             return name
         if place in node.op_def.ref_inputs and node.op_def.allows_uninitialized:
             return f"{name}.value"
-        self._write(node, f"if {name}.value is None: {name}.read()")
+        says_so = unset(node, place)
+        says = f"{name}.read" if says_so is None else self._bind("e", says_so)
+        self._write(node, f"if {name}.value is None: {says}()")
         return f"{name}.value"
 
     def _launch(self, node: Node) -> None:

@@ -20,6 +20,7 @@ and comes down. Next: runtime/watch.py.
 
 from __future__ import annotations
 
+from refflow.core.handles import handle_to
 from refflow.core.shapes import is_known
 from refflow.runtime.card_crossings import CardCrossings
 from refflow.runtime.card_launches import CardLaunches
@@ -39,6 +40,11 @@ class CardLines(CardLaunches, CardCrossings):
         elif node.op_def.family == "Variable":
             self.names[node, 0] = self._bind("r", variable_state(node))
             self.steady[node, 0] = None
+        elif node.type == "RefIdentity":
+            self.names[node, 0] = self.names[node.inputs[0]]
+            self.steady[node, 0] = None
+        elif node.op_def.family == "VarHandleOp":  # of ops that no card runs: the others have its reference
+            self.names[node, 0] = self._bind("h", handle_to(variable_state(node)))
         elif node.receives:
             self._arrive(node)
         elif node.sends:
@@ -49,7 +55,9 @@ class CardLines(CardLaunches, CardCrossings):
 
     def _is_steady(self, node: Node) -> bool:
         """Whether all that the node touches has its place before the run."""
-        if not self._is_top() or not all(is_known(s) for s in node.shapes) or node.op_def.waits:
+        if not self._is_top() or not all(is_known(s) for s in node.shapes):
+            return False
+        if node.op_def.waits or node.op_def.by_handle:
             return False
         if node.op_def is not FUSED and not node.device.supports(node.op_def, node.attrs):
             return False

@@ -32,6 +32,7 @@ from refflow.runtime.capture import Captured
 from refflow.runtime.card_checks import check_on_host, range_of
 from refflow.runtime.device import BoundKernel, Device
 from refflow.runtime.gpu_memory import Variables
+from refflow.runtime.lent import Lent
 from refflow.runtime.resources import VariableState
 
 _one_capture = lock()  # torch takes one at a time in a process
@@ -174,19 +175,14 @@ class GpuDevice(Device):
         return gpu_kernels.chain(*chain)
 
     def _through_the_host(self, bound: BoundKernel) -> BoundKernel:
-        def here(value: Any) -> Any:
-            if isinstance(value, list):
-                return [here(v) for v in value]
-            return self.to_host(value) if hasattr(value, "data_ptr") else value
-
         def there(value: Any) -> Any:
             if isinstance(value, (tuple, list)):
                 return [there(v) for v in value]
             return self.from_host(value) if isinstance(value, (np.ndarray, np.generic)) else value
 
         def kernel(*inputs: Any, **arguments: Any) -> Any:
-            with np.errstate(all="ignore"):
-                return there(bound.function(*(here(i) for i in inputs), **arguments))
+            with Lent(self.to_host) as lent, np.errstate(all="ignore"):
+                return there(bound.function(*(lent.here(i) for i in inputs), **arguments))
 
         return BoundKernel(kernel, bound.arguments)
 
@@ -197,11 +193,15 @@ class GpuDevice(Device):
 
     def from_host(self, array: Any) -> Any:
         array = np.asarray(array)
+        if array.dtype == object:
+            return array
         there = self.empty(array.shape, as_dtype(array.dtype))
         self.card.put(there, array)
         return there
 
     def to_host(self, value: Any) -> np.ndarray:
+        if isinstance(value, np.ndarray):  # a handle, which lies nowhere else
+            return value
         kind = type_of(value).as_numpy_dtype
         return self.card.get(value).view(kind).reshape(tuple(value.shape))
 

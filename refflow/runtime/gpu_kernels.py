@@ -19,8 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from refflow.core.dtypes import resource
 from refflow.core.formula import ONLY_FLOATS, Formula, triton_line, triton_name
 from refflow.core.opdef import OpDef
+from refflow.runtime.card_handles import twin_of
 from refflow.runtime.device import BoundKernel
 from refflow.runtime.gpu_updates import text_of, update_of
 
@@ -36,6 +38,11 @@ VIEWS: dict[str, Callable[..., Any]] = {
 _VIEW_ARGUMENTS = {"Squeeze": ("squeeze_dims",)}
 _HOST_INPUTS = {"Reshape": (1,), "ExpandDims": (1,), "Switch": (1,)}
 FLOW = frozenset(("Switch", "Merge", "Enter", "Exit", "NextIteration"))  # which pass on what lies on the card
+REFERENCES = frozenset(("RefSwitch", "RefMerge", "RefEnter", "RefExit", "RefNextIteration", "RefIdentity"))
+# Ops that ask after a variable: on the host, but where it lies does not depend on who asks.
+_ASKING = frozenset(("VarIsInitializedOp", "IsVariableInitialized", "VariableShape", "DestroyResourceOp",
+                     "DisableCopyOnRead"))  # fmt: skip
+_KEPT = ("Const", "Variable", "VariableV2", "VarHandleOp")
 HELD = frozenset(("float16", "bfloat16", "float32", "float64", "bool", "uint8", "int8", "int16", "int32", "int64"))
 _WORD = (1 << 64) - 1
 _FLOATS, _INTEGERS = ("float32", "float16", "bfloat16"), ("int32", "int64")  # of generated kernels
@@ -46,13 +53,19 @@ def lacking(op_def: OpDef, attrs: dict[str, Any]) -> str | None:
     """What keeps a node like this off a card, "" where there is just no kernel; None where it can run there."""
     if op_def.family in ("_Send", "_Recv", "_Fused"):
         return None
-    if op_def.name in ("Const", "Variable"):
+    if op_def.name in _KEPT:
         is_data = attrs["dtype"].is_floating and attrs["dtype"].name in HELD
         return None if is_data else "integers stay on the host, where they steer ops"
+    if op_def.name in _ASKING or (op_def.name == "Identity" and attrs["T"] is resource):
+        return None
+    twin = twin_of(op_def, attrs)
+    if twin is not None:
+        return lacking(*twin)
     if op_def.name in VIEWS or op_def.name == "Assign":
         return None if attrs["T"].is_floating and attrs["T"].name in HELD else f"not of {attrs['T'].name}"
-    if op_def.name in FLOW:
-        return None if attrs["T"].is_floating and attrs["T"].name in HELD else "what steers loops stays on the host"
+    if op_def.name in FLOW | REFERENCES:
+        is_data = attrs["T"] is resource or (attrs["T"].is_floating and attrs["T"].name in HELD)
+        return None if is_data else "what steers loops stays on the host"
     formula = op_def.expression(attrs)
     if formula is not None and formula.steps:
         return _not_by_formula(formula, op_def, attrs)
@@ -113,14 +126,14 @@ def bound(op_def: OpDef, attrs: dict[str, Any], upload: Callable[[Any], Any]) ->
         return BoundKernel(lambda: kept, {})
     if op_def.name == "Assign":
         return BoundKernel(lambda ref, value: value, {})
-    if op_def.name in FLOW and lacking(op_def, attrs) is None:
+    if op_def.name in FLOW | REFERENCES and lacking(op_def, attrs) is None:
         return BoundKernel(lambda data: data, {})
     if op_def.name in VIEWS:
         return BoundKernel(VIEWS[op_def.name], {n: attrs[n] for n in _VIEW_ARGUMENTS.get(op_def.name, ())})
     if op_def.name == "_Fused":
         run = chain(*attrs["blocks"])
         return BoundKernel(lambda inputs, out: run(inputs, out if isinstance(out, tuple) else (out,)), {}, True)
-    if lacking(op_def, attrs) is not None:
+    if lacking(op_def, attrs) is not None or op_def.name in _ASKING or twin_of(op_def, attrs) is not None:
         return None
     formula = formula_of(op_def, attrs)
     if formula is not None:
@@ -180,7 +193,7 @@ def described(op_def: OpDef, attrs: dict[str, Any]) -> str:
     why = lacking(op_def, attrs)
     if why is not None:
         return f"the CPU's kernel: {why}"
-    if op_def.name in VIEWS or op_def.name in ("Const", "Variable", "Assign") or op_def.family in ("_Send", "_Recv"):
+    if op_def.name in {*VIEWS, *_ASKING, *_KEPT, "Assign"} or op_def.family in ("_Send", "_Recv"):
         return "no kernel"
     if formula_of(op_def, attrs) is not None:
         return f"generated: {op_def.expression(attrs).text}"

@@ -39,7 +39,7 @@ def variable_state(node: Node) -> VariableState:
     container = attrs.get("container", "")
     state = device.resources.lookup_or_create(
         container,
-        node.op_def.family,
+        attrs.get("kind", node.op_def.family),
         name,
         lambda: device.new_variable(name, attrs["dtype"], attrs["shape"].as_tuple, container),
     )
@@ -117,10 +117,13 @@ def prepare(node: Node, kernels: str, states: OpStates) -> Callable[[list[Any]],
     bound = device.kernel(node.op_def, node.attrs, kernels)
     arguments = bound.arguments | op_state(node, states)
     check, keeps = ShapeCheck(node), node.op_def.keeps
+    on_host = device.host_inputs(node.op_def, node.attrs)
 
     def run(inputs: list[Any]) -> Any:
         references = [inputs[i] for i in node.op_def.ref_inputs]
         arrays = [read_input(node, value, i) for i, value in enumerate(inputs)]
+        for place in on_host:  # what has no kernel here was done on the host, and is back by now
+            arrays[place] = device.to_host(arrays[place])
         found = check(arrays)
         if keeps is not None:
             arrays[keeps] = device.private_copy(arrays[keeps])
@@ -146,8 +149,17 @@ def read_input(node: Node, value: Any, place: int) -> Any:
         return value
     if node.op_def.allows_uninitialized and value.value is None:
         return value.blank()
+    if value.value is None and (says_so := unset(node, place)) is not None:
+        says_so()
     # An op that passes its input on would hand out the variable's own memory.
     return node.device.private_copy(value.read()) if node.op_def.view else value.read()
+
+
+def unset(node: Node, place: int) -> Callable[[], Any] | None:
+    """Of an input that is a handle's variable, a function that raises what is said of one without a value."""
+    own = place == 0 or place in node.op_def.ref_inputs
+    found = node.attrs.get("unset") if own else None
+    return found or node.inputs[place][0].attrs.get("unset")
 
 
 def _call(node: Node, bound: BoundKernel, arguments: dict[str, Any], arrays: list[Any], found: Any) -> Any:

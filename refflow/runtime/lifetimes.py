@@ -50,10 +50,11 @@ class Arena:
 def shared_input(node: Node) -> int | None:
     """The place of the input in whose memory the outputs lie, or None where they have their own.
 
-    Beside the ops that say so, parts of an array that are known before the run are views in a plan.
+    Beside the ops that say so, parts of an array that are known before the run are views in a plan. What only looks at
+    a variable gives a copy.
     """
     if node.op_def.view:
-        return 0
+        return None if node.inputs[0][0].types[node.inputs[0][1]].is_ref_dtype else 0
     place, *told = _PARTS.get(node.type, (None,))
     if place is None or node.device.type != "cpu" or any(node.inputs[i][0].type != "Const" for i in told):
         return None

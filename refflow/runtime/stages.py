@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from refflow.core import errors
 from refflow.core.graph import Operation, Tensor
 from refflow.core.shapes import Shape
+from refflow.runtime.card_handles import by_reference
 from refflow.runtime.config import ConfigProto
 from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
@@ -63,17 +64,18 @@ class Stages:
 
         watched: it is to write an event log.
         """
+        partitioned = by_reference(self.partitioned)
         if config.executor == "plan":
             try:
                 is_fused = config.kernels == "fast" and not watched  # who watches sees each node
-                step = self.partitioned
+                step = partitioned
                 for rewrite in (free_constants, gather_products, fuse, cut_in_slices) if is_fused else ():
                     step = rewrite(step)
                 return Plan(step, config.kernels, states, watched, config.capture)
             except Unstructured as reason:
                 self.unplanned = str(reason)
         return Executor(
-            self.partitioned, config.kernels, states, config.check_merges, config.inter_op_parallelism_threads
+            partitioned, config.kernels, states, config.check_merges, config.inter_op_parallelism_threads
         )  # fmt: skip
 
 

@@ -102,6 +102,7 @@ KERNELS = {
     "TopKV2": Kernel(top_k.top_k_v2, (*FLOATS, *INTS), host_inputs=(1,)),
     "Transpose": Kernel(transpose, FIXED, host_inputs=(1,)),
     "Erf": Kernel(error_function.erf, NARROW),
+    "Erfc": Kernel(error_function.erfc, NARROW),
     "Select": Kernel(choose.select, (*FLOATS, *INTS, "bool")),
     "SelectV2": Kernel(choose.select_v2, (*FLOATS, *INTS, "bool")),
     "ApplyGradientDescent": Kernel(apply_gradient_descent, (*FLOATS, *INTS, *COMPLEX)),

@@ -1,51 +1,83 @@
-"""The error function in float32, as x times a ratio of two polynomials of x**2 [W06].
+"""The error function and its complement in float32, by polynomials and what NumPy has [W06].
 
-    erf(x) = x p(x**2) / q(x**2)        |x| at most 3.92, beyond which erf is 1 in float32
+    erf(x)  = tanh(x p(x**2))                   |x| at most 3.92, beyond which erf is 1 in float32
+    erfc(x) = exp(-x**2) p(x) / q(x)            x from 0 to 10.1, beyond which it is 0;    erfc(-x) = 2 - erfc(x)
 
-    bytes: x and y        operations: 24 for each element, in a block of scratch
+    bytes: x and y        operations: 16 and a tanh for each element, in a block of scratch; erfc 30 and two exps
 
-The coefficients are a fit of degrees 5 and 5 by weighted least squares, to 2e-8 of the value; evaluated in float32 it
-is within three units in the last place. NumPy has no such function, and Python's own is called for each number.
+What erf's tanh is taken of is nearly a straight line, for which a polynomial of degree 6 in x**2 does. The coefficients
+are fits by weighted least squares, to 1e-7 of erf's value and 6e-9 of erfc's; evaluated in float32 erf is within four
+units in the last place, erfc within eight. A rounding of x**2 would be one of exp's exponent, a hundredfold: the square
+is split into that of x's upper bits, which is exact, and the rest.
+
+NumPy has no such functions, and Python's own are called for each number.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from refflow_kernels.cpu import threads
 
-_P = (1.12837911, 0.190394863, 0.0527469963, 0.00376507035, 0.000284862472, 2.05007063e-06)
-_Q = (1.0, 0.502065778, 0.114104144, 0.0149681224, 0.00116238848, 3.80904858e-05)
-_END = np.float32(3.92)
+_ERF = (1.12837927, 0.102769057, -0.000191832989, -0.00061978289, 8.7636704e-05, -5.66838027e-06, 1.41847105e-07)
+_ERFC_P = (1.00000001, 1.23842902, 0.731623604, 0.229228073, 0.0327984625)
+_ERFC_Q = (1.0, 2.36680877, 2.40227196, 1.32540492, 0.40632258, 0.0581330625)
+_END, _COMPLEMENTS_END = np.float32(3.92), np.float32(10.1)
+_UPPER = np.int32(-(1 << 12))  # all bits of a float32 but the lower half of its mantissa
 _BLOCK = 1 << 14  # elements
 _TOGETHER = 4  # blocks worth a thread
 
 
 def erf(x: Any, out: Any = None) -> Any:
     """2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x."""
+    return _in_blocks(_erf, x, out)
+
+
+def erfc(x: Any, out: Any = None) -> Any:
+    """1 - erf(x), exact to the last digits where that is next to nothing."""
+    return _in_blocks(_erfc, x, out)
+
+
+def _in_blocks(function: Callable[[Any], Any], x: Any, out: Any) -> Any:
     out = np.empty(x.shape, x.dtype) if out is None else out
-    if x.size <= _BLOCK or not (x.flags.c_contiguous and out.flags.c_contiguous):
-        out[...] = _of_block(np.asarray(x, np.float32))
+    if not (x.flags.c_contiguous and out.flags.c_contiguous):
+        out[...] = _in_blocks(function, np.ascontiguousarray(x), None)
         return out
     flat, results = x.reshape(-1), out.reshape(-1)
 
     def piece(number: int) -> None:
         for start in range(number * _TOGETHER * _BLOCK, min(x.size, (number + 1) * _TOGETHER * _BLOCK), _BLOCK):
             here = slice(start, start + _BLOCK)
-            results[here] = _of_block(flat[here].astype(np.float32, copy=False))
+            results[here] = function(flat[here].astype(np.float32, copy=False))
 
     threads.each(piece, -(-x.size // (_TOGETHER * _BLOCK)))
     return out
 
 
-def _of_block(x: Any) -> Any:
-    y = np.clip(x, -_END, _END)
-    square = y * y
-    y *= _polynomial(_P, square)
-    y /= _polynomial(_Q, square)
-    return np.clip(y, -1, 1)
+def _erf(x: Any) -> Any:
+    square = x * x
+    np.minimum(square, _END * _END, out=square)
+    y = _polynomial(_ERF, square)
+    y *= x
+    return np.tanh(y, out=y)
+
+
+def _erfc(x: Any) -> Any:
+    size = np.minimum(np.abs(x), _COMPLEMENTS_END)
+    y = _polynomial(_ERFC_P, size)
+    y /= _polynomial(_ERFC_Q, size)
+    upper = (size.view(np.int32) & _UPPER).view(np.float32)
+    rest = size - upper
+    rest *= size + upper
+    y *= np.exp(-rest)
+    y *= np.exp(-upper * upper)
+    sign = np.copysign(np.float32(1), x)
+    y *= sign
+    y += 1 - sign  # 0, or 2
+    return y
 
 
 def _polynomial(coefficients: tuple[float, ...], x: Any) -> Any:

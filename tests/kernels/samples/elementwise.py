@@ -35,14 +35,18 @@ def broadcast_choices(rng, dtype):
         yield (some(rng, chosen, "bool"), some(rng, t, dtype), some(rng, e, dtype)), {}, (0.0,)
 
 
-def erf(rng, dtype):
+def error_functions(op_type):
     """Eight units in the last place of float32, or one rounding to float16."""
-    for shape in [*SHAPES, (200, 300)]:
-        x = (3 * normal(rng, shape, dtype)).astype(dtype)
-        if x.size > 3:
-            x.reshape(-1)[:3] = np.inf, -np.inf, np.nan
-        y = np.abs(np.nan_to_num(reference("Erf", (x,), {})[0].astype(np.float64)))
-        yield (x,), {}, ((8 * unit("float32") + unit(dtype)) * y,)
+
+    def samples(rng, dtype):
+        for shape in [*SHAPES, (200, 300)]:
+            x = (3 * normal(rng, shape, dtype)).astype(dtype)
+            if x.size > 3:
+                x.reshape(-1)[:3] = np.inf, -np.inf, np.nan
+            y = np.abs(np.nan_to_num(reference(op_type, (x,), {})[0].astype(np.float64)))
+            yield (x,), {}, ((8 * unit("float32") + unit(dtype)) * y,)
+
+    return samples
 
 
 def fills(rng, dtype):
@@ -56,7 +60,7 @@ def likes(rng, dtype):
 
 
 SAMPLES = {
-    "Erf": erf,
+    **{name: error_functions(name) for name in ("Erf", "Erfc")},
     "Cast": casts,
     "Select": choices,
     "SelectV2": broadcast_choices,

@@ -74,7 +74,7 @@ KERNELS = {
     "Mean": Kernel(reductions.reduce_mean, WIDE, host_inputs=(1,), fixed=reductions.fixed_mean),
     "Max": Kernel(extremes.reduce_max, (*FLOATS, *INTS), host_inputs=(1,)),
     "Min": Kernel(extremes.reduce_min, (*FLOATS, *INTS), host_inputs=(1,)),
-    "Prod": Kernel(reductions.reduce_prod, (*WIDE, *INTS), host_inputs=(1,)),
+    "Prod": Kernel(extremes.reduce_prod, (*WIDE, *INTS), host_inputs=(1,)),
     "BiasAddGrad": Kernel(reductions.bias_add_grad, (*FLOATS, *INTS), fixed=reductions.fixed_bias_add_grad),
     "L2Loss": Kernel(reductions.l2_loss, FLOATS),
     "ArgMax": Kernel(scans.arg_max, (*FLOATS, *INTS, "bool"), host_inputs=(1,)),

@@ -1,12 +1,16 @@
-"""The largest and the smallest over any axes; exact, in whatever order, so that the quickest is free to take [W06].
+"""The largest, the smallest and the product over any axes, by halves [W06].
 
     bytes: the input once        operations: one for each element
 
 NumPy's own reduction is quick along long rows and over many columns. A short row costs it a call of its own, and so do
-many rows of few columns; there halves are compared with halves, which are long, until little is left:
+many rows of few columns; there halves are combined with halves, which are long, until little is left:
 
     short rows      halves of columns, down to 32; then turned, so that the reduction runs along the rows
     few columns     the upper half of the rows with the lower
+
+Extremes are exact in whatever order. A product is rounded at each step, here at fewer that follow each other, in an
+order that the shape alone decides; each of NumPy's along a row waits for the one before, so that long rows go by halves
+too.
 """
 
 from __future__ import annotations
@@ -30,21 +34,26 @@ _LARGE = 1 << 19  # elements: above, in pieces
 def reduce_max(input: Any, reduction_indices: Any, keep_dims: bool = False, out: Any = None) -> Any:
     """The largest value, NaN if there is one; the type's lowest for nothing."""
     lowest = -np.inf if input.dtype.kind == "f" else np.iinfo(input.dtype).min
-    return _extreme(np.maximum, lowest, input, reduction_indices, keep_dims, out)
+    return _combined(np.maximum, lowest, input, reduction_indices, keep_dims, out)
 
 
 def reduce_min(input: Any, reduction_indices: Any, keep_dims: bool = False, out: Any = None) -> Any:
     """The smallest value, NaN if there is one; the type's highest for nothing."""
     highest = np.inf if input.dtype.kind == "f" else np.iinfo(input.dtype).max
-    return _extreme(np.minimum, highest, input, reduction_indices, keep_dims, out)
+    return _combined(np.minimum, highest, input, reduction_indices, keep_dims, out)
 
 
-def _extreme(ufunc: Any, start: Any, x: Any, indices: Any, keep_dims: bool, out: Any) -> Any:
+def reduce_prod(input: Any, reduction_indices: Any, keep_dims: bool = False, out: Any = None) -> Any:
+    """The product over the axes; 1 for nothing."""
+    return _combined(np.multiply, input.dtype.type(1), input, reduction_indices, keep_dims, out)
+
+
+def _combined(ufunc: Any, start: Any, x: Any, indices: Any, keep_dims: bool, out: Any) -> Any:
     layout = layout_of(x, indices, keep_dims)
     if x.size and layout.axes and x.flags.c_contiguous:
         result = group_by_group(x, layout, partial(_of_group, ufunc))
     else:
-        result = ufunc.reduce(x, axis=layout.axes, initial=start)
+        result = ufunc.reduce(x, axis=layout.axes, initial=start, dtype=x.dtype)
     return finished(result, x, layout, out)
 
 
@@ -72,7 +81,7 @@ def _of_group(ufunc: Any, x: Any) -> Any:
 
 def _in_blocks(ufunc: Any, x: Any, found: Any) -> None:
     outer, length, inner = x.shape
-    if (length > _SHORT and inner == 1) or inner > _FEW:
+    if inner > _FEW or (inner == 1 and length > _SHORT and ufunc is not np.multiply):
         ufunc.reduce(x, axis=1, out=found)
         return
     step = max(1, _BLOCK // (length * inner))

@@ -126,12 +126,6 @@ def _fixed(dtype: Any, shape: tuple[int, ...], layout: Layout, divides: bool) ->
     return fixed
 
 
-def reduce_prod(input: Any, reduction_indices: Any, keep_dims: bool = False, out: Any = None) -> Any:
-    """The product over the axes; 1 for nothing."""
-    layout = layout_of(input, reduction_indices, keep_dims)
-    return finished(np.multiply.reduce(input, axis=layout.axes, dtype=input.dtype), input, layout, out)
-
-
 def bias_add_grad(out_backprop: Any, data_format: str = "NHWC", out: Any = None) -> Any:
     """dbias: the sum over all axes but the channels'."""
     channel = 1 if data_format == "NCHW" else out_backprop.ndim - 1

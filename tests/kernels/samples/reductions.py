@@ -18,10 +18,10 @@ REDUCED = [
 def reductions(kind):
     def samples(rng, dtype):
         for number, (shape, axes) in enumerate(REDUCED):
-            if kind == "Prod" and np.prod(shape) > 400:
-                continue
             x = normal(rng, shape, dtype)
             floats = np.dtype(dtype).kind == "f"
+            if kind == "Prod" and floats:  # so that no order of many factors leaves the type's range
+                x = (np.sign(x) * np.exp2(np.clip(x, -1, 1) / np.sqrt(max(x.size, 1)))).astype(dtype)
             if kind in ("Max", "Min") and floats and x.size > 20:
                 x.reshape(-1)[7] = np.nan
             count = int(np.prod([shape[a] for a in axes])) if axes else 1

@@ -3,7 +3,7 @@
     refflow run deck        trains the deck's program on real images
     refflow explain deck    prints every stage of one of its steps
     refflow trace deck      runs some steps and prints where their time went; --output FILE for Chrome's trace viewer
-    refflow profile lenet   prints what each node takes and how near that is to the machine's limits; bench cpu --list
+    refflow profile lenet   prints what each line of a plan takes, how near to the machine's limits; bench cpu --list
     refflow place deck      prints where each node goes, where else it could, and why; also of a .py, .pb or .pbtxt file
     refflow serve CLUSTER   is one task of a cluster, until it is interrupted
     refflow show-kernels P  prints what computes each node of a step on a card, and the Triton sources of its chains
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     _session_options(trace)
     trace.set_defaults(command=_trace)
 
-    profile = commands.add_parser("profile", help="print what each node of a step takes, and what the machine allows")
+    profile = commands.add_parser("profile", help="print what each line of a plan takes, and what the machine allows")
     profile.add_argument("program", help="deck, a workload of `refflow bench cpu --list`, or a .py, .pb or .pbtxt file")
     profile.add_argument("--fetch", action="append", metavar="NAME", help="what a step of a file fetches")
     profile.add_argument("--steps", type=_count, default=20, help="steps to run (default 20)")

@@ -8,7 +8,9 @@
 
 Timelines, steppers and tests all read this one log. Times are those of the log's clock, in seconds; the clock is
 injected, so that a run can be replayed to the letter. Both executables write it, and neither looks at it when there is
-none: a plan that is to be watched is another plan, with lines that write.
+none: a plan that is to be watched is another plan, with lines that write (runtime/watch.py).
+
+A LapLog only takes times, and of the plan as it really runs: what begins and ends there are its chains and slices.
 
 Next: runtime/metadata.py.
 """
@@ -18,6 +20,8 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterable
+from itertools import pairwise
+from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +31,7 @@ from refflow.runtime.failures import told
 from refflow.runtime.frames import DEAD
 from refflow.runtime.nodes import Node
 from refflow.runtime.resources import VariableState
+from refflow.runtime.watch import Laps, Unwatched, Watch
 
 
 class Made(NamedTuple):
@@ -66,6 +71,8 @@ class EventLog:
     epoch: what has to be added to the clock's seconds to get those since 1970. nodes: each node that has an event.
     """
 
+    watch: type[Unwatched] = Watch  # how a plan is looked at that writes here
+
     def __init__(self, clock: Callable[[], float], values: bool = True, epoch: float = 0.0):
         self.clock, self.values, self.epoch = clock, values, epoch
         self.events: list[Event] = []
@@ -86,6 +93,11 @@ class EventLog:
         return "\n".join(map(str, self.events))
 
 
+def watch_of(log: EventLog | None) -> type[Unwatched]:
+    """How a plan is looked at that writes into `log`, or into none."""
+    return Unwatched if log is None else log.watch
+
+
 class StepLog:
     """Where one step writes. Several may write into one EventLog at once."""
 
@@ -96,9 +108,9 @@ class StepLog:
     def finish(self) -> None:
         self._mark("finish")
 
-    def _mark(self, kind: str) -> None:
-        thread = threading.get_native_id()
-        self._log.events.append(Event(self._log.clock(), self.step, kind, -1, self._what, "", thread=thread))
+    def _mark(self, kind: str, time: float | None = None) -> None:
+        thread, when = threading.get_native_id(), self._log.clock() if time is None else time
+        self._log.events.append(Event(when, self.step, kind, -1, self._what, "", thread=thread))
 
     def note(self, kind: str, node: Node, place: str = "", values: Iterable[Any] = ()) -> None:
         """One event of a node. values: its outputs, or what it sends, if it has any."""
@@ -123,6 +135,60 @@ class StepLog:
         if node.sends:
             self.note("send", node, place, values)
         self.note("recv" if node.receives else "end", node, place, values)
+
+
+class LapLog(EventLog):
+    """An event log that says when each thing began and ended, and nothing of values.
+
+    cost: the seconds that a step takes longer for each lap. idle: those of them that lie between the two looks at the
+    clock, and are not counted as the lap's.
+    """
+
+    watch = Laps
+
+    def __init__(self, clock: Callable[[], float], epoch: float = 0.0):
+        super().__init__(clock, values=False, epoch=epoch)
+        self.cost = self.idle = 0.0
+        laps = _StepLaps(self, 0, "")
+        for _ in range(101):
+            laps.start(None)
+            laps.end(None)
+        times = [time for *_, time in laps.marks]
+        self.cost = median(after - before for before, after in pairwise(times[::2]))
+        self.idle = median(end - start for start, end in zip(times[::2], times[1::2], strict=True))
+        self.events.clear()
+
+    def begin(self, what: str) -> StepLog:
+        return _StepLaps(self, next(self._steps), what)
+
+
+class _StepLaps(StepLog):
+    """Keeps what a step writes as it comes, and makes events of it when the step is over."""
+
+    def __init__(self, log: LapLog, step: int, what: str):
+        super().__init__(log, step, what)
+        self._clock, self._idle = log.clock, log.idle
+        self.marks: list[tuple[str, Any, str, float]] = []
+
+    def note(self, kind: str, node: Node, place: str = "", values: Iterable[Any] = ()) -> None:
+        self.marks.append((kind, node, place, self._clock()))
+
+    def start(self, node: Any, place: str = "") -> None:
+        self.marks.append(("start", node, place, self._clock()))
+
+    def end(self, node: Any, values: Iterable[Any] = (), place: str = "") -> None:
+        now = self._clock()
+        self.marks.append(("end", node, place, now))
+
+    def finish(self) -> None:
+        now, begun = self._clock(), {}
+        for kind, node, place, time in self.marks:
+            if kind == "start":
+                begun[node.id, place] = time
+            elif kind == "end":
+                time = max(begun[node.id, place], time - self._idle)
+            self._add(time, kind, node, "", place, ())
+        self._mark("finish", now)
 
 
 def _made(node: Node, port: int, value: Any) -> Made:

@@ -265,6 +265,7 @@ def _fused(chain: _Chain, wanted: list[Node]) -> Node:
     inputs = [edge for edge, _ in places]
     types = [n.types[0] for n in wanted]
     attrs = {"Tin": [n.types[p] for n, p in inputs], "Tout": types, "blocks": blocks, "dims": last.shapes[0],
+             "members": [part.node for part in chain.parts],
              "last reads": [_last_read(steps, place) for place in range(len(places))]}  # fmt: skip
     node = Node(
         last.id, last.name, FUSED, attrs, inputs,

@@ -16,12 +16,14 @@ import numpy as np
 
 from refflow.core.dtypes import variant
 from refflow.core.shapes import is_known
+from refflow.runtime.line_functions import may_not_fit
 from refflow.runtime.nodes import ENTERS, EXITS, MERGES, NEXTS, SWITCHES, Node, StepGraph
 from refflow.runtime.structure import Edge, Loop, Places
 from refflow_kernels import aligned
 
 _FIRST = SWITCHES | EXITS | {"LoopCond"}  # their outputs are their first input
 _PARTS = {"Slice": (0, 1, 2), "Split": (1, 0), "Unpack": (0,)}  # the input that is cut, and those that say how
+RESHAPES = frozenset(("Reshape", "ExpandDims", "Squeeze"))
 PASSED_ON = MERGES | ENTERS | NEXTS
 
 
@@ -60,6 +62,17 @@ def shared_input(node: Node) -> int | None:
         return None
     producer, port = node.inputs[place]
     return None if producer.types[port].is_ref_dtype or not is_known(producer.shapes[port]) else place
+
+
+def is_view(node: Node) -> bool:
+    """True where a plan calls no kernel: the same numbers in another shape, or some of them, by a view of its own."""
+    place = shared_input(node)
+    if place is None or not all(is_known(s) for s in node.shapes) or may_not_fit(node):
+        return False
+    producer, port = node.inputs[place]
+    if node.device.type != "cpu" or producer.types[port].is_ref_dtype:
+        return False
+    return node.type in _PARTS or (node.type in RESHAPES and bool(producer.shapes[port]))
 
 
 class Lifetimes:

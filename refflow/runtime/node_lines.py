@@ -22,7 +22,7 @@ from refflow.core.waiting import result_of
 from refflow.runtime.device import BoundKernel
 from refflow.runtime.fuse import FUSED
 from refflow.runtime.kernels import OpStates, op_state
-from refflow.runtime.lifetimes import Arena, Lifetimes, shared_input
+from refflow.runtime.lifetimes import RESHAPES, Arena, Lifetimes, is_view, shared_input
 from refflow.runtime.line_functions import PARTS, Shaped, checker, fresh, may_not_fit, owned
 from refflow.runtime.nodes import CONTROL_FLOW, SAME, Node, StepGraph
 from refflow.runtime.slice_lines import Part
@@ -33,7 +33,6 @@ from refflow.runtime.turns import Turns
 _TURNED = 1 << 12  # elements of a constant that is kept turned as well
 _NOT_FRESH = CONTROL_FLOW | {"Const", "LoopCond", "_Recv"}
 _NEVER = 1 << 30  # a step that no chain has
-_RESHAPES = frozenset(("Reshape", "ExpandDims", "Squeeze"))
 _OPERATORS = {
     "add": "+", "subtract": "-", "multiply": "*", "less": "<", "less_equal": "<=", "greater": ">",
     "greater_equal": ">=", "equal": "==", "not_equal": "!=",
@@ -216,17 +215,12 @@ class NodeLines:
     def _view(self, node: Node, inputs: list[str]) -> bool:
         """The same numbers in another shape, or some of them: a view without a kernel's call."""
         place = shared_input(node)
-        if place is None or not all(is_known(s) for s in node.shapes) or may_not_fit(node):
+        if place is None or not is_view(node):
             return False
-        producer, port = node.inputs[place]
-        if node.device.type != "cpu" or producer.types[port].is_ref_dtype:
-            return False
-        if node.type in _RESHAPES and producer.shapes[port]:
+        if node.type in RESHAPES:
             parts = [f".reshape({node.shapes[0]})"]
-        elif node.type in PARTS:
-            parts = [f"[{self._bind('w', index)}]" for index in PARTS[node.type](node)]
         else:
-            return False
+            parts = [f"[{self._bind('w', index)}]" for index in PARTS[node.type](node)]
         for number, part in enumerate(parts):
             self.names[node, number] = f"v{node.id}_{number}"
             self._write(node, f"v{node.id}_{number} = {inputs[place]}{part}")

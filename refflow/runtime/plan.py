@@ -15,7 +15,7 @@ result [S65]. Scalars travel as NumPy scalars, for which Python's own operators 
 Each line of the source belongs to a node, so that an exception's line number tells which node failed. `c` is the step
 in flight (core/waiting.py), which loops ask whether they are to go on; it is None where a step has no loop and waits
 for nobody, because then it ends soon enough. A plan that is watched has lines between the others that write into `log`
-what begins and what has been made.
+what begins and what has been made (runtime/watch.py).
 
 runtime/writer.py writes the source. Next: refflow_kernels/cpu/matmul.py.
 """
@@ -36,6 +36,7 @@ from refflow.runtime.events import StepLog
 from refflow.runtime.failures import as_op_error
 from refflow.runtime.kernels import OpStates
 from refflow.runtime.nodes import Node, StepGraph
+from refflow.runtime.watch import Unwatched
 from refflow.runtime.writer import Writer
 
 _numbers = itertools.count(1)
@@ -48,12 +49,12 @@ class Plan:
     """A compiled step. One thread at a time runs it; others get copies with buffers of their own."""
 
     def __init__(
-        self, step: StepGraph, kernels: str, states: OpStates, watched: bool = False, captures: bool = True
+        self, step: StepGraph, kernels: str, states: OpStates, watch: type[Unwatched] = Unwatched, captures: bool = True
     ):
-        self._make = (step, kernels, states, watched, captures)
+        self._make = (step, kernels, states, watch, captures)
         self._lock = locks.lock()
         self._spare: list[Plan] = []
-        writer = Writer(step, kernels, states, watched, captures)
+        writer = Writer(step, kernels, states, watch, captures)
         self.source = writer.source()
         self.arena_bytes = writer.arena.total
         self.card_blocks = writer.card_blocks  # the memory of each card, by the device's name

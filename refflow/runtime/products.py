@@ -95,23 +95,26 @@ def _is_worth_it(node: Node, products: list[Node]) -> bool:
 def _gather(step: StepGraph, node: Node, products: list[Node]) -> None:
     first = products[0]
     axes = _TRANSPOSED[first.attrs["transpose_a"], first.attrs["transpose_b"]]
-    factors = [_joined(step, node, [n.inputs[side] for n in products], axis) for side, axis in enumerate(axes)]
+    factors = [
+        _joined(step, node, f"{node.name}/{'ab'[side]}", [n.inputs[side] for n in products], axis)
+        for side, axis in enumerate(axes)
+    ]
     node.op_def, node.attrs, node.inputs = first.op_def, dict(first.attrs), [(f, 0) for f in factors]
 
 
-def _joined(step: StepGraph, node: Node, parts: list[tuple[Node, int]], axis: int) -> Node:
-    """A node that joins `parts` along an axis."""
+def _joined(step: StepGraph, node: Node, name: str, parts: list[tuple[Node, int]], axis: int) -> Node:
+    """A node of that name that joins `parts` along an axis, for the product in place of `node`."""
     dtype = node.types[0]
     sizes = [list(n.shapes[port] or ()) for n, port in parts]
     shape = list(sizes[0])
     shape[axis] = sum(s[axis] for s in sizes)  # type: ignore[misc]
 
-    def made(kind: str, attrs: dict[str, Any], inputs: Any, types: Any, shapes: Any) -> Node:
-        twin = Node(step.take_id(), f"{node.name}/{kind.lower()}", op_def(kind), attrs, inputs, [], types, shapes,
+    def made(called: str, kind: str, attrs: dict[str, Any], inputs: Any, types: Any, shapes: Any) -> Node:
+        twin = Node(step.take_id(), called, op_def(kind), attrs, inputs, [], types, shapes,
                     node.request, node.origin)  # fmt: skip
         twin.device = node.device
         step.nodes.append(twin)
         return twin
 
-    place = made("Const", {"value": np.array(axis, np.int32), "dtype": int32}, [], [int32], [()])
-    return made("Concat", {"N": len(parts), "T": dtype}, [(place, 0), *parts], [dtype], [tuple(shape)])
+    place = made(f"{name}/axis", "Const", {"value": np.array(axis, np.int32), "dtype": int32}, [], [int32], [()])
+    return made(name, "Concat", {"N": len(parts), "T": dtype}, [(place, 0), *parts], [dtype], [tuple(shape)])

@@ -33,7 +33,7 @@ from refflow.core.tensor import default_sessions
 from refflow.runtime import place as place_module
 from refflow.runtime.config import ConfigProto, RunOptions
 from refflow.runtime.device import Device, DeviceAttributes, local_devices
-from refflow.runtime.events import EventLog
+from refflow.runtime.events import EventLog, watch_of
 from refflow.runtime.feeds import are_single, single
 from refflow.runtime.kernels import kept_tensors
 from refflow.runtime.metadata import report
@@ -44,6 +44,7 @@ from refflow.runtime.repeat import repeat
 from refflow.runtime.signature import Signature, frozen
 from refflow.runtime.stages import Stages, build
 from refflow.runtime.steps import Flights, Step
+from refflow.runtime.watch import Unwatched
 
 if TYPE_CHECKING:
     from refflow.runtime.cluster.client import RemoteStep
@@ -137,8 +138,8 @@ class Session:
         signature, values = self._fed(fetches, feed_dict)
         found = self._run_once(signature, values, options, run_metadata)
         if options is _PLAIN and run_metadata is None:
-            shapes, watched = tuple(v.shape for v in values), self.log is not None
-            step = self._steps.get((signature.key, shapes, watched))
+            shapes = tuple(v.shape for v in values)
+            step = self._steps.get((signature.key, shapes, watch_of(self.log)))
             if step is not None:
                 self._quick.add(fetches, feed_dict, step, signature.feeds, shapes)
         return found
@@ -149,13 +150,13 @@ class Session:
         self.counters["runs"] += 1
         feeds = [v[()] if v.shape == () and v.dtype != object else v for v in values]
         if options is _PLAIN and run_metadata is None:
-            return self._step(signature, values, watched=self.log is not None)(feeds, self._seconds)
+            return self._step(signature, values, watch_of(self.log))(feeds, self._seconds)
         if not -1 <= options.inter_op_thread_pool < max(1, len(self.config.session_inter_op_thread_pool)):
             raise InvalidArgumentError(None, None, f"Invalid inter_op_thread_pool: {options.inter_op_thread_pool}")
         if self._remote is not None and options.output_partition_graphs:
             self._remote.refuse("the graph of each device")
         log = self._trace() if run_metadata is not None and options.trace_level > RunOptions.NO_TRACE else None
-        step = self._step(signature, values, watched=log is not None or self.log is not None)
+        step = self._step(signature, values, watch_of(self.log if log is None else log))
         seconds = options.timeout_in_ms / 1000 if options.timeout_in_ms else self._seconds
         try:
             return step(feeds, seconds, log)
@@ -255,22 +256,22 @@ class Session:
             self._signatures[key] = found
         return found
 
-    def _step(self, signature: Signature, values: Sequence[np.ndarray], watched: bool) -> Step | RemoteStep:
+    def _step(self, signature: Signature, values: Sequence[np.ndarray], watch: type[Unwatched]) -> Step | RemoteStep:
         fed_shapes: Any = tuple(v.shape for v in values)
         if self.config.executor != "plan" or len(signature.shapes) > _MANY_SHAPES:
             fed_shapes = None
-        key = (signature.key, fed_shapes, watched)
+        key = (signature.key, fed_shapes, watch)
         step = self._steps.get(key)
         if step is None:
             with self._lock:
-                step = self._steps.get(key) or self._build(signature, fed_shapes, watched)
+                step = self._steps.get(key) or self._build(signature, fed_shapes, watch)
                 if len(self._steps) >= _MANY_STEPS:
                     self._steps.pop(next(iter(self._steps)))
                 self._steps[key] = step
             signature.shapes.add(fed_shapes)
         return step
 
-    def _build(self, signature: Signature, fed_shapes: Any, watched: bool) -> Step | RemoteStep:
+    def _build(self, signature: Signature, fed_shapes: Any, watch: type[Unwatched]) -> Step | RemoteStep:
         self.counters["steps_built"] += 1
         self.counters["operations_seen"] = self.graph.version  # Extend: what is newer is known from here on
         if self._remote is not None:
@@ -278,7 +279,7 @@ class Session:
         stages = self.stages(signature, fed_shapes)
         if self.config.log_device_placement:
             print(place_module.table(stages.placement))
-        return Step(self, signature, stages, watched)
+        return Step(self, signature, stages, watch)
 
     def stages(self, signature: Signature, fed_shapes: Sequence[Shape] | None = None) -> Stages:
         """Every stage of the step with that signature, for those who want to look (`refflow explain`)."""

@@ -49,6 +49,15 @@ class Member(NamedTuple):
         return [s[0] if s else 1 for s in (*shapes, *self.node.shapes)]  # type: ignore[misc]
 
 
+def nodes_of(node: Node) -> list[Node]:
+    """The graph's nodes that are computed in this one of a plan: a chain's, a group's, or just itself."""
+    if node.op_def is FUSED:
+        return list(node.attrs["members"])
+    if node.op_def is SLICED:
+        return [n for member in node.attrs["members"] for n in nodes_of(member.node)]
+    return [node]
+
+
 class _Group:
     """Members that become one node."""
 

@@ -38,6 +38,7 @@ from refflow.runtime.sharpen import sharpen_loops
 from refflow.runtime.slices import cut_in_slices
 from refflow.runtime.structure import Unstructured
 from refflow.runtime.swap import swap
+from refflow.runtime.watch import Unwatched
 
 
 @dataclass
@@ -59,19 +60,21 @@ class Stages:
         """What the step moves from one device to another [W24]."""
         return transfers(self.partitioned)
 
-    def executable(self, config: ConfigProto, states: OpStates, watched: bool = False) -> Executor | Plan:
+    def executable(
+        self, config: ConfigProto, states: OpStates, watch: type[Unwatched] = Unwatched
+    ) -> Executor | Plan:
         """The plan if it is asked for and the step's control flow has a form in Python, else the executor.
 
-        watched: it is to write an event log.
+        watch: how an event log sees the plan, if it is to write one.
         """
         partitioned = by_reference(self.partitioned)
         if config.executor == "plan":
             try:
-                is_fused = config.kernels == "fast" and not watched  # who watches sees each node
+                is_fused = config.kernels == "fast" and not watch.each_node
                 step = partitioned
                 for rewrite in (free_constants, gather_products, fuse, cut_in_slices) if is_fused else ():
                     step = rewrite(step)
-                return Plan(step, config.kernels, states, watched, config.capture)
+                return Plan(step, config.kernels, states, watch, config.capture)
             except Unstructured as reason:
                 self.unplanned = str(reason)
         return Executor(

@@ -25,6 +25,7 @@ from refflow.runtime.executor import Executor
 from refflow.runtime.memory import peaks
 from refflow.runtime.signature import Signature
 from refflow.runtime.stages import Stages
+from refflow.runtime.watch import Unwatched
 
 if TYPE_CHECKING:
     from refflow.runtime.session import Session
@@ -71,17 +72,17 @@ class Flights:
 
 
 class Step:
-    """A cached step: call it with the fed values. watched: it can write an event log."""
+    """A cached step: call it with the fed values. watch: how an event log sees it, if it is to write one."""
 
     __slots__ = ("_assemble", "_executable", "_flights", "_log", "_policy", "_run", "_what", "_wrap", "may_last",
                  "stages", "structure")  # fmt: skip
 
-    def __init__(self, session: Session, signature: Signature, stages: Stages, watched: bool):
+    def __init__(self, session: Session, signature: Signature, stages: Stages, watch: type[Unwatched]):
         self.stages = stages
         self.structure = signature.structure
         self._assemble, self._what = signature.assemble, signature.what
         self._flights, self._log, self._policy = session.flights, session.log, session._policy
-        self._executable = stages.executable(session.config, session._op_states, watched)
+        self._executable = stages.executable(session.config, session._op_states, watch)
         self._wrap = _around(stages, signature, session.config)
         if isinstance(self._executable, Executor):
             self.may_last = True
@@ -108,10 +109,11 @@ class Step:
             return self._execute(feeds, step)
         finally:
             step.finish()
-            events = [e for e in log.events[first:] if e.step == step.step]
-            most = peaks(events, self.stages.partitioned.nodes)
-            for part in self.stages.partitions:
-                part.device.peak_bytes = most[part.device.name]
+            if log.watch.each_node:
+                events = [e for e in log.events[first:] if e.step == step.step]
+                most = peaks(events, self.stages.partitioned.nodes)
+                for part in self.stages.partitions:
+                    part.device.peak_bytes = most[part.device.name]
 
     def _execute(self, feeds: Sequence[Any], log: StepLog | None) -> Any:
         if not isinstance(self._executable, Executor):

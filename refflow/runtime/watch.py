@@ -2,9 +2,15 @@
 
     log.start(n4)
     k5(c0, v4, out=b5)
-    log.end(n4, (b5,))
+    log.end(n4, [b5])
 
-In a loop a counter says which iteration it is, and the place of an event is what the executor would have called it.
+There are three ways to look at a plan, and each is a class of this page.
+
+    Unwatched   nobody looks: no lines
+    Watch       every node is seen as it stands in the graph, with what it made, so nothing is fused. In a loop a
+                counter says which iteration it is, and the place of an event is what the executor would have called it
+    Laps        the plan is what it is without the lines, its chains and slices too, and only times are taken. What
+                computes nothing, as a constant or a view, has none
 
 Next: runtime/events.py.
 """
@@ -14,18 +20,70 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from refflow.runtime.nodes import CONTROL_FLOW, Node
+from refflow.runtime.lifetimes import is_view
+from refflow.runtime.nodes import CONTROL_FLOW, SAME, Node
 from refflow.runtime.structure import Loop
 
 if TYPE_CHECKING:
     from refflow.runtime.writer import Writer
 
+_STILL = SAME | CONTROL_FLOW | {"Const", "LoopCond", "NoOp", "ControlTrigger", "VarHandleOp"}
 
-class Watch:
-    """Writes the log's lines of one plan. Its loops are those around the line that is being written."""
+
+def is_still(node: Node) -> bool:
+    """True for a node that hands on what is there: it computes nothing and moves no bytes."""
+    return node.type in _STILL or node.receives or node.op_def.family == "Variable" or is_view(node)
+
+
+class Unwatched:
+    """Nobody watches: no lines."""
+
+    each_node = False  # whether it is nodes of the graph that are seen, and not the plan's own
 
     def __init__(self, writer: Writer):
         self._writer = writer
+
+    def begin(self, node: Node) -> None:
+        """No line."""
+
+    def end(self, node: Node, values: list[str] | None = None) -> None:
+        """No line."""
+
+    def enter(self, loop: Loop) -> None:
+        """No line."""
+
+    def turn(self, loop: Loop) -> None:
+        """No line."""
+
+    def leave(self) -> None:
+        """No line."""
+
+    def _write(self, line: str) -> None:
+        self._writer._write(None, line)
+
+    def _named(self, node: Node) -> str:
+        return self._writer._bind("n", node)
+
+
+class Laps(Unwatched):
+    """Takes the time of whatever computes."""
+
+    def begin(self, node: Node) -> None:
+        if not is_still(node):
+            self._write(f"log.start({self._named(node)})")
+
+    def end(self, node: Node, values: list[str] | None = None) -> None:
+        if not is_still(node):
+            self._write(f"log.end({self._named(node)})")
+
+
+class Watch(Unwatched):
+    """Writes the log's lines of one plan. Its loops are those around the line that is being written."""
+
+    each_node = True
+
+    def __init__(self, writer: Writer):
+        super().__init__(writer)
         self._loops: list[Loop] = []
 
     def begin(self, node: Node) -> None:
@@ -54,37 +112,12 @@ class Watch:
     def leave(self) -> None:
         self._loops.pop()
 
-    def _write(self, line: str) -> None:
-        self._writer._write(None, line)
-
-    def _named(self, node: Node) -> str:
-        return self._writer._bind("n", node)
-
     def _place(self) -> str:
         """The last argument of a log line: where in which loops it stands."""
         if not self._loops:
             return ""
         place = self._writer._bind("p", _path([loop.name for loop in self._loops]))
         return f", {place}({', '.join(f'i{loop.id}' for loop in self._loops)})"
-
-
-class Unwatched:
-    """Nobody watches: no lines."""
-
-    def begin(self, node: Node) -> None:
-        """No line."""
-
-    def end(self, node: Node, values: list[str] | None = None) -> None:
-        """No line."""
-
-    def enter(self, loop: Loop) -> None:
-        """No line."""
-
-    def turn(self, loop: Loop) -> None:
-        """No line."""
-
-    def leave(self) -> None:
-        """No line."""
 
 
 def _path(names: list[str]) -> Callable[..., str]:

@@ -46,17 +46,17 @@ from refflow.runtime.structure import (
 )
 from refflow.runtime.turns import Turns
 from refflow.runtime.waits import together
-from refflow.runtime.watch import Unwatched, Watch
+from refflow.runtime.watch import Unwatched
 
 
 class Writer(CardLines):
     """Writes the source of a step and collects what its names are bound to.
 
-    watched: with lines for the log. captures: what is done on a card may be captured, if it is not watched.
+    watch: who writes the log's lines. captures: what is done on a card may be captured, if nobody watches.
     """
 
     def __init__(
-        self, step: StepGraph, kernels: str, states: OpStates, watched: bool = False, captures: bool = True
+        self, step: StepGraph, kernels: str, states: OpStates, watch: type[Unwatched] = Unwatched, captures: bool = True
     ):
         self.step, self.kernels, self.states = step, kernels, states
         self.bindings: dict[str, Any] = {}
@@ -73,7 +73,7 @@ class Writer(CardLines):
         if not has_control_flow(self.order):
             self.order = in_stretches(self.order, self.senders)
         self.indent = 1
-        self.watch = Watch(self) if watched else Unwatched()
+        self.watch = watch(self)
         self.structure = self._structure()
         self.may_last = self.structure is not None
         self.levels = self.structure.levels if self.structure else {}
@@ -81,7 +81,7 @@ class Writer(CardLines):
         places = Places(self.blocks_of_code)
         self.lifetimes = Lifetimes(step, self.sent, places)
         self.turns = Turns(step, self.blocks_of_code, places, self.lifetimes)
-        self._begin_cards(captures and not watched)
+        self._begin_cards(captures and watch is Unwatched)
 
     def _structure(self) -> Structure | None:
         lone = next((n for n in self.order if n.receives and n not in self.sent and n not in self.step.feeds), None)

@@ -13,6 +13,7 @@ from refflow.files.step_stats import CostGraphDef, CostNode, InputInfo, OutputIn
 from refflow.runtime.costs import CostModel
 from refflow.runtime.metadata import step_stats
 from refflow.runtime.simulate import simulate, together
+from refflow.runtime.watch import Watch
 from refflow.timeline import Timeline, account, table
 
 BOTH = pytest.mark.parametrize("executor", ["plan", "executor"])
@@ -98,7 +99,7 @@ def test_a_plan_that_is_not_watched_has_no_lines_for_it(graph):
     with tf.Session() as session:
         stages = session.stages(session.signature(x + 1.0, [x]))
         assert "log." not in stages.executable(session.config, {}).source
-        assert "log." in stages.executable(session.config, {}, watched=True).source
+        assert "log." in stages.executable(session.config, {}, watch=Watch).source
 
 
 @BOTH

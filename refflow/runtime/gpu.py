@@ -200,7 +200,7 @@ class GpuDevice(Device):
         return there
 
     def to_host(self, value: Any) -> np.ndarray:
-        if isinstance(value, np.ndarray):  # a handle, which lies nowhere else
+        if isinstance(value, (np.ndarray, np.generic)):  # which is there, as a handle is, or what steers a loop
             return value
         kind = type_of(value).as_numpy_dtype
         return self.card.get(value).view(kind).reshape(tuple(value.shape))

@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from refflow.core.devices import DeviceSpec
-from refflow.runtime.colocation import Group, groups, unsatisfiable
+from refflow.core.dtypes import resource
+from refflow.runtime.colocation import Group, groups, takes_state, unsatisfiable
 from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
 from refflow.runtime.greedy import greedy
@@ -62,7 +63,8 @@ def place(
     step = step.copy()
     remembered = {} if remembered is None else remembered
     order = sorted(devices, key=lambda d: (-d.priority, d.name))
-    chosen = [(g, _choice(g, order, remembered, allow_soft_placement)) for g in groups(step.nodes)]
+    found = [part for group in groups(step.nodes) for part in _parts(group, order, remembered)]
+    chosen = [(g, _choice(g, order, remembered, allow_soft_placement)) for g in found]
     finish: dict[Node, tuple[float, ...]] = {}
     if placer == "greedy":
         feasible = [(g.members, c.candidates[:1] if c.is_settled else c.candidates) for g, c in chosen]
@@ -78,6 +80,28 @@ def place(
             if node.op_def.stateful and node.origin is not None:
                 remembered[node.name] = node.device
     return step, [rows[n] for n in step.nodes]
+
+
+def _parts(group: Group, devices: list[Device], remembered: dict[str, Device]) -> list[Group]:
+    """The group; or its state and what goes with it, and one by one those that only a label keeps there.
+
+    That is where a device could have the state if it were not for them, such as the shape of an initial value: on a
+    card, single integers are the host's.
+    """
+    held = {n for n in group.members if any(takes_state(n, place) for place in range(len(n.inputs)))}
+    held |= {n for n in group.members if any(t.is_ref_dtype or t is resource for t in n.types)}
+    if not held or len(held) == len(group.members) or any(n.request.startswith("@") for n in group.members):
+        return [group]
+    kept = [remembered[n] for n in group.names if n in remembered]
+    wanted = [d for d in devices if group.spec is not None and group.spec.admits(d.spec)]
+    home = kept[0] if kept else next((d for d in wanted if all(supported(d, n) for n in held)), None)
+    apart = [n for n in group.members if home is not None and n not in held and not supported(home, n)]
+    if not apart:
+        return [group]
+    gone = {n.name for n in apart}
+    state = Group([n for n in group.members if n not in apart], [n for n in group.names if n not in gone], group.spec,
+                 {n: r for n, r in group.asks.items() if n not in gone}, group.gives_way)  # fmt: skip
+    return [state, *(Group([n], [n.name]) for n in apart)]
 
 
 def _choice(group: Group, devices: list[Device], remembered: dict[str, Device], soft: bool) -> _Choice:

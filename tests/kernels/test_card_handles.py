@@ -237,3 +237,21 @@ def test_the_rows_of_a_variable_and_their_gradient(executor):  # [W32]
             found = session.run([rows, dense])
         assert found[0].tolist() == [[5, 5]] * 2 and found[1].tolist() == [[0, 0], [10, 10], [0, 0]]
         assert where(session, rows)["ResourceGather"] == "gpu:0"
+
+
+@pytest.mark.parametrize("by_handle", [True, False])
+def test_a_shape_that_a_label_keeps_with_a_variable_does_not_keep_the_variable_off_the_card(by_handle):  # [W37, W22]
+    """As in the graphs that TensorFlow writes: all that an initial value is made of is to be with its variable."""
+    if by_handle:
+        h, _ = handle([[0.0, 0.0, 0.0]], "w")
+    else:
+        h = op_def("VariableV2")(dtype=tf.float32, shape=tf.TensorShape((1, 3)), name="w")
+    with h.graph.colocate_with(h.op):
+        start = tf.random_uniform(tf.concat(0, [np.int32([1]), np.int32([3])]))
+    assert "_class" in start.op.attrs
+    assign = op_def("AssignVariableOp" if by_handle else "Assign")(h, start)
+    value = read(h) if by_handle else h
+    with session_on() as session:
+        session.run(assign)
+        assert where(session, value)["ReadVariableOp" if by_handle else "VariableV2"] == "gpu:0"
+        session.run(value)

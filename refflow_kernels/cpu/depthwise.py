@@ -28,39 +28,19 @@ from numpy.lib.stride_tricks import as_strided
 from refflow_kernels.cpu import threads
 from refflow_kernels.cpu.windows import (
     Axis,
+    Residue,
     axes,
     bordered,
     channels_last,
     handed_over,
     memory_for,
+    residues,
     spatial,
     widened,
 )
 
 _BLOCK = 1 << 16  # elements of an image block
 _RUN = 1 << 12  # elements of a row at a time
-
-
-class Residue(NamedTuple):
-    """The places of a window that see the cells s v + b, which are cell v + shift of theirs."""
-
-    b: int
-    places: slice
-    number: int  # of places
-    shift: int  # of the first place
-    step: int  # from one place to the next
-
-
-def residues(span: Axis) -> list[Residue]:
-    """For each residue of the stride that a place of the window meets."""
-    found = []
-    for b in range(span.stride):
-        places = [j for j in range(span.k) if j * span.dilation % span.stride == b]
-        if places:
-            shifts = [j * span.dilation // span.stride for j in places]
-            every, step = (places[1] - places[0], shifts[1] - shifts[0]) if len(places) > 1 else (1, 1)
-            found.append(Residue(b, slice(places[0], places[-1] + 1, every), len(places), shifts[0], step))
-    return found
 
 
 def _folded(x: Any, times: int) -> Any:

@@ -115,3 +115,56 @@ def seen(image: Any, spans: Sequence[Axis], first: int = 0, last: int | None = N
          *(s * a.dilation for s, a in zip(steps, spans, strict=True)), c),
         writeable=False,
     )  # fmt: skip
+
+
+# -- from windows back to cells ---------------------------------------------------------------------------------
+
+
+class Residue(NamedTuple):
+    """The places of a window that see the cells s v + b, which are cell v + shift of theirs."""
+
+    b: int
+    places: slice
+    number: int  # of places
+    shift: int  # of the first place
+    step: int  # from one place to the next
+
+
+def residues(span: Axis) -> list[Residue]:
+    """For each residue of the stride that a place of the window meets."""
+    found = []
+    for b in range(span.stride):
+        places = [j for j in range(span.k) if j * span.dilation % span.stride == b]
+        if places:
+            shifts = [j * span.dilation // span.stride for j in places]
+            every, step = (places[1] - places[0], shifts[1] - shifts[0]) if len(places) > 1 else (1, 1)
+            found.append(Residue(b, slice(places[0], places[-1] + 1, every), len(places), shifts[0], step))
+    return found
+
+
+class Walk(NamedTuple):
+    """Cells of one residue, as windows of stride 1 on the windows that see them."""
+
+    cells: slice  # of the image's axis
+    windows: slice  # those that see one of them
+    places: slice  # of the window, in the order in which such a cell meets the windows
+    axis: Axis
+
+
+def backwards(span: Axis) -> list[Walk]:
+    """For each residue of the stride that a place of the window meets: p = v - shift, seen from the cells s v + b."""
+    found = []
+    for at in residues(span):
+        v = max(0, -((at.b - span.before) // span.stride))  # the first cell that is not padding
+        cells = slice(v * span.stride + at.b - span.before, span.size, span.stride)
+        out = len(range(span.size)[cells])
+        reach = (at.number - 1) * at.step
+        before = at.shift + reach - v
+        after = out + reach - before - span.out
+        windows = slice(max(0, -before), max(0, -before, span.out + min(0, after)))
+        places = [*range(span.k)[at.places]]
+        ends = places[0] - 1
+        turned = slice(places[-1], ends if ends >= 0 else None, places[0] - places[1] if len(places) > 1 else -1)
+        axis = Axis(windows.stop - windows.start, at.number, 1, at.step, out, max(0, before), max(0, after))
+        found.append(Walk(cells, windows, turned, axis))
+    return found

@@ -14,7 +14,7 @@ Next: runtime/slices.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -23,8 +23,9 @@ from refflow.core.opdef import OpDef
 from refflow.core.shapes import Dims, Shape, is_known
 from refflow.core.signature import Attr
 from refflow.runtime.line_functions import may_not_fit
-from refflow.runtime.nodes import Node, StepGraph, has_control_flow, in_order
+from refflow.runtime.nodes import Node, StepGraph, has_control_flow, in_order, is_back_edge
 from refflow.runtime.rendezvous import paired
+from refflow.runtime.structure import Structure
 
 Edge = tuple[Node, int]
 
@@ -47,9 +48,13 @@ class _Operand(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """A node as a part of a chain: its steps, whose operands ("in", place) are its own inputs, of these kinds."""
+    """A node as a part of a chain: its steps, whose operands ("in", place) are its own inputs, of these kinds.
+
+    place: of the node in branches and loops, equal for all of a chain.
+    """
 
     node: Node
+    place: Any
     steps: list[tuple[Any, ...]]
     kinds: list[str]
     columns: int
@@ -67,6 +72,8 @@ class _Chain:
     def takes(self, part: _Part, before: set[Node]) -> bool:
         """True where the node may join: it fits, and waits for nothing that waits for the chain."""
         node, first = part.node, self.parts[0].node
+        if part.place != self.parts[0].place:
+            return False
         if node.shapes[0] != first.shapes[0] or node.device is not first.device:
             return False
         if _group(node) != _group(first):
@@ -93,15 +100,14 @@ class _Chain:
 
 
 def fuse(step: StepGraph) -> StepGraph:
-    """`step` with its chains as single nodes. A step with branches or loops stays as it is."""
-    if has_control_flow(step.nodes):
-        return step
+    """`step` with its chains as single nodes; in branches and loops a chain is of nodes that run together."""
     step = step.copy()
     senders = paired(step.nodes)
+    together = _together(step.nodes, senders)
     chains: list[_Chain] = []
     for node in step.nodes:
-        before = {n for n, _ in node.inputs} | {*node.controls, *senders.get(node, ())}
-        part = _part(node)
+        before = {n for n, _ in node.inputs if not is_back_edge(n, node)} | {*node.controls, *senders.get(node, ())}
+        part = _part(node, together(node))
         open_chains = chains[-_OPEN:]
         home = None
         if part is not None:
@@ -115,6 +121,14 @@ def fuse(step: StepGraph) -> StepGraph:
                 chain.after |= {node} if home is None else home.nodes | home.after
     _rewrite(step, [c for c in chains if c.is_worth_it()])
     return step
+
+
+def _together(nodes: list[Node], senders: dict[Node, list[Node]]) -> Callable[[Node], Any]:
+    """A function that gives the same for two nodes that both run, or both do not, in each turn of each loop."""
+    if not has_control_flow(nodes):
+        return lambda node: None
+    structure = Structure(nodes, {receive: send for receive, (send,) in senders.items()})
+    return structure.place_of
 
 
 def free_constants(step: StepGraph) -> StepGraph:
@@ -139,7 +153,7 @@ def free_constants(step: StepGraph) -> StepGraph:
 # -- what a node is to a chain ------------------------------------------------------------------------------------
 
 
-def _part(node: Node) -> _Part | None:
+def _part(node: Node, place: Any) -> _Part | None:
     """The node's steps and how it sees its inputs, or None where it is not elementwise in the sense of the page."""
     types = _group(node)
     if types is None:
@@ -158,7 +172,7 @@ def _part(node: Node) -> _Part | None:
     columns = {o.columns for o in operands} - {0}
     if len(columns) > 1 or not any(o.kind == "whole" for o in operands):
         return None
-    return _Part(node, steps, [o.kind for o in operands], max(columns, default=0))
+    return _Part(node, place, steps, [o.kind for o in operands], max(columns, default=0))
 
 
 def _group(node: Node) -> tuple[DType, ...] | None:

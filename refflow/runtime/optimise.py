@@ -10,6 +10,10 @@ Folding computes with the reference kernels. What a folded node waited for, the 
 The deck's program shows what skipping is for: the gradient of its constant `examples` is a matrix product
 as large as all others together, and only the gate around it ever asks for it [S21].
 
+Branches and loops stay as they are, and what is rewritten in them stays in them: a value of a Switch's one side is dead
+where the other side is taken, which only its readers and those that wait for those know. So nothing that reads a Switch
+is folded or skipped; what waited for it would wait for the Switch itself, which is never dead.
+
 Next: runtime/place.py.
 """
 
@@ -26,10 +30,11 @@ from refflow.core.dtypes import DType
 from refflow.core.errors import OpError, ShapeError
 from refflow.core.registry import op_def
 from refflow.core.shapes import Shape, is_known
-from refflow.runtime.nodes import Node, StepGraph, in_order
+from refflow.runtime.nodes import CONTROL_FLOW, SWITCHES, Node, StepGraph, in_order
 from refflow.runtime.sharpen import sharpen
 
 _PASSING = frozenset(("Reshape", "Sum", "Prod", "Max", "Min"))
+_DECIDES = CONTROL_FLOW | {"LoopCond", "ControlTrigger"}
 _LARGEST = 1 << 20  # bytes of a folded result that is larger than all its inputs together
 
 
@@ -63,8 +68,17 @@ def unbundle(step: StepGraph) -> StepGraph:
 
 
 def is_pure(node: Node) -> bool:
-    """True when running the node changes nothing, and its result depends on its inputs alone."""
-    return node.op_def.foldable and (bool(node.inputs) or node.type in ("Const", "NoOp"))
+    """True when running the node changes nothing, and its result depends on its inputs alone, which decide its place.
+
+    What makes a list is none: each list is followed by itself, to know what is in it (runtime/contents.py).
+    """
+    if not node.op_def.foldable or node.type in _DECIDES or any(t.kind == "r" for t in node.types):
+        return False
+    return bool(node.inputs) or node.type in ("Const", "NoOp")
+
+
+def _reads_a_side(node: Node) -> bool:
+    return any(producer.type in SWITCHES for producer, _ in node.inputs)
 
 
 # -- fold --------------------------------------------------------------------------------------------
@@ -120,7 +134,7 @@ class _Static:
 
 
 def _known_outputs(node: Node) -> list[Any] | None:
-    if not is_pure(node) or not node.inputs:
+    if not is_pure(node) or not node.inputs or _reads_a_side(node):
         return None
     if node.op_def.constant_rule is not None:
         value = node.op_def.constant_rule(_Static(node))
@@ -210,7 +224,7 @@ def _skip(step: StepGraph) -> None:
     past: dict[Node, list[Node]] = {}
     for node in step.nodes:
         node.controls = _through(node.controls, past)
-        if node not in used and is_pure(node) and _cannot_fail(node):
+        if node not in used and is_pure(node) and not _reads_a_side(node) and _cannot_fail(node):
             past[node] = _through([*node.controls, *(n for n, _ in node.inputs)], past)
 
 

@@ -129,10 +129,11 @@ def build(
     wanted = config.executor == "plan" if config.optimize is None else config.optimize
     if not wanted:
         optimised = pruned
-    elif has_control_flow(pruned.nodes):
-        optimised = sharpen_loops(unbundle(pruned))
     else:
-        optimised = optimise(pruned, merge=config.merge_common_subexpressions)
+        loops = has_control_flow(pruned.nodes)
+        optimised = sharpen_loops(unbundle(pruned)) if loops else pruned
+        optimised = optimise(optimised, merge=config.merge_common_subexpressions)
+        optimised = sharpen_loops(optimised) if loops else optimised  # constants tell more of shapes
     placed, placement = place(
         optimised, devices, remembered, config.allow_soft_placement, config.placer, config.costs
     )  # fmt: skip

@@ -112,6 +112,10 @@ class Structure:
         pred, value = self._literal(node.inputs[1])
         return {**self._guards[node], (pred, value == (port == 1)): None}
 
+    def place_of(self, node: Node) -> tuple[tuple[str, ...], frozenset[Literal]]:
+        """The loops that a node is in, and what must hold for it to run in one of their turns."""
+        return self._frames[node], frozenset(self._guards[node])
+
     def _controls(self, node: Node) -> list[Node]:
         """The nodes that this one waits for without taking a value from them."""
         return [*node.controls, self._sends[node]] if node in self._sends else node.controls

@@ -90,7 +90,7 @@ class ConfigProto:
     policy: Any = "patient"
     capture: bool = True
     optimize: bool | None = None
-    merge_common_subexpressions: bool = False  # off in the first release [E08]
+    merge_common_subexpressions: bool | None = None  # None: in plans; off in the first release [E08]
     check_merges: bool = False  # the first release does not wait [E24]
     variable_reads: str = "live"
     placer: str = "simple"  # what the first release has [E09]
@@ -109,7 +109,8 @@ class ConfigProto:
         optimizer = self.graph_options.optimizer_options
         if self.optimize is None and optimizer.opt_level == OptimizerOptions.L0:
             self.optimize = False
-        self.merge_common_subexpressions |= optimizer.do_common_subexpression_elimination
+        if self.merge_common_subexpressions is None:
+            self.merge_common_subexpressions = self.executor == "plan" or optimizer.do_common_subexpression_elimination
         self.lossy_transfers = self.lossy_transfers or self.graph_options.enable_bfloat16_sendrecv
 
 

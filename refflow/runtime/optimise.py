@@ -2,7 +2,7 @@
 
     fold       a node whose inputs are all constant becomes a constant
     pass       a sum over no axes, or a change of shape to the shape that is there, becomes an Identity
-    merge      two nodes with the same op, inputs and attributes become one [W48, E08]
+    merge      two nodes with the same op, inputs and attributes become one; not in a step with loops [W48, E08]
     skip       a pure node that others only wait for is not run: they wait for what it waited for
     unbundle   who reads one result of a function does not wait for the others
 
@@ -36,6 +36,7 @@ from refflow.runtime.sharpen import sharpen
 _PASSING = frozenset(("Reshape", "Sum", "Prod", "Max", "Min"))
 _DECIDES = CONTROL_FLOW | {"LoopCond", "ControlTrigger"}
 _LARGEST = 1 << 20  # bytes of a folded result that is larger than all its inputs together
+_COMPARED = 1 << 16  # bytes of constants that are compared by value
 
 
 def optimise(step: StepGraph, fold: bool = True, merge: bool = False, skip: bool = True) -> StepGraph:
@@ -209,6 +210,8 @@ def _frozen(value: Any) -> Any:
         return tuple(sorted((k, _frozen(v)) for k, v in value.items()))
     if isinstance(value, list):
         return tuple(_frozen(v) for v in value)
+    if isinstance(value, np.ndarray) and value.nbytes > _COMPARED:
+        return id(value)
     if isinstance(value, np.ndarray):
         content = tuple(value.reshape(-1).tolist()) if value.dtype == object else value.tobytes()
         return (str(value.dtype), value.shape, content)

@@ -23,6 +23,7 @@ from refflow.runtime.device import Device
 from refflow.runtime.executor import Executor
 from refflow.runtime.fuse import free_constants, fuse
 from refflow.runtime.kernels import OpStates
+from refflow.runtime.loop_products import gather_in_loops
 from refflow.runtime.nodes import StepGraph, has_control_flow
 from refflow.runtime.optimise import optimise, unbundle
 from refflow.runtime.partition import Partition, Transfer, by_device, partition, transfers
@@ -70,10 +71,10 @@ class Stages:
         partitioned = by_reference(self.partitioned)
         if config.executor == "plan":
             try:
-                is_fused = config.kernels == "fast" and not watch.each_node
                 step = partitioned
-                for rewrite in (free_constants, gather_products, fuse, cut_in_slices) if is_fused else ():
-                    step = rewrite(step)
+                if config.kernels == "fast" and not watch.each_node:
+                    for rewrite in (free_constants, gather_products, gather_in_loops, fuse, cut_in_slices):
+                        step = rewrite(step)
                 return Plan(step, config.kernels, states, watch, config.capture)
             except Unstructured as reason:
                 self.unplanned = str(reason)
@@ -132,7 +133,7 @@ def build(
     else:
         loops = has_control_flow(pruned.nodes)
         optimised = sharpen_loops(unbundle(pruned)) if loops else pruned
-        optimised = optimise(optimised, merge=config.merge_common_subexpressions)
+        optimised = optimise(optimised, merge=bool(config.merge_common_subexpressions) and not loops)
         optimised = sharpen_loops(optimised) if loops else optimised  # constants tell more of shapes
     placed, placement = place(
         optimised, devices, remembered, config.allow_soft_placement, config.placer, config.costs

@@ -93,6 +93,16 @@ def test_equal_nodes_are_merged_where_asked_for_and_stateful_ones_never():  # [W
     assert merged.count("RandomUniform") == 2 and merged.count("Add") == 3
 
 
+def test_plans_merge_equal_nodes_and_executors_do_not_unless_asked():  # [W48, E08]
+    a = tf.placeholder(tf.float32, [])
+    found = {}
+    for options in ({}, {"executor": "executor"}, {"merge_common_subexpressions": False}):
+        with tf.Session(**options) as session:
+            step = session.stages(session.signature(tf.exp(a) * tf.exp(a), [a]), [()]).partitioned
+        found[len(found)] = types(step).count("Exp")
+    assert found == {0: 1, 1: 2, 2: 2}
+
+
 def test_a_pure_node_that_is_only_waited_for_is_not_run():  # [S21]
     """The gradient of the deck's constant `examples`, and a forward product of which only the shape is asked."""
     x, w = tf.constant(np.ones((4, 3), np.float32)), tf.Variable(np.ones((3, 2), np.float32))

@@ -73,7 +73,7 @@ MEMORY_STREAMS_CAPTURE = {
     # copies
     "copy_", "cpu",
     # streams and captures
-    "current_stream", "synchronize", "Stream", "CUDAGraph", "graph", "replay", "device_count",
+    "current_stream", "set_stream", "synchronize", "Stream", "CUDAGraph", "graph", "replay", "device_count",
 }  # fmt: skip
 
 

@@ -66,6 +66,8 @@ def make(workload: Workload, peer: str, data: Arrays, devices: Callable[[], list
         return _refflow(workload, own, devices(), peer == "refflow repeat")
     if peer == "jax.jit":
         jax = importlib.import_module("jax")
+        if where != "cpu" and jax.default_backend() != "gpu":
+            raise RuntimeError("this JAX finds no card")
         jax.config.update("jax_default_matmul_precision", "highest")
         side = sides.jax_side(workload, own, wait=lambda values: values)
         return CardSide(lambda n: jax.block_until_ready([side.step() for _ in range(n)][-1]), side.answers)
@@ -246,7 +248,7 @@ def _real() -> tuple[Callable[[], list[Any]], str, str]:
 
     local_devices({"GPU": 1})  # says what is missing
     torch = importlib.import_module("torch")
-    torch.set_default_device("cuda")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # else JAX takes most of the card for itself
     return lambda: local_devices({"GPU": 1}), "cuda", torch.cuda.get_device_name()
 
 

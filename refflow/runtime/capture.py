@@ -149,7 +149,8 @@ class Stretch:
             replay = self._card.capture(self.lines)
         except RuntimeError as error:
             self._is_refused = True
-            warnings.warn(f"{self.device.name} runs {self.about()} line by line: {error}", RuntimeWarning, stacklevel=2)
+            why = error.__context__ or error  # what came first, if the capture's end failed for that
+            warnings.warn(f"{self.device.name} runs {self.about()} line by line: {why}", RuntimeWarning, stacklevel=2)
             return
         self.runs["captures"] += 1
         self._replay = replay

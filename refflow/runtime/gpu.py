@@ -68,7 +68,7 @@ class Card:
 
     def pinned(self, nbytes: int) -> tuple[Any, np.ndarray]:
         """Host memory that the card can copy from and to by itself, and the same as an array of bytes."""
-        memory = self._torch.empty(nbytes, dtype=self._torch.uint8, pin_memory=True)
+        memory = self._torch.empty(nbytes, dtype=self._torch.uint8, device="cpu", pin_memory=True)
         return memory, memory.numpy()
 
     # -- copies in the order of the stream ------------------------------------------------------------
@@ -105,16 +105,17 @@ class Card:
     def capture(self, body: Callable[[], Any]) -> Callable[[], Any]:
         """What `body` launches, which is not run now, as a function that runs it all."""
         cuda = self._torch.cuda
-        graph, stream = cuda.CUDAGraph(), cuda.Stream(self._where)
-        collects = gc.isenabled()
-        gc.disable()  # a tensor that the collector frees would call the allocator
-        try:
-            captured = cuda.graph(graph, stream=stream, capture_error_mode="thread_local")
-            with _one_capture, cuda.device(self._where), captured:
-                body()
-        finally:
-            if collects:
-                gc.enable()
+        with _one_capture, cuda.device(self._where):
+            graph, stream, before = cuda.CUDAGraph(), cuda.Stream(), cuda.current_stream()
+            collects = gc.isenabled()
+            gc.disable()  # a tensor that the collector frees would call the allocator
+            try:
+                with cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                    body()
+            finally:
+                cuda.set_stream(before)  # where a capture cannot be ended, torch leaves its own
+                if collects:
+                    gc.enable()
         return graph.replay
 
     def use(self) -> Any:

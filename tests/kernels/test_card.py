@@ -1,5 +1,9 @@
 """The real card's memory, on torch's CPU: where a value lies, and that bytes come and go as they are."""
 
+import gc
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -44,3 +48,45 @@ def test_copies_between_pinned_memory_and_places_are_of_bytes(card):
     down = torch.zeros(16, dtype=torch.uint8)
     card.download(down, second)
     assert down.numpy().tobytes() == pinned.numpy().tobytes()
+
+
+def test_pinned_memory_is_the_host_s_whatever_torch_s_default_device_is(card):
+    asked = {}
+    card._torch = SimpleNamespace(uint8=torch.uint8, empty=lambda n, **how: asked.update(how) or torch.zeros(n))
+    card.pinned(16)
+    assert asked == {"dtype": torch.uint8, "device": "cpu", "pin_memory": True}
+
+
+class Cuda:
+    """torch.cuda's captures, of which none can be ended: as torch 2.11's, it then leaves the capture's stream."""
+
+    def __init__(self):
+        self.stream = "before"
+        self.device = self.CUDAGraph = lambda *_: nullcontext()
+        self.Stream, self.current_stream = lambda: "of the capture", lambda: self.stream
+
+    def set_stream(self, stream):
+        self.stream = stream
+
+    @contextmanager
+    def graph(self, graph, stream, capture_error_mode):
+        assert capture_error_mode == "thread_local"  # other threads go on
+        self.stream = stream
+        try:
+            yield
+        finally:
+            raise RuntimeError("the capture is invalid")
+
+
+def test_a_capture_that_cannot_be_ended_leaves_stream_and_collector_as_they_were(card):
+    cuda = Cuda()
+    card._torch, seen = SimpleNamespace(cuda=cuda), []
+
+    def body():
+        seen.append((cuda.stream, gc.isenabled()))
+        raise RuntimeError("not while capturing")
+
+    with pytest.raises(RuntimeError, match="the capture is invalid") as error:
+        card.capture(body)
+    assert str(error.value.__context__) == "not while capturing"
+    assert seen == [("of the capture", False)] and cuda.stream == "before" and gc.isenabled()

@@ -132,7 +132,7 @@ class Lstm(Workload):
               b_out: Any) -> Any:  # fmt: skip
         torch, h = pt.torch, self.cells
         words, targets = words.long(), targets.long()
-        lstm = torch.nn.LSTM(h, h)  # i, f, j, o; the second of its two biases stays zero
+        lstm = torch.nn.LSTM(h, h, device=words.device)  # i, f, j, o; the second of its two biases stays zero
         with torch.no_grad():
             for parameter, given in zip(lstm.parameters(), (w[:h].T, w[h:].T, b, 0 * b), strict=True):
                 parameter.copy_(given)

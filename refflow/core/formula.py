@@ -37,19 +37,19 @@ FUNCTIONS: dict[str, tuple[str, str, str]] = {
     "abs": ("absolute", "tl.abs({})", r"\lvert {} \rvert"),
     "maximum": ("maximum", "maximum({}, {})", r"\max({}, {})"),
     "minimum": ("minimum", "minimum({}, {})", r"\min({}, {})"),
-    "sign": ("sign", "tl.where({0} > 0, 1, tl.where({0} < 0, -1, {0} * 0))", r"\operatorname{{sign}}({})"),
+    "sign": ("sign", "tl.where({0} > 0, 1, tl.where({0} < 0, -1, {0} * 0 + 0))", r"\operatorname{{sign}}({})"),
     "floor": ("floor", "tl.floor({})", r"\lfloor {} \rfloor"),
     "ceil": ("ceil", "tl.ceil({})", r"\lceil {} \rceil"),
     "sin": ("sin", "tl.sin({})", r"\sin({})"),
     "cos": ("cos", "tl.cos({})", r"\cos({})"),
     "conj": ("conjugate", "{}", r"\overline{{{}}}"),
-    "fmod": ("fmod", "({} % {})", r"{} \bmod {}"),
+    "fmod": ("fmod", "fmod({}, {})", r"{} \bmod {}"),
     "logical_and": ("logical_and", "({} & {})", r"{} \land {}"),
     "logical_or": ("logical_or", "({} | {})", r"{} \lor {}"),
     "logical_not": ("logical_not", "({} == 0)", r"\lnot {}"),
     "where": ("where", "tl.where({}, {}, {})", r"\begin{{cases}}{1} & {0}\\{2} & \text{{else}}\end{{cases}}"),
 }
-_NEGATIVE = ("negative", "(-{})", "-{}")
+_NEGATIVE = ("negative", "({} * -1)", "-{}")  # Triton 3.6 has 0 - x for -x, of which -0 cannot come
 _BINARY: dict[type, tuple[str, str, str]] = {
     ast.Add: ("add", "({} + {})", "{} + {}"),
     ast.Sub: ("subtract", "({} - {})", "{} - {}"),

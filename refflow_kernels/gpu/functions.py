@@ -5,6 +5,7 @@
     tanh(x)    1 - 2 / (exp(2 x) + 1), near 0 a polynomial
     expm1, log1p     from exp and log, each corrected by what rounding took away (W. Kahan)
     power      exp(y log |x|) in float64, rounded once
+    fmod       x less 2^27k y as often as it goes, k = 10 ... 0, in float64: nothing is rounded
 
 The card's own exp and log are instructions that are good to 22 bits, and log near 1 to none; next to the bytes that a
 kernel moves, thirty more multiplications are free. log 2 is held in two parts, of which the first has so few bits that
@@ -119,10 +120,23 @@ def power(x, y):
     odd = tl.where(tl.floor(wide * 0.5) * 2.0 == wide, False, whole)
     has_none = tl.where(x > -float("inf"), x < 0, False)
     found = tl.where(has_none, tl.where(whole, size, float("nan")), size)
-    found = tl.where(x.to(tl.int32, bitcast=True) < 0, tl.where(odd, -found, found), found)  # -0 has a sign too
+    found = tl.where(x.to(tl.int32, bitcast=True) < 0, tl.where(odd, found * -1, found), found)  # -0 has a sign too
     one = tl.where(x == 1.0, True, y == 0)
     one = tl.where(x == -1.0, tl.where(tl.abs(wide) == float("inf"), True, one), one)
     return tl.where(one, 1.0, found).to(tl.float32)
+
+
+@triton.jit
+def fmod(x, y):
+    """What is left of x when y is taken away as often as it goes, with the sign of x. The card's own rounds x / y."""
+    rest, size = tl.abs(x).to(tl.float64), tl.abs(y).to(tl.float64)
+    piece = size * 1.8971375900641885e81  # 2^270, beyond every quotient's last 2^27
+    for _ in range(11):
+        rest = rest - tl.floor(rest / piece) * piece
+        piece = piece * 7.450580596923828e-09  # 2^-27
+    left = tl.where(size == float("inf"), tl.abs(x), rest.to(tl.float32))
+    left = tl.where(tl.abs(x) < float("inf"), left, float("nan"))
+    return tl.where(x.to(tl.int32, bitcast=True) < 0, left * -1, left)  # -0 has a sign too
 
 
 @triton.jit

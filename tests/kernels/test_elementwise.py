@@ -71,6 +71,8 @@ def test_a_generated_kernel_gives_what_its_formula_says(op, dtype, rng):  # [S43
             np.testing.assert_allclose(out.array, wanted, rtol=4 * unit, atol=np.finfo(dtype).tiny)
         else:
             np.testing.assert_array_equal(out.array, wanted)
+        if op.name in ("Neg", "Sign", "Mod") and wanted.dtype.kind == "f":  # zeros have signs
+            np.testing.assert_array_equal(*(np.signbit(x)[wanted == 0] for x in (out.array, wanted)))
 
 
 def test_a_list_of_operands_is_added_from_left_to_right(rng):
@@ -146,6 +148,21 @@ def test_powers_are_right_at_the_corners():
         wanted = np.power(x, y)
     np.testing.assert_allclose(out.array, wanted, rtol=2e-7)
     np.testing.assert_array_equal(np.signbit(out.array[wanted == wanted]), np.signbit(wanted[wanted == wanted]))
+
+
+def test_a_remainder_is_exact_however_often_the_divisor_goes(rng):  # [W77]
+    x = np.concatenate([10.0 ** rng.uniform(-40, 38, 3000), rng.integers(1, 3000, 3000) * 0.1]).astype(np.float32)
+    y = np.concatenate([10.0 ** rng.uniform(-40, 38, 3000), np.full(3000, 0.1)]).astype(np.float32)
+    corners = np.array([0, -0.0, np.inf, -np.inf, np.nan, 1, -1, 5, 1e-45, 3.4e38], np.float32)
+    x, y = (np.append(a, b) for a, b in zip((x, y), map(np.ravel, np.meshgrid(corners, corners)), strict=True))
+    x[::2] *= -1
+    out = Memory.empty(x.shape, np.float32)
+    with np.errstate(all="ignore"):
+        of_formula("Mod", op_def("Mod").formula)(Memory.of(x), Memory.of(y), out=out)
+        wanted = np.fmod(x, y)
+    there = wanted == wanted
+    np.testing.assert_array_equal(out.array, wanted)
+    np.testing.assert_array_equal(out.array.view(np.int32)[there], wanted.view(np.int32)[there])
 
 
 def test_every_function_of_the_language_is_compiled():

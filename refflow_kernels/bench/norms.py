@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow_kernels.bench.case import Case, normal
+from refflow_kernels.bench.case import Case, made, normal
 from refflow_kernels.bench.slopes import Slopes
 
 _EPSILON = 1e-3
@@ -69,13 +69,27 @@ def _biased(torch: Any, x: Sequence[Any]) -> Any:
     return x[0] + x[1].reshape(-1, 1, 1)
 
 
+def _apart(sizes: Sequence[int]) -> np.ndarray:
+    """Numbers round 1: errors of means are relative to them."""
+    return made(sizes, lambda: normal(*sizes) + 1)
+
+
+def _statistic(function: Any, x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    return function(x, axis=axes, dtype=np.float64).astype(np.float32)
+
+
+def _responded(x: np.ndarray) -> np.ndarray:
+    near = sum(np.pad(x * x, [(0, 0)] * 3 + [(2, 2)])[..., i : i + x.shape[-1]] for i in range(5))
+    return (x / (2 + 1e-4 * near) ** 0.75).astype(np.float32)
+
+
 def _smaller(sizes: Sequence[int], small: bool) -> list[int]:
     return [min(s, m) for s, m in zip(sizes, (3, 6, 7, 5), strict=True)] if small else list(sizes)
 
 
 def cases(small: bool) -> Iterator[Case]:
     for sizes, layout in _BATCHES:
-        x = normal(*_smaller(sizes, small)) + 1  # errors of the means are relative to them
+        x = _apart(_smaller(sizes, small))
         channel = 1 if layout == "NCHW" else 3
         axes = tuple(axis for axis in range(4) if axis != channel)
         scale, offset = (normal(x.shape[channel], seed=s) for s in (1, 2))
@@ -83,7 +97,7 @@ def cases(small: bool) -> Iterator[Case]:
         label = f"{'x'.join(map(str, sizes))} {layout}"
         yield Case(f"FusedBatchNorm {label}", "FusedBatchNorm", (x, scale, offset, offset, scale),
                    attrs | {"exponential_avg_factor": 1.0}, partial(_normalised, layout))  # fmt: skip
-        mean, variance = (f(x, axis=axes, dtype=np.float64).astype(np.float32) for f in (np.mean, np.var))
+        mean, variance = (made(scale.shape, partial(_statistic, f, x, axes)) for f in (np.mean, np.var))
         dy = normal(*x.shape, seed=3)
         yield Case(f"FusedBatchNormGrad {label}", "FusedBatchNormGrad", (dy, x, scale, mean, variance), attrs,
                    _batch_slopes(layout))  # fmt: skip
@@ -93,7 +107,6 @@ def cases(small: bool) -> Iterator[Case]:
         dy = normal(*x.shape, seed=1)
         label = "x".join(map(str, sizes))
         yield Case(f"LRN {label}", "LRN", (x,), _LRN, lambda torch, x: _back(_response(torch, x[0])))
-        near = sum(np.pad(x * x, [(0, 0)] * 3 + [(2, 2)])[..., i : i + x.shape[-1]] for i in range(5))
-        y = (x / (2 + 1e-4 * near) ** 0.75).astype(np.float32)
+        y = made(x.shape, partial(_responded, x))
         yield Case(f"LRNGrad {label}", "LRNGrad", (dy, x, y), _LRN,
                    Slopes(_response_slopes, lambda slopes: slopes[0]))  # fmt: skip

@@ -58,7 +58,7 @@ def cases(small: bool) -> Iterator[Case]:
         inputs = tuple(normal(*((rows, COLUMNS) if kind == "whole" else (COLUMNS,)), seed=i)
                        for i, kind in enumerate(chain.kinds))  # fmt: skip
         yield Case(f"chain: {name}", "", inputs, {}, chain.torch, setup=partial(_setup, chain, rows),
-                   page=partial(_page, chain))  # fmt: skip
+                   page=partial(_page, chain), outs=[(rows, COLUMNS)])  # fmt: skip
     for op_type, name in (("RandomUniform", "uniform_"), ("RandomStandardNormal", "normal_")):
         yield _random(op_type, name, 1 << (10 if small else 24))
 
@@ -104,4 +104,4 @@ def _random(op_type: str, method: str, size: int) -> Case:
         return expected[device]
 
     return Case(f"{op_type} {size}", op_type, (np.zeros(1, np.float32),), {}, peer, setup=setup,
-                page=lambda x: [numbers()])  # fmt: skip
+                page=lambda x: [numbers()], outs=[(size,)])  # fmt: skip

@@ -6,11 +6,12 @@ Next: refflow_kernels/bench/reductions.py.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from refflow_kernels.bench.case import Case, normal, shrink
+from refflow_kernels.bench.case import Case, made, normal, shrink
 
 _SCORES = (
     (128, 10), (4096, 1000), (4096, 1024), (262144, 64), (8192, 12671), (4096, 50257), (64, 1 << 20),
@@ -25,17 +26,23 @@ def cases(small: bool) -> Iterator[Case]:
         yield Case(f"Softmax {label}", "Softmax", (x,), {}, lambda torch, x: torch.softmax(x[0], 1))
         if sizes in ((4096, 1024), (8192, 12671)):
             yield Case(f"LogSoftmax {label}", "LogSoftmax", (x,), {}, lambda torch, x: torch.log_softmax(x[0], 1))
-            yield Case(f"Softmax bfloat16 {label}", "Softmax", (_rounded(x),), {},
+            yield Case(f"Softmax bfloat16 {label}", "Softmax", (made(x.shape, partial(_rounded, x)),), {},
                        lambda torch, x: torch.softmax(x[0], 1), dtype="bfloat16")  # fmt: skip
     for sizes in _LOSSES:
         x = normal(*(shrink(s, small) for s in sizes))
-        y = np.abs(normal(*x.shape, seed=1))
-        y /= y.sum(axis=1, keepdims=True)
+        y = made(x.shape, partial(_targets, x.shape))
         classes = np.random.default_rng(2).integers(0, x.shape[1], x.shape[0])
         label = f"{sizes[0]}x{sizes[1]}"
         dense, sparse = "SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits"
         yield Case(f"{dense} {label}", dense, (x, y), {}, _torch_xent)
         yield Case(f"{sparse} {label}", sparse, (x, classes), {}, _torch_xent)
+
+
+def _targets(shape: Sequence[int]) -> np.ndarray:
+    """A distribution in each row."""
+    y = np.abs(normal(*shape, seed=1))
+    y /= y.sum(axis=1, keepdims=True)
+    return y
 
 
 def _rounded(x: np.ndarray) -> np.ndarray:

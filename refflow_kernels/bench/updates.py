@@ -9,11 +9,12 @@ Next: refflow/ops/matmul.py, and the path of docs/reading.rst.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from refflow_kernels.bench.case import Case, normal, shrink
+from refflow_kernels.bench.case import Case, made, normal, shrink
 
 NUMBERS = {  # in the order of the ops' inputs
     "ApplyGradientDescent": {"alpha": 0.5},
@@ -42,8 +43,8 @@ def _case(name: str, label: str, shapes: list[tuple[int, ...]], numbers: list[An
     """The inputs are the numbers, then each variable's arrays; what comes out are all variables and slots."""
     op, update = _update(name)
     slots = len(op.ref_inputs)
-    arrays = [normal(*s, seed=i) if i in (0, slots) else np.abs(normal(*s, seed=i)) for s in shapes
-              for i in range(slots + 1)]  # fmt: skip
+    arrays = [normal(*s, seed=i) if i in (0, slots) else made(s, partial(_above_0, s, i))
+              for s in shapes for i in range(slots + 1)]  # fmt: skip
     values = [np.asarray(n) for n in numbers]
 
     def setup(card: Any, inputs: Sequence[Any], _: Any) -> tuple[Callable[[], Any], Sequence[Any]]:
@@ -56,7 +57,11 @@ def _case(name: str, label: str, shapes: list[tuple[int, ...]], numbers: list[An
         numbers, variables = _apart(inputs, len(values), slots + 1)
         return [new for arrays in variables for new in op.by_element.rule(*_in_order(op, numbers, arrays))]
 
-    return Case(f"{name} {label}", name, (*values, *arrays), {}, _PEERS[name], setup=setup, page=page)
+    return Case(f"{name} {label}", name, (*values, *arrays), {}, _PEERS[name], setup=setup, page=page, outs=())
+
+
+def _above_0(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    return np.abs(normal(*shape, seed=seed))
 
 
 def _update(name: str) -> Any:

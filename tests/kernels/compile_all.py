@@ -15,50 +15,12 @@ import tempfile
 from pathlib import Path
 
 import triton
-from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
-from triton.runtime.jit import JITFunction
 
+from refflow_kernels.ahead import Target, compiled
 from tests.kernels.launches import FAMILIES
 
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
-
-
-class Card:
-    """Triton's driver, as far as compiling asks."""
-
-    def __init__(self, capability):
-        self.target = GPUTarget("cuda", capability, 32)
-
-    def get_current_target(self):
-        return self.target
-
-    def get_current_device(self):
-        return 0
-
-    def get_current_stream(self, device):
-        return 0
-
-    def get_active_torch_device(self):
-        return "cuda"
-
-
-def compiled(launch):
-    """The kernels that `launch()` would start."""
-    found = []
-    original = JITFunction.run
-
-    def only_compile(self, *args, grid, warmup, **kwargs):
-        kernel = original(self, *args, grid=grid, warmup=True, **kwargs)
-        found.append((self.__name__, kernel))
-        return kernel
-
-    JITFunction.run = only_compile
-    try:
-        launch()
-    finally:
-        JITFunction.run = original
-    return found
 
 
 def resources(cubin):
@@ -86,7 +48,7 @@ def main(arguments=None):
     parser.add_argument("families", nargs="*", default=list(FAMILIES), metavar="FAMILY", help=", ".join(FAMILIES))
     parser.add_argument("--target", type=int, default=90, help="the card's compute capability, times ten")
     options = parser.parse_args(arguments)
-    driver.set_active(Card(options.target))
+    driver.set_active(Target(options.target))
     rows = []
     for family in options.families:
         for label, launch in FAMILIES[family].launches():

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("triton", reason="the dry run uses Triton's interpreter")
@@ -35,3 +36,62 @@ def test_without_a_card_it_says_what_it_needs():
     code = f"import sys; sys.modules['torch'] = None; {main}"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=100)
     assert result.returncode == 1 and "--dry-run needs neither" in result.stderr
+
+
+def test_what_is_no_number_is_wrong():
+    from refflow_kernels.bench.measure import error
+
+    numbers, none = np.ones(3), np.array([1.0, np.nan, 1.0])
+    assert error([numbers, numbers], [numbers, numbers]) == 0
+    assert np.isnan(error([none, numbers], [numbers, numbers])) and np.isnan(error([numbers, none], [numbers, numbers]))
+
+
+def test_a_card_s_errors_are_those_of_the_host(rng):
+    torch = pytest.importorskip("torch")
+    from refflow_kernels.bench.card import Card
+    from refflow_kernels.bench.measure import error
+
+    card = Card.__new__(Card)
+    card.torch = torch
+    wanted = [rng.normal(size=(4, 5)), rng.integers(1, 9, 6), np.zeros((0, 2))]
+    got = [wanted[0].astype(np.float32) * 1.25, wanted[1] + 1, np.zeros((0, 2), np.float32)]
+    there = [[torch.from_numpy(x) for x in side] for side in (got, wanted)]
+    assert card.error(*there) == error(got, wanted) > 0
+    there[0][1] = there[0][1].double() * np.nan
+    assert np.isnan(card.error(*there))
+
+
+WORKER = """
+import json, os, sys, time
+for n in range(int(sys.argv[1]), 5):
+    print(json.dumps({"begin": n, "case": f"case {n}"}), flush=True)
+    if n == 1: os._exit(7)
+    if n == 3: time.sleep(60)
+    print("a warning of somebody's", flush=True)
+    print(json.dumps({"case": f"case {n}", "wrong": False}), flush=True)
+"""
+
+
+def test_a_case_that_ends_its_process_or_hangs_costs_its_own_row_alone():
+    from refflow_kernels.bench.watched import rows
+
+    found = list(rows("", 100.0, most=3.0, worker=[sys.executable, "-c", WORKER]))
+    assert [row["case"] for row in found] == [f"case {n}" for n in range(5)]
+    assert [row["wrong"] for row in found] == [False, True, False, True, False]
+    assert "ended with 7" in found[1]["failed"] and "after 3 s" in found[3]["failed"]
+
+
+def test_a_process_that_cannot_begin_is_one_row():
+    from refflow_kernels.bench.watched import rows
+
+    (row,) = rows("", 100.0, worker=[sys.executable, "-c", "import sys; sys.exit(2)"])
+    assert row["wrong"] and row["case"] == "the start"
+
+
+def test_numbers_for_a_case_repeat_but_shapes_alone_take_no_memory():
+    from refflow_kernels.bench import case
+
+    numbers = case.normal(3, 2_000_000, seed=1).reshape(-1)
+    assert len(numbers) > case._PERIOD and abs(numbers.mean()) < 1e-2 and abs(numbers.std() - 1) < 1e-2
+    np.testing.assert_array_equal(numbers[case._PERIOD :], numbers[: len(numbers) - case._PERIOD])
+    assert max(x.base.nbytes if x.base is not None else x.nbytes for c in case.shapes() for x in c.inputs) < 1 << 20

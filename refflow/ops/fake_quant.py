@@ -65,9 +65,15 @@ def faked(x: np.ndarray, low: Any, high: Any, bits: int, narrow: bool) -> np.nda
     below, above, scale = nudged(low, high, bits, narrow)
     per_unit = _ONE / scale
     zero = np.floor(-below * per_unit + np.float32(0.5))
-    shifted = np.maximum(np.minimum(x, above), below) - below
-    y = np.floor(shifted * per_unit - zero + np.float32(0.5)) * scale
-    return np.where((np.asarray(low) == 0) & (np.asarray(high) == 0), np.float32(0), y).astype(np.float32)
+    y = np.maximum(np.minimum(x, above), below)
+    y -= below
+    y *= per_unit
+    y -= zero
+    y += np.float32(0.5)
+    y = np.floor(y, out=y if y.ndim else None)
+    y *= scale
+    empty = (np.asarray(low) == 0) & (np.asarray(high) == 0)
+    return np.where(empty, np.float32(0), y).astype(np.float32) if empty.any() else y
 
 
 def _faked_gradient(dy, x, low, high, bits, narrow, axes):

@@ -53,12 +53,15 @@ def _size(size: Any) -> int:
 def _counts(values: np.ndarray, size: int, weights: np.ndarray, binary: bool = False) -> np.ndarray:
     if values.size and values.min() < 0:
         raise ValueError("Input arr must be non-negative!")
+    if not weights.size and not binary:
+        inside = values if values.max(initial=-1) < size else values[values < size]
+        return np.bincount(inside, minlength=size).astype(weights.dtype)
     found = np.zeros(size, weights.dtype)
     keep = values < size
     if binary:
         found[values[keep]] = 1
     else:
-        np.add.at(found, values[keep], weights.reshape(values.shape)[keep] if weights.size else weights.dtype.type(1))
+        np.add.at(found, values[keep], weights.reshape(values.shape)[keep])
     return found
 
 

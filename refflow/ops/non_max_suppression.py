@@ -27,7 +27,7 @@ from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
 HALF_OR_SINGLE = Attr("type", default=float32, allowed=(float16, float32))
-Overlaps = Callable[[int, Any], np.ndarray]  # of one box with several
+Overlaps = Callable[[Any, Any], np.ndarray]  # of boxes with others, by their numbers, which broadcast
 
 
 def _overlaps(boxes: np.ndarray) -> Overlaps:
@@ -35,7 +35,7 @@ def _overlaps(boxes: np.ndarray) -> Overlaps:
     x1, x2 = np.minimum(boxes[:, 1], boxes[:, 3]), np.maximum(boxes[:, 1], boxes[:, 3])
     areas = (y2 - y1) * (x2 - x1)
 
-    def with_others(i: int, others: Any) -> np.ndarray:
+    def with_others(i: Any, others: Any) -> np.ndarray:
         height = np.minimum(y2[i], y2[others]) - np.maximum(y1[i], y1[others])
         width = np.minimum(x2[i], x2[others]) - np.maximum(x1[i], x1[others])
         both = np.maximum(height, 0) * np.maximum(width, 0)
@@ -54,32 +54,50 @@ def suppressed(
     >>> suppressed(_overlaps(boxes), np.array([1.0, 2.0, 3.0]), 9, 0.5, 0)[0]
     [2, 1]
     """
+    if sigma <= 0:
+        order = np.argsort(-scores.astype(np.float64), kind="stable")
+        kept = _best(overlaps, order[scores[order] > least], limit, threshold)
+        return kept, [scores[i] for i in kept]
     number = scores.dtype.type
     # The highest score is on top, of equal ones the first box; the last entry counts the kept boxes already seen.
     queue = [(-float(s), i, s, 0) for i, s in enumerate(scores) if s > least]
     heapq.heapify(queue)
-    kept: list[int] = []
+    kept = []
     found: list[Any] = []
     while queue and len(kept) < limit:
         _, box, score, seen = heapq.heappop(queue)
-        now, over = score, False
+        now = score
         if seen < len(kept):
             shared = overlaps(box, np.array(kept[seen:]))[::-1]
-            if sigma > 0:
-                for weight in np.exp(-0.5 / sigma * shared * shared):
-                    now = number(now * weight)
-                    if now <= least:
-                        break
-            else:
-                over = bool(np.any(shared > threshold))
-        if over:
-            continue
+            for weight in np.exp(-0.5 / sigma * shared * shared):
+                now = number(now * weight)
+                if now <= least:
+                    break
         if now == score:
             kept.append(box)
             found.append(score)
         elif now > least:
             heapq.heappush(queue, (-float(now), box, now, len(kept)))
     return kept, found
+
+
+_TOGETHER = 64  # boxes whose overlaps are computed at once
+
+
+def _best(overlaps: Overlaps, order: np.ndarray, limit: int, threshold: float) -> list[int]:
+    """Of boxes in order, those that do not overlap a better one that is kept."""
+    kept: list[int] = []
+    for first in range(0, len(order), _TOGETHER):
+        some = order[first : first + _TOGETHER]
+        over = overlaps(some[:, None], np.array([*kept, *some])) > threshold
+        over, among = over[:, : len(kept)].any(axis=1), over[:, len(kept) :]
+        for i in range(len(some)):
+            if len(kept) >= limit:
+                return kept
+            if not over[i]:
+                kept.append(int(some[i]))
+                over |= among[:, i]
+    return kept
 
 
 # -- what to keep ---------------------------------------------------------------------------------------------

@@ -168,15 +168,18 @@ def mirror_pad_grad_kernel(input, paddings, mode):
             )
     _check_mirrors(around, sizes, mode, "output ")
     for axis, (before, after) in enumerate(around):
-        if not before and not after:
-            continue
-        length = found.shape[axis] - before - after
-        origin = np.pad(np.arange(length), (before, after), mode=_mirror_mode(mode))
-        moved = np.moveaxis(found, axis, 0)
-        total = np.zeros((length, *moved.shape[1:]), moved.dtype)
-        np.add.at(total, origin, moved)
-        found = np.moveaxis(total, 0, axis)
+        if before or after:
+            found = np.moveaxis(_folded(np.moveaxis(found, axis, 0), before, after, mode == "REFLECT"), 0, axis)
     return np.array(found, copy=True, order="C")
+
+
+def _folded(x: np.ndarray, before: int, after: int, skip: int) -> np.ndarray:
+    """x without its borders, which are added turned round, `skip` places off the edge."""
+    end = len(x) - after
+    total = x[before:end].copy(order="K")
+    total[skip : skip + before] += x[:before][::-1]
+    total[len(total) - skip - after : len(total) - skip] += x[end:][::-1]
+    return total
 
 
 @MIRROR_PAD_GRAD.shape

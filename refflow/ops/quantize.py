@@ -52,7 +52,8 @@ DEQUANTIZE.no_gradient_registered()
 
 def away_from_zero(x: Any) -> Any:
     """Rounded to the nearest whole number, halves away from zero."""
-    return np.sign(x) * np.floor(np.abs(x) + _F(0.5))
+    size = np.abs(x) + _F(0.5)
+    return np.copysign(np.floor(size, out=size if np.ndim(size) else None), x)
 
 
 def limits(T: Any) -> tuple[int, int]:
@@ -108,11 +109,11 @@ def quantize_v2_kernel(
         scale = step_of(low, high, least, most)
         low, high = _F(least) / scale, _F(most) / scale
         q = whole(np.maximum(np.minimum(input, high), low) * scale)
-    q = q.astype(np.float64)
     if T is qint32 and mode != "MIN_FIRST":  # what a processor makes of floats that are too large for an integer
         q = np.where((q < 2.0**31) & (q >= -(2.0**31)), q, -(2.0**31))
     else:
-        q = np.clip(np.nan_to_num(q), least, np.nextafter(_F(2**31), _F(0)) if T is qint32 else most)
+        q = np.nan_to_num(q) if np.isnan(q).any() else q
+        q = np.clip(q, _F(least), np.nextafter(_F(2**31), _F(0)) if T is qint32 else _F(most))
     shape = () if axis == -1 else np.shape(min_range)
     return as_quantized(q, T), *(np.asarray(v, np.float32).reshape(shape) for v in (low, high))
 

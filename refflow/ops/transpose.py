@@ -75,15 +75,24 @@ def _invert_permutation_shape(context: ShapeContext) -> shapes.Shape:
 
 @INVERT_PERMUTATION.kernel
 def invert_permutation_kernel(x):
-    if len(x) and (x.min() < 0 or x.max() >= len(x) or len(np.unique(x)) < len(x)):
-        seen: set[int] = set()
-        for place in x.tolist():
-            if not 0 <= place < len(x):
-                raise ValueError(f"{place} is not between 0 and {len(x)}: x = {x.tolist()} is no permutation")
-            if place in seen:
-                raise ValueError(f"{place} is duplicated in the input. x = {x.tolist()} is no permutation")
-            seen.add(place)
-    return np.argsort(x).astype(x.dtype)
+    found = np.full_like(x, -1)
+    inside = not len(x) or (x.min() >= 0 and x.max() < len(x))
+    if inside:
+        found[x] = np.arange(len(x))
+    if not inside or (found < 0).any():
+        _say_what_is_wrong(x.tolist())
+    return found
+
+
+def _say_what_is_wrong(x: list[int]) -> None:
+    """ValueError for the first number that makes x no permutation."""
+    seen: set[int] = set()
+    for place in x:
+        if not 0 <= place < len(x):
+            raise ValueError(f"{place} is not between 0 and {len(x)}: x = {x} is no permutation")
+        if place in seen:
+            raise ValueError(f"{place} is duplicated in the input. x = {x} is no permutation")
+        seen.add(place)
 
 
 @CONJUGATE_TRANSPOSE.gradient

@@ -141,7 +141,7 @@ def _in_top(predictions: np.ndarray, targets: np.ndarray, k: int) -> np.ndarray:
         return known
     score = predictions[np.arange(len(targets)), np.where(known, targets, 0)]
     finite = np.isfinite(predictions).all(axis=1)
-    higher = (predictions > score[:, None]).sum(axis=1)
+    higher = np.count_nonzero(predictions > score[:, None], axis=1)
     return known & np.isfinite(score) & finite & (higher < k)
 
 

@@ -1,6 +1,7 @@
 """The k largest along the last axis, largest first, and their places; of equal ones the first comes first [W06].
 
     few of many     k times the largest, which is then taken out     bytes: x k times, from cache
+    some of many    the k-th largest by partition, and a stable sort of those that are no less     bytes: x four times
     else            a stable sort
 
 A row is sorted in n log n steps, most of them for numbers that are not asked for; the largest of a row is found at the
@@ -18,6 +19,8 @@ from refflow_kernels.cpu import threads
 
 _FEW = 16  # of the largest
 _MANY = 8  # columns for each of them, at least
+_SOME = 2  # columns for each, from where on most need not be sorted
+_LONG = 256  # columns of a row that is worth calls of its own
 _PIECE = 1 << 16  # elements in cache, worth a thread
 
 
@@ -39,7 +42,11 @@ def _top(x: Any, k: int, kind: Any, out: Any) -> tuple[Any, Any]:
         raise ValueError(f"input must have at least k columns. Had {columns}, needed {k}")
     matrix = x.reshape(x.size // columns if columns else 0, columns)
     places = np.empty((len(matrix), k), np.intp)
-    find = _one_by_one if 0 < k <= _FEW and columns >= _MANY * k else _sorted
+    find = _sorted
+    if 0 < k <= _FEW and columns >= _MANY * k:
+        find = _one_by_one
+    elif k and columns >= max(_LONG, _SOME * k):
+        find = _partitioned
     step = max(1, _PIECE // max(1, columns))
 
     def piece(i: int) -> None:
@@ -59,6 +66,15 @@ def _sorted(rows: Any, k: int) -> Any:
     """A stable sort of the turned rows, turned back: of equal ones the first is the larger."""
     last = rows.shape[1] - 1
     return (last - np.argsort(rows[:, ::-1], axis=1, kind="stable")[:, ::-1])[:, :k]
+
+
+def _partitioned(rows: Any, k: int) -> Any:
+    least = np.partition(rows, rows.shape[1] - k, axis=1)[:, -k]
+    places = np.empty((len(rows), k), np.intp)
+    for row, limit, found in zip(rows, least, places, strict=True):
+        candidates = np.flatnonzero(~(row < limit))  # what is no number counts as the largest
+        found[...] = candidates[_sorted(row[candidates][None], k)[0]]
+    return places
 
 
 def _one_by_one(rows: Any, k: int) -> Any:

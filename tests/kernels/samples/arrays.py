@@ -25,7 +25,7 @@ def turned(rng, dtype):
 def largest(rng, dtype, version=1):
     """Few of many, all, none; equal ones, what is no number, and rows of nothing but the lowest."""
     for shape, k in [((3, 40), 2), ((5, 7), 7), ((4, 6), 0), ((900,), 5), ((2, 3, 130), 16), ((0, 50), 1), ((2, 0), 0),
-                     ((70, 1000), 3)]:  # fmt: skip
+                     ((70, 1000), 3), ((30, 700), 60), ((2, 256), 128)]:  # fmt: skip
         x = normal(rng, shape, dtype)
         if x.size > 40:
             lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min

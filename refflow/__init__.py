@@ -244,4 +244,7 @@ from refflow.runtime.session import InteractiveSession, Session
 __version__ = "0.1.0"
 
 if _collects:
+    if not _gc.get_freeze_count():  # what others froze is to stay frozen
+        _gc.freeze()
+        _gc.unfreeze()  # the two together: all that is there counts as old, and nobody looked at it
     _gc.enable()

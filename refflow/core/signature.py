@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import operator
 import re
-from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,8 +33,7 @@ _ARGUMENT = re.compile(
 REQUIRED: Any = type("_Required", (), {"__repr__": lambda self: "required"})()
 
 
-@dataclass(frozen=True, slots=True)
-class Arg:
+class Arg(NamedTuple):
     """One input or output of a signature."""
 
     name: str
@@ -60,19 +59,24 @@ def parse_signature(text: str) -> tuple[tuple[Arg, ...], tuple[Arg, ...]]:
     left, arrow, right = text.partition("->")
     if not arrow:
         raise NodeError(f"signature {text!r} has no '->'")
-    return _arguments(left, text), _arguments(right, text)
+    try:
+        return _arguments(left), _arguments(right)
+    except ValueError as error:
+        raise NodeError(f"signature {text!r}: cannot read {str(error)!r}. Expected name: Type[dims]") from None
 
 
-def _arguments(side: str, text: str) -> tuple[Arg, ...]:
+@cache  # most sides stand in several signatures
+def _arguments(side: str) -> tuple[Arg, ...]:
+    """The arguments of one side; a ValueError with what cannot be read."""
     found, at = [], 0
     while side[at:].strip():
         match = _ARGUMENT.match(side, at)
         if match is None:
-            raise NodeError(f"signature {text!r}: cannot read {side[at:].strip()!r}. Expected name: Type[dims]")
-        kind, dims = match["type"], match["dims"]
+            raise ValueError(side[at:].strip())
+        name, ref, number, kind, dims = match.groups()
         fixed = as_dtype(kind) if kind in _FIXED else None
         names = None if dims is None else tuple(d.strip() for d in dims[1:-1].split(",") if d.strip())
-        found.append(Arg(match["name"], kind, fixed, match["number"], bool(match["ref"]), names))
+        found.append(Arg(name, kind, fixed, number, bool(ref), names))
         at = match.end()
     return tuple(found)
 
@@ -80,8 +84,7 @@ def _arguments(side: str, text: str) -> tuple[Arg, ...]:
 _FIXED = {dtype.name for dtype in dtypes.ALL} | {"float", "double", "half"}
 
 
-@dataclass(frozen=True, slots=True)
-class Attr:
+class Attr(NamedTuple):
     """An attribute: its kind, its default, and what values are allowed [W04].
 
     Kinds: type, int, float, bool, string, shape, tensor, func, and "list(kind)" of each.

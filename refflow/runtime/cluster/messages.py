@@ -33,7 +33,7 @@ _RECORDS: dict[bytes, tuple[type, tuple[str, ...]]] = {
     b"G": (NodeDef, ("name", "op", "input", "device", "attr")),
     b"C": (FunctionCall, ("name", "attr")),
     b"P": (Placeholder, ("name",)),
-    b"R": (Arg, tuple(Arg.__dataclass_fields__)),
+    b"R": (Arg, Arg._fields),
     b"X": (FunctionDef, tuple(FunctionDef.__dataclass_fields__)),
     b"U": (GraphDef, tuple(GraphDef.__dataclass_fields__)),
 }

@@ -3,14 +3,18 @@
     import refflow as tf
 
 Building never computes; a Session runs what was built. The reading path is in docs/reading.rst.
+
+What builds graphs is loaded at once; what runs them, and the libraries on top, when their names are first asked for.
 """
 
 import gc as _gc
+import importlib as _importlib
+import typing as _typing
 
 _collects = _gc.isenabled()
 _gc.disable()  # what an import makes stays; to look for garbage in it, time and again, would be a fifth of the time
 
-from refflow import control_flow_ops, image, models, nn, python_io, test, train, user_ops
+from refflow import ops
 from refflow.core import errors
 from refflow.core.control import group, no_op, with_dependencies
 from refflow.core.control import tuple_ as tuple
@@ -72,8 +76,6 @@ from refflow.core.shape_rules import RegisterShape
 from refflow.core.shapes import Dimension, TensorShape
 from refflow.core.sparse_tensor import SparseTensor, SparseTensorValue
 from refflow.core.tensor import get_default_session
-from refflow.files.step_stats import RunMetadata
-from refflow.interop.importer import import_graph_def
 from refflow.ops.add_n import add_n
 from refflow.ops.arithmetic import pow
 from refflow.ops.array import expand_dims, fill, identity, rank, reshape, shape, size, squeeze, stop_gradient, tile
@@ -237,11 +239,58 @@ from refflow.ops.variable_scope import (
     variable_scope,
     zeros_initializer,
 )
-from refflow.platform import app, flags, logging
-from refflow.runtime.config import ConfigProto, GPUOptions, GraphOptions, OptimizerOptions, RunOptions
-from refflow.runtime.session import InteractiveSession, Session
+
+if _typing.TYPE_CHECKING:
+    from refflow import control_flow_ops, image, models, nn, python_io, test, train, user_ops
+    from refflow.files.step_stats import RunMetadata
+    from refflow.interop.importer import import_graph_def
+    from refflow.platform import app, flags, logging
+    from refflow.runtime.config import ConfigProto, GPUOptions, GraphOptions, OptimizerOptions, RunOptions
+    from refflow.runtime.session import InteractiveSession, Session
 
 __version__ = "0.1.0"
+# Modules, and names in modules, that are imported when they are first asked for.
+_LIBRARIES = {
+    "app": "refflow.platform.app",
+    "control_flow_ops": "refflow.control_flow_ops",
+    "flags": "refflow.platform.flags",
+    "image": "refflow.image",
+    "logging": "refflow.platform.logging",
+    "models": "refflow.models",
+    "nn": "refflow.nn",
+    "python_io": "refflow.python_io",
+    "test": "refflow.test",
+    "train": "refflow.train",
+    "user_ops": "refflow.user_ops",
+}
+_LATER = {
+    "ConfigProto": "refflow.runtime.config",
+    "GPUOptions": "refflow.runtime.config",
+    "GraphOptions": "refflow.runtime.config",
+    "InteractiveSession": "refflow.runtime.session",
+    "OptimizerOptions": "refflow.runtime.config",
+    "RunMetadata": "refflow.files.step_stats",
+    "RunOptions": "refflow.runtime.config",
+    "Session": "refflow.runtime.session",
+    "import_graph_def": "refflow.interop.importer",
+}
+__all__ = [name for name in (*globals(), *_LIBRARIES, *_LATER) if not name.startswith("_")]
+
+
+def __getattr__(name: str) -> object:
+    if name in _LIBRARIES:
+        found: object = _importlib.import_module(_LIBRARIES[name])
+    elif name in _LATER:
+        found = getattr(_importlib.import_module(_LATER[name]), name)
+    else:
+        raise AttributeError(f"module 'refflow' has no attribute {name!r}")
+    globals()[name] = found  # from now on it is found without asking here
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 if _collects:
     if not _gc.get_freeze_count():  # what others froze is to stay frozen

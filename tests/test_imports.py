@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -94,13 +95,53 @@ def test_torch_gives_memory_streams_and_captures_and_computes_nothing():
     assert rest <= MEMORY_STREAMS_CAPTURE
 
 
-def test_importing_refflow_loads_neither_torch_nor_triton():
-    code = "import sys, refflow; print(sorted({'torch', 'triton'} & set(sys.modules)))"
+def loaded_by(code):
+    """The modules that are there in a new Python after `code`."""
+    code += "\nimport sys\nprint(*sys.modules, sep='\\n')"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert result.stdout.strip() == "[]"
+    return set(result.stdout.split())
+
+
+def own(modules):
+    """How many of each of refflow's folders, and of its own files."""
+    return Counter(module.split(".")[1] for module in modules if module.startswith("refflow."))
+
+
+SLOW = {"argparse", "decimal", "difflib", "gzip", "json", "logging", "random", "socket", "statistics", "unittest"}
+RARE = {f"refflow.ops.{page}" for page in ("audio", "csr", "datasets", "fft", "quantize", "ragged", "training")}
+
+
+def test_importing_refflow_loads_what_builds_graphs_and_no_more():
+    loaded = loaded_by("import refflow")
+    assert set(own(loaded)) == {"core", "files", "ops"}
+    assert not loaded & RARE
+    assert not (loaded - loaded_by("import numpy")) & (SLOW | {"torch", "triton", "refflow_kernels"})
+
+
+@pytest.mark.parametrize("before", ["gc.enable()", "gc.disable()", "gc.freeze()"])
+def test_importing_refflow_leaves_the_garbage_collector_as_it_was(before):
+    code = f"import gc; {before}; state = gc.isenabled(), gc.get_freeze_count() > 0\nimport refflow\n"
+    loaded_by(code + "assert state == (gc.isenabled(), gc.get_freeze_count() > 0)")
+
+
+FIRST_STEP = """
+import numpy as np
+import refflow as tf
+w = tf.Variable(np.zeros((2, 3), np.float32))
+scores = tf.matmul(tf.constant([[1.0, 2.0]]), w)
+loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(scores, tf.constant([[0.0, 1.0, 0.0]])))
+step = tf.train.GradientDescentOptimizer(0.5).minimize(loss)
+with tf.Session() as session:
+    session.run(tf.initialize_all_variables())
+    session.run(step)
+"""
+
+
+def test_a_first_step_does_without_the_pages_that_it_has_no_node_of():
+    loaded = loaded_by(FIRST_STEP)
+    assert loaded & RARE == {"refflow.ops.training"}
+    assert not own(loaded).keys() & {"bench", "compat", "conformance", "data", "image", "models", "platform", "test"}
 
 
 def test_importing_the_kernels_loads_nothing():
-    code = "import sys, refflow_kernels; print('numpy' in sys.modules or 'triton' in sys.modules)"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert result.stdout.strip() == "False"
+    assert not loaded_by("import refflow_kernels") & {"numpy", "triton"}

@@ -1,5 +1,6 @@
 """The first release's public names: every one is there, of its kind, with its arguments in their order [E22]."""
 
+import ast
 import inspect
 import re
 from pathlib import Path
@@ -95,3 +96,22 @@ def test_constants_are_element_types():
         name = symbol.removeprefix("tf.")
         if kind == "symbol" and re.fullmatch(r"(float|int|uint|bfloat|complex)\d+|bool|string", name):
             assert isinstance(find(symbol), tf.DType) and find(symbol).name == name
+
+
+def test_names_that_wait_are_listed_as_those_that_are_there():
+    assert {row[0].split(".")[1].split(" ")[0] for row in ROWS} <= set(tf.__all__) <= set(dir(tf))
+    given = {}
+    exec("from refflow import *", given)
+    assert set(tf.__all__) <= set(given)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'refflow' has no attribute 'placeholders'"):
+        tf.placeholders  # noqa: B018
+
+
+def test_type_checkers_are_told_where_names_are_that_wait():
+    tree = ast.parse(Path(tf.__file__).read_text(encoding="utf-8"))
+    (told,) = [n for n in tree.body if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test)]
+    places = {a.name: n.module for n in told.body for a in n.names}
+    assert places == {n: at.rpartition(".")[0] for n, at in tf._LIBRARIES.items()} | tf._LATER

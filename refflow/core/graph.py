@@ -15,7 +15,6 @@ Next: core/opdef.py.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +107,9 @@ class Graph(GraphScopes):
         return outputs[port]
 
     def _near(self, name: str) -> str:
-        near = difflib.get_close_matches(name, self._by_name, n=3, cutoff=0.6)
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, self._by_name, n=3, cutoff=0.6)
         return f" Near it: {', '.join(near)}" if near else ""
 
     def as_graph_def(self, from_version: int | None = None) -> GraphDef:

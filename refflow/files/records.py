@@ -12,7 +12,6 @@ Next: ops/io_functions.py.
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -40,7 +39,9 @@ def unpacked(data: bytes, compression: str) -> bytes:
     """The bytes of a file that is compressed as a whole; other names than ZLIB and GZIP mean that it is not."""
     try:
         if compression == "GZIP":
-            return gzip.decompress(data)
+            from gzip import decompress  # which brings every other compression along
+
+            return decompress(data)
         return zlib.decompress(data) if compression == "ZLIB" else data
     except (OSError, EOFError, zlib.error) as error:
         raise DataLossError(None, None, f"inflate() failed: {error}") from None

@@ -14,7 +14,6 @@ Next: ops/parsing.py.
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -197,6 +196,8 @@ def _from_json(text: bytes) -> bytes:
 
 def _loaded(text: bytes) -> dict[str, Any]:
     """The one object that the text is, an end that is missing or too late told in TensorFlow's words."""
+    import json
+
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -209,6 +210,8 @@ def _loaded(text: bytes) -> dict[str, Any]:
 
 def _members(message: dict[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(message, dict):
+        import json
+
         raise ValueError(f"unexpected character: '{json.dumps(message)[0]}'; expected '{{'")
     unknown = message.keys() - {name}
     if unknown and name in ("features", "value"):

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 import os
-import socket
+import platform
 import time
 from typing import Any
 
@@ -51,7 +51,7 @@ class SummaryFile:
                 return
             os.makedirs(logdir, exist_ok=True)
             now = time.time()
-            name = f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}{suffix}"
+            name = f"events.out.tfevents.{int(now):010d}.{platform.node()}.{os.getpid()}.{next(_numbers)}{suffix}"
             self.most, self.patience, self.flushed = max_queue, flush_millis / 1000, now
             self.file = open(os.path.join(logdir, name), "ab")  # noqa: SIM115  (until close)
             self.waiting = [Event(wall_time=now, file_version=VERSION).to_bytes()]

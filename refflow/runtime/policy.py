@@ -12,7 +12,6 @@ Next: runtime/executor.py.
 
 from __future__ import annotations
 
-import random as _random
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,7 +35,9 @@ def lifo(ready: Sequence[Node]) -> int:
 
 def random(seed: int) -> Policy:
     """A policy that draws; the same seed draws the same."""
-    draw = _random.Random(seed)
+    from random import Random
+
+    draw = Random(seed)
     return lambda ready: draw.randrange(len(ready))
 
 

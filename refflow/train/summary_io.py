@@ -10,8 +10,8 @@ Next: files/events.py.
 from __future__ import annotations
 
 import os
+import platform
 import queue
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ class SummaryWriter:
     def __init__(self, logdir: str, graph_def: Any = None, max_queue: int = 10, flush_secs: float = 120):
         os.makedirs(logdir, exist_ok=True)
         now = time.time()
-        self.path = os.path.join(logdir, f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}")
+        self.path = os.path.join(logdir, f"events.out.tfevents.{int(now):010d}.{platform.node()}")
         self._file = open(self.path, "ab")  # noqa: SIM115  (close() is the caller's)
         self._flush_secs = flush_secs
         self._queue: queue.Queue[bytes | None] = queue.Queue(max_queue)

@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Checked(NamedTuple):
+    """A kernel in two, where it goes through its inputs in parts.
+
+    check(inputs[place], shape of the first input) is called once, with the wholes; it refuses what `function` then
+    takes as good in each part.
+    """
+
+    place: int
+    check: Callable[[Any, tuple[int, ...]], None]
+    function: Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -35,3 +47,5 @@ class Kernel:
     takes: Callable[[dict[str, Any]], bool] | None = None
     rows_together: Callable[[tuple[int, ...]], int] | None = None
     fixed: Callable[..., Callable[..., Any] | None] | None = None
+    checked: Checked | None = None
+    overlaps: tuple[tuple[int, int], ...] = ()

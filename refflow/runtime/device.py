@@ -36,6 +36,8 @@ class BoundKernel(NamedTuple):
     function: called with the inputs, then `arguments` by name. takes_out: it writes into `out=`, one
     array or a tuple. workspace: of the inputs and `arguments`, shape and type name of the scratch memory that it is to
     be given as `workspace=`, or None where it needs none. check: raises for inputs that the function cannot refuse.
+    checked: the function apart from what it refuses (refflow_kernels/kernel.py). overlaps: (place, port) of an input
+    and an output of one shape that may lie where that input does.
     """
 
     function: Callable[..., Any]
@@ -43,6 +45,8 @@ class BoundKernel(NamedTuple):
     takes_out: bool = False
     workspace: Callable[..., Any] | None = None
     check: Callable[[Any], None] | None = None
+    checked: Any = None
+    overlaps: tuple[tuple[int, int], ...] = ()
 
 
 class DeviceAttributes(NamedTuple):
@@ -200,7 +204,7 @@ def _fast_cpu_kernel(op_def: OpDef, attrs: dict[str, Any]) -> BoundKernel | None
     if fast.takes is not None and not fast.takes(attrs):
         return None
     arguments = {name: attrs[name] for name in op_def.kernels["cpu"].attrs}
-    return BoundKernel(fast.function, arguments, takes_out=True)
+    return BoundKernel(fast.function, arguments, takes_out=True, checked=fast.checked, overlaps=fast.overlaps)
 
 
 def local_devices(device_count: dict[str, int] | None = None) -> list[Device]:

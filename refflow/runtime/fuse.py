@@ -24,6 +24,7 @@ from refflow.core.shapes import Dims, Shape, is_known
 from refflow.core.signature import Attr
 from refflow.runtime.line_functions import may_not_fit
 from refflow.runtime.nodes import Node, StepGraph, has_control_flow, in_order, is_back_edge
+from refflow.runtime.optimise import cannot_fail, is_pure
 from refflow.runtime.rendezvous import paired
 from refflow.runtime.structure import Structure
 
@@ -134,20 +135,42 @@ def _together(nodes: list[Node], senders: dict[Node, list[Node]]) -> Callable[[N
 def free_constants(step: StepGraph) -> StepGraph:
     """`step` with constants that wait for nobody: who reads one waits for what it waited for.
 
-    A constant that was folded waits for what it was made of, which would keep its reader out of their chain.
+    A constant that was folded waits for what it was made of, which would keep its reader out of their chain. Where that
+    is a value that only depends on others, its reader waits for those.
     """
     if has_control_flow(step.nodes):
         return step
     step = step.copy()
     waits: dict[Node, list[Node]] = {}
+    behind: dict[Node, list[Node]] = {}
     for node in step.nodes:
         read = [n for n, _ in node.inputs if n in waits]
         found = dict.fromkeys(c for n in read for c in waits[n])
         found |= dict.fromkeys(c for n in node.controls for c in waits.get(n, [n]))
         node.controls = list(found)
         if node.type == "Const" and node not in step.targets:
-            waits[node], node.controls = node.controls, []
+            for waited in node.controls:
+                if waited not in behind:
+                    behind[waited] = _behind(waited)
+            waits[node] = list(dict.fromkeys(n for waited in node.controls for n in behind[waited]))
+            node.controls = []
     return step
+
+
+def _behind(node: Node) -> list[Node]:
+    """What has happened when `node` has: itself, or what it is made of where nothing else can come of it."""
+    found: dict[Node, None] = {}
+    seen, left = {node}, [node]
+    while left:
+        node = left.pop()
+        reads = any(n.types[port].is_ref_dtype for n, port in node.inputs)  # before somebody changes that
+        if reads or not is_pure(node) or not cannot_fail(node):
+            found[node] = None
+        else:
+            before = dict.fromkeys([*(n for n, _ in node.inputs), *node.controls]).keys() - seen
+            seen |= before
+            left += before
+    return list(found)
 
 
 # -- what a node is to a chain ------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from refflow.runtime.kernels import OpStates, op_state
 from refflow.runtime.lifetimes import RESHAPES, Arena, Lifetimes, is_view, shared_input
 from refflow.runtime.line_functions import PARTS, Shaped, checker, fresh, may_not_fit, owned
 from refflow.runtime.nodes import CONTROL_FLOW, SAME, Node, StepGraph
-from refflow.runtime.slice_lines import Part
+from refflow.runtime.slice_lines import Part, Rooms
 from refflow.runtime.slices import SLICED
 from refflow.runtime.structure import Edge
 from refflow.runtime.turns import Turns
@@ -57,6 +57,7 @@ class NodeLines:
     order: list[Node]
     lifetimes: Lifetimes
     turns: Turns
+    rooms: Rooms
     indent: int
 
     def _write(self, node: Node | None, line: str) -> None:
@@ -240,9 +241,12 @@ class NodeLines:
 
     def _sliced(self, node: Node, inputs: list[str]) -> None:
         """A group of nodes, a part of the batch at a time."""
-        outs = [self._some_memory(node, port) for port in range(len(node.types))]
-        self.names |= {(node, port): name for port, name in enumerate(outs)}
-        Part(self, node, inputs, outs).write()
+        part = Part(self, node, inputs)
+        origins = [self.lifetimes.origin(e) for e in node.inputs]
+        for port in range(len(node.types)):
+            may = [origins.count(origin) == 1 and part.may_lie_in(port, place) for place, origin in enumerate(origins)]
+            self.names[node, port] = self._taken_over(node, port, may) or self._some_memory(node, port)
+        part.write([self.names[node, port] for port in range(len(node.types))])
 
     def _some_memory(self, node: Node, port: int) -> str:
         """A buffer for an output, or the caller's own memory, fresh for every run."""
@@ -263,7 +267,7 @@ class NodeLines:
             return
         bound = node.device.kernel(node.op_def, node.attrs, self.kernels)
         count = len(node.types)
-        outs = [self._memory(node, port) for port in range(count)] if bound.takes_out else [None] * count
+        outs = [self._written(node, port, bound) for port in range(count)] if bound.takes_out else [None] * count
         if all(outs) and count:
             out = outs[0] if count == 1 else f"({', '.join(o for o in outs if o)})"
             self._write(node, self._call_text(node, bound, inputs, out=out))
@@ -285,6 +289,11 @@ class NodeLines:
         call = f"{self._bind('k', kernel)}({', '.join(inputs)}"
         self._write(node, f"{call}, out={out})" if out else f"v{node.id} = {call})")
         return True
+
+    def _written(self, node: Node, port: int, bound: BoundKernel) -> str | None:
+        """The memory that a kernel is given for an output: an input's, if that is over and the kernel allows it."""
+        may = [(place, port) in bound.overlaps for place in range(len(node.inputs))]
+        return self._taken_over(node, port, may) or self._memory(node, port)
 
     def _lying_turned(self, name: str) -> str:
         """A small constant that is only read turned lies so in memory; the kernel would turn it in every run."""

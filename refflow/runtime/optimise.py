@@ -227,7 +227,7 @@ def _skip(step: StepGraph) -> None:
     past: dict[Node, list[Node]] = {}
     for node in step.nodes:
         node.controls = _through(node.controls, past)
-        if node not in used and is_pure(node) and not _reads_a_side(node) and _cannot_fail(node):
+        if node not in used and is_pure(node) and not _reads_a_side(node) and cannot_fail(node):
             past[node] = _through([*node.controls, *(n for n, _ in node.inputs)], past)
 
 
@@ -235,7 +235,7 @@ def _through(nodes: list[Node], past: dict[Node, list[Node]]) -> list[Node]:
     return list(dict.fromkeys(m for n in nodes for m in past.get(n, [n])))
 
 
-def _cannot_fail(node: Node) -> bool:
+def cannot_fail(node: Node) -> bool:
     """Shapes are checked beforehand; what is left are values: an index out of its range, say.
 
     Integers are harmless where they are constants that the op's shape rule has read and found to be good.

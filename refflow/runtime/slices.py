@@ -3,9 +3,9 @@
     q kT -> softmax -> p v        one _Sliced node: for each eighth of the batch, three kernels on that eighth
 
 Every value of a group lies in memory so that its n-th part is the n-th part of its numbers: batched products, chains of
-elementwise nodes, softmax, sums over the last axis, and changes of shape between them. A kernel is in a group only
-where its results on a part have the bits of that part of its results on the whole. What is needed in the group alone is
-never there as a whole. Only the plan is cut so, after it was fused, and only with fast kernels.
+elementwise nodes, softmax and its cross-entropies, sums over the last axis, and changes of shape between them. A kernel
+is in a group only where its results on a part have the bits of that part of its results on the whole. What is needed
+in the group alone is never there as a whole. Only the plan is cut so, after it was fused, and only with fast kernels.
 
 Next: runtime/slice_lines.py.
 """
@@ -28,7 +28,8 @@ Edge = tuple[Node, int]
 SLICED = OpDef("_Sliced", FUSED.signature, FUSED.attrs, (), False, False, "rounded", False, False)
 PASSING = SAME | {"Reshape", "ExpandDims", "Squeeze"}  # the same numbers in another shape
 _PRODUCTS = frozenset(("BatchMatMul", "BatchMatMulV2"))
-_BY_ROWS = frozenset(("Softmax", "LogSoftmax"))
+_LOSSES = frozenset(("SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits"))
+_BY_ROWS = _LOSSES | {"Softmax", "LogSoftmax"}
 _LEAST = 1 << 20  # bytes of a value that does not stay in cache by itself
 _PART = 1 << 19  # bytes of a part's largest value
 
@@ -85,6 +86,17 @@ class _Group:
         self.edges |= {(member.node, port) for port in range(len(member.node.types))}
         self.size = gcd(self.size, *member.sizes())
 
+    def leave(self, node: Node) -> None:
+        """Takes a node out that no member needs."""
+        self.members = [m for m in self.members if m.node is not node]
+        self.nodes.remove(node)
+
+    def origin(self, edge: Edge) -> Edge:
+        """The value that `edge` is in another shape, as far as the group knows."""
+        while edge[0] in self.nodes and edge[0].type in PASSING:
+            edge = edge[0].inputs[0]
+        return edge
+
     def waits_for(self, before: set[Node]) -> bool:
         return not (before.isdisjoint(self.nodes) and before.isdisjoint(self.after))
 
@@ -116,7 +128,7 @@ def cut_in_slices(step: StepGraph) -> StepGraph:
     for group in groups:
         count = _parts(group)
         if count:
-            wanted = _wanted(step, group)
+            wanted = _trimmed(step, group)
             made.append((group.nodes, wanted, _sliced(group, wanted, count)))
     replace(step, made)
     return step
@@ -144,9 +156,11 @@ def _member(node: Node) -> Member | None:
         leads = {s[0] for s in (*shapes, *node.shapes) if s and len(s) > 2}
         deep = all(s is not None and len(s) > 2 for s in shapes)
         return Member(node, (True, True)) if deep and len(leads) == 1 else None
+    if node.type in _LOSSES and shapes[1] != (first[:1] if node.type.startswith("Sparse") else first):  # stretched
+        return None
     if node.type in _BY_ROWS or (node.type == "Sum" and _is_last_axis(node, first)):
         together = node.device.rows_together(node.op_def, node.attrs, first) if len(first) > 1 else 0
-        cut = (True,) + (False,) * (len(shapes) - 1)
+        cut = (True,) + (node.type in _LOSSES,) * (len(shapes) - 1)
         rows: Any = first[:-1]
         return Member(node, cut, (prod(rows), together)) if together else None
     return None
@@ -172,12 +186,22 @@ def _bytes(edge: Edge) -> int:
 
 def _parts(group: _Group) -> int:
     """In how many parts the group is done, 0 where it had better not be one."""
+    if not all(_is_checked_before(group, m.node) for m in group.members):
+        return 0
     inside = [e for m in group.members for e in m.node.inputs if e[0] in group.nodes]
     if sum(m.node.type not in PASSING for m in group.members) < 2 or not inside or max(map(_bytes, inside)) < _LEAST:
         return 0
     largest = max(map(_bytes, group.edges))
     counts = [c for c in range(2, group.size + 1) if group.size % c == 0 and _together(group.members, c)]
     return next((c for c in counts if largest <= c * _PART), counts[-1] if counts else 0)
+
+
+def _is_checked_before(group: _Group, node: Node) -> bool:
+    """True where what the node may refuse is there as a whole before the first part."""
+    checked = node.device.kernel(node.op_def, node.attrs, "fast").checked if node.type in _BY_ROWS else None
+    if checked is None:
+        return True
+    return group.origin(node.inputs[checked.place])[0] not in group.nodes
 
 
 def _together(members: Sequence[Member], count: int) -> bool:
@@ -190,6 +214,22 @@ def _wanted(step: StepGraph, group: _Group) -> list[Edge]:
     found = [e for n in step.nodes if n not in group.nodes for e in n.inputs if e[0] in group.nodes]
     # That it runs may be all that was asked for.
     return list(dict.fromkeys(found)) or [(group.members[-1].node, 0)]
+
+
+def _trimmed(step: StepGraph, group: _Group) -> list[Edge]:
+    """The values that others need, each once: who has one of them in another shape for others does that outside.
+
+    There it costs nothing; inside, each shape would be an output of its own.
+    """
+    while True:
+        wanted = _wanted(step, group)
+        origins = [group.origin(edge) for edge in wanted]
+        inside = {n for m in group.members for n in (*m.node.controls, *(n for n, _ in m.node.inputs))}
+        late = next((node for (node, _), origin in zip(wanted, origins, strict=True)
+                     if node.type in PASSING and node not in inside and origins.count(origin) > 1), None)  # fmt: skip
+        if late is None:
+            return wanted
+        group.leave(late)
 
 
 def _sliced(group: _Group, wanted: list[Edge], count: int) -> Node:

@@ -33,6 +33,7 @@ from refflow.runtime.nodes import (
     in_order,
 )
 from refflow.runtime.rendezvous import key_of
+from refflow.runtime.slice_lines import Rooms
 from refflow.runtime.stretches import in_stretches
 from refflow.runtime.structure import (
     Block,
@@ -60,7 +61,7 @@ class Writer(CardLines):
     ):
         self.step, self.kernels, self.states = step, kernels, states
         self.bindings: dict[str, Any] = {}
-        self.arena = Arena()
+        self.arena, self.rooms = Arena(), Rooms()
         self.text: list[str] = ["def step(f, c, log):"]
         self.lines: dict[int, Node] = {}
         self.names: dict[tuple[Node, int], str] = {}  # what a value is called

@@ -24,7 +24,7 @@ from refflow_kernels.cpu import (
 from refflow_kernels.cpu.matmul import batch_matmul, fixed_matmul, matmul
 from refflow_kernels.cpu.transpose import transpose
 from refflow_kernels.cpu.updates import apply_gradient_descent
-from refflow_kernels.kernel import Kernel
+from refflow_kernels.kernel import Checked, Kernel
 
 FLOATS = ("float16", "float32", "float64")
 NARROW = ("float16", "float32")
@@ -65,10 +65,15 @@ KERNELS = {
     "BatchNormWithGlobalNormalizationGrad": Kernel(batch_norm.global_batch_norm_grad, WIDE),
     "LRN": Kernel(lrn.lrn, NARROW),
     "LRNGrad": Kernel(lrn.lrn_grad, NARROW),
-    "Softmax": Kernel(softmax.softmax, FLOATS, rows_together=lambda shape: softmax.rows_at_a_time(shape[-1])),
-    "LogSoftmax": Kernel(softmax.log_softmax, FLOATS, rows_together=lambda shape: softmax.rows_at_a_time(shape[-1])),
-    "SoftmaxCrossEntropyWithLogits": Kernel(softmax_xent.softmax_xent, FLOATS),
-    "SparseSoftmaxCrossEntropyWithLogits": Kernel(softmax_xent.sparse_softmax_xent, FLOATS),
+    "Softmax": Kernel(softmax.softmax, FLOATS, rows_together=softmax.rows_together, overlaps=((0, 0),)),
+    "LogSoftmax": Kernel(softmax.log_softmax, FLOATS, rows_together=softmax.rows_together, overlaps=((0, 0),)),
+    "SoftmaxCrossEntropyWithLogits": Kernel(
+        softmax_xent.softmax_xent, FLOATS, rows_together=softmax.rows_together, overlaps=((0, 1),)
+    ),
+    "SparseSoftmaxCrossEntropyWithLogits": Kernel(
+        softmax_xent.sparse_softmax_xent, FLOATS, rows_together=softmax.rows_together, overlaps=((0, 1),),
+        checked=Checked(1, softmax_xent.check_labels, softmax_xent.checked_softmax_xent),
+    ),
     "Sum": Kernel(reductions.reduce_sum, (*WIDE, *INTS), host_inputs=(1,), rows_together=reductions.rows_together,
                   fixed=reductions.fixed_sum),
     "Mean": Kernel(reductions.reduce_mean, WIDE, host_inputs=(1,), fixed=reductions.fixed_mean),

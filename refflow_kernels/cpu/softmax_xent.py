@@ -2,8 +2,9 @@
 
     bytes: 3 NC elements        operations: 8 NC and NC exponentials
 
-The block's shifted scores serve the loss, its exponentials the gradient; neither is ever written to memory as
-a whole. With class numbers instead of distributions the gradient is the shares, less 1 at each row's class.
+The block's shifted scores serve the loss, its exponentials the gradient. With class numbers instead of distributions
+the gradient is the shares, less 1 at each row's class: both are made where the gradient is to lie, which may be where
+the scores lie.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ def softmax_xent(features: Any, labels: Any, out: Any = None) -> tuple[Any, Any]
     loss, backprop = out
 
     def block(rows: slice) -> None:
+        part = backprop[rows]
         x, axis = shifted(features[rows])
-        exps = np.exp(x)
+        exps = np.exp(x, out=part if axis and part.dtype == x.dtype else None)
         z = sums(exps, axis)
-        y = labels[rows].T if axis == 0 else labels[rows]
+        y = labels[rows] if axis else labels[rows].T
         exps *= 1 / z
         exps -= y
-        backprop[rows] = exps.T if axis == 0 else exps
+        _store(exps, axis, part)
         np.subtract(np.log(z), x, out=x)
         x *= y
         loss[rows] = np.add.reduce(x, axis=axis)
@@ -41,30 +43,46 @@ def softmax_xent(features: Any, labels: Any, out: Any = None) -> tuple[Any, Any]
 
 def sparse_softmax_xent(features: Any, labels: Any, out: Any = None) -> tuple[Any, Any]:
     """loss [N] and backprop [N, C] of scores [N, C] and class numbers [N]; a number without a class is a ValueError."""
-    classes = features.shape[1]
-    if labels.size:
-        _check_labels(labels, classes)
+    check_labels(labels, features.shape)
+    return checked_softmax_xent(features, labels, out)
+
+
+def checked_softmax_xent(features: Any, labels: Any, out: Any = None) -> tuple[Any, Any]:
+    """The same of class numbers that are known to be good."""
     if out is None:
         out = np.empty(labels.shape, features.dtype), np.empty(features.shape, features.dtype)
     loss, backprop = out
 
     def block(rows: slice) -> None:
-        own = labels[rows]
-        x, axis = shifted(features[rows])
-        place = (own, np.arange(len(own))) if axis == 0 else (np.arange(len(own)), own)
+        own, part = labels[rows], backprop[rows]
+        x, axis = shifted(features[rows], part)
+        number = np.arange(len(own))
+        place = (number, own) if axis else (own, number)
         picked = x[place]
         exps = np.exp(x, out=x)
         z = sums(exps, axis)
         loss[rows] = np.log(z.reshape(-1)) - picked
         exps *= 1 / z
         exps[place] -= 1
-        backprop[rows] = exps.T if axis == 0 else exps
+        _store(exps, axis, part)
 
     each_block(features.shape[0], features.shape[1], block)
     return loss, backprop
 
 
-def _check_labels(labels: Any, classes: int) -> None:
+def _store(slopes: Any, axis: int, part: Any) -> None:
+    """Puts a block's gradient where it belongs, if it was made elsewhere: turned, or wider."""
+    if axis == 0:
+        part[...] = slopes.T
+    elif slopes is not part:
+        part[...] = slopes
+
+
+def check_labels(labels: Any, shape: tuple[int, ...]) -> None:
+    """ValueError for a class number that no class has. shape: of the scores."""
+    if not labels.size:
+        return
+    classes = shape[1]
     if classes == 0:
         raise ValueError(f"Must have at least one class, but got logits shape [{len(labels)},0]")
     low, high = int(labels.min()), int(labels.max())

@@ -78,6 +78,34 @@ def test_an_update_may_write_where_it_reads(rng):  # [S32]
         np.testing.assert_array_equal(var, wanted)
 
 
+@pytest.mark.parametrize("op_type", [t for t, kernel in KERNELS.items() if kernel.overlaps])
+def test_an_output_may_lie_where_an_input_does(op_type, rng):
+    kernel = KERNELS[op_type]
+    for dtype in kernel.dtypes:
+        for inputs, attrs, _ in SAMPLES[op_type](rng, dtype):
+            for place, port in kernel.overlaps:
+                with np.errstate(all="ignore"):
+                    wanted = outputs(kernel.function(*inputs, **attrs))
+                    if inputs[place].shape != wanted[port].shape:
+                        continue
+                    given = [np.array(x) for x in inputs]
+                    places = [given[place] if i == port else np.empty_like(w) for i, w in enumerate(wanted)]
+                    kernel.function(*given, **attrs, out=tuple(places) if len(places) > 1 else places[0])
+                assert [p.tobytes() for p in places] == [w.tobytes() for w in wanted]
+
+
+@pytest.mark.parametrize("op_type", [t for t, kernel in KERNELS.items() if kernel.checked])
+def test_what_is_checked_at_once_need_not_be_checked_in_parts(op_type, rng):
+    kernel = KERNELS[op_type]
+    place, check, function = kernel.checked
+    for dtype in kernel.dtypes:
+        for inputs, attrs, _ in SAMPLES[op_type](rng, dtype):
+            check(inputs[place], inputs[0].shape)
+            with np.errstate(all="ignore"):
+                wanted, found = (outputs(f(*inputs, **attrs)) for f in (kernel.function, function))
+            assert [f.tobytes() for f in found] == [w.tobytes() for w in wanted]
+
+
 def test_two_calls_give_the_same_bits(rng):
     for op_type, kernel in KERNELS.items():
         for inputs, attrs, _ in SAMPLES[op_type](rng, "float32"):

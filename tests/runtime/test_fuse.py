@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.runtime.fuse import FUSED, fuse
+from refflow.runtime.fuse import FUSED, free_constants, fuse
 
 
 def fused_nodes(session, fetches, feeds=()):
@@ -103,6 +103,37 @@ def test_random_chains_give_the_executor_s_bits(seed):
                 tensors.append(made)
         gradients = [g for g in tf.gradients(tensors[-1], [hole]) if g is not None]
         both(tensors[-4:] + gradients, {hole: rng.normal(size=(64, 48))}, graph)
+
+
+def test_who_reads_a_constant_waits_for_what_it_is_made_of_in_the_end(graph):
+    """The shape of a value that can come to nothing else is no reason to wait for the value."""
+    with graph.as_default():
+        x = tf.placeholder(tf.float32, [64, 48], name="x")
+        y = x + tf.ones_like(tf.tanh(x) * 2.0)
+        with tf.Session(graph=graph) as session:
+            step = session.stages(session.signature([y], [x]), [(64, 48)]).partitioned
+            freed = free_constants(step)
+    (constant,) = (n for n in step.nodes if n.type == "Const" and n.controls)
+    assert all(n.type == "Mul" for n in constant.controls)
+    (reader,) = (n for n in freed.nodes if n.type == "Add")
+    assert [n.receives for n in reader.controls] == [True]
+
+
+def test_a_variable_that_was_read_for_its_shape_is_read_before_it_changes(graph):
+    """The constant waits for the read, and the change for the constant's reader."""
+    with graph.as_default():
+        v = tf.Variable(tf.zeros([64, 48]))
+        read = v + 0.0
+        shape = tf.ones_like(read)
+        with graph.control_dependencies([shape + 1.0]):
+            change = tf.assign(v, tf.ones([64, 48]))
+        with graph.control_dependencies([change]):
+            after = tf.identity(v)
+        for executor in ("plan", "executor"):
+            with tf.Session(graph=graph, executor=executor) as session:
+                session.run(tf.initialize_all_variables())
+                first, second, _ = session.run([read, after, shape])
+                assert not first.any() and second.all()
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
+from refflow.ops.log_softmax import SPARSE_XENT
 from refflow.runtime.fuse import free_constants, fuse
 from refflow.runtime.slices import SLICED, cut_in_slices
 
@@ -84,6 +85,79 @@ def test_a_variable_that_changes_behind_a_group_is_read_before(rng, graph):
     with graph.control_dependencies([change]):
         z = tf.nn.softmax(tf.reshape(tf.batch_matmul(x, x), [16 * 128, 128]))
     both([y, z], graph)
+
+
+def words(rng, rows=112, classes=5000, sparse=True, labels=None):
+    """The loss of many classes and its gradients, as a language model ends."""
+    h, w = (tf.Variable(rng.normal(size=s).astype(np.float32)) for s in [(rows, 16), (16, classes)])
+    b = tf.Variable(rng.normal(size=classes).astype(np.float32))
+    logits = tf.matmul(h, w) + b
+    numbers = rng.integers(0, classes, rows)
+    if sparse:
+        labels = tf.constant(numbers) if labels is None else labels
+        losses = SPARSE_XENT(logits, labels).loss
+    else:
+        labels = tf.constant(np.eye(classes, dtype=np.float32)[numbers]) if labels is None else labels
+        losses = tf.nn.softmax_cross_entropy_with_logits(logits, labels)
+    loss = tf.reduce_mean(losses)
+    return [loss, *tf.gradients(loss, [h, w, b])], logits
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_scores_their_loss_and_its_slope_are_one_node(count, sparse, rng, graph):
+    fetches, _ = words(rng, sparse=sparse)
+    both(fetches, graph, intra_op_parallelism_threads=count)
+    with tf.Session(graph=graph) as session:
+        (node,) = groups(session, fetches)
+        kinds = [m.node.type for m in node.attrs["members"]]
+        assert kinds[0] == kinds[2] == "_Fused" and kinds[1].endswith("CrossEntropyWithLogits") and len(kinds) == 3
+
+
+def test_the_slope_lies_where_the_scores_lay(rng, graph):
+    fetches, _ = words(rng)
+    with tf.Session(graph=graph) as session:
+        plan = session.stages(session.signature(fetches, []), []).executable(tf.ConfigProto(), {})
+        assert 4 * 112 * 5000 < plan.arena_bytes < 2 * 4 * 112 * 5000
+
+
+def test_scores_that_others_read_stay_as_they_are(rng, graph):
+    (loss, *gradients), logits = words(rng)
+    both([loss, logits, tf.reduce_sum(tf.square(logits), [0]), *gradients], graph)
+
+
+def test_a_slope_that_is_fetched_too_is_memory_of_its_own(rng, graph):
+    (loss, *gradients), logits = words(rng)
+    (slope,) = tf.gradients(loss, [logits])
+    fetches = [loss, slope, *gradients]
+    both(fetches, graph)
+    with tf.Session(graph=graph) as session:
+        session.run(tf.initialize_all_variables())
+        first = session.run(fetches)
+        kept = [np.array(value) for value in first]
+        session.run(fetches)
+        for value, copy in zip(first, kept, strict=True):
+            np.testing.assert_array_equal(value, copy)
+
+
+def test_a_class_that_is_none_is_told_with_all_the_others(rng, graph):
+    labels = np.arange(112)
+    labels[70] = 5000
+    fetches, _ = words(rng, labels=tf.reshape(tf.Variable(labels), [112]))
+    for executor in ("plan", "executor"):
+        with tf.Session(graph=graph, executor=executor) as session:
+            session.run(tf.initialize_all_variables())
+            with pytest.raises(tf.errors.InvalidArgumentError, match="SparseSoftmax.* value of 5000") as error:
+                session.run(fetches)
+            assert f"Label values: {' '.join(map(str, labels))}" in error.value.message
+
+
+def test_one_target_for_all_rows_is_not_cut(rng, graph):
+    target = np.eye(5000, dtype=np.float32)[:1]
+    fetches, _ = words(rng, sparse=False, labels=tf.constant(target))
+    both(fetches, graph)
+    with tf.Session(graph=graph) as session:
+        assert groups(session, fetches) == []
 
 
 @pytest.mark.parametrize("seed", range(25))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from refflow.core.errors import NodeError
+from refflow.core.frames import ENTERS, EXITS, SWITCHES
 from refflow.core.graphdef import (
     FunctionCall,
     FunctionDef,
@@ -117,9 +118,10 @@ class Caller:
         if len(flat) != len(data):
             raise NodeError(f"node {self.name!r} gives {function.name} {len(data)} inputs, but it takes {len(flat)}")
         edge = _edges(function, given, dict(zip(flat, data, strict=True)), prefix, self.library)
+        inner = {n.name for n in function.node}
         for n in function.node:
             inputs = [edge(i) for i in n.input]
-            if all(i in data or i.startswith("^") for i in inputs):
+            if not any(_source(i) in inner for i in n.input):
                 inputs += control  # what begins the call waits for what the call waits for
             if not inputs and data:  # a constant belongs to the frame and the branch of the call
                 inputs = ["^" + parse_input(data[0])[0]]
@@ -130,13 +132,53 @@ class Caller:
             types = [a.fixed or given[a.type] for a in function.outputs]
         except KeyError as error:
             raise NodeError(f"function {function.name} does not say what its output {error} is") from None
-        after = list(function.control_ret.values()) or [n.name for n in function.node if self._acts(n)]
-        return results, [f"^{prefix}/{name}" for name in after], types
+        acting = list(function.control_ret.values()) or [n.name for n in function.node if self._acts(n)]
+        return results, self._settled(function, prefix, acting), types
+
+    def _settled(self, function: FunctionDef, prefix: str, acting: list[str]) -> list[str]:
+        """Control inputs that have come when every acting node has run, or will not because its branch is not taken.
+
+        A node of a loop is waited for at the loop's exits: nobody outside can wait for one iteration.
+        """
+        if not acting or not any(n.op in SWITCHES for n in function.node):
+            return [f"^{prefix}/{name}" for name in acting]
+        depths = _depths(function)
+        ends = [n.name for n in function.node if n.op in EXITS and depths.get(n.name) == 0]
+        inside = [name for name in acting if depths.get(name, 0) > 0]
+        awaited = [name for name in acting if name not in inside] + (ends if inside else [])
+        trigger = f"{prefix}/_settled"
+        self.nodes.append(NodeDef(trigger, "ControlTrigger", [f"^{prefix}/{name}" for name in awaited]))
+        return [f"^{trigger}"]
 
     def _acts(self, node: NodeDef) -> bool:
         """True for a node that runs though nobody reads it."""
         called, op_def = self.library.get(node.op), find_op_def(node.op)
         return called.is_stateful if called is not None else op_def is not None and op_def.stateful
+
+
+def _source(text: str) -> str:
+    """The argument or node that an input inside a function comes from."""
+    return text.removeprefix("^").partition(":")[0]
+
+
+def _depths(function: FunctionDef) -> dict[str, int]:
+    """In how many loops each node of a body is; a loop begins at an Enter and is left at an Exit."""
+    readers: dict[str, list[NodeDef]] = {}
+    depths: dict[str, int] = {}
+    inner = {n.name for n in function.node}
+    for n in function.node:
+        sources = {_source(text) for text in n.input} & inner
+        for source in sources:
+            readers.setdefault(source, []).append(n)
+        if not sources:
+            depths[n.name] = int(n.op in ENTERS)
+    waiting = list(depths)
+    for name in waiting:
+        for n in readers.get(name, ()):
+            if n.name not in depths:
+                depths[n.name] = depths[name] + (n.op in ENTERS) - (n.op in EXITS)
+                waiting.append(n.name)
+    return depths
 
 
 def _edges(function: FunctionDef, given: dict[str, Any], outside: dict[str, str], prefix: str, library: Library) -> Any:

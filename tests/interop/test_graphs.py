@@ -201,6 +201,31 @@ def test_a_function_that_calls_itself_is_refused_by_name():
     assert str(caught.value).startswith("node 'y': the function 'down' calls itself by way of 'again', which would")
 
 
+@pytest.mark.parametrize("executor", ["plan", "executor"])
+def test_a_call_does_not_wait_for_what_is_not_run_in_it(executor):  # [W40, W41]
+    """A function with an Assert in the branch that is not taken, and its constant under a control input."""
+    x, t = (Arg("x", "float32", tf.float32),), {"T": tf.float32}
+    text = {"dtype": tf.string, "value": np.array(b"no", object)}
+    zero = NodeDef("zero", "Const", [], "", {"dtype": tf.float32, "value": np.array(0, np.float32)})
+    checked = FunctionDef("checked", x, x, [
+        zero, NodeDef("good", "Greater", ["x", "zero:output:0"], "", t),
+        NodeDef("sides", "Switch", ["good:z:0", "good:z:0"], "", {"T": tf.bool}),
+        NodeDef("bad", "Identity", ["sides:output_false:0"], "", {"T": tf.bool}),
+        NodeDef("fine", "Identity", ["sides:output_true:0"], "", {"T": tf.bool}),
+        NodeDef("text", "Const", ["^bad"], "", text),
+        NodeDef("told", "Assert", ["bad:output:0", "text:output:0"], "", {"T": [tf.string], "summarize": 3}),
+        NodeDef("failed", "Identity", ["bad:output:0", "^told"], "", {"T": tf.bool}),
+        NodeDef("over", "Merge", ["fine:output:0", "failed:output:0"], "", {"T": tf.bool, "N": 2}),
+        NodeDef("end", "Identity", ["x", "^over"], "", t),
+    ], {"x": "end:output:0"})  # fmt: skip
+    nodes = [NodeDef("x", "Placeholder", [], "", {"dtype": tf.float32}), NodeDef("y", "checked", ["x"])]
+    with tf.Graph().as_default(), tf.Session(executor=executor) as session:
+        session.extend(GraphDef(nodes, [checked]))
+        assert session.run("y:0", {"x:0": 2.0}) == 2
+        with pytest.raises(tf.errors.InvalidArgumentError, match="assertion failed: .no."):
+            session.run("y:0", {"x:0": -2.0})
+
+
 def test_a_node_that_cannot_be_built_is_an_error_for_who_runs_it():  # [W82]
     """Others of the same graph run. An If that gives another number of results than it says stands for all such."""
     function = FunctionDef("f", (Arg("x", "float32", tf.float32),), (), [], {})

@@ -248,9 +248,44 @@ def truths(tf):
             session.run(each, {x: 3.0})
 
 
+def named_functions_with_branches(tf):
+    """What a function does in a branch that is not taken, and in each turn of a loop, holds up nobody."""
+    from tensorflow.python.framework import function
+    from tensorflow.python.ops import functional_ops
+
+    x, v = hole(tf.float32, []), v1.get_variable("v", initializer=0.0, use_resource=True)
+
+    @function.Defun(tf.float32, shape_func=lambda op: [[]])
+    def checked(a):
+        with tf.control_dependencies([v1.Assert(a > 0, ["not positive", a])]):
+            return tf.identity(a)
+
+    @function.Defun(tf.float32, shape_func=lambda op: [[]])
+    def shaken(a):
+        def turn(i, a):
+            more = v1.cond(a < 3.5, lambda: a + v1.random_uniform([], seed=3), lambda: a)
+            return i + 1, tf.tuple([more], control_inputs=[v.assign_add(1.0).op])[0]
+
+        return v1.while_loop(lambda i, a: i < 3, turn, [0, a])[1]
+
+    @function.Defun(tf.float32, shape_func=lambda op: [[]])
+    def either(a):
+        return v1.cond(a > 1.0, lambda: shaken(a), lambda: checked(-a) * 2.0)
+
+    small = function.Defun(tf.float32, func_name="small")(lambda a: a < 10.0)
+    grown = function.Defun(tf.float32, func_name="grown")(lambda a: either(a) + checked(a))
+    wanted = [checked(x) + 1.0, checked(-x), either(x), either(-x), functional_ops.While([x], small, grown),
+              functional_ops.If(x > 1, [x], either, checked),
+              v1.while_loop(lambda i, a: i < 2, lambda i, a: (i + 1, either(a) + checked(a)), [0, x])[1]]  # fmt: skip
+    with v1.Session() as session:
+        session.run(v.initializer)
+        for each in [*wanted, v]:
+            tried(session, each, {x: 3.0})
+
+
 PROGRAMS = [
-    truths, branches, loops, rows, arrays, functions, named_functions, python_functions, raising, queues, queue_calls,
-    accumulators, staging, over_devices,
+    truths, branches, loops, rows, arrays, functions, named_functions, named_functions_with_branches,
+    python_functions, raising, queues, queue_calls, accumulators, staging, over_devices,
 ]  # fmt: skip
 
 

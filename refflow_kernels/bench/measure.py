@@ -52,7 +52,7 @@ def outputs_of(case: Case) -> list[tuple[tuple[int, ...], str]]:
     """Shapes and types of the outputs, as the op says from those of the inputs."""
     import refflow.ops  # noqa: F401  (registers the ops)
     from refflow.core.dtypes import as_dtype
-    from refflow.core.opdef import op_def
+    from refflow.core.registry import op_def
     from refflow.core.shape_rules import infer
     from refflow.core.signature import REQUIRED
     from refflow_kernels.gpu import KERNELS

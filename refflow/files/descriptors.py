@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from refflow.files.wire import BYTES, EIGHT, FOUR, VARINT, fields, read_varint, signed, varint
+from refflow.files.wire import BYTES, EIGHT, FOUR, VARINT, fields, payload, read_varint, signed, varint
 
 GROUP, GROUP_END = 3, 4
 # FieldDescriptorProto.Type: the name of its C++ type, its kind on the wire, and how struct packs it.
@@ -160,25 +160,19 @@ def items(data: bytes) -> Iterator[tuple[int, int, Any]]:
         if tag & 7 == VARINT:
             value, at = read_varint(data, at)
         else:
-            payload, at = _payload(data, tag, at)
-            value = data[begin:at] if tag & 7 == GROUP else data[payload:at]
+            inner, at = _payload(data, tag, at)
+            value = data[begin:at] if tag & 7 == GROUP else data[inner:at]
         yield tag >> 3, tag & 7, value
 
 
 def _payload(data: bytes, tag: int, at: int) -> tuple[int, int]:
-    """Where the bytes of a field begin and end."""
-    kind, size = tag & 7, 0
-    if kind == GROUP:
+    """Where the bytes of a field that is no varint begin and end, those of a group with its second tag."""
+    if tag & 7 == GROUP:
         return at, _group_end(data, tag >> 3, at)
-    if kind == BYTES:
-        size, at = read_varint(data, at)
-    elif kind in (EIGHT, FOUR):
-        size = 8 if kind == EIGHT else 4
-    else:
-        raise ValueError(f"field {tag >> 3} has kind {kind}")
-    if at + size > len(data):
+    begin, end = payload(data, tag, at)
+    if end > len(data):
         raise ValueError(f"field {tag >> 3} ends behind the bytes")
-    return at, at + size
+    return begin, end
 
 
 def _group_end(data: bytes, number: int, at: int) -> int:

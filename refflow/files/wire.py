@@ -63,6 +63,18 @@ def fixed32(field: int, value: int) -> bytes:
     return varint(field << 3 | FOUR) + value.to_bytes(4, "little") if value else b""
 
 
+def payload(data: Any, tag: int, at: int) -> tuple[int, int]:
+    """Where the bytes behind a tag begin and end, if it is no varint's; the end may lie behind `data`."""
+    kind, size = tag & 7, 0
+    if kind == BYTES:
+        size, at = read_varint(data, at)
+    elif kind in (EIGHT, FOUR):
+        size = 8 if kind == EIGHT else 4
+    else:
+        raise ValueError(f"field {tag >> 3} has the unknown kind {kind}")
+    return at, at + size
+
+
 def fields(data: bytes, known: Collection[int] | None = None) -> Iterator[tuple[int, Any]]:
     """(number, value) for each field: ints for numbers, bytes for the rest; ValueError for damaged bytes.
 
@@ -71,22 +83,14 @@ def fields(data: bytes, known: Collection[int] | None = None) -> Iterator[tuple[
     at = 0
     while at < len(data):
         tag, at = read_varint(data, at)
-        kind, size = tag & 7, 0
-        value: Any
+        kind = tag & 7
         if kind == VARINT:
             value, at = read_varint(data, at)
             yield tag >> 3, value
             continue
-        if kind == BYTES:
-            size, at = read_varint(data, at)
-        elif kind in (EIGHT, FOUR):
-            size = 8 if kind == EIGHT else 4
-        else:
-            raise ValueError(f"field {tag >> 3} has the unknown kind {kind}")
-        if at + size > len(data):
+        begin, at = payload(data, tag, at)
+        if at > len(data):
             if known is not None and kind == BYTES and tag >> 3 not in known:
                 return
             raise ValueError(f"field {tag >> 3} ends behind the bytes")
-        value = data[at : at + size]
-        at += size
-        yield tag >> 3, value if kind == BYTES else int.from_bytes(value, "little")
+        yield tag >> 3, data[begin:at] if kind == BYTES else int.from_bytes(data[begin:at], "little")

@@ -104,6 +104,7 @@ class OpDef:
         self.shape_function: Callable[[Any], Any] | None = None  # RegisterShape's: of the operation itself
         self.constant_rule: Callable[[Any], Any] | None = None
         self.work_rule: Callable[..., int] | None = None
+        self.refusal: Callable[..., None] | None = None
         self.make_state: Callable[..., Any] | None = None
         self.gradient_function: Callable[..., Any] | None = None
         self.has_gradient_rule = False
@@ -183,6 +184,14 @@ class OpDef:
         """Registers `rule(op)`: the value where it is known before the run, else None; of several outputs, a list."""
         self.constant_rule = rule
         return rule
+
+    def refuses(self, check: Callable[..., None]) -> Callable[..., None]:
+        """Registers `check(*inputs)`, which raises for values that have no result: it is called before a fast kernel.
+
+        The page's own kernel calls it itself.
+        """
+        self.refusal = check
+        return check
 
     def work(self, rule: Callable[..., int]) -> Callable[..., int]:
         """Registers `rule(inputs, outputs, attrs)`: the multiply-adds of a run, from the shapes [W19]."""
@@ -363,7 +372,7 @@ def define_variant(name: str, base: OpDef, signature: str = "", /, **attrs: Any)
     for device_type, page in base.kernels.items():
         twin.kernel(page.function, device_type)
     twin.shape_rule, twin.constant_rule, twin.make_state = base.shape_rule, base.constant_rule, base.make_state
-    twin.work_rule = base.work_rule
+    twin.work_rule, twin.refusal = base.work_rule, base.refusal
     twin.gradient_function, twin.has_gradient_rule = base.gradient_function, base.has_gradient_rule
     twin.lacks_gradient, twin.formula, twin.formula_rule = base.lacks_gradient, base.formula, base.formula_rule
     same_names = {a.name for a in base.inputs + base.outputs} == {a.name for a in twin.inputs + twin.outputs}

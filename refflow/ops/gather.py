@@ -28,11 +28,16 @@ GATHER = define_op("Gather", "params: Tparams, indices: Tindices -> output: Tpar
                    Tindices=INDICES, validate_indices=True, source=("W32", "S50e", "O04"))  # fmt: skip
 
 
-@GATHER.kernel
-def gather_kernel(params, indices):
+@GATHER.refuses
+def check_gather(params, indices):
     if prod(params.shape[1:]):  # of rows without elements, any may be asked for
         check_rows(indices, params.shape[0], "indices")
-    else:
+
+
+@GATHER.kernel
+def gather_kernel(params, indices):
+    check_gather(params, indices)
+    if not prod(params.shape[1:]):
         indices = np.zeros_like(indices)
     return params[indices, ...]  # the dots keep one string an array
 
@@ -99,8 +104,8 @@ def unsorted_shape(context: ShapeContext) -> shapes.Shape:
     return (None if known is None or known[0] < 0 else known[0], *data[len(ids) :])
 
 
-def loose_rows(data: np.ndarray, segment_ids: np.ndarray, num_segments: Any) -> tuple[np.ndarray, np.ndarray, int]:
-    """The rows of data in a line, the segment of each, and how many segments; a negative id drops its row."""
+def check_loose(data: np.ndarray, segment_ids: np.ndarray, num_segments: Any) -> None:
+    """There are segments of that number, if not negative: those drop their rows."""
     count = int(num_segments)
     if count < 0:
         raise ValueError(f"Input num_segments == {count} must not be negative.")
@@ -108,7 +113,12 @@ def loose_rows(data: np.ndarray, segment_ids: np.ndarray, num_segments: Any) -> 
         bad = np.argwhere(segment_ids >= count)[0]
         at = ",".join(str(i) for i in bad)
         raise IndexError(f"segment_ids[{at}] = {int(segment_ids[tuple(bad)])} is out of range [0, {count})")
-    ids = segment_ids.reshape(-1)
+
+
+def loose_rows(data: np.ndarray, segment_ids: np.ndarray, num_segments: Any) -> tuple[np.ndarray, np.ndarray, int]:
+    """The rows of data in a line, the segment of each, and how many segments; a negative id drops its row."""
+    check_loose(data, segment_ids, num_segments)
+    ids, count = segment_ids.reshape(-1), int(num_segments)
     rows = data.reshape(ids.size, *data.shape[segment_ids.ndim :])
     return (rows[ids >= 0], ids[ids >= 0], count) if np.any(ids < 0) else (rows, ids, count)
 
@@ -119,6 +129,7 @@ UNSORTED_SEGMENT_SUM = define_op(
     source=("W32",),
 )  # fmt: skip
 UNSORTED_SEGMENT_SUM.shape(unsorted_shape)
+UNSORTED_SEGMENT_SUM.refuses(check_loose)
 
 
 @UNSORTED_SEGMENT_SUM.kernel

@@ -94,10 +94,15 @@ def scattered(kind: str, value: np.ndarray, indices: np.ndarray, updates: np.nda
     return new
 
 
-def scatter(kind: str, value: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> None:
-    """Changes the rows of `value` at `indices` where they lie."""
+def check_scatter(value: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> None:
+    """Every index names a row."""
     if value.ndim:
         check_rows(indices, value.shape[0], "indices")
+
+
+def scatter(kind: str, value: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> None:
+    """Changes the rows of `value` at `indices` where they lie."""
+    check_scatter(value, indices, updates)
     rows = np.broadcast_to(updates, (*indices.shape, *value.shape[1:])).reshape(indices.size, *value.shape[1:])
     _AT[kind](value, indices.reshape(-1), nd.heeded(kind, rows))
 
@@ -131,6 +136,7 @@ def _define_scatter(kind: str) -> OpDef:
         source=("O04", "S50e"),
     )  # fmt: skip
     op_def.kernel(lambda ref, indices, updates: scattered(kind, ref, indices, updates))
+    op_def.refuses(check_scatter)
     op_def.in_place = lambda ref, indices, updates: scatter(kind, ref, indices, updates)
     op_def.shape(_scatter_shape)
     op_def.no_gradient()

@@ -30,7 +30,7 @@ from refflow.ops.array import reshape, shape, size
 from refflow.ops.cast import cast
 from refflow.ops.constant import FILL, ONES_LIKE, ZEROS_LIKE
 from refflow.ops.elementwise import MAXIMUM
-from refflow.ops.gather import gather, loose_rows, unsorted_shape
+from refflow.ops.gather import check_loose, gather, loose_rows, unsorted_shape
 from refflow.ops.joining import concat
 from refflow.ops.logic import EQUAL, GREATER_EQUAL, LOGICAL_AND, SELECT
 from refflow.ops.slicing import slice_
@@ -68,6 +68,11 @@ def _low(dtype: np.dtype) -> np.dtype:
 # -- sorted segments ------------------------------------------------------------------------------------------
 
 
+def rows_of(ids: np.ndarray) -> int:
+    """How many segments there are: the last id says it."""
+    return int(ids[-1]) + 1 if len(ids) else 0
+
+
 def check_segments(ids: np.ndarray, count: int) -> None:
     """Ids begin at 0 or later and never fall."""
     if len(ids) and ids[-1] < 0:
@@ -95,9 +100,14 @@ def _sorted(kind: str, types: Any) -> OpDef:
     op_def = define_op(f"Segment{kind}", "data: T, segment_ids: Tindices -> output: T", T=types, Tindices=INDICES,
                        accuracy="dot", source=("W06",))  # fmt: skip
 
+    @op_def.refuses
+    def check(data, segment_ids):
+        check_segments(segment_ids, rows_of(segment_ids))
+
+    @op_def.kernel
     def kernel(data, segment_ids):
-        count = int(segment_ids[-1]) + 1 if len(segment_ids) else 0
-        check_segments(segment_ids, count)
+        check(data, segment_ids)
+        count = rows_of(segment_ids)
         if kind == "Mean":
             total = reduced("Sum", wide(data), segment_ids, count)
             rows = np.bincount(segment_ids, minlength=count).reshape(-1, *[1] * (data.ndim - 1))
@@ -106,7 +116,6 @@ def _sorted(kind: str, types: Any) -> OpDef:
             return (total / np.maximum(rows, 1).astype(total.dtype)).astype(data.dtype)
         return reduced(kind, data, segment_ids, count, empty=1 if kind == "Prod" else 0)
 
-    op_def.kernel(kernel)
     op_def.shape(_sorted_shape)
     return op_def
 
@@ -158,11 +167,13 @@ def _unsorted(kind: str, types: Any) -> OpDef:
         Tindices=Attr("type", allowed=INDICES), Tnumsegments=INDEX, accuracy="dot", source=("W06", "S50e"),
     )  # fmt: skip
 
+    op_def.refuses(check_loose)
+
+    @op_def.kernel
     def kernel(data, segment_ids, num_segments, T):
         rows, ids, count = loose_rows(data, segment_ids, num_segments)
         return reduced(kind, rows, ids, count, 1 if kind == "Prod" else T.max if kind == "Min" else T.min)
 
-    op_def.kernel(kernel)
     op_def.shape(unsorted_shape)
     return op_def
 

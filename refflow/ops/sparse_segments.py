@@ -22,7 +22,7 @@ from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.values import wide
 from refflow.ops.array import reshape, shape
-from refflow.ops.segments import INDEX, check_segments, reduced
+from refflow.ops.segments import INDEX, check_segments, reduced, rows_of
 from refflow.ops.slicing import slice_
 
 _PICKED = "data: T, indices: Tidx, segment_ids: Tsegmentids"
@@ -36,15 +36,37 @@ def _divided(kind: str, total: np.ndarray, ids: np.ndarray, count: int) -> np.nd
     return (total / (rows if kind == "Mean" else np.sqrt(rows))).astype(total.dtype)
 
 
-def _picked_sums(kind: str, data: Any, indices: Any, ids: Any, count: int | None) -> np.ndarray:
-    needed = int(ids[-1]) + 1 if len(ids) else 0
+def check_picked(data: np.ndarray, indices: np.ndarray, ids: np.ndarray, count: int | None = None) -> None:
+    """Ids are those of `count` segments, or of as many as there are, and indices those of rows."""
+    needed = rows_of(ids)
     if count is not None and needed > count:
         raise ValueError(f"segment ids must be < num_segments: {needed - 1} is not less than {count}")
-    count = needed if count is None else count
-    check_segments(ids, count)
+    check_segments(ids, needed if count is None else count)
     bad = np.flatnonzero((indices < 0) | (indices >= data.shape[0]))
     if len(bad):
         raise IndexError(f"Bad: indices[{bad[0]}] == {int(indices[bad[0]])} out of range [0, {data.shape[0]})")
+
+
+def check_back(grad: np.ndarray, indices: np.ndarray, ids: np.ndarray, rows: Any) -> None:
+    """Indices are those of `rows` rows, and ids those of the segments that have a gradient; of no rows, any are."""
+    count = int(rows)
+    if count < 0:
+        raise ValueError(f"Expected a non-negative size, got {count}")
+    if not count:
+        return
+    bad = np.flatnonzero((indices < 0) | (indices >= count))
+    if len(bad):
+        raise IndexError(f"Index {int(indices[bad[0]])} out of range [0, {count})")
+    bad = np.flatnonzero((ids < 0) | (ids >= grad.shape[0]))
+    if len(bad):
+        wrong = int(ids[bad[0]])
+        why = "Invalid number of segments: " if wrong > 0 else ""
+        raise IndexError(f"{why}Segment id {wrong} out of range [0, {grad.shape[0]})")
+
+
+def _picked_sums(kind: str, data: Any, indices: Any, ids: Any, count: int | None) -> np.ndarray:
+    check_picked(data, indices, ids, count)
+    count = rows_of(ids) if count is None else count
     return _divided(kind, reduced("Sum", wide(data[indices]), ids, count), ids, count).astype(data.dtype)
 
 
@@ -91,6 +113,8 @@ def _picked(kind: str) -> None:
     )  # fmt: skip
 
     SPARSE_SEGMENT[kind] = plain
+    plain.refuses(check_picked)
+    back.refuses(check_back)
 
     @plain.kernel
     def kernel(data, indices, segment_ids):
@@ -102,37 +126,27 @@ def _picked(kind: str) -> None:
 
     def pieces(grad, indices, segment_ids):
         """What each picked row gets."""
-        bad = np.flatnonzero((segment_ids < 0) | (segment_ids >= grad.shape[0]))
-        if len(bad):
-            wrong = int(segment_ids[bad[0]])
-            why = "Invalid number of segments: " if wrong > 0 else ""
-            raise IndexError(f"{why}Segment id {wrong} out of range [0, {grad.shape[0]})")
         rows = np.maximum(np.bincount(segment_ids, minlength=grad.shape[0]), 1)
         by = {"Sum": np.ones_like(rows), "Mean": rows, "SqrtN": np.sqrt(rows)}[kind]
         scaled = (wide(grad) / by.reshape(-1, *[1] * (grad.ndim - 1))).astype(wide(grad).dtype)
         return scaled[segment_ids]
 
-    def within(indices, segment_ids, rows):
-        """The indices and their segments; none where there are no rows, IndexError where one is beyond them."""
-        count = int(rows)
-        if count < 0:
-            raise ValueError(f"Expected a non-negative size, got {count}")
-        bad = np.flatnonzero((indices < 0) | (indices >= count))
-        if len(bad) and count:
-            raise IndexError(f"Index {int(indices[bad[0]])} out of range [0, {count})")
-        return (indices, segment_ids) if count else (indices[:0], segment_ids[:0])
+    def within(grad, indices, segment_ids, rows):
+        """The indices and their segments; none where there are no rows."""
+        check_back(grad, indices, segment_ids, rows)
+        return (indices, segment_ids) if rows else (indices[:0], segment_ids[:0])
 
     @back.kernel
     def back_kernel(grad, indices, segment_ids, output_dim0):
         count = int(output_dim0)
-        indices, segment_ids = within(indices, segment_ids, output_dim0)
+        indices, segment_ids = within(grad, indices, segment_ids, output_dim0)
         found = np.zeros((count, *grad.shape[1:]), wide(grad).dtype)
         np.add.at(found, indices, pieces(grad, indices, segment_ids))
         return found.astype(grad.dtype)
 
     @compact.kernel
     def compact_kernel(grad, indices, segment_ids, dense_output_dim0):
-        indices, segment_ids = within(indices, segment_ids, dense_output_dim0)
+        indices, segment_ids = within(grad, indices, segment_ids, dense_output_dim0)
         unique, places = np.unique(indices, return_inverse=True)
         found = np.zeros((len(unique), *grad.shape[1:]), wide(grad).dtype)
         np.add.at(found, places, pieces(grad, indices, segment_ids))

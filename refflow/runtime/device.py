@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, wraps
 from math import prod
 from typing import Any, NamedTuple
 
@@ -204,7 +204,22 @@ def _fast_cpu_kernel(op_def: OpDef, attrs: dict[str, Any]) -> BoundKernel | None
     if fast.takes is not None and not fast.takes(attrs):
         return None
     arguments = {name: attrs[name] for name in op_def.kernels["cpu"].attrs}
-    return BoundKernel(fast.function, arguments, takes_out=True, checked=fast.checked, overlaps=fast.overlaps)
+    function = _refusing(op_def, fast.function)
+    return BoundKernel(function, arguments, takes_out=True, checked=fast.checked, overlaps=fast.overlaps)
+
+
+def _refusing(op_def: OpDef, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A fast kernel behind what its page says of inputs that have no result."""
+    check = op_def.refusal
+    if check is None:
+        return function
+
+    @wraps(function)
+    def kernel(*inputs: Any, **named: Any) -> Any:
+        check(*inputs)
+        return function(*inputs, **named)
+
+    return kernel
 
 
 def local_devices(device_count: dict[str, int] | None = None) -> list[Device]:

@@ -38,6 +38,32 @@ def taken_apart(p, D, H, W):
 
 
 @triton.jit
+def own_tile(WIDE: tl.constexpr, BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr):
+    """This program's windows or cells, [BLOCK_P], and its channels, [1, BLOCK_C]. WIDE: places from 2**31 on."""
+    tile = tl.program_id(0)
+    if WIDE:
+        tile = tile.to(tl.int64)
+    p = tile * BLOCK_P + tl.arange(0, BLOCK_P)
+    return p, (tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C))[None, :]
+
+
+@triton.jit
+def window_at(
+    p, OD, OH, OW, SD: tl.constexpr, SH: tl.constexpr, SW: tl.constexpr, PD: tl.constexpr, PH: tl.constexpr,
+    PW: tl.constexpr,
+):  # fmt: skip
+    """The image of window p, and the cell at which it begins, which may lie outside."""
+    n, od, oh, ow = taken_apart(p, OD, OH, OW)
+    return n, od * SD - PD, oh * SH - PH, ow * SW - PW
+
+
+@triton.jit
+def line_of(n, d, h, D, H):
+    """Which line of all images that is, and whether the image has it."""
+    return (n * D + d) * H + h, (d >= 0) & (d < D) & (h >= 0) & (h < H)
+
+
+@triton.jit
 def cells_inside(first, K: tl.constexpr, size):
     """Of K cells from `first` on, how many the image has."""
     return tl.minimum(first + K, size) - tl.maximum(first, 0)
@@ -51,23 +77,16 @@ def _pool(
     UNIT: tl.constexpr, WIDE: tl.constexpr, BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
     C = c_groups * UNIT
-    tile = tl.program_id(0)
-    if WIDE:  # places from 2**31 on
-        tile = tile.to(tl.int64)
-    p = tile * BLOCK_P + tl.arange(0, BLOCK_P)
-    c = (tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C))[None, :]
-    n, od, oh, ow = taken_apart(p, OD, OH, OW)
-    d0, h0, w0 = od * SD - PD, oh * SH - PH, ow * SW - PW
+    p, c = own_tile(WIDE, BLOCK_P, BLOCK_C)
+    n, d0, h0, w0 = window_at(p, OD, OH, OW, SD, SH, SW, PD, PH, PW)
     found = tl.full((BLOCK_P, BLOCK_C), START, tl.float32)
     for kd in range(KD):
         for kh in range(KH):
-            d, h = d0 + kd, h0 + kh
-            line = (p < windows) & (d >= 0) & (d < D) & (h >= 0) & (h < H)
+            line, is_there = line_of(n, d0 + kd, h0 + kh, D, H)
             for kw in range(KW):
                 w = w0 + kw
-                real = (line & (w >= 0) & (w < W))[:, None] & (c < C)
-                cell = (((n * D + d) * H + h) * W + w)[:, None]
-                value = tl.load(x + cell * C + c, mask=real, other=START).to(tl.float32)
+                real = ((p < windows) & is_there & (w >= 0) & (w < W))[:, None] & (c < C)
+                value = tl.load(x + (line * W + w)[:, None] * C + c, mask=real, other=START).to(tl.float32)
                 if LARGEST:
                     found = tl.where(value > found, value, found)
                 else:

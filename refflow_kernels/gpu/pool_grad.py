@@ -24,7 +24,18 @@ import triton
 import triton.language as tl
 
 from refflow_kernels.gpu.arrays import ceil_div, check_out, check_packed
-from refflow_kernels.gpu.pool import FLOATS, Images, cells_inside, images_of, pools_space, shape_of, taken_apart
+from refflow_kernels.gpu.pool import (
+    FLOATS,
+    Images,
+    cells_inside,
+    images_of,
+    line_of,
+    own_tile,
+    pools_space,
+    shape_of,
+    taken_apart,
+    window_at,
+)
 from refflow_kernels.kernel import Kernel
 
 
@@ -37,24 +48,17 @@ def _winners(
 ):  # fmt: skip
     """winner[p, c] = the place of the first cell that no other is larger than."""
     C = c_groups * UNIT
-    tile = tl.program_id(0)
-    if WIDE:
-        tile = tile.to(tl.int64)
-    p = tile * BLOCK_P + tl.arange(0, BLOCK_P)
-    c = (tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C))[None, :]
-    n, od, oh, ow = taken_apart(p, OD, OH, OW)
-    d0, h0, w0 = od * SD - PD, oh * SH - PH, ow * SW - PW
+    p, c = own_tile(WIDE, BLOCK_P, BLOCK_C)
+    n, d0, h0, w0 = window_at(p, OD, OH, OW, SD, SH, SW, PD, PH, PW)
     best = tl.zeros((BLOCK_P, BLOCK_C), tl.float32)
     place = tl.full((BLOCK_P, BLOCK_C), -1, tl.int32)
     for kd in range(KD):
         for kh in range(KH):
-            d, h = d0 + kd, h0 + kh
-            line = (p < windows) & (d >= 0) & (d < D) & (h >= 0) & (h < H)
+            line, is_there = line_of(n, d0 + kd, h0 + kh, D, H)
             for kw in range(KW):
                 w = w0 + kw
-                real = (line & (w >= 0) & (w < W))[:, None] & (c < C)
-                cell = (((n * D + d) * H + h) * W + w)[:, None]
-                value = tl.load(x + cell * C + c, mask=real, other=0.0).to(tl.float32)
+                real = ((p < windows) & is_there & (w >= 0) & (w < W))[:, None] & (c < C)
+                value = tl.load(x + (line * W + w)[:, None] * C + c, mask=real, other=0.0).to(tl.float32)
                 better = real & ((place < 0) | (value > best))
                 best = tl.where(better, value, best)
                 place = tl.where(better, (kd * KH + kh) * KW + kw, place)
@@ -71,11 +75,7 @@ def _gather(
 ):  # fmt: skip
     """dx[p, c] = the sum over the windows of cell p of dy, where that is theirs, or of its share."""
     C = c_groups * UNIT
-    tile = tl.program_id(0)
-    if WIDE:
-        tile = tile.to(tl.int64)
-    p = tile * BLOCK_P + tl.arange(0, BLOCK_P)
-    c = (tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C))[None, :]
+    p, c = own_tile(WIDE, BLOCK_P, BLOCK_C)
     n, d, h, w = taken_apart(p, D, H, W)
     total = tl.zeros((BLOCK_P, BLOCK_C), tl.float32)
     for ad in range((KD + SD - 1) // SD):

@@ -152,8 +152,13 @@ CONTRAST_V2 = define_op("AdjustContrastv2", "images: T, contrast_factor: float32
 
 def _contrast(images: np.ndarray, factor: Any) -> np.ndarray:
     wide = images.astype(np.float32)
-    mean = wide.mean(axis=(-3, -2), keepdims=True, dtype=np.float64).astype(np.float32)
-    return (wide - mean) * factor + mean
+    height, width = wide.shape[-3:-1]
+    sums = wide.sum(axis=-3, keepdims=True, dtype=np.float64).sum(axis=-2, keepdims=True)
+    mean = np.repeat((sums / (height * width)).astype(np.float32), width, axis=-2)  # as long as a row
+    wide -= mean
+    wide *= factor
+    wide += mean
+    return wide
 
 
 @CONTRAST.kernel

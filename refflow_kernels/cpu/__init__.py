@@ -6,6 +6,7 @@ Elementwise ops have none here, one ufunc with `out=` being their floor, but whe
 from refflow_kernels.cpu import (
     batch_norm,
     choose,
+    colour,
     conv,
     depthwise,
     error_function,
@@ -106,6 +107,8 @@ KERNELS = {
     "TopK": Kernel(top_k.top_k, (*FLOATS, *INTS)),
     "TopKV2": Kernel(top_k.top_k_v2, (*FLOATS, *INTS), host_inputs=(1,)),
     "Transpose": Kernel(transpose, FIXED, host_inputs=(1,)),
+    "AdjustHue": Kernel(colour.adjust_hue, ("float32",)),
+    "AdjustSaturation": Kernel(colour.adjust_saturation, ("float32",)),
     "Erf": Kernel(error_function.erf, NARROW),
     "Erfc": Kernel(error_function.erfc, NARROW),
     "Select": Kernel(choose.select, (*FLOATS, *INTS, "bool")),

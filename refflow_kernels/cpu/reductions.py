@@ -40,8 +40,7 @@ class Layout(NamedTuple):
 
 
 def layout_of(x: Any, indices: Any, keep_dims: bool) -> Layout:
-    axes = np.asarray(indices).tolist()
-    return _layout(x.shape, tuple(axes) if isinstance(axes, list) else (axes,), keep_dims)
+    return _layout(x.shape, tuple(np.asarray(indices).reshape(-1).tolist()), keep_dims)
 
 
 @lru_cache(1024)

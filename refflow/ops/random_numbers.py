@@ -15,6 +15,7 @@ Next: ops/random.py.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -61,8 +62,16 @@ def per_block(dtype: DType) -> int:
 
 def _drawn(make: Callable[..., np.ndarray], generator: Philox, count: int, dtype: DType) -> np.ndarray:
     blocks = np.arange(-(-count // per_block(dtype)), dtype=np.uint64)
-    parts = [make(generator.words(blocks[i : i + _TOGETHER]), dtype) for i in range(0, len(blocks), _TOGETHER)]
-    return np.concatenate(parts or [make(generator.words(blocks), dtype)]).reshape(-1)[:count]
+    return _of_blocks(make, generator, blocks, dtype).reshape(-1)[:count]
+
+
+def _of_blocks(make: Callable[..., np.ndarray], generator: Philox, blocks: np.ndarray, dtype: DType) -> np.ndarray:
+    """The numbers of each block, [n, 4] or [n, 2], some blocks at a time."""
+    some = make(generator.words(blocks[:0]), dtype)
+    found = np.empty((len(blocks), per_block(dtype)), some.dtype)
+    for i in range(0, len(blocks), _TOGETHER):
+        found[i : i + _TOGETHER] = make(generator.words(blocks[i : i + _TOGETHER]), dtype)
+    return found
 
 
 def uniforms(generator: Philox, count: int, dtype: DType) -> np.ndarray:
@@ -84,12 +93,13 @@ def truncated_normals(generator: Philox, count: int, dtype: DType) -> np.ndarray
     """`count` normal numbers within two deviations of the mean [S13]."""
     size = per_block(dtype)  # elements made together, from one region of blocks
     groups = -(-count // size)
-    region = np.uint64(size * RESERVED // 4)  # blocks
-    result = np.zeros((groups, size), np.float64 if dtype is float64 else np.float32)
+    region = size * RESERVED // 4  # blocks
+    # In most groups none is dropped: those are done.
+    result = _of_blocks(normals_of, generator, np.arange(0, groups * region, region, dtype=np.uint64), dtype)
+    open_groups, block = np.flatnonzero(~reduce(np.logical_and, (np.abs(result) < 2).T)), 0
     have = np.zeros(groups, np.int64)
-    open_groups, block = np.arange(groups), 0
     while open_groups.size:
-        words = generator.words(open_groups.astype(np.uint64) * region + np.uint64(block))
+        words = generator.words(open_groups.astype(np.uint64) * np.uint64(region) + np.uint64(block))
         for value in normals_of(words, dtype).T:
             keep = (np.abs(value) < 2) & (have[open_groups] < size)
             where = open_groups[keep]
@@ -113,8 +123,9 @@ def full_integers(generator: Philox, count: int, dtype: DType) -> np.ndarray:
 
 def integers(generator: Philox, count: int, low: int, high: int, dtype: DType) -> np.ndarray:
     """`count` integers in [low, high): words modulo the range."""
-    bits = _drawn(_bits_of, generator, count, dtype).astype(np.uint64)
-    found = bits % np.uint64(high - low) + np.uint64(low & 0xFFFFFFFFFFFFFFFF)
+    found, size = _drawn(_bits_of, generator, count, dtype).astype(np.uint64), np.uint64(high - low)
+    found -= found // size * size  # NumPy divides by one number much quicker than it takes a remainder
+    found += np.uint64(low & 0xFFFFFFFFFFFFFFFF)
     return found.astype(np.int64).astype(dtype.as_numpy_dtype)
 
 

@@ -10,14 +10,14 @@ Which road a convolution takes is decided by its shape alone:
     lines      stride 1 along the first axis, and C not      conv_lines.py: k C numbers gathered for a window, and k M
                much smaller than M                           summed; a wide product
     windows    all others                                    conv_windows.py: k k C numbers gathered for a window
-    planes     dx with few channels                          below
+    planes     dx with few channels, or far fewer than M     below
 
 Where a road multiplies zeros that the definition leaves out, or leaves out some that it multiplies, infinite numbers
 would show it; with such numbers another road is taken.
 
 dx is a convolution as well, of dy with turned filters: cells of an image that lie a stride apart see the same places
 of the windows, and so are windows of stride 1 over dy; there are as many such convolutions as there are residues of the
-stride. With few channels of dx its products would be too narrow for BLAS: then one product gives [k... C, windows],
+stride. With few channels of dx such products would be too narrow for BLAS: then one product gives [k... C, windows],
 whose rows are planes that are added to planes of dx.
 
 Groups are convolutions of their own. Next: refflow_kernels/cpu/conv_windows.py.
@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from refflow_kernels.cpu import conv_lines, conv_windows, threads
-from refflow_kernels.cpu.conv_windows import BLOCK, matrix_of_filters, parts, rows
+from refflow_kernels.cpu.conv_windows import BLOCK, Part, block_of, matrix_of_filters, parts, rows
 from refflow_kernels.cpu.matmul import product
 from refflow_kernels.cpu.windows import (
     Axis,
@@ -46,7 +46,8 @@ from refflow_kernels.cpu.windows import (
     widened,
 )
 
-FEW = 16  # channels: below this, planes
+FEW = 16  # channels of dx that are few for a convolution with strides; half of that for one without
+MANY_MORE = 4  # times as many filters as channels
 
 
 def _is_product(spans: list[Axis]) -> bool:
@@ -89,7 +90,7 @@ def _to_input(w: Any, dy: Any, spans: list[Axis], dx: Any) -> None:
     if _is_product(spans):
         product(rows(dy), rows(w).T, out=rows(dx))
         return
-    if w.shape[-2] < FEW or not _are_finite(w):
+    if _planes_win(w.shape[-2], w.shape[-1], spans) or not _are_finite(w):
         pieces = parts(len(dy), spans, w.size, 1)
         threads.each(lambda i: _by_planes(w, dy[pieces[i].images], spans, dx[pieces[i].images]), len(pieces))
         return
@@ -106,21 +107,33 @@ def _to_input(w: Any, dy: Any, spans: list[Axis], dx: Any) -> None:
             here[...] = part
 
 
+def _planes_win(channels: int, filters: int, spans: list[Axis]) -> bool:
+    """By trial: strides leave each residue few places, so that what is gathered of dy is read in short runs."""
+    if all(a.stride == 1 for a in spans):
+        return channels < FEW // 2
+    return channels < FEW or (filters >= MANY_MORE * channels and any(a.k > 1 for a in spans))
+
+
 def _by_planes(w: Any, dy: Any, spans: list[Axis], dx: Any) -> None:
     """One product [k... C, windows]; each of its rows is added to a plane of dx."""
     channels, filters = w.shape[-2:]
-    outs = tuple(a.out for a in spans)
-    cells = w.size // filters
-    images = max(1, min(len(dy), 2 * BLOCK // max(1, prod(outs) * cells)))
+    first, *beside = spans
+    matrix = w.reshape(-1, filters)
+    line = max(1, prod(a.out for a in beside) * len(matrix))
+    images, lines = block_of(Part(slice(0, len(dy)), 0, first.out), line, BLOCK)
     for i in range(0, len(dy), images):
-        slopes = dy[i : i + images]
-        given = np.matmul(w.reshape(cells, filters), slopes.reshape(-1, filters).T)
-        planes = given.reshape(*(a.k for a in spans), channels, len(slopes), *outs)
-        total = np.zeros((channels, len(slopes), *(a.padded for a in spans)), dy.dtype)
-        for at in itertools.product(*(range(a.k) for a in spans)):
-            part = total[(slice(None), slice(None), *(a.cells(p) for a, p in zip(spans, at, strict=True)))]
-            np.add(part, planes[at], out=part)
-        dx[i : i + images] = inside(np.moveaxis(total, 0, -1), spans)
+        count = min(images, len(dy) - i)
+        total = np.zeros((channels, count, *(a.padded for a in spans)), dy.dtype)
+        for p in range(0, first.out, lines):
+            slopes = dy[i : i + count, p : p + lines]
+            given = np.matmul(matrix, rows(slopes).T).reshape(*w.shape[:-1], *slopes.shape[:-1])
+            band = first._replace(out=slopes.shape[1])
+            here = total[:, :, p * first.stride :]
+            for at in itertools.product(*(range(a.k) for a in spans)):
+                cells = (a.cells(place) for a, place in zip([band, *beside], at, strict=True))
+                part = here[(slice(None), slice(None), *cells)]
+                np.add(part, given[at], out=part)
+        dx[i : i + count] = inside(np.moveaxis(total, 0, -1), spans)
 
 
 # -- the ops --------------------------------------------------------------------------------------------------

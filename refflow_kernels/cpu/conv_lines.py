@@ -46,15 +46,21 @@ from refflow_kernels.cpu.windows import Axis
 
 
 def forward_wins(channels: int, filters: int, spans: list[Axis]) -> bool:
-    """By the numbers that are copied or summed for each window; a sum takes half as long again."""
-    first, beside = spans[0], prod(a.k for a in spans[1:])
-    both = beside * channels + 1.5 * first.k * filters
-    return first.stride == 1 and first.k > 1 and both <= first.k * beside * channels
+    """True where a window takes less time so than by windows: nanoseconds for what is gathered, packed and summed.
+
+    The weights are those of a core with AVX-512, fitted to a hundred shapes; the operations are the same both ways.
+    """
+    gathered = prod(a.k for a in spans[1:]) * channels
+    places = spans[0].k
+    lines = 35 + 0.7 * gathered + 0.25 * places * filters
+    return spans[0].stride == 1 and places > 1 and lines < 0.45 * places * gathered
 
 
 def to_filter_wins(channels: int, filters: int, spans: list[Axis]) -> bool:
-    first, beside = spans[0], prod(a.k for a in spans[1:])
-    return first.stride == 1 and first.k > 1 and beside * channels + first.k * filters <= first.k * beside * channels
+    gathered = prod(a.k for a in spans[1:]) * channels
+    places = spans[0].k
+    lines = 10 + 0.55 * gathered + 0.45 * places * filters
+    return spans[0].stride == 1 and places > 1 and lines < 0.43 * places * gathered
 
 
 class _Lines:

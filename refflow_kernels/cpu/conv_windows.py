@@ -23,7 +23,7 @@ import numpy as np
 
 from refflow_kernels.cpu import threads
 from refflow_kernels.cpu.matmul import product
-from refflow_kernels.cpu.windows import Axis, inside, seen
+from refflow_kernels.cpu.windows import Axis, inside, run_of, seen
 
 BLOCK = 1 << 18  # elements of X at a time
 ROWS = 512  # or so many windows, if those are more: the filters are read once for each block
@@ -110,13 +110,14 @@ def each_block(x: Any, spans: list[Axis], part: Part, use: Callable[[Any, int, i
     line = max(1, prod(a.out for a in spans[1:]) * cells)
     images, lines = block_of(part, line, max(BLOCK, ROWS * cells))
     memory = np.empty(images * lines * line, x.dtype)
-    views = Views(images, spans, x.shape[-1], x.dtype)
+    met, first = run_of(spans[0], part.first, part.last)
+    views = Views(images, [first, *spans[1:]], x.shape[-1], x.dtype)
     for i in range(part.images.start, part.images.stop, images):
         j = min(part.images.stop, i + images)
-        view = views.of(x[i:j])
+        view = views.of(x[i:j, met])
         for p in range(part.first, part.last, lines):
             q = min(part.last, p + lines)
-            use(matrix_of(view[:, p:q], len(spans), memory), i, j, p, q)
+            use(matrix_of(view[:, p - part.first : q - part.first], len(spans), memory), i, j, p, q)
 
 
 def block_of(part: Part, line: int, room: int) -> tuple[int, int]:

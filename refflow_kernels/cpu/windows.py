@@ -117,6 +117,14 @@ def seen(image: Any, spans: Sequence[Axis], first: int = 0, last: int | None = N
     )  # fmt: skip
 
 
+def run_of(span: Axis, p: int, q: int) -> tuple[slice, Axis]:
+    """The cells that the windows p to q see, and an axis of these cells and windows alone."""
+    start = p * span.stride - span.before
+    stop = (q - 1) * span.stride + (span.k - 1) * span.dilation + 1 - span.before
+    low, high = (min(span.size, max(0, edge)) for edge in (start, stop))
+    return slice(low, high), span._replace(size=high - low, out=q - p, before=low - start, after=stop - high)
+
+
 # -- from windows back to cells ---------------------------------------------------------------------------------
 
 

@@ -23,7 +23,7 @@ def road(request, monkeypatch):
     monkeypatch.setattr(conv_windows, "_PIECE", 100)
     for choice in ("forward_wins", "to_filter_wins"):
         monkeypatch.setattr(conv_lines, choice, lambda c, m, spans: request.param == "lines" and spans[0].stride == 1)
-    monkeypatch.setattr(conv, "FEW", 10**6 if request.param == "planes" else 0)
+    monkeypatch.setattr(conv, "_planes_win", lambda c, m, spans: request.param == "planes")
     return request.param
 
 
@@ -82,6 +82,8 @@ def test_cells_meet_each_place_of_each_window_once_on_the_way_back(axis):
 def test_the_road_is_that_with_fewer_numbers_to_move():
     """LeNet's second layer goes by lines, both ways; three times as many filters as channels do not."""
     five, three = ([Axis(14, k, 1, 1, 14, k // 2, k // 2)] * 2 for k in (5, 3))
+    halved = [Axis(14, 3, 2, 1, 7, 0, 1)] * 2
     assert conv_lines.forward_wins(32, 64, five) and conv_lines.to_filter_wins(32, 64, five)
     assert conv_lines.forward_wins(192, 64, three) and not conv_lines.forward_wins(64, 192, three)
-    assert not conv_lines.forward_wins(64, 64, [Axis(14, 3, 2, 1, 7, 0, 1)] * 2)
+    assert not conv_lines.forward_wins(64, 64, halved) and not conv_lines.to_filter_wins(64, 64, halved)
+    assert conv._planes_win(3, 64, three) and not conv._planes_win(8, 64, three) and conv._planes_win(8, 64, halved)

@@ -9,6 +9,7 @@ Next: core/convert.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,17 @@ def blank(dims: tuple[int, ...], numpy_type: Any) -> np.ndarray:
     """Zeros of a NumPy type: empty strings where it is the type of strings."""
     numpy_type = np.dtype(numpy_type)
     return np.full(dims, b"", object) if numpy_type.hasobject else np.zeros(dims, numpy_type)
+
+
+def in_rows(parts: Sequence[np.ndarray], dims: tuple[int, ...], numpy_type: Any) -> np.ndarray:
+    """Arrays of shape `dims`, one after another on a new first axis.
+
+    The dots make an element of a single string, which would stay an array inside the array without them.
+    """
+    whole = blank((len(parts), *dims), numpy_type)
+    for i, part in enumerate(parts):
+        whole[i, ...] = part
+    return whole
 
 
 def as_fetched(value: Any, dtype: DType) -> Any:

@@ -22,7 +22,7 @@ from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import TensorShape
 from refflow.core.signature import Attr
-from refflow.core.values import blank
+from refflow.core.values import in_rows
 from refflow.core.waiting import NOT_YET, Line, then
 from refflow.ops.queue_kinds import check_parts
 from refflow.ops.queues import named
@@ -200,10 +200,7 @@ def _taken(barrier: Barrier, rows: list[Any]) -> list[Any]:
 
 def _column(values: list[np.ndarray], barrier: Barrier, place: int) -> np.ndarray:
     dims = values[0].shape if values else tuple(d or 0 for d in (barrier.dims[place] if barrier.dims else ()) or ())
-    whole = blank((len(values), *dims), barrier.types[place].as_numpy_dtype)
-    for i, value in enumerate(values):
-        whole[i] = value
-    return whole
+    return in_rows(values, dims, barrier.types[place].as_numpy_dtype)
 
 
 @CLOSE.kernel

@@ -121,7 +121,7 @@ def _padded(place: int, column: list[np.ndarray], shape: tuple[int, ...], filler
     whole = blank((len(column), *sizes), kind)
     whole[...] = filler
     for i, value in enumerate(column):
-        filled: Any = (i, *(slice(have) for have in value.shape))
+        filled: Any = (i, *(slice(have) for have in value.shape), ...)
         whole[filled] = value
     return whole
 

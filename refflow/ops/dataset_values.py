@@ -24,7 +24,7 @@ from refflow.core.dtypes import DType
 from refflow.core.handles import handle_to
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.signature import Attr
-from refflow.core.values import blank
+from refflow.core.values import in_rows
 
 Element = tuple[np.ndarray, ...]
 Source = Callable[[], Element]
@@ -120,8 +120,5 @@ def stacked(elements: list[Element], types: list[DType]) -> Element:
                     f"Cannot add tensor to the batch: number of elements does not match. Shapes are: [tensor]: "
                     f"{shapes.text(value.shape)}, [batch]: {shapes.text(first)}"
                 )
-        whole = blank((len(column), *first), types[i].as_numpy_dtype)
-        for k, value in enumerate(column):
-            whole[k] = value
-        columns.append(whole)
+        columns.append(in_rows(column, first, types[i].as_numpy_dtype))
     return tuple(columns)

@@ -21,7 +21,7 @@ import numpy as np
 from refflow.core import errors, locks, shapes
 from refflow.core.dtypes import DType
 from refflow.core.shapes import TensorShape
-from refflow.core.values import blank
+from refflow.core.values import blank, in_rows
 from refflow.core.waiting import Pending
 
 Row = tuple[np.ndarray, ...]
@@ -161,7 +161,7 @@ class Queue:
         return len(self.rows)
 
     def batch(self, rows: list[Row]) -> list[np.ndarray]:
-        return [_stacked(column) for column in zip(*rows, strict=True)]
+        return [in_rows(column, column[0].shape, column[0].dtype) for column in zip(*rows, strict=True)]
 
     # -- whether a row fits ------------------------------------------------------------------------------------
 
@@ -285,10 +285,3 @@ def _fits(place: int, dims: shapes.Shape, have: tuple[int, ...]) -> None:
         raise ValueError(
             f"Shape mismatch in tuple component {place}. Expected {shapes.text(dims)}, got {shapes.text(have)}"
         )
-
-
-def _stacked(column: tuple[np.ndarray, ...]) -> np.ndarray:
-    whole = np.empty((len(column), *column[0].shape), column[0].dtype)
-    for i, value in enumerate(column):
-        whole[i] = value
-    return whole

@@ -28,6 +28,21 @@ SMALL = function(
 INVERSE = function("inverse", [tf.int64] * 2, "Div:z:0", NodeDef("Div", "Div", ["b", "a"], attr={"T": tf.int64}))
 
 
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("options", EXECUTABLES, ids=str)
+def test_single_strings_come_out_of_a_batch_as_strings(graph, options, padded):
+    kind = {"output_shapes": [tf.TensorShape([None])]}
+    words = op_def("TensorSliceDataset")([np.array([b"one", b"two"], object)], output_shapes=[tf.TensorShape([])])
+    if padded:
+        sizes, fillers = [np.zeros(0, np.int64)], [np.array(b"", object)]
+        batch = op_def("PaddedBatchDataset")(words, np.int64(2), sizes, fillers, **kind)
+    else:
+        batch = op_def("BatchDataset")(words, np.int64(2), output_types=[tf.string], **kind)
+    with tf.Session(**options) as session:
+        found = session.run(op_def("DatasetToSingleElement")(batch, output_types=[tf.string], **kind))[0]
+    assert [type(text) for text in found] == [bytes] * 2 and list(found) == [b"one", b"two"]
+
+
 def numbers(count):
     return op_def("RangeDataset")(np.int64(0), np.int64(count), np.int64(1), **INT64)
 

@@ -17,6 +17,22 @@ INT = [tf.int32]
 SCALAR = [tf.TensorShape([])]
 
 
+@pytest.mark.parametrize("executor", ["plan", "executor"])
+def test_single_strings_come_out_of_a_batch_as_strings(graph, executor):
+    word = tf.placeholder(tf.string, [])
+    queue = tf.FIFOQueue(5, [tf.string], [[]])
+    barrier = op_def("Barrier")(component_types=[tf.string], shapes=SCALAR)
+    keep = op_def("BarrierInsertMany")(barrier, ["key"], [word], component_index=0)
+    put, take = queue.enqueue(word), queue.dequeue_many(2)
+    kept = op_def("BarrierTakeMany")(barrier, 1, component_types=[tf.string]).values[0]
+    with tf.Session(executor=executor) as session:
+        for text in (b"one", b"two"):
+            session.run(put, {word: text})
+        session.run(keep, {word: text})
+        found = [*session.run(take), *session.run(kept)]
+    assert [type(text) for text in found] == [bytes] * 3 and found == [b"one", b"two", b"two"]
+
+
 def rows(*values):
     return [(np.array(v, np.int32),) for v in values]
 

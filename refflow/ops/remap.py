@@ -21,14 +21,14 @@ from refflow.files.bundle import Bundle, bundle_exists
 VOCAB_REMAPPING = define_op(
     "GenerateVocabRemapping", "new_vocab_file: string, old_vocab_file: string -> remapping: int64, num_present: int32",
     new_vocab_offset=Attr("int", minimum=0), num_new_vocab=Attr("int", minimum=0),
-    old_vocab_size=Attr("int", default=-1, minimum=-1), source=("S56",),
+    old_vocab_size=Attr("int", default=-1, minimum=-1), source=("O05",),
 )  # fmt: skip
 LOAD_AND_REMAP = define_op(
     "LoadAndRemapMatrix",
     "ckpt_path: string, old_tensor_name: string, row_remapping: int64, col_remapping: int64, "
     "initializing_values: float32 -> output_matrix: float32",
     num_rows=Attr("int", minimum=0), num_cols=Attr("int", minimum=1), max_rows_in_memory=-1, stateful=True,
-    source=("S56",),
+    source=("O05",),
 )  # fmt: skip
 VOCAB_REMAPPING.no_gradient_registered()
 LOAD_AND_REMAP.no_gradient_registered()

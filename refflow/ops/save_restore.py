@@ -1,4 +1,4 @@
-"""Checkpoints from inside the graph: tensors to files under their names, and back [S56, W44].
+"""Checkpoints from inside the graph: tensors to files under their names, and back [O05].
 
     SaveV2     prefix, names, parts ("" is all)  and the tensors       writes TensorFlow's bundle, files/bundle.py
     RestoreV2  prefix, names, parts, and the types that are wanted     reads a bundle, or a file of the first releases

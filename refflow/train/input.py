@@ -1,4 +1,4 @@
-"""Input pipelines: queues between readers and a training step, and threads that keep them filled [W44, W45, W46].
+"""Input pipelines: queues between readers and a training step, and threads that keep them filled [S56, W44, W45, W46].
 
     names = string_input_producer([...])              names of files, shuffled anew in each epoch
     key, value = TextLineReader().read(names)         records

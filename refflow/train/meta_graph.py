@@ -1,4 +1,4 @@
-"""MetaGraphs: a graph with what belongs to it, its collections and its Saver, as TensorFlow's files have it [W44, S56].
+"""MetaGraphs: a graph with what belongs to it, its collections and its Saver, as TensorFlow's files have it [O05].
 
     export_meta_graph("model.meta")                 writes it, and returns the message
     saver = import_meta_graph("model.meta")         adds it to the default graph; saver.restore(session, checkpoint)

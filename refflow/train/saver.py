@@ -1,4 +1,4 @@
-"""Saver: the nodes that write variables to a checkpoint and read them back, and the book of recent checkpoints [S56].
+"""Saver: the nodes that write variables to a checkpoint and read them back, and the book of recent checkpoints [O05].
 
     save/Const               where, fed by save() and restore()
     save/save                SaveV2 of all variables, or one for each shard and a merge

@@ -20,7 +20,7 @@ def built():
 
 
 @pytest.mark.parametrize("scope", [None, "a/b"])
-def test_all_that_belongs_to_a_graph_comes_back(tmp_path, scope):  # [S56]
+def test_all_that_belongs_to_a_graph_comes_back(tmp_path, scope):  # [O05]
     path = str(tmp_path / "m")
     with tf.Graph().as_default(), tf.Session() as session:
         w, step, _ = built()

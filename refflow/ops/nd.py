@@ -194,6 +194,11 @@ def combine(kind: str, base: np.ndarray, indices: np.ndarray, updates: np.ndarra
         return
     if UFUNCS[kind] is None:
         base[where] = updates
+    elif where and base.flags.c_contiguous:
+        slices = base.shape[len(where) :]
+        first = np.ravel_multi_index(where, base.shape[: len(where)])[..., None] * prod(slices)
+        elements = (first + np.arange(prod(slices))).reshape(-1)  # several times quicker than slices are
+        UFUNCS[kind].at(base.reshape(-1), elements, heeded(kind, updates).reshape(-1))
     else:
         UFUNCS[kind].at(base, where, heeded(kind, updates))
 

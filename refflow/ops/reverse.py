@@ -8,6 +8,7 @@ Next: ops/unique.py.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -173,12 +174,15 @@ def one_hot_kernel(indices, depth, on_value, off_value, axis=-1):
     count = int(depth)
     if count < 0:
         raise ValueError(f"depth must be non-negative, got: {count}")
-    at = np.ndim(indices) if axis == -1 else axis
-    found = np.empty((*np.shape(indices), count), np.asarray(off_value).dtype)
+    dims = np.shape(indices)
+    at = len(dims) if axis == -1 else axis
+    which = np.reshape(indices, (prod(dims[:at]), prod(dims[at:]))).astype(np.int64)
+    before, behind = (np.arange(size) for size in which.shape)
+    places = (before[:, None] * count + which) * len(behind) + behind
+    found = np.empty(which.size * count, np.asarray(off_value).dtype)
     found[...] = off_value
-    here = np.expand_dims(np.asarray(indices), -1) == np.arange(count)
-    found[here] = np.asarray(on_value)[()]
-    return np.array(np.moveaxis(found, -1, at), copy=True, order="C")
+    found[places[(which >= 0) & (which < count)]] = np.asarray(on_value)[()]
+    return found.reshape(*dims[:at], count, *dims[at:])
 
 
 @ONE_HOT.shape

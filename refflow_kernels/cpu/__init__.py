@@ -20,6 +20,7 @@ from refflow_kernels.cpu import (
     segments,
     softmax,
     softmax_xent,
+    sparse,
     top_k,
 )
 from refflow_kernels.cpu.matmul import batch_matmul, fixed_matmul, matmul
@@ -104,6 +105,7 @@ KERNELS = {
     "UnsortedSegmentMax": Kernel(segments.unsorted_segment_max, (*FLOATS, *INTS), host_inputs=(2,)),
     "ScatterAdd": Kernel(segments.scatter_add, (*FLOATS, *INTS)),
     "ScatterSub": Kernel(segments.scatter_sub, (*FLOATS, *INTS)),
+    "SparseTensorDenseMatMul": Kernel(sparse.sparse_tensor_dense_matmul, FLOATS, host_inputs=(2,)),
     "TopK": Kernel(top_k.top_k, (*FLOATS, *INTS)),
     "TopKV2": Kernel(top_k.top_k_v2, (*FLOATS, *INTS), host_inputs=(1,)),
     "Transpose": Kernel(transpose, FIXED, host_inputs=(1,)),

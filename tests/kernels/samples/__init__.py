@@ -15,6 +15,7 @@ from tests.kernels.samples import (
     reductions,
     rows,
     segments,
+    sparse,
     updates,
 )
 from tests.kernels.samples.bounds import assert_within, reference
@@ -34,6 +35,7 @@ for family in (
     reductions,
     arrays,
     segments,
+    sparse,
     updates,
     elementwise,
 ):

@@ -1,6 +1,7 @@
 """What the kernels' tests need: Triton, and one thread of BLAS."""
 
 import importlib.util
+import os
 import sys
 
 import pytest
@@ -30,6 +31,7 @@ NEEDS_TRITON = (
     "test_card_checks.py",
     "test_repeat.py",
     "test_on_gpu.py",
+    "test_sessions_on_gpu.py",
     "test_same_answers.py",
 )
 
@@ -41,3 +43,14 @@ def _one_blas_thread():
 
     with threads.one_blas_thread():
         yield
+
+
+@pytest.fixture(scope="session")
+def card():
+    """torch, where it finds a card and kernels are not interpreted."""
+    if os.environ.get("TRITON_INTERPRET") == "1":
+        pytest.skip("kernels are interpreted in this run; pytest -m gpu runs them on a card")
+    torch = pytest.importorskip("torch", reason="torch allocates the card's memory")
+    if not torch.cuda.is_available():
+        pytest.skip("torch finds no CUDA card")
+    return torch

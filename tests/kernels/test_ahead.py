@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("triton", reason="Triton compiles the kernels")
@@ -39,3 +40,16 @@ def test_what_processes_have_compiled_is_not_compiled_again(tmp_path):
     result = subprocess.run([sys.executable, program], capture_output=True, text=True, env=environment, timeout=500)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout) == [2, [True, True]]
+
+
+def test_the_tests_for_a_card_are_right_under_the_interpreter(monkeypatch, rng):
+    from refflow_kernels.interpreter import Memory
+    from tests.kernels import test_on_gpu as there
+
+    memory = (lambda x, name: Memory.of(np.asarray(x, name)), Memory.empty)
+    monkeypatch.setattr(there, "back", lambda place: place.array)
+    there.test_a_kernel_agrees_with_its_page_and_with_itself(None, memory, ("op", "Softmax", "float32"))
+    there.test_a_kernel_agrees_with_its_page_and_with_itself(None, memory, ("op", "MaxPoolGrad", "float16"))
+    there.test_a_generated_kernel_gives_what_its_formula_says(memory, ("formula", "Tanh", "float32"), rng)
+    there.test_an_update_has_the_bits_of_its_rule(memory, ("update", "ApplyAdam"), rng)
+    there.test_indices_out_of_range_are_noted(memory)

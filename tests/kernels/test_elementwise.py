@@ -43,36 +43,44 @@ def some(rng, shape, dtype, positive):
     x = np.asarray(rng.normal(size=shape) * 4)
     x = np.asarray(np.abs(x) + 0.5 if positive else x).astype(dtype)
     if dtype != "int32" and x.size > 2 and not positive:
-        x.reshape(-1)[:2] = [np.nan, -0.0]
+        x.reshape(-1)[:3] = [np.nan, -0.0, 0.0]
     return x
+
+
+def operands(op, formula, dtype, shapes, rng):
+    """What the kernel is given, and what is to come of it."""
+    alike = op.name.endswith("Grad")  # slopes do not stretch
+    types = [a.fixed.name if a.fixed else dtype for a in op.inputs] * (3 if op.inputs[0].number else 1)
+    given = [some(rng, shapes[0] if alike else shapes[i % 2], t, op.name in POSITIVE) for i, t in enumerate(types)]
+    if op.name in ("Div", "RealDiv", "Mod", "TruncateMod", "Xdivy"):
+        given[1] = np.where(given[1] == 0, 1, given[1]).astype(dtype)
+    wide = [x.astype(np.float32) if x.dtype == np.float16 else x for x in given]
+    with np.errstate(all="ignore"):
+        wanted = np.asarray(formula.numpy(*wide))
+    return given, wanted if wanted.dtype == bool else wanted.astype(dtype)
+
+
+def assert_as_formula(op, formula, dtype, found, wanted):
+    """To the bit for sums, products, quotients, roots and comparisons: each is rounded once, and nothing is fused."""
+    if {step[0] for step in formula.steps} & WHOLE:
+        np.testing.assert_allclose(found, wanted, rtol=4 * np.finfo(dtype).eps, atol=np.finfo(dtype).tiny)
+    else:
+        np.testing.assert_array_equal(found, wanted)
+    if op.name in ("Neg", "Sign", "Mod") and wanted.dtype.kind == "f":  # zeros have signs
+        np.testing.assert_array_equal(*(np.signbit(x)[wanted == 0] for x in (found, wanted)))
 
 
 @pytest.mark.parametrize(("op", "dtype"), GENERATED, ids=[f"{op.name}-{t}" for op, t in GENERATED])
 def test_a_generated_kernel_gives_what_its_formula_says(op, dtype, rng):  # [S43]
-    """To the bit for sums, products, quotients, roots and comparisons: each is rounded once, and nothing is fused."""
     formula = formula_of(op, attributes(op, dtype))
     kernel = of_formula(op.name, formula)
-    alike = op.name.endswith("Grad")  # slopes do not stretch
-    types = [a.fixed.name if a.fixed else dtype for a in op.inputs] * (3 if op.inputs[0].number else 1)
-    functions_used = {step[0] for step in formula.steps} & WHOLE
     for shapes in SHAPES:
-        given = [some(rng, shapes[0] if alike else shapes[i % 2], t, op.name in POSITIVE) for i, t in enumerate(types)]
-        if op.name in ("Div", "RealDiv", "Mod", "TruncateMod", "Xdivy"):
-            given[1] = np.where(given[1] == 0, 1, given[1]).astype(dtype)
-        wide = [x.astype(np.float32) if x.dtype == np.float16 else x for x in given]
+        given, wanted = operands(op, formula, dtype, shapes, rng)
+        out = Memory.empty(wanted.shape, wanted.dtype)
         with np.errstate(all="ignore"):
-            wanted = np.asarray(formula.numpy(*wide))
-            wanted = wanted if wanted.dtype == bool else wanted.astype(dtype)
-            out = Memory.empty(wanted.shape, wanted.dtype)
             kernel(*(Memory.of(x) for x in given), out=out)
         assert out.guard_is_whole()
-        if functions_used:
-            unit = np.finfo(dtype).eps
-            np.testing.assert_allclose(out.array, wanted, rtol=4 * unit, atol=np.finfo(dtype).tiny)
-        else:
-            np.testing.assert_array_equal(out.array, wanted)
-        if op.name in ("Neg", "Sign", "Mod") and wanted.dtype.kind == "f":  # zeros have signs
-            np.testing.assert_array_equal(*(np.signbit(x)[wanted == 0] for x in (out.array, wanted)))
+        assert_as_formula(op, formula, dtype, out.array, wanted)
 
 
 def test_a_list_of_operands_is_added_from_left_to_right(rng):

@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from refflow_kernels.cpu import conv_lines, conv_windows, threads
-from refflow_kernels.cpu.conv_windows import BLOCK, Part, block_of, matrix_of_filters, parts, rows
+from refflow_kernels.cpu.conv_windows import Part, block_of, matrix_of_filters, parts, rows
 from refflow_kernels.cpu.matmul import product
 from refflow_kernels.cpu.windows import (
     Axis,
@@ -46,8 +46,9 @@ from refflow_kernels.cpu.windows import (
     widened,
 )
 
-FEW = 16  # channels of dx that are few for a convolution with strides; half of that for one without
-MANY_MORE = 4  # times as many filters as channels
+FEW = 16  # channels of dx that are few for a convolution with strides; half of that without; twice, if filters are
+MANY_MORE = 4  # times as many
+PLANES = 1 << 21  # numbers of planes at a time: with fewer, the additions are too short
 
 
 def _is_product(spans: list[Axis]) -> bool:
@@ -111,7 +112,7 @@ def _planes_win(channels: int, filters: int, spans: list[Axis]) -> bool:
     """By trial: strides leave each residue few places, so that what is gathered of dy is read in short runs."""
     if all(a.stride == 1 for a in spans):
         return channels < FEW // 2
-    return channels < FEW or (filters >= MANY_MORE * channels and any(a.k > 1 for a in spans))
+    return channels < FEW or (channels <= 2 * FEW and filters >= MANY_MORE * channels and any(a.k > 1 for a in spans))
 
 
 def _by_planes(w: Any, dy: Any, spans: list[Axis], dx: Any) -> None:
@@ -120,7 +121,7 @@ def _by_planes(w: Any, dy: Any, spans: list[Axis], dx: Any) -> None:
     first, *beside = spans
     matrix = w.reshape(-1, filters)
     line = max(1, prod(a.out for a in beside) * len(matrix))
-    images, lines = block_of(Part(slice(0, len(dy)), 0, first.out), line, BLOCK)
+    images, lines = block_of(Part(slice(0, len(dy)), 0, first.out), line, PLANES)
     for i in range(0, len(dy), images):
         count = min(images, len(dy) - i)
         total = np.zeros((channels, count, *(a.padded for a in spans)), dy.dtype)

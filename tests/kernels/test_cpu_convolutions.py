@@ -19,7 +19,7 @@ def road(request, monkeypatch):
         monkeypatch.setattr(page, "BLOCK", 60)
         monkeypatch.setattr(page, "ROWS", 2)
         monkeypatch.setattr(page, "MANY", 0)
-    monkeypatch.setattr(conv, "BLOCK", 60)
+    monkeypatch.setattr(conv, "PLANES", 60)
     monkeypatch.setattr(conv_windows, "_PIECE", 100)
     for choice in ("forward_wins", "to_filter_wins"):
         monkeypatch.setattr(conv_lines, choice, lambda c, m, spans: request.param == "lines" and spans[0].stride == 1)

@@ -4,12 +4,13 @@ import numpy as np
 from hypothesis import strategies as st
 
 import refflow as tf
+from refflow.ops.gather_today import GATHER_V2
 
 SHAPES = [(), (3,), (1, 3), (2, 3), (2, 1)]
 UNARY = [tf.neg, tf.abs, tf.square, tf.exp, tf.tanh, tf.sigmoid, tf.nn.relu, tf.identity, tf.stop_gradient]
 BINARY = [tf.add, tf.sub, tf.mul, tf.maximum, tf.minimum]
 
-step = st.tuples(st.integers(0, 11), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
+step = st.tuples(st.integers(0, 13), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
 programs = st.lists(step, min_size=1, max_size=25)
 
 
@@ -53,6 +54,8 @@ class Program:
             elif kind == 10:
                 made = tf.matmul(tf.reshape(x, [-1, 1]), tf.reshape(y, [1, -1]))
                 made = tf.reduce_sum(made, [0])
+            elif kind >= 12:
+                made = self._moved(x, b, c)
             else:
                 made = None
         if made is not None:
@@ -62,6 +65,21 @@ class Program:
             amount = tf.reduce_mean(x) * 0.5
             change = (tf.assign_add, tf.assign_sub, tf.assign)[a % 3]
             self.updates.append(change(v.ref(), amount + self._zeros_like(v)).op)
+
+    @staticmethod
+    def _moved(x, b, c):
+        """The elements of x elsewhere: picked along an axis, parts joined, axes exchanged."""
+        rank = x.get_shape().ndims
+        if not rank:
+            return tf.tile(tf.reshape(x, [1]), [1 + b % 3])
+        axis, large = c % rank, np.prod(x.get_shape().as_list()) > 100
+        if b % 4 == 0:
+            return GATHER_V2(x, [0, 0, x.get_shape().as_list()[axis] - 1], axis)
+        if b % 4 == 1 and not large:
+            return tf.concat(axis, [x, tf.square(x)])
+        if b % 4 == 2 or large:
+            return tf.transpose(x)
+        return tf.add_n([tf.expand_dims(part, 0) for part in tf.unpack(x)])
 
     @staticmethod
     def _zeros_like(v):

@@ -148,7 +148,7 @@ def einsum_kernel(inputs, equation):
         arguments += [array.astype(np.float32) if array.dtype == np.float16 else array, numbered(labels)]
     value = np.asarray(np.einsum(*arguments, numbered(once), optimize=len(inputs) > 1))
     if once == result:
-        return value.astype(inputs[0].dtype, copy=False)
+        return value.astype(inputs[0].dtype, order="C", copy=False)
     return _onto_diagonals(value, once, result).astype(inputs[0].dtype, copy=False)
 
 

@@ -37,7 +37,8 @@ def gather_v2_kernel(params, indices, axis, batch_dims=0):
         return np.empty(_gathered(params.shape, indices.shape, at, batch_dims), params.dtype)
     batch = batch_dims + indices.ndim if batch_dims < 0 else batch_dims
     if not batch:
-        return params[(*(slice(None),) * at, indices, ...)]  # the dots keep one string an array
+        # The dots keep one string an array; NumPy lays out what it picks behind other axes otherwise than row by row.
+        return np.asarray(params[(*(slice(None),) * at, indices, ...)], order="C")
     lead = prod(params.shape[:batch])
     flat = params.reshape(lead, *params.shape[batch:])
     places = indices.reshape(lead, -1)

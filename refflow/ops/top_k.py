@@ -176,7 +176,7 @@ def nth_element_kernel(input, n, reverse=False):
     if not 0 <= int(n) < input.shape[-1]:
         raise ValueError(f"Input must have last dimension > n = {int(n)}, got {input.shape[-1]} columns")
     place = input.shape[-1] - 1 - int(n) if reverse else int(n)
-    return np.asarray(np.partition(input, place, axis=-1)[..., place])
+    return np.asarray(np.partition(input, place, axis=-1)[..., place], order="C")
 
 
 @NTH_ELEMENT.shape

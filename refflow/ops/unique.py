@@ -162,7 +162,7 @@ def _list_diff_shape(context: ShapeContext) -> list[shapes.Shape]:
 
 @WHERE.kernel
 def where_kernel(input):
-    return np.argwhere(input).astype(np.int64)
+    return np.argwhere(input).astype(np.int64, order="C")
 
 
 @WHERE.shape

@@ -43,6 +43,16 @@ def test_the_reference_kernel_gives_what_the_page_says(op, case):
     assert_equal(op, results, expected(op, case))
 
 
+@pytest.mark.parametrize(("op", "case"), ALONE, ids=ALONE_IDS)
+def test_what_a_kernel_makes_lies_row_by_row(op, case):  # [S65]
+    """Who reads another layout adds it up in another order, and then one executable's bits are not the other's."""
+    attrs = attrs_of(op, case)
+    with np.errstate(all="ignore"):
+        result = op.reference(*inputs_of(op, case, attrs), **{k: attrs[k] for k in op.kernels["cpu"].attrs})
+    for value in result if isinstance(result, tuple | list) else [result]:
+        assert op.view or not isinstance(value, np.ndarray) or value.flags.c_contiguous
+
+
 @pytest.mark.parametrize("constants", [True, False], ids=["constants", "fed"])
 @pytest.mark.parametrize("options", [{}, {"kernels": "reference"}, {"executor": "executor"}], ids=str)
 @pytest.mark.parametrize(("op", "case"), OK, ids=OK_IDS)

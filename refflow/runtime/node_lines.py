@@ -25,6 +25,7 @@ from refflow.runtime.kernels import OpStates, op_state
 from refflow.runtime.lifetimes import RESHAPES, Arena, Lifetimes, is_view, shared_input
 from refflow.runtime.line_functions import PARTS, Shaped, checker, fresh, may_not_fit, owned
 from refflow.runtime.nodes import CONTROL_FLOW, SAME, Node, StepGraph
+from refflow.runtime.piecewise import write_pieces
 from refflow.runtime.slice_lines import Part, Rooms
 from refflow.runtime.slices import SLICED
 from refflow.runtime.structure import Edge
@@ -100,7 +101,7 @@ class NodeLines:
     def _inputs(self, node: Node) -> list[str]:
         """The values of all inputs, and a line that checks them where that is not certain before."""
         inputs = [self._input(node, place) for place in range(len(node.inputs))]
-        if node.op_def not in (FUSED, SLICED) and may_not_fit(node):
+        if node.op_def not in (FUSED, SLICED) and "piecewise" not in node.attrs and may_not_fit(node):
             check = self._bind("s", checker(node))
             self._write(node, f"{check}(({', '.join(inputs)},))")
         return inputs
@@ -134,6 +135,9 @@ class NodeLines:
         for port, dtype in enumerate(node.types):
             if dtype.is_ref_dtype:
                 self.names[node, port] = state
+        if "piecewise" in node.attrs:
+            write_pieces(self, node, state, inputs)
+            return
         if self._in_place(node, state, inputs):
             return
         if bound.takes_out and len(node.op_def.ref_inputs) == 1:

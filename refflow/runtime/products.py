@@ -38,7 +38,7 @@ def gather_products(step: StepGraph) -> StepGraph:
     gone: dict[Node, list[Node]] = {}  # products that are not computed alone, and what they waited for
     for node in list(step.nodes):
         if node.type == "AddN" and len(node.inputs) > 1:
-            chains = [_behind(n) for n, _ in node.inputs]
+            chains = [behind(n) for n, _ in node.inputs]
             alone = all(readers[n] == 1 and n not in step.targets for chain in chains for n in chain)
             products = [chain[-1] for chain in chains]
             if alone and _is_worth_it(node, products):
@@ -47,12 +47,12 @@ def gather_products(step: StepGraph) -> StepGraph:
                 _gather(step, node, products)
     step.nodes = [n for n in step.nodes if n not in gone]
     for node in step.nodes:
-        node.controls = list(dict.fromkeys(_waits(node.controls, gone)))
+        node.controls = list(dict.fromkeys(waits_of(node.controls, gone)))
     step.nodes = in_order(step.nodes, paired(step.nodes))
     return step
 
 
-def _behind(node: Node) -> list[Node]:
+def behind(node: Node) -> list[Node]:
     """The nodes that pass a value on, from `node` to the one that computes it."""
     found = [node]
     while found[-1].type in SAME:
@@ -60,7 +60,7 @@ def _behind(node: Node) -> list[Node]:
     return found
 
 
-def _waits(controls: list[Node], gone: dict[Node, list[Node]]) -> list[Node]:
+def waits_of(controls: list[Node], gone: dict[Node, list[Node]]) -> list[Node]:
     """`controls`, with what a node that is gone waited for in its place."""
     found, left = [], list(reversed(controls))
     seen: set[Node] = set()

@@ -47,15 +47,18 @@ class Blocks:
 
     steps: in order. kinds: of each input, "whole" (as the results), "row" (the same for each row), "column" (one
     number for each row) or "one" (a number). outputs: the numbers of the steps whose values are wanted. rows,
-    columns: the results' shape. dtype: of everything but truths.
+    columns: the results' shape. dtype: of everything but truths. flat: False where what has the results' shape, and
+    they themselves, may be parts of larger matrices. spent: places of wholes that nobody needs any more: their memory
+    is scratch as soon as they are read.
     """
 
     def __init__(
-        self, steps: Sequence[Step], kinds: Sequence[str], outputs: Sequence[int], rows: int, columns: int, dtype: Any
-    ):
-        flat = not {"row", "column"} & set(kinds)
+        self, steps: Sequence[Step], kinds: Sequence[str], outputs: Sequence[int], rows: int, columns: int, dtype: Any,
+        flat: bool = True, spent: Sequence[int] = (),
+    ):  # fmt: skip
+        flat = flat and not {"row", "column"} & set(kinds)
         shape = (rows * columns,) if flat else (rows, columns)
-        writer = _Writer(steps, kinds, outputs, np.dtype(dtype), shape)
+        writer = _Writer(steps, kinds, outputs, np.dtype(dtype), shape, spent)
         self.source = writer.source()
         exec(compile(self.source, "<elementwise blocks>", "exec"), writer.names)
         self._run = writer.names["chain"]
@@ -68,7 +71,7 @@ class _Writer:
     """Writes the source, with scratch blocks of numbers and of truths for what is alive at once."""
 
     def __init__(self, steps: Sequence[Step], kinds: Sequence[str], outputs: Sequence[int], dtype: Any,
-                 shape: tuple[int, ...]):  # fmt: skip
+                 shape: tuple[int, ...], spent: Sequence[int]):  # fmt: skip
         self.steps, self.kinds, self.outputs, self.shape = steps, kinds, list(outputs), shape
         self.lines = shape[0]  # what is cut: elements, or rows
         self.width = max(1, shape[1]) if len(shape) > 1 else 1
@@ -77,8 +80,8 @@ class _Writer:
         self.names: dict[str, Any] = {"where": choose, "multiply": np.multiply, "empty": aligned.empty}
         self.names["scratch"] = scratch
         self.names |= {"whole": np.dtype(f"i{dtype.itemsize}"), "real": dtype, "each": threads.each}
-        self.last = {o[1]: n for n, s in enumerate(steps) for o in s[1:] if isinstance(o, tuple) and o[0] == "step"}
-        self.value: dict[int, str] = {}
+        self.last = {o: n for n, s in enumerate(steps) for o in s[1:] if isinstance(o, tuple)}
+        self.value: dict[Operand, str] = {("in", place): f"xi{place}" for place in spent}
         self.free: dict[str, list[str]] = {"r": [], "m": []}
 
     def source(self) -> str:
@@ -135,7 +138,7 @@ class _Writer:
         if not isinstance(operand, tuple):
             return repr(operand)
         if operand[0] == "step":
-            return self.value[operand[1]]
+            return self.value[operand]
         place = operand[1]
         kind = self.kinds[place]
         return f"xi{place}" if kind in ("whole", "column") or self._is_tiled(kind) else f"i{place}"
@@ -143,15 +146,15 @@ class _Writer:
     def _lines(self, number: int, step: Step) -> list[str]:
         name, *operands = step
         texts = [self._text(o) for o in operands]
-        dying = {o[1] for o in operands if isinstance(o, tuple) and o[0] == "step" and self.last[o[1]] == number}
+        dying = {o for o in operands if o in self.value and self.last[o] == number}
         kind = "m" if name in _TRUTHS else "r"
         if name == "where":  # what it writes to must not be one of its operands
-            self.value[number] = self._target(number, kind)
-            lines = self._where(texts, operands, self.value[number])
+            self.value["step", number] = self._target(number, kind)
+            lines = self._where(texts, operands, self.value["step", number])
             self._let_go(dying)
             return lines
         self._let_go(dying)
-        self.value[number] = target = self._target(number, kind)
+        self.value["step", number] = target = self._target(number, kind)
         self.names[name] = getattr(np, name)
         if name in ("maximum", "minimum"):  # of an array and a number NumPy takes twice the time of two arrays
             texts = [t if isinstance(o, tuple) else self._filled(t) for t, o in zip(texts, operands, strict=True)]
@@ -195,10 +198,12 @@ class _Writer:
         self.masks += 1
         return f"m{self.masks - 1}"
 
-    def _let_go(self, dying: set[int]) -> None:
-        for number in dying:
-            name = self.value[number]
-            if name[0] in self.free:
+    def _let_go(self, dying: set[Operand]) -> None:
+        for operand in sorted(dying):
+            name = self.value[operand]
+            if operand[0] == "in":
+                self.free["r"].append(name)
+            elif name[0] in self.free:
                 self.free[name[0]].append(name)
 
 

@@ -76,3 +76,16 @@ def test_an_update_in_blocks_gives_the_bits_of_the_whole(rng):
         wanted = rule(var, slot, rate, grad)
         in_blocks(rule, 2, var, slot, rate, grad)
         assert var.tobytes() == wanted[0].tobytes() and slot.tobytes() == wanted[1].tobytes()
+
+
+@pytest.mark.parametrize("size", [5, 100_000])
+def test_what_is_spent_is_scratch_and_changes_no_result(size, rng):
+    x, y = (rng.normal(size=size).astype(np.float32) for _ in range(2))
+    steps = [("square", ("in", 0)), ("add", ("step", 0), ("in", 1)), ("multiply", ("step", 1), ("step", 0)),
+             ("subtract", ("step", 2), ("in", 1))]  # fmt: skip
+    wanted = (np.square(x) + y) * np.square(x) - y
+    kept, out = y.copy(), np.empty(size, np.float32)
+    chain = Blocks(steps, ["whole", "whole"], [3], size, 1, np.float32, spent=[0])
+    chain([x, y], [out])
+    assert out.tobytes() == wanted.tobytes() and y.tobytes() == kept.tobytes()
+    assert "square(xi0, xi0)" in chain.source

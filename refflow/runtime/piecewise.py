@@ -1,0 +1,157 @@
+"""Piecewise: a gradient that only its variable's update reads is never there as a whole.
+
+    dw = xT dy;  w -= rate dw       one node: for each of seven pieces, some rows of the product, and the same rows of w
+
+The product of two wide matrices gives a gradient as large as the weights, which goes out to memory and comes back for
+the update. Here a piece of it is made in a buffer that stays in cache, and used at once. A piece is some rows of the
+result, or some columns: where there are few rows, BLAS would pack the second operand again for too few of them.
+
+The update's node takes the product's operands in the place of the gradient, the second one behind all other inputs.
+What BLAS adds up it adds in the same order; at the edge of a piece it may round in between, so that this is for fast
+kernels only.
+
+    def piece9(n):
+        w0, = rooms(1)
+        matmul(v3.T[n * 112 : n * 112 + 112], b4, out=w0)         MatMul 'gradients/MatMul_grad/MatMul_1'
+        k5(r2_9[n * 112 : n * 112 + 112], c0, w0)                 ApplyGradientDescent 'update_w'
+    with r2.lock: each(piece9, 7)
+
+    bytes saved: the gradient written, and read again
+
+Next: runtime/fuse.py.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from refflow.core.dtypes import float32, float64
+from refflow.core.shapes import Shape, is_known
+from refflow.runtime.lifetimes import shared_input
+from refflow.runtime.nodes import Node, StepGraph, has_control_flow, in_order
+from refflow.runtime.products import behind, waits_of
+from refflow.runtime.rendezvous import paired
+
+if TYPE_CHECKING:
+    from refflow.runtime.node_lines import NodeLines
+
+_LEAST = 1 << 20  # bytes of a gradient that does not stay in cache by itself
+_PIECE = 1 << 19  # bytes of a piece
+_SIDE = 96  # rows or columns of a piece from which on packing the other operand again costs little
+_HELD = 4  # times the gradient's bytes, at most, are its operands, which are now kept until the update
+
+
+class Piecewise(NamedTuple):
+    """How an update goes through its gradient: the product that makes that, its axis that is cut, and in how many."""
+
+    product: Node
+    axis: int
+    pieces: int
+    place: int  # of the gradient among the update's inputs; now of the product's first operand
+
+    def shape(self) -> tuple[int, int]:
+        """Of a piece."""
+        sizes = [size // self.pieces if axis == self.axis else size for axis, size in enumerate(_dims(self.product))]
+        return sizes[0], sizes[1]
+
+
+def update_piecewise(step: StepGraph) -> StepGraph:
+    """`step` with such products taken up by their updates. A step with branches or loops stays as it is."""
+    if has_control_flow(step.nodes):
+        return step
+    step = step.copy()
+    readers: dict[Node, list[Node]] = {}
+    for node in step.nodes:
+        for producer, _ in node.inputs:
+            readers.setdefault(producer, []).append(node)
+    gone: dict[Node, list[Node]] = {}  # what is not computed alone, and what it waited for
+    for node in step.nodes:
+        place = _gradient_place(node)
+        if place is None:
+            continue
+        chain = behind(node.inputs[place][0])
+        alone = all(len(readers[n]) == 1 and n not in step.targets for n in chain)
+        product, cut = chain[-1], _cut(node, chain[-1]) if alone else None
+        if cut is not None:
+            node.attrs = node.attrs | {"piecewise": Piecewise(product, *cut, place)}
+            node.inputs = [*node.inputs[:place], product.inputs[0], *node.inputs[place + 1 :], product.inputs[1]]
+            node.controls += [c for n in chain for c in n.controls]
+            gone |= {n: [*n.controls, *(p for p, _ in n.inputs)] for n in chain}
+    step.nodes = [n for n in step.nodes if n not in gone]
+    for node in step.nodes:
+        node.controls = list(dict.fromkeys(waits_of(node.controls, gone)))
+    step.nodes = in_order(step.nodes, paired(step.nodes))
+    return step
+
+
+def _gradient_place(node: Node) -> int | None:
+    """The place of the gradient where the node is an update that goes element by element, on a CPU."""
+    if node.device is None or node.device.type != "cpu" or not node.op_def.ref_inputs or node.op_def.by_element is None:
+        return None
+    return node.op_def.by_element.arrays(len(node.inputs))[-1]
+
+
+def _cut(update: Node, product: Node) -> tuple[int, int] | None:
+    """The axis of the product that is cut and the number of pieces, or None where it had better be whole."""
+    if product.type != "MatMul" or product.device is not update.device or product.types[0] not in (float32, float64):
+        return None
+    if any(_may_change(edge) for edge in product.inputs):
+        return None
+    shapes = [n.shapes[port] for n, port in (*product.inputs, update.inputs[0])]
+    if not all(map(is_known, shapes)) or shapes[2] != product.shapes[0]:
+        return None
+    size = product.types[0].size
+    first, second, whole = (size * _count(s) for s in shapes)
+    if whole < _LEAST or first + second > _HELD * whole:
+        return None
+    for axis, length in enumerate(_dims(product)):
+        counts = [c for c in range(-(-whole // _PIECE), length // _SIDE + 1) if length % c == 0]
+        if counts:
+            return axis, counts[0]
+    return None
+
+
+def _may_change(edge: tuple[Node, int]) -> bool:
+    """True where the memory may be a variable's, which is not to be read once updates have begun."""
+    source, port = edge
+    while (place := shared_input(source)) is not None:
+        source, port = source.inputs[place]
+    return source.types[port].is_ref_dtype or source.op_def.family == "ReadVariableOp"
+
+
+def _count(shape: Shape) -> int:
+    return prod(shape or ())  # type: ignore[arg-type]
+
+
+def _dims(product: Node) -> tuple[int, ...]:
+    return product.shapes[0]  # type: ignore[return-value]
+
+
+def write_pieces(lines: NodeLines, update: Node, state: str, inputs: list[str]) -> None:
+    """The lines of an update with its product. state: the name of the variable; inputs: those of the values."""
+    cut: Piecewise = update.attrs["piecewise"]
+    *given, b = inputs
+    product, shape, a = cut.product, cut.shape(), given[cut.place]
+    size, name = shape[cut.axis], f"piece{update.id}"
+    part = ("[{}]", "[:, {}]")[cut.axis].format(f"n * {size} : n * {size} + {size}")
+    operands = [f"{x}.T" if product.attrs[turned] else x for x, turned in ((a, "transpose_a"), (b, "transpose_b"))]
+    operands[cut.axis] += part
+    known = [lines._known(edge) for edge in update.inputs[:-1]]
+    for place in update.op_def.by_element.arrays(len(given)):  # type: ignore[union-attr]
+        given[place] = "w0" if place == cut.place else given[place] + part
+        known[place] = SimpleNamespace(shape=shape)
+    # Rows of a matrix lie in one piece, parts of rows do not.
+    change = update.device.in_place(update.op_def, update.attrs, known, shape[1] if cut.axis else 0, [cut.place])
+    lines._write(product, f"def {name}(n):")
+    lines.indent += 1
+    lines._write(product, f"w0, = {lines._bind('k', lines.rooms)}({len(lines.rooms.layouts)})")
+    lines.rooms.layouts.append([(shape, product.types[0].name)])
+    lines._write(product, f"{lines._bind('k', np.matmul)}({', '.join(operands)}, out=w0)")
+    lines._write(update, f"{lines._bind('k', change)}({', '.join(given)})")
+    lines.indent -= 1
+    each = lines._bind("k", update.device.in_parts())
+    lines._write(update, f"with {state}.lock: {each}({name}, {cut.pieces})")

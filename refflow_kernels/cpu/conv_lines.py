@@ -57,10 +57,12 @@ def forward_wins(channels: int, filters: int, spans: list[Axis]) -> bool:
 
 
 def to_filter_wins(channels: int, filters: int, spans: list[Axis]) -> bool:
+    """The same for dw; and every window sees a line, so that all of dy goes into dw."""
+    first = spans[0]
     gathered = prod(a.k for a in spans[1:]) * channels
-    places = spans[0].k
-    lines = 10 + 0.55 * gathered + 0.45 * places * filters
-    return spans[0].stride == 1 and places > 1 and lines < 0.43 * places * gathered
+    lines = 10 + 0.55 * gathered + 0.45 * first.k * filters
+    sees = max(first.before, first.after) <= (first.k - 1) * first.dilation
+    return sees and first.stride == 1 and first.k > 1 and lines < 0.43 * first.k * gathered
 
 
 class _Lines:

@@ -16,7 +16,7 @@ run is a row of windows that sees a row of cells, and not the row of a window. N
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
+from math import log2, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +29,7 @@ BLOCK = 1 << 18  # elements of X at a time
 ROWS = 512  # or so many windows, if those are more: the filters are read once for each block
 WHOLE = 1 << 21  # elements of X that may be made at once, where there are no more windows than MANY
 MANY = 2 * ROWS
-_PIECE = 64e6  # operations worth a thread
+_PIECE = 40e6  # operations worth a thread
 
 
 class Part(NamedTuple):
@@ -41,10 +41,14 @@ class Part(NamedTuple):
 
 
 def parts(images: int, spans: list[Axis], w_size: int, lines: int | None = None) -> list[Part]:
-    """Pieces worth a thread each: images, and where those are too few, lines of windows, or of whatever is given."""
+    """Pieces worth a thread each: images, and where those are too few, lines of windows, or of whatever is given.
+
+    There are twice as many where the work is four times as much.
+    """
     lines = spans[0].out if lines is None else lines
     windows = images * prod(a.out for a in spans)
-    worth = int(max(1, min(8, windows // ROWS, 2.0 * windows * w_size // _PIECE)))
+    work = max(1.0, 2.0 * windows * w_size / _PIECE)
+    worth = max(1, min(8, 1 << int(log2(work) / 2), windows // ROWS))
     by_images = max(1, min(worth, images))
     by_lines = max(1, min(worth // by_images, lines // 8))
     return [Part(i, p.start, p.stop) for i in _cut(images, by_images) for p in _cut(lines, by_lines)]

@@ -21,8 +21,13 @@ def road(request, monkeypatch):
         monkeypatch.setattr(page, "MANY", 0)
     monkeypatch.setattr(conv, "PLANES", 60)
     monkeypatch.setattr(conv_windows, "_PIECE", 100)
-    for choice in ("forward_wins", "to_filter_wins"):
-        monkeypatch.setattr(conv_lines, choice, lambda c, m, spans: request.param == "lines" and spans[0].stride == 1)
+    if request.param == "lines":  # as for many channels and one filter
+        for choice in ("forward_wins", "to_filter_wins"):
+            wins = getattr(conv_lines, choice)
+            monkeypatch.setattr(conv_lines, choice, lambda c, m, spans, wins=wins: wins(10**6, 1, spans))
+    else:
+        monkeypatch.setattr(conv_lines, "forward_wins", lambda *shape: False)
+        monkeypatch.setattr(conv_lines, "to_filter_wins", lambda *shape: False)
     monkeypatch.setattr(conv, "_planes_win", lambda c, m, spans: request.param == "planes")
     return request.param
 

@@ -153,7 +153,8 @@ def _forward_shape(context: ShapeContext) -> list[shapes.Shape]:
         "scale": ("scale", ""), "offset": ("offset", ""), "mean": ("estimated_mean", condition),
         "variance": ("estimated_variance", condition),
     })  # fmt: skip
-    return [x, vector, vector, vector, vector, *[None] * (len(context.op_def.outputs) - 5)]
+    spare: shapes.Shape = None if x is None else (0,) if len(x) == 4 else ()
+    return [x, vector, vector, vector, vector, *[spare] * (len(context.op_def.outputs) - 5)]
 
 
 def _backward_shape(context: ShapeContext) -> list[shapes.Shape]:
@@ -169,7 +170,7 @@ def _backward_shape(context: ShapeContext) -> list[shapes.Shape]:
     vector = _checked_channels(context, x, {
         "scale": ("scale", ""), "reserve_space_1": ("saved mean", ""), "reserve_space_2": ("saved variance", ""),
     })  # fmt: skip
-    return [x, vector, vector, None, None]
+    return [x, vector, vector, (), ()]
 
 
 def _slope_in_steps(dy, x, scale, mean, variance, epsilon, channel, is_training):

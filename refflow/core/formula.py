@@ -49,6 +49,16 @@ FUNCTIONS: dict[str, tuple[str, str, str]] = {
     "logical_not": ("logical_not", "({} == 0)", r"\lnot {}"),
     "where": ("where", "tl.where({}, {}, {})", r"\begin{{cases}}{1} & {0}\\{2} & \text{{else}}\end{{cases}}"),
 }
+# Those for which NumPy has no ufunc, or the op another kernel: they are for cards.
+OF_CARDS: dict[str, tuple[str, str, str]] = {
+    "erf": ("erf", "erf({})", r"\operatorname{{erf}}({})"),
+    "rint": ("rint", "rint({})", r"\operatorname{{rint}}({})"),
+}
+# What a chain on a card does between types: it computes in float32, and rounds where a node's type is shorter.
+_CONVERSIONS = {
+    "positive": "({})", "as_float": "{}.to(tl.float32)", "as_float16": "{}.to(tl.float16).to(tl.float32)",
+    "as_bfloat16": "{}.to(tl.bfloat16).to(tl.float32)", "cut": "cut({})",
+}  # fmt: skip
 _NEGATIVE = ("negative", "({} * -1)", "-{}")  # Triton 3.6 has 0 - x for -x, of which -0 cannot come
 _BINARY: dict[type, tuple[str, str, str]] = {
     ast.Add: ("add", "({} + {})", "{} + {}"),
@@ -65,10 +75,12 @@ _COMPARE: dict[type, tuple[str, str, str]] = {
     ast.NotEq: ("not_equal", "({} != {})", r"{} \ne {}"),
 }
 
-_TRITON = {form[0]: form[1] for form in (*FUNCTIONS.values(), *_BINARY.values(), *_COMPARE.values(), _NEGATIVE)}
+_CALLS = FUNCTIONS | OF_CARDS
+_TRITON = {form[0]: form[1] for form in (*_CALLS.values(), *_BINARY.values(), *_COMPARE.values(), _NEGATIVE)}
+_TRITON |= _CONVERSIONS
 _LETTER = {"step": "s", "early": "e"}
 ONLY_FLOATS = frozenset(("divide", "sqrt", "fmod", "floor", "ceil", "power", "exp", "expm1", "log", "log1p",
-                         "tanh", "sin", "cos"))  # fmt: skip
+                         "tanh", "sin", "cos", "erf", "rint"))  # fmt: skip
 
 Step = tuple[Any, ...]  # a ufunc's name and its operands: names, numbers, or ("step", n) for an earlier result
 
@@ -170,8 +182,8 @@ class Formula:
             return _NEGATIVE, [node.operand]
         if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _COMPARE:
             return _COMPARE[type(node.ops[0])], [node.left, node.comparators[0]]
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS:
-            return FUNCTIONS[node.func.id], list(node.args)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CALLS:
+            return _CALLS[node.func.id], list(node.args)
         raise NodeError(f"formula {self.text!r}: {ast.unparse(node)!r} is not part of the language of formulas")
 
     def numpy(self, *arrays: Any) -> Any:

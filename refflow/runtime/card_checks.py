@@ -33,6 +33,7 @@ class Range(NamedTuple):
 
 
 _INDEX = "indices[{at}] = {value} is not in [0, {size})"
+_ROW = "Index {value} at offset {at} in indices is out of range"
 _LABEL = "Received a label value of {value} which is outside the valid range of [0, {size})"
 _SEGMENT = "segment_ids[{at}] = {value} is out of range [0, {size})"
 
@@ -42,6 +43,9 @@ def range_of(op_def: OpDef, shapes: Sequence[Sequence[int]], value_of: Callable[
     name = op_def.name
     if name == "Gather" or name.startswith("Scatter"):
         return Range(1, 0, shapes[0][0], _INDEX)
+    if name.startswith("SparseApply"):
+        place = list(op_def.places({}, outputs=False)).index("indices")
+        return Range(place, 0, shapes[0][0], _ROW)
     if name == "GatherV2":
         return Range(1, 0, shapes[0][int(value_of(2))], _INDEX)
     if name == "SparseSoftmaxCrossEntropyWithLogits":

@@ -115,6 +115,10 @@ class Device:
         """Places of inputs that a kernel reads in host memory though it runs here."""
         return ()
 
+    def formula(self, op_def: OpDef, attrs: dict[str, Any]) -> Any:
+        """The formula that is all of a node here, or None."""
+        return op_def.expression(attrs)
+
     def in_place(
         self, op_def: OpDef, attrs: dict[str, Any], inputs: Sequence[Any], columns: int = 0, spent: Sequence[int] = ()
     ) -> Callable[..., None] | None:

@@ -6,8 +6,8 @@ A node joins a chain where it computes numbers of one type and one shape from th
 numbers, and where nothing that it waits for waits for the chain. What a chain's nodes waited for, the whole chain
 waits for. Only the plan is fused, and only with fast kernels; the bits are the unfused plan's.
 
-On a card a chain is one kernel, and one launch in place of many, so that small ones are worth it too, and comparisons
-and choices may be among its nodes.
+On a card a chain is one kernel, and one launch in place of many, so that small ones are worth it too, and comparisons,
+choices and casts may be among its nodes, in float32 and in 16 bits.
 
 Next: runtime/slices.py.
 """
@@ -18,10 +18,11 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
-from refflow.core.dtypes import DType
+from refflow.core.dtypes import DType, bfloat16, float16
 from refflow.core.opdef import OpDef
 from refflow.core.shapes import Dims, Shape, is_known
 from refflow.core.signature import Attr
+from refflow.runtime.card_formulas import cast_steps
 from refflow.runtime.line_functions import may_not_fit
 from refflow.runtime.nodes import Node, StepGraph, has_control_flow, in_order, is_back_edge
 from refflow.runtime.optimise import cannot_fail, is_pure
@@ -206,10 +207,22 @@ def _group(node: Node) -> tuple[DType, ...] | None:
 
 
 def _steps(node: Node) -> list[tuple[Any, ...]] | None:
-    """One ufunc each; an operand is ("in", place), ("step", number) or a number."""
+    """One ufunc each; an operand is ("in", place), ("step", number) or a number.
+
+    A chain on a card computes in float32. What a node of a shorter type gives is rounded, as its own kernel does.
+    """
+    found = _plain_steps(node)
+    if found is None or node.device.type == "cpu" or node.types[0] not in (float16, bfloat16):
+        return found
+    return [*found, (f"as_{node.types[0].name}", ("step", len(found) - 1))]
+
+
+def _plain_steps(node: Node) -> list[tuple[Any, ...]] | None:
+    if node.type == "Cast" and node.device.type != "cpu":
+        return cast_steps(node.attrs["SrcT"], node.types[0], node.attrs["Truncate"])
     if node.type == "Select" and node.inputs[0][0].shapes[node.inputs[0][1]] == node.shapes[0]:
         return [("where", ("in", 0), ("in", 1), ("in", 2))]
-    formula = node.op_def.expression(node.attrs)
+    formula = node.device.formula(node.op_def, node.attrs)
     if formula is None or not formula.steps:
         return None
     places = {name: ("in", i) for i, name in enumerate(formula.parameters)}

@@ -24,12 +24,13 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core.dtypes import DType, as_dtype, bool_, float32
+from refflow.core.dtypes import DType, as_dtype, bfloat16, bool_, float16, float32
 from refflow.core.locks import lock
 from refflow.core.opdef import OpDef
 from refflow.runtime import gpu_kernels
 from refflow.runtime.capture import Captured
 from refflow.runtime.card_checks import check_on_host, range_of
+from refflow.runtime.card_formulas import on_card
 from refflow.runtime.device import BoundKernel, Device
 from refflow.runtime.gpu_memory import Variables
 from refflow.runtime.lent import Lent
@@ -127,7 +128,7 @@ class GpuDevice(Device):
     """One GPU. card: a Card or what stands in for one; None for a device that is there to plan with."""
 
     type = "gpu"
-    chained: tuple[tuple[DType, ...], ...] = ((float32, bool_),)
+    chained: tuple[tuple[DType, ...], ...] = ((float32, float16, bfloat16, bool_),)
     priority = 2
     multiply_adds_per_us = 50_000.0
 
@@ -171,6 +172,9 @@ class GpuDevice(Device):
         if asked is not None:
             check_on_host(asked, self.to_host(inputs[asked.place]))
 
+    def formula(self, op_def: OpDef, attrs: dict[str, Any]) -> Any:
+        return on_card(op_def, attrs)
+
     def blocks(self, *chain: Any) -> Callable[..., None]:
         """A function that runs a chain of elementwise steps as one kernel."""
         return gpu_kernels.chain(*chain)
@@ -202,7 +206,7 @@ class GpuDevice(Device):
 
     def to_host(self, value: Any) -> np.ndarray:
         if isinstance(value, (np.ndarray, np.generic)):  # which is there, as a handle is, or what steers a loop
-            return value
+            return np.asarray(value)
         kind = type_of(value).as_numpy_dtype
         return self.card.get(value).view(kind).reshape(tuple(value.shape))
 

@@ -22,6 +22,7 @@ import numpy as np
 from refflow.core.dtypes import resource
 from refflow.core.formula import ONLY_FLOATS, Formula, triton_line, triton_name
 from refflow.core.opdef import OpDef
+from refflow.runtime.card_formulas import on_card
 from refflow.runtime.card_handles import twin_of
 from refflow.runtime.device import BoundKernel
 from refflow.runtime.gpu_updates import text_of, update_of
@@ -66,7 +67,7 @@ def lacking(op_def: OpDef, attrs: dict[str, Any]) -> str | None:
     if op_def.name in FLOW | REFERENCES:
         is_data = attrs["T"] is resource or (attrs["T"].is_floating and attrs["T"].name in HELD)
         return None if is_data else "what steers loops stays on the host"
-    formula = op_def.expression(attrs)
+    formula = on_card(op_def, attrs)
     if formula is not None and formula.steps:
         return _not_by_formula(formula, op_def, attrs)
     if text_of(op_def, attrs) is not None:
@@ -99,7 +100,7 @@ def _not_by_formula(formula: Formula, op_def: OpDef, attrs: dict[str, Any]) -> s
 
 def formula_of(op_def: OpDef, attrs: dict[str, Any]) -> Formula | None:
     """The formula of which the node's kernel is generated, or None where it has another, or none."""
-    formula = op_def.expression(attrs)
+    formula = on_card(op_def, attrs)
     generated = formula is not None and formula.steps and _not_by_formula(formula, op_def, attrs) is None
     return formula if generated else None
 
@@ -142,7 +143,7 @@ def bound(op_def: OpDef, attrs: dict[str, Any], upload: Callable[[Any], Any]) ->
         return BoundKernel(of_formula(op_def.name, formula, op_def.inputs[0].number is not None), {}, takes_out=True)
     update = update_of(op_def, attrs)
     if update is not None:
-        return BoundKernel(update, {}, takes_out=True)
+        return BoundKernel(update, {}, takes_out=True, workspace=getattr(update, "workspace", None))
     kernel = table()[op_def.name]
     arguments = {name: attrs[name] for name in op_def.kernels["cpu"].attrs}
     if op_def.make_state is not None:
@@ -195,8 +196,9 @@ def described(op_def: OpDef, attrs: dict[str, Any]) -> str:
         return f"the CPU's kernel: {why}"
     if op_def.name in {*VIEWS, *_ASKING, *_KEPT, "Assign"} or op_def.family in ("_Send", "_Recv"):
         return "no kernel"
-    if formula_of(op_def, attrs) is not None:
-        return f"generated: {op_def.expression(attrs).text}"
+    formula = formula_of(op_def, attrs)
+    if formula is not None:
+        return f"generated: {formula.text}"
     if text_of(op_def, attrs) is not None:
         return "generated from the optimizer's rule"
     function = table()[op_def.name].function

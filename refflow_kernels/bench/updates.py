@@ -1,4 +1,4 @@
-"""Updates of variables: one large one, and the sets of a net, of a wide net, and of a thousand small variables.
+"""Updates of variables: one large one, the sets of a net, of a wide net, and of a thousand small ones; some rows.
 
 Both sides write over variables and slots. torch's fused kernels are the peers; their Adam has its epsilon inside of the
 correction, so that it is given the one that comes to the same.
@@ -37,6 +37,8 @@ def cases(small: bool) -> Iterator[Case]:
                 continue
             sizes = [tuple(shrink(s, small) for s in shape) for shape in shapes[: 5 if small else None]]
             yield _case(name, label, sizes, [np.float32(v) for v in numbers.values()])
+    for rows, width, count in ((50257, 1024, 8192), (1000000, 128, 65536)):
+        yield _rows(shrink(rows, small), width if not small else 8, 40 if small else count)
 
 
 def _case(name: str, label: str, shapes: list[tuple[int, ...]], numbers: list[Any]) -> Case:
@@ -62,6 +64,24 @@ def _case(name: str, label: str, shapes: list[tuple[int, ...]], numbers: list[An
 
 def _above_0(shape: tuple[int, ...], seed: int) -> np.ndarray:
     return np.abs(normal(*shape, seed=seed))
+
+
+def _rows(rows: int, width: int, count: int) -> Case:
+    """An embedding's update: Adagrad's rule for some rows, each named once."""
+    op, update = _update("SparseApplyAdagrad")
+    ids = np.random.default_rng(7).permutation(rows)[:count].astype(np.int32)
+    arrays = [normal(rows, width), np.abs(normal(rows, width, seed=1)), np.asarray(np.float32(0.1)),
+              normal(len(ids), width, seed=2), ids]  # fmt: skip
+
+    def setup(card: Any, inputs: Sequence[Any], _: Any) -> tuple[Callable[[], Any], Sequence[Any]]:
+        workspace = card.empty(*update.workspace(inputs))
+        return lambda: update(*inputs, out=tuple(inputs[:2]), workspace=workspace), inputs[:2]
+
+    def page(inputs: Sequence[Any]) -> list[Any]:
+        return op.reference(*inputs)
+
+    label = f"SparseApplyAdagrad {len(ids)} of {rows}x{width}"
+    return Case(label, "SparseApplyAdagrad", tuple(arrays), {}, _torch_rows, setup=setup, page=page)
 
 
 def _update(name: str) -> Any:
@@ -106,6 +126,13 @@ def _torch_adam(torch: Any, x: Sequence[Any]) -> list[Any]:
     torch._fused_adam_(var, grad, m, v, [], _steps(torch, var), lr=0.001, beta1=0.9, beta2=0.999, weight_decay=0.0,
                        eps=epsilon, amsgrad=False, maximize=False)  # fmt: skip
     return [a for arrays in variables for a in arrays[:3]]
+
+
+def _torch_rows(torch: Any, x: Sequence[Any]) -> list[Any]:
+    var, accum, rate, grad, ids = x
+    accum.index_add_(0, ids, grad * grad)
+    var.index_add_(0, ids, -rate * grad / accum[ids].sqrt())
+    return [var, accum]
 
 
 _counts: dict[Any, list[Any]] = {}

@@ -20,6 +20,7 @@ import triton.language as tl
 
 from refflow_kernels.gpu.arrays import ceil_div, check_out, check_packed
 from refflow_kernels.gpu.elementwise import BLOCK, build
+from refflow_kernels.gpu.functions import cut
 from refflow_kernels.kernel import Kernel
 
 NUMBERS = ("float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
@@ -36,10 +37,8 @@ def _cast(x_at, y_at, size, CUT: tl.constexpr, BLOCK: tl.constexpr):
     x = tl.load(x_at + i, mask=real, other=0)
     if x.dtype == tl.float16 or x.dtype == tl.bfloat16:
         x = x.to(tl.float32)
-    if CUT:  # the lower half goes; a NaN that is one by that alone gets another bit
-        x = x.to(tl.float32)
-        bits = x.to(tl.int32, bitcast=True)
-        x = tl.where(x == x, bits & -65536, (bits | 0x400000) & -65536).to(tl.float32, bitcast=True)
+    if CUT:
+        x = cut(x.to(tl.float32))
     tl.store(y_at + i, x.to(y_at.dtype.element_ty), mask=real)
 
 
@@ -49,8 +48,8 @@ def cast(x: Any, DstT: Any = None, Truncate: bool = True, out: Any = None) -> An
     check_packed(x=x)
     size = x.numel()
     if size:
-        cut = Truncate and str(out.dtype).endswith("bfloat16") and not str(x.dtype).endswith("bfloat16")
-        _cast[(ceil_div(size, BLOCK),)](x, out, size, CUT=cut, BLOCK=BLOCK, num_warps=4)
+        high = Truncate and str(out.dtype).endswith("bfloat16") and not str(x.dtype).endswith("bfloat16")
+        _cast[(ceil_div(size, BLOCK),)](x, out, size, CUT=high, BLOCK=BLOCK, num_warps=4)
     return out
 
 

@@ -6,13 +6,15 @@
     expm1, log1p     from exp and log, each corrected by what rounding took away (W. Kahan)
     power      exp(y log |x|) in float64, rounded once
     fmod       x less 2^27k y as often as it goes, k = 10 ... 0, in float64: nothing is rounded
+    erf(x)     below 1 an odd polynomial, above 1 - exp(a polynomial of degree 5)
+    rint(x)    the nearest whole number, of two the even one
 
 The card's own exp and log are instructions that are good to 22 bits, and log near 1 to none; next to the bytes that a
 kernel moves, thirty more multiplications are free. log 2 is held in two parts, of which the first has so few bits that
 its product with n is exact, so that nothing needs a fused multiply-add. Errors, in units of the last place, measured
-over all of float32's exponents: exp 1, log 1, tanh 1.5, expm1 and log1p 3, power 0.5.
+over all of float32's exponents: exp 1, log 1, tanh 1.5, erf 2.5, expm1 and log1p 3, power 0.5.
 
-The polynomials are those of S. L. Moshier's Cephes library.
+The polynomials are those of S. L. Moshier's Cephes library; erf's are fitted for the least largest error.
 
 Next: refflow_kernels/gpu/elementwise.py.
 """
@@ -109,6 +111,43 @@ def log1p(x):
     u = 1.0 + x
     found = tl.where(u == 1.0, x, log(u) * tl.div_rn(x, u - 1.0))
     return tl.where(u == float("inf"), u, found)
+
+
+@triton.jit
+def erf(x):
+    """2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
+    z = tl.minimum(tl.abs(x), 4.0)  # beyond, it is 1 to the last bit
+    p = -1.150424126535654e-3 * z + 1.47781353443861e-2
+    p = p * z - 8.863421529531479e-2
+    p = p * z - 6.544888615608215e-1
+    p = p * z - 1.117438554763794
+    far = 1.0 - exp(p * z - 2.6716904249042273e-3)
+    s = x * x
+    q = 7.889119297033176e-5 * s - 8.020841050893068e-4
+    q = q * s + 5.189535208046436e-3
+    q = q * s - 2.6854444295167923e-2
+    q = q * s + 1.1283600330352783e-1
+    q = q * s - 3.761262595653534e-1
+    q = q * s + 1.1283791065216064
+    return tl.where(tl.abs(x) >= 1.0, tl.where(x < 0, -far, far), q * x)
+
+
+@triton.jit
+def rint(x):
+    """The nearest whole number, of two the even one; what is 0 keeps its sign."""
+    below = tl.floor(x)
+    over = x - below
+    odd = tl.floor(below * 0.5) * 2.0 != below
+    up = tl.where(over == 0.5, odd, over > 0.5)
+    found = tl.where(up, below + 1.0, below)
+    return tl.where(found == 0, x * 0.0, found)
+
+
+@triton.jit
+def cut(x):
+    """The upper half of a float32's bits; a NaN that is one by the lower half alone gets another bit."""
+    bits = x.to(tl.int32, bitcast=True)
+    return tl.where(x == x, bits & -65536, (bits | 0x400000) & -65536).to(tl.float32, bitcast=True)
 
 
 @triton.jit

@@ -199,6 +199,22 @@ def _room(n: int, width: int) -> int:
     return 3 * _pitch(n) + (ceil_div(n, RUN) * width if n >= 2 * RUN else 0)
 
 
+def put_in_order(ids: Any, rows: int, workspace: Any) -> int:
+    """Writes into the workspace, for each place of the sorted ids, what stands there: the place that the id came from,
+    then `pitch` further on the beginning of its run, and again the run's length; 0 of an id without a row.
+
+    Gives the pitch.
+    """
+    n = prod(ids.shape)
+    _rank[(ceil_div(n, _COUNTED),)](ids, workspace, n, _pitch(n), rows, ROWS=_COUNTED, BLOCK=_AGAINST, num_warps=4)
+    return _pitch(n)
+
+
+def order_workspace(n: int) -> tuple[tuple[int, ...], str] | None:
+    """Shape and type of the memory that `put_in_order` needs for n ids."""
+    return ((3 * _pitch(n),), "int32") if n else None
+
+
 def _change(kind: str, y: Any, ids: Any, x: Any, workspace: Any) -> None:
     """Changes the rows of y that the ids name by those of x, which may be one number for all."""
     check_packed(ids=ids, rows=x, output=y)
@@ -206,15 +222,15 @@ def _change(kind: str, y: Any, ids: Any, x: Any, workspace: Any) -> None:
     if n == 0 or rows * width == 0:
         return
     check_out(workspace, (_room(n, width),), "workspace")
-    _rank[(ceil_div(n, _COUNTED),)](ids, workspace, n, _pitch(n), rows, ROWS=_COUNTED, BLOCK=_AGAINST, num_warps=4)
+    pitch = put_in_order(ids, rows, workspace)
     each, step = (0, 0) if len(x.shape) == 0 else (width, 1)
     block = min(power_of_two(width), 512)
     grid = (n, ceil_div(width, block))
     chosen: dict[str, Any] = {"KIND": kind, "RUN": RUN, "BLOCK": block, "num_warps": max(1, min(4, block // 128)),
                               "enable_fp_fusion": False}  # fmt: skip
-    _pieces[grid](x, ids, workspace, y, _pitch(n), width, each, step, **chosen)
+    _pieces[grid](x, ids, workspace, y, pitch, width, each, step, **chosen)
     if n >= 2 * RUN:
-        _runs[grid](ids, workspace, y, _pitch(n), width, **chosen)
+        _runs[grid](ids, workspace, y, pitch, width, **chosen)
 
 
 def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, out: Any = None, workspace: Any = None) -> Any:

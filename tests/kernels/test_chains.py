@@ -1,9 +1,11 @@
 """Chains of elementwise nodes are one kernel on a card, with the bits of their nodes."""
 
 import numpy as np
+import pytest
 
 import refflow as tf
 from refflow.cli import main
+from refflow.core.registry import op_def
 from refflow.runtime.device import Device
 from refflow.runtime.fuse import FUSED, fuse
 from tests.kernels.test_gpu_device import simulated_gpu
@@ -62,3 +64,39 @@ def test_the_kernels_of_a_step_can_be_read_without_a_card(capsys):
     assert "s1 = maximum(s0, 0)" in out and out.count("@triton.jit") == len(
         [line for line in out.splitlines() if line.startswith("# chain ")]
     )
+
+
+@pytest.mark.parametrize("short", [tf.float16, tf.bfloat16], ids=["float16", "bfloat16"])
+def test_casts_and_short_floats_are_in_chains_and_are_rounded_where_their_nodes_round(short, rng):  # [S43]
+    """Triton's interpreter cuts bfloat16 off instead of rounding it: of that type the text alone is looked at."""
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.placeholder(tf.float32, [6, 40])
+        row = tf.cast(tf.constant(rng.normal(size=40).astype("f")), short)
+        a = tf.nn.relu(tf.cast(x, short) * row + row)
+        b = tf.cast(a, tf.float32) * 0.1 + tf.cast(tf.greater(x, 0.5), tf.float32)
+        c = tf.cast(b, short) * a
+        feeds = {x: rng.normal(size=(6, 40))}
+        with tf.Session(graph=graph, devices=[Device(0), simulated_gpu()]) as session:
+            (chain,) = chains(session, [a, b, c], [x], [(6, 40)])
+            text = session.devices[1].blocks(*chain.attrs["blocks"]).source
+            assert text.count(f".to(tl.{short.name}).to(tl.float32)") >= 5 and chain.types.count(short) == 2
+        if short is tf.float16:
+            results = [on([Device(0), simulated_gpu()], graph, [a, b, c], feeds, **options)
+                       for options in ({}, {"executor": "executor"})]  # fmt: skip
+            for f, w in zip(*results, strict=True):
+                np.testing.assert_array_equal(f, w)
+
+
+def test_functions_that_numpy_has_not_are_in_chains_too(rng):
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.placeholder(tf.float32, [6, 40])
+        gelu = 0.5 * x * (1.0 + op_def("Erf")(x * 0.70710678))
+        feeds = {x: rng.normal(size=(6, 40))}
+        wanted = on([Device(0)], graph, gelu, feeds)
+        found = on([Device(0), simulated_gpu()], graph, gelu, feeds)
+        with tf.Session(graph=graph, devices=[Device(0), simulated_gpu()]) as session:
+            (chain,) = chains(session, [gelu], [x], [(6, 40)])
+    assert len(chain.attrs["blocks"][0]) == 5
+    np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-7)

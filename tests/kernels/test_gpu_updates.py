@@ -5,6 +5,7 @@ import pytest
 
 import refflow as tf
 from refflow.core.dtypes import float32
+from refflow.core.registry import op_def
 from refflow.core.signature import REQUIRED
 from refflow.ops.training import APPLY
 from refflow.runtime.device import Device
@@ -95,6 +96,68 @@ def test_all_variables_of_a_step_are_updated_by_one_launch(name, rng):
         assert all(m.guard_is_whole() for m in arrays)
         for m, w in zip(arrays, values, strict=False):
             np.testing.assert_array_equal(m.array, w)
+
+
+ROWS = [name for name in APPLY if name.startswith("SparseApply") and name != "SparseApplyAdagradDA"]
+
+
+def rows_given(op, ids, width, rng):
+    """The inputs of an update of some rows of six."""
+    whole = APPLY[op.name.removeprefix("Sparse")]
+    inputs = given(whole, (6, *width), rng)
+    gradient = max(i for i in range(len(inputs)) if i not in whole.by_element.numbers)
+    inputs[gradient] = rng.normal(size=(len(ids), *width)).astype(np.float32)
+    return [*inputs[: gradient + 1], np.array(ids), *inputs[gradient + 1 :]]
+
+
+@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize(("ids", "width"), [([4, 1], (5,)), ([2, 0, 2, 2, 5], ()), ([3], (4, 300)), ([], (2,))])
+@pytest.mark.parametrize("lies_apart", [False, True])
+def test_the_rows_that_are_named_are_updated_in_order(name, ids, width, lies_apart, rng):  # [W78]
+    op = APPLY[name]
+    inputs = rows_given(op, np.array(ids, np.int32 if lies_apart else np.int64), width, rng)
+    with np.errstate(all="ignore"):
+        wanted = op.reference(*inputs)
+        wanted = wanted if isinstance(wanted, list) else [wanted]
+        update, memory = update_of(op, attributes(op)), [Memory.of(x) for x in inputs]
+        held = [Memory.empty(w.shape, np.float32) for w in wanted] if lies_apart else memory[: len(wanted)]
+        need = update.workspace(memory)
+        scratch = {} if need is None else {"workspace": Memory.empty(*need)}
+        update(*memory, out=tuple(held) if len(held) > 1 else held[0], **scratch)
+    assert all(m.guard_is_whole() for m in [*memory, *held, *scratch.values()])
+    for m, w in zip(held, wanted, strict=True):
+        np.testing.assert_array_equal(m.array, w)
+
+
+@pytest.mark.parametrize("by_handle", [False, True])
+def test_an_embedding_learns_on_a_card_as_on_the_cpu(by_handle, rng):  # [W78, W47]
+    """And an id that is out of range is told of in the CPU's words, after a step that left its row alone."""
+    start, grad = rng.normal(size=(2, 6, 5)).astype(np.float32)
+    with tf.Graph().as_default():
+        ids = tf.placeholder(tf.int32, [6])
+        if by_handle:
+            held = [op_def("VarHandleOp")(dtype=float32, shape=tf.TensorShape([6, 5]), shared_name=n) for n in "vs"]
+            begin = [op_def("AssignVariableOp")(h, v) for h, v in zip(held, (start, abs(start)), strict=True)]
+            value = [op_def("ReadVariableOp")(h, dtype=float32) for h in held]
+        else:
+            value = [tf.Variable(start), tf.Variable(abs(start))]
+            held, begin = [v.ref() for v in value], tf.initialize_all_variables()
+        name = "ResourceSparseApplyAdagrad" if by_handle else "SparseApplyAdagrad"
+        step = op_def(name)(*held, np.float32(0.1), grad, ids)
+        step = getattr(step, "op", step)
+        results = []
+        for devices in ([Device(0)], [Device(0), GpuDevice(0, SimulatedCard())]):
+            with tf.Session(devices=devices, allow_soft_placement=True) as session:
+                session.run(begin)
+                for _ in range(3):
+                    session.run(step, {ids: [0, 3, 3, 1, 5, 0]})
+                results.append(session.run(value))
+                with pytest.raises(tf.errors.InvalidArgumentError, match="Index 6 at offset 2 in indices is out of"):
+                    session.run(step, {ids: [0, 3, 6, 1, 5, 0]})
+                rows = session.stages(session.signature(step, [ids])).placement
+        assert next(r for r in rows if r.op_type == name).device.endswith("gpu:0")
+    for found, wanted in zip(*results, strict=True):
+        np.testing.assert_array_equal(found, wanted)
 
 
 @pytest.mark.parametrize(("name", "sign"), [("AssignAdd", 1), ("AssignSub", -1)])

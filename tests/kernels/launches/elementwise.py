@@ -10,9 +10,9 @@ from tests.kernels.launches.places import Place, run
 
 SHAPE = [1024, 1024]
 OPS = (  # between them they have every function of the language
-    "Abs", "Add", "Ceil", "ClipByValue", "Cos", "Div", "DivNoNan", "Elu", "EluGrad", "Exp", "Floor", "Greater",
+    "Abs", "Add", "Ceil", "ClipByValue", "Cos", "Div", "DivNoNan", "Elu", "EluGrad", "Erf", "Exp", "Floor", "Greater",
     "GreaterEqual", "InvGrad", "LessEqual", "Log", "Log1p", "LogicalAnd", "LogicalNot", "LogicalOr", "Maximum", "Mod",
-    "NotEqual", "Pow", "Rsqrt", "SigmoidGrad", "Sign", "Sin", "Softplus", "SoftsignGrad", "Tanh",
+    "NotEqual", "Pow", "Rint", "Rsqrt", "SigmoidGrad", "Sign", "Sin", "Softplus", "SoftsignGrad", "Tanh",
 )  # fmt: skip
 OTHERS = [("Tanh", "bfloat16"), ("Add", "bfloat16"), ("Mul", "float16"), ("Add", "int32")]
 

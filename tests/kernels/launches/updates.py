@@ -29,9 +29,22 @@ def _many(name, dtype="float32"):
     return lambda: update.many(Place([len(table.values)], "int64"), table, numbers, dtype)
 
 
+def _rows(name, dtype):
+    """4096 rows of 512."""
+    op = APPLY[f"SparseApply{name}"]
+    attrs = {n: a.default for n, a in op.attrs.items() if a.default is not REQUIRED} | {"T": as_dtype(dtype)}
+    update, slots = update_of(op, attrs), len(op.ref_inputs)
+    inputs = [Place([50000, 512], dtype) for _ in range(slots)] + [Place([], dtype) for _ in op.inputs[slots:]]
+    inputs[update.ids - 1 : update.ids + 1] = [Place([4096, 512], dtype), Place([4096], "int32")]
+    workspace = Place(*update.workspace(inputs))
+    return lambda: update(*inputs, out=tuple(inputs[:slots]), workspace=workspace)
+
+
 def launches():
     for name in RULES:
         yield f"Apply{name}", _one(name)
         yield f"Apply{name} of many", _many(name)
     yield "ApplyAdam bfloat16", _one("Adam", "bfloat16")
+    for name, dtype in (("Momentum", "float32"), ("Adagrad", "float32"), ("Adagrad", "bfloat16")):
+        yield f"SparseApply{name} {dtype}", _rows(name, dtype)
     yield "ApplyAdam of many, bfloat16", _many("Adam", "bfloat16")

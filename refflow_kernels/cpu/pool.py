@@ -236,6 +236,6 @@ def scanned(x: Any, spans: list[Axis]) -> tuple[Any, Any]:
     for number, (windows, cells) in enumerate(places(spans)):
         seen, so_far, who = x[cells], best[windows], winner[windows]
         better = (who < 0) | (seen > so_far)
-        np.copyto(so_far, seen, where=better)
-        np.copyto(who, number, where=better)
+        choose(better, seen, so_far, so_far)
+        choose(better, who.dtype.type(number), who, who)
     return best, winner

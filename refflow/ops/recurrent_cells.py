@@ -83,9 +83,10 @@ def split(gates: np.ndarray, order: str) -> dict[str, np.ndarray]:
     return dict(zip(order, np.split(gates, 4, axis=1), strict=True))
 
 
-def lstm_step(x: Any, cs_prev: Any, h_prev: Any, known: Weights, forget_bias: float, cell_clip: float) -> Step:
-    gate = split(np.concatenate([x, h_prev], 1) @ known.w + known.b, known.order)
-    number = x.dtype.type
+def lstm_step(gates: Any, cs_prev: Any, known: Weights, forget_bias: float, cell_clip: float) -> Step:
+    """One step from the gates before their functions, [x, h'] w + b, side by side."""
+    gate = split(gates, known.order)
+    number = gates.dtype.type
     if known.use_peephole:
         gate["i"], gate["f"] = gate["i"] + cs_prev * known.wci, gate["f"] + cs_prev * known.wcf
     i, ci, f = sigmoid(gate["i"]), np.tanh(gate["c"]), sigmoid(gate["f"] + number(forget_bias))
@@ -124,7 +125,8 @@ GRU_CELL_GRAD.work(work.recurrent(0, (2, 3), passes=2))
 @LSTM_CELL.kernel
 def lstm_block_cell_kernel(x, cs_prev, h_prev, w, wci, wcf, wco, b, forget_bias, cell_clip, use_peephole):
     known = Weights(wide(w), wide(wci), wide(wcf), wide(wco), wide(b), use_peephole)
-    step = lstm_step(wide(x), wide(cs_prev), wide(h_prev), known, forget_bias, cell_clip)
+    gates = np.concatenate([wide(x), wide(h_prev)], 1) @ known.w + known.b
+    step = lstm_step(gates, wide(cs_prev), known, forget_bias, cell_clip)
     return tuple(part.astype(x.dtype, copy=False) for part in step)
 
 

@@ -106,7 +106,8 @@ def crop_and_resize_kernel(image, boxes, box_ind, crop_size, method, extrapolati
     y, x = _lines(boxes, height, width, (h, w))
     found = np.empty((len(boxes), h, w, depth), np.float32)
     for some in _boxes_together(found):
-        found[some] = _read(image, box_ind[some], *_of(some, y, x), method)
+        rows, columns = _of(some, y, x)
+        found[some] = _read(image, box_ind[some], rows, columns, method)
     found[_outside(y, x)] = np.float32(extrapolation_value)
     return found
 

@@ -89,8 +89,9 @@ def _best(overlaps: Overlaps, order: np.ndarray, limit: int, threshold: float) -
     kept: list[int] = []
     for first in range(0, len(order), _TOGETHER):
         some = order[first : first + _TOGETHER]
-        over = overlaps(some[:, None], np.array([*kept, *some])) > threshold
-        over, among = over[:, : len(kept)].any(axis=1), over[:, len(kept) :]
+        shared = overlaps(some[:, None], np.array([*kept, *some])) > threshold
+        among = shared[:, len(kept) :]
+        over: np.ndarray = np.any(shared[:, : len(kept)], axis=1)
         for i in range(len(some)):
             if len(kept) >= limit:
                 return kept

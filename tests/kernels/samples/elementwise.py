@@ -49,6 +49,21 @@ def error_functions(op_type):
     return samples
 
 
+def gammas(op_type):
+    """One rounding, and what float64 loses where terms as large as 20 cancel."""
+
+    def samples(rng, dtype):
+        for shape in [*SHAPES, (200, 300)]:
+            x = (3 * normal(rng, shape, dtype)).astype(dtype)
+            if x.size > 12:
+                x.reshape(-1)[:12] = np.inf, -np.inf, np.nan, 0, -1, -2, 1, 2, 1e-6, 6e4, -6e4, 0.5
+            with np.errstate(all="ignore"):
+                y = np.abs(np.nan_to_num(reference(op_type, (x,), {})[0].astype(np.float64), posinf=0, neginf=0))
+            yield (x,), {}, (unit(dtype) * y + 1e-14,)
+
+    return samples
+
+
 def fills(rng, dtype):
     for shape in SHAPES:
         yield (np.array(shape, np.int32), some(rng, (), dtype)), {}, (0.0,)
@@ -61,6 +76,7 @@ def likes(rng, dtype):
 
 SAMPLES = {
     **{name: error_functions(name) for name in ("Erf", "Erfc")},
+    **{name: gammas(name) for name in ("Lgamma", "Digamma")},
     "Cast": casts,
     "Select": choices,
     "SelectV2": broadcast_choices,

@@ -9,6 +9,7 @@ What builds graphs is loaded at once; what runs them, and the libraries on top, 
 
 import gc as _gc
 import importlib as _importlib
+import sys as _sys
 import typing as _typing
 
 _collects = _gc.isenabled()
@@ -283,7 +284,11 @@ def __getattr__(name: str) -> object:
     elif name in _LATER:
         found = getattr(_importlib.import_module(_LATER[name]), name)
     else:
-        raise AttributeError(f"module 'refflow' has no attribute {name!r}")
+        raise AttributeError(
+            f"module 'refflow' has no attribute {name!r}. It has the names of TensorFlow's first release; "
+            "`import refflow.compat.v1 as tf` has those of 1.x",
+            name=name, obj=_sys.modules[__name__],
+        )  # fmt: skip
     globals()[name] = found  # from now on it is found without asking here
     return found
 

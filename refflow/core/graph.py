@@ -85,7 +85,10 @@ class Graph(GraphScopes):
             return self._named_element(obj, wanted, allow_tensor, allow_operation)
         if (isinstance(obj, Tensor) and allow_tensor) or (isinstance(obj, Operation) and allow_operation):
             if obj.graph is not self:
-                raise NodeError(f"{obj!r} belongs to another graph than this one")
+                raise NodeError(
+                    f"{obj!r} belongs to another graph than this one. A session runs one graph: the one that was the "
+                    "default when it was made, or the one that it was given as graph="
+                )
             return obj
         raise TypeError(f"expected {wanted} or its name, got {type(obj).__name__}: {obj!r}")
 

@@ -8,12 +8,13 @@ Next: core/graph.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from refflow.core import errors, registry, shapes
 from refflow.core.dtypes import DType
 from refflow.core.graphdef import LABEL, NodeDef
+from refflow.core.no_numbers import NoNumbers
 from refflow.core.scopes import LocalStack
 from refflow.core.shapes import TensorShape
 
@@ -39,12 +40,10 @@ def get_default_session() -> Any:
     return default_sessions.top()
 
 
-class Tensor:
+class Tensor(NoNumbers):
     """A symbolic handle to one output of an operation. Session.run gives it a value."""
 
     __slots__ = ("__weakref__", "_consumers", "_dtype", "_op", "_shape", "_value_index", "constant")
-    # Arithmetic looks left first; without this NumPy arrays would take a Tensor apart elementwise.
-    __array_priority__ = 100
 
     def __init__(self, op: Operation, value_index: int, dtype: DType):
         self._op = op
@@ -108,17 +107,6 @@ class Tensor:
     def __repr__(self) -> str:
         return f"<tf.Tensor {self.name!r} shape={shapes.text(self._shape)} dtype={self._dtype.name}>"
 
-    # Equality is Python's own, identity and no comparison of elements: a tensor must work as a dictionary key [W81].
-
-    def __bool__(self) -> bool:
-        raise TypeError(
-            f"{self.name!r} has no truth value: it is a node of a graph and holds no number yet. "
-            "Compare with `is None`, or run it in a session, or use cond() to branch inside the graph"
-        )
-
-    def __iter__(self) -> Iterator[Any]:
-        raise TypeError(f"{self.name!r} cannot be iterated: it holds no values. Use unpack() to split it")
-
     if TYPE_CHECKING:  # ops/operators.py gives these their meaning; the core knows no operation
 
         def _operator(self, other: Any = None) -> Any: ...
@@ -133,9 +121,6 @@ class Tensor:
         def __neg__(self) -> Any: ...
 
         def __abs__(self) -> Any: ...
-
-    def __len__(self) -> int:
-        raise TypeError(f"{self.name!r} has no len(): use get_shape(), or shape() inside the graph")
 
 
 class Ports(list):

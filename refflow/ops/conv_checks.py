@@ -86,7 +86,7 @@ def forward(x: Shape, w: Shape, layout: str, rank: int) -> None:
         text = f"output depth must be evenly divisible by number of groups: {w[-1]} vs {channels // per}"
         if rank == 3:
             text = f"Number of channels in filter ({per}) must match last dimension of input ({channels}), or {text}"
-        raise ShapeError(text)
+        raise ShapeError(f"{text}: filter has C = {per}, but input has C = {channels}")
 
 
 def nothing_to_sum(w: Sequence[Any], outs: Sequence[Any]) -> None:

@@ -232,6 +232,8 @@ UNPACK.case("W06", "one column each", value=[[1, 2], [3, 4]], num=2, axis=1, out
 def concat(concat_dim: Any, values: Any, name: str = "concat") -> Tensor:
     """`values` joined along axis `concat_dim`, which comes first [E22]."""
     values = list(values) if isinstance(values, (list, tuple)) else [values]
+    if isinstance(concat_dim, (list, tuple)):
+        raise TypeError(f"concat takes the axis first and then the tensors, got {concat_dim!r} as the axis")
     if len(values) == 1:
         return identity(values[0], name=name)
     return CONCAT(concat_dim, values, name=name)

@@ -25,6 +25,7 @@ from refflow.core.convert import convert_to_tensor, op_scope, register_tensor_co
 from refflow.core.dtypes import NUMBERS, DType, as_dtype, int32, int64
 from refflow.core.errors import DTypeError, OutOfRangeError, ShapeError
 from refflow.core.graph import GraphKeys, Operation, Tensor, get_default_graph
+from refflow.core.no_numbers import NoNumbers
 from refflow.core.opdef import define_op, define_variant
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
@@ -165,7 +166,7 @@ def count_up_to(ref: Any, limit: int, name: str | None = None) -> Tensor:
     return COUNT_UP_TO(ref, limit=limit, name=name)
 
 
-class Variable:
+class Variable(NoNumbers):
     """A Variable node with its initializer, entered in the graph's collections [S14].
 
     initial_value: anything that becomes a tensor; its shape must be known, unless validate_shape is
@@ -296,14 +297,6 @@ class Variable:
     def shape(self) -> shapes.TensorShape:
         """What get_shape() gives."""
         return self._variable.get_shape()
-
-    __array_priority__ = 100  # arrays leave arithmetic to the variable
-
-    def __bool__(self) -> bool:
-        return bool(self._variable)
-
-    def __iter__(self) -> Any:
-        raise TypeError(f"{self.name!r} cannot be iterated: it holds no values before the step runs")
 
     def __repr__(self) -> str:
         return f"<tf.Variable {self.name!r} shape={self.get_shape()} dtype={self.dtype.name}>"

@@ -31,7 +31,12 @@ class Feed:
 
     def __call__(self, value: Any) -> np.ndarray:
         if isinstance(value, (Tensor, Operation)):
-            raise TypeError(f"{value!r} is fed for {self.tensor.name!r}, but only values can be fed, no nodes")
+            raise TypeError(
+                f"{value!r} is fed for {self.tensor.name!r}, but only values can be fed, no nodes. Run it first, or "
+                "build the graph on it"
+            )
+        if value is None:
+            raise TypeError(f"cannot feed None for {self.tensor.name!r}, which is {self.dtype.name}: it is no value")
         array = self._array(value)
         if not shapes.compatible(self.tensor.dims, array.shape):
             raise ValueError(

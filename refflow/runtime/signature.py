@@ -15,6 +15,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from refflow.core.errors import InvalidArgumentError
 from refflow.core.graph import Graph, Operation, Tensor
 from refflow.core.indexed_slices import IndexedSlices, IndexedSlicesValue
@@ -108,12 +110,17 @@ register_fetches(SparseTensor, _sparse)
 register_fetches(IndexedSlices, _slices)
 
 
+_VALUE = "That is a value already: did a run's result take the name of its node?"
+
+
 def element(graph: Graph, item: Any, what: str, allow_operation: bool = True) -> Any:
     try:
         return graph.as_graph_element(item, allow_operation=allow_operation)
     except (KeyError, ValueError, TypeError) as error:
         text = error.args[0] if error.args else str(error)
         kind = TypeError if isinstance(error, TypeError) else ValueError
+        if isinstance(item, (np.ndarray, np.generic)):
+            text += f". {_VALUE}"
         raise kind(f"cannot {what} {short(item)}: {text}") from None
 
 
@@ -123,4 +130,6 @@ def frozen(fetches: Any) -> Any:
         return (type(fetches), tuple((key, frozen(f)) for key, f in fetches.items()))
     if isinstance(fetches, (list, tuple)):
         return (type(fetches), tuple(frozen(f) for f in fetches))
+    if isinstance(fetches, np.ndarray):
+        raise TypeError(f"cannot fetch {short(fetches)}: expected a Tensor, an Operation or a name. {_VALUE}")
     return fetches

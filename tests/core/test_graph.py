@@ -1,7 +1,9 @@
 """Graphs while they are built: names, scopes, control edges, collections, and what goes wrong."""
 
+import operator
 import threading
 
+import numpy as np
 import pytest
 
 import refflow as tf
@@ -150,6 +152,30 @@ def test_a_tensor_has_no_truth_value_no_length_and_is_equal_to_itself_only(graph
     with pytest.raises(TypeError, match="has no truth value"):
         if tf.Variable(1.0):
             raise AssertionError
+
+
+ASKED = {
+    "int": (int, "is no number"), "float": (float, "is no number"), "range": (range, "is no number"),
+    "index": (lambda x: [1, 2][x], "is no number"), "sin": (np.sin, "is no array: .* tf.sin for np.sin"),
+    "sum": (np.sum, "is no array"), "array": (np.array, "is no array"), "len": (len, "has no len"),
+    "format": ("{:.2f}".format, "cannot be formatted as '.2f'"),
+    "change": (lambda x: operator.setitem(x, 0, 1), "cannot be changed element by element: .* assign"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [tf.constant, tf.Variable])
+@pytest.mark.parametrize("ask", ASKED)
+def test_who_takes_a_node_for_numbers_is_told_what_to_write(graph, kind, ask):
+    function, words = ASKED[ask]
+    with pytest.raises(TypeError, match=rf"^'(Const|Variable):0' {words}"):
+        function(kind([1.0, 2.0]))
+
+
+def test_arrays_and_texts_still_meet_nodes(graph):
+    x = tf.constant([1.0, 2.0], name="x")
+    for y in (np.ones(2, np.float32) * x, x * np.ones(2, np.float32)):
+        assert isinstance(y, tf.Tensor) and y.op.type == "Mul"
+    assert f"{x}" == str(x) == repr(x)
 
 
 def test_operators_build_nodes_named_after_themselves(graph):  # [S17]

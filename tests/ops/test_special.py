@@ -83,6 +83,8 @@ def test_concat_of_one_and_a_list_of_tensors_become_what_they_should():
     a = tf.constant([1.0, 2.0])
     assert run(tf.concat(0, [a])).tolist() == [1, 2]
     assert run(tf.convert_to_tensor([a, a * 2.0])).tolist() == [[1, 2], [2, 4]]
+    with pytest.raises(TypeError, match="concat takes the axis first and then the tensors"):
+        tf.concat([a, a], 0)
 
 
 def test_a_variable_of_any_shape_takes_any():

@@ -273,8 +273,23 @@ def test_a_missing_name_is_answered_with_near_ones(session):
 def test_a_tensor_of_another_graph_is_refused(session):
     with tf.Graph().as_default():
         foreign = tf.constant(1.0)
-    with pytest.raises(ValueError, match="belongs to another graph"):
+    with pytest.raises(ValueError, match="belongs to another graph .* A session runs one graph"):
         session.run(foreign)
+
+
+def test_a_result_that_took_its_node_s_name_is_told_apart(session):
+    y = tf.constant([1.0])
+    y = session.run(y)
+    with pytest.raises(TypeError, match="did a run's result take the name of its node?"):
+        session.run(y)
+
+
+def test_none_and_nodes_cannot_be_fed(session):
+    x = tf.placeholder(tf.float32, name="x")
+    with pytest.raises(TypeError, match="cannot feed None for 'x:0', which is float32: it is no value"):
+        session.run(x * 2.0, {x: None})
+    with pytest.raises(TypeError, match="only values can be fed, no nodes"):
+        session.run(x * 2.0, {x: tf.constant(1.0)})
 
 
 def test_a_placeholder_that_is_not_fed_says_so(session):

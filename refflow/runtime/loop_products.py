@@ -9,7 +9,7 @@ once for some hundreds of them. The sums are the same, added in another order; s
 
 The variable that carried the sum carries the rows instead, as runtime/products.py's joined factors do without a loop.
 
-Next: runtime/fuse.py.
+Next: runtime/inner_products.py.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
 from refflow.runtime.executor import Executor
 from refflow.runtime.fuse import free_constants, fuse
+from refflow.runtime.inner_products import multiply_rows
 from refflow.runtime.kernels import OpStates
 from refflow.runtime.loop_products import gather_in_loops
 from refflow.runtime.nodes import StepGraph, has_control_flow
@@ -43,7 +44,9 @@ from refflow.runtime.swap import swap
 from refflow.runtime.watch import Unwatched
 
 # What makes a step quicker whose single nodes nobody looks at.
-_REWRITES = (free_constants, gather_products, gather_in_loops, update_piecewise, fuse, cut_in_slices)
+_REWRITES = (
+    free_constants, gather_products, gather_in_loops, multiply_rows, update_piecewise, fuse, cut_in_slices,
+)  # fmt: skip
 
 
 @dataclass

@@ -25,6 +25,10 @@ from refflow.core.tensor import Ports
 from refflow.runtime.feeds import Feed, short
 
 
+class FedAndFetchedError(InvalidArgumentError):
+    """A fetched tensor is among the feeds: the first release runs nothing then."""
+
+
 class Signature:
     """What is fetched, in which structure, and what is fed."""
 
@@ -41,7 +45,7 @@ class Signature:
             raise ValueError("one tensor is fed twice, under two names")
         for tensor in self.tensors:
             if tensor in fed:
-                raise InvalidArgumentError(
+                raise FedAndFetchedError(
                     tensor.op.node_def, tensor.op, f"{tensor.name!r} is both fed and fetched: you know its value"
                 )
 

@@ -117,3 +117,32 @@ def test_collections():
     tf.get_collection_ref("a").append(2)
     assert (tf.get_collection("a"), tf.get_collection("b")) == ([1, 2], [1])
     assert run(tf.tables_initializer()) is None
+
+
+def test_what_is_fed_may_be_fetched_and_is_the_caller_s_no_more():
+    """In any structure, beside what follows from it, and beside operations."""
+    x, given = tf.placeholder(tf.float32, [2]), np.array([1, 2], np.float32)
+    y = x * 2.0
+    with tf.Session() as session:
+        found = session.run({"x": x, "both": [y, (x,)], "done": y.op}, {x: given})
+        assert found["x"].tolist() == [1, 2] and found["both"][0].tolist() == [2, 4] and found["done"] is None
+        assert not np.shares_memory(found["x"], given) and found["both"][1][0].tolist() == [1, 2]
+        assert session.run(y, {y: [5.0, 6.0]}).tolist() == [5, 6]
+        with pytest.raises(ValueError, match="cannot feed a value of shape"):
+            session.run(x, {x: [1.0, 2.0, 3.0]})
+
+
+def test_a_draw_of_whole_numbers_says_below_which():
+    with pytest.raises(ValueError, match="Must specify maxval for integer dtype int32"):
+        tf.random_uniform([2], dtype=tf.int32)
+
+
+def test_a_type_that_is_another_is_told_at_once():
+    with pytest.raises(TypeError, match="must be of type .*int32.*; got .*float32"):
+        tf.assert_type(tf.constant(X), tf.int32)
+
+
+def test_second_derivatives_need_a_shape():
+    x = tf.placeholder(tf.float32, [None])
+    with pytest.raises(ValueError, match="hessians needs the shape of 'Placeholder.*'"):
+        tf.hessians(tf.reduce_sum(x), x)

@@ -8,6 +8,7 @@ docs/compat.rst lists what is there, and what differs. tf.data, tf.estimator and
 from refflow import (
     AggregationMethod,
     Assert,
+    Dimension,
     DType,
     FIFOQueue,
     FixedLengthRecordReader,
@@ -16,7 +17,6 @@ from refflow import (
     GraphDef,
     IdentityReader,
     IndexedSlices,
-    InteractiveSession,
     NodeDef,
     NoGradient,
     Operation,
@@ -26,7 +26,6 @@ from refflow import (
     RandomShuffleQueue,
     ReaderBase,
     RegisterGradient,
-    Session,
     SparseTensor,
     SparseTensorValue,
     Tensor,
@@ -126,7 +125,6 @@ from refflow import (
     mod,
     no_op,
     not_equal,
-    ones,
     ones_like,
     parse_example,
     parse_single_example,
@@ -138,8 +136,6 @@ from refflow import (
     quint8,
     random_normal,
     random_shuffle,
-    random_uniform,
-    range,
     rank,
     read_file,
     real,
@@ -170,7 +166,6 @@ from refflow import (
     sparse_retain,
     sparse_segment_mean,
     sparse_segment_sum,
-    sparse_tensor_to_dense,
     sparse_to_dense,
     sparse_to_indicator,
     sqrt,
@@ -192,12 +187,12 @@ from refflow import (
     user_ops,
     verify_tensor_all_finite,
     while_loop,
-    zeros,
     zeros_like,
 )
-from refflow.compat.v1 import gfile, image, initializers, layers, losses, math, metrics, nn, summary, train
+from refflow.compat.v1 import gfile, image, initializers, layers, losses, math, metrics, nn, random, summary, train
 from refflow.compat.v1.arrays import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.checks import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.freer import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.initializers import (
     constant_initializer,
     glorot_normal_initializer,
@@ -212,6 +207,8 @@ from refflow.compat.v1.initializers import (
 )
 from refflow.compat.v1.math import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.more import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.random import random_poisson, random_uniform
+from refflow.compat.v1.sessions import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.summary import Event, Summary
 from refflow.compat.v1.variables import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.variables import global_variables, global_variables_initializer
@@ -227,7 +224,7 @@ from refflow.ops.py_func import py_func
 from refflow.ops.tensor_array_class import TensorArray
 from refflow.runtime.config import ConfigProto, GraphOptions, OptimizerOptions, RunOptions
 
-newaxis = None
+newaxis, lin_space = None, linspace
 all_variables, initialize_all_variables = global_variables, global_variables_initializer
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
+from refflow.compat.v1.sessions import Session
 from refflow.compat.v1.variables import (
     get_global_step,
     global_variables_initializer,
@@ -26,7 +27,6 @@ from refflow.compat.v1.variables import (
 from refflow.core.errors import AbortedError, DeadlineExceededError, OutOfRangeError, UnavailableError
 from refflow.core.graph import get_default_graph
 from refflow.platform import logging
-from refflow.runtime.session import Session
 from refflow.train import Coordinator, Saver, latest_checkpoint, start_queue_runners
 from refflow.train.sync_replicas import SyncReplicasOptimizer
 

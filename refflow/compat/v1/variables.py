@@ -71,6 +71,11 @@ class Variable(first.Variable):
             initial_value = convert_to_tensor(initial_value, as_dtype(dtype).base_dtype)
         super().__init__(initial_value, trainable is None or trainable, collections, validate_shape, name)
 
+    @property
+    def trainable(self) -> bool:
+        """Whether optimizers change it unless they are told what to change."""
+        return self in self.graph.get_collection(GraphKeys.TRAINABLE_VARIABLES)
+
     def read_value(self) -> Tensor:
         """The value at the moment when it is read in the step."""
         return op_def("Identity")(self.ref())

@@ -1,0 +1,146 @@
+"""What 1.x takes more freely than the first release, and what it has beside it: ranges, zeros, sums by names, Hessians.
+
+Next: compat/v1/sessions.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from refflow.core.convert import convert_to_tensor, op_scope
+from refflow.core.dtypes import as_dtype, bool_, float32, int32, string
+from refflow.core.errors import DTypeError
+from refflow.core.gradients import gradients
+from refflow.core.graph import Operation, Tensor
+from refflow.core.registry import op_def
+from refflow.core.shapes import Dimension, TensorShape, broadcast
+from refflow.core.sparse_tensor import SparseTensor
+from refflow.ops import constant as first
+from refflow.ops.range import range_ as first_range
+from refflow.ops.sparse_functions import sparse_tensor_to_dense as first_dense
+
+__all__ = [
+    "assert_type", "broadcast_static_shape", "dimension_at_index", "dimension_value", "einsum", "hessians",
+    "identity_n", "ones", "range", "scatter_nd_add", "scatter_nd_sub", "scatter_nd_update", "shape_n",
+    "sparse_tensor_to_dense", "zeros",
+]  # fmt: skip
+
+_KINDS = ("int32", "int64", "float32", "float64")  # the later one is taken where a range's ends have several
+
+
+def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str = "range") -> Tensor:
+    """The numbers from `start` up to but not including `limit`, whole or not; with one argument, from 0."""
+    if limit is None:
+        start, limit = 0, start
+    with op_scope([], name, "range") as scope:
+        ends = [convert_to_tensor(v, dtype) for v in (start, limit, delta)]
+        kinds = [e.dtype.base_dtype.name for e in ends]
+        kind = max(kinds, key=_KINDS.index) if set(kinds) <= set(_KINDS) else kinds[0]
+        ends = [e if k == kind else op_def("Cast")(e, DstT=as_dtype(kind)) for e, k in zip(ends, kinds, strict=True)]
+        return first_range(*ends, name=scope)
+
+
+def _filled(called: str, function: Any, number: int) -> Any:
+    def filled(shape: Any, dtype: Any = float32, name: str | None = None) -> Tensor:
+        kind = as_dtype(dtype).base_dtype
+        if kind is bool_:
+            return op_def("Fill")(convert_to_tensor(shape, int32), bool(number), name=name or called)
+        if kind is string and not number:
+            return op_def("Fill")(convert_to_tensor(shape, int32), "", name=name or called)
+        return function(shape, dtype, name)
+
+    filled.__name__ = filled.__qualname__ = called
+    filled.__doc__ = f"Elements that are all {number}, or what that is as a truth or as text."
+    return filled
+
+
+zeros, ones = _filled("zeros", first.zeros, 0), _filled("ones", first.ones, 1)
+
+
+def shape_n(input: Sequence[Any], out_type: Any = int32, name: str | None = None) -> list[Tensor]:
+    """The shapes of several tensors."""
+    return list(op_def("ShapeN")(list(input), out_type=as_dtype(out_type), name=name))
+
+
+def identity_n(input: Sequence[Any], name: str | None = None) -> list[Tensor]:
+    """The same tensors, all of which are there before any is."""
+    return list(op_def("IdentityN")([convert_to_tensor(x) for x in input], name=name))
+
+
+def einsum(equation: str, *inputs: Any, name: str | None = None) -> Tensor:
+    """Sums of products over dimensions with names; what names the result has not is summed over.
+
+    Without an arrow the result has, in the order of the alphabet, each name that is there once.
+    """
+    given, arrow, result = equation.replace(" ", "").partition("->")
+    if not arrow:
+        result = "".join(sorted(c for c in set(given) - set(",.") if given.count(c) == 1))
+    return op_def("Einsum")([convert_to_tensor(x) for x in inputs], equation=f"{given}->{result}", name=name)
+
+
+def hessians(ys: Any, xs: Any, name: str = "hessians") -> list[Tensor]:
+    """Of each x the second derivatives of the sum of ys: its shape twice over, a sweep for each of its elements."""
+    found = []
+    with op_scope([], name, "hessians"):
+        for x in [convert_to_tensor(x) for x in (xs if isinstance(xs, (list, tuple)) else [xs])]:
+            dims = x.get_shape().as_list() if x.get_shape().is_fully_defined() else None
+            if dims is None:
+                raise ValueError(f"hessians needs the shape of {x.name!r}, which is {x.get_shape()}: use set_shape()")
+            (slope,) = gradients(ys, x)
+            units = np.eye(int(np.prod(dims)), dtype=x.dtype.base_dtype.as_numpy_dtype).reshape([-1, *dims])
+            rows = [gradients(slope, x, first.constant(unit))[0] for unit in units]
+            whole = op_def("Pack")([first.zeros(dims, x.dtype) if row is None else row for row in rows])
+            found.append(op_def("Reshape")(whole, [*dims, *dims]))
+    return found
+
+
+def sparse_tensor_to_dense(
+    sp_input: SparseTensor, default_value: Any = None, validate_indices: bool = True, name: str | None = None
+) -> Tensor:
+    """A dense tensor; where nothing is said, `default_value`, else zero."""
+    if default_value is None:
+        kind = sp_input.values.dtype.base_dtype
+        default_value = "" if kind is string else np.zeros((), kind.as_numpy_dtype)
+    return first_dense(sp_input, default_value, name)
+
+
+def _scatter(called: str, op: str, meaning: str) -> Any:
+    def function(ref: Any, indices: Any, updates: Any, use_locking: bool = True, name: str | None = None) -> Tensor:
+        updates = convert_to_tensor(updates, ref.dtype.base_dtype)
+        return op_def(op)(ref.ref(), indices, updates, use_locking=use_locking, name=name)
+
+    function.__name__ = function.__qualname__ = called
+    function.__doc__ = f"The variable after {meaning} `updates` at the places that `indices` name."
+    return function
+
+
+scatter_nd_update = _scatter("scatter_nd_update", "ScatterNdUpdate", "setting")
+scatter_nd_add = _scatter("scatter_nd_add", "ScatterNdAdd", "adding")
+scatter_nd_sub = _scatter("scatter_nd_sub", "ScatterNdSub", "subtracting")
+
+
+def assert_type(tensor: Any, tf_type: Any, message: str | None = None, name: str | None = None) -> Operation:
+    """Does nothing; a TypeError where the tensor's type is another."""
+    tensor = convert_to_tensor(tensor)
+    if tensor.dtype.base_dtype is not as_dtype(tf_type).base_dtype:
+        said = f"{message or ''} {tensor.name} must be of type {as_dtype(tf_type)!r}; got {tensor.dtype!r}"
+        raise DTypeError(said.strip())
+    return op_def("NoOp")(name=name or "assert_type")
+
+
+def dimension_value(dimension: Any) -> int | None:
+    """A size as a number, or None where it is not known."""
+    return dimension.value if isinstance(dimension, Dimension) else dimension
+
+
+def dimension_at_index(shape: TensorShape, index: int) -> Dimension:
+    """One size of a shape, unknown where the shape is."""
+    return Dimension(None) if shape.ndims is None else Dimension(shape.as_list()[index])
+
+
+def broadcast_static_shape(shape_x: TensorShape, shape_y: TensorShape) -> TensorShape:
+    """The shape of what an elementwise operation makes of two shapes."""
+    return TensorShape(broadcast(TensorShape(shape_x).as_tuple, TensorShape(shape_y).as_tuple))

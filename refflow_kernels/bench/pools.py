@@ -40,6 +40,19 @@ def _forward(kind: str, k: int, s: int, torch: Any, x: Sequence[Any]) -> Any:
     return _back(_pool(kind, k, s, torch, _image(torch, x[0])))
 
 
+def _with_places(k: int, s: int, torch: Any, x: Sequence[Any]) -> Any:
+    """torch numbers the cells of each channel's image; refflow counts all channels."""
+    y, at = torch.nn.functional.max_pool2d(_image(torch, x[0]), k, s, return_indices=True)
+    channels = x[0].shape[-1]
+    return _back(y), _back(at) * channels + torch.arange(channels, device=at.device)
+
+
+def _page_with_places(attrs: dict[str, Any], x: Sequence[Any]) -> Any:
+    from refflow.core.registry import op_def
+
+    return op_def("MaxPoolWithArgmax").reference(*x, **attrs)
+
+
 def _gradient(kind: str, k: int, s: int) -> Slopes:
     def forward(torch: Any, x: Sequence[Any]) -> tuple[Any, Sequence[Any], Any]:
         grad = x[-1]
@@ -51,6 +64,8 @@ def _gradient(kind: str, k: int, s: int) -> Slopes:
 
 
 def cases(small: bool) -> Iterator[Case]:
+    from refflow.core.dtypes import int64
+
     for sizes, k, s in _POOLS:
         n, h, w, c = (max(4, shrink(d, small)) if small else d for d in sizes)
         h, w = (min(d, 8) if small else d for d in (h, w))
@@ -63,6 +78,11 @@ def cases(small: bool) -> Iterator[Case]:
         yield Case(f"MaxPool {label}", "MaxPool", (x,), told, partial(_forward, "Max", k, s))
         # The gradient of a maximum needs no y: any array of that shape stands in for it.
         yield Case(f"MaxPoolGrad {label}", "MaxPoolGrad", (x, dy, dy), told, _gradient("Max", k, s))
+        if border == 0:
+            named = {"ksize": [1, k, k, 1], "strides": [1, s, s, 1], "padding": "VALID"}
+            more = named | {"include_batch_in_index": False, "Targmax": int64}
+            yield Case(f"MaxPoolWithArgmax {label}", "MaxPoolWithArgmax", (x,), more, partial(_with_places, k, s),
+                       page=partial(_page_with_places, named))  # fmt: skip
         if s == 1 or border == 0:  # else SAME has its odd cell at the other end
             same = plain | {"padding": "SAME" if border else "VALID"}
             yield Case(f"AvgPool {label}", "AvgPool", (x,), same, partial(_forward, "Avg", k, s))

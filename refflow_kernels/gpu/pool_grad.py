@@ -12,7 +12,7 @@ window's winner in the workspace, by its place, in a byte; the second reads that
 
     bytes: x, dy, dx, and a byte for each result twice        operations: k * k for each result
 
-Next: refflow_kernels/gpu/channels.py.
+Next: refflow_kernels/gpu/pool_places.py.
 """
 
 from __future__ import annotations

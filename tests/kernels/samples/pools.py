@@ -65,7 +65,20 @@ def with_places(rng, dtype):
             yield (x,), attrs | {"include_batch_in_index": with_batch, "Targmax": int64}, (0.0, 0.0)
 
 
+def picked(kind):
+    """What stands at the first largest cell is moved, and nothing is rounded."""
+
+    def samples(rng, dtype):
+        for (x, y, _), attrs, _ in pools(kind.removesuffix("Grad"))(rng, dtype):
+            plain = {name: value for name, value in attrs.items() if name != "explicit_paddings"}
+            yield (x, y, normal(rng, x.shape, dtype)), plain, (0.0,)
+
+    return samples
+
+
 SAMPLES = {
+    "MaxPoolGradGrad": picked("MaxPoolGradGrad"),
+    "MaxPool3DGradGrad": picked("MaxPool3DGradGrad"),
     "MaxPoolWithArgmax": with_places,
     **{k: pools(k) for k in (f"{kind}Pool{end}" for kind in ("Max", "Avg") for end in ("", "Grad", "3D", "3DGrad"))},
 }

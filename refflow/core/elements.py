@@ -4,7 +4,7 @@
     StackPop          takes one out
     TensorListStack   reads them all
 
-So it is known of which shape what comes out will be, where all that is ever put has one (runtime/contents.py), and
+So it is known of which shape what comes out will be, and how many there are, where all that is ever put has one (runtime/contents.py), and
 what is kept need not be copied where nobody changes it (runtime/lifetimes.py).
 
 Next: core/opdef.py.
@@ -17,8 +17,14 @@ from typing import NamedTuple
 
 class Elements(NamedTuple):
     """put: the place of an input that is kept as it is. rows: of one whose rows are put. take: the output that is an
-    element. None where there is no such thing."""
+    element. stack: the output whose rows are all elements. number: the place of an input that says how many elements
+    there are, by its value, or by its rows where they are put. None where there is no such thing. recounts: whether
+    there are as many as before only by chance.
+    """
 
     put: int | None = None
     rows: int | None = None
     take: int | None = None
+    stack: int | None = None
+    number: int | None = None
+    recounts: bool = False

@@ -225,13 +225,6 @@ class Formula:
         tight = isinstance(node, ast.UnaryOp) or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult))
         return tight and isinstance(operand, ast.BinOp) and isinstance(operand.op, (ast.Add, ast.Sub))
 
-    @property
-    def ufunc(self) -> str | None:
-        """The NumPy ufunc's name where the formula is a single call over its parameters, else None."""
-        if len(self.steps) == 1 and self.steps[0][1:] == self.parameters and self.steps[0][0] != "where":
-            return self.steps[0][0]
-        return None
-
 
 def _value(operand: Any, values: dict[str, Any], done: list[Any]) -> Any:
     if isinstance(operand, str):

@@ -53,9 +53,10 @@ SET_ITEM = define_op("TensorListSetItem", f"{LIST}, index: int32[], item: elemen
 RESIZE = define_op("TensorListResize", f"{LIST}, size: int32[] -> {OUT}", source=("W43",))
 CONCAT_LISTS = define_op("TensorListConcatLists", "input_a: variant, input_b: variant -> output: variant", **TYPED)
 
-RESERVE.elements = EMPTY.elements = Elements()
-PUSH_BACK.elements, SET_ITEM.elements, POP_BACK.elements = Elements(put=1), Elements(put=2), Elements(take=1)
-FROM_TENSOR.elements = Elements(rows=0)
+RESERVE.elements, FROM_TENSOR.elements = Elements(number=1), Elements(rows=0, number=0)
+EMPTY.elements = Elements(recounts=True)
+PUSH_BACK.elements, POP_BACK.elements = Elements(put=1, recounts=True), Elements(take=1, recounts=True)
+SET_ITEM.elements = Elements(put=2)
 
 # -- making -----------------------------------------------------------------------------------------------------
 
@@ -253,18 +254,17 @@ def pop_back_kernel(input_handle, element_shape, element_dtype):
 @SET_ITEM.kernel
 def set_item_kernel(input_handle, index, item, element_dtype, resize_if_index_out_of_bounds=False):
     found = typed_list(input_handle, element_dtype)
-    place, items = int(index), list(found.items)
-    if resize_if_index_out_of_bounds and place >= len(items):
-        items += [None] * (place + 1 - len(items))
-    if not 0 <= place < len(items):
-        raise ValueError(f"Trying to modify element {place} in a list with {len(items)} elements.")
+    place = int(index)
+    if resize_if_index_out_of_bounds and place >= len(found):
+        found = found.with_items([*found.items, *[None] * (place + 1 - len(found))])
+    if not 0 <= place < len(found):
+        raise ValueError(f"Trying to modify element {place} in a list with {len(found)} elements.")
     if not shapes.compatible(found.dims, np.shape(item)):
         raise ValueError(
             "Tried to set a tensor with incompatible shape at a list index. Item element shape: "
             f"{shapes.text(np.shape(item))} list shape: {shapes.text(found.dims)}"
         )
-    items[place] = item
-    return handle_to(found.with_items(items))
+    return handle_to(found.replaced(place, item))
 
 
 @RESIZE.kernel

@@ -35,7 +35,8 @@ LENGTH = define_op("TensorListLength", f"{LIST} -> length: int32[]", source=("W4
 ELEMENT_SHAPE = define_op("TensorListElementShape", f"{LIST} -> element_shape: shape_type",
                           shape_type=Attr("type", allowed=INDICES), source=("W43",))  # fmt: skip
 GET_ITEM.elements = Elements(take=0)
-for _op in (STACK, GATHER, CONCAT, CONCAT_V2, LENGTH, ELEMENT_SHAPE):
+STACK.elements = Elements(stack=0)
+for _op in (GATHER, CONCAT, CONCAT_V2, LENGTH, ELEMENT_SHAPE):
     _op.elements = Elements()
 
 
@@ -65,9 +66,16 @@ def _stacked(found: TensorList, values: list[Any], dims: shapes.Shape, why: str)
     if not shapes.is_known(dims):
         raise ValueError(f"{why}{shapes.text(dims)}")
     for value in values:
-        if value is not None:
+        if value is not None and np.shape(value) != dims:
             dims = merged(dims, np.shape(value))
-    return _joined([zeros(dims, found.dtype) if v is None else v for v in values], np.stack)
+    blank = zeros(dims, found.dtype)
+    parts = [blank if v is None else v for v in values]
+    if blank.dtype == object:
+        return _joined(parts, np.stack)
+    stacked = np.empty((len(parts), *dims), blank.dtype)  # type: ignore[misc]
+    for place, part in enumerate(parts):
+        stacked[place] = part
+    return stacked
 
 
 def _joined(parts: list[np.ndarray], join: Any) -> np.ndarray:

@@ -53,6 +53,12 @@ class TensorList:
             shared.append(item)
         return TensorList(shared, self.dtype, self.dims, self.most, self._count + 1)
 
+    def replaced(self, place: int, item: Any) -> TensorList:
+        """This, with `item` in the place of another."""
+        copied = self._shared[: self._count]
+        copied[place] = item
+        return TensorList(copied, self.dtype, self.dims, self.most, self._count)
+
     def popped(self) -> TensorList:
         """This, without its last element."""
         return TensorList(self._shared, self.dtype, self.dims, self.most, self._count - 1)

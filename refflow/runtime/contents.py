@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from refflow.core.elements import Elements
 from refflow.core.shapes import Shape
 from refflow.runtime.nodes import CONTROL_FLOW, MERGES, SAME, Node, StepGraph
 
@@ -32,6 +33,7 @@ class Contents:
         self._parent: dict[Edge, Edge] = {}
         self._shapes: dict[Edge, Shape] = {}  # by root; absent where nothing is put
         self._opaque: set[Edge] = set()  # roots of which nothing is known
+        self._numbers: dict[Edge, int | None] = {}  # of elements, by root; None where it changes
         for node in step.nodes:
             self._join(node)
         for node in step.nodes:
@@ -42,10 +44,16 @@ class Contents:
         found: dict[Node, dict[int, Shape]] = {}
         for node in step.nodes:
             elements = node.op_def.elements
-            if elements is not None and elements.take is not None:
-                root = self._root(node.inputs[0])
-                if root not in self._opaque and self._shapes.get(root) is not None:
-                    found[node] = {elements.take: self._shapes[root]}
+            if elements is None or (elements.take is None and elements.stack is None):
+                continue
+            root = self._root(node.inputs[0])
+            shape = self._shapes.get(root)
+            if root in self._opaque or shape is None:
+                continue
+            if elements.take is not None:
+                found[node] = {elements.take: shape}
+            elif elements.stack is not None:
+                found[node] = {elements.stack: (self._numbers.get(root), *shape)}
         return found
 
     def _root(self, edge: Edge) -> Edge:
@@ -73,12 +81,27 @@ class Contents:
                 self._opaque |= {self._root(e) for e in node.inputs if _holds(e)}
                 self._opaque |= {self._root(e) for e in _outputs(node) if _holds(e)}
             return
+        self._count(node, elements)
         for place, first in ((elements.put, 0), (elements.rows, 1)):
             if place is not None:
                 producer, port = node.inputs[place]
                 shape = producer.shapes[port]
                 root = self._root((node, 0) if place == 0 else node.inputs[0])
                 self._put(root, None if shape is None else shape[first:])
+
+    def _count(self, node: Node, elements: Elements) -> None:
+        """Notes how many elements a node makes a list of, or that it changes their number."""
+        if elements.number is not None:
+            producer, port = node.inputs[elements.number]
+            number = None
+            if elements.number == elements.rows:
+                number = (producer.shapes[port] or (None,))[0]
+            elif producer.type == "Const" and producer.attrs["value"].ndim == 0:
+                number = int(producer.attrs["value"])
+            root = self._root((node, 0))
+            self._numbers[root] = number if self._numbers.get(root, number) == number else None
+        elif elements.recounts or node.attrs.get("resize_if_index_out_of_bounds"):
+            self._numbers[self._root((node, 0) if not node.inputs else node.inputs[0])] = None
 
     def _put(self, root: Edge, shape: Shape) -> None:
         self._shapes[root] = shape if root not in self._shapes else common(self._shapes[root], shape)

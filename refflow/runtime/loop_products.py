@@ -72,12 +72,13 @@ class Rows:
         return start.copy() if self._total is None else np.add(self._total, start, out=self._total)
 
 
-def _internal(name: str, signature: str, **attrs: Any) -> OpDef:
-    return OpDef(name, signature, {"T": _FLOATS, **attrs}, (), False, False, "dot", False, False)
+def _internal(name: str, signature: str, view: bool = False, **attrs: Any) -> OpDef:
+    return OpDef(name, signature, {"T": _FLOATS, **attrs}, (), False, False, "dot", view, False)
 
 
 BEGIN = _internal("_BeginProducts", "start: T -> rows: variant[]", multiply=Attr("func"))
-PUT = _internal("_PutFactors", "rows: variant[], a: T, b: T -> rows: variant[]", transpose_a=False, transpose_b=False)
+PUT = _internal("_PutFactors", "rows: variant[], a: T, b: T -> rows: variant[]", view=True,
+                transpose_a=False, transpose_b=False)  # fmt: skip
 END = _internal("_EndProducts", "rows: variant[], start: T[...S] -> total: T[...S]")
 
 

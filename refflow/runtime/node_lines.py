@@ -5,7 +5,7 @@
     bindings    what the names that stand in no line before are bound to: kernels, buffers, constants, variables
     lines       which node a line of the source belongs to, for errors
 
-Next: runtime/line_functions.py.
+Next: runtime/formula_lines.py.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core.dtypes import bfloat16
-from refflow.core.formula import INTEGER_RULES
 from refflow.core.shapes import is_known
 from refflow.core.waiting import result_of
 from refflow.runtime.device import BoundKernel
+from refflow.runtime.formula_lines import write_formula
 from refflow.runtime.fuse import FUSED
 from refflow.runtime.kernels import OpStates, op_state
 from refflow.runtime.lifetimes import RESHAPES, Arena, Lifetimes, is_view, shared_input
@@ -34,10 +33,6 @@ from refflow.runtime.turns import Turns
 _TURNED = 1 << 12  # elements of a constant that is kept turned as well
 _NOT_FRESH = CONTROL_FLOW | {"Const", "LoopCond", "_Recv"}
 _NEVER = 1 << 30  # a step that no chain has
-_OPERATORS = {
-    "add": "+", "subtract": "-", "multiply": "*", "less": "<", "less_equal": "<=", "greater": ">",
-    "greater_equal": ">=", "equal": "==", "not_equal": "!=",
-}  # fmt: skip
 
 
 class NodeLines:
@@ -95,7 +90,7 @@ class NodeLines:
             return
         if node.op_def.ref_inputs:
             self._update(node, inputs)
-        elif not (self._view(node, inputs) or self._formula(node, inputs)):
+        elif not (self._view(node, inputs) or write_formula(self, node, inputs)):
             self._call(node, inputs)
 
     def _inputs(self, node: Node) -> list[str]:
@@ -167,36 +162,6 @@ class NodeLines:
         if self.kernels != "fast" or node.device.type != "cpu" or not all(is_known(s) and s for s in shapes):
             return None
         return node.device.in_place(node.op_def, node.attrs, [self._known(e) for e in node.inputs])
-
-    def _formula(self, node: Node, inputs: list[str]) -> bool:
-        """Elementwise ops without their page's function: one NumPy call per step, into memory we have."""
-        ufunc = _ufunc(node)
-        if ufunc is None or node.device.type != "cpu":
-            return False
-        if any(n.types[p].base_dtype is bfloat16 for n, p in node.inputs):  # no ufunc computes in it
-            return False
-        name = f"v{node.id}"
-        shape = node.shapes[0]
-        producer, port = node.inputs[0]
-        real = producer.types[port].is_floating or producer.types[port].is_integer
-        scalars = all(n.shapes[p] == () for n, p in node.inputs)
-        self.names[node, 0] = name
-        if scalars and real and ufunc in _OPERATORS:
-            self._write(node, f"{name} = {inputs[0]} {_OPERATORS[ufunc]} {inputs[1]}")
-            return True
-        own_rule = INTEGER_RULES.get(ufunc) if producer.types[port].base_dtype.is_integer else None
-        function = self._bind("u", own_rule or getattr(np, ufunc))
-        out = None
-        if shape not in ((), None) and own_rule is None:
-            out = self._taken_over(node, 0, [n.shapes[p] == shape for n, p in node.inputs]) or self._memory(node, 0)
-        if out is None:
-            self._write(node, f"{name} = {function}({', '.join(inputs)})")
-        else:
-            # Positional is quicker, but maximum and minimum are to take more operands one day.
-            place = f"out={out}" if ufunc in ("maximum", "minimum") else out
-            self._write(node, f"{function}({', '.join(inputs)}, {place})")
-            self.names[node, 0] = out
-        return True
 
     def _taken_over(self, node: Node, port: int, may: list[bool]) -> str | None:
         """The buffer of an input that nobody needs any more, for an output of its size.
@@ -325,7 +290,10 @@ class NodeLines:
         stored = out is not None or node.op_def.ref_inputs  # a store copies
         kernel = bound.function
         unread = not any(self.lifetimes.is_read((node, port)) for port in range(len(node.types)))
-        function = self._bind("k", kernel if stored or unread or node.op_def.view else fresh(kernel))
+        # A list is a new value, and so is what is in it: nobody changes an element.
+        listed = node.op_def.elements is not None and any(t.kind == "r" for t in (*node.types, *self._types(node)))
+        apart = node.op_def.view or listed
+        function = self._bind("k", kernel if stored or unread or apart else fresh(kernel))
         given = [g if isinstance(g, str) else f"[{', '.join(g)}]" for g in node.op_def.group(inputs, node.attrs)]
         named = bound.arguments | op_state(node, self.states)
         if node.op_def.by_element is not None and not node.op_def.ref_inputs:  # it gets handles
@@ -335,6 +303,9 @@ class NodeLines:
         if out is not None:
             given.append(f"out={out}")
         return f"{function}({', '.join(given)})"
+
+    def _types(self, node: Node) -> list[Any]:
+        return [n.types[p] for n, p in node.inputs]
 
     def _known(self, edge: tuple[Node, int]) -> Any:
         """A constant's value, or what is known of another input."""
@@ -381,11 +352,3 @@ def _made_by(edge: Edge) -> Edge:
     while edge[0].type in SAME:
         edge = edge[0].inputs[0]
     return edge
-
-
-def _ufunc(node: Node) -> str | None:
-    """The NumPy function that is all of a node, or None."""
-    formula = node.op_def.expression(node.attrs)
-    if formula is None or any(n.types[p].kind in "qnr" for n, p in node.inputs):  # of which ufuncs know nothing
-        return None
-    return formula.ufunc

@@ -139,9 +139,11 @@ def build(
         optimised = pruned
     else:
         loops = has_control_flow(pruned.nodes)
-        optimised = sharpen_loops(unbundle(pruned)) if loops else pruned
-        optimised = optimise(optimised, merge=bool(config.merge_common_subexpressions) and not loops)
-        optimised = sharpen_loops(optimised) if loops else optimised  # constants tell more of shapes
+        if loops:  # constants tell more of shapes, and those more of what is constant
+            pruned_again = optimise(sharpen_loops(unbundle(pruned)))
+            optimised = sharpen_loops(optimise(sharpen_loops(pruned_again)))
+        else:
+            optimised = optimise(pruned, merge=bool(config.merge_common_subexpressions))
     placed, placement = place(
         optimised, devices, remembered, config.allow_soft_placement, config.placer, config.costs
     )  # fmt: skip

@@ -4,8 +4,8 @@
     StackPop          takes one out
     TensorListStack   reads them all
 
-So it is known of which shape what comes out will be, and how many there are, where all that is ever put has one (runtime/contents.py), and
-what is kept need not be copied where nobody changes it (runtime/lifetimes.py).
+So it is known of which shape what comes out will be, and how many there are, where all that is ever put has one shape
+(runtime/contents.py), and what is kept need not be copied where nobody changes it (runtime/lifetimes.py).
 
 Next: core/opdef.py.
 """

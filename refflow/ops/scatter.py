@@ -57,12 +57,23 @@ def occurrences(rows: np.ndarray) -> np.ndarray:
     return found
 
 
-def rounds(rows: np.ndarray) -> list[np.ndarray]:
+def rounds(rows: np.ndarray) -> list[Any]:
     """Places in `rows`: all first occurrences, all second ones, and so on, so that no round names a row twice."""
     if not len(rows):
         return []
+    if _are_distinct(rows):
+        return [slice(None)]
     occurrence = occurrences(rows)
     return [np.flatnonzero(occurrence == k) for k in range(occurrence.max() + 1)]
+
+
+def _are_distinct(rows: np.ndarray) -> bool:
+    """Whether each row finds its own number where it left it. False also where there are too few to look."""
+    if rows.max() >= _SPARSE * len(rows):  # marks would be mostly holes, and sorting is as quick
+        return False
+    marks, numbers = np.empty(rows.max() + 1, np.intp), np.arange(len(rows))
+    marks[rows] = numbers
+    return bool((marks[rows] == numbers).all())
 
 
 def _at(ufunc: Any) -> Callable[[np.ndarray, np.ndarray, np.ndarray], None]:
@@ -80,6 +91,7 @@ def _at(ufunc: Any) -> Callable[[np.ndarray, np.ndarray, np.ndarray], None]:
 
 
 _LONG = 32  # elements of a row
+_SPARSE = 256  # rows of a variable for each that is named
 _ROUNDS = 8
 _AT: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], None]] = {
     "Update": _put_at, "Add": _at(np.add), "Sub": _at(np.subtract), "Mul": _at(np.multiply), "Div": _divide_at,

@@ -33,6 +33,7 @@ from refflow.ops.resource_variable import Locked, read, variable_of
 from refflow.ops.scatter import rounds
 
 _STEP = ("grad", "delta")  # what rules call the gradient
+_BLOCK = 1 << 14  # elements of rows that are changed at once
 
 
 def _parameters(rule: Callable[..., Any]) -> tuple[list[str], dict[str, bool]]:
@@ -101,11 +102,13 @@ def _update_rows(rule: Any, names: list[str], slots: int, given: dict[str, Any],
         raise IndexError(f"Index {indices[bad[0]]} at offset {bad[0]} in indices is out of range")
     step = next(n for n in names if n in _STEP)
     for places in rounds(indices):
-        rows = indices[places]
-        arguments = dict(given) | {n: h[rows] for n, h in zip(names[:slots], held, strict=True)}
-        arguments[step] = given[step][places]
-        for h, value in zip(held, rule(**arguments), strict=True):
-            h[rows] = value
+        named, slopes = indices[places], given[step][places]
+        some = max(1, _BLOCK // max(1, slopes[:1].size))  # rows that stay in the core's cache
+        for here in (slice(i, i + some) for i in range(0, len(named), some)):
+            rows = named[here]
+            arguments = dict(given) | {n: h[rows] for n, h in zip(names[:slots], held, strict=True)}
+            for h, value in zip(held, rule(**arguments | {step: slopes[here]}), strict=True):
+                h[rows] = value
     return held
 
 

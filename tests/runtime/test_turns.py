@@ -166,3 +166,31 @@ def test_what_comes_out_of_a_list_is_the_caller_s():
             found = session.run(popped)
             assert found.tolist() == [1, 2]
             found += 5.0
+
+
+def test_how_many_elements_an_array_has_is_known_before_the_run():  # [W43]
+    """So the shape of what is stacked is, and with it all that follows; a list that is pushed to says nothing."""
+    x = tf.placeholder(tf.float32, [5, 3])
+    rows = tf.map_fn(tf.tanh, x)
+    slope = tf.gradients(tf.reduce_mean(tf.square(rows)), x)[0]
+    with tf.Session() as session:
+        nodes = session.stages(session.signature([rows, slope], [x]), [(5, 3)]).optimised.nodes
+        value = np.linspace(-1, 1, 15, dtype=np.float32).reshape(5, 3)
+        found = session.run([rows, slope], {x: value})
+    assert next(n for n in nodes if n.type == "TensorListStack").shapes[0] == (5, 3)
+    assert not {"Shape", "Range", "DynamicStitch"} & {n.type for n in nodes}
+    np.testing.assert_allclose(found[0], np.tanh(value), rtol=1e-6)
+    np.testing.assert_allclose(found[1], 2 * np.tanh(value) * (1 - np.tanh(value) ** 2) / 15, rtol=1e-5)
+
+
+@pytest.mark.parametrize("turns", [2, 4])
+def test_a_list_that_grows_has_no_number_of_elements(turns):  # [W43]
+    grow = op_def("TensorListSetItem")
+    made = op_def("TensorListReserve")([3], 2, element_dtype=tf.float32)
+    item = tf.placeholder(tf.float32, [3])
+    held = tf.while_loop(
+        lambda i, _: i < turns, lambda i, h: (i + 1, grow(h, i, item, resize_if_index_out_of_bounds=True)), [0, made]
+    )[1]
+    whole = op_def("TensorListStack")(held, [3], element_dtype=tf.float32)
+    with tf.Session() as session:
+        assert session.run(whole + 1.0, {item: [1, 2, 3]}).tolist() == [[2, 3, 4]] * turns

@@ -7,7 +7,7 @@ from refflow.ops.scatter import rounds
 
 
 @pytest.mark.parametrize(
-    "rows", [[4, 2, 0], [3, 3, 1, 3], [], [7], [0, 0], [10**9, 5], [10**9, 10**9, 1], list(range(500)) + [3]]
+    "rows", [[4, 2, 0], [3, 3, 1, 3], [], [7], [0, 0], [10**9, 5], [10**9, 10**9, 1], [*range(500), 3]]
 )
 def test_each_round_names_a_row_once_and_the_rounds_keep_the_order(rows):
     rows = np.array(rows, np.int64)

@@ -2,6 +2,7 @@
 
 import _thread
 import gc
+import signal
 import subprocess
 import sys
 import threading
@@ -80,7 +81,16 @@ def test_a_close_ends_what_waits_and_what_loops(queue, executor):
             session.run(fetch)
 
 
+@pytest.fixture
+def interruptible():
+    """Tests that a shell runs in the background are started with interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @BOTH
+@pytest.mark.usefixtures("interruptible")
 def test_a_keyboard_interrupt_ends_a_wait_or_a_loop_and_leaves_the_session_usable(queue, executor):
     take, put = queue.dequeue(), queue.enqueue(7)
     forever = tf.while_loop(lambda i: i >= 0, lambda i: i * 1, [tf.constant(1)])

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from refflow.core.shapes import text as shape_text
+from refflow.runtime.config import ConfigProto
+from refflow.runtime.executor import Executor
 from refflow.runtime.nodes import Node, StepGraph
 from refflow.runtime.place import table
 from refflow.runtime.plan import Plan
 from refflow.runtime.session import Session
 from refflow.runtime.stages import Stages
-from refflow.runtime.structure import Unstructured
 
 Say = Callable[[str], None]
 
@@ -54,11 +55,11 @@ def explain(session: Session, fetches: Any, feeds: Sequence[Any] = (), say: Say 
     _head(say, 6, "Execute", "What is ready at the start, and the number of nodes that each other one waits for [W17].")
     _waits(say, stages.partitioned)
 
-    _head(say, 7, "Plan", "The same step as straight-line Python over preallocated buffers. Lines belong to nodes.")
-    try:
-        plan = Plan(stages.partitioned, session.config.kernels, dict(session._op_states))
-    except Unstructured as reason:
-        say(f"  none: {reason}. The executor runs this step.")
+    _head(say, 7, "Plan", "The same step as straight-line Python, its chains fused. Lines belong to nodes.")
+    config = ConfigProto(**{**vars(session.config), "executor": "plan"})
+    plan = stages.executable(config, dict(session._op_states))
+    if isinstance(plan, Executor):
+        say(f"  none: {stages.unplanned}. The executor runs this step.")
         return
     say(_indented(annotated(plan)))
     say(f"\n  {plan.arena_bytes:,} bytes of buffers, reused as values die")

@@ -6,7 +6,8 @@
     of the limit   least / what it took
 
 What is timed is the plan that runs, line by line: a node, or the nodes of a chain or of slices, which are one line of
-it, and hand on what lies between them without moving it through memory. Where the executor runs a step, it is the
+it, and hand on what lies between them without moving it through memory; so does an update that makes its gradient piece
+by piece. Where the executor runs a step, it is the
 nodes. Both rates are measured in the same process, with the same clock and threads. A line may be above its limit: what
 lies in a cache is read faster than the copy went.
 
@@ -182,8 +183,8 @@ def _line(node: Node, runs: int, seconds: float, found: Limits) -> Line:
 
 def _kind(node: Node, nodes: Sequence[Node]) -> str:
     """The op type; of several nodes in one line theirs, the most frequent first."""
-    if nodes == [node]:
-        return node.type
+    if node in nodes:
+        return " with ".join([node.type, *(n.type for n in nodes if n is not node)])
     counts = Counter(n.type for n in nodes if not is_still(n)).most_common()
     shown = [kind if many == 1 else f"{many} {kind}" for kind, many in counts[:_KINDS]]
     others = f" and {len(counts) - _KINDS} more" if counts[_KINDS:] else ""

@@ -7,6 +7,7 @@ import pytest
 import refflow as tf
 from refflow.cli import main
 from refflow.conformance import read_case
+from refflow.explain import explain
 
 
 def test_run_deck_prints_what_the_slide_prints(capsys):  # [S29]
@@ -29,6 +30,14 @@ def test_explain_prints_every_stage(capsys):  # [W09, W36]
     for stage in ("1. The signature", "2. Prune", "3. Optimise", "4. Place", "5. Partition", "6. Execute", "7. Plan"):
         assert stage in out
     assert "_send_Mean_0" in out and "def step(f, c, log):" in out and "# MatMul MatMul" in out
+
+
+def test_explain_shows_the_plan_that_runs():
+    said = []
+    with tf.Graph().as_default(), tf.Session() as session:
+        y = tf.nn.relu(tf.Variable(tf.zeros([64, 64])) * 2.0, name="chain")
+        explain(session, y, say=said.append)
+    assert any("# _Fused chain" in text for text in said)
 
 
 def test_place_prints_a_table_of_nodes_candidates_finish_and_reason(capsys):  # [W20, S35]

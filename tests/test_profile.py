@@ -61,6 +61,18 @@ def test_slices_are_one_line_with_the_work_of_their_products():
     assert {"BatchMatMul", "Mul", "Softmax"} <= {n.type for n in line.nodes}  # those of chains inside, too
 
 
+def test_an_update_that_makes_its_gradient_piece_by_piece_has_the_work_of_both():
+    def training():
+        x = tf.placeholder(tf.float32, [128, 784])
+        w = tf.Variable(tf.zeros([784, 1024]))
+        step = tf.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_sum(tf.square(tf.matmul(x, w))))
+        return step, {x: np.ones((128, 784), np.float32)}
+
+    line = next(line for line in of(training, steps=1).lines if line.node.endswith("ApplyGradientDescent"))
+    assert line.type == "ApplyGradientDescent with MatMul" and line.operations == 2 * 128 * 784 * 1024
+    assert {n.type for n in line.nodes} == {"MatMul", "ApplyGradientDescent"}
+
+
 def test_the_timed_plan_has_the_lines_of_the_one_that_runs():
     def lines(source):
         return [re.sub(r"\d+", "0", text) for text in source.splitlines() if " log." not in text]
@@ -173,6 +185,11 @@ def test_the_command_takes_workloads_and_writes_a_timeline(capsys, tmp_path):
     assert "MatMul MatMul" in capsys.readouterr().out
     names = [event.get("name") for event in json.loads(path.read_text())["traceEvents"]]
     assert names.count("MatMul") == 1  # of the last step only
+
+
+def test_a_name_that_is_no_workload_is_told_where_they_are():
+    with pytest.raises(ValueError, match="'lenett' is no workload .* bench cpu --list"):
+        programs.step_of("lenett")
 
 
 def test_a_file_has_to_be_told_what_a_step_is(tmp_path):

@@ -51,11 +51,13 @@ class Member(NamedTuple):
 
 
 def nodes_of(node: Node) -> list[Node]:
-    """The graph's nodes that are computed in this one of a plan: a chain's, a group's, or just itself."""
+    """The graph's nodes that are computed in this one of a plan: a chain's, a group's, an update's, or just itself."""
     if node.op_def is FUSED:
         return list(node.attrs["members"])
     if node.op_def is SLICED:
         return [n for member in node.attrs["members"] for n in nodes_of(member.node)]
+    if "piecewise" in node.attrs:
+        return [node.attrs["piecewise"].product, node]
     return [node]
 
 

@@ -95,8 +95,12 @@ def check_bounds(indices: np.ndarray, dims: Any) -> None:
 def check_order(indices: np.ndarray, dims: Any) -> None:
     """ValueError for the first place that is out of bounds, out of order or repeated."""
     outside = first_outside(indices, dims)
-    (numbers,) = numbered(indices)
-    back = np.flatnonzero(numbers[1:] <= numbers[:-1])[:1] + 1
+    before, after = indices[:-1], indices[1:]
+    rises = np.zeros(len(before), bool)
+    for column in reversed(range(indices.shape[1])):
+        same = after[:, column] == before[:, column]
+        rises = (after[:, column] > before[:, column]) | (same & rises)
+    back = np.flatnonzero(~rises)[:1] + 1
     wrong = [i for i in (outside, *map(int, back)) if i is not None]
     if not wrong:
         return
@@ -104,7 +108,7 @@ def check_order(indices: np.ndarray, dims: Any) -> None:
     place = f"indices[{i}] = {shapes.text(indices[i])}"
     if i == outside:
         raise ValueError(f"{place} is out of bounds: need 0 <= index < {shapes.text(dims)}")
-    if numbers[i] == numbers[i - 1]:
+    if (indices[i] == indices[i - 1]).all():
         raise ValueError(f"{place} is repeated")
     raise ValueError(
         f"{place} is out of order. Many sparse ops require sorted indices.\n"

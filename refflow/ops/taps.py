@@ -117,11 +117,12 @@ def gathered(image: np.ndarray, taps: list[Tap], axis: int, skip: bool = False) 
     """The weighted sum of taps along an axis. With `skip`, what counts nothing is not read, be it NaN."""
     total: Any = None
     for tap in taps:
-        weight = _along(tap.weight, axis, image.shape[3])
         part = np.take(image, tap.place, axis)
-        part *= weight
-        if skip and not tap.weight.all():
-            np.copyto(part, np.float32(0), where=weight == 0)
+        if not (tap.weight == 1).all():
+            weight = _along(tap.weight, axis, image.shape[3])
+            part *= weight
+            if skip and not tap.weight.all():
+                np.copyto(part, np.float32(0), where=weight == 0)
         total = part if total is None else np.add(total, part, out=total)
     return total
 
@@ -154,8 +155,10 @@ def scattered(grads: np.ndarray, taps: list[Tap], axis: int, size: int) -> np.nd
     rounds = came_before.max() + 1
     sources, weights = np.full((rounds, size), grads.shape[axis]), np.zeros((rounds, size), grads.dtype)
     sources[came_before, place], weights[came_before, place] = source, weight[order]
-    zeros = np.zeros((*grads.shape[:axis], 1, *grads.shape[axis + 1 :]), grads.dtype)
-    return gathered(np.concatenate([grads, zeros], axis), list(map(Tap, sources, weights)), axis)
+    if (weights == 0).any():
+        zeros = np.zeros((*grads.shape[:axis], 1, *grads.shape[axis + 1 :]), grads.dtype)
+        grads = np.concatenate([grads, zeros], axis)
+    return gathered(grads, list(map(Tap, sources, weights)), axis)
 
 
 _BLOCK = 1 << 17  # pixels' numbers at a time, that a core's cache holds

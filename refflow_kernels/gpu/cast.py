@@ -3,6 +3,7 @@
     Cast      the same number in another type: floats lose their fraction toward zero, a bfloat16 is cut off [E14]
     Select    t where the condition holds, else e; a vector of conditions chooses whole rows
     Fill, ZerosLike, OnesLike        one number everywhere
+    BroadcastTo                      the same numbers along other axes
 
     bytes: each operand and the result once        operations: 1
 
@@ -68,6 +69,12 @@ def fill(dims: Any, value: Any, out: Any = None) -> Any:
     return out
 
 
+def broadcast_to(input: Any, shape: Any, out: Any = None) -> Any:
+    """input, stretched to the shape of `out`."""
+    _COPY.launch((input,), (out,), tuple(out.shape), (tuple(input.shape),))
+    return out
+
+
 def zeros_like(x: Any, out: Any = None) -> Any:
     """Zeros of x's shape."""
     return _ZEROS(out=out)
@@ -82,6 +89,7 @@ KERNELS = {
     "Cast": Kernel(cast, NUMBERS, type_attr="SrcT", takes=lambda attrs: attrs["DstT"].name in NUMBERS),
     "Select": Kernel(select, NUMBERS),
     "Fill": Kernel(fill, NUMBERS, host_inputs=(0,)),
+    "BroadcastTo": Kernel(broadcast_to, NUMBERS, host_inputs=(1,)),
     "ZerosLike": Kernel(zeros_like, NUMBERS),
     "OnesLike": Kernel(ones_like, NUMBERS),
 }

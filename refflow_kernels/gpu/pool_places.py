@@ -75,7 +75,8 @@ def max_pool_with_argmax(
 ) -> Any:  # fmt: skip
     """The largest cell of each window, and where it is."""
     attrs = {"ksize": ksize, "strides": strides, "padding": padding, "data_format": "NHWC"}
-    _run(input, input, *out, 0 if include_batch_in_index else prod(input.shape[1:]), attrs)
+    y, where = out
+    _run(input, input, y, where, 0 if include_batch_in_index else prod(input.shape[1:]), attrs)
     return out
 
 

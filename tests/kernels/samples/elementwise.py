@@ -74,6 +74,12 @@ def likes(rng, dtype):
         yield (some(rng, shape, dtype),), {}, (0.0,)
 
 
+def stretched(rng, dtype):
+    for given, shape in [((), (3, 5)), ((5,), (4, 5)), ((4, 1), (4, 9)), ((2, 1, 3), (2, 4, 3)), ((3, 1), (2, 3, 700)),
+                         ((1, 2), (0, 2)), ((2, 3), (2, 3))]:  # fmt: skip
+        yield (normal(rng, given, dtype), np.array(shape, np.int32)), {}, (0.0,)
+
+
 SAMPLES = {
     **{name: error_functions(name) for name in ("Erf", "Erfc")},
     **{name: gammas(name) for name in ("Lgamma", "Digamma")},
@@ -81,6 +87,7 @@ SAMPLES = {
     "Select": choices,
     "SelectV2": broadcast_choices,
     "Fill": fills,
+    "BroadcastTo": stretched,
     "ZerosLike": likes,
     "OnesLike": likes,
 }

@@ -43,9 +43,13 @@ def unit(*sizes: int) -> int:
     Triton itself sees only whether a number is a multiple of 16, and then reads 16 bytes at a time. A kernel that gets
     size / unit, and unit as a constant, does so for rows of 1000 elements too.
 
-    >>> unit(1000), unit(64, 12), unit(7), unit(0, 32)
-    (8, 4, 1, 16)
+    A size from 2**31 on is passed whole, as the 64 bits that it needs: the product of two numbers of 32 has no more.
+
+    >>> unit(1000), unit(64, 12), unit(7), unit(0, 32), unit(1 << 31)
+    (8, 4, 1, 16, 1)
     """
+    if max(sizes) >= 1 << 31:
+        return 1
     return next(u for u in (16, 8, 4, 2, 1) if all(size % u == 0 for size in sizes))
 
 

@@ -214,9 +214,16 @@ def _described(a: Volume, block: Sequence[int], halved: bool = False) -> TensorD
 
 
 def _aligned(a: Volume) -> Volume:
-    """Axes of size 1 have any stride; the copy engine wants one that it could take."""
-    strides = [s if n > 1 else 16 for n, s in zip(a.shape[:-1], a.strides[:-1], strict=True)]
-    return Volume(a.memory, a.shape, (*strides, a.strides[-1]))
+    """Axes of size 1 have any stride; the copy engine wants one that it could take, and in order.
+
+    >>> _aligned(Volume(None, (64, 1, 56, 56, 128), (401408, 0, 7168, 128, 1))).strides
+    (401408, 401408, 7168, 128, 1)
+    """
+    strides = list(a.strides)
+    for axis in reversed(range(len(strides) - 1)):
+        if a.shape[axis] == 1:
+            strides[axis] = ceil_div(strides[axis + 1] * a.shape[axis + 1], 8) * 8
+    return Volume(a.memory, a.shape, tuple(strides))
 
 
 def conv(x: Volume, w: Volume, y: Volume, walks: Sequence[Walk], turned: bool, precision: str, pieces: int = 1) -> int:

@@ -44,26 +44,28 @@ FLOATS = ("float32", "float16", "bfloat16")
 
 
 @triton.jit
-def _gather(x_at, ids_at, y_at, count, rows, width, lead_x, lead_y, BLOCK: tl.constexpr):
-    """One program a row and block of it, for one of the leading places."""
+def _gather(x_at, ids_at, y_at, count, rows, width, BLOCK: tl.constexpr):
+    """One program a row and block of it; rows are counted through all leading places."""
     i = tl.program_id(0).to(tl.int64)
-    block, lead = tl.program_id(1), tl.program_id(2).to(tl.int64)
-    column = block * BLOCK + tl.arange(0, BLOCK)
-    row = tl.load(ids_at + i).to(tl.int64)
+    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    row = tl.load(ids_at + i % count).to(tl.int64)
     known = tl.where((row >= 0) & (row < rows), width, 0)
-    x = tl.load(x_at + lead * lead_x + row * width + column, mask=column < known, other=0)
-    tl.store(y_at + lead * lead_y + i * width + column, x, mask=column < width)
+    x = tl.load(x_at + (i // count * rows + row) * width + column, mask=column < known, other=0)
+    tl.store(y_at + i * width + column, x, mask=column < width)
 
 
 @triton.jit
-def _gather_narrow(x_at, ids_at, y_at, size, rows, width, BLOCK: tl.constexpr):
-    """Rows of a few elements: lanes go over all elements of the result."""
+def _gather_narrow(x_at, ids_at, y_at, size, count, rows, width, LED: tl.constexpr, BLOCK: tl.constexpr):
+    """Rows of a few elements: lanes go over all elements of the result. LED: there are several leading places."""
     i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     real = i < size
     at = i // width
-    row = tl.load(ids_at + at, mask=real, other=0).to(tl.int64)
+    column = i - at * width
+    row = tl.load(ids_at + (at % count if LED else at), mask=real, other=0).to(tl.int64)
     there = (row >= 0) & (row < rows)
-    x = tl.load(x_at + row * width + (i - at * width), mask=real & there, other=0)
+    if LED:
+        row += at // count * rows
+    x = tl.load(x_at + row * width + column, mask=real & there, other=0)
     tl.store(y_at + i, x, mask=real)
 
 
@@ -84,15 +86,16 @@ def _gathered(params: Any, indices: Any, axis: int, out: Any) -> Any:
     count, rows, lead, width = prod(indices.shape), shape[axis], prod(shape[:axis]), prod(shape[axis + 1 :])
     if prod(out.shape) == 0:
         return out
-    if width < 32 and lead == 1:
-        size = count * width
-        _gather_narrow[(ceil_div(size, 1024),)](params, indices, out, size, rows, width, BLOCK=1024, num_warps=4)
+    if width < 32:
+        size = lead * count * width
+        _gather_narrow[(ceil_div(size, 1024),)](
+            params, indices, out, size, count, rows, width, LED=lead > 1, BLOCK=1024, num_warps=4
+        )
         return out
     block = min(power_of_two(width), 1024)
-    _gather[(count, ceil_div(width, block), lead)](
-        params, indices, out, count, rows, width, rows * width, count * width, BLOCK=block,
-        num_warps=max(1, min(4, block // 256)),
-    )  # fmt: skip
+    _gather[lead * count, ceil_div(width, block)](
+        params, indices, out, count, rows, width, BLOCK=block, num_warps=max(1, min(4, block // 256))
+    )
     return out
 
 

@@ -53,3 +53,24 @@ def test_the_tests_for_a_card_are_right_under_the_interpreter(monkeypatch, rng):
     there.test_a_generated_kernel_gives_what_its_formula_says(memory, ("formula", "Tanh", "float32"), rng)
     there.test_an_update_has_the_bits_of_its_rule(memory, ("update", "ApplyAdam"), rng)
     there.test_indices_out_of_range_are_noted(memory)
+
+
+def test_a_gather_s_programs_are_no_more_than_a_card_takes_however_many_places_lead(monkeypatch):
+    """65,535 along the second and third axis of a grid, and 2^31 altogether."""
+    from refflow_kernels.ahead import Place
+    from refflow_kernels.gpu import rows
+    from refflow_kernels.gpu.arrays import ceil_div
+
+    grids = []
+
+    class Noted:
+        def __getitem__(self, grid):
+            grids.append(grid)
+            return lambda *arguments, **named: None
+
+    for name in ("_gather", "_gather_narrow"):
+        monkeypatch.setattr(rows, name, Noted())
+    for width in (1, 40, 2000):
+        places = Place([100_000, 7, width]), Place([3], "int32"), np.array(1)
+        rows.gather_v2(*places, out=Place([100_000, 3, width]))
+    assert grids == [(ceil_div(300_000, 1024),), (300_000, 1), (300_000, 2)]

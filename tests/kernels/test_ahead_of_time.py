@@ -23,7 +23,7 @@ SCATTERED = (  # loads that cannot be 16 bytes wide, and why
     "MaxPool channels first: _pool",  # every other cell of a line
     "MatMul 1001x1003x1005: _matmul", "MatMul 1001x1003x1005 float32: _matmul",  # odd rows
     "MatMul 4097x4099x4093: _copy_rows", "MatMul 4097x4099x4093: _copy_rows (finish)",
-    "Pad: _pad", "OneHot: _one_hot",  # what a lane reads depends on where it is
+    "Pad: _pad", "OneHot: _one_hot", "Gather of columns: _gather_narrow",  # what a lane reads depends on where it is
     "advance round 1: _advance", "advance round 32: _advance",  # two numbers
     "pick_row of bytes: _pick_row", "first_outside of 1000: _first_outside",  # rows that end anywhere
     "UnsortedSegmentSum: _zeroslike", "RandomUniform: _uniforms", "RandomUniform bfloat16: _uniforms",  # read nothing

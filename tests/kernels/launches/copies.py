@@ -16,6 +16,7 @@ def launches():
     yield "Pad", run("Pad", [half, [[0, 0], [256, 256]]], [x])
     table, rows = Place([50257, 1024]), Place([4096, 1024])
     yield "Gather", run("Gather", [table, ids], [rows])
+    yield "Gather of columns", run("GatherV2", [Place([4096, 50257]), ids, 1], [Place([4096, 4096])], batch_dims=0)
     yield "Gather narrow", run("Gather", [Place([50257, 16]), ids], [Place([4096, 16])])
     yield "UnsortedSegmentSum", run("UnsortedSegmentSum", [rows, ids, 50257], [table])
     yield "ScatterSub", run("ScatterSub", [table, ids, rows], [table])

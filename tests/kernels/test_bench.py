@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -95,3 +96,49 @@ def test_numbers_for_a_case_repeat_but_shapes_alone_take_no_memory():
     assert len(numbers) > case._PERIOD and abs(numbers.mean()) < 1e-2 and abs(numbers.std() - 1) < 1e-2
     np.testing.assert_array_equal(numbers[case._PERIOD :], numbers[: len(numbers) - case._PERIOD])
     assert max(x.base.nbytes if x.base is not None else x.nbytes for c in case.shapes() for x in c.inputs) < 1 << 20
+
+
+LABELS = ("Softmax 128x10", "MatMul 1024x1024x1024 ieee", "MaxPoolGrad 128x28x28x256", "ArgMax [8192, 8192] along 0",
+          "FusedBatchNorm 32x7x7x2048 NHWC", "ApplyAdam LeNet", "chain: tanh", "Gather 10x512 uniform",
+          "Conv2DBackpropFilter 3x3 28 128 float32")  # fmt: skip
+
+
+def test_a_row_has_errors_and_times_of_both_sides(monkeypatch):
+    """On torch's CPU, with kernels interpreted, and a clock that stands for the card's events."""
+    torch = pytest.importorskip("torch")
+    from refflow_kernels.bench.card import Card
+    from refflow_kernels.bench.case import cases
+    from refflow_kernels.bench.measure import line, measure
+
+    class Event:
+        def __init__(self, enable_timing):
+            self.at = 0.0
+
+        def record(self):
+            self.at = time.perf_counter()
+
+        def elapsed_time(self, end):
+            return 1e3 * (end.at - self.at)
+
+    class OnTheHost(Card):
+        def __init__(self):
+            self.torch, self.flush = torch, torch.empty(16)
+
+        def upload(self, array, dtype=None):
+            there = torch.from_numpy(np.array(array))
+            return there if dtype is None else there.to(getattr(torch, dtype))
+
+        def empty(self, shape, dtype):
+            return torch.full(tuple(shape), 77, dtype=getattr(torch, dtype))
+
+        def milliseconds(self, functions, rounds=2):
+            return super().milliseconds(functions, rounds)
+
+    for name, stand_in in (("Event", Event), ("synchronize", lambda: None), ("_sleep", lambda cycles: None)):
+        monkeypatch.setattr(torch.cuda, name, stand_in)
+    before = [torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark]
+    found = [measure(OnTheHost(), c) for c in cases(True) if c.label.startswith(LABELS)]
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = before
+    assert len(found) == len(LABELS) and not any(row["wrong"] for row in found)
+    for row in found:
+        assert row["ms"] > 0 and row["torch_ms"] > 0 and row["case"] in line(row) and "ratio" in line(row)

@@ -125,6 +125,11 @@ def _counts_from_the_end(key: Any) -> bool:
     return any(b is not None and b < 0 for b in bounds)
 
 
+def _is_list(key: Any) -> bool:
+    """True for a tensor that is certainly no single number."""
+    return isinstance(key, (Tensor, Variable)) and bool(key.get_shape().ndims)
+
+
 def strided(tensor: Tensor, keys: tuple[Any, ...]) -> Tensor:
     """A StridedSlice of what stands between brackets: steps, None for a new axis, and bounds that are tensors."""
     names = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
@@ -143,12 +148,15 @@ def strided(tensor: Tensor, keys: tuple[Any, ...]) -> Tensor:
             for mask, bound in (("begin_mask", key.start), ("end_mask", key.stop)):
                 masks[mask] |= (bound is None) << place
             begin, end = (0 if b is None else b for b in (key.start, key.stop))
-        elif isinstance(key, (*_INTS, Tensor, Variable)) and not isinstance(key, bool):
+        elif isinstance(key, (*_INTS, Tensor, Variable)) and not isinstance(key, bool) and not _is_list(key):
             masks["shrink_axis_mask"] |= 1 << place
             begin = key
             end = begin + 1
         else:
-            raise DTypeError(f"{tensor.name!r} takes ints, slices, ..., None and int tensors as indices, got {key!r}")
+            raise DTypeError(
+                f"{tensor.name!r} takes ints, slices, ..., None and single int tensors as indices, got {key!r}. Rows "
+                "by a list of numbers are gather(), also those that where() finds"
+            )
         rows.append((begin, end, step))
     columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
     return op_def("StridedSlice")(tensor, *(_vector(column) for column in columns), **masks)

@@ -79,6 +79,15 @@ def test_indexing_is_numpys(rng, key):
     assert run(tf.constant(x)[key]).tolist() == x[key].tolist()
 
 
+def test_lists_between_brackets_and_open_sizes_of_constants_are_told_what_to_use():
+    x = tf.constant([1.0, 2.0, 3.0])
+    for key in ([0, 2], tf.constant([0, 2]), tf.constant([True, False, True])):
+        with pytest.raises(TypeError, match=r"single int tensors as indices.* gather\(\)"):
+            x[key]
+    with pytest.raises(ValueError, match=r"shape \[\?,3\] is not known before the run.* zeros_like\(\)"):
+        tf.zeros(tf.placeholder(tf.float32, [None, 3]).get_shape())
+
+
 def test_concat_of_one_and_a_list_of_tensors_become_what_they_should():
     a = tf.constant([1.0, 2.0])
     assert run(tf.concat(0, [a])).tolist() == [1, 2]

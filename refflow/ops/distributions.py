@@ -35,7 +35,8 @@ class Words:
         """The next words, without taking them."""
         missing = self.at + count - len(self._have)
         if missing > 0:
-            blocks = len(self._have) // 4 + np.arange(-(-missing // 4) + 16, dtype=np.uint64)
+            needed = -(-missing // 4)  # as many again cost little, and are often asked for
+            blocks = len(self._have) // 4 + np.arange(needed + max(16, needed), dtype=np.uint64)
             self._have = np.concatenate([self._have, self.stream.words(blocks, self.first).reshape(-1)])
         return self._have[self.at : self.at + count]
 

@@ -98,7 +98,7 @@ class SparseAccumulator(Accumulator):
     Gradients come with their indices in order, and are merged as two sorted lists are. The first stays as it came.
     """
 
-    shape: np.ndarray | None = None
+    row: tuple[int, ...] = ()  # the shape of a slice
 
     def check(self, *parts: Any) -> None:
         indices, values, shape, has_shape = parts
@@ -140,23 +140,17 @@ class SparseAccumulator(Accumulator):
                     )
 
     def add(self, *parts: Any) -> None:
-        indices, values, shape, has_shape = parts
-        if has_shape:
-            self.shape = shape.copy()
+        indices, values, _, _ = parts
+        self.row = values.shape[1:]
         new = [_Row(i, np.array(row, values.dtype), 1) for i, row in zip(indices.tolist(), values, strict=True)]
         self.total = new if self.total is None else _merged(self.total, new)
 
     def result(self) -> Any:
         rows = [_shared(row.total, row.times) if self.mean else row.total for row in self.total]
-        values = np.stack(rows) if rows else np.zeros(0, self.dtype.as_numpy_dtype)
-        return np.array([row.place for row in self.total], np.int64), values, self._result_shape(values)
-
-    def _result_shape(self, values: np.ndarray) -> np.ndarray:
-        if self.dims is not None:
-            return np.array([-1 if d is None else d for d in self.dims], np.int64)
-        if self.shape is not None:
-            return self.shape
-        return np.array([-1, *values.shape[1:]], np.int64)
+        values = np.array(rows, self.dtype.as_numpy_dtype).reshape(len(rows), *self.row)
+        first = self.dims[0] if self.dims else None  # others are as those of the slices, whatever was said of them
+        shape = np.array([-1 if first is None else first, *self.row], np.int64)
+        return np.array([row.place for row in self.total], np.int64), values, shape
 
 
 def _merged(a: list[_Row], b: list[_Row]) -> list[_Row]:

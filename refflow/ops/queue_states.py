@@ -167,13 +167,11 @@ class Queue:
 
     def check(self, row: Row) -> None:
         """InvalidArgumentError where a row does not fit the queue."""
-        self._check_types(row)
         for i, (value, dims) in enumerate(zip(row, self.dims, strict=False)):
             _fits(i, dims, np.shape(value))
 
     def check_many(self, columns: Row) -> None:
         """The same for rows laid together."""
-        self._check_types(columns)
         for i, column in enumerate(columns):
             if not np.ndim(column) and not self.dims:
                 raise ValueError(f"Input tensors to EnqueueMany must have at least one axis; component {i} is a scalar")
@@ -186,15 +184,6 @@ class Queue:
                 raise ValueError(
                     f"All input tensors must have the same size in the 0th dimension. Component {i} has {len(column)}, "
                     f"and should have {count}"
-                )
-
-    def _check_types(self, row: Row) -> None:
-        if len(row) != len(self.types):
-            raise ValueError(f"Wrong number of components in tuple. Expected {len(self.types)}, got {len(row)}")
-        for i, (value, dtype) in enumerate(zip(row, self.types, strict=True)):
-            if np.asarray(value).dtype != np.dtype(dtype.as_numpy_dtype):
-                raise ValueError(
-                    f"Type mismatch in tuple component {i}. Expected {dtype.name}, got {np.asarray(value).dtype}"
                 )
 
     # -- waiting -----------------------------------------------------------------------------------------------

@@ -15,12 +15,13 @@ Next: ops/readers.py.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from refflow.core import errors, shapes
+from refflow.core.dtypes import DType
 from refflow.core.handles import handle_to, state_of
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
@@ -116,12 +117,28 @@ def _user(
     return found
 
 
+def _agree(queue: Queue, end: str, types: Sequence[DType], gives: str | None = None) -> None:
+    """Refuses a node that takes components of other types than the queue's; `gives`: that gives them, beside a handle
+    and what is said there."""
+    if list(types) == list(queue.types):
+        return
+
+    def text(components: Sequence[DType]) -> str:
+        inputs, names = ["resource" if end else "string_ref"], [t.c_name for t in components]
+        if gives is None:
+            return ", ".join(inputs + names) + "->"
+        return ", ".join(inputs + [gives] * bool(gives)) + "->" + ", ".join(names)
+
+    raise ValueError(f"Signature mismatch, have: {text(types)} expected: {text(queue.types)}")
+
+
 def _enqueue(end: str) -> Callable[..., Any]:
     # The first release calls a late enqueue aborted, later ones cancelled.
     late = errors.CancelledError if end else errors.AbortedError
 
-    def enqueue(handle, components):
+    def enqueue(handle, components, Tcomponents):
         queue = state_of(handle)
+        _agree(queue, end, Tcomponents)
         queue.check(tuple(components))
         return queue.enqueue(tuple(components), late)
 
@@ -131,18 +148,15 @@ def _enqueue(end: str) -> Callable[..., Any]:
 def _enqueue_many(end: str) -> Callable[..., Any]:
     late = errors.CancelledError if end else errors.AbortedError
 
-    def enqueue_many(handle, components):
+    def enqueue_many(handle, components, Tcomponents):
         queue = state_of(handle)
+        _agree(queue, end, Tcomponents)
         queue.check_many(tuple(components))
         rows = [tuple(np.asarray(v, c.dtype) for v, c in zip(row, components, strict=True))
                 for row in zip(*components, strict=True)]  # fmt: skip
         return queue.enqueue_many(rows, late)
 
     return enqueue_many
-
-
-def dequeue(handle, component_types):
-    return then(state_of(handle).dequeue(), lambda rows: list(rows[0]))
 
 
 def _count(n: Any, who: str) -> int:
@@ -152,16 +166,26 @@ def _count(n: Any, who: str) -> int:
     return count
 
 
-def dequeue_many(handle, n, component_types):
-    queue, count = state_of(handle), _count(n, "DequeueManyOp")
-    queue.needs_shapes()
-    return then(queue.dequeue(count), queue.batch) if count else queue.empty_batch()
+def _dequeue(end: str) -> Callable[..., Any]:
+    def dequeue(handle, component_types):
+        queue = state_of(handle)
+        _agree(queue, end, component_types, gives="")
+        return then(queue.dequeue(), lambda rows: list(rows[0]))
+
+    return dequeue
 
 
-def dequeue_up_to(handle, n, component_types):
-    queue, count = state_of(handle), _count(n, "DequeueUpToOp")
-    queue.needs_shapes()
-    return then(queue.dequeue(count, least=1), queue.batch) if count else queue.empty_batch()
+def _dequeue_several(who: str, least: int | None) -> Callable[[str], Callable[..., Any]]:
+    def kernel(end: str) -> Callable[..., Any]:
+        def dequeue_several(handle, n, component_types):
+            queue, count = state_of(handle), _count(n, who)
+            _agree(queue, end, component_types, gives="int32")
+            queue.needs_shapes()
+            return then(queue.dequeue(count, least=least), queue.batch) if count else queue.empty_batch()
+
+        return dequeue_several
+
+    return kernel
 
 
 def close(handle, cancel_pending_enqueues=False):
@@ -183,11 +207,11 @@ def _same(kernel: Callable[..., Any]) -> Callable[[str], Callable[..., Any]]:
 
 _user("QueueEnqueue", ", components: Tcomponents", "", _enqueue, Tcomponents=_TYPES, timeout_ms=-1)
 _user("QueueEnqueueMany", ", components: Tcomponents", "", _enqueue_many, Tcomponents=_TYPES, timeout_ms=-1)
-_user("QueueDequeue", "", "components: component_types", _same(dequeue), component_types=_TYPES, timeout_ms=-1)
-_user("QueueDequeueMany", ", n: int32", "components: component_types", _same(dequeue_many), component_types=_TYPES,
-      timeout_ms=-1)  # fmt: skip
-_user("QueueDequeueUpTo", ", n: int32", "components: component_types", _same(dequeue_up_to), component_types=_TYPES,
-      timeout_ms=-1)  # fmt: skip
+_user("QueueDequeue", "", "components: component_types", _dequeue, component_types=_TYPES, timeout_ms=-1)
+_user("QueueDequeueMany", ", n: int32", "components: component_types", _dequeue_several("DequeueManyOp", None),
+      component_types=_TYPES, timeout_ms=-1)  # fmt: skip
+_user("QueueDequeueUpTo", ", n: int32", "components: component_types", _dequeue_several("DequeueUpToOp", 1),
+      component_types=_TYPES, timeout_ms=-1)  # fmt: skip
 _user("QueueClose", "", "", _same(close), cancel_pending_enqueues=False)
 _user("QueueSize", "", "size: int32[]", _same(size), waits=False)
 _user("QueueIsClosed", "", "is_closed: bool[]", _same(is_closed), waits=False)

@@ -137,6 +137,32 @@ def queues(tf):
         session.run(kinds[0].dequeue())
 
 
+def queues_of_other_types(tf):
+    """A node whose components are not of the queue's types is refused at once, though nothing is in the queue."""
+    made = tf.raw_ops.FIFOQueueV2(component_types=[tf.int32, tf.float32], capacity=9)
+    one, half = tf.constant([1]), tf.constant([0.5])
+    calls = [tf.raw_ops.QueueDequeueV2(handle=made, component_types=kinds) for kinds in ([tf.int32], [tf.float32] * 2)]
+    calls += [tf.raw_ops.QueueDequeueManyV2(handle=made, n=1, component_types=[tf.int32]),
+              tf.raw_ops.QueueDequeueUpToV2(handle=made, n=1, component_types=[tf.int32, tf.int32]),
+              tf.raw_ops.QueueEnqueueV2(handle=made, components=[one, one]),
+              tf.raw_ops.QueueEnqueueManyV2(handle=made, components=[half]),
+              tf.raw_ops.QueueEnqueueManyV2(handle=made, components=[one, half])]  # fmt: skip
+    with v1.Session() as session:
+        for call in calls:
+            tried(session, call)
+
+
+def slices_of_several_gradients(tf):
+    """What an accumulator of slices gives where nothing is known of its shape, and where nothing came."""
+    places, rows = hole(tf.int64, [None]), hole(tf.float32, [None, 3])
+    for shape, indices in ((None, [0, 2]), ([4, 3], [0, 2]), ([4, 3], [])):
+        made = v1.SparseConditionalAccumulator(tf.float32, shape)
+        add, take = made.apply_grad(places, rows, [4, 3], 0), list(made.take_grad(1))
+        with v1.Session() as session:
+            session.run(add, {places: indices, rows: np.ones((len(indices), 3))})
+            session.run(take, options=v1.RunOptions(timeout_in_ms=9000))
+
+
 def accumulators(tf):
     x = hole(tf.float32, [2])
     for reduction in ("MEAN", "SUM"):
@@ -285,7 +311,8 @@ def named_functions_with_branches(tf):
 
 PROGRAMS = [
     truths, branches, loops, rows, arrays, functions, named_functions, named_functions_with_branches,
-    python_functions, raising, queues, queue_calls, accumulators, staging, over_devices,
+    python_functions, raising, queues, queue_calls, queues_of_other_types, accumulators,
+    slices_of_several_gradients, staging, over_devices,
 ]  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def _forward(data: list[Any], order: str, forget_bias: float, cell_clip: float, 
     seq_len_max, x, cs, h, w, wci, wcf, wco, b = data
     known = Weights(wide(w), wide(wci), wide(wcf), wide(wco), wide(b), use_peephole, order)
     steps = Step(*(np.zeros((*x.shape[:2], cs.shape[1]), x.dtype) for _ in Step._fields))
-    cs, h, length, inputs = wide(cs), wide(h), int(seq_len_max), x.shape[2]
+    cs, h, length, inputs = wide(cs), wide(h), max(0, int(seq_len_max)), x.shape[2]
     # What inputs give the gates is one product for all steps, and a quicker one.
     of_inputs = wide(x[:length].reshape(-1, inputs)) @ known.w[:inputs] + known.b
     of_inputs = of_inputs.reshape(length, x.shape[1], known.w.shape[1])

@@ -25,7 +25,7 @@ from refflow.core.tensor import Ports
 from refflow.runtime.feeds import Feed, short
 
 
-class FedAndFetchedError(InvalidArgumentError):
+class FedAndFetchedError(InvalidArgumentError):  # type: ignore[misc, valid-type]  # made by a function
     """A fetched tensor is among the feeds: the first release runs nothing then."""
 
 

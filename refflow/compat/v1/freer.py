@@ -40,7 +40,8 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
         kinds = [e.dtype.base_dtype.name for e in ends]
         kind = max(kinds, key=_KINDS.index) if set(kinds) <= set(_KINDS) else kinds[0]
         ends = [e if k == kind else op_def("Cast")(e, DstT=as_dtype(kind)) for e, k in zip(ends, kinds, strict=True)]
-        return first_range(*ends, name=scope)
+        start, limit, delta = ends
+        return first_range(start, limit, delta, scope)
 
 
 def _filled(called: str, function: Any, number: int) -> Any:
@@ -86,7 +87,7 @@ def hessians(ys: Any, xs: Any, name: str = "hessians") -> list[Tensor]:
     found = []
     with op_scope([], name, "hessians"):
         for x in [convert_to_tensor(x) for x in (xs if isinstance(xs, (list, tuple)) else [xs])]:
-            dims = x.get_shape().as_list() if x.get_shape().is_fully_defined() else None
+            dims: Any = x.get_shape().as_list() if x.get_shape().is_fully_defined() else None
             if dims is None:
                 raise ValueError(f"hessians needs the shape of {x.name!r}, which is {x.get_shape()}: use set_shape()")
             (slope,) = gradients(ys, x)

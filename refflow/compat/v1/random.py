@@ -31,8 +31,7 @@ def random_uniform(
         if as_dtype(dtype).is_integer:
             raise ValueError(f"Must specify maxval for integer dtype {as_dtype(dtype).name}")
         maxval = 1
-    low, high = (convert_to_tensor(v, as_dtype(dtype)) for v in (minval, maxval))
-    return first_uniform(shape, low, high, dtype, seed, name)
+    return first_uniform(shape, minval, maxval, dtype, seed, name)
 
 
 def random_poisson(

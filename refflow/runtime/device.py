@@ -120,13 +120,12 @@ class Device:
         return op_def.expression(attrs)
 
     def in_place(
-        self, op_def: OpDef, attrs: dict[str, Any], inputs: Sequence[Any], columns: int = 0, spent: Sequence[int] = ()
+        self, op_def: OpDef, attrs: dict[str, Any], inputs: Sequence[Any], spent: Sequence[int] = ()
     ) -> Callable[..., None] | None:
         """For an update of variables: a function of its inputs that writes where they lie, if there is one.
 
         inputs: each as it is known before the run, a constant's value or something with a shape. Of a handle only the
-        run knows the shape, so that is the gradient's. columns: of arrays that are parts of larger matrices. spent:
-        places of arrays that may be overwritten.
+        run knows the shape, so that is the gradient's. spent: places of arrays that may be overwritten.
         """
         chosen = op_def.kernels["cpu"].arguments(attrs)
         if op_def.in_place is not None and _fast_cpu_kernel(op_def, attrs) is not None:
@@ -142,7 +141,7 @@ class Device:
                  for i, x in enumerate(inputs)]  # fmt: skip
         *slots, gradient = op_def.by_element.arrays(len(inputs))
         size, dtype = prod(inputs[slots[0] if op_def.ref_inputs else gradient].shape), attrs["T"].as_numpy_dtype
-        return updates.in_place(partial(rule, **chosen), len(slots), known, size, dtype, columns, spent)
+        return updates.in_place(partial(rule, **chosen), len(slots), known, size, dtype, spent)
 
     def fixed(self, op_def: OpDef, attrs: dict[str, Any], inputs: Sequence[Any]) -> Callable[..., Any] | None:
         """The fast kernel as a function of (*inputs, out=None) for inputs like these alone, if it has such a one.

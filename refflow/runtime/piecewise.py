@@ -4,7 +4,8 @@
 
 The product of two wide matrices gives a gradient as large as the weights, which goes out to memory and comes back for
 the update. Here a piece of it is made in a buffer that stays in cache, and used at once. A piece is some rows of the
-result, or some columns: where there are few rows, BLAS would pack the second operand again for too few of them.
+result: where there are few, BLAS would pack the second operand again for too few of them, and pieces of columns, whose
+rows lie far apart in the variable, cost the update more than they save.
 
 The update's node takes the product's operands in the place of the gradient, the second one behind all other inputs.
 What BLAS adds up it adds in the same order; at the edge of a piece it may round in between, so that this is for fast
@@ -39,24 +40,23 @@ from refflow.runtime.rendezvous import paired
 if TYPE_CHECKING:
     from refflow.runtime.node_lines import NodeLines
 
-_LEAST = 1 << 20  # bytes of a gradient that does not stay in cache by itself
+_LEAST = 1 << 21  # bytes of a gradient that does not stay in cache by itself
 _PIECE = 1 << 19  # bytes of a piece
-_SIDE = 96  # rows or columns of a piece from which on packing the other operand again costs little
+_ROWS = 96  # rows of a piece from which on packing the other operand again costs little
 _HELD = 4  # times the gradient's bytes, at most, are its operands, which are now kept until the update
 
 
 class Piecewise(NamedTuple):
-    """How an update goes through its gradient: the product that makes that, its axis that is cut, and in how many."""
+    """How an update goes through its gradient: the product that makes that, and in how many pieces."""
 
     product: Node
-    axis: int
     pieces: int
     place: int  # of the gradient among the update's inputs; now of the product's first operand
 
     def shape(self) -> tuple[int, int]:
         """Of a piece."""
-        sizes = [size // self.pieces if axis == self.axis else size for axis, size in enumerate(_dims(self.product))]
-        return sizes[0], sizes[1]
+        rows, columns = _dims(self.product)
+        return rows // self.pieces, columns
 
 
 def update_piecewise(step: StepGraph) -> StepGraph:
@@ -75,9 +75,9 @@ def update_piecewise(step: StepGraph) -> StepGraph:
             continue
         chain = behind(node.inputs[place][0])
         alone = all(len(readers[n]) == 1 and n not in step.targets for n in chain)
-        product, cut = chain[-1], _cut(node, chain[-1]) if alone else None
-        if cut is not None:
-            node.attrs = node.attrs | {"piecewise": Piecewise(product, *cut, place)}
+        product, pieces = chain[-1], _pieces(node, chain[-1]) if alone else 0
+        if pieces:
+            node.attrs = node.attrs | {"piecewise": Piecewise(product, pieces, place)}
             node.inputs = [*node.inputs[:place], product.inputs[0], *node.inputs[place + 1 :], product.inputs[1]]
             node.controls += [c for n in chain for c in n.controls]
             gone |= {n: [*n.controls, *(p for p, _ in n.inputs)] for n in chain}
@@ -95,24 +95,20 @@ def _gradient_place(node: Node) -> int | None:
     return node.op_def.by_element.arrays(len(node.inputs))[-1]
 
 
-def _cut(update: Node, product: Node) -> tuple[int, int] | None:
-    """The axis of the product that is cut and the number of pieces, or None where it had better be whole."""
+def _pieces(update: Node, product: Node) -> int:
+    """The number of pieces, each of as many rows; 0 where the product had better be whole."""
     if product.type != "MatMul" or product.device is not update.device or product.types[0] not in (float32, float64):
-        return None
+        return 0
     if any(_may_change(edge) for edge in product.inputs):
-        return None
+        return 0
     shapes = [n.shapes[port] for n, port in (*product.inputs, update.inputs[0])]
     if not all(map(is_known, shapes)) or shapes[2] != product.shapes[0]:
-        return None
-    size = product.types[0].size
-    first, second, whole = (size * _count(s) for s in shapes)
+        return 0
+    first, second, whole = (product.types[0].size * _count(s) for s in shapes)
     if whole < _LEAST or first + second > _HELD * whole:
-        return None
-    for axis, length in enumerate(_dims(product)):
-        counts = [c for c in range(-(-whole // _PIECE), length // _SIDE + 1) if length % c == 0]
-        if counts:
-            return axis, counts[0]
-    return None
+        return 0
+    rows, _ = _dims(product)
+    return next((n for n in range(-(-whole // _PIECE), rows // _ROWS + 1) if rows % n == 0), 0)
 
 
 def _may_change(edge: tuple[Node, int]) -> bool:
@@ -136,16 +132,15 @@ def write_pieces(lines: NodeLines, update: Node, state: str, inputs: list[str]) 
     cut: Piecewise = update.attrs["piecewise"]
     *given, b = inputs
     product, shape, a = cut.product, cut.shape(), given[cut.place]
-    size, name = shape[cut.axis], f"piece{update.id}"
-    part = ("[{}]", "[:, {}]")[cut.axis].format(f"n * {size} : n * {size} + {size}")
+    rows, name = shape[0], f"piece{update.id}"
+    part = f"[n * {rows} : n * {rows} + {rows}]"
     operands = [f"{x}.T" if product.attrs[turned] else x for x, turned in ((a, "transpose_a"), (b, "transpose_b"))]
-    operands[cut.axis] += part
+    operands[0] += part
     known = [lines._known(edge) for edge in update.inputs[:-1]]
     for place in update.op_def.by_element.arrays(len(given)):  # type: ignore[union-attr]
         given[place] = "w0" if place == cut.place else given[place] + part
         known[place] = SimpleNamespace(shape=shape)
-    # Rows of a matrix lie in one piece, parts of rows do not.
-    change = update.device.in_place(update.op_def, update.attrs, known, shape[1] if cut.axis else 0, [cut.place])
+    change = update.device.in_place(update.op_def, update.attrs, known, [cut.place])
     lines._write(product, f"def {name}(n):")
     lines.indent += 1
     lines._write(product, f"w0, = {lines._bind('k', lines.rooms)}({len(lines.rooms.layouts)})")

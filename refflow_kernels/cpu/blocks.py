@@ -47,16 +47,15 @@ class Blocks:
 
     steps: in order. kinds: of each input, "whole" (as the results), "row" (the same for each row), "column" (one
     number for each row) or "one" (a number). outputs: the numbers of the steps whose values are wanted. rows,
-    columns: the results' shape. dtype: of everything but truths. flat: False where what has the results' shape, and
-    they themselves, may be parts of larger matrices. spent: places of wholes that nobody needs any more: their memory
-    is scratch as soon as they are read.
+    columns: the results' shape. dtype: of everything but truths. spent: places of wholes that nobody needs any
+    more: their memory is scratch as soon as they are read.
     """
 
     def __init__(
         self, steps: Sequence[Step], kinds: Sequence[str], outputs: Sequence[int], rows: int, columns: int, dtype: Any,
-        flat: bool = True, spent: Sequence[int] = (),
+        spent: Sequence[int] = (),
     ):  # fmt: skip
-        flat = flat and not {"row", "column"} & set(kinds)
+        flat = not {"row", "column"} & set(kinds)
         shape = (rows * columns,) if flat else (rows, columns)
         writer = _Writer(steps, kinds, outputs, np.dtype(dtype), shape, spent)
         self.source = writer.source()

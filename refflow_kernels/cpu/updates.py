@@ -19,7 +19,6 @@ Next: refflow_kernels/cpu/conv.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -33,16 +32,16 @@ _PIECE = 1 << 18  # elements worth a thread
 
 
 def in_place(
-    rule: Rule, slots: int, known: Sequence[Any], size: int, dtype: Any, columns: int = 0, spent: Sequence[int] = ()
+    rule: Rule, slots: int, known: Sequence[Any], size: int, dtype: Any, spent: Sequence[int] = ()
 ) -> Callable[..., None]:
     """A function of the rule's inputs that replaces the first `slots` of them by what the rule gives.
 
     known: for each input None where it is an array, a number where that is known now, Ellipsis for any other number.
-    size: elements of each array. dtype: of everything. columns: of arrays that are parts of larger matrices; without
-    them the slots are to be C-contiguous. spent: places of arrays that may be overwritten.
+    size: elements of each array. dtype: of everything. The slots are to be C-contiguous. spent: places of arrays that
+    may be overwritten.
     """
     try:
-        return Update(rule, slots, known, size, dtype, columns, spent)
+        return Update(rule, slots, known, size, dtype, spent)
     except Unknown:
         return lambda *inputs: in_blocks(rule, slots, *inputs)
 
@@ -51,9 +50,8 @@ class Update:
     """A rule for variables of one size, noted down."""
 
     def __init__(
-        self, rule: Rule, slots: int, known: Sequence[Any], size: int, dtype: Any, columns: int = 0,
-        spent: Sequence[int] = (),
-    ):  # fmt: skip
+        self, rule: Rule, slots: int, known: Sequence[Any], size: int, dtype: Any, spent: Sequence[int] = ()
+    ):
         notes = Notes(np.dtype(dtype))
         results = rule(*(self._operand(notes, i, value) for i, value in enumerate(known)))[:slots]
         # A slot may stay as it is.
@@ -65,9 +63,8 @@ class Update:
         self._places: list[tuple[str, int]] = []  # of what the chain is given
         steps = [(name, *map(self._place, operands)) for name, *operands in notes.steps]
         kinds = ["whole" if kind == "in" else "one" for kind, _ in self._places]
-        rows = size // columns if columns else size
         over = [i for i, (kind, place) in enumerate(self._places) if kind == "in" and place in spent]
-        self._blocks = Blocks(steps, kinds, last, rows, columns or 1, dtype, not columns, over)
+        self._blocks = Blocks(steps, kinds, last, size, 1, dtype, over)
 
     @staticmethod
     def _operand(notes: Notes, place: int, value: Any) -> Any:
@@ -103,15 +100,10 @@ def _step_of(notes: Notes, slot: int, result: Any) -> int:
 def in_blocks(rule: Rule, slots: int, *inputs: Any) -> None:
     """Replaces the first `slots` inputs by what `rule(*inputs)` gives for them, which is called for each block.
 
-    Inputs are arrays of one shape, or single numbers; the slots are C-contiguous, or their rows are.
+    Inputs are arrays of one shape, or single numbers; the slots are C-contiguous.
     """
     shape, size = inputs[0].shape, inputs[0].size
     whole = [np.shape(x) == shape for x in inputs]
-    if not all(x.flags.c_contiguous for x in inputs[:slots]):
-        rows = (x if is_whole else repeat(x) for x, is_whole in zip(inputs, whole, strict=True))
-        for row in zip(*rows, strict=False):
-            in_blocks(rule, slots, *row)
-        return
     flat = [x.reshape(-1) if is_whole else x for x, is_whole in zip(inputs, whole, strict=True)]
 
     def block(here: slice) -> None:

@@ -45,8 +45,8 @@ def test_the_bits_are_the_rule_s(name, are_constants, shape, dtype, rng):
 
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("are_constants", [True, False])
-@pytest.mark.parametrize("here", [np.s_[20:70], np.s_[:, 20:70], np.s_[3:60, 11:12]])
-def test_a_part_of_a_matrix_is_updated_alone(name, are_constants, here, rng):
+@pytest.mark.parametrize("here", [np.s_[20:70], np.s_[:1]])
+def test_rows_of_a_matrix_are_updated_alone(name, are_constants, here, rng):
     """The gradient, which is a part already, may be overwritten."""
     op_def, slots = APPLY[name], RULES[name]
     inputs = inputs_of(op_def, (90, 120), "float32", rng)
@@ -56,9 +56,8 @@ def test_a_part_of_a_matrix_is_updated_alone(name, are_constants, here, rng):
     with np.errstate(all="ignore"):
         wanted = [np.array(x) for x in op_def.by_element.rule(*parts)]
         outside = [x.copy() for x in inputs[:slots]]
-        rows, columns = parts[0].shape
         numbers = known(op_def, parts, are_constants)
-        in_place(op_def.by_element.rule, slots, numbers, rows * columns, "float32", columns, [gradient])(*parts)
+        in_place(op_def.by_element.rule, slots, numbers, parts[0].size, "float32", [gradient])(*parts)
     for held, value, copy in zip(inputs[:slots], wanted, outside, strict=False):
         assert held[here].tobytes() == np.asarray(value, np.float32).tobytes()
         copy[here] = held[here]

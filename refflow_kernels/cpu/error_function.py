@@ -33,28 +33,28 @@ _TOGETHER = 4  # blocks worth a thread
 
 def erf(x: Any, out: Any = None) -> Any:
     """2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x."""
-    return _in_blocks(_erf, x, out)
+    return in_blocks(_erf, x, out)
 
 
 def erfc(x: Any, out: Any = None) -> Any:
     """1 - erf(x), exact to the last digits where that is next to nothing."""
-    return _in_blocks(_erfc, x, out)
+    return in_blocks(_erfc, x, out)
 
 
-def _in_blocks(function: Callable[[Any], Any], x: Any, out: Any) -> Any:
-    out = np.empty(x.shape, x.dtype) if out is None else out
-    if not (x.flags.c_contiguous and out.flags.c_contiguous):
-        out[...] = _in_blocks(function, np.ascontiguousarray(x), None)
-        return out
-    flat, results = x.reshape(-1), out.reshape(-1)
+def in_blocks(function: Callable[[Any], Any], x: Any, out: Any, within: Any = np.float32) -> Any:
+    """The function of each element, computed in the type `within`, a block in the core's cache at a time."""
+    result = out if out is not None and out.flags.c_contiguous else np.empty(x.shape, x.dtype)
+    flat, results = np.ascontiguousarray(x).reshape(-1), result.reshape(-1)
 
     def piece(number: int) -> None:
         for start in range(number * _TOGETHER * _BLOCK, min(x.size, (number + 1) * _TOGETHER * _BLOCK), _BLOCK):
             here = slice(start, start + _BLOCK)
-            results[here] = function(flat[here].astype(np.float32, copy=False))
+            results[here] = function(flat[here].astype(within, copy=False))
 
     threads.each(piece, -(-x.size // (_TOGETHER * _BLOCK)))
-    return out
+    if out is not None and result is not out:
+        out[...] = result
+    return result if out is None else out
 
 
 def _erf(x: Any) -> Any:

@@ -20,39 +20,22 @@ from typing import Any
 
 import numpy as np
 
-from refflow_kernels.cpu import threads
+from refflow_kernels.cpu.error_function import in_blocks
 
 _SHIFT = 10
 _LARGEST = 1e39  # more than float32 has; infinity would give inf - inf
 _LGAMMA = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
 _DIGAMMA = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760)
-_BLOCK = 1 << 13  # elements
-_TOGETHER = 2  # blocks worth a thread
 
 
 def lgamma(x: Any, out: Any = None) -> Any:
     """log |gamma(x)|; infinite at 0, -1, -2, ..."""
-    return _in_blocks(_lgamma, x, out)
+    return in_blocks(_lgamma, x, out, np.float64)
 
 
 def digamma(x: Any, out: Any = None) -> Any:
     """The slope of lgamma; no number at 0, -1, -2, ..."""
-    return _in_blocks(_digamma, x, out)
-
-
-def _in_blocks(function: Callable[[Any], Any], x: Any, out: Any) -> Any:
-    result = out if out is not None and out.flags.c_contiguous else np.empty(x.shape, x.dtype)
-    flat, results = np.ascontiguousarray(x).reshape(-1), result.reshape(-1)
-
-    def piece(number: int) -> None:
-        for start in range(number * _TOGETHER * _BLOCK, min(x.size, (number + 1) * _TOGETHER * _BLOCK), _BLOCK):
-            here = slice(start, start + _BLOCK)
-            results[here] = function(flat[here].astype(np.float64))
-
-    threads.each(piece, -(-x.size // (_TOGETHER * _BLOCK)))
-    if out is not None and result is not out:
-        out[...] = result
-    return result if out is None else out
+    return in_blocks(_digamma, x, out, np.float64)
 
 
 def _reflected(x: Any, upper: Callable[[Any], Any], lower: Callable[[Any, Any], Any]) -> Any:

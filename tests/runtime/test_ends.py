@@ -148,12 +148,12 @@ def test_a_thousand_dequeues_of_one_step_wait_in_one_thread(queue):
     taken = tf.pack([queue.dequeue() for _ in range(1000)])
     put = queue.enqueue_many([number])
     with tf.Session() as session:
-        before = threading.active_count()
+        before = set(threading.enumerate())  # some may end meanwhile: idle ones of earlier tests
         found = []
         thread = threading.Thread(target=lambda: found.append(session.run(taken)))
         thread.start()
         time.sleep(0.05)
-        assert threading.active_count() == before + 1
+        assert set(threading.enumerate()) - before == {thread}
         session.run(put, {number: range(1000)})
         thread.join()
     assert sorted(found[0].tolist()) == list(range(1000))

@@ -71,9 +71,9 @@ def test_a_thousand_that_wait_need_one_thread(make, options):
     total, x = tf.add_n(takes), tf.placeholder(tf.int32, [])
     change = put(x)
     with tf.Session(**options) as session:
-        before = threading.active_count()
+        before = set(threading.enumerate())  # some may end meanwhile: idle ones of earlier tests
         thread, found = waiting_run(session, total)
-        assert threading.active_count() == before + 1
+        assert set(threading.enumerate()) - before == {thread}
         while not all_stand_in_line(session, len(takes)):
             thread.join(0.05)
         for i in range(len(takes)):

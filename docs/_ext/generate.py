@@ -138,9 +138,8 @@ def kernels_page() -> str:
     rows += ["   * - op", "     - reference", "     - fast CPU", "     - GPU"]
     gpu = gpu_ops()
     for op in registered_ops():
-        ufunc = op.formula is not None and op.formula.ufunc
         cells = [op.name, "yes" if "cpu" in op.kernels else "the runtime"]
-        cells.append("yes" if op.name in CPU else "NumPy's ufunc" if ufunc else "")
+        cells.append("yes" if op.name in CPU else "NumPy's ufuncs" if op.formula is not None else "")
         cells.append(gpu.get(op.name, "generated from its formula" if op.formula is not None else ""))
         rows += [f"   * - {cells[0]}"] + [f"     - {cell}" for cell in cells[1:]]
     head = "Which kernels there are. An op without a kernel for a GPU runs on a CPU, with a transfer on either side.\n"

@@ -26,32 +26,16 @@ from triton.runtime import driver
 from triton.runtime.jit import JITFunction
 
 from refflow_kernels.gpu.arrays import packed_strides
+from refflow_kernels.interpreter import DType
 
 _SIZES = {"float64": 8, "int64": 8, "float32": 4, "int32": 4, "float16": 2, "bfloat16": 2, "int16": 2}
-
-
-class _Type:
-    """A type by name and size, as Triton and its descriptors ask."""
-
-    def __init__(self, name: str):
-        self.name = name
-        self.itemsize = _SIZES.get(name, 1)
-
-    def __str__(self) -> str:
-        return f"memory.{self.name}"
-
-    def __eq__(self, other: object) -> bool:
-        return str(self) == str(other)
-
-    def __hash__(self) -> int:
-        return hash(self.name)
 
 
 class Place:
     """An address, a type, a shape and strides: aligned as torch's memory is."""
 
     def __init__(self, shape: Sequence[int], dtype: str = "float32", at: int = 1 << 20, strides: Any = None):
-        self.shape, self.dtype, self.at = tuple(shape), _Type(dtype), at
+        self.shape, self.dtype, self.at = tuple(shape), DType(dtype, _SIZES.get(dtype, 1)), at
         self.strides = packed_strides(self.shape) if strides is None else tuple(strides)
 
     def data_ptr(self) -> int:

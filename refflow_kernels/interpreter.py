@@ -13,8 +13,8 @@ import numpy as np
 GUARD = 64  # elements behind each buffer that nobody may touch
 
 
-class _DType:
-    """A type that Triton recognises by the end of its name."""
+class DType:
+    """A type by name and size, as Triton and its descriptors ask."""
 
     def __init__(self, name: str, itemsize: int):
         self.name = name
@@ -38,7 +38,7 @@ class Memory:
         self.whole = array if whole is None else whole
         self.shape = array.shape
         name = dtype or array.dtype.name
-        self.dtype = _DType({"bool": "int1"}.get(name, name), array.itemsize)
+        self.dtype = DType({"bool": "int1"}.get(name, name), array.itemsize)
         self.block: Any = None  # what it lies in, where that is to live as long
 
     @classmethod

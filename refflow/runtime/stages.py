@@ -137,13 +137,13 @@ def build(
     wanted = config.executor == "plan" if config.optimize is None else config.optimize
     if not wanted:
         optimised = pruned
+    elif has_control_flow(pruned.nodes):
+        optimised = unbundle(pruned)
+        for _ in range(2):  # shapes tell what is constant, and constants tell more of shapes
+            optimised = optimise(sharpen_loops(optimised))
+        optimised = sharpen_loops(optimised)
     else:
-        loops = has_control_flow(pruned.nodes)
-        if loops:  # constants tell more of shapes, and those more of what is constant
-            pruned_again = optimise(sharpen_loops(unbundle(pruned)))
-            optimised = sharpen_loops(optimise(sharpen_loops(pruned_again)))
-        else:
-            optimised = optimise(pruned, merge=bool(config.merge_common_subexpressions))
+        optimised = optimise(pruned, merge=bool(config.merge_common_subexpressions))
     placed, placement = place(
         optimised, devices, remembered, config.allow_soft_placement, config.placer, config.costs
     )  # fmt: skip

@@ -10,6 +10,7 @@ from refflow.runtime.gpu import GpuDevice
 from refflow_kernels.simulated import SimulatedCard
 from tests.graphs import assert_same_bits
 from tests.kernels.test_capture import plan_of, runs
+from tests.runtime.test_handle_updates import add, handle, read
 
 EXECUTORS = pytest.mark.parametrize("executor", ["plan", "executor"])
 
@@ -17,21 +18,6 @@ EXECUTORS = pytest.mark.parametrize("executor", ["plan", "executor"])
 def session_on(executor="plan", **options):
     gpu = GpuDevice(0, SimulatedCard())
     return tf.Session(devices=[Device(0), gpu], allow_soft_placement=True, executor=executor, **options)
-
-
-def handle(value, name=None):
-    h = op_def("VarHandleOp")(dtype=tf.float32, shape=tf.TensorShape(np.shape(value)), shared_name=name or "")
-    return h, op_def("AssignVariableOp")(h, np.float32(value))
-
-
-def read(h, *waits):
-    with h.graph.control_dependencies(waits):
-        return op_def("ReadVariableOp")(h, dtype=tf.float32)
-
-
-def add(h, more, *waits):
-    with h.graph.control_dependencies(waits):
-        return op_def("AssignAddVariableOp")(h, np.float32(more))
 
 
 def where(session, fetches, feeds=()):

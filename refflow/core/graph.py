@@ -152,6 +152,8 @@ class Graph(GraphScopes):
             attrs = {**(attrs or {}), "_gradient_op_type": self._gradient_overrides[op_type]}
         if self._container and op_def.stateful and "container" in op_def.attrs and not (attrs or {}).get("container"):
             attrs = {**(attrs or {}), "container": self._container}
+        if self._more_attrs:
+            attrs = {**self._more_attrs, **(attrs or {})}
         if self._colocated:
             attrs = {**(attrs or {}), "_class": self._labels()}
         name = name or op_type

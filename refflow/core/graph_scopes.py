@@ -50,6 +50,7 @@ class GraphScopes:
         self._container = ""
         self._gradient_overrides: dict[str, str] = {}
         self._default_original_op: Operation | None = None
+        self._more_attrs: dict[str, Any] = {}
 
     # -- names ------------------------------------------------------------------------------------
 
@@ -197,6 +198,16 @@ class GraphScopes:
             if sources.isdisjoint(scope.members):
                 found += [op for op in scope.sources if op not in sources and op not in found]
         return found
+
+    @contextmanager
+    def _attr_scope(self, attr_map: dict[str, Any]) -> Iterator[None]:
+        """New nodes have these attributes too, unless they are given their own; None takes one away again."""
+        saved = self._more_attrs
+        self._more_attrs = {key: value for key, value in {**saved, **attr_map}.items() if value is not None}
+        try:
+            yield
+        finally:
+            self._more_attrs = saved
 
     # -- branches, loops and gradients --------------------------------------------------------------
 

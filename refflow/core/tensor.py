@@ -43,7 +43,7 @@ def get_default_session() -> Any:
 class Tensor(NoNumbers):
     """A symbolic handle to one output of an operation. Session.run gives it a value."""
 
-    __slots__ = ("__weakref__", "_consumers", "_dtype", "_op", "_shape", "_value_index", "constant")
+    __slots__ = ("__weakref__", "_consumers", "_dtype", "_op", "_shape", "_value_index", "assign", "constant")
 
     def __init__(self, op: Operation, value_index: int, dtype: DType):
         self._op = op
@@ -52,6 +52,7 @@ class Tensor(NoNumbers):
         self._shape: shapes.Shape = None
         self._consumers: list[Operation] = []
         self.constant: Any = None  # the value, once somebody found that it is known before the run
+        # `assign` is there for parts of variables alone (compat/v1/variable.py).
 
     @property
     def op(self) -> Operation:

@@ -158,7 +158,15 @@ VariableDef
     3 string snapshot_name
     5 bool is_resource
     6 string initial_value_name
+    4 SaveSliceInfoDef save_slice_info_def
     7 bool trainable
+    8 int32 synchronization
+    9 int32 aggregation
+SaveSliceInfoDef
+    1 string full_name
+    2 repeated int64 full_shape
+    3 repeated int64 var_offset
+    4 repeated int64 var_shape
 BundleHeaderProto
     1 int32 num_shards
     2 int32 endianness

@@ -41,9 +41,6 @@ from refflow import (
     add_to_collection,
     app,
     as_dtype,
-    assign,
-    assign_add,
-    assign_sub,
     bfloat16,
     bool,
     case,
@@ -64,7 +61,6 @@ from refflow import (
     control_dependencies,
     convert_to_tensor,
     cos,
-    count_up_to,
     decode_csv,
     decode_raw,
     device,
@@ -146,9 +142,6 @@ from refflow import (
     round,
     rsqrt,
     scan,
-    scatter_add,
-    scatter_sub,
-    scatter_update,
     segment_max,
     segment_mean,
     segment_min,
@@ -207,9 +200,13 @@ from refflow.compat.v1.initializers import (
 )
 from refflow.compat.v1.math import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.more import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.names import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.partitioned import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.random import random_poisson, random_uniform
 from refflow.compat.v1.sessions import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.state import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.summary import Event, Summary
+from refflow.compat.v1.variable_scope import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.variables import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.variables import global_variables, global_variables_initializer
 from refflow.core.graph import colocate_with, container

@@ -24,8 +24,7 @@ from refflow.ops.sparse_functions import sparse_tensor_to_dense as first_dense
 
 __all__ = [
     "assert_type", "broadcast_static_shape", "dimension_at_index", "dimension_value", "einsum", "hessians",
-    "identity_n", "ones", "range", "scatter_nd_add", "scatter_nd_sub", "scatter_nd_update", "shape_n",
-    "sparse_tensor_to_dense", "zeros",
+    "identity_n", "ones", "range", "shape_n", "sparse_tensor_to_dense", "zeros",
 ]  # fmt: skip
 
 _KINDS = ("int32", "int64", "float32", "float64")  # the later one is taken where a range's ends have several
@@ -106,21 +105,6 @@ def sparse_tensor_to_dense(
         kind = sp_input.values.dtype.base_dtype
         default_value = "" if kind is string else np.zeros((), kind.as_numpy_dtype)
     return first_dense(sp_input, default_value, name)
-
-
-def _scatter(called: str, op: str, meaning: str) -> Any:
-    def function(ref: Any, indices: Any, updates: Any, use_locking: bool = True, name: str | None = None) -> Tensor:
-        updates = convert_to_tensor(updates, ref.dtype.base_dtype)
-        return op_def(op)(ref.ref(), indices, updates, use_locking=use_locking, name=name)
-
-    function.__name__ = function.__qualname__ = called
-    function.__doc__ = f"The variable after {meaning} `updates` at the places that `indices` name."
-    return function
-
-
-scatter_nd_update = _scatter("scatter_nd_update", "ScatterNdUpdate", "setting")
-scatter_nd_add = _scatter("scatter_nd_add", "ScatterNdAdd", "adding")
-scatter_nd_sub = _scatter("scatter_nd_sub", "ScatterNdSub", "subtracting")
 
 
 def assert_type(tensor: Any, tf_type: Any, message: str | None = None, name: str | None = None) -> Operation:

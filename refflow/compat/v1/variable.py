@@ -1,0 +1,536 @@
+"""tf.Variable of 1.x: a reference, or with use_resource a handle. Scopes may change who makes it.
+
+    tf.Variable(...)    the creators in force (variable_creator_scope), the innermost first, then one of the two classes
+    v/initial_value     v     v/Assign     v/read          the nodes of a RefVariable; v/read stands for its value
+    v/Initializer/...   v     v/Assign     v/read          where the initial value is a function
+
+A part of a larger variable knows which part it is (SaveSliceInfo), and so does its checkpoint.
+
+Next: compat/v1/resource_variable.py.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from refflow.compat.v1.graph_keys import GraphKeys
+from refflow.core.convert import convert_to_tensor, op_scope, register_tensor_conversion_function
+from refflow.core.dtypes import DType, as_dtype
+from refflow.core.errors import DTypeError, ShapeError
+from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
+from refflow.core.indexed_slices import IndexedSlices
+from refflow.core.registry import op_def
+from refflow.core.shapes import TensorShape
+from refflow.core.tensor import default_sessions
+from refflow.interop.schema import message
+from refflow.ops import variable as first
+from refflow.ops.operators import strided
+
+_CREATORS: tuple[str] = ("__variable_creators",)  # the key of a graph's creators, the outermost first
+
+
+class VariableSynchronization(enum.Enum):
+    """When replicas' values of a variable are brought together; a graph of one process has nothing to bring."""
+
+    AUTO = 0
+    NONE = 1
+    ON_WRITE = 2
+    ON_READ = 3
+
+
+class VariableAggregation(enum.Enum):
+    """How replicas' values of a variable are brought together."""
+
+    NONE = 0
+    SUM = 1
+    MEAN = 2
+    ONLY_FIRST_REPLICA = 3
+    ONLY_FIRST_TOWER = 3
+
+
+class _Made(type):
+    """Variable(...) asks the creators; RefVariable(...) and ResourceVariable(...) are made as they are."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is not Variable:
+            return super().__call__(*args, **kwargs)
+        given = dict(zip(_ARGUMENTS, args, strict=False)) | kwargs
+        unknown = [key for key in given if key not in _ARGUMENTS]
+        if unknown or len(args) > len(_ARGUMENTS):
+            raise TypeError(f"Variable() got an unexpected keyword argument {(unknown or args)[-1]!r}")
+        return created(**{name: given.get(name, default) for name, default in _ARGUMENTS.items()})
+
+
+class Variable(first.Variable, metaclass=_Made):
+    """A value that outlives the run, with the arguments and methods of 1.x."""
+
+    _save_slice_info: Variable.SaveSliceInfo | None = None
+    _trainable = True
+    _constraint: Callable[[Any], Any] | None = None
+    _synchronization = VariableSynchronization.AUTO
+    _aggregation = VariableAggregation.NONE
+    _snapshot: Tensor
+
+    class SaveSliceInfo:
+        """Which part of a larger variable this one is: the whole one's name and shape, where it begins, how large."""
+
+        def __init__(
+            self, full_name: str | None = None, full_shape: Sequence[int] | None = None,
+            var_offset: Sequence[int] | None = None, var_shape: Sequence[int] | None = None,
+            save_slice_info_def: Any = None, import_scope: str | None = None,
+        ):  # fmt: skip
+            if save_slice_info_def is not None:
+                info = save_slice_info_def
+                full_name = f"{import_scope}/{info.full_name}" if import_scope else info.full_name
+                full_shape, var_offset, var_shape = info.full_shape, info.var_offset, info.var_shape
+            self.full_name = full_name
+            self.full_shape, self.var_offset, self.var_shape = (
+                None if x is None else list(x) for x in (full_shape, var_offset, var_shape)
+            )
+
+        @property
+        def spec(self) -> str:
+            """As files have it: the whole shape, then begin and length along each axis, "4 5 0,2:0,5"."""
+            parts = zip(self.var_offset or (), self.var_shape or (), strict=True)
+            whole = "".join(f"{d} " for d in self.full_shape or ())
+            return whole + ":".join(f"{begin},{length}" for begin, length in parts)
+
+        def to_proto(self, export_scope: str | None = None) -> Any:
+            """As a SaveSliceInfoDef; None where it is outside of `export_scope`."""
+            name = self.full_name or ""
+            if export_scope and not name.startswith(f"{export_scope}/"):
+                return None
+            found = message("SaveSliceInfoDef")()
+            found.full_name = name.removeprefix(f"{export_scope}/") if export_scope else name
+            for field in ("full_shape", "var_offset", "var_shape"):
+                getattr(found, field).extend(getattr(self, field))
+            return found
+
+    # -- what is known of it ------------------------------------------------------------------------------------------
+
+    @property
+    def trainable(self) -> bool:
+        """Whether optimizers change it unless they are told what to change."""
+        return self._trainable
+
+    @property
+    def constraint(self) -> Callable[[Any], Any] | None:
+        """The function that an update's result is to go through, or None."""
+        return self._constraint
+
+    @property
+    def synchronization(self) -> VariableSynchronization:
+        return self._synchronization
+
+    @property
+    def aggregation(self) -> VariableAggregation:
+        return self._aggregation
+
+    def _set_save_slice_info(self, save_slice_info: Variable.SaveSliceInfo | None) -> None:
+        self._save_slice_info = save_slice_info
+
+    def _get_save_slice_info(self) -> Variable.SaveSliceInfo | None:
+        return self._save_slice_info
+
+    def set_shape(self, shape: Any) -> None:
+        """Adds what the caller knows of the shape."""
+        self._variable.set_shape(shape)
+        self.value().set_shape(shape)
+
+    def __repr__(self) -> str:
+        dims = self.get_shape()
+        shape = "<unknown>" if dims.ndims is None else str(tuple(dims.as_list()))
+        return f"<tf.Variable '{self.name}' shape={shape} dtype={self.dtype.name}>"
+
+    def __iter__(self) -> Any:
+        raise TypeError("'Variable' object is not iterable.")
+
+    __str__ = __repr__
+
+    # -- values -------------------------------------------------------------------------------------------------------
+
+    def value(self) -> Tensor:
+        """What stands for the value in the graph: the last value that was given."""
+        return self._snapshot
+
+    def read_value(self) -> Tensor:
+        """The value at the moment when it is read in the step, a new node."""
+        return op_def("Identity")(self._variable, name="read")
+
+    def initialized_value(self) -> Tensor:
+        """The value, or the initial value where there is none yet."""
+        from refflow.ops.conditionals import cond
+
+        with self.graph.as_default(), self.graph.outside():
+            return cond(self.is_initialized(), self.read_value, lambda: self.initial_value)
+
+    def is_initialized(self, name: str | None = None) -> Tensor:
+        """Whether it has a value yet."""
+        return op_def("IsVariableInitialized")(self._variable, name=name)
+
+    def eval(self, session: Any = None) -> np.ndarray:
+        """The value in a session."""
+        return self._variable.eval(session=session)
+
+    def load(self, value: Any, session: Any = None) -> None:
+        """Sets it in a session, without a new node."""
+        session = session or default_sessions.top()
+        if session is None:
+            raise ValueError(
+                "Either session argument should be provided or default session should be established"
+            )
+        session.run(self.initializer, {self.initializer.inputs[1]: value})
+
+    # -- changes: each gives the reference after the change, or with read_value=False the operation -------------------
+
+    def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+        """Sets it."""
+        return _result(first.assign(self._variable, value, use_locking=use_locking, name=name), read_value)
+
+    def assign_add(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
+        """Adds to it."""
+        return _result(first.assign_add(self._variable, delta, use_locking=use_locking, name=name), read_value)
+
+    def assign_sub(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
+        """Subtracts from it."""
+        return _result(first.assign_sub(self._variable, delta, use_locking=use_locking, name=name), read_value)
+
+    def _scattered(self, op: str, delta: Any, use_locking: bool, name: str | None) -> Any:
+        if not isinstance(delta, IndexedSlices):
+            raise TypeError(f"sparse_delta is not IndexedSlices: {delta}")
+        return op_def(op)(self._variable, delta.indices, delta.values, use_locking=use_locking, name=name)
+
+    def batch_scatter_update(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
+        """Sets rows within each batch: indices [..., i] name rows of the axis that they end at."""
+        from refflow.compat.v1.state import batch_scatter_update
+
+        return batch_scatter_update(self, sparse_delta.indices, sparse_delta.values, use_locking, name)
+
+    def scatter_nd_update(self, indices: Any, updates: Any, name: str | None = None) -> Any:
+        """Sets the elements or slices that `indices` name."""
+        return self._scattered_nd("ScatterNdUpdate", indices, updates, name)
+
+    def scatter_nd_add(self, indices: Any, updates: Any, name: str | None = None) -> Any:
+        """Adds to the elements or slices that `indices` name."""
+        return self._scattered_nd("ScatterNdAdd", indices, updates, name)
+
+    def scatter_nd_sub(self, indices: Any, updates: Any, name: str | None = None) -> Any:
+        """Subtracts from the elements or slices that `indices` name."""
+        return self._scattered_nd("ScatterNdSub", indices, updates, name)
+
+    def _scattered_nd(self, op: str, indices: Any, updates: Any, name: str | None) -> Any:
+        updates = convert_to_tensor(updates, self.dtype.base_dtype)
+        return op_def(op)(self._variable, indices, updates, use_locking=True, name=name)
+
+    def sparse_read(self, indices: Any, name: str | None = None) -> Tensor:
+        """The rows that `indices` name."""
+        return op_def("Gather")(self.value(), indices, name=name)
+
+    def gather_nd(self, indices: Any, name: str | None = None) -> Tensor:
+        """The elements or slices that `indices` name."""
+        return op_def("GatherNd")(self.value(), indices, name=name)
+
+    def __getitem__(self, key: Any) -> Tensor:
+        """A part of the value, which also has `assign`: v[1:3].assign(x) sets that part."""
+        keys = key if isinstance(key, tuple) else (key,)
+        with op_scope([self], None, "strided_slice"):
+            found = strided(self.value(), keys)
+        found.assign = lambda value, name=None: self._assign_part(found, value, name)
+        return found
+
+    def _assign_part(self, part: Tensor, value: Any, name: str | None) -> Any:
+        masks = {key: part.op.attrs[key] for key in part.op.attrs if key.endswith("_mask")}
+        value = convert_to_tensor(value, self.dtype.base_dtype)
+        return self._strided_assign(*part.op.inputs[1:], value, name=name, **masks)
+
+    def _strided_assign(self, *args: Any, **kwargs: Any) -> Any:
+        return op_def("StridedSliceAssign")(self._variable, *args, **kwargs)
+
+    # -- in files -----------------------------------------------------------------------------------------------------
+
+    def to_proto(self, export_scope: str | None = None) -> Any:
+        """As a VariableDef, which names its nodes; None where it is outside of `export_scope`."""
+        prefix = f"{export_scope}/" if export_scope else ""
+        if not self._variable.name.startswith(prefix):
+            return None
+        proto = message("VariableDef")()
+        names = {"variable_name": self._variable.name, "snapshot_name": self._snapshot.name,
+                 "initializer_name": self.initializer.name}  # fmt: skip
+        if self._initial_value is not None:
+            names["initial_value_name"] = self._initial_value.name
+        for field, text in names.items():
+            setattr(proto, field, text.removeprefix(prefix))
+        proto.trainable, proto.is_resource = self._trainable, self._is_resource
+        proto.synchronization, proto.aggregation = self._synchronization.value, self._aggregation.value
+        if self._save_slice_info is not None:
+            proto.save_slice_info_def.MergeFrom(self._save_slice_info.to_proto(export_scope))
+        return proto
+
+    _is_resource = False
+
+    @staticmethod
+    def from_proto(variable_def: Any, import_scope: str | None = None) -> Variable:
+        """The variable whose nodes a VariableDef names, in the default graph; it is entered in no collection."""
+        proto = message("VariableDef")()
+        proto.ParseFromString(variable_def.SerializeToString())
+        graph, prefix = get_default_graph(), f"{import_scope}/" if import_scope else ""
+
+        def named(name: str) -> Any:
+            return graph.as_graph_element(prefix + name) if name else None
+
+        kind: Any = RefVariable
+        if proto.is_resource:
+            from refflow.compat.v1.resource_variable import ResourceVariable as kind
+        found = kind.__new__(kind)
+        found._variable, found._initializer = named(proto.variable_name), named(proto.initializer_name)
+        found._initial_value = named(proto.initial_value_name)
+        found._snapshot = named(proto.snapshot_name or f"{found._variable.op.name}/read:0")
+        found._trainable = proto.trainable
+        found._synchronization = VariableSynchronization(proto.synchronization)
+        found._aggregation = VariableAggregation(proto.aggregation)
+        if proto.HasField("save_slice_info_def"):
+            info = Variable.SaveSliceInfo(save_slice_info_def=proto.save_slice_info_def, import_scope=import_scope)
+            found._save_slice_info = info
+        return found
+
+
+def _result(reference: Tensor, read_value: bool) -> Any:
+    return reference if read_value else reference.op
+
+
+def _scatter_method(verb: str, meaning: str) -> Any:
+    def method(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
+        return self._scattered(f"Scatter{verb.capitalize()}", sparse_delta, use_locking, name)
+
+    method.__name__, method.__qualname__ = f"scatter_{verb}", f"Variable.scatter_{verb}"
+    method.__doc__ = f"{meaning} the rows of IndexedSlices, each at its place."
+    return method
+
+
+for _verb, _meaning in {
+    "add": "Adds", "sub": "Subtracts", "mul": "Multiplies by", "div": "Divides by", "max": "Takes the larger of",
+    "min": "Takes the smaller of", "update": "Sets",
+}.items():  # fmt: skip
+    setattr(Variable, f"scatter_{_verb}", _scatter_method(_verb, _meaning))
+
+
+class RefVariable(Variable):
+    """A variable behind a reference."""
+
+    def __init__(
+        self, initial_value: Any = None, trainable: bool | None = None, collections: Any = None,
+        validate_shape: bool = True, caching_device: Any = None, name: str | None = None, variable_def: Any = None,
+        dtype: Any = None, expected_shape: Any = None, import_scope: str | None = None, constraint: Any = None,
+        use_resource: bool | None = None, synchronization: Any = VariableSynchronization.AUTO,
+        aggregation: Any = VariableAggregation.NONE, shape: Any = None,
+    ):  # fmt: skip
+        if variable_def is not None:
+            if initial_value is not None:
+                raise ValueError("variable_def and initial_value are mutually exclusive.")
+            self.__dict__.update(vars(Variable.from_proto(variable_def, import_scope)))
+            return
+        keys = checked(self, initial_value, trainable, collections, constraint, synchronization, aggregation)
+        dims = None if shape is None else TensorShape(shape)
+        with starting(initial_value, name) as (scope, make):
+            self._initial_value = make(dtype)
+            if dims is None:
+                dims = self._initial_value.get_shape() if validate_shape else TensorShape(None)
+            if validate_shape and not self._initial_value.get_shape().is_fully_defined():
+                raise ShapeError(f"initial_value must have a shape specified: {self._initial_value}")
+            kind = self._initial_value.dtype.base_dtype
+            self._variable = op_def("VariableV2")(shape=dims, dtype=kind, name=scope)
+            start = guarded(self._initial_value)
+            self._initializer = first.assign(self._variable, start, validate_shape, name="Assign").op
+            with placed(caching_device, self._variable.op):
+                self._snapshot = op_def("Identity")(self._variable, name="read")
+        collect(self, keys)
+
+
+# -- how one is made --------------------------------------------------------------------------------------------------
+
+_ARGUMENTS: dict[str, Any] = {
+    "initial_value": None, "trainable": None, "collections": None, "validate_shape": True, "caching_device": None,
+    "name": None, "variable_def": None, "dtype": None, "expected_shape": None, "import_scope": None,
+    "constraint": None, "use_resource": None, "synchronization": VariableSynchronization.AUTO,
+    "aggregation": VariableAggregation.NONE, "shape": None,
+}  # fmt: skip
+
+_resource_by_default = False
+
+
+def enable_resource_variables() -> None:
+    """From here on variables are behind handles, unless a scope or a variable says otherwise."""
+    global _resource_by_default
+    _resource_by_default = True
+
+
+def disable_resource_variables() -> None:
+    """From here on variables are behind references, unless a scope or a variable says otherwise."""
+    global _resource_by_default
+    _resource_by_default = False
+
+
+def resource_variables_enabled() -> bool:
+    """Whether variables are behind handles by default."""
+    return _resource_by_default
+
+
+def _creators(graph: Graph) -> list[Any]:
+    return graph._collections.setdefault(_CREATORS, [])
+
+
+@contextmanager
+def variable_creator_scope(variable_creator: Callable[..., Any]) -> Iterator[None]:
+    """Inside, variables are made by variable_creator(next_creator, **arguments), which may call the next one."""
+    creators = _creators(get_default_graph())
+    creators.append(variable_creator)
+    try:
+        yield
+    finally:
+        creators.remove(variable_creator)
+
+
+def created(**arguments: Any) -> Any:
+    """A variable as the creators in force make it."""
+    make: Callable[..., Any] = _default_creator
+    for creator in _creators(get_default_graph()):
+        make = _then(creator, make)
+    return make(**arguments)
+
+
+def _then(creator: Callable[..., Any], following: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda **arguments: creator(following, **arguments)
+
+
+def _default_creator(use_resource: bool | None = None, **arguments: Any) -> Variable:
+    if use_resource is None:
+        from refflow.compat.v1.variable_scope import get_variable_scope
+
+        use_resource = get_variable_scope().use_resource
+    if use_resource is None:
+        use_resource = _resource_by_default
+    if use_resource:
+        from refflow.compat.v1.resource_variable import ResourceVariable
+
+        return ResourceVariable(**arguments)
+    return RefVariable(**arguments)
+
+
+def checked(
+    made: Variable, initial_value: Any, trainable: bool | None, collections: Any, constraint: Any,
+    synchronization: Any, aggregation: Any,
+) -> list[str]:  # fmt: skip
+    """The collections that a new variable is to enter; what is wrong with its arguments is a ValueError."""
+    if initial_value is None:
+        raise ValueError("initial_value must be specified.")
+    if collections is not None and not isinstance(collections, (list, tuple, set)):
+        raise ValueError(
+            "collections argument to Variable constructor must be a list, tuple, or set. Got the type "
+            f"{type(collections).__name__}: {collections}"
+        )
+    if constraint is not None and not callable(constraint):
+        raise ValueError("The `constraint` argument must be a callable.")
+    made._constraint = constraint
+    made._synchronization = VariableSynchronization(synchronization or VariableSynchronization.AUTO)
+    made._aggregation = VariableAggregation(aggregation or VariableAggregation.NONE)
+    made._trainable = made._synchronization is not VariableSynchronization.ON_READ if trainable is None else trainable
+    keys = [GraphKeys.GLOBAL_VARIABLES] if collections is None else list(collections)
+    if made._trainable and GraphKeys.TRAINABLE_VARIABLES not in keys:
+        keys.append(GraphKeys.TRAINABLE_VARIABLES)
+    return keys
+
+
+@contextmanager
+def starting(initial_value: Any, name: str | None) -> Iterator[tuple[str, Callable[[Any], Tensor]]]:
+    """The scope of a new variable, outside of branches and loops, and what makes its initial value of a type."""
+    values = [initial_value] if hasattr(initial_value, "graph") and not callable(initial_value) else []
+    with op_scope(values, name, "Variable") as scope, get_default_graph().outside():
+        yield scope, lambda dtype: _initial(initial_value, scope, dtype)
+
+
+def _initial(given: Any, scope: str, dtype: Any) -> Tensor:
+    graph, wanted = get_default_graph(), None if dtype is None else as_dtype(dtype).base_dtype
+    if callable(given):
+        with graph._attr_scope({"_class": [f"loc:@{scope[:-1]}"]}), graph.name_scope("Initializer"), graph.device(None):
+            return convert_to_tensor(given(), wanted, "initial_value")
+    found = convert_to_tensor(given, wanted, "initial_value")
+    if found.op._context is not None:
+        raise ValueError(
+            f"Initializer for variable {scope} is from inside a control-flow construct, such as a loop or "
+            "conditional. When creating a variable inside a loop or conditional, use a lambda as the initializer."
+        )
+    return found
+
+
+@contextmanager
+def placed(caching_device: Any, beside: Operation) -> Iterator[None]:
+    """Where what stands for the value lies: on the caching device, or with the variable."""
+    graph = get_default_graph()
+    with graph.colocate_with(beside) if caching_device is None else graph.device(caching_device):
+        yield
+
+
+def collect(made: Variable, keys: Sequence[str]) -> None:
+    """Enters a new variable in collections."""
+    for key in dict.fromkeys(keys):
+        made.graph.add_to_collection(key, made)
+
+
+def guarded(initial: Tensor) -> Tensor:
+    """The initial value with each variable that it reads, if that has no value yet, replaced by its own initial value.
+
+    So one operation may run the initializers of all variables, in any order.
+    """
+    known = {v._variable: v for v in initial.graph.get_collection(GraphKeys.GLOBAL_VARIABLES)
+             if isinstance(v, RefVariable)}  # fmt: skip
+    return _without_variables(initial, known, {}) if known else initial
+
+
+def _without_variables(tensor: Tensor, known: dict[Tensor, Variable], done: dict[Operation, Any]) -> Tensor:
+    op = tensor.op
+    if op._context is not None or op.type in ("IsVariableInitialized", "Const", "Placeholder"):
+        return tensor
+    if tensor in known:
+        return known[tensor].initialized_value()
+    if op.op_def.ref_inputs or any(t.dtype.is_ref_dtype for t in op.outputs):
+        return tensor
+    if op not in done:
+        inputs = [_without_variables(t, known, done) for t in op.inputs]
+        same = all(a is b for a, b in zip(inputs, op.inputs, strict=True))
+        done[op] = op if same else _copied(op, inputs)
+    return done[op].outputs[tensor.value_index]
+
+
+def _copied(op: Operation, inputs: list[Tensor]) -> Operation:
+    """The same node on other inputs."""
+    name = op.name.replace("/", "_")
+    types = [t.dtype for t in op.outputs]
+    return op.graph.create_op(op.type, inputs, types, None, f"{name}_modified", dict(op.attrs), op.op_def)
+
+
+# -- as tensors -------------------------------------------------------------------------------------------------------
+
+
+def _convert(value: Variable, dtype: DType | None, name: str | None, as_ref: bool) -> Tensor:
+    if dtype is not None and not dtype.is_compatible_with(value.dtype):
+        raise DTypeError(
+            f"Incompatible type conversion requested to type '{dtype.name}' for variable of type '{value.dtype.name}'"
+        )
+    return value._variable if as_ref else value.value()
+
+
+register_tensor_conversion_function(Variable, _convert, 5)
+
+
+def nothing() -> Any:
+    """A context that changes nothing."""
+    return nullcontext()

@@ -17,6 +17,7 @@ from refflow.core.convert import convert_to_tensor, graph_of
 from refflow.core.dtypes import DType
 from refflow.core.errors import DTypeError, NodeError
 from refflow.core.graph import Graph, Operation, Tensor
+from refflow.core.handle_forms import by_handle, is_handle
 from refflow.core.signature import REQUIRED, Arg
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ _RESULT_TYPES: dict[str, Any] = {}
 
 def add_node(op_def: OpDef, args: Sequence[Any], kwargs: dict[str, Any], name: str | None) -> Any:
     """Builds one node of `op_def`; see OpDef.__call__."""
+    if args and op_def.inputs and op_def.inputs[0].is_ref and is_handle(args[0]):
+        return by_handle(op_def, args, kwargs, name)
     values, given = _split(op_def, args, kwargs)
     flat = [v for arg, v in zip(op_def.inputs, values, strict=True) for v in (v if _is_list(op_def, arg, v) else [v])]
     graph = graph_of(flat)

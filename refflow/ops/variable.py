@@ -223,6 +223,10 @@ class Variable(NoNumbers):
     def _as_graph_element(self) -> Tensor:
         return self._variable
 
+    def beside(self, initial_value: Any, name: str) -> Variable:
+        """A variable of the same kind that goes along with this one, and is not trained."""
+        return type(self)(initial_value, trainable=False, name=name)
+
     @property
     def initializer(self) -> Operation:
         """The operation that gives the variable its initial value."""
@@ -332,7 +336,7 @@ def assert_variables_initialized(var_list: Any = None) -> Operation | None:
         return None
     from refflow.ops.array import rank
 
-    return group(*(rank(v.ref()) for v in variables))
+    return group(*(rank(v.value()) for v in variables))
 
 
 def initialize_variables(var_list: list[Variable], name: str = "init") -> Operation:

@@ -160,7 +160,7 @@ class AdamOptimizer(Optimizer):
         means = []
         for name, beta, new in (("m", beta1, gradient.values), ("v", beta2, SQUARE(gradient.values))):
             slot = self._slot(variable, name)
-            faded = slot.assign(slot.ref() * beta, use_locking=locked)
+            faded = slot.assign(slot.value() * beta, use_locking=locked)
             with graph.control_dependencies([faded.op]):
                 means.append(scatter_add(slot.ref(), gradient.indices, (1 - beta) * new, use_locking=locked))
         m, v = means
@@ -171,7 +171,7 @@ class AdamOptimizer(Optimizer):
         graph = get_default_graph()
         with graph.control_dependencies(updates):
             moved = [
-                power.assign(power.ref() * beta, use_locking=self._use_locking)
+                power.assign(power.value() * beta, use_locking=self._use_locking)
                 for power, beta in zip(self._powers or (), (self._beta1, self._beta2), strict=True)
             ]
         return group(*updates, *moved, name=name)

@@ -164,7 +164,7 @@ class Optimizer:
             graph = variable.graph
             with graph.as_default(), graph.device(variable.device), graph.name_scope(None):
                 start = constant(value, variable.dtype.base_dtype, variable.get_shape())
-                slots[variable] = Variable(start, trainable=False, name=f"{variable.op.name}/{self._name}")
+                slots[variable] = variable.beside(start, f"{variable.op.name}/{self._name}")
         return slots[variable]
 
     @staticmethod

@@ -197,6 +197,11 @@ def _reference(variable: Any) -> Tensor:
     return variable if isinstance(variable, Tensor) else variable.ref()
 
 
+def _written(variable: Any) -> Tensor:
+    """What is written: the value behind a reference, or behind a handle as the step reads it."""
+    return variable.read_value() if hasattr(variable, "handle") else _reference(variable)
+
+
 def _build(saved: list[_Saved], reshaped: bool, sharded: bool, sequentially: bool) -> SaverDef:
     filename = constant("model", name="Const")
     written = _save_sharded(filename, saved) if sharded else _save_node(filename, saved, "save")
@@ -207,8 +212,8 @@ def _build(saved: list[_Saved], reshaped: bool, sharded: bool, sequentially: boo
         after = restored[-1:] if sequentially else []
         reference = _reference(s.variable)
         with get_default_graph().control_dependencies(after):
-            (value,) = RESTORE_V2(filename, [s.name], [s.part], dtypes=[reference.dtype.base_dtype], name="restore")
-        shape = reference.get_shape()
+            (value,) = RESTORE_V2(filename, [s.name], [s.part], dtypes=[s.variable.dtype.base_dtype], name="restore")
+        shape = s.variable.get_shape()
         if reshaped:
             value = reshape(value, shape.as_list())
         restored.append(assign(reference, value, validate_shape=shape.is_fully_defined()).op)
@@ -218,7 +223,7 @@ def _build(saved: list[_Saved], reshaped: bool, sharded: bool, sequentially: boo
 
 def _save_node(prefix: Tensor, saved: list[_Saved], name: str) -> Operation:
     names, parts = [s.name for s in saved], [s.part for s in saved]
-    return SAVE_V2(prefix, names, parts, [_reference(s.variable) for s in saved], name=name)
+    return SAVE_V2(prefix, names, parts, [_written(s.variable) for s in saved], name=name)
 
 
 def _save_sharded(filename: Tensor, saved: list[_Saved]) -> Operation:

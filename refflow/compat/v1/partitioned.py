@@ -43,9 +43,10 @@ def parts_of(dims: Sequence[int], axis: int, count: int) -> Iterator[tuple[list[
     begin = 0
     for i in range(count):
         length = least + (i < longer)
-        yield [begin if a == axis else 0 for a in range(len(dims))], [
-            length if a == axis else d for a, d in enumerate(dims)
-        ]
+        yield (
+            [begin if a == axis else 0 for a in range(len(dims))],
+            [length if a == axis else d for a, d in enumerate(dims)],
+        )
         begin += length
 
 
@@ -63,7 +64,8 @@ class PartitionedVariable:
             raise ValueError("variable_list may not be empty")
         for v in variable_list:
             if not isinstance(v, Variable) or v._get_save_slice_info() is None:
-                raise ValueError(f"All variables must have a save_slice_info available: {[str(x) for x in variable_list]}")
+                given = [str(x) for x in variable_list]
+                raise ValueError(f"All variables must have a save_slice_info available: {given}")
             if len(v.get_shape()) != len(partitions):
                 raise ValueError("All variables' ranks must match the number of partitions")
             info = v._get_save_slice_info()
@@ -81,9 +83,7 @@ class PartitionedVariable:
 
     def __len__(self) -> int:
         if len(self._partition_axes()) > 1:
-            raise NotImplementedError(
-                f"Cannot get a length for {len(self._partition_axes())} > 1 partition axes"
-            )
+            raise NotImplementedError(f"Cannot get a length for {len(self._partition_axes())} > 1 partition axes")
         return len(self._variable_list)
 
     def _partition_axes(self) -> list[int]:

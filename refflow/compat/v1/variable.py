@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ class VariableAggregation(enum.Enum):
     SUM = 1
     MEAN = 2
     ONLY_FIRST_REPLICA = 3
-    ONLY_FIRST_TOWER = 3
+    ONLY_FIRST_TOWER = 3  # noqa: PIE796  (its older name)
 
 
 class _Made(type):
@@ -181,9 +181,7 @@ class Variable(first.Variable, metaclass=_Made):
         """Sets it in a session, without a new node."""
         session = session or default_sessions.top()
         if session is None:
-            raise ValueError(
-                "Either session argument should be provided or default session should be established"
-            )
+            raise ValueError("Either session argument should be provided or default session should be established")
         session.run(self.initializer, {self.initializer.inputs[1]: value})
 
     # -- changes: each gives the reference after the change, or with read_value=False the operation -------------------
@@ -529,8 +527,3 @@ def _convert(value: Variable, dtype: DType | None, name: str | None, as_ref: boo
 
 
 register_tensor_conversion_function(Variable, _convert, 5)
-
-
-def nothing() -> Any:
-    """A context that changes nothing."""
-    return nullcontext()

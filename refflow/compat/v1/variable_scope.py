@@ -97,9 +97,7 @@ class VariableScope(scopes.VariableScope):
         if initializer is not None and not callable(initializer) and dtype is not None:
             found = convert_to_tensor(initializer).dtype.base_dtype
             if found is not as_dtype(dtype).base_dtype:
-                raise ValueError(
-                    f"Initializer type '{found!r}' and explicit dtype '{as_dtype(dtype)!r}' don't match."
-                )
+                raise ValueError(f"Initializer type '{found!r}' and explicit dtype '{as_dtype(dtype)!r}' don't match.")
         if initializer is not None and not callable(initializer) and dtype is None:
             dtype = convert_to_tensor(initializer).dtype.base_dtype
         if synchronization is VariableSynchronization.ON_READ and trainable:

@@ -23,7 +23,7 @@ from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import DType, as_dtype, string
 from refflow.core.graph import get_default_graph
 from refflow.core.shapes import TensorShape
-from refflow.ops.variable_scope import _STORE, AUTO_REUSE, _first
+from refflow.ops.variable_scope import _STORE, _first
 
 _PARTITIONED = ("__partitioned_variables",)
 
@@ -133,8 +133,7 @@ class VariableStore:
             )
         if not dtype.is_compatible_with(found.dtype):
             raise ValueError(
-                f"Trying to share variable {name}, but specified dtype {dtype.name} and found dtype "
-                f"{found.dtype.name}."
+                f"Trying to share variable {name}, but specified dtype {dtype.name} and found dtype {found.dtype.name}."
             )
         return found
 
@@ -167,9 +166,7 @@ class VariableStore:
                 f"Shape of a new partitioned variable ({name}) must be fully defined, but instead was {shape}."
             )
         if shape.ndims == 0:
-            raise ValueError(
-                f"A partitioned Variable must have rank at least 1.  Shape: {shape}"
-            )
+            raise ValueError(f"A partitioned Variable must have rank at least 1.  Shape: {shape}")
         counts = _checked_parts(partitioner(shape=shape, dtype=dtype), shape)
         if name in self.partitioned:
             return self._found_in_parts(name, shape, dtype, counts, reuse)
@@ -201,7 +198,7 @@ class VariableStore:
             elif constant:
                 given = convert_to_tensor(_part_of(initializer, offset, size))
                 part_shape = TensorShape(None)
-            with _named_once(f"{name}/PartitionedInitializer") if constant else nullcontext():
+            with get_default_graph().name_scope(f"{name}/PartitionedInitializer/") if constant else nullcontext():
                 made = self.single(f"{name}/part_{i}", part_shape, dtype, given, regularizer, reuse,
                                    PartitionInfo(dims, offset), more)  # fmt: skip
             made._set_save_slice_info(variables.Variable.SaveSliceInfo(name, dims, offset, size))
@@ -238,10 +235,6 @@ class VariableStore:
 def _shown(shape: TensorShape) -> str:
     dims = shape.as_list() if shape.ndims is not None else None
     return "<unknown>" if dims is None else f"({', '.join(map(str, dims))}{',' if len(dims) == 1 else ''})"
-
-
-def _named_once(name: str) -> Any:
-    return get_default_graph().name_scope(name)
 
 
 def _part_of(tensor: Any, offset: Sequence[int], size: Sequence[int]) -> Any:
@@ -320,13 +313,3 @@ def _cut_axis(counts: Sequence[int]) -> tuple[int, int]:
         raise ValueError(f"Can only slice a variable along one dimension: partitioning: {list(counts)}")
     axis = axes[0] if axes else 0
     return axis, counts[axis]
-
-
-def reuse_of(function_reuse: Any, scope_reuse: Any) -> Any:
-    """What holds for a call: its own word, or the scope's."""
-    return scope_reuse if function_reuse is None else function_reuse
-
-
-def is_auto(reuse: Any) -> bool:
-    """Whether variables are found or made."""
-    return reuse is AUTO_REUSE

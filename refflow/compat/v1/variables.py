@@ -15,6 +15,7 @@ import numpy as np
 
 from refflow.compat.v1.graph_keys import GraphKeys
 from refflow.compat.v1.initializers import zeros_initializer
+from refflow.compat.v1.names import name_scope
 from refflow.compat.v1.variable import (
     Variable,
     VariableAggregation,
@@ -24,7 +25,6 @@ from refflow.compat.v1.variable import (
     resource_variables_enabled,
     variable_creator_scope,
 )
-from refflow.compat.v1.names import name_scope
 from refflow.compat.v1.variable_scope import AUTO_REUSE, VariableScope, get_variable, get_variable_scope, variable_scope
 from refflow.core.control import group, no_op
 from refflow.core.convert import convert_to_tensor

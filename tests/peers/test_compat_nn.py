@@ -1,0 +1,215 @@
+"""tf.nn, tf.losses, tf.metrics, tf.image and what belongs to them, line by line beside tensorflow.compat.v1.
+
+Names in the lines: those of test_compat_v1, and for_error, which gives the class of the error that building raises.
+"""
+
+import numpy as np
+import pytest
+
+import refflow.compat.v1
+from tests.peers.stand_in import unlikeness
+from tests.peers.test_compat_v1 import CUBE, IMAGES, LABELS, SHARES, TRUE, W1, R, W, X, Y, lines, tensorflow
+
+pytestmark = pytest.mark.peers
+__all__ = ["CUBE", "IMAGES", "LABELS", "SHARES", "TRUE", "W1", "W", "X", "Y", "tensorflow"]
+
+VOLUME = R.normal(size=(2, 4, 5, 6, 2)).astype(np.float32)
+W3 = R.normal(size=(2, 3, 2, 2, 3)).astype(np.float32)
+W3T = W3.transpose(0, 1, 2, 4, 3)
+W1T = W1.transpose(0, 2, 1)
+TABLE = R.normal(size=(6, 2, 2)).astype(np.float32)
+SCORES = R.normal(size=(5, 2, 4)).astype(np.float32)
+THREES = [[1.0, 2.0, 3.0], [0.0, 1.0, 2.0], [0.1, 0.2, 0.3], [1.0, 2.0, 3.0]]
+BYTES = np.arange(16, dtype=np.uint8).reshape(1, 4, 4, 1)
+FREE = [None, None, None, 3]
+
+WINDOWS = """
+tf.nn.conv1d(CUBE, W1, 2, "VALID"), tf.nn.conv1d(CUBE, W1, [1], "SAME", dilations=[2])
+tf.nn.conv1d(input=CUBE[None], filters=W1, stride=1, padding="VALID", data_format="NWC")
+tf.nn.conv1d_transpose(CUBE, W1T, [2, 6, 3], 2), tf.nn.conv1d_transpose(CUBE, W1T, [2, 4, 3], 1, "VALID")
+tf.nn.conv3d(VOLUME, W3, [1, 1, 1, 1, 1], "SAME")
+tf.nn.conv3d(VOLUME, filters=W3, strides=[1, 2, 1, 2, 1], padding="VALID")
+tf.nn.conv3d_transpose(VOLUME, W3T, [2, 8, 10, 12, 3], 2)
+tf.nn.conv3d_transpose(VOLUME, W3T, [2, 5, 7, 7, 3], 1, "VALID")
+tf.nn.conv_transpose(IMAGES, W, [2, 12, 12, 3], 2), tf.nn.conv_transpose(CUBE, W1T, [2, 6, 3], 2)
+tf.nn.conv3d_backprop_filter(VOLUME, W3.shape, tf.ones([2, 4, 5, 6, 3]), [1, 1, 1, 1, 1], "SAME")
+tf.nn.conv2d_transpose(IMAGES, W, [2, 8, 8, 3], 1, "VALID")
+tf.nn.conv2d_transpose(input=IMAGES, filters=W, output_shape=[2, 6, 6, 3], strides=1)
+tf.nn.depthwise_conv2d_native(IMAGES, W, [1, 2, 2, 1], "SAME")
+tf.nn.depthwise_conv2d(IMAGES, W, [1, 1, 1, 1], "SAME", dilations=[2, 1])
+tf.nn.depthwise_conv2d_native_backprop_input([2, 6, 6, 3], W, tf.ones([2, 6, 6, 9]), [1, 1, 1, 1], "SAME")
+tf.nn.depthwise_conv2d_native_backprop_filter(IMAGES, W.shape, tf.ones([2, 6, 6, 9]), [1, 1, 1, 1], "SAME")
+tf.nn.separable_conv2d(IMAGES, W[..., :1], tf.ones([1, 1, 3, 2]), [1, 1, 1, 1], "SAME", rate=[2, 2])
+for_error(lambda: tf.nn.separable_conv2d(IMAGES, W[..., :1], tf.ones([3, 1, 3, 2]), [1, 1, 1, 1], "SAME"))
+tf.nn.dilation2d(IMAGES, W[..., 0], [1, 1, 1, 1], [1, 2, 1, 1], "SAME")
+tf.nn.erosion2d(IMAGES, W[..., 0], [1, 2, 1, 1], [1, 1, 1, 1], "VALID")
+tf.nn.convolution(IMAGES, W, "SAME"), tf.nn.convolution(IMAGES, W, "VALID", [2, 1])
+tf.nn.convolution(IMAGES, W, "SAME", dilation_rate=[2, 1])
+tf.nn.convolution(CUBE, W1, "SAME", dilation_rate=[2]), tf.nn.convolution(VOLUME, W3, "SAME")
+tf.nn.convolution(CUBE, W1, "VALID", [1])
+tf.nn.convolution(IMAGES, W, "SAME", dilations=2), tf.nn.convolution(IMAGES, W, padding="VALID", strides=2)
+for_error(lambda: tf.nn.convolution(IMAGES, W, "SAME", strides=[1, 2, 3]))
+tf.nn.atrous_conv2d(IMAGES, W, 2, "SAME"), tf.nn.atrous_conv2d(IMAGES, W, 2, "VALID")
+tf.nn.atrous_conv2d(IMAGES, W, 1, "SAME")
+tf.nn.atrous_conv2d_transpose(IMAGES, W, [2, 6, 6, 3], 2, "SAME")
+tf.nn.atrous_conv2d_transpose(IMAGES, W, [2, 10, 10, 3], 2, "VALID")
+for_error(lambda: tf.nn.atrous_conv2d_transpose(IMAGES, W, [2, 6, 6, 3], 0, "SAME"))
+tf.nn.with_space_to_batch(IMAGES, [2, 3], "SAME", lambda x, n, p: tf.nn.conv2d(x, W, 1, p), filter_shape=[3, 3])
+tf.nn.with_space_to_batch(IMAGES, [2, 1], "VALID", lambda x, n, p: x * n)
+tf.nn.with_space_to_batch(IMAGES, [2], "VALID", lambda x, n, p: x, spatial_dims=[2])
+tf.nn.with_space_to_batch(tf.placeholder_with_default(IMAGES, FREE), [2, 2], "SAME", lambda x, n, p: x * n, [3, 3])
+for_error(lambda: tf.nn.with_space_to_batch(IMAGES, [2, 2], "SAME", lambda x, n, p: x))
+for_error(lambda: tf.nn.with_space_to_batch(IMAGES, [2, -2], "VALID", lambda x, n, p: x))
+tf.nn.pool(IMAGES, [2, 3], "MAX", "SAME"), tf.nn.pool(IMAGES, [2, 2], "AVG", "VALID", strides=[2, 1])
+tf.nn.pool(CUBE, [2], "MAX", "VALID")
+tf.nn.pool(VOLUME, [2, 2, 2], "AVG", "SAME"), tf.nn.pool(IMAGES, [2, 2], "MAX", "VALID", dilation_rate=[2, 2])
+tf.nn.pool(IMAGES, [2, 2], "AVG", "VALID", dilations=[1, 2])
+for_error(lambda: tf.nn.pool(IMAGES, [2, 2], "MEAN", "VALID"))
+for_error(lambda: tf.nn.pool(IMAGES, [2, 2], "MAX", "VALID", strides=[3, 3]))
+for_error(lambda: tf.nn.pool(IMAGES, [2, 2], "MAX", "VALID", [2, 2], [2, 2]))
+tf.nn.max_pool1d(CUBE, 2, 1, "VALID"), tf.nn.avg_pool1d(CUBE, [2], [2], "SAME"), tf.nn.max_pool2d(IMAGES, 2, 2, "SAME")
+tf.nn.avg_pool2d(IMAGES, [2, 2], [1, 1], "VALID")
+tf.nn.max_pool3d(VOLUME, 2, 2, "VALID"), tf.nn.avg_pool3d(VOLUME, [1, 2, 2, 2, 1], [1, 1, 1, 2, 1], "SAME")
+tf.nn.max_pool_v2(CUBE, 2, 1, "VALID"), tf.nn.avg_pool_v2(VOLUME, 2, 1, "VALID")
+tf.nn.max_pool_v2(IMAGES, 2, 2, "SAME"), tf.nn.max_pool(input=IMAGES, value=None, ksize=2, strides=1, padding="VALID")
+tf.nn.fractional_max_pool(IMAGES, [1.0, 1.4, 1.5, 1.0], deterministic=True, seed=3, seed2=4)
+tf.nn.fractional_avg_pool(IMAGES, [1.0, 1.4, 1.5, 1.0], True, True, True, 5, 6)
+tf.nn.space_to_batch(IMAGES, [[0, 0], [0, 0]], 2), tf.nn.space_to_batch(IMAGES, [[0, 0], [1, 1]], block_shape=2)
+tf.nn.space_to_depth(IMAGES, 2), tf.nn.depth_to_space(tf.ones([1, 2, 3, 4]), 2)
+tf.nn.max_pool(IMAGES, 2, 2, "SAME").op.name, tf.nn.max_pool(IMAGES, 2, 2, "SAME", name="p").op.name
+tf.nn.avg_pool(IMAGES, 2, 2, "SAME").op.name, tf.nn.bias_add(X, X[0]).op.name
+tf.nn.conv2d(IMAGES, W, 1, "SAME").op.name, tf.nn.conv2d_transpose(IMAGES, W, [2, 12, 12, 3], 2).op.name
+tf.nn.conv3d_transpose(VOLUME, W3T, [2, 8, 10, 12, 3], 2).op.name
+slope(lambda x: tf.nn.atrous_conv2d(x, W, 2, "SAME"), IMAGES), slope(lambda x: tf.nn.conv1d(x, W1, 1, "SAME"), CUBE)
+slope(lambda x: tf.nn.erosion2d(x, W[..., 0], [1, 1, 1, 1], [1, 1, 1, 1], "SAME"), IMAGES)
+"""
+FUNCTIONS = """
+tf.nn.silu(X), tf.nn.swish(X, 2.0), slope(lambda x: tf.nn.swish(x), X), tf.nn.crelu(CUBE, axis=1)
+tf.nn.leaky_relu([1, -2])
+tf.nn.softmax(CUBE, axis=-2), tf.nn.softmax(tf.placeholder_with_default(CUBE, None)), tf.nn.log_softmax(CUBE, 0)
+tf.nn.softmax([1.0, 2.0])
+for_error(lambda: tf.nn.softmax(X, axis=2)), for_error(lambda: tf.nn.dropout(X))
+for_error(lambda: tf.nn.dropout(X, rate=1.5)), for_error(lambda: tf.nn.dropout([1, 2], rate=0.5))
+tf.nn.dropout(CUBE, rate=0.4, noise_shape=[None, 1, None], seed=2), tf.nn.dropout(X, keep_prob=tf.constant(0.5), seed=1)
+tf.nn.top_k(X, 2, index_type=tf.int64)
+tf.nn.softmax_cross_entropy_with_logits(labels=SHARES, logits=X, dim=0)
+tf.nn.softmax_cross_entropy_with_logits_v2(SHARES, X, axis=0)
+tf.nn.softmax_cross_entropy_with_logits(labels=[1, 0], logits=[1.0, 2.0])
+tf.nn.sparse_softmax_cross_entropy_with_logits(labels=1, logits=[1.0, 2.0])
+slope(lambda z: tf.nn.softmax_cross_entropy_with_logits_v2(tf.nn.softmax(z), tf.constant(X)), Y)
+slope(lambda x: tf.nn.softmax_cross_entropy_with_logits_v2(tf.nn.softmax(x), x), X)
+for_error(lambda: tf.nn.sparse_softmax_cross_entropy_with_logits(labels=LABELS[:, None], logits=X))
+for_error(lambda: tf.nn.sigmoid_cross_entropy_with_logits(labels=X, logits=CUBE))
+for_error(lambda: tf.nn.softmax_cross_entropy_with_logits(labels=X))
+tf.nn.log_poisson_loss(tf.abs(X) * 3, Y, compute_full_loss=True)
+tf.nn.weighted_moments(X, [0], Y ** 2), tf.nn.weighted_moments(CUBE, [0, 1], Y[0] ** 2, keepdims=True)
+tf.nn.weighted_moments(X, [1], [[1], [2], [3]])
+tf.nn.sufficient_statistics(X, [0]), tf.nn.sufficient_statistics(CUBE, [0, 2], shift=0.5, keepdims=True)
+tf.nn.normalize_moments(3.0, X[0], X[1] ** 2, 0.5), tf.nn.normalize_moments(3.0, X[0], X[1] ** 2, None)
+tf.nn.moments(np.float16(X), [0]), tf.nn.moments(X, [0, 1])
+tf.nn.moments(tf.placeholder_with_default(X, [None, None]), 0)
+tf.nn.batch_norm_with_global_normalization(IMAGES, X[0, :3], X[1, :3] ** 2, X[2, :3], Y[0, :3], 1e-3, True)
+tf.nn.batch_norm_with_global_normalization(IMAGES, X[0, :3], X[1, :3] ** 2, X[2, :3], Y[0, :3], 1e-3, False)
+tf.nn.fused_batch_norm(IMAGES, *THREES, is_training=False)[0]
+tf.nn.fused_batch_norm(IMAGES, *THREES, exponential_avg_factor=0.5)
+for_error(lambda: tf.nn.fused_batch_norm(IMAGES, [1.0] * 3, [0.0] * 3, is_training=False))
+tf.nn.l2_normalize(CUBE, [0, 1]), tf.nn.l2_normalize(X), tf.nn.l2_normalize(X + 1j * Y, 0)
+tf.nn.l2_normalize(X, 0).op.name
+tf.nn.embedding_lookup(TABLE, [[0, 5], [1, 1]]), tf.nn.embedding_lookup([TABLE[:3], TABLE[3:]], [0, 2, 4], "div")
+tf.nn.embedding_lookup([X[:2], X[2:], Y[:1]], [0, 3, 1, 2], partition_strategy="div")
+tf.nn.embedding_lookup([TABLE[:3], TABLE[3:]], [[0, 2], [5, 1]])
+tf.nn.embedding_lookup([X, Y], [0, 3, 5], max_norm=1.0), for_error(lambda: tf.nn.embedding_lookup([X, Y], [0], "odd"))
+tf.nn.embedding_lookup_sparse(X, IDS, None), tf.nn.embedding_lookup_sparse(X, IDS, None, combiner="sum")
+tf.nn.embedding_lookup_sparse(TABLE, IDS, None, combiner="sqrtn")
+tf.nn.embedding_lookup_sparse(X, IDS, WEIGHTS), tf.nn.embedding_lookup_sparse(X, IDS, WEIGHTS, combiner="sum")
+tf.nn.embedding_lookup_sparse(TABLE, IDS, WEIGHTS, combiner="sqrtn", max_norm=1.0)
+tf.nn.embedding_lookup_sparse([X, Y], IDS, WEIGHTS, combiner="mean")
+for_error(lambda: tf.nn.embedding_lookup_sparse(X, IDS, None, combiner="max"))
+for_error(lambda: tf.nn.embedding_lookup_sparse(X, [1], None))
+tf.nn.safe_embedding_lookup_sparse([X], HOLES)
+tf.nn.safe_embedding_lookup_sparse([X], HOLES, combiner="sum", default_id=1)
+tf.nn.safe_embedding_lookup_sparse([X], HOLES, HOLEWEIGHTS)
+tf.nn.safe_embedding_lookup_sparse([X, Y], DEEP), tf.nn.safe_embedding_lookup_sparse(TABLE, DEEP, default_id=2)
+slope(lambda t: tf.nn.embedding_lookup_sparse(t * 1.0, IDS, None), X)
+slope(lambda t: tf.nn.embedding_lookup_sparse(t * 1.0, IDS, WEIGHTS), X)
+tf.nn.nce_loss([X[:2], X[2:]], [X[:2, 0], X[2:, 0]], TRUE, X[:2], 2, 3, 1, DRAWN, partition_strategy="div")
+tf.nn.all_candidate_sampler(TRUE, 1, 3, True), tf.nn.compute_average_loss(X[:, 0])
+tf.nn.compute_average_loss(X[:, 0], [1.0, 2.0, 0.0], 8), tf.nn.scale_regularization_loss(3.0)
+tf.nn.ctc_loss(CTC, SCORES, [5, 4])
+tf.nn.ctc_loss(CTC, SCORES.transpose(1, 0, 2), [5, 4], time_major=False, ctc_merge_repeated=False)
+slope(lambda x: tf.nn.ctc_loss(CTC, x, [5, 4]), SCORES)
+for_error(lambda: tf.nn.ctc_loss([[1]], SCORES, [5, 4])), tf.nn.ctc_loss_v2(CTC, SCORES, None, [5, 4], blank_index=0)
+tf.nn.ctc_loss_v2(CTC, SCORES, None, [5, 4], blank_index=-1)
+tf.nn.ctc_loss_v2([[1, 2], [3, 0]], SCORES, [2, 1], [5, 4])
+tf.nn.ctc_loss_v2([[1, 2, 2], [3, 0, 0]], SCORES.swapaxes(0, 1), [3, 1], [5, 4], False, blank_index=0)
+slope(lambda x: tf.nn.ctc_loss_v2([[1, 2], [3, 0]], x, [2, 1], [5, 4]), SCORES)
+for_error(lambda: tf.nn.ctc_loss_v2(CTC, SCORES, None, [5, 4]))
+tf.nn.ctc_greedy_decoder(SCORES, [5, 3]), tf.nn.ctc_greedy_decoder(SCORES, [5, 3], False, 0)
+tf.nn.ctc_beam_search_decoder(SCORES, [5, 3], 4, 2), tf.nn.ctc_beam_search_decoder_v2(SCORES, [5, 3], 3)
+tf.nn.ctc_unique_labels([[3, 4, 4, 3], [1, 1, 1, 2]])
+tf.nn.collapse_repeated([[1, 1, 2, 2, 1], [1, 2, 3, 4, 5]], [5, 5])
+tf.nn.collapse_repeated([[1, 1, 2, 2, 0], [1, 2, 3, 3, 5]], [4, 3])
+tf.nn.quantized_max_pool(tf.bitcast(BYTES, tf.quint8), 0.0, 1.0, [1, 2, 2, 1], [1, 2, 2, 1], "VALID").output
+tf.nn.zero_fraction([[0, 1], [0, 2]]), tf.nn.relu_layer(X, tf.transpose(Y), [1.0, 2.0, 3.0])
+tf.nn.in_top_k(X, LABELS, 1), tf.nn.softplus(X), tf.nn.softsign(X)
+"""
+
+
+def sparse(tf):
+    """Sparse tensors by name: bags of ids, some of them bad, and labels of sequences."""
+    ids = tf.SparseTensor([[0, 0], [0, 2], [1, 1], [3, 0]], tf.constant([2, 1, 1, 0], tf.int64), [4, 3])
+    holes = tf.SparseTensor([[0, 0], [0, 1], [2, 0], [3, 0]], tf.constant([1, -1, -1, 0], tf.int64), [4, 2])
+    return {
+        "IDS": ids,
+        "WEIGHTS": tf.SparseTensor(ids.indices, [0.5, 2.0, 1.0, 3.0], [4, 3]),
+        "HOLES": holes,
+        "HOLEWEIGHTS": tf.SparseTensor(holes.indices, [0.5, 2.0, 1.0, -3.0], [4, 2]),
+        "DEEP": tf.SparseTensor([[0, 0, 0], [1, 0, 1]], tf.constant([1, 2], tf.int64), [2, 2, 2]),
+        "CTC": tf.SparseTensor([[0, 0], [0, 1], [1, 0]], tf.constant([1, 2, 1]), [2, 2]),
+    }
+
+
+def values(tf, line):
+    """What a program gives: a flat list of arrays, bytes and names."""
+
+    def for_error(build):
+        try:
+            build()
+        except Exception as error:
+            return next(kind.__name__ for kind in (TypeError, ValueError, Exception) if isinstance(error, kind))
+        return "no error"
+
+    with tf.Graph().as_default(), tf.Session() as session:
+        short = {"tf": tf, "for_error": for_error, "slope": lambda f, at: tf.gradients(f(x := tf.constant(at)), x)}
+        short.update(sparse(tf))
+        short["DRAWN"] = tf.nn.uniform_candidate_sampler(TRUE, 1, 2, True, 3, seed=1)
+        with tf.variable_scope("", initializer=tf.glorot_uniform_initializer(seed=11)):
+            built = eval(line, {**globals(), **short})
+        session.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
+        flat = list(flattened(built))
+        tensors = [t for t in flat if hasattr(t, "graph")]
+        found = iter(session.run(tensors))
+        return [next(found) if hasattr(t, "graph") else t for t in flat]
+
+
+def flattened(built):
+    if isinstance(built, (list, tuple)):
+        for part in built:
+            yield from flattened(part)
+    elif hasattr(built, "dense_shape"):
+        yield from (built.indices, built.values, built.dense_shape)
+    elif built is not None:
+        yield built
+
+
+def compare(theirs, line):
+    expected, found = values(theirs, line), values(refflow.compat.v1, line)
+    assert len(expected) == len(found)
+    for i, (e, f) in enumerate(zip(expected, found, strict=True)):
+        unlike = e != f if isinstance(e, str) else unlikeness(e, f, 2e-5, 2e-6)
+        assert not unlike, f"{i}: {unlike or (e, f)}"
+
+
+@pytest.mark.parametrize("line", lines(WINDOWS, FUNCTIONS))
+def test_a_line_gives_what_tensorflow_gives(tensorflow, line):
+    compare(tensorflow, line)

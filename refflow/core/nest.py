@@ -58,7 +58,7 @@ def _parts(structure: Any) -> list[Any] | None:
     if isinstance(structure, IndexedSlices):
         return [p for p in (structure.values, structure.indices, structure.dense_shape) if p is not None]
     if isinstance(structure, SparseTensor):
-        return [structure.indices, structure.values, structure.shape]
+        return [structure.indices, structure.values, structure.dense_shape]
     return structure._parts() if hasattr(structure, "_with_parts") else None
 
 

@@ -142,6 +142,9 @@ def ref_switch_kernel(data, pred):
     return switch_kernel(data, pred)
 
 
+MERGE.foldable = False  # two known values do not say which one comes: in a loop the one does, and then the other
+
+
 @MERGE.kernel
 def merge_kernel(inputs):
     """The one of `inputs` that is not None, and its place [E24]."""

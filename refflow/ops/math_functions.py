@@ -99,7 +99,7 @@ def sparse_segment_mean(data: Any, indices: Any, segment_ids: Any, name: str | N
 def edit_distance(hypothesis: Any, truth: Any, normalize: bool = True, name: str = "edit_distance") -> Tensor:
     """Levenshtein's distances between the sequences of two SparseTensors, over the length of the true one if asked."""
     return EDIT_DISTANCE(
-        hypothesis.indices, hypothesis.values, hypothesis.shape, truth.indices, truth.values, truth.shape,
+        hypothesis.indices, hypothesis.values, hypothesis.dense_shape, truth.indices, truth.values, truth.dense_shape,
         normalize=normalize, name=name,
     )  # fmt: skip
 

@@ -99,5 +99,5 @@ def _require_scalar(rank: int | None, name: str) -> None:
 def _without_batch(value: Any) -> Any:
     if isinstance(value, Tensor):
         return squeeze(value, [0])
-    places, size = slice_(value.indices, [0, 1], [-1, -1]), slice_(value.shape, [1], [-1])
+    places, size = slice_(value.indices, [0, 1], [-1, -1]), slice_(value.dense_shape, [1], [-1])
     return type(value)(places, value.values, size)

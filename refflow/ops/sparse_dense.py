@@ -125,6 +125,10 @@ def _dense_matmul_shape(context: ShapeContext) -> shapes.Shape:
     rows = None if sizes is None else sizes[1] if context.attrs["adjoint_a"] else sizes[0]
     if rows is not None and rows < 0:
         raise ShapeError(f"Tensor 'a_shape' must not hold negative sizes, but is {shapes.text(sizes or ())}")
+    columns = None if sizes is None else sizes[0 if context.attrs["adjoint_a"] else 1]
+    inner = size_at(b, 1 if context.attrs["adjoint_b"] else 0)
+    need_equal(columns, inner, "Cannot multiply A and B because inner dimension does not match: {0} vs. {1}. "
+               "Dimensions must be equal, but are {0} and {1}: transpose one of them?")  # fmt: skip
     return (rows, size_at(b, 0 if context.attrs["adjoint_b"] else 1))
 
 

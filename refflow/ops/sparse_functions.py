@@ -32,10 +32,15 @@ def _sparse(value: Any) -> SparseTensor:
     return value
 
 
+def _like(sp_input: SparseTensor, indices: Tensor, values: Tensor, dense_shape: Tensor | None = None) -> SparseTensor:
+    """Other places and values, of the same shape unless told, as a SparseTensor of the same kind."""
+    return type(sp_input)(indices, values, identity(sp_input.dense_shape) if dense_shape is None else dense_shape)
+
+
 def sparse_reorder(sp_input: SparseTensor, name: str | None = None) -> SparseTensor:
     """The same values in row-major order."""
-    found = REORDER(_sparse(sp_input).indices, sp_input.values, sp_input.shape, name=name)
-    return SparseTensor(found.output_indices, found.output_values, identity(sp_input.shape))
+    found = REORDER(_sparse(sp_input).indices, sp_input.values, sp_input.dense_shape, name=name)
+    return _like(sp_input, found.output_indices, found.output_values)
 
 
 def sparse_concat(concat_dim: int, sp_inputs: Sequence[SparseTensor], name: str | None = None) -> SparseTensor:
@@ -43,29 +48,29 @@ def sparse_concat(concat_dim: int, sp_inputs: Sequence[SparseTensor], name: str 
     parts = [_sparse(s) for s in sp_inputs]
     if len(parts) == 1:
         return parts[0]
-    found = CONCAT([s.indices for s in parts], [s.values for s in parts], [s.shape for s in parts],
+    found = CONCAT([s.indices for s in parts], [s.values for s in parts], [s.dense_shape for s in parts],
                    concat_dim=concat_dim, name=name)  # fmt: skip
-    return SparseTensor(found.output_indices, found.output_values, found.output_shape)
+    return _like(parts[0], found.output_indices, found.output_values, found.output_shape)
 
 
 def sparse_tensor_to_dense(sp_input: SparseTensor, default_value: Any, name: str | None = None) -> Tensor:
     """The dense tensor, with `default_value` where nothing is; indices are sorted and come once."""
-    return SPARSE_TO_DENSE(_sparse(sp_input).indices, sp_input.shape, sp_input.values, default_value, name=name)
+    return SPARSE_TO_DENSE(_sparse(sp_input).indices, sp_input.dense_shape, sp_input.values, default_value, name=name)
 
 
 def sparse_retain(sp_input: SparseTensor, to_retain: Any) -> SparseTensor:
     """The values for which the bool vector `to_retain` is true."""
     _sparse(sp_input)
     places = reshape(where(convert_to_tensor(to_retain, bool_)), [-1])
-    return SparseTensor(gather(sp_input.indices, places), gather(sp_input.values, places), identity(sp_input.shape))
+    return _like(sp_input, gather(sp_input.indices, places), gather(sp_input.values, places))
 
 
 def sparse_fill_empty_rows(
     sp_input: SparseTensor, default_value: Any, name: str | None = None
 ) -> tuple[SparseTensor, Tensor]:
     """(filled, empty): a value `default_value` in the first column of each empty row, and which rows those were."""
-    found = FILL_EMPTY_ROWS(_sparse(sp_input).indices, sp_input.values, sp_input.shape, default_value, name=name)
-    filled = SparseTensor(found.output_indices, found.output_values, identity(sp_input.shape))
+    found = FILL_EMPTY_ROWS(_sparse(sp_input).indices, sp_input.values, sp_input.dense_shape, default_value, name=name)
+    filled = _like(sp_input, found.output_indices, found.output_values)
     return filled, found.empty_row_indicator
 
 
@@ -78,7 +83,7 @@ def sparse_to_indicator(sp_input: SparseTensor, vocab_size: Any, name: str | Non
         rank = columns if columns is not None else 2
         rows = slice_(indices, [0, 0], [-1, rank - 1])
         size = reshape(cast(convert_to_tensor(vocab_size), int64), [1])
-        dims = concat(0, [slice_(sp_input.shape, [0], [rank - 1]), size])
+        dims = concat(0, [slice_(sp_input.dense_shape, [0], [rank - 1]), size])
         true = cast(ones_like(sp_input.values), bool_)
         return SPARSE_TO_DENSE(concat(1, [rows, ids]), dims, true, np.array(False), validate_indices=False, name=scope)
 

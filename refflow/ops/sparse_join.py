@@ -183,7 +183,7 @@ def sparse_concat_kernel(indices, values, shapes, concat_dim):
 
 @CONCAT.shape
 def _concat_shape(context: ShapeContext) -> list[shapes.Shape]:
-    rank = None
+    rank, counts = None, []
     parts = [context.list_dims(n) for n in ("indices", "values", "shapes")]
     for i, (where, values, dims) in enumerate(zip(*parts, strict=True)):
         need_rank(where, 2, f"Input indices should be a matrix but received shape {{0}} at position {i}")
@@ -191,9 +191,12 @@ def _concat_shape(context: ShapeContext) -> list[shapes.Shape]:
         need_rank(dims, 1, f"Input shapes should be a vector but received shape {{0}} at position {i}")
         need_equal(rank, size_at(dims, 0),
                    f"Ranks of all input tensors must match: expected {{0}} but got {{1}} at position {i}")  # fmt: skip
-        _, depth = same_counts(where, values, dims, *PARTS_MUST_FIT)
+        count, depth = same_counts(where, values, dims, *PARTS_MUST_FIT)
         rank = depth if rank is None else rank
-    return [(None, rank), (None,), (rank,)]
+        counts.append(count)
+    known = [count for count in counts if count is not None]
+    total = sum(known) if len(known) == len(counts) else None
+    return [(total, rank), (total,), (rank,)]
 
 
 # What TensorFlow says where it puts a sparse tensor together from three tensors.

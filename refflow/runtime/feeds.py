@@ -78,7 +78,7 @@ def register_feeds(kind: type, expand: Expand) -> None:
 
 
 def _three(key: SparseTensor, value: Any) -> Iterable[tuple[Any, Any]]:
-    return zip((key.indices, key.values, key.shape), value, strict=True)
+    return zip((key.indices, key.values, key.dense_shape), value, strict=True)
 
 
 def _slices(key: IndexedSlices, value: Any) -> Iterable[tuple[Any, Any]]:

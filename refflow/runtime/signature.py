@@ -20,7 +20,7 @@ import numpy as np
 from refflow.core.errors import InvalidArgumentError
 from refflow.core.graph import Graph, Operation, Tensor
 from refflow.core.indexed_slices import IndexedSlices, IndexedSlicesValue
-from refflow.core.sparse_tensor import SparseTensor, SparseTensorValue
+from refflow.core.sparse_tensor import SparseTensor
 from refflow.core.tensor import Ports
 from refflow.runtime.feeds import Feed, short
 
@@ -98,7 +98,7 @@ def _mapping(fetches: Mapping[Any, Any]) -> tuple[Sequence[Any], Callable[[list[
 
 
 def _sparse(fetches: SparseTensor) -> tuple[Sequence[Any], Callable[[list[Any]], Any]]:
-    return [fetches.indices, fetches.values, fetches.shape], lambda values: SparseTensorValue(*values)
+    return [fetches.indices, fetches.values, fetches.dense_shape], lambda values: fetches._value(*values)
 
 
 def _slices(fetches: IndexedSlices) -> tuple[Sequence[Any], Callable[[list[Any]], Any]]:

@@ -26,8 +26,6 @@ from refflow import (
     RandomShuffleQueue,
     ReaderBase,
     RegisterGradient,
-    SparseTensor,
-    SparseTensorValue,
     Tensor,
     TensorShape,
     TextLineReader,
@@ -152,15 +150,6 @@ from refflow import (
     sign,
     sin,
     slice,
-    sparse_concat,
-    sparse_fill_empty_rows,
-    sparse_mask,
-    sparse_reorder,
-    sparse_retain,
-    sparse_segment_mean,
-    sparse_segment_sum,
-    sparse_to_dense,
-    sparse_to_indicator,
     sqrt,
     square,
     stop_gradient,
@@ -182,7 +171,20 @@ from refflow import (
     while_loop,
     zeros_like,
 )
-from refflow.compat.v1 import gfile, image, initializers, layers, losses, math, metrics, nn, random, summary, train
+from refflow.compat.v1 import (
+    gfile,
+    image,
+    initializers,
+    layers,
+    losses,
+    math,
+    metrics,
+    nn,
+    random,
+    sparse,
+    summary,
+    train,
+)
 from refflow.compat.v1.arrays import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.checks import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.freer import *  # noqa: F403  (its __all__ says which)
@@ -204,6 +206,9 @@ from refflow.compat.v1.names import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.partitioned import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.random import random_poisson, random_uniform
 from refflow.compat.v1.sessions import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.sparse_arrays import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.sparse_math import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.sparse_tensor import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.state import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.summary import Event, Summary
 from refflow.compat.v1.variable_scope import *  # noqa: F403  (its __all__ says which)

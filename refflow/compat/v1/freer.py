@@ -17,14 +17,12 @@ from refflow.core.gradients import gradients
 from refflow.core.graph import Operation, Tensor
 from refflow.core.registry import op_def
 from refflow.core.shapes import Dimension, TensorShape, broadcast
-from refflow.core.sparse_tensor import SparseTensor
 from refflow.ops import constant as first
 from refflow.ops.range import range_ as first_range
-from refflow.ops.sparse_functions import sparse_tensor_to_dense as first_dense
 
 __all__ = [
     "assert_type", "broadcast_static_shape", "dimension_at_index", "dimension_value", "einsum", "hessians",
-    "identity_n", "ones", "range", "shape_n", "sparse_tensor_to_dense", "zeros",
+    "identity_n", "ones", "range", "shape_n", "zeros",
 ]  # fmt: skip
 
 _KINDS = ("int32", "int64", "float32", "float64")  # the later one is taken where a range's ends have several
@@ -97,14 +95,6 @@ def hessians(ys: Any, xs: Any, name: str = "hessians") -> list[Tensor]:
     return found
 
 
-def sparse_tensor_to_dense(
-    sp_input: SparseTensor, default_value: Any = None, validate_indices: bool = True, name: str | None = None
-) -> Tensor:
-    """A dense tensor; where nothing is said, `default_value`, else zero."""
-    if default_value is None:
-        kind = sp_input.values.dtype.base_dtype
-        default_value = "" if kind is string else np.zeros((), kind.as_numpy_dtype)
-    return first_dense(sp_input, default_value, name)
 
 
 def assert_type(tensor: Any, tf_type: Any, message: str | None = None, name: str | None = None) -> Operation:

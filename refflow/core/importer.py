@@ -29,7 +29,7 @@ from refflow.core.tensor import Operation, Tensor
 _BACK = {"NextIteration", "RefNextIteration"}
 _JOIN = {"Merge", "RefMerge"}
 # Where today's TensorFlow leaves out an attribute, it means this, and the first release something else.
-_TODAY: dict[str, dict[str, Any]] = {"Cast": {"Truncate": False}}
+TODAY: dict[str, dict[str, Any]] = {"Cast": {"Truncate": False}}
 _MOST_OUTPUTS = 1 << 20
 _TODAYS_PRODUCER = 21  # from here on, attributes with default values may be missing
 
@@ -169,8 +169,8 @@ class _Import:
                     attrs[key] = self._with_library(checked) if attr.kind == "func" else checked
                 except (DTypeError, NodeError) as error:
                     raise type(error)(f"node {node.name!r} ({node.op}): {error}") from None
-            elif self.today and key in _TODAY.get(node.op, ()):
-                attrs[key] = _TODAY[node.op][key]
+            elif self.today and key in TODAY.get(node.op, ()):
+                attrs[key] = TODAY[node.op][key]
             elif attr.default is REQUIRED:
                 raise NodeError(f"node {node.name!r} ({node.op}) lacks the attribute {key}: {attr}")
             else:

@@ -72,8 +72,10 @@ def _broadcast_to_gradient(op, dy):
 
 @BROADCAST_ARGS.shape
 def _broadcast_args_shape(context: ShapeContext) -> shapes.Shape:
+    """As many sizes as the longer one has."""
     check_vectors(context)
-    return (None,)
+    ranks = [dims[0] for dims in context.inputs if dims is not None and dims[0] is not None]
+    return (max(ranks) if len(ranks) == 2 else None,)
 
 
 @BROADCAST_ARGS.kernel

@@ -42,7 +42,6 @@ from refflow import (
     bfloat16,
     bool,
     case,
-    cast,
     ceil,
     check_numerics,
     cholesky,
@@ -54,7 +53,6 @@ from refflow import (
     complex64,
     complex128,
     cond,
-    conj,
     constant,
     control_dependencies,
     convert_to_tensor,
@@ -91,7 +89,6 @@ from refflow import (
     group,
     half,
     identity,
-    imag,
     import_graph_def,
     int8,
     int16,
@@ -113,10 +110,8 @@ from refflow import (
     map_fn,
     matching_files,
     matrix_determinant,
-    matrix_inverse,
     maximum,
     minimum,
-    mod,
     no_op,
     not_equal,
     ones_like,
@@ -132,7 +127,6 @@ from refflow import (
     random_shuffle,
     rank,
     read_file,
-    real,
     register_tensor_conversion_function,
     reset_default_graph,
     reshape,
@@ -145,7 +139,6 @@ from refflow import (
     segment_min,
     segment_prod,
     segment_sum,
-    self_adjoint_eig,
     set_random_seed,
     sign,
     sin,
@@ -172,6 +165,7 @@ from refflow import (
     zeros_like,
 )
 from refflow.compat.v1 import (
+    bitwise,
     gfile,
     image,
     initializers,
@@ -181,11 +175,13 @@ from refflow.compat.v1 import (
     metrics,
     nn,
     random,
+    raw_ops,
     sparse,
     summary,
     train,
 )
 from refflow.compat.v1.arrays import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.blocks import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.checks import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.freer import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.initializers import (
@@ -201,9 +197,12 @@ from refflow.compat.v1.initializers import (
     zeros_initializer,
 )
 from refflow.compat.v1.math import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.matrices import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.more import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.names import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.numbers import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.partitioned import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.plain import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.random import random_poisson, random_uniform
 from refflow.compat.v1.sessions import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.sparse_arrays import *  # noqa: F403  (its __all__ says which)

@@ -11,7 +11,6 @@ Next: compat/v1/math.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,9 +26,9 @@ from refflow.ops.placeholders import placeholder_with_default
 from refflow.ops.unique import where as coordinates
 
 __all__ = [
-    "argsort", "boolean_mask", "broadcast_to", "concat", "expand_dims", "gather", "gather_nd", "matrix_band_part",
-    "matrix_diag", "meshgrid", "one_hot", "pad", "placeholder_with_default", "reverse", "reverse_v2", "scatter_nd",
-    "sequence_mask", "shape", "size", "split", "squeeze", "stack", "strided_slice", "unstack", "where",
+    "boolean_mask", "broadcast_to", "concat", "expand_dims", "gather", "gather_nd", "matrix_band_part", "meshgrid",
+    "one_hot", "pad", "placeholder_with_default", "reverse", "reverse_v2", "sequence_mask", "shape", "size", "split",
+    "squeeze", "stack", "strided_slice", "unstack", "where",
 ]  # fmt: skip
 
 
@@ -86,14 +85,14 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None, squeeze_dims:
     return array.squeeze(input, [axis] if isinstance(axis, int) else axis, name=name)
 
 
-def shape(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
+def shape(input: Any, name: str | None = None, out_type: Any = None) -> Tensor:
     """The sizes of `input` when the step runs."""
-    return op_def("Shape")(input, out_type=as_dtype(out_type), name=name)
+    return op_def("Shape")(input, out_type=as_dtype(out_type or int32), name=name)
 
 
-def size(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
+def size(input: Any, name: str | None = None, out_type: Any = None) -> Tensor:
     """How many elements `input` has."""
-    return op_def("Size")(input, out_type=as_dtype(out_type), name=name)
+    return op_def("Size")(input, out_type=as_dtype(out_type or int32), name=name)
 
 
 def gather(
@@ -105,14 +104,23 @@ def gather(
     return op_def("GatherV2")(params, indices, axis, batch_dims=batch_dims, name=name)
 
 
-def gather_nd(params: Any, indices: Any, name: str | None = None) -> Tensor:
-    """The elements or slices whose places are rows of `indices`."""
-    return op_def("GatherNd")(params, indices, name=name)
-
-
-def scatter_nd(indices: Any, updates: Any, shape: Any, name: str | None = None) -> Tensor:
-    """Zeros of that shape with `updates` added at the places that rows of `indices` say."""
-    return op_def("ScatterNd")(indices, updates, shape, name=name)
+def gather_nd(
+    params: Any, indices: Any, name: str | None = None, batch_dims: int = 0, bad_indices_policy: str = ""
+) -> Tensor:
+    """The elements or slices whose places are rows of `indices`; in each batch of the first `batch_dims` axes apart."""
+    if not batch_dims:
+        return op_def("GatherNd")(params, indices, bad_indices_policy=bad_indices_policy, name=name)
+    with op_scope([], name, "GatherNd"):
+        params, indices = convert_to_tensor(params), convert_to_tensor(indices)
+        sizes, kind = indices.get_shape(), indices.dtype.base_dtype
+        if sizes.ndims is None or not 0 < batch_dims < sizes.ndims:
+            raise ValueError(f"batch_dims = {batch_dims} must be less than rank(indices), whose shape is {sizes}")
+        outer = cast(shape(indices)[:-1], kind)
+        places = [op_def("Range")(op_def("ZerosLike")(outer[i]), outer[i], cast(1, kind)) for i in range(batch_dims)]
+        forms = [[-1 if j == i else 1 for j in range(sizes.ndims)] for i in range(batch_dims)]
+        whole = op_def("ConcatV2")([outer, np.ones(1, kind.as_numpy_dtype)], 0)
+        batch = [broadcast_to(array.reshape(p, f), whole) for p, f in zip(places, forms, strict=True)]
+        return op_def("GatherNd")(params, concat([*batch, indices], -1), bad_indices_policy=bad_indices_policy)
 
 
 def reverse_v2(tensor: Any, axis: Any, name: str | None = None) -> Tensor:
@@ -209,11 +217,6 @@ def matrix_band_part(input: Any, num_lower: Any, num_upper: Any, name: str | Non
     )
 
 
-def matrix_diag(diagonal: Any, name: str | None = None) -> Tensor:
-    """Matrices with these diagonals."""
-    return op_def("MatrixDiag")(diagonal, name=name)
-
-
 def meshgrid(*args: Any, indexing: str = "xy", name: str = "meshgrid") -> list[Tensor]:
     """Coordinates of a grid, one tensor for each vector."""
     if indexing not in ("xy", "ij"):
@@ -230,14 +233,3 @@ def meshgrid(*args: Any, indexing: str = "xy", name: str = "meshgrid") -> list[T
             found = [axes.transpose(f, order) for f in found]
         return found
 
-
-def argsort(
-    values: Any, axis: int = -1, direction: str = "ASCENDING", stable: bool = False, name: str | None = None
-) -> Tensor:
-    """The places of the values in order, along the last axis."""
-    if axis not in (-1, (convert_to_tensor(values).get_shape().ndims or 0) - 1):
-        raise ValueError(f"argsort works along the last axis here, got axis {axis}; transpose first")
-    values = convert_to_tensor(values)
-    ordered = values if direction == "DESCENDING" else -values
-    last: Sequence[Any] = shape(values)[-1:]
-    return op_def("TopKV2")(ordered, array.reshape(last, []), name=name).indices

@@ -13,6 +13,7 @@ Next: compat/v1/nn.py.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from refflow.compat.v1.arrays import _axis
@@ -36,7 +37,6 @@ __all__ = [
     "argmin",
     "asin",
     "atan",
-    "atan2",
     "confusion_matrix",
     "count_nonzero",
     "cumprod",
@@ -52,6 +52,7 @@ __all__ = [
     "log1p",
     "log_sigmoid",
     "matmul",
+    "mod",
     "multiply",
     "negative",
     "realdiv",
@@ -104,9 +105,8 @@ negative = _of_one("negative", "Neg", "-x")
 reciprocal = _of_one("reciprocal", "Reciprocal", "1 / x")
 squared_difference = _of_two("squared_difference", "SquaredDifference", "(x - y) squared")
 floor_div = _of_two("floor_div", "FloorDiv", "x // y, rounded down")
-floormod = _of_two("floormod", "FloorMod", "The remainder of x // y, with the sign of y")
+floormod = mod = _of_two("floormod", "FloorMod", "The remainder of x // y, with the sign of y")
 realdiv = _of_two("realdiv", "RealDiv", "x / y")
-atan2 = _of_two("atan2", "Atan2", "The angle of the point (y, x); arguments in the order y, x")
 tan = _of_one("tan", "Tan", "The tangent of x")
 asin = _of_one("asin", "Asin", "The angle whose sine is x")
 acos = _of_one("acos", "Acos", "The angle whose cosine is x")
@@ -277,3 +277,39 @@ def confusion_matrix(
         places = transpose(op_def("Pack")([labels, predictions]))
         ones = op_def("OnesLike")(cast(labels, dtype)) if weights is None else cast(convert_to_tensor(weights), dtype)
         return op_def("ScatterNd")(places, ones, op_def("Pack")([count, count]))
+
+
+# -- what tf.math has of others ----------------------------------------------------------------------------------
+
+_ELSEWHERE = {
+    "refflow.compat.v1.numbers":
+        "approx_max_k approx_min_k bessel_i0 bessel_i0e bessel_i1 bessel_i1e cumulative_logsumexp erfcinv "
+        "erfinv multiply_no_nan ndtri nextafter polyval reciprocal_no_nan reduce_euclidean_norm reduce_std "
+        "reduce_variance sobol_sample xdivy xlog1py xlogy",
+    "refflow.compat.v1.nn": "in_top_k l2_normalize log_softmax softmax softplus softsign top_k zero_fraction",
+    "refflow.compat.v1":
+        "abs accumulate_n acosh add add_n asinh atan2 atanh betainc ceil conj cos cosh equal exp floor floordiv "
+        "greater greater_equal igamma igammac imag invert_permutation is_finite is_inf is_nan is_non_decreasing "
+        "is_strictly_increasing lbeta less less_equal log logical_and logical_not logical_or logical_xor maximum "
+        "minimum not_equal polygamma pow real round rsqrt scalar_mul segment_max segment_mean segment_min "
+        "segment_prod segment_sum sigmoid sign sin sinh sqrt square tanh truediv unsorted_segment_max "
+        "unsorted_segment_mean unsorted_segment_min unsorted_segment_prod unsorted_segment_sqrt_n "
+        "unsorted_segment_sum zeta",
+}  # fmt: skip
+_HOME = {name: (module, name) for module, names in _ELSEWHERE.items() for name in names.split()}
+_HOME["bincount"] = "refflow.compat.v1.numbers", "counted"
+_HOME["divide_no_nan"] = "refflow.compat.v1.numbers", "div_no_nan"
+
+
+def __getattr__(name: str) -> Any:
+    """What stands on other pages, found when it is asked for: those import this one."""
+    if name == "special":
+        return import_module("refflow.compat.v1.special")
+    if name not in _HOME:
+        raise AttributeError(f"module 'tf.math' has no attribute {name!r}")
+    module, theirs = _HOME[name]
+    return getattr(import_module(module), theirs)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_HOME, "special"])

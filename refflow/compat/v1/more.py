@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from refflow.compat.v1.math import reduce_max, reduce_sum
+from refflow.compat.v1.matrices import matrix_diag_part
 from refflow.core.control import group
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import as_dtype, float32, int32, int64
@@ -20,10 +21,9 @@ from refflow.core.sparse_tensor import SparseTensor
 from refflow.ops.random import get_seed, random_uniform
 
 __all__ = [
-    "add_to_collections", "as_string", "bincount", "diag_part", "extract_image_patches", "eye", "get_collection_ref",
-    "matrix_diag_part", "matrix_solve", "matrix_transpose", "multinomial", "norm", "random_crop", "random_gamma",
-    "reduce_join", "regex_replace", "space_to_depth", "string_join", "string_split", "string_to_hash_bucket_fast",
-    "substr", "tables_initializer", "trace", "unique_with_counts",
+    "add_to_collections", "as_string", "diag_part", "extract_image_patches", "eye", "get_collection_ref",
+    "matrix_solve", "multinomial", "norm", "random_crop", "random_gamma", "reduce_join", "regex_replace", "string_join",
+    "string_split", "string_to_hash_bucket_fast", "substr", "tables_initializer", "trace", "unique_with_counts",
 ]  # fmt: skip
 
 # -- strings -----------------------------------------------------------------------------------------------------
@@ -97,21 +97,9 @@ def diag_part(input: Any, name: str | None = None) -> Tensor:
     return op_def("DiagPart")(input, name=name)
 
 
-def matrix_diag_part(input: Any, name: str | None = None) -> Tensor:
-    """The diagonal of each matrix."""
-    return op_def("MatrixDiagPart")(input, name=name)
-
-
 def trace(x: Any, name: str | None = None) -> Tensor:
     """The sum of each matrix's diagonal."""
     return reduce_sum(matrix_diag_part(x), [-1], name=name)
-
-
-def matrix_transpose(a: Any, name: str | None = None) -> Tensor:
-    """Each matrix transposed."""
-    a = convert_to_tensor(a)
-    rank = a.get_shape().with_rank_at_least(2).ndims or 2
-    return op_def("Transpose")(a, np.array([*range(rank - 2), rank - 1, rank - 2], np.int32), name=name)
 
 
 def matrix_solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
@@ -143,20 +131,6 @@ def norm(
 def unique_with_counts(x: Any, out_idx: Any = int32, name: str | None = None) -> Any:
     """(y, idx, count): the distinct elements in order of appearance, where each went, how often it came."""
     return op_def("UniqueWithCounts")(x, out_idx=as_dtype(out_idx), name=name)
-
-
-def bincount(arr: Any, weights: Any = None, minlength: Any = None, dtype: Any = int32) -> Tensor:
-    """How often each number from 0 on comes, or the sum of its weights."""
-    arr = convert_to_tensor(arr, int32)
-    size = reduce_max(arr) + 1
-    size = size if minlength is None else op_def("Maximum")(size, minlength)
-    given = np.zeros(0, as_dtype(dtype).as_numpy_dtype) if weights is None else weights
-    return op_def("Bincount")(arr, size, given)
-
-
-def space_to_depth(input: Any, block_size: int, name: str | None = None) -> Tensor:
-    """Blocks of [N, H, W, C] moved into the channels."""
-    return op_def("SpaceToDepth")(input, block_size=block_size, name=name)
 
 
 def extract_image_patches(

@@ -1,6 +1,6 @@
 """Small linear algebra of 1.x: diagonals, triangles, least squares, decompositions.
 
-Next: compat/v1/linalg.py.
+Next: compat/v1/bitwise.py.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 Some arguments have another name than in the OpDef: what the first release called reduction_indices is `axis`.
 
-Next: compat/v1/linalg.py.
+Next: compat/v1/checks.py.
 """
 
 from __future__ import annotations

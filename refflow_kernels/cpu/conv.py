@@ -7,13 +7,15 @@ Which road a convolution takes is decided by its shape alone:
 
     road       where                                         page
     product    windows of one cell, one on each cell         refflow_kernels/cpu/matmul.py
+    tiles      images, stride 1, three to five places along  conv_winograd.py: a quarter to a third of the products,
+               each axis, thirty-two channels or more        and three times the rounding
     lines      stride 1 along the first axis, and C not      conv_lines.py: k C numbers gathered for a window, and k M
                much smaller than M                           summed; a wide product
     windows    all others                                    conv_windows.py: k k C numbers gathered for a window
     planes     dx with few channels, or far fewer than M     below
 
-Where a road multiplies zeros that the definition leaves out, or leaves out some that it multiplies, infinite numbers
-would show it; with such numbers another road is taken.
+Where a road multiplies zeros that the definition leaves out, or leaves out some that it multiplies, or subtracts what
+it has added, infinite numbers would show it; with such numbers another road is taken.
 
 dx is a convolution as well, of dy with turned filters: cells of an image that lie a stride apart see the same places
 of the windows, and so are windows of stride 1 over dy; there are as many such convolutions as there are residues of the
@@ -22,9 +24,9 @@ whose rows are planes that are added to planes of dx.
 
 Groups are convolutions of their own.
 
-Tried and left out: Winograd's F(2, 3) along lines, which multiplies a third less and gains a tenth to a sixth from a
-hundred filters on, nothing at 64, for transforms and errors of its own; F(2x2, 3x3), whose transforms cost what its
-products save; products of sixteen windows, which BLAS does not pack, a tie with those of a block.
+Tried and left out: tiles along lines alone, F(4, 3), which take a third longer than those along both axes; F(2x2, 3x3),
+whose transforms cost what its products save; products of sixteen windows, which BLAS does not pack, a tie with those
+of a block.
 Next: refflow_kernels/cpu/conv_windows.py.
 """
 
@@ -36,7 +38,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow_kernels.cpu import conv_lines, conv_windows, threads
+from refflow_kernels.cpu import conv_lines, conv_windows, conv_winograd, threads
 from refflow_kernels.cpu.conv_windows import Part, block_of, matrix_of_filters, parts, rows
 from refflow_kernels.cpu.matmul import product
 from refflow_kernels.cpu.windows import (
@@ -74,6 +76,8 @@ def _forward(x: Any, w: Any, spans: list[Axis], y: Any) -> None:
         y[...] = 0
     elif _is_product(spans):
         product(rows(x), matrix_of_filters(w, -1), out=rows(y))
+    elif conv_winograd.forward_wins(w.shape[-2], w.shape[-1], len(x), spans) and conv_winograd.forward(x, w, spans, y):
+        return
     elif conv_lines.forward_wins(w.shape[-2], w.shape[-1], spans) and _are_finite(w):
         conv_lines.forward(x, w, spans, y)
     else:
@@ -87,6 +91,10 @@ def _to_filter(x: Any, dy: Any, spans: list[Axis], dw: Any) -> None:
     if _is_product(spans):
         product(rows(x).T, rows(dy), out=rows(dw))
         return
+    if conv_winograd.to_filter_wins(dw.shape[-2], dw.shape[-1], len(x), spans):
+        conv_winograd.to_filter(x, dy, spans, dw)
+        if _are_finite(dw):
+            return
     if conv_lines.to_filter_wins(dw.shape[-2], dw.shape[-1], spans):
         conv_lines.to_filter(x, dy, spans, dw)
         if _are_finite(dw):  # then so is all that went into it

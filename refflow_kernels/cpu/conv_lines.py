@@ -15,7 +15,7 @@ long, which is what BLAS is best at. Lines of padding, all zeros, are left out.
 
 The sum over lines is a product with ones, [1, k] for each window: NumPy pays for a ufunc for each run of M numbers and
 each place, for that product once for all places. Where M is much larger than C, T is more than is spared.
-Next: refflow_kernels/cpu/depthwise.py.
+Next: refflow_kernels/cpu/conv_winograd.py.
 """
 
 from __future__ import annotations

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from refflow_kernels.cpu import KERNELS, conv, conv_lines, conv_windows
+from refflow_kernels.cpu import KERNELS, conv, conv_lines, conv_windows, conv_winograd
 from refflow_kernels.cpu.windows import Axis, backwards
 from tests.kernels.samples import SAMPLES, assert_within, reference
 from tests.kernels.test_threads import at
 
 OPS = [op_type for op_type in KERNELS if op_type.startswith("Conv")]
-ROADS = ["lines", "windows", "planes"]
+ROADS = ["tiles", "lines", "windows", "planes"]
 
 
 @pytest.fixture(params=ROADS)
@@ -21,6 +21,11 @@ def road(request, monkeypatch):
         monkeypatch.setattr(page, "MANY", 0)
     monkeypatch.setattr(conv, "PLANES", 60)
     monkeypatch.setattr(conv_windows, "_PIECE", 100)
+    for name in ("ROOM", "TILES", "SLOPES"):
+        monkeypatch.setattr(conv_winograd, name, 1)
+    for choice in ("forward_wins", "to_filter_wins"):  # as for many channels, filters and images
+        wins = getattr(conv_winograd, choice) if request.param == "tiles" else lambda *shape: False
+        monkeypatch.setattr(conv_winograd, choice, lambda c, m, n, spans, wins=wins: wins(1000, 1000, 1000, spans))
     if request.param == "lines":  # as for many channels and one filter
         for choice in ("forward_wins", "to_filter_wins"):
             wins = getattr(conv_lines, choice)
@@ -84,11 +89,54 @@ def test_cells_meet_each_place_of_each_window_once_on_the_way_back(axis):
     assert sorted(met) == within
 
 
+@pytest.mark.parametrize(("k", "channels"), [(3, 32), (5, 32), (4, 32), (3, 64)])
+def test_tiles_stay_within_the_bound_of_the_sums_in_order(k, channels, rng):  # [W74]
+    """A quarter of it, where numbers vary as activations do: half of them zero, the largest many times the usual."""
+    x = np.maximum(rng.normal(size=(4, 13, 22, channels)) ** 3, 0).astype(np.float32)
+    w = rng.normal(size=(k, k, channels, 32)).astype(np.float32)
+    spans = [Axis(13, k, 1, 1, 13, k // 2, k - 1 - k // 2), Axis(22, k, 1, 1, 22, k // 2, k - 1 - k // 2)]
+    y, dw = np.empty((4, 13, 22, 32), np.float32), np.empty_like(w)
+    wide = [np.empty(a.shape, np.float64) for a in (y, dw, y, dw)]
+    dy = rng.normal(size=y.shape).astype(np.float32)
+    assert conv_winograd.forward(x, w, spans, y)
+    conv_winograd.to_filter(x, dy, spans, dw)
+    for i, (a, b, g) in enumerate([(x, w, dy), map(np.abs, (x, w, dy))]):
+        conv_windows.forward(a.astype(np.float64), b.astype(np.float64), spans, wide[2 * i])
+        conv_windows.to_filter(a.astype(np.float64), g.astype(np.float64), spans, wide[2 * i + 1])
+    for got, exact, size, terms in ((y, *wide[::2], w[..., 0].size), (dw, *wide[1::2], y[..., 0].size)):
+        assert (np.abs(got - exact) <= terms * 2.0**-24 / 4 * size).all()
+
+
+@pytest.mark.parametrize("axis", [
+    Axis(3, 2, 1, 1, 8, 4, 2), Axis(2, 5, 1, 1, 9, 6, 5), Axis(9, 3, 1, 1, 7, 0, 0), Axis(1, 4, 1, 1, 1, 2, 1),
+    Axis(6, 3, 1, 1, 5, 0, 1),
+])  # fmt: skip
+def test_tiles_may_be_cut_off_or_see_padding_alone(axis, rng, monkeypatch):
+    other = Axis(10, 5, 1, 1, 10, 2, 2)
+    for spans in ([axis, other], [other, axis]):
+        x = rng.normal(size=(3, *(a.size for a in spans), 2))
+        w = rng.normal(size=(*(a.k for a in spans), 2, 3))
+        y, wanted = (np.full((3, *(a.out for a in spans), 3), np.nan) for _ in range(2))
+        dw, right = np.empty_like(w), np.empty_like(w)
+        dy = rng.normal(size=y.shape)
+        conv_windows.forward(x, w, spans, wanted)
+        conv_windows.to_filter(x, dy, spans, right)
+        for room in (conv_winograd.ROOM, 1):
+            monkeypatch.setattr(conv_winograd, "ROOM", room)
+            assert conv_winograd.forward(x, w, spans, y)
+            conv_winograd.to_filter(x, dy, spans, dw)
+            np.testing.assert_allclose(y, wanted, rtol=0, atol=1e-12)
+            np.testing.assert_allclose(dw, right, rtol=0, atol=1e-11)
+
+
 def test_the_road_is_that_with_fewer_numbers_to_move():
-    """LeNet's second layer goes by lines, both ways; three times as many filters as channels do not."""
+    """LeNet's second layer goes by lines, three times as many filters as channels do not; and large ones by tiles."""
     five, three = ([Axis(14, k, 1, 1, 14, k // 2, k // 2)] * 2 for k in (5, 3))
     halved = [Axis(14, 3, 2, 1, 7, 0, 1)] * 2
     assert conv_lines.forward_wins(32, 64, five) and conv_lines.to_filter_wins(32, 64, five)
     assert conv_lines.forward_wins(192, 64, three) and not conv_lines.forward_wins(64, 192, three)
+    assert conv_winograd.forward_wins(64, 192, 8, three) and conv_winograd.to_filter_wins(64, 192, 64, three)
+    assert not conv_winograd.forward_wins(64, 192, 1, three)  # the filters' transform would take more
+    assert not conv_winograd.forward_wins(3, 64, 64, three) and not conv_winograd.forward_wins(64, 64, 64, halved)
     assert not conv_lines.forward_wins(64, 64, halved) and not conv_lines.to_filter_wins(64, 64, halved)
     assert conv._planes_win(3, 64, three) and not conv._planes_win(8, 64, three) and conv._planes_win(8, 64, halved)

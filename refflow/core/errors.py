@@ -189,3 +189,13 @@ STATUS_CLASSES: dict[int, type[OpError]] = {
     DATA_LOSS: DataLossError,
     UNAUTHENTICATED: UnauthenticatedError,
 }
+
+
+def exception_type_from_error_code(error_code: int) -> type[OpError]:
+    """The class of a status code; KeyError where no class has it."""
+    return STATUS_CLASSES[error_code]
+
+
+def error_code_from_exception_type(cls: type) -> int:
+    """The status code of a class of errors; UNKNOWN where it is not one of them."""
+    return next((code for code, known in STATUS_CLASSES.items() if known is cls), UNKNOWN)

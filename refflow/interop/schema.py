@@ -10,10 +10,12 @@ Next: interop/protos.py.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
 from refflow.core.dtypes import ALL
+from refflow.core.errors import STATUS_CLASSES
 from refflow.files import step_stats
 
 _TABLE = """
@@ -202,6 +204,25 @@ SavedTensorSlices
 CheckpointState
     1 string model_checkpoint_path
     2 repeated string all_model_checkpoint_paths
+    3 repeated double all_model_checkpoint_timestamps
+    4 double last_preserved_timestamp
+QueueRunnerDef
+    1 string queue_name
+    2 repeated string enqueue_op_name
+    3 string close_op_name
+    4 string cancel_op_name
+    5 repeated Code queue_closed_exception_types
+ClusterDef
+    1 repeated JobDef job
+JobDef
+    1 string name
+    2 mapint string tasks
+ServerDef
+    1 ClusterDef cluster
+    2 string job_name
+    3 int32 task_index
+    5 string protocol
+    6 int32 port
 """
 # Messages that live inside others; text and reflection show the full name.
 _OUTER = {"ListValue": "AttrValue", "Dim": "TensorShapeProto", "MetaInfoDef": "MetaGraphDef", "ArgDef": "OpDef",
@@ -241,6 +262,10 @@ def _pool() -> Any:
         short = {"float32": "FLOAT", "float64": "DOUBLE", "float16": "HALF"}.get(dtype.name, dtype.name.upper())
         types.value.add(name=f"DT_{short}", number=int(dtype))
         types.value.add(name=f"DT_{short}_REF", number=int(dtype) + 100)
+    codes = file.enum_type.add(name="Code")
+    codes.value.add(name="OK", number=0)
+    for code, error in STATUS_CLASSES.items():
+        codes.value.add(name=re.sub("(?<!^)(?=[A-Z])", "_", error.__name__.removesuffix("Error")).upper(), number=code)
     inner = []
     current: Any = None
     for line in [*_TABLE.strip().splitlines(), *step_stats.table().splitlines()]:
@@ -262,12 +287,13 @@ def _pool() -> Any:
 
 
 def _field(owner: Any, number: int, label: list[str], kind: str, name: str) -> None:
-    if label == ["map"] or kind == "mapstring":
+    if label in (["map"], ["mapint"]) or kind == "mapstring":
         entry = owner.nested_type.add(name="".join(part.title() for part in name.split("_")) + "Entry")
         entry.options.map_entry = True
-        entry.field.add(name="key", number=1, type=_SCALARS["string"], label=_OPTIONAL)
+        key = "int32" if label == ["mapint"] else "string"
+        entry.field.add(name="key", number=1, type=_SCALARS[key], label=_OPTIONAL)
         value = entry.field.add(name="value", number=2, label=_OPTIONAL)
-        if kind == "mapstring":
+        if kind in ("mapstring", "string"):
             value.type = _SCALARS["string"]
         else:
             value.type, value.type_name = _MESSAGE, _full(kind)
@@ -280,8 +306,8 @@ def _field(owner: Any, number: int, label: list[str], kind: str, name: str) -> N
         field.oneof_index = 0
     if kind in _SCALARS:
         field.type = _SCALARS[kind]
-    elif kind == "DataType":
-        field.type, field.type_name = _ENUM, ".tensorflow.DataType"
+    elif kind in ("DataType", "Code"):
+        field.type, field.type_name = _ENUM, f".tensorflow.{kind}"
     else:
         field.type, field.type_name = _MESSAGE, _full(kind)
 

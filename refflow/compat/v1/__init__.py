@@ -10,7 +10,6 @@ from refflow import (
     Assert,
     Dimension,
     DType,
-    FIFOQueue,
     FixedLengthRecordReader,
     GPUOptions,
     Graph,
@@ -22,8 +21,6 @@ from refflow import (
     Operation,
     OpError,
     Print,
-    QueueBase,
-    RandomShuffleQueue,
     ReaderBase,
     RegisterGradient,
     Tensor,
@@ -174,6 +171,7 @@ from refflow.compat.v1 import (
     math,
     metrics,
     nn,
+    queue,
     random,
     raw_ops,
     sparse,
@@ -203,6 +201,7 @@ from refflow.compat.v1.names import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.numbers import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.partitioned import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.plain import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.queue import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.random import random_poisson, random_uniform
 from refflow.compat.v1.sessions import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.sparse_arrays import *  # noqa: F403  (its __all__ says which)

@@ -17,6 +17,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
+from refflow.compat.v1.coordinator import Coordinator
+from refflow.compat.v1.queue_runner import start_queue_runners
 from refflow.compat.v1.sessions import Session
 from refflow.compat.v1.variables import (
     get_global_step,
@@ -27,7 +29,7 @@ from refflow.compat.v1.variables import (
 from refflow.core.errors import AbortedError, DeadlineExceededError, OutOfRangeError, UnavailableError
 from refflow.core.graph import get_default_graph
 from refflow.platform import logging
-from refflow.train import Coordinator, Saver, latest_checkpoint, start_queue_runners
+from refflow.train import Saver, latest_checkpoint
 from refflow.train.sync_replicas import SyncReplicasOptimizer
 
 

@@ -11,6 +11,10 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any
 
+from refflow.compat.v1 import batches, coordinator, input, queue_runner
+from refflow.compat.v1.batches import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.coordinator import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.input import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.monitored import (
     CheckpointSaverHook,
     LoggingTensorHook,
@@ -23,6 +27,7 @@ from refflow.compat.v1.monitored import (
     StopAtStepHook,
     SyncReplicasHook,
 )
+from refflow.compat.v1.queue_runner import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.replicas import replica_device_setter
 from refflow.compat.v1.variables import create_global_step, get_global_step, get_or_create_global_step
 from refflow.core.convert import convert_to_tensor, op_scope
@@ -40,31 +45,18 @@ from refflow.train import (
     FtrlOptimizer,
     GradientDescentOptimizer,
     Optimizer,
-    QueueRunner,
     SaverDef,
     Server,
-    add_queue_runner,
-    batch,
-    batch_join,
     checkpoint_exists,
     exponential_decay,
     export_meta_graph,
     get_checkpoint_state,
     global_step,
     latest_checkpoint,
-    limit_epochs,
-    match_filenames_once,
-    range_input_producer,
-    shuffle_batch,
-    shuffle_batch_join,
-    slice_input_producer,
-    start_queue_runners,
-    string_input_producer,
     summary_iterator,
     update_checkpoint_state,
     write_graph,
 )
-from refflow.train import Coordinator as FirstCoordinator
 from refflow.train import MomentumOptimizer as FirstMomentum
 from refflow.train import RMSPropOptimizer as FirstRMSProp
 from refflow.train import Saver as FirstSaver
@@ -72,13 +64,16 @@ from refflow.train import import_meta_graph as first_import
 from refflow.train.sync_replicas import SyncReplicasOptimizer as FirstSyncReplicas
 
 __all__ = [
+    *batches.__all__,
+    *coordinator.__all__,
+    *input.__all__,
+    *queue_runner.__all__,
     "AdadeltaOptimizer",
     "AdagradOptimizer",
     "AdamOptimizer",
     "CheckpointSaverHook",
     "CheckpointState",
     "ClusterSpec",
-    "Coordinator",
     "ExponentialMovingAverage",
     "FtrlOptimizer",
     "GradientDescentOptimizer",
@@ -86,7 +81,6 @@ __all__ = [
     "MomentumOptimizer",
     "MonitoredTrainingSession",
     "Optimizer",
-    "QueueRunner",
     "RMSPropOptimizer",
     "Saver",
     "SaverDef",
@@ -98,9 +92,6 @@ __all__ = [
     "SingularMonitoredSession",
     "StopAtStepHook",
     "SyncReplicasOptimizer",
-    "add_queue_runner",
-    "batch",
-    "batch_join",
     "checkpoint_exists",
     "create_global_step",
     "exponential_decay",
@@ -112,17 +103,9 @@ __all__ = [
     "import_meta_graph",
     "inverse_time_decay",
     "latest_checkpoint",
-    "limit_epochs",
-    "match_filenames_once",
     "piecewise_constant",
     "polynomial_decay",
-    "range_input_producer",
     "replica_device_setter",
-    "shuffle_batch",
-    "shuffle_batch_join",
-    "slice_input_producer",
-    "start_queue_runners",
-    "string_input_producer",
     "summary_iterator",
     "update_checkpoint_state",
     "write_graph",
@@ -221,7 +204,7 @@ def inverse_time_decay(
         return rate / (1 + decay_rate * (op_def("Floor")(periods) if staircase else periods))
 
 
-# -- savers and threads ------------------------------------------------------------------------------------------
+# -- savers ------------------------------------------------------------------------------------------------------
 
 
 class Saver(FirstSaver):
@@ -260,35 +243,3 @@ def import_meta_graph(meta_graph_or_file: Any, clear_devices: bool = False, impo
     """Adds a MetaGraph's nodes and collections to the default graph; its Saver, or None where it has none."""
     found = first_import(meta_graph_or_file, clear_devices, import_scope)
     return None if found is None else Saver(saver_def=found.saver_def)
-
-
-class Coordinator(FirstCoordinator):
-    """The first release's; it knows the threads that are registered, and catches what a `with` raises."""
-
-    def __init__(self, clean_stop_exception_types: Any = None):
-        super().__init__()
-        self._registered: list[Any] = []
-
-    def register_thread(self, thread: Any) -> None:
-        self._registered.append(thread)
-
-    def join(self, threads: Any = None, stop_grace_period_secs: float = 120, ignore_live_threads: bool = False) -> None:
-        """Waits for `threads` and those registered."""
-        super().join([*self._registered, *(threads or ())], stop_grace_period_secs)
-
-    def stop_on_exception(self) -> Any:
-        """A context whose exception asks all to stop."""
-        return _Stopping(self)
-
-
-class _Stopping:
-    def __init__(self, coord: Coordinator):
-        self._coord = coord
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
-        if error is not None:
-            self._coord.request_stop(error)
-        return error is not None

@@ -78,7 +78,7 @@ def test_an_assertion_fails_the_step_where_it_does_not_hold(check, x, right, wro
     with tf.control_dependencies([check(hole, right, message="so"), check(x, right)]):
         same = tf.identity(hole)
     assert run(same, {hole: x}).tolist() == x
-    with pytest.raises(tf.errors.InvalidArgumentError, match="so Condition x .* y did not hold element-wise"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"so\] \[Condition x .* y did not hold element-wise"):
         run(check(hole, wrong, message="so"), {hole: x})
     with pytest.raises(tf.errors.InvalidArgumentError, match="did not hold"):
         check(x, wrong)  # known already

@@ -157,12 +157,12 @@ from refflow import (
     unique,
     unsorted_segment_sum,
     user_ops,
-    verify_tensor_all_finite,
     while_loop,
     zeros_like,
 )
 from refflow.compat.v1 import (
     bitwise,
+    debugging,
     gfile,
     image,
     initializers,
@@ -204,6 +204,7 @@ from refflow.compat.v1.plain import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.queue import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.random import random_poisson, random_uniform
 from refflow.compat.v1.sessions import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.shape_checks import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.sparse_arrays import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.sparse_math import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.sparse_tensor import *  # noqa: F403  (its __all__ says which)

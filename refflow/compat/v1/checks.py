@@ -1,31 +1,33 @@
-"""Assertions in the graph: operations that fail the step where something does not hold.
+"""Assertions about values: operations that fail the step where something does not hold.
 
     with tf.control_dependencies([tf.assert_positive(x)]):
         y = tf.log(x)
 
-What is known while the graph is built is an error there.
+What is known while the graph is built is an error there, with the same text.
 
-Next: ops/messages.py.
+Next: compat/v1/shape_checks.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from refflow.core.constants import constant_value
+from refflow.core.control import with_dependencies
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.errors import InvalidArgumentError
-from refflow.core.graph import Operation
+from refflow.core.graph import Operation, Tensor
 from refflow.core.registry import op_def
 from refflow.ops.messages import Assert
 from refflow.ops.reductions import reduce_all
 
 __all__ = [
-    "assert_equal", "assert_greater", "assert_greater_equal", "assert_less", "assert_less_equal", "assert_negative",
-    "assert_non_negative", "assert_none_equal", "assert_positive", "assert_rank", "assert_rank_at_least",
+    "assert_equal", "assert_greater", "assert_greater_equal", "assert_less", "assert_less_equal", "assert_near",
+    "assert_negative", "assert_non_negative", "assert_non_positive", "assert_none_equal", "assert_positive",
+    "verify_tensor_all_finite",
 ]  # fmt: skip
 
 
@@ -35,15 +37,30 @@ def _compared(called: str, op: str, sign: str, numpy: Callable[[Any, Any], Any])
         with op_scope([], name, called):
             x = convert_to_tensor(x, name="x")
             y = convert_to_tensor(y, x.dtype.base_dtype, name="y")
-            text = f"{message or ''} Condition x {sign} y did not hold element-wise:".strip()
-            known = constant_value(x), constant_value(y)
-            if known[0] is not None and known[1] is not None and not np.all(numpy(*known)):
-                raise InvalidArgumentError(None, None, f"{text} x = {known[0]}, y = {known[1]}")
-            return Assert(reduce_all(op_def(op)(x, y)), data or [text, x, y], summarize)
+            holds = op_def(op)(x, y)  # whose shapes must fit
+            if data is None:
+                data = [f"Condition x {sign} y did not hold element-wise:", f"x ({x.name}) = ", x,
+                        f"y ({y.name}) = ", y]  # fmt: skip
+                data = [message, *data] if message else data
+            _known_to_hold(numpy, (x, y), data)
+            return Assert(reduce_all(holds), data, summarize, name="Assert")
 
     function.__name__ = function.__qualname__ = called
     function.__doc__ = f"An operation that fails unless x {sign} y everywhere."
     return function
+
+
+def _known_to_hold(numpy: Callable[..., Any], tensors: Sequence[Tensor], data: Sequence[Any]) -> None:
+    """Raises what the step would, where the tensors are known and it does not hold."""
+    known = [constant_value(t) for t in tensors]
+    if all(k is not None for k in known) and not np.all(numpy(*known)):
+        raise InvalidArgumentError(None, None, "\n".join(map(_shown, data)))
+
+
+def _shown(part: Any) -> str:
+    """A part of a message: the value of a tensor where it is known."""
+    known = constant_value(part) if isinstance(part, Tensor) else part
+    return str(part if known is None else known)
 
 
 assert_equal = _compared("assert_equal", "Equal", "==", np.equal)
@@ -54,40 +71,60 @@ assert_greater = _compared("assert_greater", "Greater", ">", np.greater)
 assert_greater_equal = _compared("assert_greater_equal", "GreaterEqual", ">=", np.greater_equal)
 
 
-def _against_zero(called: str, compare: Callable[..., Operation], what: str) -> Callable[..., Operation]:
+def prefixed(message: str | None) -> str:
+    """A user's message as the beginning of a longer one."""
+    return f"{message}.  " if message else ""
+
+
+def _against_zero(called: str, compare: Callable[..., Operation], sign: str) -> Callable[..., Operation]:
     def function(x: Any, data: Any = None, summarize: int | None = None, message: str | None = None,
                  name: str | None = None) -> Operation:  # fmt: skip
-        x = convert_to_tensor(x)
-        zero = np.zeros((), x.dtype.base_dtype.as_numpy_dtype)
-        return compare(x, zero, data, summarize, message, name or called)
+        with op_scope([], name, called):
+            x = convert_to_tensor(x, name="x")
+            if data is None:
+                data = [prefixed(message), f"Condition x {sign} 0 did not hold element-wise:", f"x ({x.name}) = ", x]
+            zero = convert_to_tensor(np.zeros((), x.dtype.base_dtype.as_numpy_dtype))
+            return compare(x, zero, data, summarize)
 
     function.__name__ = function.__qualname__ = called
-    function.__doc__ = f"An operation that fails unless every element of x is {what}."
+    function.__doc__ = f"An operation that fails unless x {sign} 0 everywhere."
     return function
 
 
-assert_positive = _against_zero("assert_positive", assert_greater, "above 0")
-assert_negative = _against_zero("assert_negative", assert_less, "below 0")
-assert_non_negative = _against_zero("assert_non_negative", assert_greater_equal, "0 or above")
+assert_positive = _against_zero("assert_positive", assert_greater, ">")
+assert_negative = _against_zero("assert_negative", assert_less, "<")
+assert_non_negative = _against_zero("assert_non_negative", assert_greater_equal, ">=")
+assert_non_positive = _against_zero("assert_non_positive", assert_less_equal, "<=")
 
 
-def assert_rank(x: Any, rank: int, data: Any = None, summarize: int | None = None, message: str | None = None,
-                name: str | None = None) -> Operation:  # fmt: skip
-    """An operation that fails unless x has so many axes; ValueError where that is known."""
-    return _ranked(x, rank, "Equal", data, summarize, message, name or "assert_rank")
+def assert_near(
+    x: Any, y: Any, rtol: Any = None, atol: Any = None, data: Any = None, summarize: int | None = None,
+    message: str | None = None, name: str | None = None,
+) -> Operation:  # fmt: skip
+    """An operation that fails unless |x - y| <= atol + rtol |y|; by default both are ten units of the last place."""
+    with op_scope([], name, "assert_near"):
+        x = convert_to_tensor(x, name="x")
+        kind = x.dtype.base_dtype
+        y = convert_to_tensor(y, kind, name="y")
+        if not (kind.is_floating or kind.is_complex):
+            raise ValueError(f"assert_near compares floats: the type {kind.name} of x is not inexact")
+        last = 10 * (2.0**-7 if kind.name == "bfloat16" else np.finfo(kind.as_numpy_dtype).eps)
+        size = op_def("ComplexAbs" if kind.is_complex else "Abs")
+        real = size(y).dtype
+        rtol = convert_to_tensor(last if rtol is None else rtol, real, name="rtol")
+        atol = convert_to_tensor(last if atol is None else atol, real, name="atol")
+        if data is None:
+            data = [prefixed(message), f"x and y not equal to tolerance rtol = {_shown(rtol)}, atol = {_shown(atol)}",
+                    f"x ({x.name}) = ", x, f"y ({y.name}) = ", y]  # fmt: skip
+        holds = op_def("LessEqual")(size(x - y), atol + rtol * size(y))
+        return Assert(reduce_all(holds), data, summarize, name="Assert")
 
 
-def assert_rank_at_least(x: Any, rank: int, data: Any = None, summarize: int | None = None,
-                         message: str | None = None, name: str | None = None) -> Operation:  # fmt: skip
-    """An operation that fails unless x has so many axes or more; ValueError where that is known."""
-    return _ranked(x, rank, "GreaterEqual", data, summarize, message, name or "assert_rank_at_least")
-
-
-def _ranked(x: Any, rank: int, op: str, data: Any, summarize: Any, message: str | None, name: str) -> Operation:
-    x = convert_to_tensor(x)
-    have = x.get_shape().ndims
-    if have is not None and (have < rank or (op == "Equal" and have != rank)):
-        raise ValueError(f"{message or ''} {x.name} must have rank {rank}, and has shape {x.get_shape()}".strip())
-    with op_scope([x], name, name):
-        text = f"{message or ''} Tensor {x.name} must have rank {rank}".strip()
-        return Assert(op_def(op)(op_def("Rank")(x), rank), data or [text, op_def("Shape")(x)], summarize)
+def verify_tensor_all_finite(
+    t: Any = None, msg: str | None = None, name: str | None = None, x: Any = None, message: str | None = None
+) -> Tensor:
+    """`t` again; its run fails with `msg` where an element is infinite or NaN. x, message: their names of later."""
+    given, said = (x if t is None else t), (message if msg is None else msg)
+    with op_scope([], name, "VerifyFinite"):
+        given = convert_to_tensor(given, name="x")
+        return with_dependencies([op_def("CheckNumerics")(given, message=said)], given)

@@ -12,16 +12,15 @@ import numpy as np
 
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import as_dtype, bool_, float32, int32, string
-from refflow.core.errors import DTypeError
 from refflow.core.gradients import gradients
-from refflow.core.graph import Operation, Tensor
+from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
 from refflow.core.shapes import Dimension, TensorShape, broadcast
 from refflow.ops import constant as first
 from refflow.ops.range import range_ as first_range
 
 __all__ = [
-    "assert_type", "broadcast_static_shape", "dimension_at_index", "dimension_value", "einsum", "hessians",
+    "broadcast_static_shape", "dimension_at_index", "dimension_value", "einsum", "hessians",
     "identity_n", "ones", "range", "shape_n", "zeros",
 ]  # fmt: skip
 
@@ -95,15 +94,6 @@ def hessians(ys: Any, xs: Any, name: str = "hessians") -> list[Tensor]:
     return found
 
 
-
-
-def assert_type(tensor: Any, tf_type: Any, message: str | None = None, name: str | None = None) -> Operation:
-    """Does nothing; a TypeError where the tensor's type is another."""
-    tensor = convert_to_tensor(tensor)
-    if tensor.dtype.base_dtype is not as_dtype(tf_type).base_dtype:
-        said = f"{message or ''} {tensor.name} must be of type {as_dtype(tf_type)!r}; got {tensor.dtype!r}"
-        raise DTypeError(said.strip())
-    return op_def("NoOp")(name=name or "assert_type")
 
 
 def dimension_value(dimension: Any) -> int | None:

@@ -81,8 +81,8 @@ def graph_of(values: Iterable[Any]) -> Graph:
             found, first = graph, value
         elif graph is not found:
             raise NodeError(
-                f"{_called(first)} and {_called(value)} belong to different graphs. One computation lives in one "
-                "graph: build both inside the same `with graph.as_default():`"
+                f"{_called(value)} must be from the same graph as {_called(first)}: they belong to different graphs. "
+                "One computation lives in one graph: build both inside the same `with graph.as_default():`"
             )
     return found or get_default_graph()
 

@@ -50,7 +50,7 @@ class DeviceSpec:
         for part in text[1:].split("/"):
             match = _PART.fullmatch(part)
             if match is None:
-                raise _malformed(text, f"{part!r} is not a part of one")
+                raise _malformed(text, f"{part!r} is not a part of one", part)
             for key, part_value in match.groupdict().items():
                 value: Any = part_value
                 if value is None:
@@ -112,8 +112,10 @@ class DeviceSpec:
     __str__ = to_string
 
 
-def _malformed(text: str, why: str) -> NodeError:
+def _malformed(text: str, why: str, part: str = "") -> NodeError:
+    key = part.partition(":")[0]
+    unknown = f"Unknown attribute '{key}' is encountered while parsing the device spec: " if key else ""
     return NodeError(
-        f"{text!r} is not a device name: {why}. Expected /job:NAME, /replica:N, /task:N and /cpu:N or /gpu:N, "
-        "each at most once, as in '/gpu:0' or '/job:worker/task:1/cpu:0'"
+        f"{unknown}'{text}' is not a device name: {why}. Expected /job:NAME, /replica:N, /task:N and /cpu:N or "
+        "/gpu:N, each at most once, as in '/gpu:0' or '/job:worker/task:1/cpu:0'"
     )

@@ -46,7 +46,7 @@ def gradient_of(
         given = [made[dys[i]].outputs[0] for i in smooth]
         found = gradients([ys[i] for i in smooth], starts, given) if smooth else [None] * len(starts)
         ends = [_dense(dx, x) for dx, x in zip(found, starts, strict=True)]
-    body = [n for n in graph.as_graph_def() if n.op != "Placeholder" or n.name not in {*xs, *dys}]
+    body = [n for n in graph.definition() if n.op != "Placeholder" or n.name not in {*xs, *dys}]
     return FunctionDef(
         f"{call.name}_gradient",
         tuple(Arg(name, t.name, t) for name, t in zip(xs + dys, inputs + outputs, strict=True)),

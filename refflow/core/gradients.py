@@ -46,6 +46,8 @@ class RegisterGradient:
     """Decorator: registers a gradient for an op type, or under a new name for gradient_override_map."""
 
     def __init__(self, op_type: str):
+        if not isinstance(op_type, str):
+            raise TypeError("op_type must be a string")
         self._op_type = op_type
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,7 +65,7 @@ def _register(op_type: str, function: Callable[..., Any] | None) -> None:
         op = op_def(op_type)
     except ValueError:
         if op_type in _NAMED:
-            raise KeyError(f"a gradient is registered as {op_type!r} already") from None
+            raise KeyError(f"Registering two gradient with name '{op_type}'! It is registered already") from None
         _NAMED[op_type] = function
         return
     if function is None:

@@ -68,14 +68,20 @@ class Graph(GraphScopes):
         return list(self._nodes)
 
     def get_operation_by_name(self, name: str) -> Operation:
+        if not isinstance(name, (str, bytes)):
+            raise TypeError(f"Operation names are strings (or similar), not {type(name).__name__}.")
         return self.as_graph_element(name, allow_tensor=False)
 
     def get_tensor_by_name(self, name: str) -> Tensor:
+        if not isinstance(name, (str, bytes)):
+            raise TypeError(f"Tensor names are strings (or similar), not {type(name).__name__}.")
         return self.as_graph_element(name, allow_operation=False)
 
     def as_graph_element(self, obj: Any, allow_tensor: bool = True, allow_operation: bool = True) -> Any:
         """The Tensor or Operation that `obj` is, names, or stands for (as a Variable does)."""
-        wanted = " or ".join(w for w, ok in (("a Tensor", allow_tensor), ("an Operation", allow_operation)) if ok)
+        if not allow_tensor and not allow_operation:
+            raise ValueError("allow_tensor and allow_operation can't both be False.")
+        wanted = " or ".join(w for w, ok in (("Tensor", allow_tensor), ("Operation", allow_operation)) if ok)
         convert = getattr(obj, "_as_graph_element", None)
         if convert is not None:
             obj = convert()
@@ -86,27 +92,42 @@ class Graph(GraphScopes):
         if (isinstance(obj, Tensor) and allow_tensor) or (isinstance(obj, Operation) and allow_operation):
             if obj.graph is not self:
                 raise NodeError(
-                    f"{obj!r} belongs to another graph than this one. A session runs one graph: the one that was the "
-                    "default when it was made, or the one that it was given as graph="
+                    f"{type(obj).__name__} {obj!r} is not an element of this graph: it belongs to another graph than "
+                    "this one. A session runs one graph: the one that was the default when it was made, or the one "
+                    "that it was given as graph="
                 )
             return obj
-        raise TypeError(f"expected {wanted} or its name, got {type(obj).__name__}: {obj!r}")
+        raise TypeError(f"Can not convert a {type(obj).__name__} into a {wanted}. Got {obj!r}")
 
     def _named_element(self, text: str, wanted: str, allow_tensor: bool, allow_operation: bool) -> Any:
         if ":" not in text and allow_operation:
             if text in self._by_name:
                 return self._by_name[text]
-            raise KeyError(f"no operation is named {text!r} in this graph.{self._near(text)}")
+            raise KeyError(f"The name '{text}' refers to an Operation not in the graph.{self._near(text)}")
+        form = 'Tensor names must be of the form "<op_name>:<output_index>".'
         if ":" not in text:
-            raise NodeError(f"{text!r} names an operation, but {wanted} is expected. Its first output is '{text}:0'")
+            if text in self._by_name:
+                raise NodeError(f"The name '{text}' refers to an Operation, not a {wanted}. {form}")
+            raise NodeError(
+                f"The name '{text}' looks like an (invalid) Operation name, not a {wanted}. {form}{self._near(text)}"
+            )
         if not allow_tensor:
-            raise NodeError(f"{text!r} names a tensor, but {wanted} is expected")
-        name, port = parse_input(text)
+            raise NodeError(f"Name '{text}' appears to refer to a Tensor, not a {wanted}.")
+        try:
+            name, port = parse_input(text)
+        except NodeError:
+            raise NodeError(f"The name '{text}' looks a like a Tensor name, but is not a valid one. {form}") from None
         if name not in self._by_name:
-            raise KeyError(f"{text!r} is an output of no operation: nothing is named {name!r}.{self._near(name)}")
+            raise KeyError(
+                f"The name '{text}' refers to a Tensor which does not exist. The operation, '{name}', does not exist "
+                f"in the graph.{self._near(name)}"
+            )
         outputs = self._by_name[name].outputs
         if port >= len(outputs):
-            raise KeyError(f"{text!r} does not exist: {self._by_name[name]!r} has {len(outputs)} outputs")
+            raise KeyError(
+                f"The name '{text}' refers to a Tensor which does not exist. The operation, '{name}', exists but only "
+                f"has {len(outputs)} outputs."
+            )
         return outputs[port]
 
     def _near(self, name: str) -> str:
@@ -115,9 +136,14 @@ class Graph(GraphScopes):
         near = get_close_matches(name, self._by_name, n=3, cutoff=0.6)
         return f" Near it: {', '.join(near)}" if near else ""
 
-    def as_graph_def(self, from_version: int | None = None) -> GraphDef:
+    def definition(self, from_version: int | None = None) -> GraphDef:
+        """All nodes as plain data, or those that are newer than a version."""
         nodes = [op.node_def for op in self._nodes[from_version or 0 :]]
         return GraphDef(nodes, functions_of(nodes))
+
+    def as_graph_def(self, from_version: int | None = None) -> Any:
+        """The same in the form that a program is given it in."""
+        return self.definition(from_version)
 
     # -- adding to it -----------------------------------------------------------------------------
 
@@ -138,7 +164,7 @@ class Graph(GraphScopes):
         the op's shape rule finds that the inputs do not fit, and NodeError for a foreign input.
         """
         if self._finalized:
-            raise RuntimeError("this graph is finalized: nothing can be added to it any more")
+            raise RuntimeError("Graph is finalized and cannot be modified: nothing can be added to it any more")
         op_def = op_def or registry.op_def(op_type)
         for tensor in inputs:
             if tensor.graph is not self:
@@ -178,7 +204,7 @@ class Graph(GraphScopes):
     def adopt(self, op: Operation) -> None:
         """Adds an operation that was made elsewhere, under the scopes in force; its name is not in use."""
         if self._finalized:
-            raise RuntimeError("this graph is finalized: nothing can be added to it any more")
+            raise RuntimeError("Graph is finalized and cannot be modified: nothing can be added to it any more")
         if self._control_stack:
             known = set(op.control_inputs)
             op.control_inputs += [c for c in self._control_inputs_for(op.inputs) if c not in known]
@@ -223,7 +249,7 @@ class Graph(GraphScopes):
 
     def add_to_collection(self, name: Any, value: Any) -> None:
         if self._finalized:
-            raise RuntimeError("this graph is finalized: its collections cannot change any more")
+            raise RuntimeError("Graph is finalized and cannot be modified: its collections cannot change any more")
         self._collections.setdefault(name, []).append(value)
 
     def get_collection(self, name: Any, scope: str | None = None) -> list[Any]:

@@ -54,26 +54,35 @@ class GraphScopes:
 
     # -- names ------------------------------------------------------------------------------------
 
-    def unique_name(self, name: str) -> str:
+    def unique_name(self, name: str, mark_as_used: bool = True) -> str:
         """`name` inside the current scope, with _1, _2, ... if it is taken [W70]."""
         legal = SCOPED_NAME if self._name_stack else NAME
         if not legal.fullmatch(name):
             raise NodeError(
-                f"{name!r} is not a valid node name. Names begin with a letter, a digit or '.', "
-                "and go on with those or any of _ - / ."
+                f"'{name}' is not a valid node name. Names begin with a letter, a digit or '.', "
+                "and go on with those or any of _ - / . > \\"
             )
         if self._name_stack:
             name = f"{self._name_stack}/{name}"
-        count = self._names_in_use.get(name, 0)
-        self._names_in_use[name] = count + 1
+        key = self._name_key(name)
+        count = self._names_in_use.get(key, 0)
+        if mark_as_used:
+            self._names_in_use[key] = count + 1
         if count == 0:
             return name
-        base = name
-        while name in self._names_in_use:
+        base, base_key = name, key
+        while key in self._names_in_use:
             name = f"{base}_{count}"
+            key = self._name_key(name)
             count += 1
-        self._names_in_use[base] = count
-        self._names_in_use[name] = 1
+        if mark_as_used:
+            self._names_in_use[base_key] = count
+            self._names_in_use[key] = 1
+        return name
+
+    @staticmethod
+    def _name_key(name: str) -> str:
+        """What two names must differ in."""
         return name
 
     @contextmanager
@@ -93,8 +102,8 @@ class GraphScopes:
 
     def _reserve(self, name: str) -> None:
         """Marks a name, and the scopes that it lies in, as taken."""
-        while name not in self._names_in_use:
-            self._names_in_use[name] = 1
+        while (key := self._name_key(name)) not in self._names_in_use:
+            self._names_in_use[key] = 1
             name, _, _ = name.rpartition("/")
             if not name:
                 return
@@ -121,19 +130,21 @@ class GraphScopes:
     def colocate_with(self, op: Any, ignore_existing: bool = False) -> Iterator[None]:
         """New nodes share the device of `op`, an operation or a tensor; they ask for what it asks for [W37].
 
+        What device scopes around ask for does not hold inside.
         ignore_existing: only with `op`, whatever the scopes around say; then `op` may be None, for no other.
         """
         if op is None and not ignore_existing:
             raise ValueError("Trying to reset colocation (op is None) but ignore_existing is not True")
         element = None if op is None else self.as_graph_element(op)
         other = element.op if isinstance(element, Tensor) else element
-        saved, self._colocated = self._colocated, [] if ignore_existing else self._colocated
+        saved = self._colocated, self._device_stack
+        self._colocated, self._device_stack = [] if ignore_existing else self._colocated, []
         if other is not None:
             self._colocated = [*self._colocated, other]
         try:
             yield
         finally:
-            self._colocated = saved
+            self._colocated, self._device_stack = saved
 
     @contextmanager
     def container(self, container_name: str) -> Iterator[str]:
@@ -154,8 +165,9 @@ class GraphScopes:
             if function is None:
                 break
             op._set_device(function(op))
-        if self._colocated:
-            op._set_device(self._colocated[-1].device)
+        for other in self._colocated:
+            if other.device:
+                op._set_device(other.device)
 
     def get_default_device(self) -> str:
         """The device that a new node would request."""

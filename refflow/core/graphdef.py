@@ -22,10 +22,10 @@ from refflow.core.shapes import TensorShape
 from refflow.core.signature import Arg
 
 RELEASE = 7  # the graph version of the first release; readers refuse ops that their own version has retired
-NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\-/]*")  # a node [W70]
+NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")  # a node [W70]
 LABEL = "loc:@"  # in the attribute _class, before the name of a node to share a device with [W37]
 SHAPES = "_output_shapes"  # an attribute: the shapes of a node's outputs, where they are known from elsewhere
-SCOPED_NAME = re.compile(r"[A-Za-z0-9_.\-/]*")  # inside a scope a part may also begin with _
+SCOPED_NAME = re.compile(r"[A-Za-z0-9_.\\/>-]*")  # inside a scope a part may also begin with _
 
 
 @dataclass(slots=True)

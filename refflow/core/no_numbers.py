@@ -30,15 +30,21 @@ class NoNumbers:
 
     def __bool__(self) -> bool:
         raise TypeError(
-            f"{self.name!r} has no truth value: it is a node of a graph and holds no number yet. "
-            "Compare with `is None`, or run it in a session, or use cond() to branch inside the graph"
+            f"Using a symbolic `tf.Tensor` as a Python `bool` is not allowed: {self.name!r} has no truth value. It is "
+            "a node of a graph and holds no number yet. Compare with `is None`, or run it in a session, or use "
+            "cond() to branch inside the graph"
         )
 
     def __iter__(self) -> Iterator[Any]:
-        raise TypeError(f"{self.name!r} cannot be iterated: it holds no values. Use unpack() to split it")
+        raise TypeError(
+            f"Iterating over a symbolic `tf.Tensor` is not allowed: {self.name!r} cannot be iterated, it holds no "
+            "values. Use unpack() to split it"
+        )
 
     def __len__(self) -> int:
-        raise TypeError(f"{self.name!r} has no len(): use get_shape(), or shape() inside the graph")
+        raise TypeError(
+            f"len is not well defined for a symbolic Tensor ({self.name}): use get_shape(), or shape() inside the graph"
+        )
 
     def _no_number(self) -> NoReturn:
         raise TypeError(

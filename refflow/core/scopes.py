@@ -37,7 +37,9 @@ class LocalStack(threading.local, Generic[T]):
     def reset(self) -> None:
         """Drops the bottom; an error inside a `with`, where it would be hidden anyway."""
         if self._stack:
-            raise RuntimeError("the default cannot be reset inside `with ... as_default():`")
+            raise RuntimeError(
+                "Do not use tf.reset_default_graph() to clear nested graphs: this one is inside `as_default()`"
+            )
         self._shared.pop(id(self), None)
 
     @contextmanager

@@ -98,6 +98,11 @@ class Tensor(NoNumbers):
         except errors.ShapeError as error:
             raise errors.ShapeError(f"set_shape on {self.name!r}: {error}") from None
 
+    @property
+    def ndim(self) -> int | None:
+        """The number of axes, None where it is not known."""
+        return None if self._shape is None else len(self._shape)
+
     def consumers(self) -> list[Operation]:
         return list(self._consumers)
 
@@ -199,6 +204,17 @@ class Operation:
     def _set_device(self, device: Any) -> None:
         self._device = str(device or "")
 
+    def _add_control_input(self, op: Operation) -> None:
+        self._add_control_inputs([op])
+
+    def _add_control_inputs(self, ops: Sequence[Operation]) -> None:
+        """This operation waits for these too."""
+        self.control_inputs += [op for op in dict.fromkeys(ops) if op not in self.control_inputs]
+
+    def _get_control_flow_context(self) -> Any:
+        """The branch or loop that it was built in, or None."""
+        return self._context
+
     @property
     def node_def(self) -> NodeDef:
         data = [t.name if t.value_index else t.op.name for t in self.inputs]
@@ -206,9 +222,13 @@ class Operation:
         return NodeDef(self._name, self.type, data + control, self._device, self.attrs)
 
     def get_attr(self, name: str) -> Any:
+        """The attribute's value; texts as bytes."""
         if name not in self.attrs:
-            raise ValueError(f"{self.type} {self._name!r} has no attribute {name!r}. It has: {', '.join(self.attrs)}")
-        return self.attrs[name]
+            raise ValueError(f"Operation '{self._name}' has no attr named '{name}'. It has: {', '.join(self.attrs)}")
+        value = self.attrs[name]
+        if isinstance(value, str):
+            return value.encode()
+        return [v.encode() if isinstance(v, str) else v for v in value] if isinstance(value, list) else value
 
     def values(self) -> tuple[Tensor, ...]:
         return tuple(self.outputs)

@@ -69,7 +69,7 @@ def _element(made: dict[str, Operation], element: Any) -> Operation | Tensor:
 def write_graph(graph_def: Any, logdir: str, name: str, as_text: bool = True) -> str:
     """Writes a Graph or a GraphDef to `logdir`/`name`, as text or in the wire format, and returns the path."""
     source = graph_def
-    plain = source.as_graph_def() if isinstance(source, Graph) else protos.as_graph_def(source)
+    plain = source.definition() if isinstance(source, Graph) else protos.as_graph_def(source)
     data = protos.to_text(plain).encode() if as_text else protos.to_bytes(plain)
     os.makedirs(logdir, exist_ok=True)
     path = os.path.join(logdir, name)

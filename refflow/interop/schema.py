@@ -127,6 +127,27 @@ MetaGraphDef
     2 GraphDef graph_def
     3 SaverDef saver_def
     4 map CollectionDef collection_def
+    5 map SignatureDef signature_def
+    6 repeated AssetFileDef asset_file_def
+SavedModel
+    1 int64 saved_model_schema_version
+    2 repeated MetaGraphDef meta_graphs
+SignatureDef
+    1 map TensorInfo inputs
+    2 map TensorInfo outputs
+    3 string method_name
+TensorInfo
+    1 oneof string name
+    4 oneof CooSparse coo_sparse
+    2 DataType dtype
+    3 TensorShapeProto tensor_shape
+CooSparse
+    1 string values_tensor_name
+    2 string indices_tensor_name
+    3 string dense_shape_tensor_name
+AssetFileDef
+    1 TensorInfo tensor_info
+    2 string filename
 MetaInfoDef
     1 string meta_graph_version
     2 OpList stripped_op_list
@@ -226,8 +247,9 @@ ServerDef
 """
 # Messages that live inside others; text and reflection show the full name.
 _OUTER = {"ListValue": "AttrValue", "Dim": "TensorShapeProto", "MetaInfoDef": "MetaGraphDef", "ArgDef": "OpDef",
-          "AttrDef": "OpDef", "Extent": "TensorSliceProto"}  # fmt: skip
-_ONEOF = {"AttrValue": "value", "CollectionDef": "kind", "Extent": "has_length"}
+          "AttrDef": "OpDef", "Extent": "TensorSliceProto",
+          "CooSparse": "TensorInfo"}  # fmt: skip
+_ONEOF = {"AttrValue": "value", "CollectionDef": "kind", "Extent": "has_length", "TensorInfo": "encoding"}
 _SCALARS = {
     "double": 1, "float": 2, "int64": 3, "uint64": 4, "int32": 5, "fixed32": 7, "bool": 8, "string": 9, "bytes": 12,
     "uint32": 13,

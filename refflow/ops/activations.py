@@ -167,14 +167,14 @@ SOFTSIGN_GRAD.no_gradient_registered()
 @LEAKY_RELU.gradient
 def _leaky_relu_gradient(op, dy):
     """dx = dy, and alpha * dy where x is not above 0."""
-    return LEAKY_RELU_GRAD(dy, op.inputs[0], alpha=op.get_attr("alpha"))
+    return LEAKY_RELU_GRAD(dy, op.inputs[0], alpha=op.attrs["alpha"])
 
 
 @LEAKY_RELU_GRAD.gradient
 def _leaky_relu_grad_gradient(op, ddx):
     """Linear in `gradients`, flat in `features`."""
     x = op.inputs["features"]
-    return LEAKY_RELU_GRAD(ddx, x, alpha=op.get_attr("alpha")), ZEROS_LIKE(x)
+    return LEAKY_RELU_GRAD(ddx, x, alpha=op.attrs["alpha"]), ZEROS_LIKE(x)
 
 
 # -- losses and norms that are one number --------------------------------------------------------------------

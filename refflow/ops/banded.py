@@ -95,7 +95,7 @@ def _banded_gradient(op, dx):
     from refflow.ops.matrix_diag import MATRIX_DIAG_PART
 
     a, b = op.inputs
-    x, adj, lower = op.outputs[0], op.get_attr("adjoint"), op.get_attr("lower")
+    x, adj, lower = op.outputs[0], op.attrs["adjoint"], op.attrs["lower"]
     db = BANDED_SOLVE(a, dx, lower=lower, adjoint=not adj)
     da = NEG(BATCH_MATMUL_V2(x, db, adj_y=True) if adj else BATCH_MATMUL_V2(db, x, adj_y=True))
     sizes = shape(a)
@@ -218,8 +218,8 @@ def _tridiagonal_solve_gradient(op, dx):
     # Row j of A^H holds what stands above and below in column j of A.
     turned = [_mirrored(v) for v in (moved(row(2), 1), row(1), moved(row(0), -1))]
     stacked = concat(rank - 2, [expand_dims(v, -2) for v in turned])
-    db = TRIDIAGONAL_SOLVE(stacked, dx, partial_pivoting=op.get_attr("partial_pivoting"),
-                           perturb_singular=op.get_attr("perturb_singular"))  # fmt: skip
+    db = TRIDIAGONAL_SOLVE(stacked, dx, partial_pivoting=op.attrs["partial_pivoting"],
+                           perturb_singular=op.attrs["perturb_singular"])  # fmt: skip
     parts = [NEG(_row_dots(db, y)) for y in (_shifted(x, 1), x, _shifted(x, -1))]
     return concat(rank - 2, [expand_dims(v, -2) for v in parts]), db
 

@@ -116,7 +116,7 @@ def _define(name: str, types: Any, stretch: bool) -> OpDef:
     def gradient(op, dz):
         """dx = dz y^H and dy = x^H dz, with the operands as they came, summed over stretched batches."""
         x, y = op.inputs
-        dx, dy = _product_gradient(op_def, x, y, dz, op.get_attr("adj_x"), op.get_attr("adj_y"))
+        dx, dy = _product_gradient(op_def, x, y, dz, op.attrs["adj_x"], op.attrs["adj_y"])
         known = x.dims is not None and y.dims is not None and x.dims[:-2] == y.dims[:-2] and None not in x.dims[:-2]
         return (dx, dy) if known or not stretch else (_summed_to(dx, x, y), _summed_to(dy, y, x))
 
@@ -151,9 +151,9 @@ def _v3_gradient(op, dz):
     from refflow.ops.cast import cast
 
     x, y = op.inputs
-    kind = as_dtype(op.get_attr("Tout"))
+    kind = as_dtype(op.attrs["Tout"])
     wide_x, wide_y = cast(x, kind), cast(y, kind)
-    dx, dy = _product_gradient(BATCH_MATMUL_V2, wide_x, wide_y, dz, op.get_attr("adj_x"), op.get_attr("adj_y"))
+    dx, dy = _product_gradient(BATCH_MATMUL_V2, wide_x, wide_y, dz, op.attrs["adj_x"], op.attrs["adj_y"])
     return cast(_summed_to(dx, x, y), x.dtype), cast(_summed_to(dy, y, x), y.dtype)
 
 

@@ -205,8 +205,8 @@ def _second_order(op, ddx, ddscale, ddoffset, *_):
     if x.dims is None:
         raise ShapeError(f"the second derivative of {op.name!r} needs the rank of x, which is unknown: use set_shape()")
     dy, x, mean, variance = (cast(t, float32) for t in (dy, x, mean, variance))
-    channel = _channel(op.get_attr("data_format"), len(x.dims))
-    slopes = _slope_in_steps(dy, x, scale, mean, variance, op.get_attr("epsilon"), channel, op.get_attr("is_training"))
+    channel = _channel(op.attrs["data_format"], len(x.dims))
+    slopes = _slope_in_steps(dy, x, scale, mean, variance, op.attrs["epsilon"], channel, op.attrs["is_training"])
     found = gradients(slopes, [dy, x, scale], [cast(g, float32) for g in (ddx, ddscale, ddoffset)])
     types = [t.dtype.base_dtype for t in op.inputs]
     return [*(cast(g, t) for g, t in zip(found, types, strict=False)), None, None, *[None] * len(third)]
@@ -243,7 +243,7 @@ def _define(version: int) -> tuple[OpDef, OpDef]:
     def gradient(op, dy, *_):
         """dx, dscale and doffset from the op of the slope; statistics are data."""
         x, scale, _, mean, variance = op.inputs
-        attrs = {n: op.get_attr(n) for n in ("epsilon", "data_format", "is_training")}
+        attrs = {n: op.attrs[n] for n in ("epsilon", "data_format", "is_training")}
         if attrs["is_training"]:
             kept = [op.outputs["reserve_space_1"], op.outputs["reserve_space_2"]]
         else:
@@ -311,7 +311,7 @@ def _global_grad_shape(context: ShapeContext) -> list[shapes.Shape]:
 def _global_gradient(op, dy):
     """All five slopes from one op."""
     t, m, v, _, gamma = op.inputs
-    attrs = {n: op.get_attr(n) for n in ("variance_epsilon", "scale_after_normalization")}
+    attrs = {n: op.attrs[n] for n in ("variance_epsilon", "scale_after_normalization")}
     return tuple(GLOBAL_GRAD(t, m, v, gamma, dy, **attrs))
 
 

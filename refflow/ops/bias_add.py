@@ -63,7 +63,7 @@ def _bias_add_shape(context: ShapeContext) -> shapes.Shape:
 @BIAS_ADD.gradient
 def _bias_add_gradient(op, dy):
     """dvalue = dy, dbias = dy summed over all but the channels."""
-    return dy, BIAS_ADD_GRAD(dy, data_format=op.get_attr("data_format"))
+    return dy, BIAS_ADD_GRAD(dy, data_format=op.attrs["data_format"])
 
 
 @BIAS_ADD_V1.gradient
@@ -93,7 +93,7 @@ def _bias_add_grad_gradient(op, db):
     """Every element of a channel gets the channel's gradient."""
     from refflow.ops.constant import ZEROS_LIKE
 
-    return BIAS_ADD(ZEROS_LIKE(op.inputs[0]), db, data_format=op.get_attr("data_format"))
+    return BIAS_ADD(ZEROS_LIKE(op.inputs[0]), db, data_format=op.attrs["data_format"])
 
 
 BIAS_ADD.case("W06", "to each channel", value=[[1, 2], [3, 4]], bias=[10, 20], output=[[11, 22], [13, 24]])

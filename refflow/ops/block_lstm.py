@@ -134,7 +134,7 @@ def _define(version: str, order: str) -> tuple[OpDef, OpDef]:
     @forward.gradient
     def gradient(op, *dy):
         """From the op of the slopes, by what comes in for cs and h."""
-        back = backward(*op.inputs, *op.outputs, dy[1], dy[6], use_peephole=op.get_attr("use_peephole"))
+        back = backward(*op.inputs, *op.outputs, dy[1], dy[6], use_peephole=op.attrs["use_peephole"])
         return None, *back
 
     backward.no_gradient_registered()

@@ -33,7 +33,7 @@ def check_numerics_kernel(tensor, message=""):
 @CHECK_NUMERICS.gradient
 def _check_numerics_gradient(op, dy):
     """The gradient passes, checked itself."""
-    message = f"Not a number (NaN) or infinity (Inf) values detected in gradient. {op.get_attr('message')}"
+    message = f"Not a number (NaN) or infinity (Inf) values detected in gradient. {op.attrs['message']}"
     return CHECK_NUMERICS(dy, message=message)
 
 

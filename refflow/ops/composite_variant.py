@@ -99,7 +99,7 @@ def _from_variant_shape(context: ShapeContext) -> list[shapes.Shape]:
 @TO_VARIANT.gradient
 def _to_variant_gradient(op, dy):
     """The components of the element that came back."""
-    return list(FROM_VARIANT(dy, **{name: op.get_attr(name) for name in _ATTRS}))
+    return list(FROM_VARIANT(dy, **{name: op.attrs[name] for name in _ATTRS}))
 
 
 @FROM_VARIANT.gradient
@@ -108,4 +108,4 @@ def _from_variant_gradient(op, *dys):
     from refflow.ops.constant import ZEROS_LIKE
 
     whole = [ZEROS_LIKE(y) if dy is None else dy for y, dy in zip(op.outputs, dys, strict=True)]
-    return TO_VARIANT(whole, **{name: op.get_attr(name) for name in _ATTRS})
+    return TO_VARIANT(whole, **{name: op.attrs[name] for name in _ATTRS})

@@ -243,7 +243,7 @@ class _Family:
         return shaped(dims, None if dy is None else dy[0], None if w is None else w[-2], layout)
 
     def _given(self, op: Any) -> dict[str, Any]:
-        return {name: op.get_attr(name) for name in self.attr_names}
+        return {name: op.attrs[name] for name in self.attr_names}
 
     def _gradients(self) -> None:
         @self.conv.gradient

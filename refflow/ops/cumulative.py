@@ -70,7 +70,7 @@ CUMULATIVE_LOGSUMEXP = _running("CumulativeLogsumexp", _log_sums, -np.inf, FLOAT
 
 
 def _flags(op: Any) -> dict[str, Any]:
-    return {"exclusive": op.get_attr("exclusive"), "reverse": not op.get_attr("reverse")}
+    return {"exclusive": op.attrs["exclusive"], "reverse": not op.attrs["reverse"]}
 
 
 @CUMSUM.gradient

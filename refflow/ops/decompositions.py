@@ -119,7 +119,7 @@ def _sides(op: Any) -> tuple[int, int]:
     rows, columns = (None, None) if dims is None else dims[-2:]
     if rows is None or columns is None:
         raise NotImplementedError(f"{op.type}: its gradient needs to know the matrix's last two dimensions")
-    if op.get_attr("full_matrices") and rows != columns:
+    if op.attrs["full_matrices"] and rows != columns:
         raise NotImplementedError(f"{op.type}: no gradient of full_matrices of a {rows} x {columns} matrix")
     return rows, columns
 
@@ -155,7 +155,7 @@ def _svd_gradient(op, ds, du, dv):
     from refflow.ops.matrix_diag import MATRIX_DIAG
 
     a = op.inputs[0]
-    if not op.get_attr("compute_uv"):
+    if not op.attrs["compute_uv"]:
         s, u, v = SVD(a, compute_uv=True, full_matrices=False)
         return _product(_product(u, MATRIX_DIAG[1](ds)), v, adj_y=True)
     _sides(op)
@@ -217,7 +217,7 @@ def _eig_gradient(op, de, dv):
     e, v = op.outputs
     diagonal = MATRIX_DIAG[1](de)
     middle = diagonal
-    if op.get_attr("compute_v"):
+    if op.attrs["compute_v"]:
         gaps = expand_dims(e, -2) - expand_dims(e, -1)
         middle = diagonal + DIV_NO_NAN(BATCH_MATMUL_V2(v, dv, adj_x=True), gaps)
     whole = BATCH_MATMUL_V2(v, BATCH_MATMUL_V2(middle, v, adj_y=True))

@@ -140,7 +140,7 @@ def _back(context: ShapeContext, side: str, x: shapes.Shape, w: shapes.Shape, re
 
 
 def _given(op: Any) -> dict[str, Any]:
-    return {n: op.get_attr(n) for n in _NAMES}
+    return {n: op.attrs[n] for n in _NAMES}
 
 
 @DEPTHWISE.gradient

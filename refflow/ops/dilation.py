@@ -136,7 +136,7 @@ def _to_filter_shape(context: ShapeContext) -> shapes.Shape:
 def _dilation_gradient(op, dy):
     """To the cell and to the place that won."""
     x, w = op.inputs
-    attrs = {n: op.get_attr(n) for n in ("strides", "rates", "padding")}
+    attrs = {n: op.attrs[n] for n in ("strides", "rates", "padding")}
     return TO_INPUT(x, w, dy, **attrs), TO_FILTER(x, w, dy, **attrs)
 
 

@@ -85,7 +85,7 @@ def _stitch_gradient(op, dmerged):
     """
     from refflow.ops.gather import gather
 
-    count = op.get_attr("N")
+    count = op.attrs["N"]
     return [None] * count + [gather(dmerged, i) for i in op.inputs["indices"]]
 
 

@@ -69,7 +69,7 @@ def _eig_gradient(op, de, dv):
     from refflow.ops.complex import conj, real
     from refflow.ops.matrix_diag import MATRIX_DIAG, MATRIX_DIAG_PART
 
-    if not op.get_attr("compute_v"):
+    if not op.attrs["compute_v"]:
         raise NotImplementedError("Eig: a gradient needs the vectors: compute_v = True")
     a = op.inputs[0]
     e, v = op.outputs

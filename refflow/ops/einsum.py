@@ -215,7 +215,7 @@ def _slope(x: Tensor, own: Labels, dy: Tensor, result: Labels, other: Tensor | N
 @EINSUM.gradient
 def _einsum_gradient(op, dy):
     """For each operand the sum in which dy takes its place."""
-    operands, result = parsed(op.get_attr("equation"), len(op.inputs))
+    operands, result = parsed(op.attrs["equation"], len(op.inputs))
     inputs = list(op.inputs)
     if len(inputs) == 1:
         return [_slope(inputs[0], operands[0], dy, result, None, [])]

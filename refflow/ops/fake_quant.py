@@ -100,7 +100,7 @@ def fake_quant_args_kernel(inputs, min=-6.0, max=6.0, num_bits=8, narrow_range=F
 def _args_gradient(op, dy):
     """dx = dy within the range."""
     names = ("min", "max", "num_bits", "narrow_range")
-    return ARGS_GRAD(dy, op.inputs[0], **{name: op.get_attr(name) for name in names})
+    return ARGS_GRAD(dy, op.inputs[0], **{name: op.attrs[name] for name in names})
 
 
 @ARGS_GRAD.shape
@@ -177,13 +177,13 @@ def _channel_grad_shape(context: ShapeContext) -> list[shapes.Shape]:
 @VARS.gradient
 def _vars_gradient(op, dy):
     """As above: dx within the range, dmin below, dmax above."""
-    return list(VARS_GRAD(dy, *op.inputs, num_bits=op.get_attr("num_bits"), narrow_range=op.get_attr("narrow_range")))
+    return list(VARS_GRAD(dy, *op.inputs, num_bits=op.attrs["num_bits"], narrow_range=op.attrs["narrow_range"]))
 
 
 @CHANNEL.gradient
 def _channel_gradient(op, dy):
     """As above, for each channel."""
-    attrs = {name: op.get_attr(name) for name in ("num_bits", "narrow_range")}
+    attrs = {name: op.attrs[name] for name in ("num_bits", "narrow_range")}
     return list(CHANNEL_GRAD(dy, *op.inputs, **attrs))
 
 

@@ -282,7 +282,7 @@ def _mean_grad_shape(context: ShapeContext) -> shapes.Shape:
 def _fractional_max_pool_gradient(op, dy, *_):
     """To the first largest cell of each region."""
     rows, columns = op.outputs["row_pooling_sequence"], op.outputs["col_pooling_sequence"]
-    return MAX_GRAD(op.inputs[0], op.outputs[0], dy, rows, columns, overlapping=op.get_attr("overlapping"))
+    return MAX_GRAD(op.inputs[0], op.outputs[0], dy, rows, columns, overlapping=op.attrs["overlapping"])
 
 
 @MEAN.gradient
@@ -292,7 +292,7 @@ def _fractional_avg_pool_gradient(op, dy, *_):
 
     rows, columns = op.outputs["row_pooling_sequence"], op.outputs["col_pooling_sequence"]
     sizes = SHAPE(op.inputs[0], out_type=int64)
-    return MEAN_GRAD(sizes, dy, rows, columns, overlapping=op.get_attr("overlapping"))
+    return MEAN_GRAD(sizes, dy, rows, columns, overlapping=op.attrs["overlapping"])
 
 
 _X = np.array([[1, 7, 3], [4, 5, 6], [2, 8, 9]], np.float32).reshape(1, 3, 3, 1)

@@ -94,7 +94,7 @@ def _gather_v2_gradient(op, dy):
     from refflow.ops.gather import UNSORTED_SEGMENT_SUM
 
     params, indices, axis = op.inputs
-    if op.get_attr("batch_dims"):
+    if op.attrs["batch_dims"]:
         raise LookupError("the gradient of GatherV2 with batch_dims is not defined here; use gather_nd")
     known = constant_value(axis)
     with op.graph.device(params.op.device):

@@ -275,7 +275,7 @@ def _crop_gradient(op, dy):
     kind = image.dtype.base_dtype
     d_image = None
     if kind in (float16, float32, float64):
-        d_image = CROP_GRAD_IMAGE(dy, boxes, index, dims, T=kind, method=op.get_attr("method"))
+        d_image = CROP_GRAD_IMAGE(dy, boxes, index, dims, T=kind, method=op.attrs["method"])
     return d_image, CROP_GRAD_BOXES(dy, image, boxes, index), None, None
 
 

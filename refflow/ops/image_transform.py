@@ -154,7 +154,7 @@ def _inverse(maps: Any) -> Any:
 def _projective_gradient(op, dy):
     """The gradient, moved back by the inverse map: what TensorFlow does, exact where pixels only change places."""
     images, maps = op.inputs[0], op.inputs[1]
-    kept = {key: op.get_attr(key) for key in ("interpolation", "fill_mode")}
+    kept = {key: op.attrs[key] for key in ("interpolation", "fill_mode")}
     size = slice_(shape(images), [1], [2])
     if op.type == "ImageProjectiveTransformV2":
         return PROJECTIVE_V2(dy, _inverse(maps), size, **kept), None, None
@@ -303,7 +303,7 @@ def _scale_grad_shape(context: ShapeContext) -> shapes.Shape:
 
 @SCALE.gradient
 def _scale_gradient(op, dy):
-    kept = {key: op.get_attr(key) for key in ("kernel_type", "antialias")}
+    kept = {key: op.attrs[key] for key in ("kernel_type", "antialias")}
     return SCALE_GRAD(dy, op.inputs[0], op.inputs[2], op.inputs[3], **kept), None, None, None
 
 

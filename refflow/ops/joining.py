@@ -188,7 +188,7 @@ def _stacked_axis(axis: int, rank: int) -> int:
 @PACK.gradient
 def _pack_gradient(op, dy):
     """Each value gets its row."""
-    return UNPACK(dy, num=op.get_attr("N"), axis=op.get_attr("axis"))
+    return UNPACK(dy, num=op.attrs["N"], axis=op.attrs["axis"])
 
 
 @UNPACK.kernel
@@ -213,7 +213,7 @@ def _unpack_shape(context: ShapeContext) -> list[shapes.Shape]:
 @UNPACK.gradient
 def _unpack_gradient(op, *dys):
     """The rows' gradients, stacked."""
-    return PACK(list(dys), axis=op.get_attr("axis"))
+    return PACK(list(dys), axis=op.attrs["axis"])
 
 
 CONCAT.case("E22", "the axis comes first", concat_dim=1, values=[[[1], [2]], [[3], [4]]], N=2, output=[[1, 3], [2, 4]])

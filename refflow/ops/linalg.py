@@ -192,7 +192,7 @@ def _product(x: Tensor, y: Tensor, adj_x: bool = False, adj_y: bool = False) -> 
 def _inverse_gradient(op, dy):
     """dA = -A^-T dY A^-T."""
     y = op.outputs[0]
-    if op.get_attr("adjoint"):
+    if op.attrs["adjoint"]:
         return NEG(_product(_product(y, dy, adj_y=True), y))
     return NEG(_product(y, _product(dy, y, adj_y=True), adj_x=True))
 
@@ -218,7 +218,7 @@ def _log_determinant_gradient(op, _, dlog):
 def _solve_gradient(op, dx):
     """dB = A^-T dX, dA = -dB X^T."""
     a, x = op.inputs[0], op.outputs[0]
-    adj = op.get_attr("adjoint")
+    adj = op.attrs["adjoint"]
     db = MATRIX_SOLVE(a, dx, adjoint=not adj)
     da = NEG(_product(x, db, adj_y=True)) if adj else NEG(_product(db, x, adj_y=True))
     return da, db
@@ -231,7 +231,7 @@ def _triangular_gradient(op, dx):
     from refflow.ops.matrix_diag import BAND_PART
 
     a, b = op.inputs
-    x, adj, lower = op.outputs[0], op.get_attr("adjoint"), op.get_attr("lower")
+    x, adj, lower = op.outputs[0], op.attrs["adjoint"], op.attrs["lower"]
     db = TRIANGULAR_SOLVE(a, dx, lower=lower, adjoint=not adj)
     da = NEG(_product(x, db, adj_y=True)) if adj else NEG(_product(db, x, adj_y=True))
     da = BAND_PART(da, np.int64(-1), np.int64(0)) if lower else BAND_PART(da, np.int64(0), np.int64(-1))

@@ -78,7 +78,7 @@ def _lrn_grad_shape(context: ShapeContext) -> shapes.Shape:
 @LRN.gradient
 def _lrn_gradient(op, dy):
     """From the op of the slope."""
-    attrs = {n: op.get_attr(n) for n in ("depth_radius", "bias", "alpha", "beta")}
+    attrs = {n: op.attrs[n] for n in ("depth_radius", "bias", "alpha", "beta")}
     return LRN_GRAD(dy, op.inputs[0], op.outputs[0], **attrs)
 
 

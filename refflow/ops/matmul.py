@@ -73,7 +73,7 @@ def _as_tensorflow_says(a: shapes.Shape, b: shapes.Shape) -> str:
 def _matmul_gradient(op, dproduct):
     """da = dproduct b^T and db = a^T dproduct, with the operands transposed as they came."""
     a, b = op.inputs
-    t_a, t_b = op.get_attr("transpose_a"), op.get_attr("transpose_b")
+    t_a, t_b = op.attrs["transpose_a"], op.attrs["transpose_b"]
     if not t_a and not t_b:
         return matmul(dproduct, b, transpose_b=True), matmul(a, dproduct, transpose_a=True)
     if not t_a:

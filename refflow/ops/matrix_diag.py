@@ -223,7 +223,7 @@ def _family(version: int) -> tuple[OpDef, OpDef, OpDef]:
         return dims
 
     def attrs(op):
-        return {"align": op.get_attr("align")} if version == 3 else {}
+        return {"align": op.attrs["align"]} if version == 3 else {}
 
     @diag.gradient
     def diag_gradient(op, dy):

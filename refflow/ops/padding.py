@@ -154,7 +154,7 @@ def _mirror_pad_shape(context: ShapeContext) -> shapes.Shape:
 @MIRROR_PAD.gradient
 def _mirror_pad_gradient(op, dy):
     """Every mirrored element's gradient goes back to its original."""
-    return MIRROR_PAD_GRAD(dy, op.inputs[1], mode=op.get_attr("mode")), None
+    return MIRROR_PAD_GRAD(dy, op.inputs[1], mode=op.attrs["mode"]), None
 
 
 @MIRROR_PAD_GRAD.kernel
@@ -196,7 +196,7 @@ def _mirror_pad_grad_shape(context: ShapeContext) -> shapes.Shape:
 @MIRROR_PAD_GRAD.gradient
 def _mirror_pad_grad_gradient(op, dz):
     """Every original's gradient is seen in its mirrors."""
-    return MIRROR_PAD(dz, op.inputs[1], mode=op.get_attr("mode")), None
+    return MIRROR_PAD(dz, op.inputs[1], mode=op.attrs["mode"]), None
 
 
 BROADCAST_TO.case("S17", "stretched", input=[[1], [2]], shape=[2, 3], output=[[1, 1, 1], [2, 2, 2]])

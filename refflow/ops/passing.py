@@ -123,7 +123,7 @@ def _passed(op, dy):
 @PREVENT_GRADIENT.gradient
 def _prevent_gradient_gradient(op, dy):
     """Whoever asks is told why there is none."""
-    raise LookupError(f"Gradient explicitly disabled. Reason: {op.get_attr('message')!r}")
+    raise LookupError(f"Gradient explicitly disabled. Reason: {op.attrs['message']!r}")
 
 
 @FINGERPRINT.kernel

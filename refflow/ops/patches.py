@@ -77,7 +77,7 @@ def _patches_gradient(op, dy):
     """Channels as a batch of their own: each place of the window gives back to where it looked."""
     image = op.inputs[0]
     rank = 2 if op.type == "ExtractImagePatches" else 3
-    ks, strides = op.get_attr("ksizes")[1:-1], op.get_attr("strides")
+    ks, strides = op.attrs["ksizes"][1:-1], op.attrs["strides"]
     count, kind = prod(ks), image.dtype.base_dtype
     dims, given = shape(image), shape(dy)
 
@@ -91,10 +91,10 @@ def _patches_gradient(op, dy):
     first = transpose(split, [0, rank + 2, *range(1, rank + 2)])  # batch, channels, space, places
     flat = reshape(first, pack([batch * depth, *outs, np.int32(count)]))
     identity = np.eye(count, dtype=np.float64).reshape(*ks, 1, count).astype(kind.as_numpy_dtype)
-    more = {"dilations": op.get_attr("rates")} if rank == 2 else {}
+    more = {"dilations": op.attrs["rates"]} if rank == 2 else {}
     back = op_def("Conv2DBackpropInput" if rank == 2 else "Conv3DBackpropInputV2")
     found = back(pack([batch * depth, *space, np.int32(1)]), identity, flat, strides=strides,
-                 padding=op.get_attr("padding"), **more)  # fmt: skip
+                 padding=op.attrs["padding"], **more)  # fmt: skip
     found = reshape(found, pack([batch, depth, *space]))
     return transpose(found, [0, *range(2, rank + 2), 1])
 

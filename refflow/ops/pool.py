@@ -203,7 +203,7 @@ class _Pools:
 
     def _gradients(self) -> None:
         def given(op, names):
-            return {n: op.get_attr(n) for n in names}
+            return {n: op.attrs[n] for n in names}
 
         @self.max.gradient
         def max_gradient(op, dy):
@@ -266,7 +266,7 @@ MAX_POOL_GRAD_GRAD_V2 = _v2("MaxPoolGradGradV2", POOL_2D.max_grad_grad, "orig_in
 
 
 def _v2_attrs(op: Any) -> dict[str, Any]:
-    return {n: op.get_attr(n) for n in ("data_format", "padding")}
+    return {n: op.attrs[n] for n in ("data_format", "padding")}
 
 
 @MAX_POOL_V2.gradient

@@ -106,7 +106,7 @@ def _grad_grad_with_argmax_shape(context: ShapeContext) -> shapes.Shape:
 @WITH_ARGMAX.gradient
 def _with_argmax_gradient(op, dy, _):
     """Each window's gradient goes to the cell that is named."""
-    attrs = {n: op.get_attr(n) for n in ("ksize", "strides", "padding", "include_batch_in_index")}
+    attrs = {n: op.attrs[n] for n in ("ksize", "strides", "padding", "include_batch_in_index")}
     return GRAD_WITH_ARGMAX(op.inputs[0], dy, op.outputs["argmax"], **attrs)
 
 

@@ -324,7 +324,7 @@ for _op in (BOTH, BOTH_V2, BOTH_V3):
 @BOTH_V4.gradient
 def _both_v4_gradient(op, dy):
     """dx = dy within the range, 0 outside."""
-    return list(BOTH_V4_GRAD(dy, *op.inputs, axis=op.get_attr("axis")))
+    return list(BOTH_V4_GRAD(dy, *op.inputs, axis=op.attrs["axis"]))
 
 
 BOTH_V4_GRAD.no_gradient_registered()

@@ -155,7 +155,7 @@ def _nearest_gradient(op, dy):
     dims = images.get_shape()
     known = dims.ndims == 4 and dims[1].value is not None and dims[2].value is not None
     sizes: Any = np.array([dims[1].value, dims[2].value], np.int32) if known else slice_(shape(images), [1], [2])
-    flags = {key: op.get_attr(key) for key in ("align_corners", "half_pixel_centers")}
+    flags = {key: op.attrs[key] for key in ("align_corners", "half_pixel_centers")}
     return NEAREST_GRAD(dy, sizes, **flags), None
 
 
@@ -223,7 +223,7 @@ def _resizer(name: str, types: Any) -> tuple[OpDef, OpDef]:
     def gradient(op, dy):
         if op.inputs[0].dtype.base_dtype not in types:
             return None, None
-        chosen = {key: op.get_attr(key) for key in ("align_corners", "half_pixel_centers")}
+        chosen = {key: op.attrs[key] for key in ("align_corners", "half_pixel_centers")}
         return back(dy, op.inputs[0], **chosen), None
 
     return resize, back

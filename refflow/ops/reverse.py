@@ -134,7 +134,7 @@ def _reverse_sequence_shape(context: ShapeContext) -> shapes.Shape:
 @REVERSE_SEQUENCE.gradient
 def _reverse_sequence_gradient(op, dy):
     """Turned around again."""
-    attrs = {k: op.get_attr(k) for k in ("seq_dim", "batch_dim")}
+    attrs = {k: op.attrs[k] for k in ("seq_dim", "batch_dim")}
     return REVERSE_SEQUENCE(dy, op.inputs[1], **attrs), None
 
 

@@ -189,13 +189,13 @@ def _batch_to_space_nd_gradient(op, dy):
 @SPACE_TO_BATCH.gradient
 def _space_to_batch_gradient(op, dy):
     """The way back."""
-    return BATCH_TO_SPACE(dy, op.inputs[1], block_size=op.get_attr("block_size")), None
+    return BATCH_TO_SPACE(dy, op.inputs[1], block_size=op.attrs["block_size"]), None
 
 
 @BATCH_TO_SPACE.gradient
 def _batch_to_space_gradient(op, dy):
     """The way back."""
-    return SPACE_TO_BATCH(dy, op.inputs[1], block_size=op.get_attr("block_size")), None
+    return SPACE_TO_BATCH(dy, op.inputs[1], block_size=op.attrs["block_size"]), None
 
 
 # -- depth ------------------------------------------------------------------------------------------------------
@@ -256,13 +256,13 @@ def _depth_to_space_shape(context: ShapeContext) -> shapes.Shape:
 @SPACE_TO_DEPTH.gradient
 def _space_to_depth_gradient(op, dy):
     """The way back."""
-    return DEPTH_TO_SPACE(dy, block_size=op.get_attr("block_size"), data_format=op.get_attr("data_format"))
+    return DEPTH_TO_SPACE(dy, block_size=op.attrs["block_size"], data_format=op.attrs["data_format"])
 
 
 @DEPTH_TO_SPACE.gradient
 def _depth_to_space_gradient(op, dy):
     """The way back."""
-    return SPACE_TO_DEPTH(dy, block_size=op.get_attr("block_size"), data_format=op.get_attr("data_format"))
+    return SPACE_TO_DEPTH(dy, block_size=op.attrs["block_size"], data_format=op.attrs["data_format"])
 
 
 _X = [[[[1], [2]], [[3], [4]]]]

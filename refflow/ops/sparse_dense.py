@@ -143,7 +143,7 @@ def _dense_matmul_gradient(op, dz):
     from refflow.ops.transpose import transpose
 
     indices, values, dims, b = op.inputs
-    adj_a, adj_b = op.get_attr("adjoint_a"), op.get_attr("adjoint_b")
+    adj_a, adj_b = op.attrs["adjoint_a"], op.attrs["adjoint_b"]
     is_complex = b.dtype.base_dtype.is_complex
     db = DENSE_MATMUL(indices, values, dims, dz, adjoint_a=not adj_a)
     if adj_b:

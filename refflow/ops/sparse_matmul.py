@@ -58,8 +58,8 @@ def _shape(context: ShapeContext) -> shapes.Shape:
 def _gradient(op, dproduct):
     """da = dproduct b^T and db = a^T dproduct, with the operands transposed as they came."""
     a, b = op.inputs
-    t_a, t_b = op.get_attr("transpose_a"), op.get_attr("transpose_b")
-    sparse = {a: op.get_attr("a_is_sparse"), b: op.get_attr("b_is_sparse"), dproduct: dproduct.op.type == "ReluGrad"}
+    t_a, t_b = op.attrs["transpose_a"], op.attrs["transpose_b"]
+    sparse = {a: op.attrs["a_is_sparse"], b: op.attrs["b_is_sparse"], dproduct: dproduct.op.type == "ReluGrad"}
 
     def product(x: Tensor, y: Tensor, t_x: bool, t_y: bool, like: Tensor) -> Tensor:
         found = SPARSE_MATMUL(x, y, transpose_a=t_x, transpose_b=t_y, a_is_sparse=sparse[x], b_is_sparse=sparse[y])

@@ -205,7 +205,7 @@ def _dynamic_partition_gradient(op, *dys):
 
     data, partitions = op.inputs
     places = reshape(range_(0, size(partitions)), shape(partitions))
-    parts = DYNAMIC_PARTITION(places, partitions, num_partitions=op.get_attr("num_partitions"))
+    parts = DYNAMIC_PARTITION(places, partitions, num_partitions=op.attrs["num_partitions"])
     return reshape(dynamic_stitch(parts, list(dys)), shape(data)), None
 
 

@@ -48,7 +48,7 @@ def export_meta_graph(
     meta = message("MetaGraphDef")()
     if meta_info_def is not None:
         meta.meta_info_def.ParseFromString(meta_info_def.SerializeToString())
-    protos.write_graph(graph.as_graph_def() if graph_def is None else protos.as_graph_def(graph_def), meta.graph_def)
+    protos.write_graph(graph.definition() if graph_def is None else protos.as_graph_def(graph_def), meta.graph_def)
     if saver_def is not None:
         _write_saver(saver_def, meta.saver_def)
     for key in graph.get_all_collection_keys() if collection_list is None else collection_list:

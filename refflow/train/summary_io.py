@@ -77,7 +77,7 @@ class SummaryWriter:
 
     def add_graph(self, graph_def: Any, global_step: Any = None) -> None:
         """Adds a Graph, a GraphDef, or a GraphDef message or its bytes."""
-        plain = graph_def.as_graph_def() if isinstance(graph_def, Graph) else graph_def
+        plain = graph_def.definition() if isinstance(graph_def, Graph) else graph_def
         data = graph_bytes(plain) if isinstance(plain, GraphDef) else _message_bytes(plain, "a graph")
         self._add(Event(graph_def=data), global_step)
 

@@ -23,7 +23,7 @@ def test_variables_go_around_and_the_rest_stays_with_the_worker():
     variables, sum_, total = placed(cluster=tf.train.ClusterSpec(SPEC))
     assert variables == ["/job:ps/task:0", "/job:ps/task:1", "/job:ps/task:0"]
     assert sum_ == "/job:worker" and total == "/job:worker/task:7"
-    assert placed(ps_tasks=3, worker_device="/job:worker/task:1/gpu:0")[1] == "/job:worker/task:1/gpu:0"
+    assert placed(ps_tasks=3, worker_device="/job:worker/task:1/gpu:0")[1] == "/job:worker/task:1/device:GPU:0"
     assert placed(ps_tasks=2, ps_strategy=lambda op: 1)[0] == ["/job:ps/task:1"] * 3
     assert tf.train.replica_device_setter() is None
     with pytest.raises(TypeError, match="callable"):

@@ -5,6 +5,8 @@
 docs/compat.rst lists what is there, and what differs. tf.data, tf.estimator and tf.contrib are not there.
 """
 
+from typing import Any as _Any
+
 from refflow import (
     AggregationMethod,
     Assert,
@@ -12,11 +14,8 @@ from refflow import (
     DType,
     FixedLengthRecordReader,
     GPUOptions,
-    Graph,
-    GraphDef,
     IdentityReader,
     IndexedSlices,
-    NodeDef,
     NoGradient,
     Operation,
     OpError,
@@ -181,7 +180,9 @@ from refflow.compat.v1 import (
 from refflow.compat.v1.arrays import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.blocks import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.checks import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.device_spec import DeviceSpec
 from refflow.compat.v1.freer import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.graph import Graph
 from refflow.compat.v1.initializers import (
     constant_initializer,
     glorot_normal_initializer,
@@ -224,6 +225,18 @@ from refflow.ops.accumulator_classes import (
 from refflow.ops.py_func import py_func
 from refflow.ops.tensor_array_class import TensorArray
 from refflow.runtime.config import ConfigProto, GraphOptions, OptimizerOptions, RunOptions
+
+_MESSAGES = ("AttrValue", "GraphDef", "MetaGraphDef", "NameAttrList", "NodeDef", "TensorInfo")
+
+
+def __getattr__(name: str) -> _Any:
+    """Protobuf's classes, which are made when they are first asked for."""
+    if name in _MESSAGES:
+        from refflow.interop.schema import message
+
+        return message(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 newaxis, lin_space = None, linspace
 all_variables, initialize_all_variables = global_variables, global_variables_initializer

@@ -104,7 +104,7 @@ class Remote:
     def _extend(self, graph: Graph) -> None:
         """Sends the nodes that are new."""
         with self._lock:
-            new = graph.as_graph_def(self._sent)
+            new = graph.definition(self._sent)
             if new.node:
                 nodes = GraphDef(new.node)
                 self.network.ask(self.address, "master/extend", {"session": self.session, "nodes": nodes})

@@ -39,6 +39,8 @@ class Context(ABC):
 
     def capture(self, tensor: Tensor) -> Tensor:
         """`tensor` as nodes of this context may read it."""
+        if tensor.graph is not self.graph:
+            tensor = self.graph._from_outside(tensor, "a branch or a loop")
         if self.holds(tensor.op):
             return tensor
         found = self._came_in.get(tensor)

@@ -71,6 +71,9 @@ def convert_n_to_tensor(values: Iterable[Any], dtype: Any = None, name: str | No
 
 def graph_of(values: Iterable[Any]) -> Graph:
     """The graph that `values` belong to, or the default graph; an error if they belong to several."""
+    default = get_default_graph()
+    if default.takes_from_outside:
+        return default
     found: Graph | None = None
     first: Any = None
     for value in values:
@@ -84,7 +87,7 @@ def graph_of(values: Iterable[Any]) -> Graph:
                 f"{_called(value)} must be from the same graph as {_called(first)}: they belong to different graphs. "
                 "One computation lives in one graph: build both inside the same `with graph.as_default():`"
             )
-    return found or get_default_graph()
+    return found or default
 
 
 def _called(value: Any) -> str:

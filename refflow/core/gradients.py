@@ -136,7 +136,9 @@ def _endpoint(value: Any, name: str) -> Tensor:
     """The tensor that a y or an x stands for; IndexedSlices by their values."""
     if isinstance(value, IndexedSlices):
         return value.values
-    return convert_to_tensor(value, name=name, as_ref=True)
+    tensor = convert_to_tensor(value, name=name, as_ref=True)
+    graph = get_default_graph()  # op_scope has made it that of the ys and xs, or the body of a function around them
+    return tensor if tensor.graph is graph else graph._from_outside(tensor, "gradients")
 
 
 def _seed(y: Tensor, given: Any, sweep: _Sweep) -> Any:

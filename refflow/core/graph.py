@@ -43,6 +43,8 @@ class GraphKeys:
 class Graph(GraphScopes):
     """Operations under construction. Building one from several threads needs a lock of the caller's."""
 
+    takes_from_outside = False  # a function's body does
+
     def __init__(self) -> None:
         super().__init__()
         self._nodes: list[Operation] = []
@@ -166,12 +168,10 @@ class Graph(GraphScopes):
         if self._finalized:
             raise RuntimeError("Graph is finalized and cannot be modified: nothing can be added to it any more")
         op_def = op_def or registry.op_def(op_type)
-        for tensor in inputs:
+        for i, tensor in enumerate(inputs):
             if tensor.graph is not self:
-                raise NodeError(
-                    f"{op_type} {name or op_type!r}: input {tensor.name!r} belongs to another graph. "
-                    "Build both operations inside one `with graph.as_default():`"
-                )
+                inputs = list(inputs)
+                inputs[i] = self._from_outside(tensor, f"{op_type} {name or op_type!r}")
         if self._context is not None and self._captures:
             inputs = [self._context.capture(tensor) for tensor in inputs]
         if op_type in self._gradient_overrides:
@@ -200,6 +200,13 @@ class Graph(GraphScopes):
         op.original_op = self._default_original_op
         self._add(op)
         return op
+
+    def _from_outside(self, tensor: Tensor, reader: str) -> Tensor:
+        """What nodes of this graph read in the place of another graph's tensor (core/function_graph.py)."""
+        raise NodeError(
+            f"{reader}: input {tensor.name!r} belongs to another graph. "
+            "Build both operations inside one `with graph.as_default():`"
+        )
 
     def adopt(self, op: Operation) -> None:
         """Adds an operation that was made elsewhere, under the scopes in force; its name is not in use."""

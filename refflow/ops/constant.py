@@ -153,9 +153,9 @@ def _filled(shape: Any, number: int, dtype: Any, name: str | None, default: str)
     dtype = as_dtype(dtype).base_dtype
     with op_scope([shape], name, default) as scope:
         if isinstance(shape, (list, tuple)) and not any(isinstance(s, Tensor) for s in shape):
-            return constant(number, dtype, list(shape), scope)
+            return constant([] if 0 in shape else number, dtype, list(shape), scope)
         if isinstance(shape, TensorShape):
-            return constant(number, dtype, shape.as_list(), scope)
+            return constant([] if 0 in shape.as_list() else number, dtype, shape.as_list(), scope)
         shape = convert_to_tensor(shape, int32 if not isinstance(shape, Tensor) else None, "shape")
         return FILL(shape, constant(number, dtype), name=scope)
 

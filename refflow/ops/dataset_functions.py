@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -342,7 +343,7 @@ class _Generated:
 
     def __init__(self, state: Any, following: Any, others: Any, finish: Any, last: Any):
         self._state, self._next, self._others = state, following, others
-        self._end = weakref.finalize(self, finish, [*state, *last])
+        self._end = weakref.finalize(self, _given_up, finish, [*state, *last])
 
     def following(self) -> Element:
         if not self._end.alive:
@@ -352,6 +353,11 @@ class _Generated:
         except errors.OutOfRangeError:
             self._end()
             raise StopIteration from None
+
+
+def _given_up(finish: Any, values: list[Any]) -> None:
+    with suppress(errors.OpError):  # where the graph has gone, so has what was to be given up
+        finish(values)
 
 
 REDUCE = define_op(

@@ -6,6 +6,8 @@
 
 A dataset never changes, so that it can travel as a variant, and everything that does change is in a source. A source
 that raised an error can be asked again: it goes on with the element after the one that failed, as TensorFlow's do.
+Random numbers in a dataset go on when it is gone through again; where it is an input in two places of another, an
+iterator has it made again, so that both places draw the same.
 Everything happens in the thread that asks, when it asks: what is called parallel, or prefetched, is in order here.
 
 Next: ops/datasets.py.
@@ -32,10 +34,15 @@ UNKNOWN, INFINITE = -2, -1  # cardinalities
 
 
 class Dataset:
-    """Elements. begin: makes a source of them. cardinality: how many there are, if that is known."""
+    """Elements. begin: makes a source of them. cardinality: how many there are, if that is known.
+
+    inputs: the datasets that it is made of; `again(inputs)` makes another of such.
+    """
 
     def __init__(self, begin: Callable[[], Source], cardinality: int = UNKNOWN):
         self.begin, self.cardinality = begin, cardinality
+        self.inputs: list[Dataset] = []
+        self.again: Callable[[list[Dataset]], Dataset] = lambda inputs: self
 
     def __iter__(self) -> Iterator[Element]:
         source = self.begin()
@@ -52,6 +59,16 @@ def dataset_of(handle: Any) -> Dataset:
     found = handle.item() if np.size(handle) == 1 else None
     if not isinstance(found, Dataset):
         raise ValueError(f"Tensor must be a Dataset object, got {type(found).__name__}")
+    return found
+
+
+def apart(dataset: Dataset, seen: set[int] | None = None) -> Dataset:
+    """The dataset with all that is an input in two places made again for the second."""
+    seen = set() if seen is None else seen
+    inputs = [apart(part, seen) for part in dataset.inputs]
+    same = all(a is b for a, b in zip(inputs, dataset.inputs, strict=True))
+    found = dataset if same and id(dataset) not in seen else dataset.again(inputs)
+    seen.add(id(dataset))
     return found
 
 
@@ -79,7 +96,7 @@ def dataset_op(name: str, inputs: str, attrs: dict[str, Any], elements: bool = T
 
         @wraps(kernel)
         def made(*args: Any, **kwargs: Any) -> np.ndarray:
-            return handle_to(kernel(*args, **kwargs))
+            return handle_to(_remembering(kernel, args, kwargs))
 
         op.kernel(made)
         op.moves_bits = True
@@ -87,6 +104,37 @@ def dataset_op(name: str, inputs: str, attrs: dict[str, Any], elements: bool = T
         return op
 
     return define
+
+
+def _remembering(kernel: Callable[..., Dataset], args: Sequence[Any], kwargs: dict[str, Any]) -> Dataset:
+    """What the kernel gives, which can be made again where it has datasets for inputs; sources never change."""
+    inputs = [found for arg in args for found in _datasets_in(arg)]
+    if not inputs:
+        return kernel(*args, **kwargs)
+    args = [kept(a) if isinstance(a, list) else np.array(a, copy=True) for a in args]
+    made = kernel(*args, **kwargs)
+    if any(made is part for part in inputs):  # the same elements, only to be made in another way
+        return made
+    made.inputs = inputs
+
+    def again(others: list[Dataset]) -> Dataset:
+        rest = iter(others)
+        return _remembering(kernel, [_replaced(a, rest) for a in args], kwargs)
+
+    made.again = again
+    return made
+
+
+def _datasets_in(value: Any) -> list[Dataset]:
+    if isinstance(value, list):
+        return [found for part in value for found in _datasets_in(part)]
+    return [value.item()] if np.ndim(value) == 0 and isinstance(np.asarray(value).item(), Dataset) else []
+
+
+def _replaced(value: Any, others: Iterator[Dataset]) -> Any:
+    if isinstance(value, list):
+        return [_replaced(part, others) for part in value]
+    return handle_to(next(others)) if _datasets_in(value) else value
 
 
 def kept(values: Sequence[Any]) -> list[np.ndarray]:

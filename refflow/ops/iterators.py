@@ -22,7 +22,7 @@ from refflow.core.handles import handle_to, state_of
 from refflow.core.opdef import OpDef, define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
-from refflow.ops.dataset_values import ELEMENTS, Dataset, Element, Source, dataset_of
+from refflow.ops.dataset_values import ELEMENTS, Dataset, Element, Source, apart, dataset_of
 from refflow.ops.optional import Optional
 
 _numbers = itertools.count()
@@ -42,7 +42,7 @@ class Iterator:
         _by_name[self.name] = self
 
     def make(self, dataset: Dataset) -> None:
-        self._source = dataset.begin()
+        self._source = apart(dataset).begin()
 
     def make_once(self, function: Any) -> None:
         """Begins with the dataset that a function gives, unless it has begun."""

@@ -2,7 +2,7 @@
 
     import refflow.compat.v1 as tf
 
-docs/compat.rst lists what is there, and what differs. tf.data, tf.estimator and tf.contrib are not there.
+docs/compat.rst lists what is there, and what differs. tf.estimator and tf.contrib are not there.
 """
 
 from typing import Any as _Any
@@ -161,6 +161,7 @@ from refflow import (
 )
 from refflow.compat.v1 import (
     bitwise,
+    data,
     debugging,
     gfile,
     image,
@@ -211,6 +212,7 @@ from refflow.compat.v1.sparse_math import *  # noqa: F403  (its __all__ says whi
 from refflow.compat.v1.sparse_tensor import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.state import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.summary import Event, Summary
+from refflow.compat.v1.type_specs import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.variable_scope import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.variables import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.variables import global_variables, global_variables_initializer

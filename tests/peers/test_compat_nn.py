@@ -22,6 +22,10 @@ SCORES = R.normal(size=(5, 2, 4)).astype(np.float32)
 THREES = [[1.0, 2.0, 3.0], [0.0, 1.0, 2.0], [0.1, 0.2, 0.3], [1.0, 2.0, 3.0]]
 BYTES = np.arange(16, dtype=np.uint8).reshape(1, 4, 4, 1)
 FREE = [None, None, None, 3]
+B1, B2, P1 = np.array([1, 0, 1, 0]), np.array([1, 1, 0, 0]), np.float32([0.9, 0.4, 0.35, 0.1])
+TRUE64, TWO, PAIRS = np.int64([[1], [0]]), np.int64([[1, 3], [0, 9]]), np.int64([[1, 3], [0, 2]])
+ONE, FOUR = np.int64([2, 1, 0]), np.int64([0, 1, 2, 2])
+WS = np.float32([1, 2, 3, 4])
 
 WINDOWS = """
 tf.nn.conv1d(CUBE, W1, 2, "VALID"), tf.nn.conv1d(CUBE, W1, [1], "SAME", dilations=[2])
@@ -155,6 +159,94 @@ tf.nn.in_top_k(X, LABELS, 1), tf.nn.softplus(X), tf.nn.softsign(X)
 """
 
 
+METRICS = """
+seen(tf.metrics.mean(X)), seen(tf.metrics.mean(X, [[1.0], [0.0], [2.0]])), seen(tf.metrics.mean(X[0], 2.0))
+seen(tf.metrics.mean(CUBE[..., None], CUBE ** 2)), for_error(lambda: tf.metrics.mean(X, [1.0, 2.0]))
+for_error(lambda: tf.metrics.mean(X, X[0]))
+seen(tf.metrics.mean_tensor(X)), seen(tf.metrics.mean_tensor(X, [[1.0], [0.0], [2.0]]))
+seen(tf.metrics.accuracy([1, 0, 1], [[1], [1], [1]])), seen(tf.metrics.accuracy([[1], [2]], [1.0, 2.0], [1.0, 3.0]))
+for_error(lambda: tf.metrics.accuracy([1, 2], [1, 2, 3]))
+seen(tf.metrics.mean_absolute_error(X, Y)), seen(tf.metrics.mean_squared_error(X, Y, Y ** 2))
+seen(tf.metrics.root_mean_squared_error(X, Y)), seen(tf.metrics.mean_relative_error(X, Y, np.maximum(Y, 0)))
+seen(tf.metrics.mean_cosine_distance(X, Y, 1))
+seen(tf.metrics.mean_cosine_distance(X, Y, dim=1, weights=[[1.0], [0.0], [2.0]]))
+seen(tf.metrics.percentage_below(X, 0.3))
+seen(tf.metrics.mean_per_class_accuracy(tf.constant(ONE), tf.constant(ONE)[::-1], 4))
+seen(tf.metrics.mean_per_class_accuracy(tf.constant(FOUR), tf.constant(B1), 3, tf.constant(WS)))
+seen(tf.metrics.true_positives(B1, B2)), seen(tf.metrics.false_positives(B1, B2, WS))
+seen(tf.metrics.true_negatives(B1, B2)), seen(tf.metrics.false_negatives(B1, B2, 2))
+seen(tf.metrics.precision(B1, B2)), seen(tf.metrics.recall(B1, B2, WS))
+seen(tf.metrics.precision([0], [0])), seen(tf.metrics.recall([[True]], [[False]]))
+seen(tf.metrics.mean_iou(tf.constant(FOUR), tf.constant(B1), 4))
+seen(tf.metrics.mean_iou(tf.constant(PAIRS), tf.constant(TWO % 4), 4, tf.constant(PAIRS)))
+seen(tf.metrics.auc(B1, P1)), seen(tf.metrics.auc(B1, P1, WS, 50))
+seen(tf.metrics.auc(B1, P1, curve="PR", summation_method="careful_interpolation"))
+seen(tf.metrics.auc(B1, P1, summation_method="minoring"))
+seen(tf.metrics.auc(B1, P1, thresholds=[0.5, 0.3]))
+seen(tf.metrics.auc(B1, P1, summation_method="majoring", curve="PR", num_thresholds=9))
+for_error(lambda: tf.metrics.auc(B1, P1, curve="X")), for_error(lambda: tf.metrics.auc(B1, P1, summation_method="x"))
+seen(tf.metrics.precision_at_thresholds(B1, P1, [0.2, 0.5, 0.9]))
+seen(tf.metrics.recall_at_thresholds(B1, P1, [0.2, 0.5], WS))
+seen(tf.metrics.true_positives_at_thresholds(B1, P1, [0.3]))
+seen(tf.metrics.false_positives_at_thresholds(B1, P1, [0.3, 0.7]))
+seen(tf.metrics.true_negatives_at_thresholds(B1, P1, [0.3, 0.7]))
+seen(tf.metrics.false_negatives_at_thresholds(B1, P1, [0.3, 0.7]))
+seen(tf.metrics.sensitivity_at_specificity(B1, P1, 0.5)), seen(tf.metrics.specificity_at_sensitivity(B1, P1, 0.5))
+seen(tf.metrics.specificity_at_sensitivity(B1, P1, 0.7, WS, 20))
+for_error(lambda: tf.metrics.sensitivity_at_specificity(B1, P1, 1.5))
+seen(tf.metrics.recall_at_k(TRUE64, X[:2], 2)), seen(tf.metrics.recall_at_k(TWO, X[:2], 2))
+seen(tf.metrics.recall_at_k(ONE, X, 1)), seen(tf.metrics.recall_at_k(LABELSETS, X, 2, class_id=1))
+seen(tf.metrics.recall_at_k(LABELSETS, X, 3, weights=WS[:3]))
+seen(tf.metrics.precision_at_k(TRUE64, X[:2], 2)), seen(tf.metrics.precision_at_k(LABELSETS, X, 2))
+seen(tf.metrics.precision_at_k(TWO, X[:2], 3, class_id=3))
+seen(tf.metrics.sparse_precision_at_k(LABELSETS, X, 2, weights=WS[:3]))
+seen(tf.metrics.precision_at_top_k(TRUE64, tf.constant([[1, 2], [3, 0]], tf.int64)))
+seen(tf.metrics.recall_at_top_k(LABELSETS, tf.constant([[1, 2], [3, 0], [2, 2]], tf.int64), 2))
+tf.metrics.average_precision_at_k(PAIRS, X[:2], 3)[1]
+tf.metrics.average_precision_at_k(PAIRS, X[:2], 4, WS[:2])[1]
+tf.metrics.average_precision_at_k(LABELSETS, X, 2)[1]
+tf.metrics.sparse_average_precision_at_k(ONE, X, 4)[1]
+tf.metrics.mean(X, None, ["m"], "u") and (tf.get_collection("m"), tf.get_collection("u"))
+seen(tf.metrics.mean(X, name="m")), seen(tf.metrics.mean(X, name="m")), len(tf.get_collection("metric_variables"))
+"""
+
+
+LOSSES = """
+tf.losses.cosine_distance(X, Y, 1), tf.losses.cosine_distance(X, Y, dim=0, weights=[[1.0, 0.0, 2.0, 1.0]])
+for_error(lambda: tf.losses.cosine_distance(X, Y))
+tf.losses.mean_pairwise_squared_error(X, Y), tf.losses.mean_pairwise_squared_error(CUBE, CUBE ** 2, np.ones((2, 3, 1)))
+tf.losses.mean_pairwise_squared_error(X, Y, [[1.0], [0.0], [2.0]]), tf.losses.mean_pairwise_squared_error(X, Y, 0.0)
+tf.losses.mean_squared_error(X, Y, [[1.0], [0.0], [2.0]])
+tf.losses.mean_squared_error(X, Y, Y, reduction="weighted_mean"), tf.losses.mean_squared_error(X, Y, 0.0)
+tf.losses.mean_squared_error(X, Y, [[2.0], [0.0], [2.0]], reduction="weighted_sum_over_batch_size")
+for_error(lambda: tf.losses.mean_squared_error(X, Y, [1.0, 2.0]))
+for_error(lambda: tf.losses.mean_squared_error(X, Y, [1.0, 2.0, 3.0, 4.0]))
+for_error(lambda: tf.losses.mean_squared_error(X, None)), for_error(lambda: tf.losses.mean_squared_error(X, Y[:2]))
+for_error(lambda: tf.losses.absolute_difference(X, Y, reduction="mean"))
+for_error(lambda: tf.losses.compute_weighted_loss(X, [[1.0], [2.0]])), tf.losses.absolute_difference(np.float64(X), Y)
+tf.losses.huber_loss(X, Y * 5, delta=0.5)
+tf.losses.absolute_difference([1, 2], [3, 5]), tf.losses.compute_weighted_loss(np.float64(X), 2)
+tf.losses.hinge_loss(X > 0, Y, reduction="none"), tf.losses.log_loss(SHARES, SHARES, epsilon=0.1)
+tf.losses.softmax_cross_entropy(X > 0, Y, [[1.0, 0.0, 2.0]][0], label_smoothing=0.2)
+tf.losses.sigmoid_cross_entropy(X > 0, Y, label_smoothing=0.2)
+tf.losses.sparse_softmax_cross_entropy(LABELS[:, None], X, weights=[[1.0], [0.0], [2.0]])
+tf.losses.mean_squared_error(X, Y, loss_collection="mine").op.name
+tf.losses.mean_squared_error(X, Y, scope="here").op.name, len(tf.losses.get_losses()), len(tf.get_collection("mine"))
+tf.losses.get_losses("here")
+tf.losses.absolute_difference(X, Y).op.name, tf.losses.softmax_cross_entropy(SHARES, X).op.name
+tf.losses.sparse_softmax_cross_entropy(LABELS, X).op.name, tf.losses.sigmoid_cross_entropy(SHARES, X).op.name
+tf.losses.huber_loss(X, Y).op.name, tf.losses.log_loss(SHARES, SHARES).op.name, tf.losses.hinge_loss(X, Y).op.name
+tf.losses.cosine_distance(X, Y, 0).op.name
+tf.losses.get_regularization_loss()
+tf.losses.mean_squared_error(X, tf.placeholder_with_default(Y, None), tf.placeholder_with_default(X[:, :1], None))
+tf.losses.Reduction.all()
+slope(lambda x: tf.losses.mean_squared_error(x, Y, [[1.0], [0.0], [1.0]]), X)
+slope(lambda x: tf.losses.mean_pairwise_squared_error(Y, x), X)
+slope(lambda x: tf.losses.softmax_cross_entropy(tf.nn.softmax(x), x), X)
+slope(lambda x: tf.losses.huber_loss(Y, x), X * 3)
+"""
+
+
 def sparse(tf):
     """Sparse tensors by name: bags of ids, some of them bad, and labels of sequences."""
     ids = tf.SparseTensor([[0, 0], [0, 2], [1, 1], [3, 0]], tf.constant([2, 1, 1, 0], tf.int64), [4, 3])
@@ -164,6 +256,7 @@ def sparse(tf):
         "WEIGHTS": tf.SparseTensor(ids.indices, [0.5, 2.0, 1.0, 3.0], [4, 3]),
         "HOLES": holes,
         "HOLEWEIGHTS": tf.SparseTensor(holes.indices, [0.5, 2.0, 1.0, -3.0], [4, 2]),
+        "LABELSETS": tf.SparseTensor([[0, 0], [0, 1], [1, 0], [2, 0]], tf.constant([1, 2, 7, 0], tf.int64), [3, 3]),
         "DEEP": tf.SparseTensor([[0, 0, 0], [1, 0, 1]], tf.constant([1, 2], tf.int64), [2, 2, 2]),
         "CTC": tf.SparseTensor([[0, 0], [0, 1], [1, 0]], tf.constant([1, 2, 1]), [2, 2]),
     }
@@ -179,8 +272,16 @@ def values(tf, line):
             return next(kind.__name__ for kind in (TypeError, ValueError, Exception) if isinstance(error, kind))
         return "no error"
 
+    def seen(pair):
+        """A metric's update, its value, its variables' names, then what a second batch gives."""
+        session.run(tf.local_variables_initializer())
+        first = session.run(pair[1]), session.run(pair[0])
+        names = [v.name for v in tf.local_variables()]
+        return [*first, *names, pair[0].op.name, session.run(pair[1]), session.run(pair[0])]
+
     with tf.Graph().as_default(), tf.Session() as session:
-        short = {"tf": tf, "for_error": for_error, "slope": lambda f, at: tf.gradients(f(x := tf.constant(at)), x)}
+        short = {"tf": tf, "for_error": for_error, "seen": seen}
+        short["slope"] = lambda f, at: tf.gradients(f(x := tf.constant(at)), x)
         short.update(sparse(tf))
         short["DRAWN"] = tf.nn.uniform_candidate_sampler(TRUE, 1, 2, True, 3, seed=1)
         with tf.variable_scope("", initializer=tf.glorot_uniform_initializer(seed=11)):
@@ -210,6 +311,6 @@ def compare(theirs, line):
         assert not unlike, f"{i}: {unlike or (e, f)}"
 
 
-@pytest.mark.parametrize("line", lines(WINDOWS, FUNCTIONS))
+@pytest.mark.parametrize("line", lines(WINDOWS, FUNCTIONS, METRICS, LOSSES))
 def test_a_line_gives_what_tensorflow_gives(tensorflow, line):
     compare(tensorflow, line)

@@ -183,6 +183,29 @@ class DType:
             return which == "max"
         raise TypeError(f"{base.name} has no {which}imum: its values have no order")
 
+    @property
+    def limits(self) -> tuple[Any, Any]:
+        """The least and the greatest value that pictures of this type have: 0 and 1 for floats."""
+        if self.base_dtype.kind not in "fiub":
+            raise ValueError(f"{self} does not have defined limits.")
+        return 0, 1 if self.is_floating else self.max
+
+    @property
+    def real_dtype(self) -> DType:
+        """The type of a complex number's parts; of any other type itself."""
+        halves = {"complex64": float32, "complex128": float64}
+        return halves.get(self.base_dtype.name, self)
+
+    @property
+    def is_numeric(self) -> bool:
+        """True for numbers, quantized ones among them."""
+        return self.base_dtype.kind in "fiucqn"
+
+    @property
+    def is_numpy_compatible(self) -> bool:
+        """False for handles."""
+        return self.base_dtype.kind != "r"
+
     def is_compatible_with(self, other: Any) -> bool:
         """True where a tensor of type `other` may be used for one of this type."""
         other = as_dtype(other)

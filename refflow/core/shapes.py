@@ -32,9 +32,12 @@ def _size(value: Any) -> int | None:
     try:
         size = operator.index(value)
     except TypeError:
-        raise TypeError(f"a dimension is an int or None, got {value!r}") from None
+        raise TypeError(
+            f"Dimension value must be integer or None or have an __index__ method, got value {value!r} with type "
+            f"{type(value)}"
+        ) from None
     if size < 0:
-        raise ShapeError(f"a dimension cannot be negative, got {size}")
+        raise ShapeError(f"Dimension {size} must be >= 0: a size cannot be negative")
     return size
 
 
@@ -43,6 +46,13 @@ def text(shape: Iterable[Any] | None) -> str:
     if shape is None:
         return "<unknown>"
     return "[" + ",".join("?" if d is None else str(d) for d in shape) + "]"
+
+
+def python_text(shape: Shape) -> str:
+    """`(64, ?)` as TensorFlow's Python client writes it."""
+    if shape is None:
+        return "<unknown>"
+    return "(" + ", ".join("?" if d is None else str(d) for d in shape) + ("," if len(shape) == 1 else "") + ")"
 
 
 def is_known(shape: Shape) -> bool:
@@ -63,8 +73,13 @@ def merge(a: Shape, b: Shape) -> Shape:
         return b
     if b is None:
         return a
-    if not compatible(a, b):
-        raise ShapeError(f"shapes {text(a)} and {text(b)} cannot belong to one tensor")
+    if len(a) != len(b):
+        both = f"{len(a)} and {len(b)}. Shapes are {text(a)} and {text(b)}"
+        raise ShapeError(f"Shapes must be equal rank, but are {both}")
+    for i, (x, y) in enumerate(zip(a, b, strict=True)):
+        if x != y and x is not None and y is not None:
+            both = f"{x} and {y}. Shapes are {text(a)} and {text(b)}"
+            raise ShapeError(f"Dimension {i} in both shapes must be equal, but are {both}")
     return tuple(y if x is None else x for x, y in zip(a, b, strict=True))
 
 
@@ -89,6 +104,10 @@ def _stretch(x: int | None, y: int | None, a: Shape, b: Shape) -> int | None:
     raise ShapeError(
         f"Incompatible shapes: {text(a)} vs. {text(b)}: {x} meets {y}. Sizes must be equal, or one of them 1"
     )
+
+
+def _type(value: Any) -> str:
+    return repr(type(value).__name__)
 
 
 class Dimension:
@@ -146,6 +165,10 @@ class Dimension:
         other = _size(other)
         return Dimension(None if self._value is None or other is None else op(self._value, other))
 
+    def _combined(self, other: Any, op: Any) -> Dimension:
+        """The same with `other` on the left."""
+        return Dimension(other)._combine(self, op)
+
     def __add__(self, other: Any) -> Dimension:
         return self._combine(other, operator.add)
 
@@ -161,6 +184,21 @@ class Dimension:
     def __mod__(self, other: Any) -> Dimension:
         return self._combine(other, operator.mod)
 
+    def __rsub__(self, other: Any) -> Dimension:
+        return self._combined(other, operator.sub)
+
+    def __rfloordiv__(self, other: Any) -> Dimension:
+        return self._combined(other, operator.floordiv)
+
+    def __rmod__(self, other: Any) -> Dimension:
+        return self._combined(other, operator.mod)
+
+    def __truediv__(self, other: Any) -> Dimension:
+        raise TypeError(f"unsupported operand type(s) for /: 'Dimension' and {_type(other)}, please use // instead")
+
+    def __rtruediv__(self, other: Any) -> Dimension:
+        raise TypeError(f"unsupported operand type(s) for /: {_type(other)} and 'Dimension', please use // instead")
+
     __radd__ = __add__
     __rmul__ = __mul__
 
@@ -170,7 +208,7 @@ class Dimension:
 
     def assert_is_compatible_with(self, other: Any) -> None:
         if not self.is_compatible_with(other):
-            raise ShapeError(f"dimensions {self} and {Dimension(other)} are not compatible")
+            raise ShapeError(f"Dimensions {self} and {Dimension(other)} are not compatible")
 
     def merge_with(self, other: Any) -> Dimension:
         self.assert_is_compatible_with(other)
@@ -231,20 +269,26 @@ class TensorShape:
         return self._dims is not None
 
     def __iter__(self) -> Iterator[Dimension]:
-        return iter([Dimension(d) for d in self._known_rank()])
+        return iter([Dimension(d) for d in self._known_rank("Cannot iterate over a shape with unknown rank.")])
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
-            return TensorShape._of(None if self._dims is None else self._dims[key])
+            return TensorShape._of(_slice_of_unknown(key) if self._dims is None else self._dims[key])
         return Dimension(None if self._dims is None else self._dims[key])
 
-    def _known_rank(self) -> Dims:
+    def __add__(self, other: Any) -> TensorShape:
+        return self.concatenate(other)
+
+    def __radd__(self, other: Any) -> TensorShape:
+        return TensorShape(other).concatenate(self)
+
+    def _known_rank(self, what: str = "Cannot take the length of shape with unknown rank.") -> Dims:
         if self._dims is None:
-            raise ValueError("the rank of this shape is not known before the step runs")
+            raise ValueError(what)
         return self._dims
 
     def as_list(self) -> list[int | None]:
-        return list(self._known_rank())
+        return list(self._known_rank("as_list() is not defined on an unknown TensorShape."))
 
     def as_dimension_list(self) -> list[Dimension]:
         """The sizes as ints wrapped in Dimension; ValueError unless fully known."""
@@ -261,7 +305,17 @@ class TensorShape:
         return compatible(self._dims, TensorShape(other)._dims)
 
     def merge_with(self, other: Any) -> TensorShape:
-        return TensorShape._of(merge(self._dims, TensorShape(other)._dims))
+        other = TensorShape(other)
+        if not self.is_compatible_with(other):
+            raise ShapeError(f"Shapes {self} and {other} are not compatible")
+        return TensorShape._of(merge(self._dims, other._dims))
+
+    def most_specific_compatible_shape(self, other: Any) -> TensorShape:
+        """What is true of both: sizes that they agree on, the rank where they have the same."""
+        a, b = self._dims, TensorShape(other)._dims
+        if a is None or b is None or len(a) != len(b):
+            return TensorShape._of(None)
+        return TensorShape._of(tuple(x if x == y else None for x, y in zip(a, b, strict=True)))
 
     def concatenate(self, other: Any) -> TensorShape:
         other = TensorShape(other)._dims
@@ -271,35 +325,35 @@ class TensorShape:
         if self._dims is None:
             return TensorShape._of((None,) * rank)
         if len(self._dims) != rank:
-            raise ShapeError(f"shape {self} must have rank {rank}")
+            raise ShapeError(f"Shape {self} must have rank {rank}")
         return self
 
     def with_rank_at_least(self, rank: int) -> TensorShape:
         if self._dims is not None and len(self._dims) < rank:
-            raise ShapeError(f"shape {self} must have rank at least {rank}")
+            raise ShapeError(f"Shape {self} must have rank at least {rank}")
         return self
 
     def with_rank_at_most(self, rank: int) -> TensorShape:
         if self._dims is not None and len(self._dims) > rank:
-            raise ShapeError(f"shape {self} must have rank at most {rank}")
+            raise ShapeError(f"Shape {self} must have rank at most {rank}")
         return self
 
     def assert_has_rank(self, rank: int) -> None:
         if self._dims is not None and len(self._dims) != rank:
-            raise ShapeError(f"shape {self} must have rank {rank}")
+            raise ShapeError(f"Shape {self} must have rank {rank}")
 
     def assert_same_rank(self, other: Any) -> None:
         other = TensorShape(other)
         if self._dims is not None and other._dims is not None and len(self._dims) != len(other._dims):
-            raise ShapeError(f"shapes {self} and {other} must have the same rank")
+            raise ShapeError(f"Shapes {self} and {other} must have the same rank")
 
     def assert_is_compatible_with(self, other: Any) -> None:
         if not self.is_compatible_with(other):
-            raise ShapeError(f"shapes {self} and {TensorShape(other)} are not compatible")
+            raise ShapeError(f"Shapes {self} and {TensorShape(other)} are incompatible: no tensor has both")
 
     def assert_is_fully_defined(self) -> None:
         if not self.is_fully_defined():
-            raise ValueError(f"shape {self} is not fully known before the step runs")
+            raise ValueError(f"Shape {self} is not fully defined")
 
     def __eq__(self, other: object) -> bool:
         try:
@@ -311,10 +365,18 @@ class TensorShape:
         return hash(self._dims)
 
     def __repr__(self) -> str:
-        return f"TensorShape({None if self._dims is None else list(self._dims)})"
+        return f"TensorShape({self.dims})"
 
     def __str__(self) -> str:
-        return text(self._dims)
+        return python_text(self._dims)
+
+
+def _slice_of_unknown(key: slice) -> Shape:
+    """What is known of a slice of a shape of unknown rank: its length, where both ends count from the same side."""
+    start, stop = key.start or 0, key.stop
+    if key.step not in (None, 1) or stop is None or (start < 0) != (stop < 0):
+        return None
+    return (None,) * max(stop - start, 0)
 
 
 def as_shape(shape: Any) -> TensorShape:

@@ -49,7 +49,7 @@ shape = st.none() | st.lists(st.none() | st.integers(0, 5), max_size=3).map(tupl
 @given(shape, shape)
 def test_merging_is_symmetric_and_keeps_what_either_knows(a, b):
     if not shapes.compatible(a, b):
-        with pytest.raises(ValueError, match="cannot belong to one tensor"):
+        with pytest.raises(ValueError, match="must be equal"):
             shapes.merge(a, b)
         return
     merged = shapes.merge(a, b)
@@ -108,3 +108,42 @@ def test_what_cannot_be_known_is_looked_for_once():
     for _ in range(60):
         x = tf.add(tf.add(x, 1), x)
     assert constant_value(x) is None
+
+
+def test_shapes_are_added_and_cut_also_where_the_rank_is_not_known():
+    known, unknown, more = tf.TensorShape([1, None]), tf.TensorShape(None), [3]
+    assert (known + more).as_list() == [1, None, 3] and (more + known).as_list() == [3, 1, None]
+    assert (unknown + known).ndims is None
+    assert unknown[1:3].as_list() == [None, None] and unknown[2:1].as_list() == [] and unknown[1:].ndims is None
+    assert unknown[-3:-1].as_list() == [None, None] and unknown[::2].ndims is None
+    assert known.most_specific_compatible_shape([1, 4]).as_list() == [1, None]
+    assert known.most_specific_compatible_shape([1]).ndims is None
+
+
+def test_a_shape_is_written_as_a_tuple():
+    shapes_of = {"(1, ?)": [1, None], "(3,)": [3], "()": [], "<unknown>": None}
+    assert all(str(tf.TensorShape(dims)) == text for text, dims in shapes_of.items())
+    assert repr(tf.TensorShape([1, None])) == "TensorShape([Dimension(1), Dimension(None)])"
+    with pytest.raises(ValueError, match=r"Shapes \(1, 2\) and \(3,\) are not compatible"):
+        tf.TensorShape([1, 2]).merge_with([3])
+    with pytest.raises(ValueError, match=r"Shape \(1, 2\) must have rank at least 3"):
+        tf.TensorShape([1, 2]).with_rank_at_least(3)
+
+
+def test_a_size_stands_on_either_side():
+    three = tf.Dimension(3)
+    assert [int(d) for d in (5 - three, 7 // three, 7 % three, 4 + three, 2 * three)] == [2, 2, 1, 7, 6]
+    assert (5 - tf.Dimension(None)).value is None
+    for build in (lambda: three / 2, lambda: 6 / three):
+        with pytest.raises(TypeError, match="please use // instead"):
+            build()
+
+
+def test_the_limits_of_a_type():
+    limits = [t.limits for t in (tf.uint8, tf.int8, tf.float32, tf.bool)]
+    assert limits == [(0, 255), (0, 127), (0, 1), (0, True)]
+    assert tf.complex64.real_dtype is tf.float32 and tf.int8.real_dtype is tf.int8
+    assert tf.float32.is_numpy_compatible and not tf.resource.is_numpy_compatible
+    assert tf.qint8.is_numeric and not tf.string.is_numeric
+    with pytest.raises(ValueError, match="does not have defined limits"):
+        _ = tf.complex64.limits

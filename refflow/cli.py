@@ -1,6 +1,7 @@
 """The command line.
 
     refflow run deck        trains the deck's program on real images
+    refflow as-tensorflow P runs a TensorFlow program, unchanged: its `import tensorflow` is refflow
     refflow explain deck    prints every stage of one of its steps
     refflow trace deck      runs some steps and prints where their time went; --output FILE for Chrome's trace viewer
     refflow profile lenet   prints what each line of a plan takes, how near to the machine's limits; bench cpu --list
@@ -52,6 +53,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--steps", type=_count, default=801, help="training steps (default 801)")
     _session_options(run)
     run.set_defaults(command=_run)
+
+    other = commands.add_parser("as-tensorflow", help="run a TensorFlow program, unchanged, on refflow")
+    other.add_argument("--spelling", choices=["1.x", "0.x"], default="1.x", help="0.x: the first release's")
+    other.add_argument("-m", action="store_true", dest="is_module", help="PROGRAM is a module, as of python -m")
+    other.add_argument("program", help="a Python file, or a module")
+    other.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS", help="the program's own")
+    other.set_defaults(command=_as_tensorflow, traceback=True)
 
     explain = commands.add_parser("explain", help="print every stage of one step")
     explain.add_argument("program", choices=["deck"])
@@ -190,6 +198,23 @@ def _write_trace(path: str, stats: Any) -> None:
 
     with open(path, "w", encoding="utf-8") as file:
         file.write(Timeline(stats).generate_chrome_trace_format())
+
+
+def _as_tensorflow(options: argparse.Namespace) -> int:
+    import runpy
+    from pathlib import Path
+
+    from refflow.compat import as_tensorflow
+
+    sys.argv = [options.program, *options.arguments]
+    with as_tensorflow(options.spelling):
+        if options.is_module:
+            sys.path.insert(0, "")
+            runpy.run_module(options.program, run_name="__main__", alter_sys=True)
+        else:
+            sys.path.insert(0, str(Path(options.program).resolve().parent))
+            runpy.run_path(options.program, run_name="__main__")
+    return 0
 
 
 def _explain(options: argparse.Namespace) -> int:

@@ -35,7 +35,7 @@ class SparseTensor:
     theirs (compat/v1/sparse_tensor.py) is a kind of this one, whose `shape` is something else.
     """
 
-    __slots__ = ("dense_shape", "indices", "values")
+    __slots__ = ("__dict__", "dense_shape", "indices", "values")
     _value: type = SparseTensorValue  # what a run makes of it
     _third = "shape"  # what a constant is called that is made for it
 

@@ -43,7 +43,10 @@ def get_default_session() -> Any:
 class Tensor(NoNumbers):
     """A symbolic handle to one output of an operation. Session.run gives it a value."""
 
-    __slots__ = ("__weakref__", "_consumers", "_dtype", "_op", "_shape", "_value_index", "assign", "constant")
+    # "__dict__", for what libraries on top put on tensors; it takes memory once they do
+    __slots__ = (
+        "__dict__", "__weakref__", "_consumers", "_dtype", "_op", "_shape", "_value_index", "assign", "constant",
+    )  # fmt: skip
 
     def __init__(self, op: Operation, value_index: int, dtype: DType):
         self._op = op
@@ -148,8 +151,8 @@ class Operation:
     """A node: one use of an op type. Hashable by identity."""
 
     __slots__ = (
-        "__weakref__", "_context", "_device", "_id", "_name", "_stack", "attrs", "control_inputs", "graph",
-        "inputs", "op_def", "original_op", "outputs",
+        "__dict__", "__weakref__", "_context", "_device", "_id", "_name", "_stack", "attrs", "control_inputs",
+        "graph", "inputs", "op_def", "original_op", "outputs",
     )  # fmt: skip
 
     def __init__(

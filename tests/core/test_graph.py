@@ -243,3 +243,9 @@ def test_building_thousands_of_nodes_keeps_ids_in_order(graph):
     for _ in range(2000):
         x = x + 1.0
     assert graph.version == 4001 and [op._id for op in graph.get_operations()] == list(range(1, 4002))
+
+
+def test_libraries_may_put_attributes_of_their_own_on_tensors_and_operations():
+    x = tf.constant(1.0)
+    x.history, x.op.layer = "mine", "first"
+    assert (x.history, x.op.layer) == ("mine", "first") and not tf.constant(1.0).__dict__

@@ -1,0 +1,201 @@
+"""Names that only the inner modules of `tensorflow.python.framework` had: conversions, scopes' names, known values.
+
+Next: compat/shadow/util.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from refflow.core.constants import constant_value
+from refflow.core.control import no_op
+from refflow.core.convert import convert_n_to_tensor as convert_n_to_tensor
+from refflow.core.convert import convert_to_tensor
+from refflow.core.errors import OpError as OpError
+from refflow.core.gradients import NoGradient
+from refflow.core.gradients import get_gradient_function as get_gradient_function
+from refflow.core.graph import Operation, Tensor, control_dependencies, get_default_graph
+from refflow.core.registry import find_op_def
+from refflow.core.shape_rules import RegisterShape as RegisterShape
+from refflow.core.shapes import Dimension, TensorShape, broadcast
+from refflow.core.sparse_tensor import SparseTensor
+from refflow.ops.conditionals import cond
+from refflow.ops.random import get_seed as get_seed
+from refflow.ops.random import set_random_seed as set_random_seed
+
+NotDifferentiable = no_gradient = NoGradient
+
+# -- ops -----------------------------------------------------------------------------------------------------------
+
+
+def internal_convert_to_tensor(
+    value: Any, dtype: Any = None, name: str | None = None, as_ref: bool = False, preferred_dtype: Any = None,
+    **unused: Any,
+) -> Tensor:  # fmt: skip
+    """A tensor of the value; of `preferred_dtype`, where that can be and no other is asked for."""
+    if dtype is None and preferred_dtype is not None and not isinstance(value, Tensor):
+        try:
+            return convert_to_tensor(value, preferred_dtype, name, as_ref)
+        except (TypeError, ValueError):
+            pass  # it was a wish
+    return convert_to_tensor(value, dtype, name, as_ref)
+
+
+def convert_to_tensor_or_sparse_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """A SparseTensor as it is, anything else as a tensor."""
+    return value if isinstance(value, SparseTensor) else convert_to_tensor(value, dtype, name)
+
+
+@contextmanager
+def init_scope() -> Iterator[None]:
+    """Outside of every branch, loop and control dependency: what is built here can run before anything else."""
+    with control_dependencies(None):
+        yield
+
+
+@contextmanager
+def NullContextmanager(*unused: Any, **also_unused: Any) -> Iterator[None]:
+    """Nothing before, and nothing after."""
+    yield
+
+
+def get_name_scope() -> str:
+    """The scope that is open, without its slash."""
+    return get_default_graph()._name_stack
+
+
+def strip_name_scope(name: str, export_scope: str | None) -> str:
+    """The name without the scope that it begins with."""
+    return name.removeprefix(f"{export_scope}/") if export_scope else name
+
+
+def prepend_name_scope(name: str, import_scope: str | None) -> str:
+    """The name inside a scope."""
+    return f"{import_scope}/{name}" if import_scope else name
+
+
+def get_all_collection_keys() -> list[Any]:
+    """The names of the default graph's collections."""
+    return get_default_graph().get_all_collection_keys()
+
+
+def has_default_graph() -> bool:
+    """Whether a graph was made the default one, or is there by itself: always."""
+    return True
+
+
+def is_dense_tensor_like(value: Any) -> bool:
+    """Whether the value is a tensor, or stands for one."""
+    return isinstance(value, Tensor)
+
+
+is_tensor = is_tf_type = is_dense_tensor_like
+_TensorLike = Tensor
+_uids = iter(range(1, 2**62))
+
+
+def uid() -> int:
+    """A number that nobody had before."""
+    return next(_uids)
+
+
+def executing_eagerly_outside_functions() -> bool:
+    """False: whatever is called builds a graph."""
+    return False
+
+
+def tensor_id(tensor: Tensor) -> int:
+    """A number of the tensor's own."""
+    return id(tensor)
+
+
+# -- known values and shapes -----------------------------------------------------------------------------------------
+
+
+def constant_value_as_shape(tensor: Tensor) -> TensorShape:
+    """The shape that a vector of sizes says, as far as it is known; -1 is not."""
+    known = constant_value(tensor)
+    if known is not None:
+        return TensorShape([None if size < 0 else int(size) for size in np.ravel(known)])
+    dims = tensor.get_shape().as_list()
+    return TensorShape(None if dims[0] is None else [None] * dims[0])
+
+
+def unknown_shape(ndims: int | None = None, rank: int | None = None) -> TensorShape:
+    """A shape of which at most the rank is known."""
+    count = ndims if rank is None else rank
+    return TensorShape(None if count is None else [None] * count)
+
+
+def as_shape(shape: Any) -> TensorShape:
+    """The same as a TensorShape."""
+    return shape if isinstance(shape, TensorShape) else TensorShape(shape)
+
+
+def as_dimension(value: Any) -> Dimension:
+    """The same as a Dimension."""
+    return value if isinstance(value, Dimension) else Dimension(value)
+
+
+def scalar_shape(op: Operation) -> list[TensorShape]:
+    """A shape function: no dimensions."""
+    return [TensorShape([])]
+
+
+def unchanged_shape(op: Operation) -> list[TensorShape]:
+    """A shape function: that of the first input."""
+    return [op.inputs[0].get_shape()]
+
+
+def broadcast_shape(shape_x: TensorShape, shape_y: TensorShape) -> TensorShape:
+    """The shape of what an elementwise operation makes of two shapes."""
+    return TensorShape(broadcast(as_shape(shape_x).as_tuple, as_shape(shape_y).as_tuple))
+
+
+def ShapeEquals(tensor_proto: Any, shape: Any) -> bool:
+    """Whether a TensorProto's sizes are these."""
+    return [d.size for d in tensor_proto.tensor_shape.dim] == list(as_shape(shape).as_list())
+
+
+def smart_constant_value(pred: Any) -> Any:
+    """Whether it is true, where that is known; else None."""
+    if isinstance(pred, Tensor):
+        known = constant_value(pred)
+        return None if known is None else bool(known)
+    return bool(pred)
+
+
+
+def smart_cond(
+    pred: Any, true_fn: Callable[[], Any] | None = None, false_fn: Callable[[], Any] | None = None,
+    name: str | None = None,
+) -> Any:  # fmt: skip
+    """`cond`, but where it is known which side is taken only that is built."""
+    known = smart_constant_value(pred)
+    if known is None:
+        return cond(pred, true_fn, false_fn, name=name)
+    side = true_fn if known else false_fn
+    return side() if side is not None else no_op()
+
+
+def get(name: str) -> Any:
+    """The op type's definition, or None."""
+    return find_op_def(name)
+
+
+def list_local_devices(session_config: Any = None) -> list[Any]:
+    """The devices of this process's sessions, with the fields of DeviceAttributes."""
+    from refflow.runtime.session import Session
+
+    with Session(config=session_config) as session:
+        names = [str(getattr(d, "name", d)) for d in session.list_devices()]
+    return [
+        SimpleNamespace(name=n, device_type=n.rpartition("device:")[2].partition(":")[0] or "CPU",
+                        memory_limit=0, incarnation=i, physical_device_desc="")
+        for i, n in enumerate(names)
+    ]  # fmt: skip

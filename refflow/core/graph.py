@@ -196,7 +196,7 @@ class Graph(GraphScopes):
         if compute_shapes:
             for output, shape in zip(op.outputs, op_def.infer_shapes(op), strict=True):
                 output._shape = shape
-        self._apply_device_scopes(op)
+        self._apply_device_functions(op)
         op.original_op = self._default_original_op
         self._add(op)
         return op
@@ -216,7 +216,7 @@ class Graph(GraphScopes):
             known = set(op.control_inputs)
             op.control_inputs += [c for c in self._control_inputs_for(op.inputs) if c not in known]
         if self._device_stack:
-            self._apply_device_scopes(op)
+            self._apply_device_functions(op)
         self._reserve(op.name)
         self._add(op)
 

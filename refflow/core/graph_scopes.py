@@ -160,7 +160,7 @@ class GraphScopes:
         found = [label for op in self._colocated for label in op.attrs.get("_class", [LABEL + op.name])]
         return sorted(dict.fromkeys(found))
 
-    def _apply_device_scopes(self, op: Operation) -> None:
+    def _apply_device_functions(self, op: Operation) -> None:
         for function in reversed(self._device_stack):
             if function is None:
                 break
@@ -173,7 +173,7 @@ class GraphScopes:
         """The device that a new node would request."""
         probe = Operation.__new__(Operation)
         probe._device = ""
-        self._apply_device_scopes(probe)
+        self._apply_device_functions(probe)
         return probe._device
 
     @contextmanager

@@ -49,7 +49,7 @@ class TensorArray:
         self._dtype = as_dtype(dtype)
         self._dynamic = bool(dynamic_size)
         self._infer = infer_shape
-        self._element: Shape = TensorShape(element_shape).as_tuple if element_shape is not None else None
+        self._told: list[Shape] = [TensorShape(element_shape).as_tuple if element_shape is not None else None]
         if flow is not None:
             self._flow = flow
             return
@@ -68,9 +68,14 @@ class TensorArray:
         return self._with(parts[0])
 
     def _with(self, flow: Any) -> TensorArray:
-        element = None if self._element is None else TensorShape(self._element)
-        return TensorArray(self._dtype, dynamic_size=self._dynamic, flow=flow, infer_shape=self._infer,
-                           element_shape=element)  # fmt: skip
+        found = TensorArray(self._dtype, dynamic_size=self._dynamic, flow=flow, infer_shape=self._infer)
+        found._told = self._told
+        return found
+
+    @property
+    def _element(self) -> Shape:
+        """What is known of an element's shape: told to one, it is known to all that came of the same array."""
+        return self._told[0]
 
     def _knowing(self, dims: Shape) -> None:
         """An element has shape `dims`: so have all, unless each has its own."""
@@ -79,7 +84,7 @@ class TensorArray:
                 raise ValueError(
                     f"Inconsistent shapes: saw {shapes.text(dims)} but expected {shapes.text(self._element)}"
                 )
-            self._element = shapes.merge(self._element, dims)
+            self._told[0] = shapes.merge(self._element, dims)
 
     # -- what is known of it ------------------------------------------------------------------------------
 

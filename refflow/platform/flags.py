@@ -38,7 +38,19 @@ class Flags:
         vars(self)["_parsed"] = True
         return rest
 
+    def _parse_flags(self, args: Sequence[str] | None = None) -> None:
+        """What programs call that do not leave it to `app.run`."""
+        self.parse(sys.argv[1:] if args is None else args)
+
+    def flag_values_dict(self) -> dict[str, Any]:
+        """All values by name."""
+        if not vars(self)["_parsed"]:
+            self._parse_flags()
+        return dict(self._values)
+
     def __getattr__(self, name: str) -> Any:
+        if name == "__flags":  # programs of 2016 and 2017 print it
+            return self.flag_values_dict()
         if name.startswith("__") or name not in vars(self)["_values"]:
             raise AttributeError(f"no flag is called {name!r}. Defined: {', '.join(sorted(vars(self)['_values']))}")
         if not vars(self)["_parsed"]:

@@ -7,6 +7,7 @@ Next: runtime/signature.py.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -58,11 +59,21 @@ class Feed:
                 array = array.astype(self.numpy_type[self.dtype.name]).view(self.numpy_type)
             kinds_fit = array.dtype.kind == self.numpy_type.kind or array.size == 0
             if not kinds_fit and not np.can_cast(array.dtype, self.numpy_type, "same_kind"):
-                raise TypeError(f"{array.dtype} values do not become {self.dtype.name} without loss")
+                return self._whole(array)
             return array.astype(self.numpy_type, copy=False)
         except (TypeError, ValueError) as error:
             where = f"{self.tensor.name!r}, which is {self.dtype.name}"
             raise type(error)(f"cannot feed {short(value)} for {where}: {error}") from None
+
+    def _whole(self, array: np.ndarray) -> np.ndarray:
+        """Numbers of a wider kind, as floats that are all whole, where each stays what it is."""
+        if array.dtype.kind in "uifcb" and self.numpy_type.kind in "uifb":
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
+                found = array.astype(self.numpy_type)
+            if np.array_equal(found, array):
+                return found
+        raise TypeError(f"{array.dtype} values do not become {self.dtype.name} without loss")
 
 
 Expand = Callable[[Any, Any], Iterable[tuple[Any, Any]]]

@@ -85,7 +85,7 @@ def attention_decoder(
         raise ValueError(f"attention_states must have a known length and size: {attention_states.get_shape()}")
     size = cell.output_size if output_size is None else output_size
     with variable_scope(scope or "attention_decoder"):
-        look = _attention(attention_states, num_heads)
+        look = attention(attention_states, num_heads)
         batch = shape(decoder_inputs[0])[0]
         width = attention_states.get_shape()[2].value
         contexts = [zeros(pack([batch, width]), dtype) for _ in range(num_heads)]
@@ -103,7 +103,7 @@ def attention_decoder(
         return outputs, states
 
 
-def _attention(states: Tensor, num_heads: int) -> Callable[[Tensor], list[Tensor]]:
+def attention(states: Tensor, num_heads: int) -> Callable[[Tensor], list[Tensor]]:
     """A function from the decoder's state to one context [batch, size] for each head."""
     size: Any
     _, length, size = states.get_shape().as_list()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.util import find_spec
 from typing import Any
 
 from refflow.compat.v1 import batches, coordinator, input, queue_runner
@@ -227,7 +226,7 @@ class Saver(FirstSaver):
         """As the first release's, with the graph beside it in PATH.meta; by default where protobuf is installed."""
         before = set(self.last_checkpoints)
         path = super().save(sess, save_path, global_step, latest_filename)
-        if write_meta_graph or (write_meta_graph is None and find_spec("google.protobuf") is not None):
+        if write_meta_graph or (write_meta_graph is None and _can_write_graphs()):
             export_meta_graph(f"{path}.{meta_graph_suffix}", saver_def=self.saver_def, graph=sess.graph)
         for old in before - set(self.last_checkpoints):
             with suppress(FileNotFoundError):
@@ -243,3 +242,13 @@ def import_meta_graph(meta_graph_or_file: Any, clear_devices: bool = False, impo
     """Adds a MetaGraph's nodes and collections to the default graph; its Saver, or None where it has none."""
     found = first_import(meta_graph_or_file, clear_devices, import_scope)
     return None if found is None else Saver(saver_def=found.saver_def)
+
+
+def _can_write_graphs() -> bool:
+    """Whether the protobuf library is there."""
+    from refflow.interop.schema import protobuf
+
+    try:
+        return protobuf() is not None
+    except ImportError:
+        return False

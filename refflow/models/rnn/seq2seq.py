@@ -103,7 +103,7 @@ def attention_decoder(
         return outputs, states
 
 
-def attention(states: Tensor, num_heads: int) -> Callable[[Tensor], list[Tensor]]:
+def attention(states: Tensor, num_heads: int) -> Callable[[Any], list[Tensor]]:
     """A function from the decoder's state to one context [batch, size] for each head."""
     size: Any
     _, length, size = states.get_shape().as_list()
@@ -114,7 +114,7 @@ def attention(states: Tensor, num_heads: int) -> Callable[[Tensor], list[Tensor]
         features.append(conv2d(hidden, kernel, [1, 1, 1, 1], "SAME"))  # [batch, length, 1, size]
         vectors.append(get_variable(f"AttnV_{head}", [size]))
 
-    def look(state: Tensor) -> list[Tensor]:
+    def look(state: Any) -> list[Tensor]:
         contexts = []
         for head in range(num_heads):
             with variable_scope(f"Attention_{head}"):

@@ -99,11 +99,13 @@ def gradients(
     colocate_gradients_with_ops: bool = False,
     gate_gradients: bool = False,
     aggregation_method: int | None = None,
+    stop_gradients: Any = None,
 ) -> list[Any]:
     """One gradient per x, in order: a Tensor, IndexedSlices, or None where no y depends on it [W29].
 
     grad_ys: the gradients that flow into the ys, ones by default. gate_gradients: no gradient of an
-    operation may be used before all of that operation's gradients are there [W80].
+    operation may be used before all of that operation's gradients are there [W80]. stop_gradients: tensors that count
+    as given, behind which nothing is asked.
     """
     ys, xs = _as_list(ys), _as_list(xs)
     grad_ys = [None] * len(ys) if grad_ys is None else _as_list(grad_ys)
@@ -112,8 +114,10 @@ def gradients(
     with op_scope([*ys, *xs, *(g for g in grad_ys if g is not None)], name, "gradients"):
         ys = [_endpoint(y, "y") for y in ys]
         xs = [_endpoint(x, "x") for x in xs]
+        stops = [_endpoint(t, "stop") for t in _as_list([] if stop_gradients is None else stop_gradients)]
         units = _units_around(ys, xs)
         sweep = _Sweep(ys, xs, colocate_gradients_with_ops, gate_gradients, aggregation_method, units)
+        sweep.frontier |= {units.of(t.op) for t in stops}
         for y, grad_y in zip(ys, grad_ys, strict=True):
             sweep.send(y, _seed(y, grad_y, sweep))
         sweep.run()

@@ -114,7 +114,7 @@ class Tensor(NoNumbers):
         return default_session(session, f"evaluate {self.name!r}").run(self, feed_dict)
 
     def __repr__(self) -> str:
-        return f"<tf.Tensor {self.name!r} shape={shapes.text(self._shape)} dtype={self._dtype.name}>"
+        return f"<tf.Tensor {self.name!r} shape={shapes.python_text(self._shape)} dtype={self._dtype.name}>"
 
     if TYPE_CHECKING:  # ops/operators.py gives these their meaning; the core knows no operation
 

@@ -1,4 +1,4 @@
-"""What 1.x takes more freely than the first release, and what it has beside it: ranges, zeros, sums by names, Hessians.
+"""What 1.x takes more freely than the first release, and what it has beside it: ranges, zeros, sums by names.
 
 Next: compat/v1/sessions.py.
 """
@@ -8,11 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import as_dtype, bool_, float32, int32, string
-from refflow.core.gradients import gradients
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
 from refflow.core.shapes import Dimension, TensorShape, broadcast
@@ -20,8 +17,8 @@ from refflow.ops import constant as first
 from refflow.ops.range import range_ as first_range
 
 __all__ = [
-    "broadcast_static_shape", "dimension_at_index", "dimension_value", "einsum", "hessians",
-    "identity_n", "ones", "range", "shape_n", "zeros",
+    "broadcast_static_shape", "dimension_at_index", "dimension_value", "einsum", "identity_n", "ones", "range",
+    "shape_n", "zeros",
 ]  # fmt: skip
 
 _KINDS = ("int32", "int64", "float32", "float64")  # the later one is taken where a range's ends have several
@@ -76,24 +73,6 @@ def einsum(equation: str, *inputs: Any, name: str | None = None) -> Tensor:
     if not arrow:
         result = "".join(sorted(c for c in set(given) - set(",.") if given.count(c) == 1))
     return op_def("Einsum")([convert_to_tensor(x) for x in inputs], equation=f"{given}->{result}", name=name)
-
-
-def hessians(ys: Any, xs: Any, name: str = "hessians") -> list[Tensor]:
-    """Of each x the second derivatives of the sum of ys: its shape twice over, a sweep for each of its elements."""
-    found = []
-    with op_scope([], name, "hessians"):
-        for x in [convert_to_tensor(x) for x in (xs if isinstance(xs, (list, tuple)) else [xs])]:
-            dims: Any = x.get_shape().as_list() if x.get_shape().is_fully_defined() else None
-            if dims is None:
-                raise ValueError(f"hessians needs the shape of {x.name!r}, which is {x.get_shape()}: use set_shape()")
-            (slope,) = gradients(ys, x)
-            units = np.eye(int(np.prod(dims)), dtype=x.dtype.base_dtype.as_numpy_dtype).reshape([-1, *dims])
-            rows = [gradients(slope, x, first.constant(unit))[0] for unit in units]
-            whole = op_def("Pack")([first.zeros(dims, x.dtype) if row is None else row for row in rows])
-            found.append(op_def("Reshape")(whole, [*dims, *dims]))
-    return found
-
-
 
 
 def dimension_value(dimension: Any) -> int | None:

@@ -188,6 +188,7 @@ from refflow.compat.v1.blocks import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.checks import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.device_spec import DeviceSpec
 from refflow.compat.v1.freer import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.function import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.gradients import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.graph import Graph
 from refflow.compat.v1.initializers import (

@@ -38,6 +38,9 @@ def add_node(op_def: OpDef, args: Sequence[Any], kwargs: dict[str, Any], name: s
     try:
         if all(isinstance(v, Tensor) for v in flat):
             return _result(op_def, _add(op_def, graph, values, given, name or default))
+        for value in flat:
+            if hasattr(type(value), "_elementwise") and _is_elementwise(op_def):
+                return value._elementwise(lambda *parts: op_def(*parts, name=name, **given), values)
         # Only a call that makes constants needs a scope for their names.
         with graph.as_default(), graph.name_scope(name or default) as scope:
             return _result(op_def, _add(op_def, graph, values, given, scope))
@@ -45,6 +48,12 @@ def add_node(op_def: OpDef, args: Sequence[Any], kwargs: dict[str, Any], name: s
         if str(error).startswith(op_def.name + " "):
             raise
         raise DTypeError(f"{where}: {error}") from None
+
+
+def _is_elementwise(op_def: OpDef) -> bool:
+    """Whether each element of the result comes from the elements in one place: a tensor of rows can go through it."""
+    spread = all(arg.dims == ("...S",) for arg in (*op_def.inputs[:1], *op_def.outputs))
+    return spread or op_def.formula is not None or op_def.formula_rule is not None
 
 
 def _split(op_def: OpDef, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:

@@ -60,7 +60,7 @@ class Repeated(list):
         super().__setitem__(index, each if isinstance(index, slice) else each[0])
         self._owner._mark(self._field.name)
 
-    def __iadd__(self, values: Any) -> Self:
+    def __iadd__(self, values: Any) -> Self:  # type: ignore[misc]
         self.extend(values)
         return self
 
@@ -216,7 +216,7 @@ class Message:
         self.ParseFromString(other.SerializeToString())
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self.SerializeToString() == other.SerializeToString()  # type: ignore[attr-defined]
+        return type(other) is type(self) and self.SerializeToString() == other.SerializeToString()
 
     def __reduce__(self) -> Any:
         return type(self).FromString, (self.SerializeToString(),)

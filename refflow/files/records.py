@@ -94,17 +94,30 @@ class TFRecordWriter:
     [b'one']
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: Any, compressor: Any = None):
+        """compressor: one of zlib's, through which the whole file goes."""
         try:
             self._file = open(path, "wb")  # noqa: SIM115  (close() is the caller's)
         except OSError as error:
             raise NotFoundError(None, None, f"{path}; {error.strerror}") from None
+        self._compressor = compressor
 
     def write(self, record: bytes) -> None:
         """Appends one record."""
-        self._file.write(framed(record))
+        if self._file.closed:
+            raise FailedPreconditionError(None, None, "Writer not initialized or previously closed")
+        data = framed(record)
+        self._file.write(data if self._compressor is None else self._compressor.compress(data))
+
+    def flush(self) -> None:
+        """Hands what was written to the file."""
+        if self._compressor is not None:
+            self._file.write(self._compressor.flush(zlib.Z_SYNC_FLUSH))
+        self._file.flush()
 
     def close(self) -> None:
+        if not self._file.closed and self._compressor is not None:
+            self._file.write(self._compressor.flush())
         self._file.close()
 
     def __enter__(self) -> TFRecordWriter:

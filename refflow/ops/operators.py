@@ -52,6 +52,8 @@ _NODE_NAMES = {
 
 def _binary(name: str, op_def: Any) -> Callable[[Any, Any], Any]:
     def operator(x: Any, y: Any) -> Any:
+        if hasattr(y, "_elementwise"):
+            return NotImplemented  # a tensor of rows knows how it meets others
         with op_scope([x, y], None, name) as scope:
             x = convert_to_tensor(x, name="x")
             return op_def(x, _like(y, x, "y"), name=scope)

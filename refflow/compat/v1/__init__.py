@@ -53,8 +53,6 @@ from refflow import (
     control_dependencies,
     convert_to_tensor,
     cos,
-    decode_csv,
-    decode_raw,
     device,
     diag,
     div,
@@ -103,18 +101,14 @@ from refflow import (
     logical_or,
     logical_xor,
     map_fn,
-    matching_files,
     matrix_determinant,
     maximum,
     minimum,
     no_op,
     not_equal,
     ones_like,
-    parse_example,
-    parse_single_example,
     placeholder,
     pow,
-    python_io,
     qint8,
     qint16,
     qint32,
@@ -123,7 +117,6 @@ from refflow import (
     random_normal,
     random_shuffle,
     rank,
-    read_file,
     register_tensor_conversion_function,
     reset_default_graph,
     reshape,
@@ -145,7 +138,6 @@ from refflow import (
     square,
     stop_gradient,
     string,
-    string_to_number,
     switch_case,
     test,
     tile,
@@ -171,12 +163,15 @@ from refflow.compat.v1 import (
     gfile,
     image,
     initializers,
+    io,
     layers,
     losses,
     math,
     metrics,
     nn,
+    python_io,
     queue,
+    ragged,
     random,
     raw_ops,
     sparse,
@@ -187,6 +182,7 @@ from refflow.compat.v1.arrays import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.blocks import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.checks import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.device_spec import DeviceSpec
+from refflow.compat.v1.features import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.freer import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.function import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.gradients import *  # noqa: F403  (its __all__ says which)
@@ -205,13 +201,17 @@ from refflow.compat.v1.initializers import (
 )
 from refflow.compat.v1.math import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.matrices import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.messages import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.more import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.names import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.numbers import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.parsing import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.partitioned import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.plain import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.queue import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.ragged_tensor import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.random import random_poisson, random_uniform
+from refflow.compat.v1.serializing import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.sessions import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.shape_checks import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.sparse_arrays import *  # noqa: F403  (its __all__ says which)

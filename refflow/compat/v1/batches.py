@@ -22,6 +22,7 @@ from refflow.compat.v1.input import say_how_full
 from refflow.compat.v1.queue import FIFOQueue, PaddingFIFOQueue, QueueBase, RandomShuffleQueue
 from refflow.compat.v1.queue_runner import QueueRunner, add_queue_runner
 from refflow.compat.v1.sparse_batches import restore, store
+from refflow.compat.v1.sparse_tensor import as_sparse, is_sparse
 from refflow.core.constants import constant_value
 from refflow.core.control import no_op
 from refflow.core.convert import convert_to_tensor, op_scope
@@ -29,7 +30,6 @@ from refflow.core.dtypes import DType, bool_, int32
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
 from refflow.core.shapes import TensorShape
-from refflow.core.sparse_tensor import SparseTensor, SparseTensorValue
 from refflow.ops.cast import cast
 from refflow.ops.conditionals import cond
 
@@ -61,9 +61,7 @@ def _lists(given: Sequence[Any], who: str) -> list[list[Any]]:
 
 
 def _tensor(value: Any) -> Any:
-    if isinstance(value, SparseTensorValue):
-        return SparseTensor(*value)
-    return value if isinstance(value, SparseTensor) else convert_to_tensor(value)
+    return as_sparse(value) if is_sparse(value) else convert_to_tensor(value)
 
 
 def _keep(keep_input: Any, enqueue_many: bool) -> Tensor:

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from refflow.compat.v1.sparse_tensor import SparseTensor
 from refflow.core.constants import constant_value
 from refflow.core.dtypes import DType, int64
 from refflow.core.graph import Operation, Tensor
 from refflow.core.registry import op_def
-from refflow.core.sparse_tensor import SparseTensor
 from refflow.ops.conditionals import cond
 from refflow.ops.constant import constant
 from refflow.ops.sparse_functions import sparse_retain
@@ -38,7 +38,6 @@ def store(lists: list[list[Any]], many: bool, keep: Tensor) -> tuple[list[list[T
         found.append([tensor for tensor, _ in dense])
         maps = maps or [known for _, known in dense]
     return found, maps or []
-
 
 
 def _stored(tensor: Any, many: bool, keep: Tensor, first: Stored | None) -> tuple[Tensor, Stored | None]:

@@ -14,6 +14,17 @@ from refflow.compat.v1 import batches, coordinator, input, queue_runner
 from refflow.compat.v1.batches import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.coordinator import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.input import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.messages import (
+    BytesList,
+    Example,
+    Feature,
+    FeatureList,
+    FeatureLists,
+    Features,
+    FloatList,
+    Int64List,
+    SequenceExample,
+)
 from refflow.compat.v1.monitored import (
     CheckpointSaverHook,
     LoggingTensorHook,
@@ -70,12 +81,20 @@ __all__ = [
     "AdadeltaOptimizer",
     "AdagradOptimizer",
     "AdamOptimizer",
+    "BytesList",
     "CheckpointSaverHook",
     "CheckpointState",
     "ClusterSpec",
+    "Example",
     "ExponentialMovingAverage",
+    "Feature",
+    "FeatureList",
+    "FeatureLists",
+    "Features",
+    "FloatList",
     "FtrlOptimizer",
     "GradientDescentOptimizer",
+    "Int64List",
     "LoggingTensorHook",
     "MomentumOptimizer",
     "MonitoredTrainingSession",
@@ -83,6 +102,7 @@ __all__ = [
     "RMSPropOptimizer",
     "Saver",
     "SaverDef",
+    "SequenceExample",
     "Server",
     "SessionRunArgs",
     "SessionRunContext",

@@ -2,16 +2,17 @@
 
     y = max over columns (max over rows x)      operations: k + k instead of k * k for each result
 
-A block of images that fits a core's cache goes through all axes before the next. The gradient of a maximum goes to the
-first of the window's largest cells. Its place is found by going through the places from the last to the first: each
-that has the largest value puts its number down, as a byte, and what stays is the first. Then each place gets the slopes
-of the windows where it won: k * k passes, but most of them over bytes.
+A block of images that fits a core's cache goes through all axes before the next; a larger image goes in bands of lines.
+The gradient of a maximum goes to the first of the window's largest cells. Its place is found by going through the
+places from the last to the first: each that has the largest value puts its number down, as a byte, and what stays is
+the first. Then each place gets the slopes of the windows where it won: k * k passes, but most of them over bytes.
 
     bytes: x and y once, and dx        float32 and float64; what is no number is passed over, as the op says
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -20,9 +21,9 @@ import numpy as np
 from refflow_kernels.cpu import threads
 from refflow_kernels.cpu.choose import choose
 from refflow_kernels.cpu.reductions import reduce_mean
-from refflow_kernels.cpu.windows import Axis, axes, channels_last, handed_over, memory_for, spatial
+from refflow_kernels.cpu.windows import Axis, axes, channels_last, handed_over, memory_for, run_of, spatial
 
-_BLOCK = 1 << 17  # elements of x at a time
+_BLOCK = 1 << 18  # elements of x at a time
 _PIECE = 1 << 18  # elements worth a thread
 
 
@@ -51,6 +52,7 @@ def each_block(x: Any, work: Any) -> None:
     threads.each(several, -(-len(runs) // together))
 
 
+@lru_cache(1024)
 def _sees(span: Axis, place: int) -> tuple[slice, slice]:
     """The windows whose place `place` is a cell of the image, and those cells."""
     shift = place * span.dilation - span.before
@@ -70,25 +72,42 @@ def _along(ufunc: Any, start: Any, x: Any, axis: int, span: Axis, y: Any = None)
     """The windows' combined cells along one axis; `start` for those that a place sees nothing of."""
     if y is None:
         y = np.empty((*x.shape[:axis], span.out, *x.shape[axis + 1 :]), x.dtype)
-    seen = [_sees(span, place) for place in range(span.k)]
-    whole = [x[_at(axis, cells)] for windows, cells in seen if windows == slice(0, span.out)]
+    whole, parts = _order(span)
     if len(whole) > 1:
-        ufunc(whole[0], whole[1], out=y)
+        ufunc(x[_at(axis, whole[0])], x[_at(axis, whole[1])], out=y)
     else:
-        y[...] = whole[0] if whole else start
+        y[...] = x[_at(axis, whole[0])] if whole else start
     for cells in whole[2:]:
-        ufunc(y, cells, out=y)
-    for windows, cells in seen:
-        if windows != slice(0, span.out):
-            part = y[_at(axis, windows)]
-            ufunc(part, x[_at(axis, cells)], out=part)
+        ufunc(y, x[_at(axis, cells)], out=y)
+    for windows, cells in parts:
+        part = y[_at(axis, windows)]
+        ufunc(part, x[_at(axis, cells)], out=part)
     return y
+
+
+@lru_cache(1024)
+def _order(span: Axis) -> tuple[list[slice], list[tuple[slice, slice]]]:
+    """The cells of places that all windows have, and windows and cells of the other places."""
+    seen = [_sees(span, place) for place in range(span.k)]
+    everywhere = slice(0, span.out)
+    return [c for w, c in seen if w == everywhere], [(w, c) for w, c in seen if w != everywhere]
 
 
 def combined(ufunc: Any, start: Any, x: Any, spans: list[Axis], y: Any) -> None:
     """Rows go first: they are combined as whole lines, and leave fewer lines to combine within."""
-    for axis in range(1, len(spans) + 1):
-        x = _along(ufunc, start, x, axis, spans[axis - 1], y if axis == len(spans) else None)
+    for windows, cells, band in _bands(spans[0], x[:, :1].size):
+        part = x[:, cells]
+        for axis, span in enumerate([band, *spans[1:]], 1):
+            part = _along(ufunc, start, part, axis, span, y[:, windows] if axis == len(spans) else None)
+
+
+def _bands(span: Axis, line: int) -> list[tuple[slice, slice, Axis]]:
+    """Runs of windows along the first axis, and of the lines that they see, that fit the cache."""
+    if span.size * line <= _BLOCK:
+        return [(slice(None), slice(None), span)]
+    step = max(1, _BLOCK // max(1, line * span.stride))
+    runs = [(p, min(span.out, p + step)) for p in range(0, span.out, step)]
+    return [(slice(p, q), *run_of(span, p, q)) for p, q in runs]
 
 
 def max_pool(input: Any, out: Any = None, **attrs: Any) -> Any:
@@ -101,7 +120,8 @@ def max_pool(input: Any, out: Any = None, **attrs: Any) -> Any:
 
     def block(run: slice) -> None:
         combined(np.fmax, lowest, x[run], spans, y[run])
-        np.fmax(y[run], lowest, out=y[run])
+        if not np.isfinite(np.vdot(y[run], y[run])):  # a second pass, for windows without numbers
+            np.fmax(y[run], lowest, out=y[run])
 
     each_block(x, block)
     return handed_over(y, x.dtype, out, layout)

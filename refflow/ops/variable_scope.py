@@ -118,7 +118,8 @@ def get_variable(
     shape: needed to make one. initializer: a function of shape and dtype; else the scope's, else
     uniform_unit_scaling_initializer(). Raises ValueError for one that exists, or that should and does not.
     """
-    return get_variable_scope().get_variable(name, shape, dtype, initializer, trainable, collections)
+    scope = get_variable_scope()  # it may be one of 1.x, whose method of this name takes more
+    return VariableScope.get_variable(scope, name, shape, dtype, initializer, trainable, collections)
 
 
 @contextmanager

@@ -361,3 +361,66 @@ def test_arg_scope_gives_layers_what_their_calls_do_not(finder):
         assert layer(0) == (0, 2, 1)
     with pytest.raises(ValueError, match="is not decorated with @add_arg_scope"), arg_scope([print], x=1):
         pass
+
+
+# -- contrib.legacy_seq2seq, contrib.rnn -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cell_of", ["GRUCell", "BasicLSTMCell"])
+@pytest.mark.parametrize("model", ["rnn", "tied_rnn", "attention"])
+def test_legacy_seq2seq_makes_symbols_from_symbols(finder, cell_of, model):
+    from tensorflow.contrib import legacy_seq2seq, rnn
+
+    cell = rnn.MultiRNNCell([getattr(rnn, cell_of)(4) for _ in range(2)])
+    source, target = [v1.constant([1, 2])] * 3, [v1.constant([0, 3])] * 2
+    make = getattr(legacy_seq2seq, f"embedding_{model}_seq2seq")
+    symbols = (7,) if model == "tied_rnn" else (5, 7)
+    feed = v1.placeholder(v1.bool, [])
+    outputs, state = make(source, target, cell, *symbols, embedding_size=3, feed_previous=feed)
+    loss = legacy_seq2seq.sequence_loss(outputs, target, [v1.ones([2])] * 2)
+    slopes = v1.gradients(loss, v1.trainable_variables())
+    assert None not in slopes and [o.get_shape().as_list() for o in outputs] == [[2, 7]] * 2
+    with v1.Session() as session:
+        session.run(v1.global_variables_initializer())
+        given, looped = (session.run([*outputs, loss, slopes], {feed: f})[:2] for f in (False, True))
+        assert np.allclose(given[0], looped[0]) and not np.allclose(given[1], looped[1])
+        assert len(session.run(state, {feed: True})) == 2
+
+
+def test_buckets_share_their_variables_and_have_a_loss_each(finder):
+    from tensorflow.contrib import legacy_seq2seq, rnn
+
+    steps = [v1.constant([1, 2])] * 4
+    cell = rnn.GRUCell(3)
+    outputs, losses = legacy_seq2seq.model_with_buckets(
+        steps, steps, steps, [v1.ones([2])] * 4, [(2, 2), (4, 3)],
+        lambda x, y: legacy_seq2seq.embedding_rnn_seq2seq(x, y, cell, 5, 5, 3), per_example_loss=True,
+    )  # fmt: skip
+    assert [len(o) for o in outputs] == [2, 3] and [x.get_shape().as_list() for x in losses] == [[2], [2]]
+    assert len({v.name for v in v1.trainable_variables()}) == len(v1.trainable_variables()) == 12
+    with pytest.raises(ValueError, match=r"Length of targets \(1\) must be at least that of last bucket \(3\)"):
+        legacy_seq2seq.model_with_buckets(steps, steps, steps[:1], steps, [(2, 3)], None)
+
+
+def test_a_loss_of_sampled_symbols_is_called_with_labels_and_logits(finder):
+    from tensorflow.contrib.legacy_seq2seq import sequence_loss_by_example
+
+    seen = []
+
+    def loss(labels, logits):
+        seen.append((labels, logits))
+        return v1.constant([1.0, 3.0])
+
+    weights = [v1.constant([1.0, 0.0]), v1.constant([3.0, 0.0])]
+    total = sequence_loss_by_example(["a", "b"], ["c", "d"], weights, softmax_loss_function=loss)
+    assert seen == [("c", "a"), ("d", "b")]
+    with v1.Session() as session:
+        assert session.run(total).tolist() == [1.0, 0.0], "weights that are all 0 do no harm"
+
+
+def test_projections_stand_before_and_behind_a_cell(finder):
+    from tensorflow.contrib import rnn
+
+    cell = rnn.OutputProjectionWrapper(rnn.InputProjectionWrapper(rnn.GRUCell(4), 3), 2)
+    outputs, _ = v1.nn.dynamic_rnn(cell, v1.ones([1, 5, 6]), dtype=v1.float32)
+    assert outputs.get_shape().as_list() == [1, 5, 2] and cell.output_size == 2 and cell.state_size == 4

@@ -75,7 +75,7 @@ class EmbeddingWrapper(_Around):
         self._classes, self._size, self._start, self._reuse = embedding_classes, embedding_size, initializer, reuse
 
     def call(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-        table = get_variable("embedding", [self._classes, self._size], float32, self._start)
+        table = self._variable("embedding", [self._classes, self._size], self._start, float32)
         return self._cell(nn.embedding_lookup(table, reshape(inputs, [-1])), state)
 
 
@@ -97,7 +97,7 @@ class OutputProjectionWrapper(_Around):
 
     def call(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
         output, new = self._cell(inputs, state)
-        found = linear(output, self._outputs, scope="projection")
+        found = self._layer([output], self._outputs, "projection/")
         return found if self._activation is None else self._activation(found), new
 
 
@@ -112,7 +112,7 @@ class InputProjectionWrapper(_Around):
         self._width, self._activation = num_proj, activation
 
     def call(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-        projected = linear(inputs, self._width, scope="projection")
+        projected = self._layer([inputs], self._width, "projection/")
         return self._cell(projected if self._activation is None else self._activation(projected), state)
 
 

@@ -8,6 +8,7 @@ Next: compat/v1/rnn.py.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -55,6 +56,13 @@ class RNNCell:
     @property
     def output_size(self) -> int:
         raise TypeError(f"{type(self).__name__} does not say how large its output is")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RNNCell:
+        """A cell of the same settings that was not called yet."""
+        found = memo[id(self)] = object.__new__(type(self))
+        settings = {key: value for key, value in vars(self).items() if key not in ("_variables", "_scope")}
+        vars(found).update(copy.deepcopy(settings, memo), _variables={}, _scope=None)
+        return found
 
     @property
     def variables(self) -> list[Any]:

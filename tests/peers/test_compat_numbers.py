@@ -14,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 R = np.random.default_rng(5)
 X, Y = (R.normal(size=(3, 4)).astype(np.float32) for _ in range(2))
+LONG = R.normal(size=(2, 64)).astype(np.float32)
 CUBE = R.normal(size=(2, 3, 4)).astype(np.float32)
 IMAGES = R.normal(size=(2, 4, 4, 4)).astype(np.float32)
 P, Z, V = np.abs(X) + 0.1, (X + 1j * Y).astype(np.complex64), np.linspace(-3, 3, 7).astype(np.float32)
@@ -98,6 +99,29 @@ tf.svd(X, compute_uv=False), tf.abs(tf.svd(X)[1]), tf.svd(X)[0], tf.abs(tf.svd(X
 tf.abs(tf.qr(X).q), tf.abs(tf.qr(X, full_matrices=True)[1]), tf.self_adjoint_eigvals(SQ), tf.self_adjoint_eig(SQ)[0]
 tf.matrix_transpose(Z, conjugate=True), tf.matrix_transpose(ph(CUBE)), tf.matrix_transpose(CUBE)
 """
+SPECTRA = """
+tf.spectral.rfft(X), tf.spectral.rfft(X, [6]), tf.spectral.rfft(X, [3]), tf.spectral.rfft2d(CUBE, [5, 6])
+tf.spectral.irfft(Z), tf.spectral.irfft(Z, [5]), tf.spectral.irfft(Z, [9]), tf.spectral.irfft2d(CUBE.astype("c8"))
+tf.spectral.rfft3d(CUBE[None]), tf.spectral.irfft3d(CUBE[None].astype("c8"), [2, 2, 4])
+tf.spectral.dct(X), tf.spectral.dct(X, 1), tf.spectral.dct(X, 3), tf.spectral.dct(X, 4), tf.spectral.dct(X, n=6)
+tf.spectral.dct(X, norm="ortho"), tf.spectral.dct(X, 3, norm="ortho"), tf.spectral.dct(X, 4, norm="ortho")
+tf.spectral.idct(X), tf.spectral.idct(X, 1), tf.spectral.idct(X, 3, norm="ortho"), tf.spectral.idct(X, n=3)
+tf.signal.hann_window(5), tf.signal.hann_window(6), tf.signal.hann_window(6, periodic=False), tf.signal.hann_window(1)
+tf.signal.hamming_window(7), tf.signal.hamming_window(8, False), tf.signal.vorbis_window(8)
+tf.signal.kaiser_window(5), tf.signal.kaiser_window(6, 4.0), tf.signal.kaiser_bessel_derived_window(8)
+tf.signal.frame(tf.range(9), 4, 2), tf.signal.frame(tf.range(9), 4, 3, pad_end=True, pad_value=7)
+tf.signal.frame(CUBE, 2, 1, axis=1), tf.signal.frame(X, 5, 2)
+tf.signal.overlap_and_add(CUBE, 2), tf.signal.overlap_and_add(X, 1), tf.signal.overlap_and_add(X, 6)
+tf.signal.stft(LONG, 16, 8), tf.signal.stft(LONG, 12, 5, fft_length=20, pad_end=True)
+tf.signal.inverse_stft(tf.signal.stft(LONG, 16, 8), 16, 8), tf.signal.inverse_stft_window_fn(6)(12, tf.float32)
+tf.signal.mdct(LONG, 16), tf.signal.mdct(LONG, 16, norm="ortho"), tf.signal.mdct(LONG, 16, None, True)
+tf.signal.inverse_mdct(X), tf.signal.inverse_mdct(X, norm="ortho"), tf.signal.inverse_mdct(X, window_fn=None)
+tf.signal.linear_to_mel_weight_matrix(), tf.signal.linear_to_mel_weight_matrix(10, 65, 16000, 80.0, 7600.0)
+tf.signal.mfccs_from_log_mel_spectrograms(X), tf.signal.fftshift(X), tf.signal.ifftshift([1, 2, 3])
+tf.signal.fftshift(X, 1), tf.signal.fftshift(X, [0]), tf.signal.ifftshift(X, axes=[0, 1])
+slope(lambda x: tf.abs(tf.signal.rfft(x)) ** 2, X), slope(lambda x: tf.signal.dct(x) ** 2, X)
+slope(lambda x: tf.signal.frame(x, 3, 1) ** 2, X[0]), slope(lambda x: tf.signal.overlap_and_add(x, 1) ** 2, X)
+"""
 # Each of these is refused by both, with an error of that class.
 REFUSED = """
 tf.batch_gather(X, tf.placeholder(tf.int32))
@@ -121,6 +145,12 @@ tf.matrix_transpose([1, 2])
 tf.raw_ops.Add(1, 2)
 tf.raw_ops.Add(x=1)
 tf.raw_ops.NoSuchOp(x=1)
+tf.signal.dct(X, 5)
+tf.signal.dct(X, axis=0)
+tf.signal.dct(X, 1, norm="ortho")
+tf.signal.dct(X, n=0)
+tf.signal.hann_window(5, dtype=tf.int32)
+tf.signal.linear_to_mel_weight_matrix(upper_edge_hertz=9000.0)
 """
 
 
@@ -176,7 +206,7 @@ def fits(theirs, ours):
     )
 
 
-@pytest.mark.parametrize("line", lines(ARRAYS) + lines(NUMBERS) + lines(MATRICES))
+@pytest.mark.parametrize("line", lines(ARRAYS) + lines(NUMBERS) + lines(MATRICES) + lines(SPECTRA))
 def test_a_line_gives_what_tensorflow_gives(tensorflow, line):
     expected, found = outcome(tensorflow, line), outcome(refflow.compat.v1, line)
     assert not isinstance(expected, Exception), expected

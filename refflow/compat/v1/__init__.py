@@ -27,7 +27,6 @@ from refflow import (
     TextLineReader,
     TFRecordReader,
     WholeFileReader,
-    abs,
     accumulate_n,
     add,
     add_check_numerics_ops,
@@ -174,7 +173,9 @@ from refflow.compat.v1 import (
     ragged,
     random,
     raw_ops,
+    signal,
     sparse,
+    spectral,
     summary,
     train,
 )

@@ -26,22 +26,9 @@ from refflow.ops.array import reshape
 from refflow.ops.cast import cast as first_cast
 
 __all__ = [
-    "bincount",
-    "cast",
-    "conj",
-    "div_no_nan",
-    "histogram_fixed_width",
-    "histogram_fixed_width_bins",
-    "imag",
-    "is_non_decreasing",
-    "is_strictly_increasing",
-    "lbeta",
-    "real",
-    "saturate_cast",
-    "scalar_mul",
-    "to_bfloat16",
-    "to_complex64",
-    "to_complex128",
+    "abs", "bincount", "cast", "conj", "div_no_nan", "histogram_fixed_width", "histogram_fixed_width_bins", "imag",
+    "is_non_decreasing", "is_strictly_increasing", "lbeta", "real", "saturate_cast", "scalar_mul", "to_bfloat16",
+    "to_complex64", "to_complex128",
 ]  # fmt: skip
 
 # -- division ----------------------------------------------------------------------------------------------------
@@ -101,6 +88,16 @@ def _part(called: str, op: str) -> Callable[..., Tensor]:
 
 
 real, imag = _part("real", "Real"), _part("imag", "Imag")
+
+
+def abs(x: Any, name: str | None = None) -> Any:
+    """The size of each number, real or complex."""
+    if isinstance(x, SparseTensor):
+        return SparseTensor(x.indices, abs(x.values, name), x.shape)
+    given = convert_to_tensor(x, name="x")
+    if not given.dtype.is_complex:
+        return op_def("Abs")(given, name=name)
+    return op_def("ComplexAbs")(given, Tout=given.dtype.real_dtype, name=name)
 
 
 def conj(x: Any, name: str | None = None) -> Tensor:

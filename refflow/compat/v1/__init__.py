@@ -12,21 +12,15 @@ from refflow import (
     Assert,
     Dimension,
     DType,
-    FixedLengthRecordReader,
     GPUOptions,
-    IdentityReader,
     IndexedSlices,
     NoGradient,
     Operation,
     OpError,
     Print,
-    ReaderBase,
     RegisterGradient,
     Tensor,
     TensorShape,
-    TextLineReader,
-    TFRecordReader,
-    WholeFileReader,
     accumulate_n,
     add,
     add_check_numerics_ops,
@@ -179,6 +173,7 @@ from refflow.compat.v1 import (
     summary,
     train,
 )
+from refflow.compat.v1.accumulators import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.arrays import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.blocks import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.checks import *  # noqa: F403  (its __all__ says which)
@@ -212,6 +207,7 @@ from refflow.compat.v1.plain import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.queue import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.ragged_tensor import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.random import random_poisson, random_uniform
+from refflow.compat.v1.readers import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.serializing import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.sessions import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.shape_checks import *  # noqa: F403  (its __all__ says which)
@@ -227,11 +223,6 @@ from refflow.compat.v1.variables import global_variables, global_variables_initi
 from refflow.core.graph import colocate_with, container
 from refflow.files.step_stats import RunMetadata
 from refflow.nn import sigmoid, tanh
-from refflow.ops.accumulator_classes import (
-    ConditionalAccumulator,
-    ConditionalAccumulatorBase,
-    SparseConditionalAccumulator,
-)
 from refflow.ops.py_func import py_func
 from refflow.ops.tensor_array_class import TensorArray
 from refflow.runtime.config import ConfigProto, GraphOptions, OptimizerOptions, RunOptions

@@ -334,7 +334,7 @@ def test_accumulators_have_methods():
         assert session.run(dense.take_grad(1)).tolist() == [1, 2]
         found = session.run(sparse.take_indexed_slices_grad(2))
     assert [found.indices.tolist(), found.values.tolist()] == [[0, 2], [[6], [6]]]
-    assert (dense.dtype, dense.accumulator_ref.op.type) == (tf.float32, "ConditionalAccumulator")
+    assert (dense.dtype, dense.accumulator_ref.op.type) == (tf.float32, "ResourceConditionalAccumulator")
 
 
 def test_a_saver_leaves_the_graph_beside_the_values(tmp_path):

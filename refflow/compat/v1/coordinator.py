@@ -6,7 +6,8 @@
     coord.join(threads)             waits; raises what the first of them reported
 
 Some errors are a quiet end, by default that of the input. What is reported after a join is raised at once, because
-nobody would hear of it otherwise. Only a `clear_stop` begins anew.
+nobody would hear of it otherwise, unless a late thread was called off by the end itself. Only a `clear_stop` begins
+anew.
 
 Next: compat/v1/queue_runner.py.
 """
@@ -52,7 +53,7 @@ class Coordinator(FirstCoordinator):
             info = _as_info(ex)
             if info is not None and isinstance(info[1], tuple(self._quiet)):
                 info = None
-            if self._joined and info is not None:
+            if self._joined and info is not None and not isinstance(info[1], errors.CancelledError):
                 raise info[1].with_traceback(info[2])
             if not self._stop.is_set():
                 if info is not None and self._error is None:

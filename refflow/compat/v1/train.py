@@ -6,13 +6,13 @@ Next: compat/v1/monitored.py.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from refflow.compat.v1 import batches, coordinator, input, queue_runner
+from refflow.compat.v1 import batches, coordinator, decays, input, optimizers, queue_runner
 from refflow.compat.v1.batches import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.coordinator import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.decays import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.input import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.messages import (
     BytesList,
@@ -37,28 +37,17 @@ from refflow.compat.v1.monitored import (
     StopAtStepHook,
     SyncReplicasHook,
 )
+from refflow.compat.v1.optimizers import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.queue_runner import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.replicas import replica_device_setter
 from refflow.compat.v1.variables import create_global_step, get_global_step, get_or_create_global_step
-from refflow.core.convert import convert_to_tensor, op_scope
-from refflow.core.graph import Operation, Tensor
-from refflow.core.registry import op_def
-from refflow.ops.cast import cast
-from refflow.ops.training import APPLY
-from refflow.ops.variable import Variable
 from refflow.train import (
-    AdagradOptimizer,
-    AdamOptimizer,
     CheckpointState,
     ClusterSpec,
     ExponentialMovingAverage,
-    FtrlOptimizer,
-    GradientDescentOptimizer,
-    Optimizer,
     SaverDef,
     Server,
     checkpoint_exists,
-    exponential_decay,
     export_meta_graph,
     get_checkpoint_state,
     global_step,
@@ -67,8 +56,6 @@ from refflow.train import (
     update_checkpoint_state,
     write_graph,
 )
-from refflow.train import MomentumOptimizer as FirstMomentum
-from refflow.train import RMSPropOptimizer as FirstRMSProp
 from refflow.train import Saver as FirstSaver
 from refflow.train import import_meta_graph as first_import
 from refflow.train.sync_replicas import SyncReplicasOptimizer as FirstSyncReplicas
@@ -76,11 +63,10 @@ from refflow.train.sync_replicas import SyncReplicasOptimizer as FirstSyncReplic
 __all__ = [
     *batches.__all__,
     *coordinator.__all__,
+    *decays.__all__,
     *input.__all__,
+    *optimizers.__all__,
     *queue_runner.__all__,
-    "AdadeltaOptimizer",
-    "AdagradOptimizer",
-    "AdamOptimizer",
     "BytesList",
     "CheckpointSaverHook",
     "CheckpointState",
@@ -92,14 +78,9 @@ __all__ = [
     "FeatureLists",
     "Features",
     "FloatList",
-    "FtrlOptimizer",
-    "GradientDescentOptimizer",
     "Int64List",
     "LoggingTensorHook",
-    "MomentumOptimizer",
     "MonitoredTrainingSession",
-    "Optimizer",
-    "RMSPropOptimizer",
     "Saver",
     "SaverDef",
     "SequenceExample",
@@ -113,17 +94,13 @@ __all__ = [
     "SyncReplicasOptimizer",
     "checkpoint_exists",
     "create_global_step",
-    "exponential_decay",
     "export_meta_graph",
     "get_checkpoint_state",
     "get_global_step",
     "get_or_create_global_step",
     "global_step",
     "import_meta_graph",
-    "inverse_time_decay",
     "latest_checkpoint",
-    "piecewise_constant",
-    "polynomial_decay",
     "replica_device_setter",
     "summary_iterator",
     "update_checkpoint_state",
@@ -139,88 +116,6 @@ class SyncReplicasOptimizer(FirstSyncReplicas):
     def make_session_run_hook(self, is_chief: bool, num_tokens: int = -1) -> SyncReplicasHook:
         """What prepares a replica's session, and for the chief starts its thread."""
         return SyncReplicasHook(self, is_chief, num_tokens)
-
-
-class MomentumOptimizer(FirstMomentum):
-    """use_nesterov: the gradient counts as if the momentum had been taken already."""
-
-    def __init__(self, learning_rate: Any, momentum: Any, use_locking: bool = False, name: str = "Momentum",
-                 use_nesterov: bool = False):  # fmt: skip
-        super().__init__(learning_rate, momentum, use_locking, name)
-        self._nesterov = use_nesterov
-
-    def _apply_dense(self, gradient: Tensor, variable: Variable) -> Operation:
-        rate, momentum = self._settings(variable)
-        return APPLY["ApplyMomentum"](
-            variable.ref(), self._slot(variable, "momentum").ref(), rate, gradient, momentum,
-            use_locking=self._use_locking, use_nesterov=self._nesterov,
-        ).op  # fmt: skip
-
-
-class RMSPropOptimizer(FirstRMSProp):
-    """The first release's, whose decay had no default."""
-
-    def __init__(self, learning_rate: Any, decay: float = 0.9, momentum: float = 0.0, epsilon: float = 1e-10,
-                 use_locking: bool = False, centered: bool = False, name: str = "RMSProp"):  # fmt: skip
-        if centered:
-            raise ValueError("RMSPropOptimizer without centered only")
-        super().__init__(learning_rate, decay, momentum, epsilon, use_locking, name)
-
-
-class AdadeltaOptimizer(Optimizer):
-    """Steps in the scale of the steps before: no rate to find.
-
-    Zeiler, "ADADELTA: an adaptive learning rate method", 2012.
-    """
-
-    def __init__(self, learning_rate: Any = 0.001, rho: float = 0.95, epsilon: float = 1e-8, use_locking: bool = False,
-                 name: str = "Adadelta"):  # fmt: skip
-        super().__init__(use_locking, name)
-        self._given = (learning_rate, rho, epsilon)
-
-    def _create_slots(self, variables: list[Variable]) -> None:
-        for variable in variables:
-            self._slot(variable, "accum")
-            self._slot(variable, "accum_update")
-
-    def _apply_dense(self, gradient: Tensor, variable: Variable) -> Operation:
-        slots = (self._slot(variable, name).ref() for name in ("accum", "accum_update"))
-        numbers = (self._number(value, variable) for value in self._given)
-        return op_def("ApplyAdadelta")(variable.ref(), *slots, *numbers, gradient, use_locking=self._use_locking).op
-
-
-def polynomial_decay(
-    learning_rate: Any, global_step: Any, decay_steps: Any, end_learning_rate: float = 0.0001, power: float = 1.0,
-    cycle: bool = False, name: str | None = None,
-) -> Tensor:  # fmt: skip
-    """From learning_rate to end_learning_rate in decay_steps along (1 - step / decay_steps) ** power."""
-    if cycle:
-        raise ValueError("polynomial_decay without cycle only")
-    with op_scope([], name, "PolynomialDecay"):
-        rate = convert_to_tensor(learning_rate)
-        steps = cast(convert_to_tensor(decay_steps), rate.dtype)
-        done = op_def("Minimum")(cast(convert_to_tensor(global_step), rate.dtype), steps) / steps
-        return (rate - end_learning_rate) * op_def("Pow")(1 - done, power) + end_learning_rate
-
-
-def piecewise_constant(x: Any, boundaries: Sequence[Any], values: Sequence[float], name: str | None = None) -> Tensor:
-    """values[i] for x above boundaries[i - 1] and up to boundaries[i]."""
-    with op_scope([], name, "PiecewiseConstant"):
-        x = convert_to_tensor(x)
-        beyond = op_def("Greater")(x, convert_to_tensor(list(boundaries), x.dtype.base_dtype))
-        place = op_def("Sum")(cast(beyond, "int32"), 0)
-        return op_def("Gather")(convert_to_tensor(list(values)), place)
-
-
-def inverse_time_decay(
-    learning_rate: Any, global_step: Any, decay_steps: Any, decay_rate: float, staircase: bool = False,
-    name: str | None = None,
-) -> Tensor:  # fmt: skip
-    """learning_rate / (1 + decay_rate * step / decay_steps)."""
-    with op_scope([], name, "InverseTimeDecay"):
-        rate = convert_to_tensor(learning_rate)
-        periods = cast(convert_to_tensor(global_step), rate.dtype) / cast(convert_to_tensor(decay_steps), rate.dtype)
-        return rate / (1 + decay_rate * (op_def("Floor")(periods) if staircase else periods))
 
 
 # -- savers ------------------------------------------------------------------------------------------------------

@@ -262,8 +262,8 @@ def sparse(tf):
     }
 
 
-def values(tf, line):
-    """What a program gives: a flat list of arrays, bytes and names."""
+def values(tf, line, known=None, more=None):
+    """What a program gives: a flat list of arrays, bytes and names; more(tf, session) are names for the line."""
 
     def for_error(build):
         try:
@@ -285,7 +285,7 @@ def values(tf, line):
         short.update(sparse(tf))
         short["DRAWN"] = tf.nn.uniform_candidate_sampler(TRUE, 1, 2, True, 3, seed=1)
         with tf.variable_scope("", initializer=tf.glorot_uniform_initializer(seed=11)):
-            built = eval(line, {**globals(), **short})
+            built = eval(line, {**(known or globals()), **short, **(more(tf, session) if more else {})})
         session.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
         flat = list(flattened(built))
         tensors = [t for t in flat if hasattr(t, "graph")]
@@ -303,8 +303,8 @@ def flattened(built):
         yield built
 
 
-def compare(theirs, line):
-    expected, found = values(theirs, line), values(refflow.compat.v1, line)
+def compare(theirs, line, of=values):
+    expected, found = of(theirs, line), of(refflow.compat.v1, line)
     assert len(expected) == len(found)
     for i, (e, f) in enumerate(zip(expected, found, strict=True)):
         unlike = e != f if isinstance(e, str) else unlikeness(e, f, 2e-5, 2e-6)

@@ -7,7 +7,7 @@
 
 This page collects; each of those it collects from has one kind of function.
 
-Next: compat/v1/layers/functions.py.
+Next: compat/v1/layers/__init__.py.
 """
 
 from __future__ import annotations

@@ -193,7 +193,8 @@ def test_a_layer_object_keeps_its_variables():
     a, b = shared(tf.constant(X)), shared(tf.constant(-X))
     other(a)
     assert names(tf.global_variables()) == ["dense/kernel:0", "dense/bias:0", "dense_1/kernel:0", "dense_1/bias:0"]
-    assert shared.name == "dense_1" and shared.scope_name == "dense" and shared.trainable_variables == [shared.kernel, shared.bias]
+    assert (shared.name, shared.scope_name) == ("dense_1", "dense")
+    assert shared.trainable_variables == [shared.kernel, shared.bias]
     kernel, first, second = run([shared.kernel, a, b])
     np.testing.assert_allclose(first, np.maximum(X @ kernel, 0), rtol=1e-5)
     np.testing.assert_allclose(second, np.maximum(-X @ kernel, 0), rtol=1e-5)

@@ -30,7 +30,8 @@ def default_session(session: Any, what: str) -> Any:
     found = session if session is not None else default_sessions.top()
     if found is None:
         raise ValueError(
-            f"cannot {what}: there is no default session. Use `with tf.Session() as session:`, or pass session="
+            f"Cannot {what}: No default session is registered. Use `with sess.as_default()` or pass session=, an "
+            "explicit session"
         )
     return found
 
@@ -111,7 +112,7 @@ class Tensor(NoNumbers):
 
     def eval(self, feed_dict: Any = None, session: Any = None) -> Any:
         """The value, computed in `session` or in the default one."""
-        return default_session(session, f"evaluate {self.name!r}").run(self, feed_dict)
+        return default_session(session, "evaluate tensor using `eval()`").run(self, feed_dict)
 
     def __repr__(self) -> str:
         return f"<tf.Tensor {self.name!r} shape={shapes.python_text(self._shape)} dtype={self._dtype.name}>"
@@ -248,7 +249,7 @@ class Operation:
 
     def run(self, feed_dict: Any = None, session: Any = None) -> None:
         """Runs this operation in `session` or in the default one."""
-        default_session(session, f"run {self._name!r}").run(self, feed_dict)
+        default_session(session, "execute operation using `run()`").run(self, feed_dict)
 
     def __repr__(self) -> str:
         return f"<tf.Operation {self._name!r} type={self.type}>"

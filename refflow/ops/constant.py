@@ -252,7 +252,7 @@ PLACEHOLDER.no_gradient()
 
 @PLACEHOLDER.kernel
 def placeholder_kernel(dtype, shape):
-    sized = f" and shape {shape}" if shape.as_tuple else ""
+    sized = f" and shape {shapes.text(shape.as_tuple)}" if shape.as_tuple else ""
     raise ValueError(f"You must feed a value for placeholder tensor {{node}} with dtype {dtype.c_name}{sized}")
 
 

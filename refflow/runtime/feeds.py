@@ -33,16 +33,16 @@ class Feed:
     def __call__(self, value: Any) -> np.ndarray:
         if isinstance(value, (Tensor, Operation)):
             raise TypeError(
-                f"{value!r} is fed for {self.tensor.name!r}, but only values can be fed, no nodes. Run it first, or "
-                "build the graph on it"
+                f"The value of a feed cannot be a tf.Tensor object: {value!r} is fed for {self.tensor.name!r}, but "
+                "only values can be fed, no nodes. Run it first, or build the graph on it"
             )
         if value is None:
             raise TypeError(f"cannot feed None for {self.tensor.name!r}, which is {self.dtype.name}: it is no value")
         array = self._array(value)
         if not shapes.compatible(self.tensor.dims, array.shape):
             raise ValueError(
-                f"cannot feed a value of shape {shapes.text(array.shape)} for {self.tensor.name!r}, "
-                f"which has shape {shapes.text(self.tensor.dims)}"
+                f"Cannot feed value of shape {array.shape} for Tensor {self.tensor.name}, which has shape "
+                f"{shapes.python_text(self.tensor.dims)}"
             )
         return array
 

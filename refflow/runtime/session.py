@@ -34,7 +34,7 @@ from refflow.runtime import place as place_module
 from refflow.runtime.config import ConfigProto, RunOptions
 from refflow.runtime.device import Device, DeviceAttributes, local_devices
 from refflow.runtime.events import EventLog, watch_of
-from refflow.runtime.feeds import are_single, single
+from refflow.runtime.feeds import Feed, are_single, single
 from refflow.runtime.kernels import kept_tensors
 from refflow.runtime.metadata import report
 from refflow.runtime.partial import PartialRuns
@@ -109,6 +109,8 @@ class Session:
         self._seconds = self.config.operation_timeout_in_ms / 1000 or None
         self._entered: ExitStack | None = None
         _sessions.add(self)
+
+    feed: type[Feed] = Feed  # what makes arrays of fed values
 
     # -- running --------------------------------------------------------------------------------------
 
@@ -210,7 +212,7 @@ class Session:
         fetches, feeds: all that `partial_run` will fetch and feed, each once.
         """
         self._check_open()
-        return self._partial_runs.set_up(Signature(self.graph, None, fetches, list(feeds or ())))
+        return self._partial_runs.set_up(Signature(self.graph, None, fetches, list(feeds or ()), self.feed))
 
     def partial_run(self, handle: str, fetches: Any, feed_dict: Mapping[Any, Any] | None = None) -> Any:
         """Goes on with a step that `partial_run_setup` began, and returns the fetched values.
@@ -250,7 +252,7 @@ class Session:
         key = (frozen(fetches), feeds)
         found = self._signatures.get(key)
         if found is None:
-            found = Signature(self.graph, key, fetches, list(feeds))
+            found = Signature(self.graph, key, fetches, list(feeds), self.feed)
             if len(self._signatures) >= _MANY_STEPS:
                 self._signatures.pop(next(iter(self._signatures)))
             self._signatures[key] = found
@@ -356,7 +358,8 @@ class Session:
         """Makes this session and its graph the defaults, until the `with` ends and closes it [S23]."""
         if self._entered is not None:
             raise RuntimeError(
-                "Session context managers are not re-entrant. Use `Session.as_default()` to enter it several times"
+                "Session context managers are not re-entrant. Use `Session.as_default()` if you want to enter a "
+                "session multiple times."
             )
         self._entered = ExitStack()
         self._entered.enter_context(self.graph.as_default())

@@ -32,10 +32,10 @@ class FedAndFetchedError(InvalidArgumentError):  # type: ignore[misc, valid-type
 class Signature:
     """What is fetched, in which structure, and what is fed."""
 
-    def __init__(self, graph: Graph, key: Any, fetches: Any, feeds: list[Any]):
+    def __init__(self, graph: Graph, key: Any, fetches: Any, feeds: list[Any], feed: type[Feed] = Feed):
         self.key = key
         self.shapes: set[Any] = set()
-        self.feeds = [Feed(element(graph, f, "feed", allow_operation=False)) for f in feeds]
+        self.feeds = [feed(element(graph, f, "feed", allow_operation=False)) for f in feeds]
         self.tensors: list[Tensor] = []  # each fetched tensor once [W10]
         self.targets: list[Operation] = []
         self.structure = type(fetches)
@@ -122,10 +122,15 @@ def element(graph: Graph, item: Any, what: str, allow_operation: bool = True) ->
         return graph.as_graph_element(item, allow_operation=allow_operation)
     except (KeyError, ValueError, TypeError) as error:
         text = error.args[0] if error.args else str(error)
-        kind = TypeError if isinstance(error, TypeError) else ValueError
         if isinstance(item, (np.ndarray, np.generic)):
             text += f". {_VALUE}"
-        raise kind(f"cannot {what} {short(item)}: {text}") from None
+        if what == "feed":
+            raise TypeError(f"Cannot interpret feed_dict key as Tensor: {text}") from None
+        if isinstance(error, TypeError):
+            raise TypeError(
+                f"Fetch argument {short(item)} has invalid type {type(item)}, must be a string or Tensor. ({text})"
+            ) from None
+        raise ValueError(f"Fetch argument {short(item)} cannot be interpreted as a Tensor. ({text})") from None
 
 
 def frozen(fetches: Any) -> Any:
@@ -135,5 +140,7 @@ def frozen(fetches: Any) -> Any:
     if isinstance(fetches, (list, tuple)):
         return (type(fetches), tuple(frozen(f) for f in fetches))
     if isinstance(fetches, np.ndarray):
-        raise TypeError(f"cannot fetch {short(fetches)}: expected a Tensor, an Operation or a name. {_VALUE}")
+        raise TypeError(
+            f"Fetch argument {short(fetches)} has invalid type {type(fetches)}, must be a string or Tensor. {_VALUE}"
+        )
     return fetches

@@ -128,7 +128,7 @@ def test_what_is_fed_may_be_fetched_and_is_the_caller_s_no_more():
         assert found["x"].tolist() == [1, 2] and found["both"][0].tolist() == [2, 4] and found["done"] is None
         assert not np.shares_memory(found["x"], given) and found["both"][1][0].tolist() == [1, 2]
         assert session.run(y, {y: [5.0, 6.0]}).tolist() == [5, 6]
-        with pytest.raises(ValueError, match="cannot feed a value of shape"):
+        with pytest.raises(ValueError, match="Cannot feed value of shape"):
             session.run(x, {x: [1.0, 2.0, 3.0]})
 
 

@@ -76,7 +76,7 @@ def test_a_callable_runs_one_request_again_and_again(graph, executor):  # [W09]
             call([1], options=tf.RunOptions())
         with pytest.raises(TypeError, match="feed_list must be a list or tuple"):
             session.make_callable(y, x)
-        with pytest.raises(ValueError, match="cannot fetch 'nothing'"):
+        with pytest.raises(ValueError, match="Fetch argument 'nothing'"):
             session.make_callable("nothing")
         metadata = tf.RunMetadata()
         watched = session.make_callable(y, [x], accept_options=True)

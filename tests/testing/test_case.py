@@ -172,7 +172,7 @@ def test_variables_feeds_and_paths_that_are_not_there():
         assert ours.tolist() == [[0.0]] and seen[0, 0] == pytest.approx(1, abs=1e-2)
         with pytest.raises(TypeError, match="gradients are of"):
             tf.test.compute_gradient(tf.placeholder(tf.int32, [1]), [1], x, [1])
-    with pytest.raises(ValueError, match="no default session"):
+    with pytest.raises(ValueError, match="No default session"):
         tf.test.compute_gradient(x, [1], x * 2.0, [1])
 
 

@@ -132,7 +132,6 @@ from refflow import (
     stop_gradient,
     string,
     switch_case,
-    test,
     tile,
     transpose,
     truediv,
@@ -151,9 +150,11 @@ from refflow import (
 )
 from refflow.compat.v1 import (
     bitwise,
+    compat,
     data,
     debugging,
     gfile,
+    graph_util,
     image,
     initializers,
     io,
@@ -167,10 +168,13 @@ from refflow.compat.v1 import (
     ragged,
     random,
     raw_ops,
+    resource_loader,
     signal,
     sparse,
     spectral,
     summary,
+    sysconfig,
+    test,
     train,
 )
 from refflow.compat.v1.accumulators import *  # noqa: F403  (its __all__ says which)

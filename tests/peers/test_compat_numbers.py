@@ -18,6 +18,7 @@ LONG = R.normal(size=(2, 64)).astype(np.float32)
 CUBE = R.normal(size=(2, 3, 4)).astype(np.float32)
 IMAGES = R.normal(size=(2, 4, 4, 4)).astype(np.float32)
 P, Z, V = np.abs(X) + 0.1, (X + 1j * Y).astype(np.complex64), np.linspace(-3, 3, 7).astype(np.float32)
+TRI = np.array([[1, 2, 0], [4, 5, 7], [0, 8, 9]], np.float32)
 SQ = (X[:, :3] @ X[:, :3].T + 3 * np.eye(3)).astype(np.float32)
 
 # Each line is a program: what it builds is run, and the gradients that slope() gives with it. ph() is fed.
@@ -99,6 +100,30 @@ tf.svd(X, compute_uv=False), tf.abs(tf.svd(X)[1]), tf.svd(X)[0], tf.abs(tf.svd(X
 tf.abs(tf.qr(X).q), tf.abs(tf.qr(X, full_matrices=True)[1]), tf.self_adjoint_eigvals(SQ), tf.self_adjoint_eig(SQ)[0]
 tf.matrix_transpose(Z, conjugate=True), tf.matrix_transpose(ph(CUBE)), tf.matrix_transpose(CUBE)
 """
+SOLUTIONS = """
+tf.norm(X), tf.norm(X, 1), tf.norm(X, np.inf), tf.norm(X, 3, axis=1), tf.norm(Z), tf.norm(Z, 1, 1)
+tf.norm(X, 1, axis=(0, 1)), tf.norm(X, 2, axis=(0, 1)), tf.norm(X, np.inf, axis=(0, 1)), tf.norm(X, axis=[-2, -1])
+tf.norm(CUBE, 2, axis=(0, 2), keepdims=True), tf.norm(CUBE, 1, axis=(2, 0), keepdims=True)
+tf.linalg.normalize(X), tf.linalg.normalize(X, 1, 1), tf.linalg.normalize(CUBE, axis=(0, 1))
+tf.linalg.expm(SQ * 0.1), tf.linalg.expm(SQ.astype("c16") * 1j), tf.linalg.expm(np.stack([SQ * 0.01, SQ * 0.5]))
+tf.linalg.expm(np.float64(SQ) * 3), slope(lambda a: tf.linalg.expm(a), np.float64(SQ) * 0.5)
+tf.linalg.logdet(SQ), tf.linalg.slogdet(SQ), tf.linalg.logm(SQ.astype("c8")), tf.linalg.lu(SQ, output_idx_type=tf.int64)
+tf.linalg.lu_solve(*tf.linalg.lu(np.stack([SQ[::-1], SQ])), CUBE), tf.linalg.lu_reconstruct(*tf.linalg.lu(SQ[::-1]))
+tf.linalg.lu_matrix_inverse(*tf.linalg.lu(np.stack([SQ[::-1], SQ])))
+tf.linalg.matrix_rank(X), tf.linalg.matrix_rank(X[:, :1] @ X[:1]), tf.linalg.matrix_rank(X, tol=1.0)
+tf.linalg.pinv(X), tf.linalg.pinv(X[:, :1] @ X[:1]), tf.linalg.pinv(X, rcond=0.5), slope(tf.linalg.pinv, X)
+tf.linalg.matvec(X, Y[0]), tf.linalg.matvec(CUBE, Y[:2]), tf.linalg.matvec(X, Y[:, 0], transpose_a=True)
+tf.linalg.tridiagonal_matmul([tf.constant(v) for v in ([1.0, 2.0], [4.0, 5.0, 6.0], [8.0, 9.0])], X, "sequence")
+tf.linalg.tridiagonal_matmul(tf.constant(SQ), X, diagonals_format="matrix")
+tf.linalg.tridiagonal_solve(tf.constant(TRI), X), tf.linalg.tridiagonal_solve(tf.constant(TRI), [1.0, 2.0, 3.0])
+tf.linalg.tridiagonal_solve(tf.constant(TRI), tf.constant(X.T), transpose_rhs=True)
+tf.linalg.eigh_tridiagonal([1.0, 2.0, 3.0], [0.5, 0.2])
+tf.linalg.eigh_tridiagonal([1.0, 2.0, 3.0], [0.5, 0.2], select="i", select_range=(1, 2))
+tf.linalg.adjoint(Z), tf.linalg.tensor_diag([1, 2]), tf.linalg.tensor_diag_part([[1, 2], [3, 4]])
+tf.linalg.eigh(SQ)[0], tf.linalg.inv(SQ), tf.linalg.lstsq(X, Y[:, :2]), tf.linalg.sqrtm(SQ), tf.linalg.det(SQ)
+tf.eye(3, batch_shape=[2]), tf.eye(2, 3, dtype=tf.int32), tf.eye(3, num_columns=tf.constant(2)), tf.eye(0)
+slope(lambda x: tf.norm(x), X), slope(lambda x: tf.norm(x, 2, axis=(0, 1)), X), slope(tf.linalg.logdet, SQ)
+"""
 SPECTRA = """
 tf.spectral.rfft(X), tf.spectral.rfft(X, [6]), tf.spectral.rfft(X, [3]), tf.spectral.rfft2d(CUBE, [5, 6])
 tf.spectral.irfft(Z), tf.spectral.irfft(Z, [5]), tf.spectral.irfft(Z, [9]), tf.spectral.irfft2d(CUBE.astype("c8"))
@@ -145,6 +170,10 @@ tf.matrix_transpose([1, 2])
 tf.raw_ops.Add(1, 2)
 tf.raw_ops.Add(x=1)
 tf.raw_ops.NoSuchOp(x=1)
+tf.norm(X, "nuc")
+tf.norm(X, -1)
+tf.norm(X, 3, axis=(0, 1))
+tf.norm(X, axis=[0])
 tf.signal.dct(X, 5)
 tf.signal.dct(X, axis=0)
 tf.signal.dct(X, 1, norm="ortho")
@@ -206,7 +235,7 @@ def fits(theirs, ours):
     )
 
 
-@pytest.mark.parametrize("line", lines(ARRAYS) + lines(NUMBERS) + lines(MATRICES) + lines(SPECTRA))
+@pytest.mark.parametrize("line", lines(ARRAYS) + lines(NUMBERS) + lines(MATRICES) + lines(SOLUTIONS) + lines(SPECTRA))
 def test_a_line_gives_what_tensorflow_gives(tensorflow, line):
     expected, found = outcome(tensorflow, line), outcome(refflow.compat.v1, line)
     assert not isinstance(expected, Exception), expected

@@ -159,6 +159,7 @@ from refflow.compat.v1 import (
     initializers,
     io,
     layers,
+    linalg,
     losses,
     math,
     metrics,
@@ -215,6 +216,7 @@ from refflow.compat.v1.readers import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.serializing import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.sessions import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.shape_checks import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.solutions import norm
 from refflow.compat.v1.sparse_arrays import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.sparse_math import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.sparse_tensor import *  # noqa: F403  (its __all__ says which)

@@ -1,6 +1,6 @@
 """Small linear algebra of 1.x: diagonals, triangles, least squares, decompositions.
 
-Next: compat/v1/bitwise.py.
+Next: compat/v1/solutions.py.
 """
 
 from __future__ import annotations

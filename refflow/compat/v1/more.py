@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from refflow.compat.v1.math import reduce_max, reduce_sum
-from refflow.compat.v1.matrices import matrix_diag_part
+from refflow.compat.v1.math import reduce_sum
+from refflow.compat.v1.matrices import matrix_diag, matrix_diag_part
+from refflow.core.constants import constant_value
 from refflow.core.control import group
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import as_dtype, float32, int32, int64
@@ -21,9 +22,9 @@ from refflow.core.sparse_tensor import SparseTensor
 from refflow.ops.random import get_seed, random_uniform
 
 __all__ = [
-    "add_to_collections", "as_string", "diag_part", "extract_image_patches", "eye", "get_collection_ref",
-    "matrix_solve", "multinomial", "norm", "random_crop", "random_gamma", "reduce_join", "regex_replace", "string_join",
-    "string_split", "string_to_hash_bucket_fast", "substr", "tables_initializer", "trace", "unique_with_counts",
+    "add_to_collections", "as_string", "extract_image_patches", "eye", "get_collection_ref", "matrix_solve",
+    "multinomial", "random_crop", "random_gamma", "reduce_join", "regex_replace", "string_join", "string_split",
+    "string_to_hash_bucket_fast", "substr", "tables_initializer", "trace", "unique_with_counts",
 ]  # fmt: skip
 
 # -- strings -----------------------------------------------------------------------------------------------------
@@ -81,20 +82,22 @@ def string_to_hash_bucket_fast(input: Any, num_buckets: int, name: str | None = 
 
 
 def eye(
-    num_rows: int, num_columns: int | None = None, batch_shape: Any = None, dtype: Any = float32,
-    name: str | None = None,
-) -> Tensor:  # fmt: skip
-    """The identity matrix, or a batch of it."""
-    matrix = np.eye(num_rows, num_columns or num_rows, dtype=as_dtype(dtype).as_numpy_dtype)
-    found = convert_to_tensor(matrix, name=name or "eye")
-    if batch_shape is None:
+    num_rows: Any, num_columns: Any = None, batch_shape: Any = None, dtype: Any = float32, name: str | None = None
+) -> Tensor:
+    """The identity matrix, or a batch of it; the sizes may be tensors."""
+    with op_scope([], name, "eye"):
+        kind = as_dtype(dtype).base_dtype
+        columns = num_rows if num_columns is None else num_columns
+        least = op_def("Minimum")(convert_to_tensor(num_rows, int32), convert_to_tensor(columns, int32))
+        batch = np.zeros(0, np.int32) if batch_shape is None else convert_to_tensor(batch_shape, int32)
+        one = np.ones((), kind.as_numpy_dtype)
+        diagonal = op_def("Fill")(op_def("ConcatV2")([batch, op_def("Pack")([least])], 0), one)
+        found = matrix_diag(diagonal, num_rows=num_rows, num_cols=columns)
+        outer = constant_value(batch) if isinstance(batch, Tensor) else batch
+        if outer is not None:
+            inner = [constant_value(convert_to_tensor(n)) for n in (num_rows, columns)]
+            found.set_shape([*outer, *inner])
         return found
-    return op_def("BroadcastTo")(found, np.array([*batch_shape, *matrix.shape], np.int32))
-
-
-def diag_part(input: Any, name: str | None = None) -> Tensor:
-    """The diagonal of a matrix, or of a tensor of twice the rank."""
-    return op_def("DiagPart")(input, name=name)
 
 
 def trace(x: Any, name: str | None = None) -> Tensor:
@@ -105,24 +108,6 @@ def trace(x: Any, name: str | None = None) -> Tensor:
 def matrix_solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
     """The x of matrix x = rhs."""
     return op_def("MatrixSolve")(matrix, rhs, adjoint=adjoint, name=name)
-
-
-def norm(
-    tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool | None = None, name: str | None = None,
-    keep_dims: bool | None = None,
-) -> Tensor:  # fmt: skip
-    """The Euclidean norm, or that of order 1, 2, p or infinity, along an axis; over all by default."""
-    keep = bool(keepdims if keepdims is not None else keep_dims)
-    with op_scope([], name, "norm"):
-        size = op_def("Abs")(convert_to_tensor(tensor))
-        if ord in ("euclidean", "fro", 2):
-            return op_def("Sqrt")(reduce_sum(size * size, axis, keep))
-        if ord == np.inf:
-            return reduce_max(size, axis, keep)
-        if ord == 1:
-            return reduce_sum(size, axis, keep)
-        power = float(ord)
-        return op_def("Pow")(reduce_sum(op_def("Pow")(size, power), axis, keep), 1 / power)
 
 
 # -- counts, patches, draws --------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from refflow.compat.v1.derived import derived
 
 __all__ = [
     "acosh", "approx_top_k", "arg_max", "arg_min", "asinh", "atan2", "atanh", "batch_to_space_nd", "betainc", "bitcast",
-    "conv", "cosh", "cross", "extract_volume_patches", "fake_quant_with_min_max_args",
+    "conv", "cosh", "cross", "diag_part", "extract_volume_patches", "fake_quant_with_min_max_args",
     "fake_quant_with_min_max_args_gradient", "fake_quant_with_min_max_vars", "fake_quant_with_min_max_vars_gradient",
     "fake_quant_with_min_max_vars_per_channel", "fake_quant_with_min_max_vars_per_channel_gradient", "fft", "fft2d",
     "fft3d", "fftnd", "guarantee_const", "ifft", "ifft2d", "ifft3d", "ifftnd", "igamma", "igammac", "irfftnd",
@@ -31,7 +31,7 @@ bitcast, guarantee_const, timestamp = derived("Bitcast"), derived("GuaranteeCons
 fft, fft2d, fft3d, fftnd = map(derived, ("FFT", "FFT2D", "FFT3D", "FFTND"))
 ifft, ifft2d, ifft3d, ifftnd = map(derived, ("IFFT", "IFFT2D", "IFFT3D", "IFFTND"))
 rfftnd, irfftnd = derived("RFFTND"), derived("IRFFTND")
-cross, qr = derived("Cross"), derived("Qr")
+cross, diag_part, qr = derived("Cross"), derived("DiagPart"), derived("Qr")
 matrix_inverse, matrix_square_root = derived("MatrixInverse"), derived("MatrixSquareRoot")
 
 # -- arrays ------------------------------------------------------------------------------------------------------

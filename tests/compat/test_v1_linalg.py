@@ -1,0 +1,81 @@
+"""refflow.compat.v1.linalg: norms, functions, factors and solutions of matrices against NumPy's, or by hand."""
+
+import numpy as np
+import pytest
+
+import refflow.compat.v1 as tf
+
+R = np.random.default_rng(3)
+X = R.normal(size=(3, 4))
+A = X[:, :3] @ X[:, :3].T + np.eye(3)
+TRI = np.array([[1, 2, 0], [4, 5, 7], [0, 8, 9]], float)  # above, on, below the diagonal
+DENSE = np.array([[4, 1, 0], [8, 5, 2], [0, 9, 7]], float)
+
+
+def run(fetches, feeds=None):
+    with tf.Session() as session:
+        return session.run(fetches, feeds)
+
+
+def exponential(a):
+    values, vectors = np.linalg.eigh(a)
+    return (vectors * np.exp(values)) @ vectors.T
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (lambda: tf.norm(X, 1, axis=(0, 1)), np.linalg.norm(X, 1)),
+        (lambda: tf.norm(X, 2, axis=(0, 1)), np.linalg.norm(X, 2)),
+        (lambda: tf.norm(X, np.inf, axis=(1, 0)), np.linalg.norm(X.T, np.inf)),
+        (lambda: tf.norm(X, 2, axis=(0, 1), keepdims=True), [[np.linalg.norm(X, 2)]]),
+        (lambda: tf.norm(X, 3), (np.abs(X) ** 3).sum() ** (1 / 3)),
+        (lambda: tf.linalg.normalize([3.0, 4.0])[0], [0.6, 0.8]),
+        (lambda: tf.linalg.expm(A), exponential(A)),
+        (lambda: tf.linalg.expm(np.stack([0 * A, 8 * A])), np.stack([np.eye(3), exponential(8 * A)])),
+        (lambda: tf.linalg.logdet(A), np.linalg.slogdet(A)[1]),
+        (lambda: tf.linalg.slogdet(-A).sign, -1),
+        (lambda: tf.linalg.lu_solve(*tf.linalg.lu(DENSE), DENSE), np.eye(3)),
+        (lambda: tf.linalg.lu_reconstruct(*tf.linalg.lu(DENSE)), DENSE),
+        (lambda: tf.linalg.lu_matrix_inverse(*tf.linalg.lu(DENSE)), np.linalg.inv(DENSE)),
+        (lambda: tf.linalg.matrix_rank(np.stack([A, 0 * A, np.ones([3, 3])])), [3, 0, 1]),
+        (lambda: tf.linalg.pinv(X), np.linalg.pinv(X)),
+        (lambda: tf.linalg.pinv(np.ones([2, 2])), np.full([2, 2], 0.25)),
+        (lambda: tf.linalg.matvec(X, X[0]), X @ X[0]),
+        (lambda: tf.linalg.tridiagonal_matmul(TRI, X), DENSE @ X),
+        (lambda: tf.linalg.tridiagonal_matmul([[1.0, 2.0], [4.0, 5.0, 7.0], [8.0, 9.0]], np.eye(3, dtype="f4"),
+                                              "sequence"), DENSE),
+        (lambda: tf.linalg.tridiagonal_solve(TRI, DENSE @ X), X),
+        (lambda: tf.linalg.tridiagonal_solve(DENSE, DENSE @ X[:, 0], "matrix"), X[:, 0]),
+        (lambda: tf.linalg.eigh_tridiagonal([2.0, 2.0], [1.0]), [1, 3]),
+        (lambda: tf.linalg.eigh_tridiagonal([2.0, 2.0], [1.0], select="v", select_range=(2.0, 5.0)), [3]),
+        (lambda: tf.linalg.adjoint([[1.0 + 2j, 3j]]), [[1 - 2j], [-3j]]),
+        (lambda: tf.eye(2, 3, batch_shape=[1]), [np.eye(2, 3)]),
+        (lambda: tf.eye(tf.constant(2)), np.eye(2)),
+    ],
+)  # fmt: skip
+def test_a_function_of_matrices_is_numpy_s(build, expected):
+    np.testing.assert_allclose(run(build()), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_exponential_has_a_gradient():
+    x = tf.constant([[0.0, 1.0], [0.0, 0.0]])
+    (slope,) = tf.gradients(tf.linalg.expm(x)[0, 1], x)
+    # exp is [[1, a], [0, 1]]; by [[d, a], [0, 0]] it is [[e^d, a (e^d - 1) / d], ...]: its slope in d is a / 2
+    np.testing.assert_allclose(run(slope), [[0.5, 1], [1 / 6, 0.5]], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "text"),
+    [
+        (lambda: tf.norm(X, "nuc"), ValueError, "'ord' must be a supported vector norm"),
+        (lambda: tf.norm(X, 3, axis=(0, 1)), ValueError, "'ord' must be a supported matrix norm"),
+        (lambda: tf.norm(X, axis=(0, 0)), ValueError, "2 unique integers"),
+        (lambda: tf.linalg.tridiagonal_solve(TRI, X, "strange"), ValueError, "Unrecognized diagonals_format"),
+        (lambda: tf.linalg.eigh_tridiagonal([1.0], np.zeros(0), select="x"), ValueError, "select"),
+        (lambda: tf.linalg.LinearOperatorDiag, AttributeError, "linear operators are not there"),
+    ],
+)
+def test_what_is_wrong_is_said_while_the_graph_is_built(build, error, text):
+    with pytest.raises(error, match=text):
+        build()

@@ -40,8 +40,20 @@ def cumsum(x: Any, axis: Any, exclusive: bool = False, reverse: bool = False, ou
         for i in range(1, len(given)):
             np.add(sums[i - 1], given[i], out=sums[i])
     else:
-        sums[...] = np.cumsum(given, axis=0, dtype=x.dtype)
+        _accumulate(given, sums, at)
     return out
+
+
+def _accumulate(given: Any, sums: Any, at: int) -> None:
+    """Running sums along the first axis, which is the op's axis `at`: what lies before that is cut into pieces."""
+    lines = sums.shape[1] if at else 1
+    pieces = max(1, min(lines, sums.size // _PIECE))
+
+    def piece(i: int) -> None:
+        here = (slice(None), slice(lines * i // pieces, lines * (i + 1) // pieces)) if at else ...
+        np.add.accumulate(given[here], axis=0, dtype=sums.dtype, out=sums[here])
+
+    threads.each(piece, pieces)
 
 
 def arg_max(input: Any, dimension: Any, out: Any = None, **output_type: Any) -> Any:

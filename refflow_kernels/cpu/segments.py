@@ -49,10 +49,18 @@ class Runs:
         return self
 
 
-def reduced(ufunc: Any, data: Any, runs: Runs, y: Any, empty: Any) -> Any:
-    """y[id] = the run's rows of data combined; `empty` where there is no run."""
-    if len(runs.ids) < len(y):
-        y[...] = empty
+def rows_for(runs: Runs, shape: Any, dtype: Any, empty: Any, out: Any = None) -> Any:
+    """Memory with `empty` wherever no run goes: `out`, or fresh; fresh zeros cost nothing until they are touched."""
+    if len(runs.ids) == shape[0]:
+        return np.empty(shape, dtype) if out is None else out
+    if out is None:
+        return np.zeros(shape, dtype) if empty == 0 else np.full(shape, empty, dtype)
+    out[...] = empty
+    return out
+
+
+def reduced(ufunc: Any, data: Any, runs: Runs, y: Any) -> Any:
+    """y[id] = the run's rows of data combined; what else is there stays."""
     return changed(ufunc, data, runs, y, lambda _, total: total)
 
 
@@ -104,16 +112,13 @@ def _of_matrix(ufunc: Any, matrix: Any) -> Any:
     return ufunc.reduce(matrix, axis=0, dtype=matrix.dtype)
 
 
-def _memory(count: int, data: Any, out: Any) -> Any:
-    return np.empty((count, *data.shape[1:]), data.dtype) if out is None else out
-
-
 # -- sorted ids ---------------------------------------------------------------------------------------------------
 
 
 def _segments(ufunc: Any, data: Any, ids: Any, empty: Any, out: Any) -> Any:
     count = int(ids[-1]) + 1 if len(ids) else 0
-    return reduced(ufunc, data, Runs(ids), _memory(count, data, out), empty)
+    runs = Runs(ids)
+    return reduced(ufunc, data, runs, rows_for(runs, (count, *data.shape[1:]), data.dtype, empty, out))
 
 
 def segment_sum(data: Any, segment_ids: Any, out: Any = None) -> Any:
@@ -149,7 +154,8 @@ def _divided(y: Any, ids: Any, of: Any) -> Any:
 
 def _picked(data: Any, indices: Any, ids: Any, out: Any) -> Any:
     count = int(ids[-1]) + 1 if len(ids) else 0
-    return reduced(np.add, data, Runs(ids).picking(indices), _memory(count, data, out), 0)
+    runs = Runs(ids).picking(indices)
+    return reduced(np.add, data, runs, rows_for(runs, (count, *data.shape[1:]), data.dtype, 0, out))
 
 
 def sparse_segment_sum(data: Any, indices: Any, segment_ids: Any, out: Any = None) -> Any:
@@ -168,9 +174,9 @@ def _given_back(grad: Any, indices: Any, ids: Any, output_dim0: Any, of: Any, ou
     """Each picked row gets its segment's gradient, over of(how many rows the segment has)."""
     count = int(output_dim0)
     indices, ids = (indices, ids) if count else (indices[:0], ids[:0])
-    y = _memory(count, grad, out)
+    runs = Runs(indices).picking(ids)
     shares = grad if of is None else _divided(widened(grad).copy(), ids, of)
-    return reduced(np.add, shares, Runs(indices).picking(ids), y, 0)
+    return reduced(np.add, shares, runs, rows_for(runs, (count, *grad.shape[1:]), grad.dtype, 0, out))
 
 
 def sparse_segment_sum_grad(grad: Any, indices: Any, segment_ids: Any, output_dim0: Any, out: Any = None) -> Any:
@@ -197,7 +203,7 @@ def _loose(ufunc: Any, data: Any, segment_ids: Any, num_segments: Any, empty: An
         kept = np.flatnonzero(ids >= 0)
         ids = ids[kept]
     runs = Runs(ids) if kept is None else Runs(ids).picking(kept)
-    return reduced(ufunc, rows, runs, _memory(count, rows, out), empty)
+    return reduced(ufunc, rows, runs, rows_for(runs, (count, *rows.shape[1:]), rows.dtype, empty, out))
 
 
 def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, out: Any = None) -> Any:

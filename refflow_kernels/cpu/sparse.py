@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from refflow_kernels.cpu import threads
-from refflow_kernels.cpu.segments import Runs, reduced
+from refflow_kernels.cpu.segments import Runs, reduced, rows_for
 from refflow_kernels.cpu.windows import widened
 
 _PIECE = 1 << 17  # elements worth a thread
@@ -40,8 +40,9 @@ def sparse_tensor_dense_matmul(
     for name, at, limit, column in (("k", x, columns, 1 - adjoint_a), ("m", y, rows, int(adjoint_a))):
         for i in np.flatnonzero((at < 0) | (at >= limit))[:1]:
             raise ValueError(f"{name} ({int(at[i])}) from index[{i},{column}] out of bounds (>={limit})")
-    out = np.empty((rows, dense.shape[1]), b.dtype) if out is None else out
-    return reduced(np.add, _weighed(widened(a_values), dense, x), Runs(y), out, 0)
+    runs = Runs(y)
+    memory = rows_for(runs, (rows, dense.shape[1]), b.dtype, 0, out)
+    return reduced(np.add, _weighed(widened(a_values), dense, x), runs, memory)
 
 
 def _weighed(values: Any, dense: Any, x: Any) -> Any:

@@ -3,15 +3,16 @@
     y = max over columns (max over rows x)      operations: k + k instead of k * k for each result
 
 A block of images that fits a core's cache goes through all axes before the next; a larger image goes in bands of lines.
-The gradient of a maximum goes to the first of the window's largest cells. Its place is found by going through the
-places from the last to the first: each that has the largest value puts its number down, as a byte, and what stays is
-the first. Then each place gets the slopes of the windows where it won: k * k passes, but most of them over bytes.
+The gradient of a maximum goes to the first of the window's largest cells, which is found by going through the window's
+places in order: each that has the largest value closes the window, and gets its slope. That is k * k passes, but half
+of them over truths, a byte each.
 
     bytes: x and y once, and dx        float32 and float64; what is no number is passed over, as the op says
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -24,6 +25,7 @@ from refflow_kernels.cpu.reductions import reduce_mean
 from refflow_kernels.cpu.windows import Axis, axes, channels_last, handed_over, memory_for, run_of, spatial
 
 _BLOCK = 1 << 18  # elements of x at a time
+_LESS = 1 << 17  # for the gradient of a maximum, which has more arrays at a time
 _PIECE = 1 << 18  # elements worth a thread
 
 
@@ -38,10 +40,10 @@ def spans_of(dims: Any, attrs: dict[str, Any]) -> list[Axis]:
     return axes(dims, spatial(attrs["ksize"], attrs["data_format"]), attrs)
 
 
-def each_block(x: Any, work: Any) -> None:
+def each_block(x: Any, work: Any, most: int = _BLOCK) -> None:
     """work(images) for runs of images that fit the cache, several runs to a thread."""
     each = max(1, prod(x.shape[1:]))
-    images = max(1, _BLOCK // each)
+    images = max(1, most // each)
     runs = [slice(i, min(len(x), i + images)) for i in range(0, len(x), images)]
     together = max(1, _PIECE // max(1, images * each))
 
@@ -95,17 +97,17 @@ def _order(span: Axis) -> tuple[list[slice], list[tuple[slice, slice]]]:
 
 def combined(ufunc: Any, start: Any, x: Any, spans: list[Axis], y: Any) -> None:
     """Rows go first: they are combined as whole lines, and leave fewer lines to combine within."""
-    for windows, cells, band in _bands(spans[0], x[:, :1].size):
+    for windows, cells, band in _bands(spans[0], x[:, :1].size, _BLOCK):
         part = x[:, cells]
         for axis, span in enumerate([band, *spans[1:]], 1):
             part = _along(ufunc, start, part, axis, span, y[:, windows] if axis == len(spans) else None)
 
 
-def _bands(span: Axis, line: int) -> list[tuple[slice, slice, Axis]]:
-    """Runs of windows along the first axis, and of the lines that they see, that fit the cache."""
-    if span.size * line <= _BLOCK:
+def _bands(span: Axis, line: int, most: int) -> list[tuple[slice, slice, Axis]]:
+    """Runs of windows along the first axis, and of the lines that they see, of so many elements at most."""
+    if span.size * line <= most:
         return [(slice(None), slice(None), span)]
-    step = max(1, _BLOCK // max(1, line * span.stride))
+    step = max(1, most // max(1, line * span.stride))
     runs = [(p, min(span.out, p + step)) for p in range(0, span.out, step)]
     return [(slice(p, q), *run_of(span, p, q)) for p, q in runs]
 
@@ -209,28 +211,49 @@ def max_pool_grad(orig_input: Any, orig_output: Any, grad: Any, out: Any = None,
     covered = all(_cells_seen(a) == a.size for a in spans)
 
     def block(run: slice) -> None:
-        _, winner = winners(x[run], spans)
-        slopes, back = dy[run], dx[run]
         if not (alone and covered):
-            back[...] = 0
-        for number, (windows, cells) in enumerate(places(spans)):
-            hit = (winner[windows] == number).astype(whole)
-            part = back[cells]
-            if alone:
-                np.multiply(slopes[windows].view(whole), hit, out=part.view(whole))
-            else:
-                np.multiply(slopes[windows].view(whole), hit, out=hit)
-                np.add(part, hit.view(dy.dtype), out=part)
+            dx[run] = 0
+        for some, lines, band in _bands(spans[0], x[run, :1].size, _LESS):
+            slopes, back = dy[run, some], dx[run, lines]
+            for windows, cells, hit in _firsts(x[run, lines], [band, *spans[1:]]):
+                part, given = back[cells], hit.astype(whole)
+                if alone:
+                    np.multiply(slopes[windows].view(whole), given, out=part.view(whole))
+                else:
+                    np.multiply(slopes[windows].view(whole), given, out=given)
+                    np.add(part, given.view(dy.dtype), out=part)
 
-    each_block(x, block)
+    each_block(x, block, _LESS)
     return handed_over(dx, dy.dtype, out, layout)
+
+
+def _firsts(x: Any, spans: list[Axis]) -> Iterator[tuple[Any, Any, Any]]:
+    """For each place its windows, its cells, and in which windows the first largest cell is there."""
+    y = _largest(x, spans)
+    if y is None:
+        _, winner = scanned(x, spans)
+        for number, (windows, cells) in enumerate(places(spans)):
+            yield windows, cells, winner[windows] == number
+        return
+    is_open = np.ones(y.shape, bool)
+    for windows, cells in places(spans):
+        hit, left = x[cells] == y[windows], is_open[windows]
+        np.bitwise_and(hit, left, out=hit)
+        np.bitwise_xor(left, hit, out=left)
+        yield windows, cells, hit
+
+
+def _largest(x: Any, spans: list[Axis]) -> Any:
+    """The largest cell of each window; None where there is one without numbers."""
+    y = np.empty((len(x), *(a.out for a in spans), x.shape[-1]), x.dtype)
+    combined(np.maximum, -np.inf, x, spans, y)
+    return None if np.isnan(np.add.reduce(y, axis=None)) else y
 
 
 def winners(x: Any, spans: list[Axis]) -> tuple[Any, Any]:
     """The largest cell of each window, and the number of its place: the first of those that have the largest value."""
-    y = np.empty((len(x), *(a.out for a in spans), x.shape[-1]), x.dtype)
-    combined(np.maximum, -np.inf, x, spans, y)
-    if np.isnan(np.add.reduce(y, axis=None)):  # the largest of what is no number is no number
+    y = _largest(x, spans)
+    if y is None:
         return scanned(x, spans)
     number_type = np.int8 if prod(a.k for a in spans) < 128 else np.int16
     winner = np.zeros(y.shape, number_type)

@@ -13,6 +13,7 @@ OPS = [op_type for op_type in KERNELS if op_type.startswith(("MaxPool", "AvgPool
 @pytest.mark.parametrize("lines", [1, 100])
 def test_images_larger_than_a_block_go_in_bands(op_type, lines, rng, monkeypatch):  # [W75]
     monkeypatch.setattr(pool, "_BLOCK", lines)
+    monkeypatch.setattr(pool, "_LESS", lines)
     for inputs, attrs, bounds in SAMPLES[op_type](rng, "float32"):
         with np.errstate(all="ignore"):
             got = KERNELS[op_type].function(*inputs, **attrs)

@@ -44,6 +44,8 @@ def get_default_session() -> Any:
 class Tensor(NoNumbers):
     """A symbolic handle to one output of an operation. Session.run gives it a value."""
 
+    OVERLOADABLE_OPERATORS: frozenset[str]  # the names of Python's operators on tensors: ops/operators.py
+
     # "__dict__", for what libraries on top put on tensors; it takes memory once they do
     __slots__ = (
         "__dict__", "__weakref__", "_consumers", "_dtype", "_op", "_shape", "_value_index", "assign", "constant",

@@ -211,3 +211,4 @@ def _operators() -> dict[str, Callable[..., Any]]:
 for _name, _function in _operators().items():
     for _owner in (Tensor, Variable):
         setattr(_owner, f"__{_name}__", _function)
+Tensor.OVERLOADABLE_OPERATORS = frozenset(f"__{_name}__" for _name in _operators())  # for those who wrap tensors

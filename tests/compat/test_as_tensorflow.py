@@ -78,7 +78,7 @@ def test_the_generated_modules_have_a_function_for_every_op_type(finder):
     images, slopes = np.ones((1, 4, 4, 1), np.float32), np.ones((1, 2, 2, 1), np.float32)
     back = gen_nn_ops.conv2d_backprop_filter(images, [3, 3, 1, 1], slopes, [1, 1, 1, 1], "VALID", name="back")
     assert back.op.type == "Conv2DBackpropFilter" and back.op.name == "back"
-    assert gen_data_flow_ops.fifo_queue_v2.__doc__.startswith("FIFOQueueV2(")
+    assert "op type FIFOQueueV2" in gen_data_flow_ops.fifo_queue_v2.__doc__
     assert gen_array_ops._concat(0, [[1], [2]]).op.type == "Concat"
     with v1.Session() as session:
         assert session.run(back).ravel().tolist() == [4.0] * 9
@@ -424,3 +424,114 @@ def test_projections_stand_before_and_behind_a_cell(finder):
     cell = rnn.OutputProjectionWrapper(rnn.InputProjectionWrapper(rnn.GRUCell(4), 3), 2)
     outputs, _ = v1.nn.dynamic_rnn(cell, v1.ones([1, 5, 6]), dtype=v1.float32)
     assert outputs.get_shape().as_list() == [1, 5, 2] and cell.output_size == 2 and cell.state_size == 4
+
+
+# -- what libraries on top reach for -----------------------------------------------------------------------------------
+
+
+class Doubled:
+    """Stands for twice a tensor, as libraries of random variables have it."""
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+
+def test_a_type_of_a_library_is_fetched_and_fed_as_the_library_says(finder):
+    from tensorflow.python.client.session import register_session_run_conversion_functions
+
+    register_session_run_conversion_functions(
+        Doubled, lambda d: ([d.tensor], lambda values: 2 * values[0]), lambda d, value: [(d.tensor, value / 2)]
+    )
+    x = v1.placeholder(v1.float32, [])
+    with v1.Session() as session:
+        assert session.run([Doubled(x + 1), x + 1], {Doubled(x): 6.0}) == [8.0, 4.0]
+
+
+def test_the_operators_of_tensors_can_be_listed_and_wrapped(finder):
+    import tensorflow as tf
+
+    names = tf.Tensor.OVERLOADABLE_OPERATORS
+    assert {"__add__", "__rsub__", "__getitem__", "__neg__", "__matmul__"} <= names
+    assert all(callable(getattr(tf.Tensor, name)) for name in names) and "__eq__" not in names
+
+
+def test_file_io_names_what_gfile_does(finder, tmp_path):
+    from tensorflow.python.lib.io import file_io
+
+    path = str(tmp_path / "a" / "b.txt")
+    file_io.recursive_create_dir(str(tmp_path / "a"))
+    file_io.write_string_to_file(path, "text")
+    assert file_io.file_exists(path) and file_io.is_directory(str(tmp_path / "a"))
+    assert file_io.read_file_to_string(path) == "text"
+    file_io.delete_file(path)
+    assert not file_io.file_exists(path)
+
+
+def test_programs_of_2016_find_recurrent_nets_under_tf_nn_and_savers_that_write_graphs(tmp_path):
+    pytest.importorskip("google.protobuf")
+    with as_tensorflow("0.x"):
+        import tensorflow as tf
+
+        cell = tf.nn.rnn_cell.GRUCell(3)
+        outputs, state = tf.nn.rnn(cell, [tf.ones([2, 4])] * 3, dtype=tf.float32)
+        assert len(outputs) == 3 and state.get_shape().as_list() == [2, 3]
+        assert tf.types.float32 is tf.float32 and callable(tf.nn.seq2seq.rnn_decoder)
+        with tf.Session() as session:
+            session.run(tf.initialize_all_variables())
+            path = tf.train.Saver(tf.all_variables()).save(session, str(tmp_path / "model"))
+        assert (tmp_path / "model.meta").exists() and path == str(tmp_path / "model")
+
+
+def test_flags_may_be_parsed_and_printed_as_in_2016(finder, monkeypatch):
+    from refflow.platform.flags import Flags
+
+    flags = Flags()
+    flags.define("steps", 3, "how many", type=int)
+    monkeypatch.setattr(sys, "argv", ["program", "--steps", "5"])
+    flags._parse_flags()
+    assert getattr(flags, "__flags") == flags.flag_values_dict() == {"steps": 5}
+
+
+def test_whole_floats_are_fed_for_whole_numbers_and_truths(finder):
+    places, on = v1.placeholder(v1.int32, [None]), v1.placeholder(v1.bool, [])
+    with v1.Session() as session:
+        assert session.run(places + 1, {places: np.zeros(2)}).tolist() == [1, 1]
+        assert not session.run(v1.logical_not(on), {on: 1.0})
+        with pytest.raises(TypeError, match="float64 values do not become bool without loss"):
+            session.run(v1.logical_not(on), {on: 0.5})
+
+
+def test_what_a_loop_learns_of_an_arrays_elements_is_known_after_it(finder):
+    array = v1.TensorArray(v1.float32, 3)
+    _, array = v1.while_loop(
+        lambda i, a: i < 3, lambda i, a: (i + 1, a.write(i, v1.ones([2, 4]))), [v1.constant(0), array]
+    )
+    assert array.stack().get_shape().as_list()[1:] == [2, 4]
+
+
+def test_a_saver_saves_where_protobuf_is_not_installed(finder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "google.protobuf", None)
+    v1.Variable(1.0, name="x")
+    with v1.Session() as session:
+        session.run(v1.global_variables_initializer())
+        v1.train.Saver().save(session, str(tmp_path / "model"))
+    assert v1.train.latest_checkpoint(str(tmp_path)) and not (tmp_path / "model.meta").exists()
+
+
+def test_a_copy_of_a_cell_was_not_called_yet(finder):
+    import copy
+
+    cell = v1.nn.rnn_cell.MultiRNNCell([v1.nn.rnn_cell.GRUCell(2)])
+    with v1.variable_scope("one"):
+        cell(v1.ones([1, 3]), cell.zero_state(1, v1.float32))
+    other = copy.deepcopy(cell)
+    with v1.variable_scope("other"):
+        other(v1.ones([1, 3]), other.zero_state(1, v1.float32))
+    assert {v.name.partition("/")[0] for v in v1.global_variables()} == {"one", "other"}
+
+
+def test_both_spellings_of_get_variable_name_the_same_variable():
+    with v1.variable_scope("layer"):
+        one = refflow.get_variable("w", [2])
+    with v1.variable_scope("layer", reuse=True):
+        assert v1.get_variable("w", [2]) is one and refflow.get_variable("w", [2]) is one

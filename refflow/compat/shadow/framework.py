@@ -14,6 +14,7 @@ import numpy as np
 
 from refflow.core.constants import constant_value
 from refflow.core.control import no_op
+from refflow.core.control import with_dependencies as with_dependencies
 from refflow.core.convert import convert_n_to_tensor as convert_n_to_tensor
 from refflow.core.convert import convert_to_tensor
 from refflow.core.errors import OpError as OpError
@@ -27,6 +28,8 @@ from refflow.core.sparse_tensor import SparseTensor
 from refflow.ops.conditionals import cond
 from refflow.ops.random import get_seed as get_seed
 from refflow.ops.random import set_random_seed as set_random_seed
+from refflow.runtime.feeds import register_feeds
+from refflow.runtime.signature import register_fetches
 
 NotDifferentiable = no_gradient = NoGradient
 
@@ -112,6 +115,40 @@ def executing_eagerly_outside_functions() -> bool:
 def tensor_id(tensor: Tensor) -> int:
     """A number of the tensor's own."""
     return id(tensor)
+
+
+def register_session_run_conversion_functions(
+    tensor_type: type, fetch_function: Any, feed_function: Any = None, feed_function_for_partial_run: Any = None
+) -> None:
+    """What is of this type is fetched and fed in parts, as Session.run does with a SparseTensor."""
+    register_fetches(tensor_type, fetch_function)
+    if feed_function is not None:
+        register_feeds(tensor_type, feed_function)
+
+
+def GraphOrParentsInXlaContext(graph: Any) -> bool:
+    """False: nothing is compiled by XLA."""
+    return False
+
+
+def shared_resources() -> list[Any]:
+    """The resources of the graph that have to be made first: none, for each is made when it is first used."""
+    return []
+
+
+local_resources = shared_resources
+
+
+def initialize_resources(resource_list: Any, name: str = "init") -> Operation:
+    """One operation that makes them."""
+    return no_op(name)
+
+
+def shape_internal(input: Any, name: str | None = None, optimize: bool = True, out_type: Any = None) -> Tensor:
+    """The shape of a tensor, as a node."""
+    from refflow.compat.v1 import shape
+
+    return shape(input, name, out_type)
 
 
 # -- known values and shapes -----------------------------------------------------------------------------------------

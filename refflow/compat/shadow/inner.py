@@ -26,6 +26,7 @@ _LIBRARIES: dict[str, dict[str, str]] = {
         ".test": "test_util",
     },
     "layers": {".layers": "base convolutional core layers normalization pooling utils"},
+    "keras.engine": {".layers": "base_layer input_spec"},
     "lib.io": {".gfile": "file_io", ".python_io": "python_io tf_record"},
     "ops": {
         "": "array_grad array_ops array_ops_stack clip_ops cond cond_v2 control_flow_assert control_flow_case "
@@ -89,10 +90,12 @@ _LIBRARIES: dict[str, dict[str, str]] = {
 }
 # The pages of names that only inner modules had, and which those are.
 _PAGES = {
-    "framework": "client.device_lib framework.common_shapes framework.dtypes framework.errors "
+    "file_io": "lib.io.file_io",
+    "framework": "client.device_lib client.session framework.common_shapes framework.dtypes framework.errors "
     "framework.op_def_registry framework.ops framework.random_seed framework.smart_cond framework.tensor_shape "
-    "framework.tensor_util layers.utils",
+    "framework.tensor_util layers.utils ops.array_ops ops.control_flow_ops ops.control_flow_util ops.resources",
     "graph_mode": "eager.context eager.def_function eager.function tf2",
+    "layers_names": "keras.engine.base_layer keras.engine.input_spec layers.base layers.convolutional layers.pooling",
     "nest": "util.nest",
     "test_util": "framework.test_util platform.googletest platform.test",
     "training": "ops.variable_scope training.moving_averages",

@@ -30,7 +30,7 @@ class Spelling(NamedTuple):
 
 SPELLINGS = {
     "1.x": Spelling("1.15.0", ("refflow.compat.v1",)),
-    "0.x": Spelling("0.5.0", ("refflow", "refflow.compat.v1")),
+    "0.x": Spelling("0.5.0", (f"{HERE}.between", "refflow", "refflow.compat.v1")),
 }
 
 

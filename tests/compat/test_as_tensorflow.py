@@ -535,3 +535,20 @@ def test_both_spellings_of_get_variable_name_the_same_variable():
         one = refflow.get_variable("w", [2])
     with v1.variable_scope("layer", reuse=True):
         assert v1.get_variable("w", [2]) is one and refflow.get_variable("w", [2]) is one
+
+
+@pytest.mark.parametrize("lengths", [None, [3, 2]])
+def test_a_bidirectional_net_reads_each_sequence_from_both_ends(finder, lengths):
+    from tensorflow.contrib import rnn
+
+    steps = [v1.constant(x, v1.float32) for x in np.arange(6.0).reshape(3, 2, 1)]
+    one = v1.ones_initializer()
+    with v1.variable_scope("net", initializer=one):
+        cells = [rnn.BasicRNNCell(1, activation=v1.identity) for _ in range(2)]
+        made = rnn.static_bidirectional_rnn(*cells, steps, dtype=v1.float32, sequence_length=lengths)
+    with v1.Session() as session:  # with all weights 1 an output is the sum of what was read so far
+        session.run(v1.global_variables_initializer())
+        found, fw, bw = session.run(list(made))
+    ends = [6.0, 9.0 if lengths is None else 4.0]
+    assert fw.ravel().tolist() == bw.ravel().tolist() == ends
+    assert found[0].tolist() == [[0.0, ends[0]], [1.0, ends[1]]]

@@ -19,7 +19,9 @@ from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import float32
 from refflow.core.graph import Tensor
 from refflow.ops.array import reshape
-from refflow.ops.joining import concat
+from refflow.ops.cast import cast
+from refflow.ops.joining import concat, pack, unpack
+from refflow.ops.reverse import reverse_sequence
 
 LSTMBlockCell = LSTMBlockFusedCell = cells.LSTMCell
 GRUBlockCell = GRUBlockCellV2 = cells.GRUCell
@@ -121,5 +123,21 @@ def bidirectional_rnn(
     dtype: Any = None, sequence_length: Any = None, scope: Any = None,
 ) -> tuple[list[Tensor], Any, Any]:  # fmt: skip
     """(outputs of both sides by side, last state forwards, last state backwards), as before 1.0."""
-    return nn.static_bidirectional_rnn(cell_fw, cell_bw, list(inputs), initial_state_fw, initial_state_bw, dtype,
-                                       sequence_length, scope)  # fmt: skip
+    steps = [convert_to_tensor(x) for x in inputs]
+    with variable_scope(scope or "bidirectional_rnn"):
+        there, last_fw = static_rnn(cell_fw, steps, initial_state_fw, dtype, sequence_length, "fw")
+        turned = _backwards(steps, sequence_length)
+        back, last_bw = static_rnn(cell_bw, turned, initial_state_bw, dtype, sequence_length, "bw")
+        both = zip(there, _backwards(back, sequence_length), strict=True)
+        return [concat(1, [one, other]) for one, other in both], last_fw, last_bw
+
+
+static_bidirectional_rnn = bidirectional_rnn
+
+
+def _backwards(steps: list[Tensor], lengths: Any) -> list[Tensor]:
+    """The steps of each sequence in the other order; what lies behind its end stays there."""
+    if lengths is None:
+        return steps[::-1]
+    whole = reverse_sequence(pack(steps), cast(convert_to_tensor(lengths), "int64"), 0, batch_dim=1)
+    return unpack(whole, len(steps))

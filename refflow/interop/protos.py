@@ -383,3 +383,17 @@ def to_text(graph: GraphDef) -> str:
     from google.protobuf import text_format
 
     return text_format.MessageToString(write_graph(graph))
+
+
+def text_of(proto: Any) -> str:
+    """Any message's text form."""
+    from google.protobuf import text_format
+
+    return text_format.MessageToString(proto)
+
+
+def filled_from_text(proto: Any, text: str) -> Any:
+    """`proto` filled from the text form; what is not known of it is left out."""
+    from google.protobuf import text_format
+
+    return text_format.Parse(text, proto, allow_unknown_field=True)

@@ -154,6 +154,8 @@ def _write_collection(key: str, graph: Graph, meta: Any) -> None:
 
 
 def _variable_def(variable: Variable, trainable: bool) -> Any:
+    if hasattr(variable, "to_proto"):  # one of 1.x's, which may be behind a handle, or a part of a larger one
+        return variable.to_proto()
     proto = message("VariableDef")()
     proto.variable_name = proto.snapshot_name = variable.name
     proto.initializer_name, proto.initial_value_name = variable.initializer.name, variable.initial_value.name
@@ -179,6 +181,8 @@ def _variable(data: bytes, graph: Graph, prefix: str, known: dict[str, Variable]
     That of a variable behind a handle stands for the value as its graph reads it.
     """
     proto = protos.parsed(message("VariableDef")(), data, "VariableDef")
+    if proto.variable_name not in known and hasattr(graph, "variable_of"):
+        known[proto.variable_name] = graph.variable_of(proto, prefix.rstrip("/"))
     if proto.variable_name not in known:
         read = proto.snapshot_name if proto.is_resource else proto.variable_name
         initial = proto.initial_value_name

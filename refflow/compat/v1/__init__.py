@@ -170,6 +170,7 @@ from refflow.compat.v1 import (
     random,
     raw_ops,
     resource_loader,
+    saved_model,
     signal,
     sparse,
     spectral,
@@ -182,6 +183,7 @@ from refflow.compat.v1.accumulators import *  # noqa: F403  (its __all__ says wh
 from refflow.compat.v1.arrays import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.blocks import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.checks import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.critical_section import CriticalSection
 from refflow.compat.v1.device_spec import DeviceSpec
 from refflow.compat.v1.features import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.freer import *  # noqa: F403  (its __all__ says which)
@@ -222,6 +224,7 @@ from refflow.compat.v1.sparse_math import *  # noqa: F403  (its __all__ says whi
 from refflow.compat.v1.sparse_tensor import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.state import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.summary import Event, Summary
+from refflow.compat.v1.template import make_template
 from refflow.compat.v1.type_specs import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.variable_scope import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.variables import *  # noqa: F403  (its __all__ says which)

@@ -115,6 +115,13 @@ class Graph(first.Graph):
         with super().name_scope(name) as scope:
             yield scope
 
+    def variable_of(self, variable_def: Any, import_scope: str | None) -> Any:
+        """The variable that a VariableDef of an imported graph means."""
+        from refflow.compat.v1.variable import Variable
+
+        with self.as_default():
+            return Variable.from_proto(variable_def, import_scope)
+
     # -- what may be fed and fetched ----------------------------------------------------------------------------------
 
     def prevent_feeding(self, tensor: Tensor) -> None:

@@ -4,7 +4,7 @@
     convert_variables_to_constants(sess, graph_def, ["y"])       the same, variables as constants
     remove_training_nodes(graph_def)                             without Identity and CheckNumerics
 
-Next: compat/v1/sysconfig.py.
+Next: compat/v1/compat.py.
 """
 
 from __future__ import annotations

@@ -1,21 +1,19 @@
 """Datasets out of datasets: the same elements, fewer, more, or those of several [W43].
 
-    Take, Skip, Shard, Repeat, Concatenate, Zip, Cache, Unique, IgnoreErrors, DirectedInterleave
+    Take, Skip, Shard, Repeat, Concatenate, Zip, Unique, IgnoreErrors, DirectedInterleave
     Prefetch, Options, Model, ...    say how quickly TensorFlow is to go about it: the elements are the same
 
-Next: ops/dataset_batches.py.
+Next: ops/dataset_cache.py.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from typing import Any
-
-import numpy as np
 
 from refflow.core import errors
 from refflow.core.signature import Attr
-from refflow.ops.dataset_values import INFINITE, UNKNOWN, Dataset, Element, dataset_of, dataset_op, number
+from refflow.ops.dataset_values import INFINITE, UNKNOWN, Dataset, dataset_of, dataset_op, number
 
 _IN = "input_dataset: variant"
 
@@ -188,43 +186,6 @@ def directed_interleave_dataset(selector_input_dataset, data_input_datasets, sto
 # -- the same elements -------------------------------------------------------------------------------------------
 
 
-def _cached(dataset: Dataset, filename: Any) -> Dataset:
-    if np.asarray(filename).item():
-        raise errors.UnimplementedError(
-            None, None, "A dataset can be cached in memory here, not in a file: leave the file's name empty"
-        )
-    whole: list[Element] = []  # once somebody has come to the end
-
-    def begin():
-        if whole:
-            return iter(whole).__next__
-        source = dataset.begin()
-        seen: list[Element] = []
-
-        def following():
-            try:
-                element = source()
-            except StopIteration:
-                whole[:] = seen
-                raise
-            seen.append(element)
-            return element
-
-        return following
-
-    return Dataset(begin, dataset.cardinality)
-
-
-@dataset_op("CacheDataset", f"{_IN}, filename: string", {})
-def cache_dataset(input_dataset, filename):
-    return _cached(dataset_of(input_dataset), filename)
-
-
-@dataset_op("CacheDatasetV2", f"{_IN}, filename: string, cache: resource", {})
-def cache_dataset_v2(input_dataset, filename, cache):
-    return _cached(dataset_of(input_dataset), filename)
-
-
 @dataset_op("UniqueDataset", _IN, {})
 def unique_dataset(input_dataset):
     dataset = dataset_of(input_dataset)
@@ -298,6 +259,23 @@ def _miscounted(wanted: int, count: int, least: str) -> errors.OpError:
     )  # fmt: skip
 
 
+@dataset_op("SleepDataset", f"{_IN}, sleep_microseconds: int64", {})
+def sleep_dataset(input_dataset, sleep_microseconds):
+    dataset, pause = dataset_of(input_dataset), number(sleep_microseconds, "sleep_microseconds") / 1e6
+
+    def begin():
+        source = dataset.begin()
+
+        def following():
+            element = source()
+            time.sleep(pause)
+            return element
+
+        return following
+
+    return Dataset(begin, dataset.cardinality)
+
+
 def _as_it_is(input_dataset, *how):
     return dataset_of(input_dataset)
 
@@ -310,6 +288,8 @@ for _name, _inputs, _attrs in (
     ("OptimizeDatasetV2", ", optimizations_enabled: string, optimizations_disabled: string, "
      "optimizations_default: string", {"optimization_configs": Attr("list(string)", default=[])}),
     ("FinalizeDataset", "", {"has_captured_ref": False}),
+    ("BytesProducedStatsDataset", ", tag: string", {}),
+    ("LatencyStatsDataset", ", tag: string", {}),
     ("MaxIntraOpParallelismDataset", ", max_intra_op_parallelism: int64", {}),
     ("PrivateThreadPoolDataset", ", num_threads: int64", {}),
     ("NonSerializableDataset", "", {}),

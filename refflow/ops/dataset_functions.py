@@ -9,7 +9,7 @@ A kernel gets each function as an object (runtime/function_values.py): `f.begin(
 element and of what the function has from around it. It begins with the dataset: however often that is gone through,
 random numbers in it go on.
 
-Next: ops/dataset_shuffle.py.
+Next: ops/dataset_groups.py.
 """
 
 from __future__ import annotations

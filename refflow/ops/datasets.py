@@ -80,7 +80,7 @@ def range_dataset(start, stop, step, output_types):
 # -- files -----------------------------------------------------------------------------------------------------
 
 
-def _of_files(filenames: Any, compression: Any, read: Callable[[int, str, bytes], Iterator[bytes]]) -> Dataset:
+def of_files(filenames: Any, compression: Any, read: Callable[[int, str, bytes], Iterator[bytes]]) -> Dataset:
     """The records that `read(number, name, contents)` finds in each file, which is opened when it is needed."""
     names = [name.decode() for name in np.reshape(filenames, -1)]
     kind = np.asarray(compression).item().decode() if compression is not None else ""
@@ -113,7 +113,7 @@ def text_line_dataset(filenames, compression_type, buffer_size):
         parts = data.replace(b"\r", b"").split(b"\n")
         return iter(parts if parts[-1] else parts[:-1])
 
-    return _of_files(filenames, compression_type, lines)
+    return of_files(filenames, compression_type, lines)
 
 
 def _fixed(filenames, sizes, compression):
@@ -131,7 +131,7 @@ def _fixed(filenames, sizes, compression):
             )
         return iter([data[at : at + size] for at in range(header, header + body, size)])
 
-    return _of_files(filenames, compression, parts)
+    return of_files(filenames, compression, parts)
 
 
 _SIZES = ("header_bytes", "record_bytes", "footer_bytes")
@@ -152,7 +152,7 @@ def fixed_length_record_dataset_v2(
 
 @dataset_op("TFRecordDataset", "filenames: string, compression_type: string, buffer_size: int64", {}, elements=False)
 def tf_record_dataset(filenames, compression_type, buffer_size):
-    return _of_files(filenames, compression_type, lambda i, name, data: (record for _, record in records(data)))
+    return of_files(filenames, compression_type, lambda i, name, data: (record for _, record in records(data)))
 
 
 @dataset_op("TFRecordDatasetV2", "filenames: string, compression_type: string, buffer_size: int64, "
@@ -163,4 +163,4 @@ def tf_record_dataset_v2(filenames, compression_type, buffer_size, byte_offsets)
     def found(i, name, data):
         return (record for _, record in records(data[starts[i] :]))
 
-    return _of_files(filenames, compression_type, found)
+    return of_files(filenames, compression_type, found)

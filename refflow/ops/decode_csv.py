@@ -40,7 +40,7 @@ def decode_csv_kernel(records, record_defaults, OUT_TYPE, field_delim, use_quote
         if len(fields) != len(OUT_TYPE):
             raise ValueError(f"Expect {len(OUT_TYPE)} fields but have {len(fields)} in record {i}")
         rows.append([
-            _cell(text, dtype, default, na_value.encode(), f, i)
+            cell(text, dtype, default, na_value.encode(), f, f"record {i}")
             for f, (text, dtype, default) in enumerate(zip(fields, OUT_TYPE, record_defaults, strict=True))
         ])  # fmt: skip
     columns = list(zip(*rows, strict=True)) or [()] * len(OUT_TYPE)
@@ -62,16 +62,17 @@ def _check_columns(delimiter: str, columns: list[int], count: int) -> None:
         raise ValueError("select_cols should be strictly increasing indices")
 
 
-def _cell(text: bytes, dtype: DType, default: np.ndarray, missing: bytes, column: int, row: int) -> Any:
+def cell(text: bytes, dtype: DType, default: np.ndarray, missing: bytes, column: int, where: str) -> Any:
+    """A field as a value of its column's type, or the default where it is empty."""
     if text in (b"", missing):
         if default.size != 1:
-            raise ValueError(f"Field {column} is required but missing in record {row}!")
+            raise ValueError(f"Field {column} is required but missing in {where}!")
         return default.item() if dtype is string else default.reshape(-1)[0]
     value = text if dtype is string else number(text, dtype)
     if value is None:
         kind = C_NAMES.get(dtype.name, dtype.name)
         shown = text.decode("utf-8", "backslashreplace")
-        raise ValueError(f"Field {column} in record {row} is not a valid {kind}: {shown}")
+        raise ValueError(f"Field {column} in {where} is not a valid {kind}: {shown}")
     return value
 
 

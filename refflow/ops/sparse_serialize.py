@@ -85,7 +85,7 @@ def _first_axis(context: ShapeContext) -> int | None:
 # -- into strings ----------------------------------------------------------------------------------------------------
 
 
-def _in_three(parts: Parts, dtype: DType, out_type: DType) -> np.ndarray:
+def in_three(parts: Parts, dtype: DType, out_type: DType) -> np.ndarray:
     """The parts, each as a TensorProto in bytes, or for variants as the array with its type."""
     found = np.empty(3, object)
     for i, (part, kind) in enumerate(zip(parts, (int64, dtype, int64), strict=True)):
@@ -95,7 +95,7 @@ def _in_three(parts: Parts, dtype: DType, out_type: DType) -> np.ndarray:
 
 @SERIALIZE.kernel
 def serialize_kernel(sparse_indices, sparse_values, sparse_shape, T, out_type=string):
-    return _in_three(Parts(sparse_indices, sparse_values, sparse_shape), T, out_type)
+    return in_three(Parts(sparse_indices, sparse_values, sparse_shape), T, out_type)
 
 
 @SERIALIZE.shape
@@ -117,7 +117,7 @@ def serialize_many_kernel(sparse_indices, sparse_values, sparse_shape, T, out_ty
     rows = _rows(Parts(sparse_indices, sparse_values, sparse_shape))
     found = np.empty((len(rows), 3), object)
     for i, row in enumerate(rows):
-        found[i] = _in_three(row, T, out_type)
+        found[i] = in_three(row, T, out_type)
     return found
 
 

@@ -338,7 +338,7 @@ def test_a_dataset_in_two_places_draws_the_same_in_both():
         (lambda d: d.filter(lambda x: x), ValueError, "must return a `tf.bool` scalar tensor"),
         (lambda d: d.filter(lambda x: tf.equal([x], 0)), ValueError, "must return a `tf.bool` scalar tensor"),
         (lambda d: d.concatenate(Dataset.from_tensors("a")), TypeError, "Incompatible dataset elements"),
-        (lambda d: d.shard(2, 2), ValueError, "must be in the range"),
+        (lambda d: d.batch([1]), ValueError, "must be rank 0 but is rank 1"),
         (lambda d: Dataset.zip([d, d]), TypeError, "Python `list` is not supported"),
         (lambda d: d.apply(lambda _: 3), TypeError, "must return a `tf.data.Dataset` object"),
         (lambda d: Dataset.range(), ValueError, "should be between 1 and 3 but was 0"),
@@ -359,6 +359,7 @@ def test_what_makes_no_dataset_is_refused_while_building(build, kind, text):
     ("build", "text"),
     [
         (lambda d: d.batch(0), "Batch size must be greater than zero"),
+        (lambda d: d.shard(2, 2), "Index must be between 0 and 1"),
         (lambda d: d.shuffle(0), "buffer_size must be greater than zero"),
         (lambda d: d.map(lambda x: tf.fill([tf.cast(x, tf.int32)], x)).batch(2), "number of elements does not match"),
         (lambda d: d.map(lambda x: 1 // x), "division by zero|by zero"),

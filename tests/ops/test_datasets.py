@@ -123,10 +123,19 @@ def test_what_is_cached_is_made_once():
     assert calls == [0, 1, 2]
 
 
-def test_a_cache_in_a_file_is_refused_by_name():
-    start, _ = iterator_of(op_def("CacheDataset")(numbers(3), b"file", **INT64))
-    with tf.Session() as session, pytest.raises(tf.errors.UnimplementedError, match="not in a file"):
+def test_a_cache_in_a_file_is_there_for_the_next_one(tmp_path):
+    name = str(tmp_path / "cache").encode()
+    assert elements(op_def("CacheDataset")(numbers(12), name, **INT64)) == list(range(12))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache.data-00000-of-00001", "cache.index"]
+    assert elements(op_def("CacheDataset")(numbers(0), name, **INT64)) == list(range(12))
+
+
+def test_who_stops_before_the_end_leaves_no_cache(tmp_path):
+    start, element = iterator_of(op_def("CacheDataset")(numbers(3), str(tmp_path / "cache").encode(), **INT64))
+    with tf.Session() as session:
         session.run(start)
+        assert session.run(element) == 0
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_function_that_nobody_defined_is_missed_by_name():

@@ -191,7 +191,7 @@ class UnreadVariable(ResourceVariable):
     def __init__(self, variable: ResourceVariable, change: Operation):
         self.__dict__.update(vars(variable))
         self._change, self._cached = change, None
-        with variable.graph.control_dependencies([change]):
+        with change.graph.control_dependencies([change]):
             self._snapshot = super()._read()
 
     @property
@@ -204,7 +204,7 @@ class UnreadVariable(ResourceVariable):
         return self._variable.name
 
     def _read(self) -> Tensor:
-        with self.graph.control_dependencies([self._change]):
+        with self._change.graph.control_dependencies([self._change]):
             return super()._read()
 
     def _as_graph_element(self) -> Tensor:

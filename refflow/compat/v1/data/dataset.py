@@ -14,8 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from refflow.compat.v1.data import elements
 from refflow.compat.v1.data.functional import Called
 from refflow.compat.v1.data.generators import from_generator
@@ -25,8 +23,7 @@ from refflow.compat.v1.data.options import Options
 from refflow.compat.v1.data.seeds import dataset_seed
 from refflow.compat.v1.type_specs import TensorSpec
 from refflow.core.convert import convert_to_tensor
-from refflow.core.dtypes import as_dtype, int64, string
-from refflow.core.graph import get_default_graph
+from refflow.core.dtypes import as_dtype, int64
 from refflow.core.registry import op_def
 from refflow.core.tensor import Tensor
 
@@ -102,19 +99,9 @@ class Dataset(Called):
         file_pattern: Any, shuffle: bool | None = None, seed: Any = None, name: str | None = None
     ) -> Dataset:
         """The names of the files that fit, in a random order unless shuffle is False."""
-        pattern = convert_to_tensor(file_pattern, string, "file_pattern")
-        names = op_def("MatchingFiles")(pattern)
-        found = op_def("Greater")(op_def("Size")(names), np.int32(0))
-        said = op_def("ReduceJoin")(op_def("Reshape")(pattern, np.array([-1], np.int32)), np.int32(0), separator=", ")
-        check = op_def("Assert")(found, [convert_to_tensor("No files matched pattern: "), said], summarize=1,
-                                 name="assert_not_empty")  # fmt: skip
-        with get_default_graph().control_dependencies([check]):
-            names = op_def("Identity")(names)
-        dataset = Dataset.from_tensor_slices(names)
-        if shuffle is not None and not shuffle:
-            return dataset
-        count = op_def("Maximum")(op_def("Size")(names, out_type=int64), np.int64(1))
-        return dataset.shuffle(count, seed=seed)
+        from refflow.compat.v1.data.readers import list_files
+
+        return list_files(file_pattern, shuffle is None or shuffle, seed)
 
     # -- several datasets --------------------------------------------------------------------------------------------
 

@@ -14,8 +14,17 @@ from refflow.compat.v1.data.iterators import Iterator
 from refflow.compat.v1.data.nodes import DatasetSpec, number, truth
 from refflow.compat.v1.data.optionals import Optional, OptionalStructure, get_next_as_optional
 from refflow.compat.v1.data.options import DistributeOptions, OptimizationOptions, ThreadingOptions
+from refflow.compat.v1.data.reducers import Reducer, group_by_reducer
 from refflow.compat.v1.data.seeds import dataset_seed
 from refflow.compat.v1.data.several import bucket_by_sequence_length, choose_from_datasets, sample_from_datasets
+from refflow.compat.v1.data.tables import (
+    CsvDataset,
+    SqlDataset,
+    TFRecordWriter,
+    make_batched_features_dataset,
+    make_csv_dataset,
+    parse_example_dataset,
+)
 from refflow.compat.v1.data.transformations import batched
 from refflow.compat.v1.type_specs import SparseTensorSpec, TensorSpec, TypeSpec
 from refflow.core.dtypes import int64
@@ -24,44 +33,15 @@ from refflow.ops.dataset_values import INFINITE as INFINITE_CARDINALITY
 from refflow.ops.dataset_values import UNKNOWN as UNKNOWN_CARDINALITY
 
 __all__ = [
-    "AUTOTUNE",
-    "INFINITE_CARDINALITY",
-    "UNKNOWN_CARDINALITY",
-    "Counter",
-    "DatasetStructure",
-    "DistributeOptions",
-    "OptimizationOptions",
-    "Optional",
-    "OptionalStructure",
-    "RandomDataset",
-    "SparseTensorStructure",
-    "Structure",
-    "TensorStructure",
-    "ThreadingOptions",
-    "assert_cardinality",
-    "bucket_by_sequence_length",
-    "cardinality",
-    "choose_from_datasets",
-    "copy_to_device",
-    "dense_to_sparse_batch",
-    "enumerate_dataset",
-    "from_variant",
-    "get_next_as_optional",
-    "get_single_element",
-    "get_structure",
-    "group_by_window",
-    "ignore_errors",
-    "map_and_batch",
-    "map_and_batch_with_legacy_function",
-    "parallel_interleave",
-    "prefetch_to_device",
-    "sample_from_datasets",
-    "scan",
-    "shuffle_and_repeat",
-    "take_while",
-    "to_variant",
-    "unbatch",
-    "unique",
+    "AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "Counter", "CsvDataset", "DatasetStructure",
+    "DistributeOptions", "OptimizationOptions", "Optional", "OptionalStructure", "RandomDataset", "Reducer",
+    "SparseTensorStructure", "SqlDataset", "Structure", "TFRecordWriter", "TensorStructure", "ThreadingOptions",
+    "assert_cardinality", "bucket_by_sequence_length", "cardinality", "choose_from_datasets", "copy_to_device",
+    "dense_to_sparse_batch", "enumerate_dataset", "from_variant", "get_next_as_optional", "get_single_element",
+    "get_structure", "group_by_reducer", "group_by_window", "ignore_errors", "make_batched_features_dataset",
+    "make_csv_dataset", "map_and_batch", "map_and_batch_with_legacy_function", "parallel_interleave",
+    "parse_example_dataset", "prefetch_to_device", "sample_from_datasets", "scan", "shuffle_and_repeat",
+    "take_while", "to_variant", "unbatch", "unique",
 ]  # fmt: skip
 
 Applied = Callable[[Any], Any]
@@ -153,8 +133,9 @@ def map_and_batch(
 
     def apply(dataset: Any) -> Any:
         function = ElementFunction(map_func, "tf.data.experimental.map_and_batch()", [dataset.element_spec])
-        size, drop = number(batch_size, "batch_size"), truth(drop_remainder, "drop_remainder")
+        size = number(batch_size, "batch_size")
         calls = number(1 if num_parallel_calls is None else num_parallel_calls, "num_parallel_calls")
+        drop = truth(drop_remainder, "drop_remainder")
         return dataset._by("MapAndBatchDataset", function, batched(function.spec, size, drop), size, calls, drop)
 
     return apply

@@ -87,15 +87,15 @@ class Called(Rearranged):
     def scan(self, initial_state: Any, scan_func: Function, name: str | None = None) -> Any:
         """For each element the second of what scan_func(state, element) gives; the first is the next state."""
         state, spec = elements.normalized(initial_state, "initial_state")
-        function, spec = _settled(scan_func, "Dataset.scan()", spec, self._spec, _first_of_two)
+        function, spec = settled(scan_func, "Dataset.scan()", spec, self._spec, _first_of_two)
         inputs = elements.components(spec, state), function.captured
         return made("ScanDataset", function.spec[1], [self], self._variant_tensor, *inputs, f=function.call,
                     preserve_cardinality=True)  # fmt: skip
 
     def reduce(self, initial_state: Any, reduce_func: Function, name: str | None = None) -> Any:
         """The last state, of which the next is reduce_func(state, element): a value, not a dataset."""
-        state, spec = elements.normalized(initial_state, "initial_state")
-        function, spec = _settled(reduce_func, "reduce()", spec, self._spec, lambda found: found)
+        state, spec = elements.normalized(initial_state, "initial_state/normalize_element")
+        function, spec = settled(reduce_func, "reduce()", spec, self._spec, lambda found: found)
         inputs = elements.components(spec, state), function.captured
         found = op_def("ReduceDataset")(self._variant_tensor, *inputs, f=function.call, **elements.attributes(spec))
         return elements.values(spec, found)
@@ -110,11 +110,11 @@ class Called(Rearranged):
                 "Either the `window_size` argument or the `window_size_func` argument must be specified."
             )
         keys = ElementFunction(key_func, "Dataset.group_by_window()", [self._spec])
-        _must_be(keys.spec, int64, "`key_func` must return a single tf.int64 tensor")
+        first_must_be(keys.spec, int64, "`key_func` must return a single tf.int64 tensor")
         key = TensorSpec([], int64)
         sizes = ElementFunction(window_size_func or (lambda _: np.int64(window_size)), "Dataset.group_by_window()",
                                 [key])  # fmt: skip
-        _must_be(sizes.spec, int64, "`window_size_func` must return a single tf.int64 scalar tensor")
+        first_must_be(sizes.spec, int64, "`window_size_func` must return a single tf.int64 scalar tensor")
         groups = _giving_datasets(reduce_func, "Dataset.group_by_window()", [key, DatasetSpec(self._spec)])
         return made(
             "GroupByWindowDataset", groups.spec.element_spec, [self], self._variant_tensor, keys.captured,
@@ -151,7 +151,7 @@ def _predicate(function: Function, where: str, spec: Any) -> ElementFunction:
     return found
 
 
-def _must_be(spec: Any, dtype: Any, text: str) -> None:
+def first_must_be(spec: Any, dtype: Any, text: str) -> None:
     if not TensorSpec([], dtype).is_compatible_with(spec):
         raise ValueError(f"Invalid function: {text}, but its return type is {spec}.")
 
@@ -165,7 +165,7 @@ def _first_of_two(found: Any) -> Any:
     return found[0]
 
 
-def _settled(
+def settled(
     function: Function, where: str, state: Any, element: Any, state_of: Callable[[Any], Any]
 ) -> tuple[ElementFunction, Any]:
     """The function of (state, element) and the spec of its state, shapes left open until they stay what they are."""

@@ -40,11 +40,13 @@ class Iterator:
             )
         self._iterator_resource, self._initializer = iterator_resource, initializer
         self._spec = elements.of_legacy(output_types, output_shapes, output_classes)
+        self._string_handle = op_def("IteratorToStringHandle")(iterator_resource)
 
     @classmethod
     def _of(cls, resource: Tensor, spec: Any, initializer: Any = None) -> Iterator:
         found = cls.__new__(cls)
         found._iterator_resource, found._initializer, found._spec = resource, initializer, spec
+        found._string_handle = op_def("IteratorToStringHandle")(resource)
         return found
 
     @staticmethod
@@ -104,7 +106,9 @@ class Iterator:
 
     def string_handle(self, name: str | None = None) -> Tensor:
         """A string that names this iterator within the process, for from_string_handle."""
-        return op_def("IteratorToStringHandle")(self._iterator_resource, name=name)
+        return self._string_handle if name is None else op_def("IteratorToStringHandle")(
+            self._iterator_resource, name=name
+        )
 
     @property
     def element_spec(self) -> Any:

@@ -14,6 +14,7 @@ from refflow.compat.v1.data import elements
 from refflow.compat.v1.data.options import Options
 from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import bool_, int64, variant
+from refflow.core.errors import ShapeError
 from refflow.core.graph import get_default_graph
 from refflow.core.registry import op_def
 from refflow.core.shapes import TensorShape
@@ -163,12 +164,18 @@ def made(op_type: str, spec: Any, sources: list[Any], *inputs: Any, **attrs: Any
 
 
 def number(value: Any, name: str) -> Tensor:
-    """A whole number for a node: a tensor of int64, or what becomes one."""
-    return convert_to_tensor(value, int64, name)
+    """A whole number for a node: a tensor of int64, or what becomes one; ShapeError, a ValueError, for several."""
+    return _scalar(convert_to_tensor(value, int64, name), name)
 
 
 def truth(value: Any, name: str) -> Tensor:
-    return convert_to_tensor(value, bool_, name)
+    return _scalar(convert_to_tensor(value, bool_, name), name)
+
+
+def _scalar(tensor: Tensor, name: str) -> Tensor:
+    if tensor.get_shape().ndims not in (None, 0):
+        raise ShapeError(f"Shape must be rank 0 but is rank {tensor.get_shape().ndims} for {name}: it is one number")
+    return tensor
 
 
 def check_dataset(value: Any, what: str) -> Any:

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from refflow.compat.v1.data.dataset import Dataset
 from refflow.compat.v1.data.nodes import DatasetBase, number
+from refflow.compat.v1.more import reduce_join
 from refflow.compat.v1.type_specs import TensorSpec
-from refflow.core.convert import convert_to_tensor
-from refflow.core.dtypes import string
+from refflow.core.convert import convert_to_tensor, op_scope
+from refflow.core.dtypes import int32, int64, string
+from refflow.core.graph import get_default_graph
 from refflow.core.registry import op_def
 from refflow.core.tensor import Tensor
 
@@ -63,12 +67,11 @@ class TextLineDataset(_OfFiles):
         self, filenames: Any, compression_type: Any = None, buffer_size: Any = None, num_parallel_reads: Any = None,
         name: str | None = None,
     ):  # fmt: skip
-        self._compression = _compression(compression_type)
-        self._buffer = number(_BUFFER if buffer_size is None else buffer_size, "buffer_size")
+        self._compression, self._buffer = compression_type, buffer_size
         self._read(filenames, num_parallel_reads)
 
     def _node(self, filename: Tensor) -> Tensor:
-        return op_def("TextLineDataset")(filename, self._compression, self._buffer)
+        return op_def("TextLineDataset")(filename, compression(self._compression), buffer(self._buffer))
 
 
 class TFRecordDataset(_OfFiles):
@@ -78,12 +81,11 @@ class TFRecordDataset(_OfFiles):
         self, filenames: Any, compression_type: Any = None, buffer_size: Any = None, num_parallel_reads: Any = None,
         name: str | None = None,
     ):  # fmt: skip
-        self._compression = _compression(compression_type)
-        self._buffer = number(_BUFFER if buffer_size is None else buffer_size, "buffer_size")
+        self._compression, self._buffer = compression_type, buffer_size
         self._read(filenames, num_parallel_reads)
 
     def _node(self, filename: Tensor) -> Tensor:
-        return op_def("TFRecordDataset")(filename, self._compression, self._buffer)
+        return op_def("TFRecordDataset")(filename, compression(self._compression), buffer(self._buffer))
 
 
 class FixedLengthRecordDataset(_OfFiles):
@@ -93,15 +95,37 @@ class FixedLengthRecordDataset(_OfFiles):
         self, filenames: Any, record_bytes: Any, header_bytes: Any = None, footer_bytes: Any = None,
         buffer_size: Any = None, compression_type: Any = None, num_parallel_reads: Any = None, name: str | None = None,
     ):  # fmt: skip
-        sizes = {"header_bytes": header_bytes or 0, "record_bytes": record_bytes, "footer_bytes": footer_bytes or 0}
-        self._sizes = [number(size, label) for label, size in sizes.items()]
-        self._buffer = number(_BUFFER if buffer_size is None else buffer_size, "buffer_size")
-        self._compression = _compression(compression_type)
+        self._sizes = {"header_bytes": header_bytes, "record_bytes": record_bytes, "footer_bytes": footer_bytes}
+        self._compression, self._buffer = compression_type, buffer_size
         self._read(filenames, num_parallel_reads)
 
     def _node(self, filename: Tensor) -> Tensor:
-        return op_def("FixedLengthRecordDatasetV2")(filename, *self._sizes, self._buffer, self._compression)
+        sizes = [number(0 if size is None else size, label) for label, size in self._sizes.items()]
+        return op_def("FixedLengthRecordDatasetV2")(
+            filename, *sizes, buffer(self._buffer), compression(self._compression)
+        )
 
 
-def _compression(kind: Any) -> Tensor:
+def buffer(size: Any) -> Tensor:
+    return number(_BUFFER if size is None else size, "buffer_size")
+
+
+def compression(kind: Any) -> Tensor:
     return convert_to_tensor("" if kind is None else kind, string, "compression_type")
+
+
+def list_files(file_pattern: Any, shuffle: bool, seed: Any) -> Dataset:
+    """The names of the files that fit; an error in the step where there are none."""
+    with op_scope([], "list_files"):
+        pattern = convert_to_tensor(file_pattern, string, "file_pattern")
+        names = op_def("MatchingFiles")(pattern)
+        found = op_def("Greater")(op_def("Shape")(names, out_type=int32)[0], np.int32(0), name="match_not_empty")
+        joined = reduce_join(pattern, separator=", ", name="ReduceJoin")
+        text = op_def("Add")("No files matched pattern: ", joined, name="message")
+        check = op_def("Assert")(found, [text], summarize=1, name="assert_not_empty/Assert")
+        with get_default_graph().control_dependencies([check]):
+            names = op_def("Identity")(names)
+        dataset = Dataset.from_tensor_slices(names)
+        if not shuffle:
+            return dataset
+        return dataset.shuffle(op_def("Maximum")(op_def("Shape")(names, out_type=int64)[0], np.int64(1)), seed=seed)

@@ -20,6 +20,7 @@ from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import float32, float64, int32, int64
 from refflow.core.registry import op_def
 from refflow.core.shapes import TensorShape
+from refflow.core.tensor import Tensor
 
 
 def _directed(choice: Dataset, datasets: Sequence[Any], stop: bool) -> Dataset:
@@ -63,19 +64,30 @@ def sample_from_datasets(
                 f"Invalid `weights`. The shape of `weights` should be compatible with `[len(datasets)]` but is "
                 f"{weights.get_shape()}."
             )
-        weights = Dataset.from_tensors(op_def("Log")(weights, name="logits")).repeat()
-    else:
-        weights = cast(Dataset, weights).map(lambda p: op_def("Log")(p, name="logits"))
     if len(datasets) == 1:
         return datasets[0]
-    seeds = made("RandomDataset", TensorSpec([], int64), [], *dataset_seed(seed)).batch(2, drop_remainder=True)
+    if isinstance(weights, DatasetBase):
+        rows = cast(Dataset, weights).map(_row)
+        choice = Dataset.zip((rows, _pairs(seed))).map(_drawn)
+    else:
+        row = _row(weights)
+        choice = _pairs(seed).map(lambda pair: _drawn(row, pair))
+    return _directed(choice, datasets, stop_on_empty_dataset)
 
-    def drawn(pair: Any, logits: Any) -> Any:
-        row = op_def("ExpandDims")(logits, np.int32(0))
-        found = op_def("StatelessMultinomial")(row, np.int32(1), pair, output_dtype=int64)
-        return op_def("Squeeze")(found, squeeze_dims=[0, 1])
 
-    return _directed(Dataset.zip((seeds, weights)).map(drawn), datasets, stop_on_empty_dataset)
+def _row(weights: Any) -> Tensor:
+    return op_def("ExpandDims")(op_def("Log")(weights, name="logits"), np.int32(0))
+
+
+def _pairs(seed: Any) -> Dataset:
+    """Seeds for each draw."""
+    return made("RandomDataset", TensorSpec([], int64), [], *dataset_seed(seed)).batch(2, drop_remainder=True)
+
+
+def _drawn(row: Any, pair: Any) -> Tensor:
+    """A number of a dataset, by the logarithms of the weights."""
+    found = op_def("StatelessMultinomial")(row, np.int32(1), pair, output_dtype=int64)
+    return op_def("Squeeze")(found, squeeze_dims=[0, 1])
 
 
 def bucket_by_sequence_length(

@@ -45,12 +45,6 @@ class Rearranged(DatasetBase):
 
     def shard(self, num_shards: Any, index: Any, name: str | None = None) -> Any:
         """Every num_shards-th element, beginning with number `index`."""
-        known = [constant_value(number(v, n)) if not isinstance(v, int) else v
-                 for v, n in ((num_shards, "num_shards"), (index, "index"))]  # fmt: skip
-        if known[0] is not None and known[0] < 1:
-            raise ValueError(f"`num_shards` must be >= 1, but got {known[0]}.")
-        if None not in known and not 0 <= known[1] < known[0]:
-            raise ValueError(f"`index` must be in the range [0, {known[0]}), but got {known[1]}.")
         return self._same("ShardDataset", number(num_shards, "num_shards"), number(index, "index"))
 
     def cache(self, filename: Any = "", name: str | None = None) -> Any:

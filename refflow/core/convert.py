@@ -48,6 +48,8 @@ def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None, as
             tensor = function(value, wanted, name, as_ref)
             if tensor is not NotImplemented:
                 return tensor
+    if value is None:
+        raise NodeError("None values not supported.")
     raise DTypeError(f"a {type(value).__name__} cannot become a tensor: {value!r}")
 
 

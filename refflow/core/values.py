@@ -17,7 +17,7 @@ import numpy as np
 from refflow.core import narrow
 from refflow.core.bfloat16 import RECORD, as_known_elsewhere, rounded
 from refflow.core.dtypes import DType, as_dtype, bfloat16, int32, string
-from refflow.core.errors import DTypeError, ShapeError
+from refflow.core.errors import DTypeError, NodeError, ShapeError
 
 
 def as_value(value: Any, dtype: DType | None, explicit: bool = False) -> np.ndarray:
@@ -25,6 +25,8 @@ def as_value(value: Any, dtype: DType | None, explicit: bool = False) -> np.ndar
 
     A float never becomes an integer unless `explicit` asks for the type of an array.
     """
+    if value is None:
+        raise NodeError("None values not supported.")
     if dtype is bfloat16:
         return as_bfloat16(value)
     if dtype is not None and dtype.is_narrow:

@@ -124,6 +124,23 @@ tf.linalg.eigh(SQ)[0], tf.linalg.inv(SQ), tf.linalg.lstsq(X, Y[:, :2]), tf.linal
 tf.eye(3, batch_shape=[2]), tf.eye(2, 3, dtype=tf.int32), tf.eye(3, num_columns=tf.constant(2)), tf.eye(0)
 slope(lambda x: tf.norm(x), X), slope(lambda x: tf.norm(x, 2, axis=(0, 1)), X), slope(tf.linalg.logdet, SQ)
 """
+REST = """
+tf.cast(tf.quantize([1.0, 2.0, 3.0], 0.0, 4.0, tf.quint8).output, tf.int32)
+tf.cast(tf.quantize_v2([1.0, 2.0, 3.0], 0.0, 4.0, tf.qint8, "SCALED").output, tf.int32)
+tf.dequantize(tf.quantize([1.0, 2.0, 3.0], 0.0, 4.0, tf.quint8).output, 0.0, 4.0)
+tf.quantization.quantize_and_dequantize(X, -1.0, 1.0, range_given=True)
+tf.quantization.quantize_and_dequantize_v2(X, -1.0, 1.0, num_bits=4, range_given=True)
+slope(lambda x: tf.quantization.quantize_and_dequantize_v2(x, -1.0, 1.0, range_given=True), X)
+tf.fake_quant_with_min_max_args(X), tf.fake_quant_with_min_max_vars_per_channel(X, [-1.0] * 4, [1.0] * 4, num_bits=4)
+tf.numpy_function(lambda a, b: a + b, [X, Y], tf.float32), tf.py_function(lambda a: a + 1, [X], tf.float32)
+tf.py_function(lambda a: [tf.square(a), a.numpy().sum()], [X], [tf.float32, tf.float32])
+tf.vectorized_map(lambda x: (x, tf.reduce_sum(x)), X), tf.vectorized_map(lambda p: p[0] + p[1], (X, Y))
+str(tf.make_tensor_proto(np.float32([1, 2]))), str(tf.make_tensor_proto(7)), str(tf.make_tensor_proto(["a", "b"]))
+tf.manip.roll(X, 1, 0), tf.manip.scatter_nd([[1]], [3], [3]), tf.dtypes.as_string([1])
+slope(lambda x: tf.custom_gradient(lambda x: (tf.log(1 + tf.exp(x)), lambda dy: dy * 7))(x), X)
+slope(lambda x, y: tf.custom_gradient(lambda x, y: ((x * y, x + y), lambda d, e: (d * 2, e * 3)))(x, y)[0], X, Y)
+slope(lambda x: tf.grad_pass_through(tf.floor)(x), X), slope(lambda x: tf.recompute_grad(lambda x: tf.sin(x) * x)(x), X)
+"""
 SPECTRA = """
 tf.spectral.rfft(X), tf.spectral.rfft(X, [6]), tf.spectral.rfft(X, [3]), tf.spectral.rfft2d(CUBE, [5, 6])
 tf.spectral.irfft(Z), tf.spectral.irfft(Z, [5]), tf.spectral.irfft(Z, [9]), tf.spectral.irfft2d(CUBE.astype("c8"))
@@ -170,6 +187,11 @@ tf.matrix_transpose([1, 2])
 tf.raw_ops.Add(1, 2)
 tf.raw_ops.Add(x=1)
 tf.raw_ops.NoSuchOp(x=1)
+tf.numpy_function(3, [X], tf.float32)
+tf.make_tensor_proto([1, 2, 3], shape=[2])
+tf.make_tensor_proto(None)
+tf.print(1, output_stream="nope")
+tf.gradients(X, tf.constant(X), unconnected_gradients="nope")
 tf.norm(X, "nuc")
 tf.norm(X, -1)
 tf.norm(X, 3, axis=(0, 1))
@@ -235,7 +257,9 @@ def fits(theirs, ours):
     )
 
 
-@pytest.mark.parametrize("line", lines(ARRAYS) + lines(NUMBERS) + lines(MATRICES) + lines(SOLUTIONS) + lines(SPECTRA))
+@pytest.mark.parametrize(
+    "line", lines(ARRAYS) + lines(NUMBERS) + lines(MATRICES) + lines(SOLUTIONS) + lines(SPECTRA) + lines(REST)
+)
 def test_a_line_gives_what_tensorflow_gives(tensorflow, line):
     expected, found = outcome(tensorflow, line), outcome(refflow.compat.v1, line)
     assert not isinstance(expected, Exception), expected

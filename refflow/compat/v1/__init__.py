@@ -153,6 +153,7 @@ from refflow.compat.v1 import (
     compat,
     data,
     debugging,
+    dtypes,
     gfile,
     graph_util,
     image,
@@ -161,10 +162,12 @@ from refflow.compat.v1 import (
     layers,
     linalg,
     losses,
+    manip,
     math,
     metrics,
     nn,
     python_io,
+    quantization,
     queue,
     ragged,
     random,
@@ -178,6 +181,7 @@ from refflow.compat.v1 import (
     sysconfig,
     test,
     train,
+    version,
 )
 from refflow.compat.v1.accumulators import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.arrays import *  # noqa: F403  (its __all__ says which)
@@ -185,6 +189,7 @@ from refflow.compat.v1.blocks import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.checks import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.critical_section import CriticalSection
 from refflow.compat.v1.device_spec import DeviceSpec
+from refflow.compat.v1.dtypes import QUANTIZED_DTYPES
 from refflow.compat.v1.features import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.freer import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.function import *  # noqa: F403  (its __all__ says which)
@@ -211,6 +216,9 @@ from refflow.compat.v1.numbers import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.parsing import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.partitioned import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.plain import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.printing import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.python_functions import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.quantization import dequantize, quantize, quantize_v2
 from refflow.compat.v1.queue import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.ragged_tensor import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.random import random_poisson, random_uniform
@@ -225,10 +233,12 @@ from refflow.compat.v1.sparse_tensor import *  # noqa: F403  (its __all__ says w
 from refflow.compat.v1.state import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.summary import Event, Summary
 from refflow.compat.v1.template import make_template
+from refflow.compat.v1.tensor_messages import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.type_specs import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.variable_scope import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.variables import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.variables import global_variables, global_variables_initializer
+from refflow.compat.v1.version import *  # noqa: F403  (its __all__ says which)
 from refflow.core.graph import colocate_with, container
 from refflow.files.step_stats import RunMetadata
 from refflow.nn import sigmoid, tanh

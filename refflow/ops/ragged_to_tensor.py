@@ -28,7 +28,6 @@ TO_TENSOR = define_op(
     "num_row_partition_tensors * Tindex -> result: T", T=ANY, Tindex=(int64, int32), Tshape=(int64, int32),
     num_row_partition_tensors=Attr("int", minimum=1), row_partition_types=Attr("list(string)"), source=("W06",),
 )  # fmt: skip
-TO_TENSOR.no_gradient_registered()
 
 
 def _combined(wanted: Sequence[int] | None, values: Sequence[Any], ragged_rank: int) -> list[int]:
@@ -119,6 +118,36 @@ def _to_tensor_shape(context: ShapeContext) -> shapes.Shape:
     if default is not None:
         _check_default(default, values)
     return tuple(None if s is None or s < 0 else s for s in sizes)
+
+
+@TO_TENSOR.gradient
+def _to_tensor_gradient(op, dy):
+    """Each value gets what stands where it went, and the default all the rest.
+
+    Where the values went is found by sending their numbers, from 1 on: a 0 is a place that the default filled.
+    """
+    from refflow.ops.array import rank, reshape, shape
+    from refflow.ops.elementwise_functions import unsorted_segment_sum
+    from refflow.ops.joining import concat
+    from refflow.ops.range import range_
+    from refflow.ops.reductions import reduce_sum
+    from refflow.ops.slicing import slice_
+
+    sizes, values, default, partitions = op.inputs[0], op.inputs[1], op.inputs[2], op.inputs["row_partition_tensors"]
+    count = reshape(slice_(shape(values), [0], [1]), [])
+    inner = slice_(shape(values), [1], [-1])
+    types = op.attrs["row_partition_types"]
+    axes = len(types) + 1 - (types[0] == "FIRST_DIM_SIZE")
+    outer = slice_(sizes, [0], [axes]) if sizes.get_shape().ndims else sizes
+    numbers = range_(1, count + 1)
+    places = TO_TENSOR(outer, numbers, np.int32(0), partitions, row_partition_types=types)
+    rows = reshape(dy, concat(0, [np.array([-1], np.int32), inner]))
+    sums = unsorted_segment_sum(rows, reshape(places, [-1]), count + 1)
+    begin = concat(0, [np.array([1], np.int32), inner - inner])
+    dvalues = reshape(slice_(sums, begin, concat(0, [reshape(count, [1]), inner])), shape(values))
+    filled = reshape(slice_(sums, begin - begin, concat(0, [np.array([1], np.int32), inner])), inner)
+    ddefault = reshape(reduce_sum(filled, range_(0, rank(filled) - rank(default))), shape(default))
+    return None, dvalues, ddefault, *[None] * len(partitions)
 
 
 def _check_types(types: Sequence[str], count: int) -> None:

@@ -51,7 +51,7 @@ UNICODE_DECODE_OFFSETS = define_op(
     **_DECODING,
 )  # fmt: skip
 UNICODE_TRANSCODE = define_op("UnicodeTranscode", "input: string[...S] -> output: string[...S]",
-                              output_encoding=_ENCODING, **_DECODING)  # fmt: skip
+                              **{"input_encoding": Attr("string"), "output_encoding": _ENCODING} | _DECODING)
 UNICODE_SCRIPT = define_op("UnicodeScript", "input: int32[...S] -> output: int32[...S]", source=("W06",))
 for _op in (UNICODE_ENCODE, UNICODE_DECODE, UNICODE_DECODE_OFFSETS, UNICODE_TRANSCODE, UNICODE_SCRIPT):
     _op.no_gradient_registered()

@@ -161,10 +161,12 @@ from refflow.compat.v1 import (
     io,
     layers,
     linalg,
+    lookup,
     losses,
     manip,
     math,
     metrics,
+    nest,
     nn,
     python_io,
     quantization,
@@ -174,9 +176,11 @@ from refflow.compat.v1 import (
     raw_ops,
     resource_loader,
     saved_model,
+    sets,
     signal,
     sparse,
     spectral,
+    strings,
     summary,
     sysconfig,
     test,
@@ -231,6 +235,7 @@ from refflow.compat.v1.sparse_arrays import *  # noqa: F403  (its __all__ says w
 from refflow.compat.v1.sparse_math import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.sparse_tensor import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.state import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.string_functions import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.summary import Event, Summary
 from refflow.compat.v1.template import make_template
 from refflow.compat.v1.tensor_messages import *  # noqa: F403  (its __all__ says which)

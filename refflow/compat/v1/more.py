@@ -1,4 +1,4 @@
-"""What else 1.x has at the top: strings, small linear algebra, draws, collections.
+"""What else 1.x has at the top: small linear algebra, draws, collections.
 
 Next: compat/v1/arrays.py.
 """
@@ -18,65 +18,12 @@ from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import as_dtype, float32, int32, int64
 from refflow.core.graph import GraphKeys, Tensor, get_default_graph
 from refflow.core.registry import op_def
-from refflow.core.sparse_tensor import SparseTensor
 from refflow.ops.random import get_seed, random_uniform
 
 __all__ = [
-    "add_to_collections", "as_string", "extract_image_patches", "eye", "get_collection_ref", "matrix_solve",
-    "multinomial", "random_crop", "random_gamma", "reduce_join", "regex_replace", "string_join", "string_split",
-    "string_to_hash_bucket_fast", "substr", "tables_initializer", "trace", "unique_with_counts",
+    "add_to_collections", "extract_image_patches", "eye", "get_collection_ref", "initialize_all_tables", "matrix_solve",
+    "multinomial", "random_crop", "random_gamma", "tables_initializer", "trace", "unique_with_counts",
 ]  # fmt: skip
-
-# -- strings -----------------------------------------------------------------------------------------------------
-
-
-def string_join(inputs: Sequence[Any], separator: str = "", name: str | None = None) -> Tensor:
-    """The strings of several tensors end to end, elementwise."""
-    return op_def("StringJoin")(list(inputs), separator=separator, name=name)
-
-
-def as_string(
-    input: Any, precision: int = -1, scientific: bool = False, shortest: bool = False, width: int = -1, fill: str = "",
-    name: str | None = None,
-) -> Tensor:  # fmt: skip
-    """Numbers as text, elementwise."""
-    return op_def("AsString")(input, precision=precision, scientific=scientific, shortest=shortest, width=width,
-                              fill=fill, name=name)  # fmt: skip
-
-
-def substr(input: Any, pos: Any, len: Any, name: str | None = None, unit: str = "BYTE") -> Tensor:
-    """`len` bytes, or characters, from `pos` on, elementwise."""
-    pos = convert_to_tensor(pos)
-    return op_def("Substr")(input, pos, convert_to_tensor(len, pos.dtype.base_dtype), unit=unit, name=name)
-
-
-def reduce_join(
-    inputs: Any, axis: Any = None, keep_dims: bool | None = None, separator: str = "", name: str | None = None
-) -> Tensor:
-    """The strings along `axis` end to end; along all, last axis first, by default."""
-    inputs = convert_to_tensor(inputs)
-    axes = list(range(inputs.get_shape().ndims or 0))[::-1] if axis is None else axis
-    return op_def("ReduceJoin")(inputs, np.asarray(axes, np.int32), keep_dims=bool(keep_dims), separator=separator,
-                                name=name)  # fmt: skip
-
-
-def string_split(source: Any, delimiter: str = " ", skip_empty: bool = True) -> SparseTensor:
-    """The parts of each string, cut at any character of `delimiter`, a row of a SparseTensor for each."""
-    found = op_def("StringSplit")(source, np.array(delimiter.encode(), object), skip_empty=skip_empty)
-    return SparseTensor(found.indices, found.values, found.shape)
-
-
-def regex_replace(
-    input: Any, pattern: Any, rewrite: Any, replace_global: bool = True, name: str | None = None
-) -> Tensor:
-    """Each string with what fits `pattern` replaced."""
-    return op_def("RegexReplace")(input, pattern, rewrite, replace_global=replace_global, name=name)
-
-
-def string_to_hash_bucket_fast(input: Any, num_buckets: int, name: str | None = None) -> Tensor:
-    """A number below `num_buckets` for each string, always the same."""
-    return op_def("StringToHashBucketFast")(input, num_buckets=num_buckets, name=name)
-
 
 # -- matrices ----------------------------------------------------------------------------------------------------
 
@@ -179,3 +126,6 @@ def get_collection_ref(key: Any) -> list[Any]:
 def tables_initializer(name: str = "init_all_tables") -> Any:
     """One operation that fills every lookup table."""
     return group(*get_default_graph().get_collection(GraphKeys.TABLE_INITIALIZERS), name=name)
+
+
+initialize_all_tables = tables_initializer

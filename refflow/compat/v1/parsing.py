@@ -2,7 +2,7 @@
 
     tf.parse_example(serialized, {"label": tf.FixedLenFeature([], tf.int64), "words": tf.VarLenFeature(tf.string)})
 
-Next: compat/v1/serializing.py.
+Next: compat/v1/strings.py.
 """
 
 from __future__ import annotations

@@ -89,8 +89,6 @@ def _array(flat: Any, kind: Any, inner: tuple[int, ...] | None = None) -> np.nda
 
 def _guessed(flat: Any) -> Any:
     found = np.asarray(flat)
-    if found.dtype.kind in "SU":
-        return as_value(flat, string)
     narrow = {"int64": np.int32, "float64": np.float32}
     fits = found.dtype.kind != "i" or (np.abs(found) < 2**31).all()
     return found.astype(narrow.get(found.dtype.name, found.dtype)) if fits else found
@@ -170,7 +168,7 @@ def row_splits_to_segment_ids(splits: Any, name: str | None = None, out_type: An
     if splits.get_shape()[0].value == 0:
         raise ValueError("Invalid row_splits: []")
     ids = rows.ids_of_splits(splits, name)
-    return ids if out_type is None else cast(ids, as_dtype(out_type))
+    return cast(ids, int64 if out_type is None else as_dtype(out_type))
 
 
 def segment_ids_to_row_splits(
@@ -212,7 +210,8 @@ def stack(values: Sequence[Any], axis: int = 0, name: str | None = None) -> Ragg
         parts = [as_values(v) if not isinstance(v, (list, tuple)) else constant(v) for v in values]
         parts = [RaggedTensor.from_tensor(p) if isinstance(p, Tensor) and (p.get_shape().ndims or 1) > 1 else p
                  for p in parts]  # fmt: skip
-        lengths = op_def("Pack")([rows.count(p, int64) if isinstance(p, Tensor) else cast(p.nrows(), int64)
+        kind = int32 if all(isinstance(p, Tensor) for p in parts) else int64
+        lengths = op_def("Pack")([rows.count(p, kind) if isinstance(p, Tensor) else cast(p.nrows(), kind)
                                   for p in parts])  # fmt: skip
         return RaggedTensor.from_row_lengths(concat_rows(parts), lengths, validate=False)
 
@@ -233,7 +232,8 @@ def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, na
         data = data if isinstance(data, RaggedTensor) else convert_to_tensor(data)
         values = _rows_at(data, order)
         ids = op_def("GatherV2")(partitions, order, 0)
-        return RaggedTensor.from_value_rowids(values, cast(ids, int64), num_partitions, validate=False)
+        ids = cast(ids, data.row_splits.dtype.base_dtype) if isinstance(data, RaggedTensor) else ids
+        return RaggedTensor.from_value_rowids(values, ids, num_partitions, validate=False)
 
 
 # -- crosses -----------------------------------------------------------------------------------------------------
@@ -265,6 +265,8 @@ def _crossed(
             [i for i, kind in zip(whole, kinds, strict=True) if kind == "D"], input_order="".join(kinds),
             hashed_output=hashed, num_buckets=num_buckets, hash_key=0xDECAFCAFFE if hash_key is None else hash_key,
             out_values_type=int64 if hashed else string, out_row_splits_type=int64)  # fmt: skip
+        sizes = [i.shape[0].value for i in whole]
+        found.output_row_splits.set_shape([next((size + 1 for size in sizes if size is not None), None)])
         return RaggedTensor.from_row_splits(found.output_values, found.output_row_splits, validate=False)
 
 

@@ -8,10 +8,12 @@ Next: compat/v1/ragged_functions.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
+from refflow.core.constants import constant_value
 from refflow.core.control import with_dependencies
 from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import DType, int32, int64
@@ -27,7 +29,9 @@ _INVALID = "Arguments to from_row_splits do not form a valid RaggedTensor"
 def as_places(value: Any, name: str) -> Tensor:
     """A vector of int32 or int64; lists become int64."""
     plain = not isinstance(value, (Tensor, np.ndarray, np.generic))
-    found = convert_to_tensor(np.asarray(value, np.int64) if plain else value, name=name)
+    if plain and (np.asarray(value).dtype.kind in "iu" or not np.size(value)):
+        value = np.asarray(value, np.int64)
+    found = convert_to_tensor(value, name=name)
     if found.dtype.base_dtype not in (int32, int64):
         raise ValueError(f"{name} must have dtype int32 or int64, got {found.dtype.base_dtype.name}")
     found.get_shape().with_rank(1)
@@ -67,8 +71,10 @@ def splits_of_ids(ids: Tensor, nrows: Any) -> Tensor:
     else:
         nrows = cast(convert_to_tensor(nrows), kind)
     rows = op_def("Range")(number(0), nrows + number(1), number(1))
-    found = op_def("LowerBound")(op_def("ExpandDims")(ids, 0), op_def("ExpandDims")(rows, 0), out_type=kind)
-    return found[0]
+    found = op_def("LowerBound")(op_def("ExpandDims")(ids, 0), op_def("ExpandDims")(rows, 0), out_type=kind)[0]
+    known = constant_value(nrows)
+    found.set_shape([None if known is None else int(known) + 1])
+    return found
 
 
 def checked_splits(splits: Tensor, total: Tensor) -> Tensor:
@@ -131,17 +137,20 @@ def item(ragged: Any, key: Any) -> Any:
         return _columns(found, rest) if rest else found
     if first is None or first is Ellipsis:
         raise ValueError("a RaggedTensor takes row numbers and slices, not an ellipsis or a new axis among others")
-    splits = ragged.row_splits
-    at = first if isinstance(first, (int, np.integer)) and first >= 0 else None
-    start, stop = (splits[first], splits[first + 1]) if at is not None else (splits[:-1][first], splits[1:][first])
+    known = constant_value(ragged.row_splits) if isinstance(first, int) else None
+    splits = ragged.row_splits if known is None else known.tolist()
+    start, stop = splits[:-1][first], splits[1:][first]
     row = ragged.values[start:stop]
     return row[tuple(rest)] if rest else row
 
 
 def _some(ragged: Any, rows: slice) -> Any:
     """The rows that a slice names."""
-    numbers = op_def("Range")(0, cast(ragged.nrows(), int32), 1)[rows]
-    return gather(ragged, numbers)
+    size = ragged.shape[0].value
+    plain = all(isinstance(bound, int | None) for bound in (rows.start, rows.stop, rows.step))
+    if size is not None and plain:
+        return gather(ragged, np.arange(size, dtype=np.int32)[rows])
+    return gather(ragged, op_def("Range")(0, cast(ragged.nrows(), int32), 1)[rows])
 
 
 def gather(ragged: Any, indices: Any) -> Any:
@@ -149,7 +158,9 @@ def gather(ragged: Any, indices: Any) -> Any:
     indices = convert_to_tensor(indices)
     found = op_def("RaggedGather")(list(ragged.nested_row_splits), ragged.flat_values, indices,
                                    OUTPUT_RAGGED_RANK=ragged.ragged_rank)  # fmt: skip
-    return ragged._with_parts([*found.output_nested_splits, found.output_dense_values])
+    size = indices.get_shape().with_rank(1)[0].value
+    found.output_nested_splits[0].set_shape([None if size is None else size + 1])
+    return ragged._with_parts([found.output_dense_values, *found.output_nested_splits])
 
 
 def _columns(ragged: Any, rest: Sequence[Any]) -> Any:
@@ -170,7 +181,7 @@ def _columns(ragged: Any, rest: Sequence[Any]) -> Any:
     places = reshape(op_def("Where")(kept), [-1])
     values = gather(ragged.values, places) if hasattr(ragged.values, "row_splits") else op_def("GatherV2")(
         ragged.values, places, 0)  # fmt: skip
-    made = ragged._with_parts([splits_of_lengths(stop - start), values])
+    made = ragged._with_parts([values, splits_of_lengths(stop - start)])
     return made.with_values(made.values[(slice(None), *inner)]) if inner else made
 
 
@@ -195,6 +206,18 @@ def elementwise(function: Callable[..., Any], values: Sequence[Any]) -> Any:
             raise ValueError(f"ragged tensors of {ragged[0].ragged_rank} and {other.ragged_rank} levels do not meet")
     flat = [_flat(v, ragged[0]) for v in values]
     return ragged[0].with_flat_values(function(*flat))
+
+
+def rowwise(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, whose first argument may be a ragged tensor: it gets the flat values, and its result their rows."""
+
+    @wraps(function)
+    def spread(input: Any, *args: Any, **kwargs: Any) -> Any:
+        if not hasattr(input, "_elementwise"):
+            return function(input, *args, **kwargs)
+        return input.with_flat_values(function(input.flat_values, *args, **kwargs))
+
+    return spread
 
 
 def _flat(value: Any, first: Any) -> Any:

@@ -261,8 +261,11 @@ class RaggedTensor:
                 convert_to_tensor(np.array(sizes, np.int64) if not isinstance(sizes, Tensor) else sizes),
                 self.flat_values, convert_to_tensor(default_value, kind), list(self.nested_row_splits),
                 row_partition_types=["ROW_SPLITS"] * self.ragged_rank)  # fmt: skip
-            if shape is None or isinstance(shape, (list, tuple, TensorShape)):
-                made.set_shape(self.shape if shape is None else TensorShape(shape))
+            if shape is None:
+                made.set_shape(self.shape)
+            elif not isinstance(shape, Tensor):
+                rows_, *rest = TensorShape(shape).as_list()
+                made.set_shape([self.shape[0] if rows_ is None else rows_, *rest])
             return made
 
     def to_sparse(self, name: str | None = None) -> SparseTensor:
@@ -284,11 +287,11 @@ class RaggedTensor:
     # -- in structures, runs and operations -----------------------------------------------------------------------
 
     def _parts(self) -> list[Tensor]:
-        return [*self.nested_row_splits, self.flat_values]
+        return [self.flat_values, *self.nested_row_splits]
 
-    def _with_parts(self, parts: Sequence[Tensor]) -> RaggedTensor:
-        values: Any = parts[-1]
-        for splits in reversed(parts[:-1]):
+    def _with_parts(self, parts: Sequence[Any]) -> RaggedTensor:
+        values, *levels = parts
+        for splits in reversed(levels):
             values = RaggedTensor(values, splits, internal=True)
         return values
 
@@ -335,8 +338,8 @@ def _fed(key: RaggedTensor, value: Any) -> Any:
 
 def _fetched(key: RaggedTensor) -> tuple[Sequence[Any], Callable[[list[Any]], Any]]:
     def made(values: list[Any]) -> RaggedTensorValue:
-        found: Any = values[-1]
-        for splits in reversed(values[:-1]):
+        found, *levels = values
+        for splits in reversed(levels):
             found = RaggedTensorValue(found, splits)
         return found
 

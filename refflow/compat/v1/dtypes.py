@@ -33,8 +33,8 @@ from refflow import (
     uint64,
     variant,
 )
-from refflow.compat.v1.more import as_string
 from refflow.compat.v1.numbers import cast, saturate_cast
+from refflow.compat.v1.string_functions import as_string
 
 __all__ = [
     "QUANTIZED_DTYPES", "DType", "as_dtype", "as_string", "bfloat16", "bool", "cast", "complex", "complex64",

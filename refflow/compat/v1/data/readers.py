@@ -11,7 +11,7 @@ import numpy as np
 
 from refflow.compat.v1.data.dataset import Dataset
 from refflow.compat.v1.data.nodes import DatasetBase, number
-from refflow.compat.v1.more import reduce_join
+from refflow.compat.v1.string_functions import reduce_join
 from refflow.compat.v1.type_specs import TensorSpec
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import int32, int64, string

@@ -202,6 +202,15 @@ def _no_output(context: ShapeContext) -> list[shapes.Shape]:
     return []
 
 
+def _fitting(context: ShapeContext) -> list[shapes.Shape]:
+    """No output; the value has the variable's shape."""
+    there, value = _spec(context), context.dims("value")
+    if not shapes.compatible(there, value):
+        raise ShapeError(f"Cannot update variable with shape {shapes.text(there)} using a Tensor with shape "
+                         f"{shapes.text(value)}, shapes must be equal")  # fmt: skip
+    return []
+
+
 def _combined(state: Any, delta: Any, dtype: Any, ufunc: Any) -> None:
     if state.dtype is not dtype:
         raise errors.InvalidArgumentError(None, None, "DType of variable handle and value does not match.")
@@ -285,8 +294,10 @@ def _gather_gradient(op, dy):
     return IndexedSlices(reshape(dy, rows), reshape(indices, [-1]), params_shape), None
 
 
-for _op in (ASSIGN, ASSIGN_ADD, ASSIGN_SUB, DESTROY, DISABLE_COPY):
+for _op in (ASSIGN, DESTROY, DISABLE_COPY):
     _op.shape(_no_output)
+for _op in (ASSIGN_ADD, ASSIGN_SUB):
+    _op.shape(_fitting)
 for _op in (VAR_HANDLE, IS_INITIALIZED, VARIABLE_SHAPE, ASSIGN, ASSIGN_ADD, ASSIGN_SUB, DESTROY, DISABLE_COPY,
             COUNT_UP_TO):  # fmt: skip
     _op.no_gradient()

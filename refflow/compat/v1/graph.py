@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from refflow.core import graph as first
@@ -25,6 +25,7 @@ from refflow.core.errors import NodeError
 from refflow.core.graph import Operation, Tensor
 from refflow.core.graphdef import RELEASE, SHAPES
 from refflow.core.indexed_slices import IndexedSlices
+from refflow.core.registry import op_def
 from refflow.interop import protos
 from refflow.interop.schema import message
 
@@ -182,6 +183,17 @@ class Graph(first.Graph):
         elif request is not None and not callable(request) and not isinstance(request, str):
             request = request.to_string()
         return super().device(request)
+
+    def create_op(self, op_type: str, inputs: Sequence[Tensor], *args: Any, **kwargs: Any) -> Operation:
+        """One more node. What changes a variable through its reference is with that variable."""
+        if not any(t.dtype.is_ref_dtype for t in inputs):
+            return super().create_op(op_type, inputs, *args, **kwargs)
+        takes = op_def(op_type).inputs
+        with ExitStack() as stack:
+            for tensor, arg in zip(inputs, takes, strict=False):
+                if arg.is_ref and tensor.dtype.is_ref_dtype:
+                    stack.enter_context(self.colocate_with(tensor.op, ignore_existing=tensor is inputs[0]))
+            return super().create_op(op_type, inputs, *args, **kwargs)
 
     def _apply_device_scopes(self, op: Operation) -> None:
         super()._apply_device_scopes(op)

@@ -215,11 +215,13 @@ def variable_axis_size_partitioner(
     max_shard_bytes: int, axis: int = 0, bytes_per_string_element: int = 16, max_shards: int | None = None
 ) -> Callable[..., list[int]]:
     """As few parts along `axis` as keep each at `max_shard_bytes` at most."""
-    for called, number in (("max_shard_bytes", max_shard_bytes), ("bytes_per_string", bytes_per_string_element)):
-        if number < 1:
-            raise ValueError(f"{called} must be positive, but received: {number}")
+    if max_shard_bytes < 1 or bytes_per_string_element < 1:
+        raise ValueError(
+            "Both max_shard_bytes and bytes_per_string_element must be positive. Currently, max_shard_bytes is "
+            f"{max_shard_bytes} and bytes_per_string_element is {bytes_per_string_element}"
+        )
     if max_shards and max_shards < 1:
-        raise ValueError(f"max_shards must be positive, but received: {max_shards}")
+        raise ValueError("max_shards must be positive.")
 
     def partitioner(shape: Any, dtype: Any) -> list[int]:
         dims, kind = _checked(shape, axis), as_dtype(dtype).base_dtype
@@ -260,11 +262,11 @@ def create_partitioned_variables(
 
     if len(shape) != len(slicing):
         raise ValueError(
-            "The 'shape' and 'slicing' of a new Partitioned Variable must have the length: "
+            "The 'shape' and 'slicing' of a partitioned Variable must have the length: "
             f"shape: {shape}, slicing: {slicing}"
         )
     if len(shape) < 1:
-        raise ValueError(f"A new Partitioned Variable must have rank at least 1: shape: {shape}")
+        raise ValueError(f"A partitioned Variable must have rank at least 1: shape: {shape}")
     with variable_scope(name, "PartitionedVariable", reuse=reuse):
         with get_default_graph().name_scope(None):
             found = get_variable(

@@ -120,7 +120,8 @@ class ResourceVariable(Variable):
     def read_value(self) -> Tensor:
         """The value at the moment when it is read in the step, a new node."""
         with get_default_graph().name_scope("Read"):
-            return op_def("Identity")(self._read())
+            value = self._read()
+        return op_def("Identity")(value)
 
     def is_initialized(self, name: str | None = None) -> Tensor:
         return op_def("VarIsInitializedOp")(self._variable, name=name)

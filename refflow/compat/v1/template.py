@@ -62,25 +62,20 @@ class Template:
             with variable_scope(self._scope, reuse=False):
                 return self._first(args, kwargs)
         with variable_scope(self._scope, reuse=True):
-            return self._func(*args, **kwargs)
+            before = len(get_default_graph().get_collection(GraphKeys.TRAINABLE_VARIABLES))
+            result = self._func(*args, **kwargs)
+        made = get_default_graph().get_collection(GraphKeys.TRAINABLE_VARIABLES)[before:]
+        if made:
+            raise ValueError(
+                "New variable created when calling a template after the first time, perhaps you used tf.Variable when "
+                f"you meant tf.get_variable: {[v.name for v in made]}"
+            )
+        return result
 
     def _first(self, args: Any, kwargs: Any) -> Any:
-        """The call that makes the variables. Those it makes and trains have to be get_variable's."""
-        graph = get_default_graph()
-        before = len(graph.get_collection(GraphKeys.TRAINABLE_VARIABLES))
+        """The call that makes the variables."""
         result = self._func(*args, **kwargs)
         self._called = True
-        made = graph.get_collection(GraphKeys.TRAINABLE_VARIABLES)[before:]
-        from refflow.compat.v1.variable_store import VariableStore
-
-        known = VariableStore().whole.values()
-        strange = [v for v in made if not any(v is k for k in known)]
-        if strange:
-            self._called = False
-            raise ValueError(
-                f"New variables were created by this template that are not of get_variable, and cannot be shared: "
-                f"{[v.name for v in strange]}"
-            )
         return result
 
     @property
@@ -98,8 +93,8 @@ class Template:
 
     @property
     def variable_scope_name(self) -> str | None:
-        """The name of that scope."""
-        return None if self._scope is None else self._scope.name
+        """The name of that scope, with a '/'."""
+        return None if self._scope is None else f"{self._scope.name}/"
 
     def _listed(self, key: str) -> list[Any]:
         return [] if self._scope is None else self._scope.get_collection(key)

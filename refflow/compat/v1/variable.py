@@ -432,8 +432,8 @@ def checked(
         raise ValueError("initial_value must be specified.")
     if collections is not None and not isinstance(collections, (list, tuple, set)):
         raise ValueError(
-            "collections argument to Variable constructor must be a list, tuple, or set. Got the type "
-            f"{type(collections).__name__}: {collections}"
+            "collections argument to Variable constructor must be a list, tuple, or set. "
+            f"Got {collections} of type {type(collections)}"
         )
     if constraint is not None and not callable(constraint):
         raise ValueError("The `constraint` argument must be a callable.")

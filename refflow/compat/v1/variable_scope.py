@@ -97,14 +97,12 @@ class VariableScope(scopes.VariableScope):
         if initializer is not None and not callable(initializer) and dtype is not None:
             found = convert_to_tensor(initializer).dtype.base_dtype
             if found is not as_dtype(dtype).base_dtype:
-                raise ValueError(f"Initializer type '{found!r}' and explicit dtype '{as_dtype(dtype)!r}' don't match.")
+                raise ValueError(
+                    f"Initializer type '<dtype: '{found.name}'>' and explicit dtype '<dtype: "
+                    f"'{as_dtype(dtype).name}'>' don't match."
+                )
         if initializer is not None and not callable(initializer) and dtype is None:
             dtype = convert_to_tensor(initializer).dtype.base_dtype
-        if synchronization is VariableSynchronization.ON_READ and trainable:
-            raise ValueError(
-                "Synchronization value can be set to VariableSynchronization.ON_READ only for non-trainable "
-                "variables. You have specified trainable=True and synchronization=VariableSynchronization.ON_READ."
-            )
         if trainable is None:
             trainable = synchronization is not VariableSynchronization.ON_READ
         given = {
@@ -132,6 +130,8 @@ def _through_getter(custom_getter: Any, store: VariableStore, name: str, argumen
 
     if custom_getter is None:
         return getter(name, **arguments)
+    if not callable(custom_getter):
+        raise ValueError(f"Passed a custom_getter which is not callable: {custom_getter}")
     return custom_getter(getter=getter, name=name, **arguments)
 
 
@@ -169,7 +169,7 @@ _default("constraint", "a function that an update's result is to go through.", s
 
 
 def _held() -> list[Any]:
-    scopes._first(scopes._SCOPE, lambda: VariableScope(None))
+    scopes._first(scopes._SCOPE, lambda: VariableScope(False))
     return get_default_graph()._collections[scopes._SCOPE]
 
 
@@ -208,7 +208,7 @@ def variable_scope(
 
     What is given here is the default of get_variable inside. auxiliary_name_scope: whether nodes get its name too.
     """
-    _check(name_or_scope, default_name, reuse, auxiliary_name_scope, custom_getter)
+    _check(name_or_scope, default_name, reuse, auxiliary_name_scope)
     graph = graph_of(values or ())
     with graph.as_default():
         old = get_variable_scope()
@@ -228,7 +228,7 @@ def variable_scope(
             yield fresh
 
 
-def _check(name_or_scope: Any, default_name: str | None, reuse: Any, auxiliary: Any, custom_getter: Any) -> None:
+def _check(name_or_scope: Any, default_name: str | None, reuse: Any, auxiliary: Any) -> None:
     if default_name is None and name_or_scope is None:
         raise TypeError("If default_name is None then name_or_scope is required")
     if reuse not in (True, False, None) and reuse is not AUTO_REUSE:
@@ -239,8 +239,6 @@ def _check(name_or_scope: Any, default_name: str | None, reuse: Any, auxiliary: 
         raise TypeError(f"The auxiliary_name_scope must be `True` or `False`, while get {auxiliary}")
     if name_or_scope is not None and not isinstance(name_or_scope, (str, scopes.VariableScope)):
         raise TypeError("VariableScope: name_or_scope must be a string or VariableScope.")
-    if custom_getter is not None and not callable(custom_getter):
-        raise ValueError(f"custom_getter must be callable, but got: {custom_getter}")
 
 
 def _like(scope: scopes.VariableScope) -> VariableScope:

@@ -83,11 +83,13 @@ class VariableStore:
         """The variable of that name, or the one made of these arguments."""
         dims = TensorShape(shape)
         kind = as_dtype(dtype).base_dtype
-        if partitioner is not None:
+        if partitioner is not None and dims.ndims != 0:
             if not callable(partitioner):
                 raise ValueError(f"Partitioner must be callable, but received: {partitioner}")
             return self._in_parts(name, dims, kind, initializer, regularizer, reuse, partitioner, more)
-        if reuse is True and f"{name}/part_0" in self.whole:
+        if name in self.partitioned and reuse:
+            return self.partitioned[name]
+        if f"{name}/part_0" in self.whole:
             raise ValueError(
                 "No partitioner was provided, but a partitioned version of the variable was found: "
                 f"{name}/part_0. Perhaps a variable of the same name was already created with partitioning?"
@@ -165,8 +167,6 @@ class VariableStore:
             raise ValueError(
                 f"Shape of a new partitioned variable ({name}) must be fully defined, but instead was {shape}."
             )
-        if shape.ndims == 0:
-            raise ValueError(f"A partitioned Variable must have rank at least 1.  Shape: {shape}")
         counts = _checked_parts(partitioner(shape=shape, dtype=dtype), shape)
         if name in self.partitioned:
             return self._found_in_parts(name, shape, dtype, counts, reuse)
@@ -175,7 +175,9 @@ class VariableStore:
                 f"PartitionedVariable {name} does not exist, or was not created with tf.get_variable(). Did you mean "
                 "to set reuse=False or reuse=tf.AUTO_REUSE in VarScope?"
             )
-        axis, several = _cut_axis(counts)
+        axis, several = _cut_axis(counts, shape)
+        if name in self.partitioned and reuse:
+            return self.partitioned[name]
         if f"{name}/part_0" in self.whole:
             last = f"{name}/part_{several - 1}"
             if last not in self.whole:
@@ -249,7 +251,7 @@ def _default(name: str, dtype: DType) -> Any:
         return glorot_uniform_initializer()
     if dtype.is_integer or dtype.name == "bool" or dtype is string:
         return zeros_initializer()
-    raise ValueError(f"An initializer for variable {name} of {dtype!r} is required")
+    raise ValueError(f"An initializer for variable {name} of <dtype: '{dtype.name}'> is required")
 
 
 def _start(
@@ -258,6 +260,8 @@ def _start(
     """What a new variable is made of: a value, or a function without arguments; and its type, unless that says it."""
     if initializer is None:
         initializer = _default(name, dtype)
+        if shape.ndims is None:
+            raise ValueError(f"Variable {name} did not get an initializer, so its `shape` argument must be specified.")
         if not shape.is_fully_defined():
             raise ValueError(
                 f"Shape of a new variable ({name}) must be fully defined, but instead was {_shown(shape)}."
@@ -306,10 +310,10 @@ def _checked_parts(counts: Any, shape: TensorShape) -> list[int]:
     return list(counts)
 
 
-def _cut_axis(counts: Sequence[int]) -> tuple[int, int]:
+def _cut_axis(counts: Sequence[int], shape: TensorShape) -> tuple[int, int]:
     """The one axis that is cut, and into how many parts."""
     axes = [axis for axis, count in enumerate(counts) if count > 1]
     if len(axes) > 1:
-        raise ValueError(f"Can only slice a variable along one dimension: partitioning: {list(counts)}")
+        raise ValueError(f"Can only slice a variable along one dimension: shape: {shape}, partitioning: {list(counts)}")
     axis = axes[0] if axes else 0
     return axis, counts[axis]

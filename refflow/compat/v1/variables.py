@@ -103,15 +103,17 @@ def report_uninitialized_variables(var_list: Any = None, name: str = "report_uni
 def get_or_create_global_step(graph: Any = None) -> Variable:
     """The variable that counts steps; made, with 0, when first asked for."""
     found = get_global_step(graph)
-    if found is not None:
-        return found
+    return create_global_step(graph) if found is None else found
+
+
+def create_global_step(graph: Any = None) -> Variable:
+    """A new variable that counts steps; ValueError where there is one."""
     chosen = graph or get_default_graph()
+    if get_global_step(chosen) is not None:
+        raise ValueError('"global_step" already exists.')
     with chosen.as_default(), chosen.name_scope(None):
         return get_variable("global_step", [], int64, zeros_initializer(), trainable=False,
                             collections=[GraphKeys.GLOBAL_VARIABLES, GraphKeys.GLOBAL_STEP])  # fmt: skip
-
-
-create_global_step = get_or_create_global_step
 
 
 def get_global_step(graph: Any = None) -> Any:

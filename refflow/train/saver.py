@@ -123,20 +123,23 @@ class Saver:
             raise ValueError(f"latest_filename is a file's name without a folder, got {latest!r}")
         if os.path.basename(save_path) == latest:
             raise ValueError(f"save_path {save_path!r} is the name of the file that lists the checkpoints; use another")
-        path = save_path
-        if global_step is not None:
-            step = global_step
-            if not isinstance(step, (int, np.integer)):
-                step = sess.run(getattr(step, "_as_graph_element", lambda: step)())
-            path = f"{save_path}-{int(step)}"
+        path = self._write(sess, _numbered(sess, save_path, global_step))
+        self._enter(path, latest)
+        return path
+
+    def _write(self, sess: Any, path: str) -> str:
+        """Writes the checkpoint, and gives its path as the graph has it."""
         written = sess.run(self.saver_def.save_tensor_name, {self.saver_def.filename_tensor_name: path})
-        path = written.decode() if isinstance(written, bytes) else str(np.asarray(written).item().decode())
+        return written.decode() if isinstance(written, bytes) else str(np.asarray(written).item().decode())
+
+    def _enter(self, path: str, latest: str) -> list[str]:
+        """Enters a checkpoint into the book, and removes those that are too old; gives their paths."""
         self._last = [(p, t) for p, t in self._last if p != path] + [(path, time.time())]
         dropped = self._too_old()
-        update_checkpoint_state(os.path.dirname(save_path), path, self.last_checkpoints, latest)
+        update_checkpoint_state(os.path.dirname(path), path, self.last_checkpoints, latest)
         for old in dropped:  # once nobody is told of them any more
             remove_bundle(old)
-        return path
+        return dropped
 
     def restore(self, sess: Any, save_path: str) -> None:
         """Gives every variable the value it has in the checkpoint; no initializer need have run."""
@@ -153,6 +156,16 @@ class Saver:
             else:
                 dropped.append(path)
         return dropped
+
+
+def _numbered(sess: Any, save_path: str, global_step: Any) -> str:
+    """The path with the step behind it: a number, or what a session reads from a tensor or variable."""
+    if global_step is None:
+        return save_path
+    step = global_step
+    if not isinstance(step, (int, np.integer)):
+        step = sess.run(getattr(step, "_as_graph_element", lambda: step)())
+    return f"{save_path}-{int(step)}"
 
 
 def _modified(path: str) -> float:

@@ -42,7 +42,7 @@ def test_static_shapes_say_how_many_rows_are_known():
         (lambda: tf.PaddingFIFOQueue(1, tf.int32, [None]), ValueError, "a list of shapes must be provided"),
         (lambda: tf.PaddingFIFOQueue(1, [tf.int32] * 2, [[2]]), ValueError, "for all components"),
         (lambda: tf.PriorityQueue(1, tf.int32), TypeError, "Expected list for 'shapes'"),
-        (lambda: tf.FIFOQueue(1, tf.int32, ()).enqueue([[1, 2]]), ValueError, "not compatible"),
+        (lambda: tf.FIFOQueue(1, tf.int32, ()).enqueue([[1, 2]]), ValueError, "compatible"),
         (lambda: tf.FIFOQueue(1, tf.int32, ()).enqueue_many(1), ValueError, "rank at least 1"),
         (lambda: tf.FIFOQueue(1, tf.int32).enqueue(1.5), TypeError, "int32"),
         (lambda: tf.FIFOQueue(1, [tf.int32] * 2, names=["a", "b"]).enqueue([1, 2]), ValueError, "enqueue a dictionary"),

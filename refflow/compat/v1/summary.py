@@ -10,7 +10,7 @@ Next: ops/summary.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,7 +20,9 @@ from refflow.files.events import Event
 from refflow.ops import summary as ops
 from refflow.train.summary_io import SummaryWriter
 
-__all__ = ["Event", "FileWriter", "Summary", "audio", "histogram", "image", "merge", "merge_all", "scalar"]
+__all__ = [
+    "Event", "FileWriter", "FileWriterCache", "Summary", "audio", "histogram", "image", "merge", "merge_all", "scalar",
+]  # fmt: skip
 
 
 def _tagged(op: Any, name: str, value: Any, collections: Any, family: str | None, **attrs: Any) -> Tensor:
@@ -95,6 +97,10 @@ class FileWriter(SummaryWriter):
         super().__init__(logdir, graph_def if graph is None else graph, max_queue, flush_secs)
         self._logdir = logdir
 
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
     def get_logdir(self) -> str:
         return self._logdir
 
@@ -103,3 +109,24 @@ class FileWriter(SummaryWriter):
 
     def __exit__(self, *error: Any) -> None:
         self.close()
+
+
+class FileWriterCache:
+    """One writer for each folder, for all who write there."""
+
+    _writers: ClassVar[dict[str, FileWriter]] = {}
+
+    @staticmethod
+    def get(logdir: str) -> FileWriter:
+        """The folder's writer, made when first asked for, or after it was closed."""
+        known = FileWriterCache._writers.get(logdir)
+        if known is None or known.closed:
+            known = FileWriterCache._writers[logdir] = FileWriter(logdir, get_default_graph())
+        return known
+
+    @staticmethod
+    def clear() -> None:
+        """Closes all of them."""
+        for writer in FileWriterCache._writers.values():
+            writer.close()
+        FileWriterCache._writers.clear()

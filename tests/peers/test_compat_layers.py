@@ -75,6 +75,80 @@ tf.layers.dropout(X, training=tf.constant(False))
 tf.layers.dense(X, 3, bias_initializer=tf.ones_initializer(), kernel_constraint=lambda w: w * 2)
 slope(lambda x: tf.layers.dense(x, 3, tf.nn.tanh), CUBE)
 """
+CELLS = """
+unrolled(rnn().LSTMCell(2, initializer=tf.ones_initializer(), cell_clip=0.5, num_proj=2, proj_clip=0.3)), names()
+unrolled(rnn().LSTMCell(2, use_peepholes=True, forget_bias=0.0, activation=tf.nn.relu, name="mine")), names()
+unrolled(rnn().LSTMCell(4, num_unit_shards=2, num_proj=2, num_proj_shards=2)), names()
+unrolled(rnn().BasicLSTMCell(2, state_is_tuple=False, activation=tf.sigmoid)), names()
+unrolled(rnn().GRUCell(2, kernel_initializer=tf.ones_initializer(), bias_initializer=tf.zeros_initializer())), names()
+unrolled(rnn().BasicRNNCell(2, tf.nn.relu, name="r")), names()
+unrolled(rnn().MultiRNNCell([rnn().GRUCell(2), rnn().LSTMCell(3)])), names()
+unrolled(rnn().MultiRNNCell([rnn().GRUCell(2), rnn().BasicRNNCell(3)], state_is_tuple=False)), names()
+unrolled(rnn().DropoutWrapper(rnn().GRUCell(4), 0.5, 0.6, 0.7, seed=3)), names()
+unrolled(rnn().DropoutWrapper(rnn().LSTMCell(4), state_keep_prob=0.5, seed=3))
+unrolled(rnn().DropoutWrapper(rnn().LSTMCell(4), 0.5, 0.5, 0.5, True, 4, tf.float32, seed=5))
+unrolled(rnn().DropoutWrapper(rnn().LSTMCell(4), 1, 1, 0.5, seed=3, dropout_state_filter_visitor=lambda s: True))
+unrolled(rnn().DropoutWrapper(rnn().MultiRNNCell([rnn().LSTMCell(4), rnn().GRUCell(2)]), state_keep_prob=0.5, seed=3))
+unrolled(rnn().ResidualWrapper(rnn().GRUCell(4)))
+unrolled(rnn().ResidualWrapper(rnn().GRUCell(4, name="g"), lambda x, y: x * y))
+names()
+unrolled(rnn().DeviceWrapper(rnn().GRUCell(4), "/cpu:0")), names()
+tf.nn.dynamic_rnn(rnn().GRUCell(2), CUBE, [3, 1], dtype=tf.float32, scope="s"), names()
+tf.nn.dynamic_rnn(rnn().LSTMCell(2), CUBE, initial_state=rnn().LSTMStateTuple(tf.ones([2, 2]), tf.zeros([2, 2])))
+tf.nn.dynamic_rnn(rnn().GRUCell(2), STEPS, tf.constant([0, 3], tf.int64), dtype=tf.float32, time_major=True)
+tf.nn.dynamic_rnn(rnn().GRUCell(2), tf.placeholder_with_default(CUBE, [None, None, 4]), dtype=tf.float32)[0]
+tf.nn.bidirectional_dynamic_rnn(rnn().GRUCell(2), rnn().LSTMCell(3), STEPS, [2, 3], dtype=tf.float32, time_major=True)
+names()
+tf.nn.static_rnn(rnn().GRUCell(2), PAIR, dtype=tf.float32, sequence_length=[2, 0, 1], scope="q")
+names()
+tf.nn.static_bidirectional_rnn(rnn().GRUCell(2), rnn().BasicRNNCell(3), PAIR, None, None, tf.float32, [2, 0, 1])
+names()
+tf.nn.static_bidirectional_rnn(rnn().GRUCell(2), rnn().GRUCell(2), PAIR, dtype=tf.float32)
+tf.nn.raw_rnn(rnn().LSTMCell(2), looped(tf, rnn().LSTMCell(2)))[0].stack(), names()
+tf.nn.raw_rnn(rnn().GRUCell(2), looped(tf, rnn().GRUCell(2), True))[1:]
+tf.nn.dynamic_rnn(counting(tf), CUBE, [3, 1], dtype=tf.float32), names()
+slope(lambda x: tf.nn.dynamic_rnn(rnn().LSTMCell(2), x, [3, 1], dtype=tf.float32)[0], CUBE)
+slope(lambda x: tf.nn.raw_rnn(rnn().GRUCell(2), looped(tf, rnn().GRUCell(2), x=x))[0].stack(), CUBE)
+for_error(lambda: tf.nn.dynamic_rnn(rnn().GRUCell(2), CUBE))
+for_error(lambda: tf.nn.dynamic_rnn(rnn().GRUCell, CUBE, dtype=tf.float32))
+for_error(lambda: tf.nn.dynamic_rnn(3, CUBE))
+for_error(lambda: tf.nn.dynamic_rnn(rnn().GRUCell(2), CUBE, [[1, 2]], dtype=tf.float32))
+for_error(lambda: tf.nn.static_rnn(rnn().GRUCell(2), [], dtype=tf.float32))
+for_error(lambda: tf.nn.static_rnn(rnn().GRUCell(2), X, dtype=tf.float32))
+for_error(lambda: rnn().MultiRNNCell([])), for_error(lambda: rnn().MultiRNNCell(rnn().GRUCell(2)))
+for_error(lambda: rnn().MultiRNNCell([rnn().LSTMCell(2)], False))
+for_error(lambda: rnn().DropoutWrapper(rnn().GRUCell(2), 1.5)), for_error(lambda: rnn().DropoutWrapper(3))
+for_error(lambda: rnn().DropoutWrapper(rnn().GRUCell(2), 0.5, variational_recurrent=True))
+for_error(lambda: rnn().DropoutWrapper(rnn().GRUCell(2), 0.5, variational_recurrent=True, dtype=tf.float32))
+rnn().MultiRNNCell([rnn().LSTMCell(2), rnn().GRUCell(3)]).zero_state(2, tf.float32)
+rnn().MultiRNNCell([rnn().LSTMCell(2), rnn().GRUCell(3)]).state_size, rnn().LSTMCell(4, num_proj=2).output_size
+rnn().GRUCell(2).zero_state(tf.constant(3), tf.float64), rnn().LSTMCell(2).get_initial_state(X)
+rnn().GRUCell(2).zero_state(2, tf.float32).op.name
+two_steps(rnn().GRUCell(2)), two_steps(rnn().LSTMCell(2, name="l")), two_steps(counting(tf))
+two_steps(rnn().DropoutWrapper(rnn().GRUCell(2)))
+"""
+STARTS = """
+tf.initializers.zeros()([2, 3]), tf.initializers.ones(tf.int32)([2]), tf.initializers.constant([1, 2, 3])([2, 3])
+tf.initializers.constant(5)([2], tf.int64)
+tf.initializers.random_uniform(-1, 1, seed=1)([3]), tf.initializers.random_normal(1.0, 2.0, seed=1)([3])
+tf.initializers.truncated_normal(seed=1)([3])
+tf.initializers.random_uniform(1, 9, 2, tf.int32)([5]), tf.initializers.uniform_unit_scaling(2.0, seed=3)([3, 2])
+tf.initializers.variance_scaling(2.0, "fan_out", "untruncated_normal", 1)([3, 2])
+tf.initializers.glorot_uniform(1)([3, 2]), tf.initializers.glorot_normal(1)([3, 2])
+tf.initializers.he_normal(1)([3, 2]), tf.initializers.he_uniform(1)([3, 2]), tf.initializers.lecun_normal(1)([3, 2])
+tf.initializers.lecun_uniform(1)([3, 2])
+tf.initializers.orthogonal(2.0, seed=1)([4, 3]), tf.initializers.orthogonal(seed=2)([2, 2, 5])
+tf.initializers.identity(3.0)([2, 3]), tf.orthogonal_initializer(seed=3)([2, 5])
+tf.get_variable("v", [6, 4], initializer=tf.initializers.lecun_normal(1), partitioner=halves).as_tensor()
+tf.get_variable("v", [4, 4], initializer=tf.initializers.identity(2.0), partitioner=halves).as_tensor()
+for_error(lambda: tf.initializers.orthogonal()([3])), for_error(lambda: tf.initializers.identity()([3]))
+for_error(lambda: tf.initializers.variance_scaling(-1)), for_error(lambda: tf.initializers.variance_scaling(1, "fan"))
+for_error(lambda: tf.initializers.variance_scaling(1, "fan_in", "even"))
+for_error(lambda: tf.initializers.constant([1, 2], verify_shape=True)([3]))
+for_error(lambda: tf.initializers.constant({1: 2})), for_error(lambda: tf.initializers.constant([1, 2, 3])([2]))
+sorted(tf.initializers.random_normal(1.0, 2.0, 3).get_config()), sorted(tf.initializers.constant(3).get_config())
+tf.initializers.random_normal.from_config(tf.initializers.random_normal(1.0, 2.0, 3).get_config())([4])
+"""
 CLIP = {"rmax": 1.5, "rmin": 0.5, "dmax": 0.25}
 
 
@@ -109,6 +183,35 @@ def nested(tf):
     return Tower()
 
 
+def looped(tf, cell, counts=False, x=CUBE):
+    """A loop function for raw_rnn over [batch, time, size]."""
+    inputs = tf.TensorArray(tf.float32, 3).unstack(tf.transpose(x, [1, 0, 2]))
+
+    def loop_fn(time, output, state, loop_state):
+        following = cell.zero_state(2, tf.float32) if output is None else state
+        finished = time >= tf.constant([3, 2])
+        ends = tf.reduce_all(finished)
+        row = tf.cond(ends, lambda: tf.zeros([2, 4]), lambda: inputs.read(time))
+        kept = None if not counts else tf.constant(7) if loop_state is None else loop_state + 1
+        return finished, row, following, output, kept
+
+    return loop_fn
+
+
+def counting(tf):
+    """A cell of one's own, whose variable get_variable makes in call, with a state of several shapes."""
+
+    class Counting(tf.nn.rnn_cell.RNNCell):
+        state_size = (tf.TensorShape([2, 3]), 1)
+        output_size = 4
+
+        def call(self, inputs, state):
+            w = tf.get_variable("w", [4, 4])
+            return tf.matmul(inputs, w), (state[0] + 1.0, state[1] + 2.0)
+
+    return Counting()
+
+
 def short_for(tf, session):
     """More names for the lines."""
 
@@ -132,9 +235,21 @@ def short_for(tf, session):
         found = [layer(tf.constant(X)), layer.apply(tf.constant(Y))]
         return [*found, *(f.op.name for f in found), *(v.name for v in tf.global_variables())]
 
+    def unrolled(cell):
+        return tf.nn.static_rnn(cell, [tf.constant(X), tf.constant(Y)], dtype=tf.float32)
+
+    def two_steps(cell):
+        state = cell.zero_state(3, tf.float32)
+        output, state = cell(tf.constant(X), state)
+        output, state = cell(tf.constant(Y), state)
+        return [output, state, *(v.name for v in cell.trainable_variables), *(v.name for v in cell.weights)]
+
     return {
-        "after_updates": after_updates, "asked": asked, "two_calls": two_calls,
-        "half": lambda v: 0.5 * tf.reduce_sum(v), "names": lambda: [v.name for v in tf.global_variables()],
+        "halves": tf.fixed_size_partitioner(2), "PAIR": [tf.constant(X), tf.constant(Y)],
+        "STEPS": tf.constant(CUBE.swapaxes(0, 1)), "unrolled": unrolled, "two_steps": two_steps,
+        "rnn": lambda: tf.nn.rnn_cell, "after_updates": after_updates, "asked": asked,
+        "two_calls": two_calls, "half": lambda v: 0.5 * tf.reduce_sum(v),
+        "names": lambda: [v.name for v in tf.global_variables()],
     }  # fmt: skip
 
 
@@ -142,6 +257,6 @@ def values(tf, line):
     return nn_lines.values(tf, line, globals(), short_for)
 
 
-@pytest.mark.parametrize("line", lines(LAYERS))
+@pytest.mark.parametrize("line", lines(LAYERS, CELLS, STARTS))
 def test_a_line_gives_what_tensorflow_gives(tensorflow, line):
     compare(tensorflow, line, values)

@@ -65,8 +65,6 @@ class _Around(cells.RNNCell):
 class EmbeddingWrapper(_Around):
     """A cell whose inputs are symbols [batch]."""
 
-    base_name = "embedding_wrapper"
-
     def __init__(
         self, cell: Any, embedding_classes: int, embedding_size: int, initializer: Any = None, reuse: Any = None
     ):
@@ -77,14 +75,12 @@ class EmbeddingWrapper(_Around):
         self._classes, self._size, self._start, self._reuse = embedding_classes, embedding_size, initializer, reuse
 
     def call(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-        table = self._variable("embedding", [self._classes, self._size], self._start, float32)
+        table = get_variable("embedding", [self._classes, self._size], float32, self._start)
         return self._cell(nn.embedding_lookup(table, reshape(inputs, [-1])), state)
 
 
 class OutputProjectionWrapper(_Around):
     """A cell whose outputs are `output_size` wide."""
-
-    base_name = "output_projection_wrapper"
 
     def __init__(self, cell: Any, output_size: int, activation: Callable[[Tensor], Tensor] | None = None,
                  reuse: Any = None):  # fmt: skip
@@ -99,14 +95,12 @@ class OutputProjectionWrapper(_Around):
 
     def call(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
         output, new = self._cell(inputs, state)
-        found = self._layer([output], self._outputs, "projection/")
+        found = linear([output], self._outputs, scope="projection")
         return found if self._activation is None else self._activation(found), new
 
 
 class InputProjectionWrapper(_Around):
     """A cell whose inputs are first made `num_proj` wide."""
-
-    base_name = "input_projection_wrapper"
 
     def __init__(self, cell: Any, num_proj: int, activation: Callable[[Tensor], Tensor] | None = None,
                  input_size: Any = None):  # fmt: skip
@@ -114,7 +108,7 @@ class InputProjectionWrapper(_Around):
         self._width, self._activation = num_proj, activation
 
     def call(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-        projected = self._layer([inputs], self._width, "projection/")
+        projected = linear([inputs], self._width, scope="projection")
         return self._cell(projected if self._activation is None else self._activation(projected), state)
 
 

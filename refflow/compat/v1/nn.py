@@ -83,11 +83,8 @@ from refflow.compat.v1.pools import (
     max_pool_v2,
     max_pool_with_argmax,
 )
-from refflow.compat.v1.rnn import (
-    bidirectional_dynamic_rnn,
-    dynamic_rnn,
-    static_rnn,
-)
+from refflow.compat.v1.rnn import bidirectional_dynamic_rnn, dynamic_rnn, raw_rnn
+from refflow.compat.v1.rnn_static import static_bidirectional_rnn, static_rnn, static_state_saving_rnn
 from refflow.compat.v1.spaces import (
     atrous_conv2d,
     atrous_conv2d_transpose,
@@ -150,13 +147,14 @@ __all__ = [
     "l2_loss", "l2_normalize", "leaky_relu", "learned_unigram_candidate_sampler", "local_response_normalization",
     "log_poisson_loss", "log_softmax", "log_uniform_candidate_sampler", "lrn", "max_pool", "max_pool1d", "max_pool2d",
     "max_pool3d", "max_pool_v2", "max_pool_with_argmax", "moments", "nce_loss", "normalize_moments", "pool",
-    "quantized_avg_pool", "quantized_conv2d", "quantized_max_pool", "quantized_relu_x", "relu", "relu6", "relu_layer",
-    "rnn_cell", "safe_embedding_lookup_sparse", "sampled_softmax_loss", "scale_regularization_loss", "selu",
-    "separable_conv2d", "sigmoid", "sigmoid_cross_entropy_with_logits", "silu", "softmax",
+    "quantized_avg_pool", "quantized_conv2d", "quantized_max_pool", "quantized_relu_x", "raw_rnn", "relu", "relu6",
+    "relu_layer", "rnn_cell", "safe_embedding_lookup_sparse", "sampled_softmax_loss", "scale_regularization_loss",
+    "selu", "separable_conv2d", "sigmoid", "sigmoid_cross_entropy_with_logits", "silu", "softmax",
     "softmax_cross_entropy_with_logits", "softmax_cross_entropy_with_logits_v2", "softplus", "softsign",
-    "space_to_batch", "space_to_depth", "sparse_softmax_cross_entropy_with_logits", "static_rnn",
-    "sufficient_statistics", "swish", "tanh", "top_k", "uniform_candidate_sampler",
-    "weighted_cross_entropy_with_logits", "weighted_moments", "with_space_to_batch", "xw_plus_b", "zero_fraction",
+    "space_to_batch", "space_to_depth", "sparse_softmax_cross_entropy_with_logits", "static_bidirectional_rnn",
+    "static_rnn", "static_state_saving_rnn", "sufficient_statistics", "swish", "tanh", "top_k",
+    "uniform_candidate_sampler", "weighted_cross_entropy_with_logits", "weighted_moments", "with_space_to_batch",
+    "xw_plus_b", "zero_fraction",
 ]  # fmt: skip
 
 local_response_normalization = lrn

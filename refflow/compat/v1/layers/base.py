@@ -88,6 +88,7 @@ class Layer:
     """What all layers have; a class of one's own gives `build` and `call`."""
 
     input_spec: Any = None
+    _getter: Any = None  # a custom getter for what is made inside `call`
 
     def __init__(self, trainable: bool = True, name: str | None = None, dtype: Any = None, **kwargs: Any):
         scope, self._reuse = kwargs.pop("_scope", None), kwargs.pop("_reuse", None)
@@ -199,7 +200,7 @@ class Layer:
             self._settle_scope(kwargs.pop("scope", None))
             reuse = True if self.built else self._reuse
             with (
-                variable_scope(self._scope, reuse=reuse, auxiliary_name_scope=False) as at,
+                variable_scope(self._scope, reuse=reuse, custom_getter=self._getter, auxiliary_name_scope=False) as at,
                 graph.name_scope(at.original_name_scope),
             ):
                 self._check_and_build(inputs, tensors)

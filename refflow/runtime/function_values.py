@@ -73,7 +73,7 @@ class Function:
     def _stages(self) -> Stages:
         arguments, results, graph = self._ends
         targets = [] if results else [graph.get_operation_by_name(_CALL)]
-        return build(arguments, results, targets, None, [self._device], {}, self._config)
+        return build(arguments, results, targets, None, [self._device], {}, self._config, self._device.name)
 
     @cached_property
     def _keeps_state(self) -> bool:

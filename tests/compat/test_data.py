@@ -301,6 +301,23 @@ def test_all_uses_in_a_step_share_one_element():
         assert session.run(element) == 1
 
 
+def test_a_dataset_is_made_where_its_nodes_are_placed():
+    with tf.device("/cpu:1"):
+        element = data.make_one_shot_iterator(Dataset.range(3).map(lambda x: x + 1)).get_next()
+    with tf.Session(config=tf.ConfigProto(device_count={"CPU": 2})) as session:
+        assert session.run(element) == 1
+
+
+def test_a_cluster_runs_datasets_with_their_functions():
+    server = tf.train.Server.create_local_server()
+    sums = Dataset.range(3).flat_map(lambda x: Dataset.range(x).map(lambda y: x + y))
+    iterator = data.make_initializable_iterator(sums)
+    one, element = data.make_one_shot_iterator(Dataset.range(5).map(lambda x: x * 2)).get_next(), iterator.get_next()
+    with tf.Session(server.target) as session:
+        session.run(iterator.initializer)
+        assert [session.run([one, element]) for _ in range(2)] == [[0, 1], [2, 2]]
+
+
 # -- order and seeds --------------------------------------------------------------------------------------------------
 
 

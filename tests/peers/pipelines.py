@@ -120,6 +120,8 @@ class Pipeline:
         shapes = str(self.tf.data.get_output_shapes(self.dataset))
         if "TensorShape([])" in shapes or "unknown" in shapes.lower():
             return None
+        if self._is_sparse() and "batch" not in self.shown:  # of rank 1: there are no sparse numbers
+            return None
         return self.dataset.apply(self.tf.data.experimental.unbatch())
 
     def step_padded_batch(self):

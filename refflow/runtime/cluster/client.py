@@ -17,7 +17,7 @@ import numpy as np
 
 from refflow.core import errors, locks
 from refflow.core.graph import Graph
-from refflow.core.graphdef import GraphDef
+from refflow.core.graphdef import GraphDef, functions_of
 from refflow.core.values import as_fetched
 from refflow.core.waiting import InFlight, in_flight
 from refflow.runtime.cluster.network import Network
@@ -106,7 +106,7 @@ class Remote:
         with self._lock:
             new = graph.definition(self._sent)
             if new.node:
-                nodes = GraphDef(new.node)
+                nodes = GraphDef(new.node, functions_of(new.node))
                 self.network.ask(self.address, "master/extend", {"session": self.session, "nodes": nodes})
                 self._sent += len(new.node)
 

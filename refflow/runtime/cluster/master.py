@@ -30,7 +30,7 @@ from typing import Any
 from refflow.core import errors, importer
 from refflow.core.devices import DeviceSpec
 from refflow.core.graph import Graph
-from refflow.core.graphdef import GraphDef
+from refflow.core.graphdef import GraphDef, functions_of
 from refflow.runtime.cluster.network import Endpoint, Reply
 from refflow.runtime.cluster.worker import task_of
 from refflow.runtime.config import ConfigProto
@@ -270,14 +270,14 @@ class _Planned:
         self._waiting: list[Then] | None = []
         self._left = set(self.parts)
         for task, nodes in self.parts.items():
-            here = set(nodes)
+            here, defs = set(nodes), [n.node_def for n in nodes]
             message = {
                 "session": session.name,
                 "graph": number,
                 "first": first,
                 "kernels": session.config.kernels,
                 "check_merges": session.config.check_merges,
-                "nodes": GraphDef([n.node_def for n in nodes]),
+                "nodes": GraphDef(defs, functions_of(defs)),
                 "ids": [n.id for n in nodes],
                 "shapes": [n.shapes for n in nodes],
                 "feeds": [n.name for n in step.feeds if n in here],

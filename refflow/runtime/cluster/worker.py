@@ -20,11 +20,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from refflow.core import errors
 from refflow.core.dtypes import DType
-from refflow.core.graphdef import NodeDef
+from refflow.core.graphdef import FunctionCall, NodeDef
 from refflow.core.registry import find_op_def
 from refflow.core.waiting import InFlight
 from refflow.runtime.cluster.network import Endpoint, Reply
@@ -233,13 +234,18 @@ def step_graph(message: Any, devices: dict[str, Device]) -> StepGraph:
     """The nodes that a master has sent, on the devices that it has chosen. A partition travels as a GraphDef [W23]."""
     nodes: dict[str, Node] = {}
     defs: Sequence[NodeDef] = message["nodes"].node
+    library = {function.name: function for function in message["nodes"].library}
     for node_def, number, shapes in zip(defs, message["ids"], message["shapes"], strict=True):
         op_def = find_op_def(node_def.op)
         if op_def is None:
             raise errors.NotFoundError(node_def, None, f"Op type not registered: '{node_def.op}' in this process")
-        types: list[DType] = op_def.output_types(node_def.attr)
+        attrs = {
+            key: replace(value, library=library) if isinstance(value, FunctionCall) else value
+            for key, value in node_def.attr.items()
+        }  # fmt: skip
+        types: list[DType] = op_def.output_types(attrs)
         nodes[node_def.name] = node = Node(
-            number, node_def.name, op_def, node_def.attr, [], [], types, shapes, node_def.device
+            number, node_def.name, op_def, attrs, [], [], types, shapes, node_def.device
         )
         node.device = devices[node_def.device]
     for node_def in defs:  # loops lead back, so all nodes come before the edges

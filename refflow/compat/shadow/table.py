@@ -82,6 +82,8 @@ _CONTRIB = {
             *_CELLS),
     "contrib.legacy_seq2seq": (f"{HERE}.legacy_seq2seq",),
     "contrib.legacy_seq2seq.python.ops.seq2seq": (f"{HERE}.legacy_seq2seq",),
+    **_each("contrib.seq2seq.python.ops", "attention_wrapper basic_decoder decoder helper loss", f"{HERE}.seq2seq"),
+    "contrib.seq2seq": (f"{HERE}.seq2seq",),
     "contrib.learn.datasets": (f"{HERE}.examples",),
     "contrib.learn.datasets.mnist": (f"{HERE}.examples",),
     **_each("contrib.learn.python.learn.datasets", "base mnist", f"{HERE}.examples"),

@@ -478,3 +478,15 @@ def test_cells_in_a_loop_and_unrolled_give_the_same(rng):
     np.testing.assert_allclose(found[2][0].c, found[3][0].c, rtol=1e-5, atol=1e-6)
     for one, other in zip(*found[4], strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [tf.bool, tf.string, tf.float64])
+def test_zeros_and_ones_take_the_shape_of_one_tensor_and_the_type_of_another(kind):
+    x = tf.placeholder(tf.int32, [None, 2])
+    zeros = tf.zeros_like(x, kind)
+    assert zeros.dtype is kind and zeros.get_shape().as_list() == [None, 2]
+    with tf.Session() as session:
+        found = session.run(zeros, {x: np.ones((3, 2))})
+        assert found.shape == (3, 2) and not found.any()
+        if kind is not tf.string:
+            assert session.run(tf.ones_like(x, kind), {x: np.zeros((1, 2))}).all()

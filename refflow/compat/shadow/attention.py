@@ -5,7 +5,7 @@
     context      sum over t of softmax(score)[t] memory[t]
     attention    W_a [output, context], or the context itself
 
-Next: compat/shadow/legacy_seq2seq.py.
+Next: compat/shadow/hparams.py.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class AttentionMechanism:
     scope = "attention"
 
     def __init__(
-        self, num_units: int, memory: Any, memory_sequence_length: Any, probability_fn: Callable[[Tensor], Tensor] | None,
-        score_mask_value: float | None, name: str,
+        self, num_units: int, memory: Any, memory_sequence_length: Any,
+        probability_fn: Callable[[Tensor], Tensor] | None, score_mask_value: float | None, name: str,
     ):  # fmt: skip
         self._units, self._probability, self._name = num_units, probability_fn or tf.nn.softmax, name
         self._masked = -float("inf") if score_mask_value is None else score_mask_value
@@ -35,8 +35,9 @@ class AttentionMechanism:
             here = tf.expand_dims(tf.sequence_mask(memory_sequence_length, tf.shape(memory)[1], memory.dtype), 2)
             memory = memory * here
         self.values = memory
-        with tf.variable_scope("memory_layer", reuse=tf.AUTO_REUSE):
-            self.keys = tf.layers.dense(memory, num_units, use_bias=False, name=tf.get_variable_scope())
+        self.keys = tf.layers.Dense(num_units, use_bias=False, name="memory_layer")(memory)
+        self._query_layer = tf.layers.Dense(num_units, use_bias=False, name="query_layer")
+        self._made: dict[str, Any] = {}
 
     @property
     def alignments_size(self) -> Any:
@@ -62,6 +63,12 @@ class AttentionMechanism:
             shares = self._probability(score)
         return shares, shares
 
+    def _variable(self, name: str, *how: Any) -> Any:
+        """The mechanism's variable of that name, made when it first looks."""
+        if name not in self._made:
+            self._made[name] = tf.get_variable(name, *how)
+        return self._made[name]
+
     def score(self, query: Tensor) -> Tensor:
         raise TypeError(f"{type(self).__name__} does not say how a query meets a key")
 
@@ -79,12 +86,12 @@ class BahdanauAttention(AttentionMechanism):
 
     def score(self, query: Tensor) -> Tensor:
         kind = query.dtype.base_dtype
-        asked = tf.expand_dims(tf.layers.dense(query, self._units, use_bias=False, name="query_layer"), 1)
-        vector = tf.get_variable("attention_v", [self._units], kind)
+        asked = tf.expand_dims(self._query_layer(query), 1)
+        vector = self._variable("attention_v", [self._units], kind)
         if not self._normalize:
             return tf.reduce_sum(vector * tf.tanh(self.keys + asked), [2])
-        gain = tf.get_variable("attention_g", [], kind, tf.constant_initializer((1.0 / self._units) ** 0.5))
-        bias = tf.get_variable("attention_b", [self._units], kind, tf.zeros_initializer())
+        gain = self._variable("attention_g", [], kind, tf.constant_initializer((1.0 / self._units) ** 0.5))
+        bias = self._variable("attention_b", [self._units], kind, tf.zeros_initializer())
         unit = gain * vector * tf.rsqrt(tf.reduce_sum(tf.square(vector)))
         return tf.reduce_sum(unit * tf.tanh(self.keys + asked + bias), [2])
 
@@ -109,7 +116,7 @@ class LuongAttention(AttentionMechanism):
             )
         found = tf.squeeze(tf.matmul(tf.expand_dims(query, 1), self.keys, transpose_b=True), [1])
         if self._scale:
-            found *= tf.get_variable("attention_g", [], query.dtype.base_dtype, tf.ones_initializer())
+            found *= self._variable("attention_g", [], query.dtype.base_dtype, tf.ones_initializer())
         return found
 
 
@@ -144,6 +151,7 @@ class AttentionWrapper(tf.nn.rnn_cell.RNNCell):
         self._cell, self._mechanism, self._size = cell, attention_mechanism, attention_layer_size
         self._join = cell_input_fn or (lambda inputs, attention: tf.concat([inputs, attention], -1))
         self._output_attention, self._initial = output_attention, initial_cell_state
+        self._layer_of_both = tf.layers.Dense(self._attention_size, use_bias=False, name="attention_layer")
 
     @property
     def _attention_size(self) -> int:
@@ -172,7 +180,6 @@ class AttentionWrapper(tf.nn.rnn_cell.RNNCell):
         shares, after = self._mechanism(output, state.attention_state)
         context = tf.squeeze(tf.matmul(tf.expand_dims(shares, 1), self._mechanism.values), [1])
         if self._size is not None:
-            both = tf.concat([output, context], 1)
-            context = tf.layers.dense(both, self._size, use_bias=False, name="attention_layer")
+            context = self._layer_of_both(tf.concat([output, context], 1))
         new = AttentionWrapperState(inner, context, state.time + 1, shares, (), after)
         return context if self._output_attention else output, new

@@ -5,7 +5,7 @@
 The first release's (refflow/models/rnn/seq2seq.py) gives back every state, and its cells know their inputs' size; here
 the embedding's size is an argument, and encoder and decoder are two copies of a cell.
 
-Next: compat/shadow/hparams.py.
+Next: compat/shadow/seq2seq.py.
 """
 
 from __future__ import annotations

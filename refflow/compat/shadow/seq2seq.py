@@ -75,7 +75,8 @@ class TrainingHelper:
         self._inputs = map_structure(tf.convert_to_tensor, inputs)
         self._lengths = tf.convert_to_tensor(sequence_length)
         if self._lengths.get_shape().ndims != 1:
-            raise ValueError(f"Expected sequence_length to be a vector, but received shape: {self._lengths.get_shape()}")
+            shape = self._lengths.get_shape()
+            raise ValueError(f"Expected sequence_length to be a vector, but received shape: {shape}")
 
     @property
     def batch_size(self) -> Any:
@@ -130,8 +131,9 @@ class SampleEmbeddingHelper(GreedyEmbeddingHelper):
     """As GreedyEmbeddingHelper, with symbols that are drawn by their scores."""
 
     def __init__(
-        self, embedding: Any, start_tokens: Any, end_token: Any, softmax_temperature: Any = None, seed: int | None = None
-    ):
+        self, embedding: Any, start_tokens: Any, end_token: Any, softmax_temperature: Any = None,
+        seed: int | None = None,
+    ):  # fmt: skip
         super().__init__(embedding, start_tokens, end_token)
         self._temperature, self._seed = softmax_temperature, seed
 

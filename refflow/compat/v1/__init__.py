@@ -99,7 +99,6 @@ from refflow import (
     minimum,
     no_op,
     not_equal,
-    ones_like,
     placeholder,
     pow,
     qint8,
@@ -146,7 +145,6 @@ from refflow import (
     user_ops,
     variant,
     while_loop,
-    zeros_like,
 )
 from refflow.compat.v1 import (
     bitwise,

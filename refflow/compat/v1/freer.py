@@ -17,8 +17,8 @@ from refflow.ops import constant as first
 from refflow.ops.range import range_ as first_range
 
 __all__ = [
-    "broadcast_static_shape", "dimension_at_index", "dimension_value", "einsum", "identity_n", "ones", "range",
-    "shape_n", "zeros",
+    "broadcast_static_shape", "dimension_at_index", "dimension_value", "einsum", "identity_n", "ones", "ones_like",
+    "range", "shape_n", "zeros", "zeros_like",
 ]  # fmt: skip
 
 _KINDS = ("int32", "int64", "float32", "float64")  # the later one is taken where a range's ends have several
@@ -52,6 +52,25 @@ def _filled(called: str, function: Any, number: int) -> Any:
 
 
 zeros, ones = _filled("zeros", first.zeros, 0), _filled("ones", first.ones, 1)
+
+
+def _like(called: str, function: Any, of_shape: Any) -> Any:
+    def like(tensor: Any, dtype: Any = None, name: str | None = None, optimize: bool = True) -> Tensor:
+        tensor = convert_to_tensor(tensor, name="tensor")
+        kind = tensor.dtype.base_dtype if dtype is None else as_dtype(dtype).base_dtype
+        if kind is tensor.dtype.base_dtype:
+            return function(tensor, None, name)
+        with op_scope([tensor], name, called) as scope:
+            found = of_shape(op_def("Shape")(tensor), kind, scope)
+        found.set_shape(tensor.get_shape())
+        return found
+
+    like.__name__ = like.__qualname__ = called
+    like.__doc__ = f"{of_shape.__name__}() of the shape of `tensor`, and of its type unless `dtype` says another."
+    return like
+
+
+zeros_like, ones_like = _like("zeros_like", first.zeros_like, zeros), _like("ones_like", first.ones_like, ones)
 
 
 def shape_n(input: Sequence[Any], out_type: Any = int32, name: str | None = None) -> list[Tensor]:

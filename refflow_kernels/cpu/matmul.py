@@ -25,6 +25,7 @@ from refflow_kernels.cpu import threads
 
 _NARROW = 32  # columns: from here on BLAS fills its registers by itself
 _VERY_NARROW = 16  # columns: up to here packing is what takes the time
+_FEWEST_COLUMNS = 4  # for which it is worth turning the second operand, where it would not fill a register
 _UNPACKED = 1_000_000  # multiply-adds that OpenBLAS computes without packing
 _CACHED = 1 << 16  # elements of A that stay in cache
 _FEWEST = 48  # rows at a time that are worth a call
@@ -106,8 +107,10 @@ def _rows_at_a_time(columns: int, length: int) -> int:
 
 
 def _by_rows(a: Any, b: Any, step: int, out: Any) -> Any:
-    """Some rows of the result at a time."""
+    """Some rows of the result at a time; of few columns each result is a sum along both operands as they lie."""
     m = a.shape[0]
+    if step < _ROWS and _FEWEST_COLUMNS <= b.shape[1] < _VERY_NARROW:
+        b = np.asfortranarray(b)
     each = -(-_ROWS // step) * step
 
     def rows(i: int) -> None:

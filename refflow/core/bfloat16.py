@@ -39,11 +39,18 @@ def rounded(array: Any) -> np.ndarray:
     """
     single = np.asarray(array, np.float32)
     bits = single.view(np.uint32)
-    up = np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    sums = np.asarray(bits >> np.uint32(16))
+    sums &= np.uint32(1)
+    sums += np.uint32(0x7FFF)
     with np.errstate(over="ignore"):
-        half = ((bits + up) >> np.uint32(16)).astype(np.uint16)
-    quiet = ((bits >> np.uint32(16)) | np.uint32(0x40)).astype(np.uint16)
-    return np.asarray(np.where(np.isnan(single), quiet, half), np.uint16).view(RECORD)
+        sums += bits
+    sums >>= np.uint32(16)
+    half = sums.astype(np.uint16)
+    is_nan = np.isnan(single)
+    if is_nan.any():
+        quiet = ((bits >> np.uint32(16)) | np.uint32(0x40)).astype(np.uint16)
+        half = np.asarray(np.where(is_nan, quiet, half), np.uint16)
+    return half.view(RECORD)
 
 
 def as_known_elsewhere(array: Any) -> Any:

@@ -60,7 +60,8 @@ def cast_kernel(x, DstT, Truncate=True):
 def _high_half(single: np.ndarray) -> np.ndarray:
     """The upper 16 bits. A NaN that is one by its lower bits alone gets another bit, or it would be an infinity."""
     half = (single.view(np.uint32) >> 16).astype(np.uint16)
-    return np.where(np.isnan(single) & (half & 0x7F == 0), half | 0x40, half).astype(np.uint16)
+    is_nan = np.isnan(single)
+    return np.where(is_nan & (half & 0x7F == 0), half | 0x40, half).astype(np.uint16) if is_nan.any() else half
 
 
 @CAST.gradient

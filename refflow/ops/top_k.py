@@ -140,8 +140,8 @@ def _in_top(predictions: np.ndarray, targets: np.ndarray, k: int) -> np.ndarray:
     if not predictions.size:
         return known
     score = predictions[np.arange(len(targets)), np.where(known, targets, 0)]
-    finite = np.isfinite(predictions).all(axis=1)
-    higher = np.count_nonzero(predictions > score[:, None], axis=1)
+    finite = np.isfinite(predictions.max(axis=1)) & np.isfinite(predictions.min(axis=1))
+    higher = np.array([np.count_nonzero(row > own) for row, own in zip(predictions, score, strict=True)])
     return known & np.isfinite(score) & finite & (higher < k)
 
 

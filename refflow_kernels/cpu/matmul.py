@@ -11,8 +11,9 @@ Large products are cut along the longer side of the result, two or four pieces, 
 BLAS pack the other operand again for each piece. Where both sides are short, the sums are cut instead. BLAS's sums
 depend on where it is cut, so that is decided by the sizes alone, never by the number of threads.
 
-A few rows times a large B that lies turned, as a layer's gradient needs its weights, are computed turned: BLAS packs
-its second operand quicker than its first.
+A few rows times a large B cost BLAS the packing of B, for a handful of operations with each of its numbers: so few of
+its columns are taken at a time that they are not packed, in one call for all. Where those would be too few and B lies
+turned, as a layer's gradient needs its weights, the result is computed turned: BLAS packs its second operand quicker.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ _NARROW = 32  # columns: from here on BLAS fills its registers by itself
 _VERY_NARROW = 16  # columns: up to here packing is what takes the time
 _FEWEST_COLUMNS = 4  # for which it is worth turning the second operand, where it would not fill a register
 _UNPACKED = 1_000_000  # multiply-adds that OpenBLAS computes without packing
+_UNPACKED_TURNED, _TURNED_RESULTS = 1 << 18, 1 << 10  # and with a turned B: multiply-adds, results
+_THIN = 24  # rows of A that are few for any B
+_SECOND_CACHE = 1 << 19  # elements of B that stay there
 _CACHED = 1 << 16  # elements of A that stay in cache
 _FEWEST = 48  # rows at a time that are worth a call
 _ROWS = 512  # of A at a time where there are more columns
@@ -51,7 +55,7 @@ def fixed_matmul(dtype: Any, a: Any, b: Any, transpose_a: bool, transpose_b: boo
     n = b.shape[0] if transpose_b else b.shape[1]
     if dtype not in (np.float32, np.float64) or 2 * m * k * n >= 2 * _PIECE:
         return None
-    if transpose_b and m <= _FEW_ROWS and min(k, n) >= _LONG:
+    if (transpose_b and m <= _FEW_ROWS and min(k, n) >= _LONG) or (m <= _THIN and m * k * n > _UNPACKED_TURNED):
         return None
     if not (transpose_a or transpose_b):
         return np.matmul
@@ -72,6 +76,9 @@ def product(a: Any, b: Any, out: Any = None) -> Any:
         out = np.empty((a.shape[0], b.shape[1]), a.dtype)
     (m, k), n = a.shape, b.shape[1]
     work = 2 * m * k * n
+    columns = _columns_at_a_time(m, k, n, b) if m <= _THIN and out.strides[1] == out.itemsize else 0
+    if columns:
+        return _by_columns(a, b, columns, out)
     if m <= _FEW_ROWS and min(k, n) >= _LONG and b.strides[0] == b.itemsize and b.dtype.kind == "f":
         out[...] = product(b.T, a.T).T
         return out
@@ -97,6 +104,44 @@ def product(a: Any, b: Any, out: Any = None) -> Any:
             np.matmul(a, b[:, here], out=out[:, here])
 
     threads.each(piece, pieces)
+    return out
+
+
+def _columns_at_a_time(m: int, k: int, n: int, b: Any) -> int:
+    """How many columns of B, with few rows of A, BLAS multiplies without packing; 0 where all at once are as quick."""
+    if b.dtype != np.float32 or m < 2 or m * k * n <= _UNPACKED_TURNED:
+        return 0
+    if b.strides[1] == b.itemsize:
+        columns = _UNPACKED // (m * k) // 16 * 16
+        near = m <= 4 or k * n <= _SECOND_CACHE
+        enough = 112 if near else 192 if m <= 6 else n
+    elif b.strides[0] == b.itemsize:
+        columns = min(64, _TURNED_RESULTS // m, _UNPACKED_TURNED // (m * k)) // 16 * 16
+        enough = 16
+    else:
+        return 0
+    return columns if enough <= columns < n else 0
+
+
+def _by_columns(a: Any, b: Any, columns: int, out: Any) -> Any:
+    """Some columns of the result at a time, as a batch of products over views; and those that are left."""
+    (m, k), n = a.shape, b.shape[1]
+    count = n // columns
+    whole = count * columns
+    if b.strides[1] == b.itemsize:
+        parts = b[:, :whole].reshape(k, count, columns).transpose(1, 0, 2)  # a view, as all here
+    else:
+        parts = b.T[:whole].reshape(count, columns, k).transpose(0, 2, 1)
+    places = out[:, :whole].reshape(m, count, columns).transpose(1, 0, 2)
+    pieces = max(1, min(4, count, 2 * m * k * n // _PIECE))
+
+    def piece(i: int) -> None:
+        here = slice(count * i // pieces, count * (i + 1) // pieces)
+        np.matmul(a, parts[here], out=places[here])
+
+    threads.each(piece, pieces)
+    if whole < n:
+        np.matmul(a, b[:, whole:], out=out[:, whole:])
     return out
 
 

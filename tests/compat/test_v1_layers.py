@@ -1,5 +1,7 @@
 """refflow.compat.v1.layers: what a layer makes, when, under which names, and what it says of itself."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -169,3 +171,11 @@ def test_shapes_are_known_before_anything_is_built():
     assert tf.layers.MaxPooling2D(2, 2, "same").compute_output_shape([1, 5, 6, 3]).as_list() == [1, 3, 3, 3]
     unknown = tf.placeholder(tf.float32, [None, None, None, 3])
     assert tf.layers.conv2d_transpose(unknown, 2, 3).get_shape().as_list() == [None, None, None, 2]
+
+
+def test_a_copy_has_the_settings_and_makes_variables_of_its_own():
+    layer = tf.layers.Dense(2, activation=tf.nn.relu)
+    other = copy.deepcopy(layer)
+    layer(X), other(X)
+    assert other.activation is layer.activation
+    assert [v.name for v in other.weights] == ["dense_1/kernel:0", "dense_1/bias:0"]

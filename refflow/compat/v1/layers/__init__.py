@@ -7,7 +7,7 @@
 Next: compat/v1/layers/base.py.
 """
 
-from refflow.compat.v1.layers.base import InputSpec, Layer
+from refflow.compat.v1.layers.base import Layer
 from refflow.compat.v1.layers.convolutional import (
     Conv1D,
     Conv2D,
@@ -25,6 +25,7 @@ from refflow.compat.v1.layers.convolutional import (
     separable_conv2d,
 )
 from refflow.compat.v1.layers.core import Dense, Dropout, Flatten, dense, dropout, flatten
+from refflow.compat.v1.layers.input_spec import InputSpec
 from refflow.compat.v1.layers.normalization import BatchNormalization, batch_normalization
 from refflow.compat.v1.layers.pooling import (
     AveragePooling1D,

@@ -16,6 +16,7 @@ Next: compat/v1/layers/core.py.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import re
 from collections.abc import Callable, Sequence
@@ -25,6 +26,8 @@ import numpy as np
 
 from refflow.compat.v1.graph_keys import GraphKeys
 from refflow.compat.v1.initializers import ones_initializer, zeros_initializer
+from refflow.compat.v1.layers.input_spec import InputSpec
+from refflow.compat.v1.variable import Variable
 from refflow.compat.v1.variable_scope import get_variable, variable_scope
 from refflow.compat.v1.variables import global_variables
 from refflow.core.convert import convert_to_tensor, graph_of
@@ -38,38 +41,6 @@ from refflow.ops.array import shape
 from refflow.ops.cast import cast
 
 ZEROS, ONES = zeros_initializer(), ones_initializer()
-
-
-class InputSpec:
-    """What a layer's input must be: its rank, or bounds of it, and the sizes of some axes."""
-
-    def __init__(
-        self, dtype: Any = None, shape: Any = None, ndim: int | None = None, max_ndim: int | None = None,
-        min_ndim: int | None = None, axes: dict[int, int] | None = None,
-    ):  # fmt: skip
-        self.dtype, self.shape = dtype, shape
-        self.ndim = len(shape) if shape is not None and ndim is None else ndim
-        self.max_ndim, self.min_ndim, self.axes = max_ndim, min_ndim, dict(axes or {})
-
-    def check(self, x: Tensor, layer: str, place: int) -> None:
-        """A ValueError where a tensor is known to be something else."""
-        sizes, rank = x.get_shape(), x.get_shape().ndims
-        said = f"Input {place} of layer {layer} is incompatible with the layer: "
-        if rank is None:
-            if self.ndim is not None or self.min_ndim is not None:
-                raise ValueError(f"{said}its rank is undefined, but the layer requires a defined rank.")
-            return
-        if self.ndim is not None and rank != self.ndim:
-            raise ValueError(f"{said}expected ndim={self.ndim}, found ndim={rank}. Full shape received: {sizes}")
-        if self.max_ndim is not None and rank > self.max_ndim:
-            raise ValueError(f"{said}expected max_ndim={self.max_ndim}, found ndim={rank}")
-        if self.min_ndim is not None and rank < self.min_ndim:
-            raise ValueError(f"{said}: expected min_ndim={self.min_ndim}, found ndim={rank}. "
-                             f"Full shape received: {sizes}")  # fmt: skip
-        for axis, size in self.axes.items():
-            if size is not None and sizes[axis].value not in (size, None):
-                raise ValueError(f"{said}expected axis {axis} of input shape to have value {size} but received input "
-                                 f"with shape {sizes}")  # fmt: skip
 
 
 def _snake_case(name: str) -> str:
@@ -345,6 +316,17 @@ class Layer:
     output = property(lambda self: self._only_call()[1], doc="What its one call gave.")
     input_shape = property(lambda self: tuple(self.input.get_shape().as_list()), doc="The shape of `input`.")
     output_shape = property(lambda self: tuple(self.output.get_shape().as_list()), doc="The shape of `output`.")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Layer:
+        """Another with the same settings; what is of a graph is not copied."""
+        made = type(self).__new__(type(self))
+        memo |= {id(self): made} | {id(v): v for v in (*self._own_trainable, *self._own_fixed)}
+        for key, value in vars(self).items():
+            of_graph = key in ("_graph", "_scope", "_calls") or key.startswith("_own_")
+            vars(made)[key] = copy.copy(value) if of_graph and key != "_graph" else value
+            if not of_graph and not isinstance(value, (Tensor, Variable)):
+                vars(made)[key] = copy.deepcopy(value, memo)
+        return made
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from refflow.compat.v1 import nn
-from refflow.compat.v1.layers.base import ZEROS, InputSpec, Layer, functional
+from refflow.compat.v1.layers.base import ZEROS, Layer, functional
+from refflow.compat.v1.layers.input_spec import InputSpec
 from refflow.compat.v1.windows import window
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from refflow.compat.v1 import nn
-from refflow.compat.v1.layers.base import ZEROS, InputSpec, Layer, constant_training, functional, identity
+from refflow.compat.v1.layers.base import ZEROS, Layer, constant_training, functional, identity
+from refflow.compat.v1.layers.input_spec import InputSpec
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
 from refflow.core.shapes import TensorShape

@@ -18,7 +18,8 @@ from typing import Any
 
 from refflow.compat.v1 import nn
 from refflow.compat.v1.initializers import as_initializer
-from refflow.compat.v1.layers.base import ONES, ZEROS, InputSpec, Layer, constant_training, functional, operation
+from refflow.compat.v1.layers.base import ONES, ZEROS, Layer, constant_training, functional, operation
+from refflow.compat.v1.layers.input_spec import InputSpec
 from refflow.core.graph import Tensor, get_default_graph
 from refflow.core.registry import op_def
 from refflow.core.shapes import TensorShape

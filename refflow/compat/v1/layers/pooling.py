@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from refflow.compat.v1 import nn
-from refflow.compat.v1.layers.base import InputSpec, Layer, functional
+from refflow.compat.v1.layers.base import Layer, functional
 from refflow.compat.v1.layers.convolutional import form_of, length, padding_of, sizes_of
+from refflow.compat.v1.layers.input_spec import InputSpec
 from refflow.core.graph import Tensor
 from refflow.core.shapes import TensorShape
 

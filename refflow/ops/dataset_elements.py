@@ -13,7 +13,7 @@ from collections import deque
 
 from refflow.core import errors
 from refflow.core.signature import Attr
-from refflow.ops.dataset_values import INFINITE, UNKNOWN, Dataset, dataset_of, dataset_op, number
+from refflow.ops.dataset_values import INFINITE, UNKNOWN, Dataset, dataset_of, dataset_op, ended, number
 
 _IN = "input_dataset: variant"
 
@@ -105,7 +105,8 @@ def repeated(dataset: Dataset, count: int) -> Dataset:
                 except StopIteration:
                     if fresh and count < 0:
                         raise
-                    source, turn, fresh = dataset.begin(), turn + 1, True
+                    turn, fresh = turn + 1, True
+                    source = ended if turn == count else dataset.begin()  # it may draw seeds: not once too often
                 else:
                     fresh = False
                     return element

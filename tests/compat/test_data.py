@@ -330,6 +330,11 @@ def test_a_shuffle_is_a_permutation_that_its_seed_decides():
     assert elements(shuffled) == found
 
 
+def test_each_time_through_takes_the_next_seeds_and_none_is_left_out():
+    shuffled = Dataset.range(9).shuffle(9, seed=5)
+    assert elements(shuffled.repeat(2).repeat(2)) == elements(shuffled.repeat(4))
+
+
 def test_the_graphs_seed_decides_for_shuffles_without_one():
     found = []
     for _ in range(2):

@@ -1,6 +1,7 @@
 """Events: one record of the log that a training run leaves behind [W60].
 
-    Event        1 wall_time, 2 step, and one of: 3 file_version, 4 graph_def, 5 summary, 8 tagged_run_metadata
+    Event        1 wall_time, 2 step, and one of: 3 file_version, 4 graph_def, 5 summary, 7 session_log,
+                 8 tagged_run_metadata
     Summary      1 value: Value       1 tag, 2 simple_value, 4 image, 5 histo, 6 audio, 8 tensor
 
 Fields keep TensorFlow's names, so that who read its messages finds them here.
@@ -37,6 +38,8 @@ class Histogram:
         numbers = (self.min, self.max, self.num, self.sum, self.sum_squares)
         lists = (block(6 + i, np.array(v, "<f8").tobytes()) for i, v in enumerate((self.bucket_limit, self.bucket)))
         return b"".join([*(double_field(i + 1, v) for i, v in enumerate(numbers)), *lists])
+
+    SerializeToString = to_bytes
 
 
 @dataclass(slots=True)
@@ -135,7 +138,7 @@ class TaggedRunMetadata:
 
 @dataclass(slots=True)
 class Event:
-    """One record. summary and graph_def: bytes of messages, which `values()` reads."""
+    """One record. summary and graph_def: bytes of messages, which `values()` reads; session_log: a SessionLog's."""
 
     wall_time: float = 0.0
     step: int = 0
@@ -143,12 +146,13 @@ class Event:
     graph_def: bytes = b""
     summary: Summary | bytes | None = None
     tagged_run_metadata: TaggedRunMetadata | None = None
+    session_log: bytes | None = None
 
     def to_bytes(self) -> bytes:
-        body = b""
+        body = b"" if self.session_log is None else block(7, self.session_log, keep_empty=True)
         if self.summary is not None:
             given = self.summary if isinstance(self.summary, bytes) else self.summary.to_bytes()
-            body = block(5, given, keep_empty=True)
+            body += block(5, given, keep_empty=True)
         if self.tagged_run_metadata is not None:
             body += block(8, self.tagged_run_metadata.to_bytes(), keep_empty=True)
         return b"".join([
@@ -171,6 +175,8 @@ class Event:
                 event.graph_def = value
             elif key == 5:
                 event.summary = Summary.from_bytes(value)
+            elif key == 7:
+                event.session_log = value
             elif key == 8:
                 parts = dict(fields(value))
                 event.tagged_run_metadata = TaggedRunMetadata(parts.get(1, b"").decode(), parts.get(2, b""))

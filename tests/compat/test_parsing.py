@@ -229,3 +229,19 @@ def test_files_and_texts(tmp_path):
                  tf.parse_tensor(tf.serialize_tensor(np.eye(2)), tf.float64)])  # fmt: skip
     assert found[0] == b"text" and found[1] == b"YT8-" and found[2].tolist() == [97, 98]
     assert found[3].tolist() == [[1, 0], [0, 1]]
+
+
+def test_texts_tensors_and_what_happened_to_a_session_are_logged(tmp_path):
+    text = tf.summary.text("notes", tf.constant(["a"]))
+    whole = tf.summary.tensor_summary("all", tf.constant([1, 2]), display_name="shown")
+    assert text.op.name == "notes" and text in tf.get_collection(tf.GraphKeys.SUMMARIES)
+    found = run([text, whole])
+    assert found[0].endswith(b"J\x08\n\x06\n\x04text") and found[1].endswith(b"J\x07\x12\x05shown")
+    with pytest.raises(ValueError, match="to have dtype string"):
+        tf.summary.text("notes", tf.constant(1))
+    writer = tf.summary.FileWriter(str(tmp_path))
+    writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), 7)
+    writer.close()
+    (path,) = tmp_path.iterdir()
+    events = list(tf.train.summary_iterator(str(path)))
+    assert events[-1].step == 7 and tf.SessionLog.FromString(events[-1].session_log).status == tf.SessionLog.START

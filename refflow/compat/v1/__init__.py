@@ -244,6 +244,7 @@ from refflow.compat.v1.variables import *  # noqa: F403  (its __all__ says which
 from refflow.compat.v1.variables import global_variables, global_variables_initializer
 from refflow.compat.v1.version import *  # noqa: F403  (its __all__ says which)
 from refflow.core.graph import colocate_with, container
+from refflow.files.events import Histogram as HistogramProto
 from refflow.files.step_stats import RunMetadata
 from refflow.nn import sigmoid, tanh
 from refflow.ops.py_func import py_func

@@ -3,6 +3,7 @@
 Next: compat/v1/more.py.
 """
 
+from refflow.compat.v1.accumulators import SparseConditionalAccumulator
 from refflow.compat.v1.sparse_arrays import sparse_concat as concat
 from refflow.compat.v1.sparse_arrays import sparse_expand_dims as expand_dims
 from refflow.compat.v1.sparse_arrays import sparse_eye as eye
@@ -36,7 +37,6 @@ from refflow.compat.v1.sparse_math import sparse_softmax as softmax
 from refflow.compat.v1.sparse_math import sparse_tensor_dense_matmul as matmul
 from refflow.compat.v1.sparse_tensor import SparseTensor
 from refflow.compat.v1.sparse_tensor import sparse_placeholder as placeholder
-from refflow.ops.accumulator_classes import SparseConditionalAccumulator
 
 sparse_dense_matmul = matmul
 

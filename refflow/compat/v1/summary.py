@@ -9,19 +9,24 @@ Next: ops/summary.py.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
+from refflow.compat.v1.messages import SessionLog, SummaryDescription, SummaryMetadata
+from refflow.core.convert import convert_to_tensor
+from refflow.core.dtypes import string
 from refflow.core.graph import Tensor, get_default_graph
 from refflow.files import events
-from refflow.files.events import Event
+from refflow.files.events import Event, TaggedRunMetadata
 from refflow.ops import summary as ops
 from refflow.train.summary_io import SummaryWriter
 
 __all__ = [
-    "Event", "FileWriter", "FileWriterCache", "Summary", "audio", "histogram", "image", "merge", "merge_all", "scalar",
+    "Event", "FileWriter", "FileWriterCache", "SessionLog", "Summary", "SummaryDescription", "TaggedRunMetadata",
+    "audio", "get_summary_description", "histogram", "image", "merge", "merge_all", "scalar", "tensor_summary", "text",
 ]  # fmt: skip
 
 
@@ -58,6 +63,42 @@ def audio(
         return ops.AUDIO_V2(tag, value, np.float32(sample_rate), max_outputs=max_outputs, name=name)
 
     return _tagged(op, name, tensor, collections, family, max_outputs=max_outputs)
+
+
+def text(name: str, tensor: Any, collections: Any = None) -> Tensor:
+    """A summary of strings, which the log's viewer shows as text."""
+    tensor = convert_to_tensor(tensor)
+    if tensor.dtype.base_dtype is not string:
+        raise ValueError(f"Expected tensor {tensor.name} to have dtype string, got {tensor.dtype.base_dtype.name}")
+    plugin = SummaryMetadata.PluginData(plugin_name="text")
+    return tensor_summary(name, tensor, collections=collections, summary_metadata=SummaryMetadata(plugin_data=plugin))
+
+
+def tensor_summary(
+    name: str, tensor: Any, summary_description: str | None = None, collections: Any = None,
+    summary_metadata: Any = None, family: str | None = None, display_name: str | None = None,
+) -> Tensor:  # fmt: skip
+    """A summary of any tensor, whole."""
+    meta = SummaryMetadata()
+    if summary_metadata is not None:
+        meta.ParseFromString(summary_metadata.SerializeToString())
+    meta.display_name = display_name or meta.display_name
+    meta.summary_description = summary_description or meta.summary_description
+    found = np.array(meta.SerializeToString(), object)
+
+    def op(tag: Any, value: Any, name: str) -> Tensor:
+        return ops.TENSOR_V2(tag, value, found, name=name)
+
+    return _tagged(op, name, tensor, collections, family)
+
+
+def get_summary_description(node_def: Any) -> Any:
+    """The SummaryDescription that a TensorSummary node's attribute `description` holds."""
+    if node_def.op != "TensorSummary":
+        raise ValueError(f"Can't get_summary_description on {node_def.op}")
+    described = node_def.attr["description"]
+    said = described if isinstance(described, str) else described.s.decode()
+    return SummaryDescription(**json.loads(said)) if said else SummaryDescription()
 
 
 def merge(inputs: Sequence[Any], collections: Any = None, name: str | None = None) -> Tensor:
@@ -100,6 +141,10 @@ class FileWriter(SummaryWriter):
     @property
     def closed(self) -> bool:
         return self._closed
+
+    def add_session_log(self, session_log: Any, global_step: Any = None) -> None:
+        """Adds what happened to a session: a SessionLog."""
+        self._add(Event(session_log=session_log.SerializeToString()), global_step)
 
     def get_logdir(self) -> str:
         return self._logdir

@@ -40,9 +40,15 @@ def assert_same(a: Any, b: Any, what: str) -> None:
     """A ValueError where two structures differ in more than their leaves."""
     pa, pb = _parts(a), _parts(b)
     if (pa is None) != (pb is None) or len(pa or ()) != len(pb or ()):
-        raise ValueError(f"{what} do not have the same structure: {_shown(a)} and {_shown(b)}")
+        raise ValueError(
+            f"The two structures don't have the same nested structure: {what} do not have the same structure: "
+            f"{_shown(a)} and {_shown(b)}"
+        )
     if isinstance(a, dict) and sorted(a) != sorted(b):
-        raise ValueError(f"{what} do not have the same keys: {sorted(a)} and {sorted(b)}")
+        raise ValueError(
+            f"The two structures don't have the same nested structure: {what} do not have the same keys: {sorted(a)} "
+            f"and {sorted(b)}"
+        )
     for x, y in zip(pa or (), pb or (), strict=True):
         assert_same(x, y, what)
 

@@ -91,7 +91,8 @@ def _merged(then: _Branch, other: _Branch, strict: bool) -> Any:
     for a, b in zip(then.leaves, other.leaves, strict=True):
         if a.dtype.base_dtype is not b.dtype.base_dtype:
             raise TypeError(
-                f"Outputs of fn1 and fn2 must have the same type: {a.dtype.base_dtype.name}, {b.dtype.base_dtype.name}"
+                "Outputs of true_fn and false_fn must have the same type: "
+                f"{a.dtype.base_dtype.name}, {b.dtype.base_dtype.name}"
             )
     found = [merge([b, a])[0] for a, b in zip(then.leaves, other.leaves, strict=True)]
     if then.is_operation:

@@ -35,7 +35,7 @@ class _Rows:
         if not self.tensors:
             raise ValueError("elems must contain at least one tensor")
         if any(t.dims == () for t in self.tensors):
-            raise ValueError("elements in elems must be 1+ dimensional tensors, not scalars")
+            raise ValueError("elements in elems must be 1+ dimensional Tensors, not scalars")
         self.count = shape(self.tensors[0])[0]
         self.static = next((t.dims[0] for t in self.tensors if t.dims is not None), None)
         self.arrays = [TensorArray(t.dtype.base_dtype, self.count).unstack(t) for t in self.tensors]

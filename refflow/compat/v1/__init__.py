@@ -30,7 +30,6 @@ from refflow import (
     as_dtype,
     bfloat16,
     bool,
-    case,
     ceil,
     check_numerics,
     cholesky,
@@ -41,7 +40,6 @@ from refflow import (
     complex,
     complex64,
     complex128,
-    cond,
     constant,
     control_dependencies,
     convert_to_tensor,
@@ -130,7 +128,6 @@ from refflow import (
     square,
     stop_gradient,
     string,
-    switch_case,
     tile,
     transpose,
     truediv,
@@ -144,7 +141,6 @@ from refflow import (
     unsorted_segment_sum,
     user_ops,
     variant,
-    while_loop,
 )
 from refflow.compat.v1 import (
     bitwise,
@@ -189,6 +185,7 @@ from refflow.compat.v1.accumulators import *  # noqa: F403  (its __all__ says wh
 from refflow.compat.v1.arrays import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.blocks import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.checks import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.control_flow import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.critical_section import CriticalSection
 from refflow.compat.v1.device_spec import DeviceSpec
 from refflow.compat.v1.dtypes import QUANTIZED_DTYPES

@@ -124,8 +124,8 @@ class _Build:
             if not shapes.compatible(dims, leaf.dims):
                 raise ValueError(
                     f"The shape invariant specified for {leaf.name} is not compatible with the initial shape of the "
-                    f"loop variable. It enters the loop with shape {shapes.python_text(leaf.dims)}, but the specified shape "
-                    f"invariant is {shapes.python_text(dims)}."
+                    f"loop variable. It enters the loop with shape {shapes.python_text(leaf.dims)}, but the "
+                    f"specified shape invariant is {shapes.python_text(dims)}."
                 )
             self.context.add_variable(leaf, dims, keep_shape=shaped is None)
 
@@ -165,8 +165,8 @@ class _Build:
             if not _fits(result.dims, merged.dims):
                 raise ValueError(
                     f"The shape for {merged.name} is not an invariant for the loop. It enters the loop with shape "
-                    f"{shapes.python_text(merged.dims)}, but has shape {shapes.python_text(result.dims)} after one iteration. "
-                    "Provide shape invariants using either the `shape_invariants` argument of while_loop or "
+                    f"{shapes.python_text(merged.dims)}, but has shape {shapes.python_text(result.dims)} after one "
+                    "iteration. Provide shape invariants using either the `shape_invariants` argument of while_loop or "
                     "set_shape() on the loop variables."
                 )
             self.context.turn(variable, result)

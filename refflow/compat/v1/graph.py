@@ -195,8 +195,8 @@ class Graph(first.Graph):
                     stack.enter_context(self.colocate_with(tensor.op, ignore_existing=tensor is inputs[0]))
             return super().create_op(op_type, inputs, *args, **kwargs)
 
-    def _apply_device_scopes(self, op: Operation) -> None:
-        super()._apply_device_scopes(op)
+    def _apply_device_functions(self, op: Operation) -> None:
+        super()._apply_device_functions(op)
         op._device = written_device(op._device)
 
     def control_dependencies(self, control_inputs: Any) -> Any:

@@ -139,7 +139,7 @@ def nce_loss(
     [N, num_true]. Classes come from a log-uniform sampler unless `sampled_values` gives them.
     """
     with op_scope([inputs, labels], name, "nce_loss") as scope:
-        labels = convert_to_tensor(labels, "int64", "labels")
+        labels = cast(convert_to_tensor(labels, name="labels"), "int64")
         sampled = _given_or_sampled(sampled_values, labels, num_true, num_sampled, num_classes)
         scores, targets = _sampled_scores(weights, biases, inputs, labels, num_true, sampled, remove_accidental_hits)
         return reduce_sum(sigmoid_cross_entropy_with_logits(scores, targets), [1], name=scope)
@@ -151,7 +151,7 @@ def sampled_softmax_loss(
 ) -> Tensor:  # fmt: skip
     """Losses [N]: the true classes against the sampled, for training; arguments as of `nce_loss`."""
     with op_scope([inputs, labels], name, "sampled_softmax_loss") as scope:
-        labels = convert_to_tensor(labels, "int64", "labels")
+        labels = cast(convert_to_tensor(labels, name="labels"), "int64")
         sampled = _given_or_sampled(sampled_values, labels, num_true, num_sampled, num_classes)
         scores, targets = _sampled_scores(weights, biases, inputs, labels, num_true, sampled, remove_accidental_hits)
         return softmax_cross_entropy_with_logits(scores, targets, name=scope)

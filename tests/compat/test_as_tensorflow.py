@@ -552,3 +552,26 @@ def test_a_bidirectional_net_reads_each_sequence_from_both_ends(finder, lengths)
     ends = [6.0, 9.0 if lengths is None else 4.0]
     assert fw.ravel().tolist() == bw.ravel().tolist() == ends
     assert found[0].tolist() == [[0.0, ends[0]], [1.0, ends[1]]]
+
+
+def test_an_evaluation_counts_its_steps_and_gives_what_is_asked_at_its_end(finder, tmp_path):
+    from tensorflow.python.ops import variables
+    from tensorflow.python.training import evaluation
+
+    weight = v1.Variable(2.0, name="w")
+    with v1.Session() as session:
+        session.run(v1.global_variables_initializer())
+        session.run(weight.assign(5.0))
+        path = v1.train.Saver().save(session, str(tmp_path / "model"))
+    zero = v1.zeros_initializer()
+    seen = v1.get_variable("seen", [], initializer=zero, trainable=False, collections=["local_variables"])
+    found = evaluation._evaluate_once(
+        path, eval_ops=seen.assign_add(weight), final_ops={"seen": seen}, hooks=[evaluation._StopAfterNEvalsHook(3)]
+    )
+    assert found == {"seen": 15.0} and variables.PartitionedVariable.__module__ == "refflow.compat.v1.partitioned"
+
+
+def test_labels_of_candidate_losses_may_be_of_any_integers():
+    table, bias = refflow.zeros([5, 2]), refflow.zeros([5])
+    loss = refflow.nn.nce_loss(table, bias, refflow.ones([3, 2]), refflow.constant([[1], [2], [3]]), 2, 5)
+    assert loss.get_shape().as_list() == [3]

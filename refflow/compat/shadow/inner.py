@@ -32,10 +32,11 @@ _LIBRARIES: dict[str, dict[str, str]] = {
         "": "array_grad array_ops array_ops_stack clip_ops cond cond_v2 control_flow_assert control_flow_case "
         "control_flow_ops control_flow_switch_case control_flow_util control_flow_v2_toggles custom_gradient "
         "functional_ops gradients gradients_impl gradients_util histogram_ops image_grad inplace_ops linalg_grad "
-        "list_ops map_fn math_grad nn_grad op_selector partitioned_variables random_grad ref_variable "
+        "list_ops map_fn math_grad nn_grad op_selector random_grad ref_variable "
         "resource_variable_ops resources script_ops session_ops sort_ops sparse_grad standard_ops state_grad state_ops "
-        "template tensor_array_grad tensor_array_ops tensor_getitem_override variable_scope variable_v1 variables "
+        "template tensor_array_grad tensor_array_ops tensor_getitem_override variable_scope variable_v1 "
         "while_loop while_v2",
+        "refflow.compat.v1.partitioned": "partitioned_variables variables",
         ".bitwise": "bitwise_ops",
         ".debugging": "check_ops numerics",
         ".image": "image_ops image_ops_impl",
@@ -48,7 +49,7 @@ _LIBRARIES: dict[str, dict[str, str]] = {
         ".math": "confusion_matrix math_ops special_math_ops",
         ".metrics": "metrics metrics_impl",
         ".nn": "candidate_sampling_ops clustering_ops ctc_ops embedding_ops nn nn_impl nn_ops rnn",
-        ".nn.rnn_cell": "rnn_cell rnn_cell_impl",
+        ".nn.rnn_cell": "rnn.rnn_cell_impl rnn_cell rnn_cell_impl",
         ".distributions": "distributions.bernoulli distributions.categorical distributions.distribution "
         "distributions.distributions distributions.kullback_leibler distributions.normal",
         ".queue": "data_flow_ops",
@@ -90,6 +91,7 @@ _LIBRARIES: dict[str, dict[str, str]] = {
 }
 # The pages of names that only inner modules had, and which those are.
 _PAGES = {
+    "evaluation": "training.evaluation",
     "file_io": "lib.io.file_io",
     "framework": "client.device_lib client.session framework.common_shapes framework.dtypes framework.errors "
     "framework.op_def_registry framework.ops framework.random_seed framework.smart_cond framework.tensor_shape "

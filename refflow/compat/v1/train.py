@@ -5,8 +5,12 @@ Next: compat/v1/monitored.py.
 
 from __future__ import annotations
 
+from typing import Any
+
 from refflow.compat.v1 import (
     batches,
+    checkpoints,
+    clusters,
     coordinator,
     decays,
     hooks,
@@ -21,6 +25,8 @@ from refflow.compat.v1 import (
     supervisor,
 )
 from refflow.compat.v1.batches import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.checkpoints import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.clusters import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.coordinator import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.decays import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.hooks import *  # noqa: F403  (its __all__ says which)
@@ -49,7 +55,6 @@ from refflow.compat.v1.supervisor import *  # noqa: F403  (its __all__ says whic
 from refflow.compat.v1.variables import create_global_step, get_global_step, get_or_create_global_step
 from refflow.train import (
     CheckpointState,
-    ClusterSpec,
     ExponentialMovingAverage,
     SaverDef,
     Server,
@@ -66,6 +71,8 @@ from refflow.train.sync_replicas import SyncReplicasOptimizer as FirstSyncReplic
 
 __all__ = [
     *batches.__all__,
+    *checkpoints.__all__,
+    *clusters.__all__,
     *coordinator.__all__,
     *decays.__all__,
     *hooks.__all__,
@@ -80,7 +87,6 @@ __all__ = [
     *supervisor.__all__,
     "BytesList",
     "CheckpointState",
-    "ClusterSpec",
     "Example",
     "ExponentialMovingAverage",
     "Feature",
@@ -116,3 +122,12 @@ class SyncReplicasOptimizer(FirstSyncReplicas):
     def make_session_run_hook(self, is_chief: bool, num_tokens: int = -1) -> SyncReplicasHook:
         """What prepares a replica's session, and for the chief starts its thread."""
         return SyncReplicasHook(self, is_chief, num_tokens)
+
+
+def __getattr__(name: str) -> Any:
+    """Messages about clusters, which need the protobuf library."""
+    if name in ("ClusterDef", "JobDef", "ServerDef"):
+        from refflow.interop.schema import message
+
+        return message(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

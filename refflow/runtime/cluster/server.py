@@ -34,6 +34,8 @@ class ClusterSpec:
     def __init__(self, cluster: Mapping[str, Any] | ClusterSpec):
         if isinstance(cluster, ClusterSpec):
             cluster = cluster._jobs
+        if hasattr(cluster, "job"):  # a ClusterDef message
+            cluster = {job.name: dict(job.tasks) for job in cluster.job}
         if not isinstance(cluster, Mapping):
             raise TypeError(f"a cluster is a dictionary from jobs to lists of addresses, got {cluster!r}")
         self._jobs: dict[str, dict[int, str]] = {}
@@ -121,6 +123,10 @@ class Server:
     ):  # fmt: skip
         if protocol not in (None, "refflow"):
             raise ValueError(f"protocol {protocol!r}: servers of refflow speak 'refflow' alone")
+        if hasattr(server_or_cluster_def, "cluster"):  # a ServerDef message
+            job_name = job_name or server_or_cluster_def.job_name
+            task_index = server_or_cluster_def.task_index if task_index is None else task_index
+            server_or_cluster_def = server_or_cluster_def.cluster
         cluster = ClusterSpec(server_or_cluster_def)
         if job_name is None:
             job_name = _only(cluster.jobs, "job_name", "jobs")

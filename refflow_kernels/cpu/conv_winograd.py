@@ -48,6 +48,7 @@ SIX = len(POINTS) + 1
 FEWEST = 32  # channels, and filters: with fewer the bound does not allow for tiles, and products are too thin
 ROOM = 1 << 18  # numbers of V and Y at a time
 TILES = 64  # or so many tiles, if those are more
+SUM = 1 << 22  # numbers of a sum of such products that may be held several times
 SLOPES = 96  # the same for dw: each block adds as many numbers as U has
 
 
@@ -178,8 +179,8 @@ def forward_wins(channels: int, filters: int, images: int, spans: list[Axis]) ->
 
 
 def to_filter_wins(channels: int, filters: int, images: int, spans: list[Axis]) -> bool:
-    """The same for dw: BLAS turns V, and blocks are added."""
-    return _wins(channels, filters, images, spans, 1 / 22, 6)
+    """The same for dw: BLAS turns V, and blocks are added, in a sum for each part of the work that is to be held."""
+    return SIX * SIX * channels * filters <= SUM and _wins(channels, filters, images, spans, 1 / 22, 6)
 
 
 def _wins(channels: int, filters: int, images: int, spans: list[Axis], product: float, number: float) -> bool:

@@ -23,6 +23,7 @@ def road(request, monkeypatch):
     monkeypatch.setattr(conv_windows, "_PIECE", 100)
     for name in ("ROOM", "TILES", "SLOPES"):
         monkeypatch.setattr(conv_winograd, name, 1)
+    monkeypatch.setattr(conv_winograd, "SUM", 1 << 30)
     for choice in ("forward_wins", "to_filter_wins"):  # as for many channels, filters and images
         wins = getattr(conv_winograd, choice) if request.param == "tiles" else lambda *shape: False
         monkeypatch.setattr(conv_winograd, choice, lambda c, m, n, spans, wins=wins: wins(1000, 1000, 1000, spans))
@@ -136,6 +137,7 @@ def test_the_road_is_that_with_fewer_numbers_to_move():
     assert conv_lines.forward_wins(32, 64, five) and conv_lines.to_filter_wins(32, 64, five)
     assert conv_lines.forward_wins(192, 64, three) and not conv_lines.forward_wins(64, 192, three)
     assert conv_winograd.forward_wins(64, 192, 8, three) and conv_winograd.to_filter_wins(64, 192, 64, three)
+    assert not conv_winograd.to_filter_wins(512, 512, 1000, three)  # eight sums of 38 MB
     assert not conv_winograd.forward_wins(64, 192, 1, three)  # the filters' transform would take more
     assert not conv_winograd.forward_wins(3, 64, 64, three) and not conv_winograd.forward_wins(64, 64, 64, halved)
     assert not conv_lines.forward_wins(64, 64, halved) and not conv_lines.to_filter_wins(64, 64, halved)

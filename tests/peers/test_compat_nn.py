@@ -21,6 +21,9 @@ TABLE = R.normal(size=(6, 2, 2)).astype(np.float32)
 SCORES = R.normal(size=(5, 2, 4)).astype(np.float32)
 THREES = [[1.0, 2.0, 3.0], [0.0, 1.0, 2.0], [0.1, 0.2, 0.3], [1.0, 2.0, 3.0]]
 BYTES = np.arange(16, dtype=np.uint8).reshape(1, 4, 4, 1)
+BIG = R.uniform(size=(2, 21, 26, 3)).astype(np.float32)
+BOXES = np.float32([[0, 0, 1, 1], [0, 0.1, 1, 1.1], [0, 2, 1, 3], [0, 2.05, 1, 3]])
+POINTS = np.float32([0.9, 0.75, 0.6, 0.95])
 FREE = [None, None, None, 3]
 B1, B2, P1 = np.array([1, 0, 1, 0]), np.array([1, 1, 0, 0]), np.float32([0.9, 0.4, 0.35, 0.1])
 TRUE64, TWO, PAIRS = np.int64([[1], [0]]), np.int64([[1, 3], [0, 9]]), np.int64([[1, 3], [0, 2]])
@@ -247,6 +250,50 @@ slope(lambda x: tf.losses.huber_loss(Y, x), X * 3)
 """
 
 
+IMAGE = """
+tf.image.rgb_to_yiq(IMAGES), tf.image.yiq_to_rgb(IMAGES), tf.image.rgb_to_yuv(IMAGES[0]), tf.image.yuv_to_rgb(IMAGES)
+tf.image.adjust_gamma(np.abs(IMAGES), 0.5, 0.8), tf.image.adjust_gamma(BYTES, 2)
+for_error(lambda: tf.image.adjust_gamma(IMAGES, -1))
+tf.image.total_variation(tf.constant(IMAGES)), tf.image.total_variation(tf.constant(IMAGES[0]))
+tf.image.psnr(IMAGES, IMAGES + 0.1, 1.0)
+tf.image.psnr(BYTES, 255 - BYTES, 255)
+tf.image.ssim(BIG, BIG ** 2, 1.0), tf.image.ssim(BIG[0], BIG[0] * 0.9, 1.0, 7, 1.0)
+tf.image.ssim(BYTES, BYTES // 2, 255, filter_size=3), tf.image.ssim(BIG, BIG ** 2, 1.0, return_index_map=True)
+tf.image.ssim_multiscale(BIG, BIG * 0.9, 1.0, (0.5, 0.3, 0.2), filter_size=3)
+tf.image.ssim_multiscale(BIG[0], BIG[0] * 0.9, 1.0, (0.5, 0.5), filter_size=3)
+tf.image.sobel_edges(tf.constant(IMAGES)), tf.image.image_gradients(tf.constant(IMAGES))
+for_error(lambda: tf.image.image_gradients(tf.constant(X)))
+for_error(lambda: tf.image.total_variation(tf.constant(X)))
+tf.image.crop_and_resize(IMAGES, [[0.1, 0.2, 0.8, 0.9], [0.0, 0.0, 1.5, 1.0]], [0, 1], [3, 4])
+tf.image.crop_and_resize(IMAGES, [[0.0, 0.0, 1.5, 1.0]], [1], [2, 2], "nearest", extrapolation_value=2)
+tf.image.non_max_suppression(BOXES, POINTS, 3), tf.image.non_max_suppression(BOXES, POINTS, 3, 0.9, 0.5)
+tf.image.non_max_suppression_with_scores(BOXES, POINTS, 3, soft_nms_sigma=0.5)
+tf.image.non_max_suppression_padded(BOXES, POINTS, 4, pad_to_max_output_size=True)
+tf.image.non_max_suppression_overlaps(np.float32([[1, 0.6], [0.6, 1]]), POINTS[:2], 2)
+tf.image.combined_non_max_suppression(BOXES[None, :, None], POINTS[None, :, None], 2, 3)
+tf.image.draw_bounding_boxes(np.abs(IMAGES), [[[0.1, 0.2, 0.8, 0.9]]] * 2, colors=[[1.0, 0.0, 0.5]])
+tf.image.sample_distorted_bounding_box([9, 9, 3], [[[0.1, 0.2, 0.8, 0.9]]], seed=3, seed2=4)
+tf.image.flip_left_right(IMAGES), tf.image.flip_up_down(IMAGES), tf.image.transpose(IMAGES)
+tf.image.transpose_image(IMAGES[0]), tf.image.rot90(IMAGES, 3), for_error(lambda: tf.image.flip_up_down(X))
+tf.image.resize(IMAGES, [3, 9]), tf.image.resize_images(IMAGES, [3, 9], preserve_aspect_ratio=True)
+tf.image.resize_images(IMAGES[:, :, :5], [4, 4], preserve_aspect_ratio=True)
+tf.image.resize_image_with_pad(IMAGES, 4, 7), tf.image.resize_image_with_pad(IMAGES[0, :4], 9, 9, 1)
+tf.image.resize_bilinear(IMAGES, [9, 4], half_pixel_centers=True)
+tf.image.resize_bicubic(IMAGES, [9, 4], half_pixel_centers=True)
+tf.image.resize_nearest_neighbor(IMAGES, [9, 4], half_pixel_centers=True), tf.image.resize_area(IMAGES, [4, 4])
+tf.image.resize_with_crop_or_pad(IMAGES[0], 4, 9)
+tf.image.extract_patches(IMAGES, [1, 2, 2, 1], [1, 2, 2, 1], [1, 1, 1, 1], "VALID")
+tf.image.extract_image_patches(IMAGES, sizes=[1, 3, 3, 1], strides=[1, 2, 2, 1], rates=[1, 1, 1, 1], padding="SAME")
+tf.image.convert_image_dtype(IMAGES, tf.uint8, saturate=True), tf.image.convert_image_dtype(BYTES, tf.uint16)
+tf.image.convert_image_dtype(BYTES, tf.float32)
+tf.image.is_jpeg(tf.image.encode_jpeg(BYTES[0])), tf.image.is_jpeg(tf.image.encode_png(BYTES[0]))
+tf.image.decode_image(tf.image.encode_png(BYTES[0])), tf.image.extract_jpeg_shape(tf.image.encode_jpeg(BYTES[0]))
+tf.image.random_crop(IMAGES, [1, 3, 3, 3], seed=3), tf.image.rgb_to_grayscale(np.abs(IMAGES), "g")
+tf.image.adjust_brightness(IMAGES, 0.1), tf.image.adjust_contrast(IMAGES, 2.0), tf.image.adjust_hue(np.abs(IMAGES), 0.1)
+tf.image.adjust_saturation(np.abs(IMAGES), 0.5)
+"""
+
+
 def sparse(tf):
     """Sparse tensors by name: bags of ids, some of them bad, and labels of sequences."""
     ids = tf.SparseTensor([[0, 0], [0, 2], [1, 1], [3, 0]], tf.constant([2, 1, 1, 0], tf.int64), [4, 3])
@@ -311,6 +358,6 @@ def compare(theirs, line, of=values):
         assert not unlike, f"{i}: {unlike or (e, f)}"
 
 
-@pytest.mark.parametrize("line", lines(WINDOWS, FUNCTIONS, METRICS, LOSSES))
+@pytest.mark.parametrize("line", lines(WINDOWS, FUNCTIONS, METRICS, LOSSES, IMAGE))
 def test_a_line_gives_what_tensorflow_gives(tensorflow, line):
     compare(tensorflow, line)

@@ -11,25 +11,52 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from refflow.compat.v1.image_boxes import (
+    combined_non_max_suppression,
+    crop_and_resize,
+    draw_bounding_boxes,
+    non_max_suppression,
+    non_max_suppression_overlaps,
+    non_max_suppression_padded,
+    non_max_suppression_with_scores,
+    sample_distorted_bounding_box,
+)
+from refflow.compat.v1.image_colours import (
+    adjust_brightness,
+    adjust_contrast,
+    adjust_gamma,
+    adjust_jpeg_quality,
+    convert_image_dtype,
+    grayscale_to_rgb,
+    random_jpeg_quality,
+    rgb_to_grayscale,
+    rgb_to_yiq,
+    rgb_to_yuv,
+    yiq_to_rgb,
+    yuv_to_rgb,
+)
+from refflow.compat.v1.image_measures import (
+    image_gradients,
+    psnr,
+    sobel_edges,
+    ssim,
+    ssim_multiscale,
+    total_variation,
+)
+from refflow.compat.v1.more import random_crop
+from refflow.compat.v1.spelled import from_op
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
 from refflow.image import (
     ResizeMethod,
-    adjust_brightness,
-    adjust_contrast,
     adjust_hue,
     adjust_saturation,
-    convert_image_dtype,
     crop_to_bounding_box,
-    decode_jpeg,
-    decode_png,
     encode_jpeg,
-    encode_png,
     extract_glimpse,
-    flip_left_right,
-    flip_up_down,
-    grayscale_to_rgb,
     hsv_to_rgb,
     pad_to_bounding_box,
     random_brightness,
@@ -39,21 +66,25 @@ from refflow.image import (
     random_hue,
     random_saturation,
     resize_image_with_crop_or_pad,
-    rgb_to_grayscale,
     rgb_to_hsv,
-    transpose_image,
 )
 from refflow.ops.cast import cast
 from refflow.ops.reductions import reduce_mean
 
 __all__ = [
-    "ResizeMethod", "adjust_brightness", "adjust_contrast", "adjust_hue", "adjust_saturation", "central_crop",
-    "convert_image_dtype", "crop_to_bounding_box", "decode_jpeg", "decode_png", "encode_jpeg", "encode_png",
-    "extract_glimpse", "flip_left_right", "flip_up_down", "grayscale_to_rgb", "hsv_to_rgb", "pad_to_bounding_box",
-    "per_image_standardization", "random_brightness", "random_contrast", "random_flip_left_right",
-    "random_flip_up_down", "random_hue", "random_saturation", "resize_area", "resize_bicubic", "resize_bilinear",
-    "resize_image_with_crop_or_pad", "resize_images", "resize_nearest_neighbor", "rgb_to_grayscale", "rgb_to_hsv",
-    "rot90", "transpose_image",
+    "ResizeMethod", "adjust_brightness", "adjust_contrast", "adjust_gamma", "adjust_hue", "adjust_jpeg_quality",
+    "adjust_saturation", "central_crop", "combined_non_max_suppression", "convert_image_dtype", "crop_and_resize",
+    "crop_to_bounding_box", "decode_and_crop_jpeg", "decode_bmp", "decode_gif", "decode_image", "decode_jpeg",
+    "decode_png", "draw_bounding_boxes", "encode_jpeg", "encode_png", "extract_glimpse", "extract_image_patches",
+    "extract_jpeg_shape", "extract_patches", "flip_left_right", "flip_up_down", "grayscale_to_rgb", "hsv_to_rgb",
+    "image_gradients", "is_jpeg", "non_max_suppression", "non_max_suppression_overlaps", "non_max_suppression_padded",
+    "non_max_suppression_with_scores", "pad_to_bounding_box", "per_image_standardization", "psnr",
+    "random_brightness", "random_contrast", "random_crop", "random_flip_left_right", "random_flip_up_down",
+    "random_hue", "random_jpeg_quality", "random_saturation", "resize", "resize_area", "resize_bicubic",
+    "resize_bilinear", "resize_image_with_crop_or_pad", "resize_image_with_pad", "resize_images",
+    "resize_nearest_neighbor", "resize_with_crop_or_pad", "rgb_to_grayscale", "rgb_to_hsv", "rgb_to_yiq",
+    "rgb_to_yuv", "rot90", "sample_distorted_bounding_box", "sobel_edges", "ssim", "ssim_multiscale",
+    "total_variation", "transpose", "transpose_image", "yiq_to_rgb", "yuv_to_rgb",
 ]  # fmt: skip
 
 _OPS = ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea")
@@ -65,8 +96,6 @@ def resize_images(
     preserve_aspect_ratio: bool = False, name: str | None = None,
 ) -> Tensor:  # fmt: skip
     """`images` [N, H, W, C] or one image [H, W, C] in `size`, [height, width]; float32 but by NEAREST_NEIGHBOR."""
-    if preserve_aspect_ratio:
-        raise ValueError("resize_images without preserve_aspect_ratio only")
     if method not in range(len(_OPS)):
         raise ValueError("Resize method is not implemented.")
     with op_scope([], name, "resize"):
@@ -74,6 +103,8 @@ def resize_images(
         rank = images.get_shape().ndims
         if rank not in (3, 4):
             raise ValueError(f"'images' must have either 3 or 4 dimensions, got shape {images.get_shape()}")
+        if preserve_aspect_ratio:
+            size = _within(images, size)
         if isinstance(size, (list, tuple)) and images.get_shape().as_list()[-3:-1] == list(size):
             return images
         batch = images if rank == 4 else op_def("ExpandDims")(images, 0)
@@ -81,19 +112,108 @@ def resize_images(
         return found if rank == 4 else op_def("Squeeze")(found, squeeze_dims=[0])
 
 
-def _resizer(called: str, op: str) -> Any:
-    def function(images: Any, size: Any, align_corners: bool = False, name: str | None = None) -> Tensor:
-        return op_def(op)(images, size, align_corners=align_corners, name=name)
+resize = resize_images
+
+
+def _within(images: Tensor, size: Any) -> Any:
+    """The largest size of the images' own proportions in `size`."""
+    known = images.get_shape().as_list()[-3:-1]
+    if None in known or isinstance(size, Tensor):
+        height, width = (cast(op_def("Shape")(images)[i], "float32") for i in (-3, -2))
+        wanted = cast(convert_to_tensor(size), "float32")
+        scale = op_def("Minimum")(wanted[0] / height, wanted[1] / width)
+        return cast(op_def("Round")(op_def("Pack")([scale * height, scale * width])), "int32")
+    share = min(size[0] / known[0], size[1] / known[1])
+    return [round(share * n) for n in known]
+
+
+def resize_image_with_pad(
+    image: Any, target_height: int, target_width: int, method: int = ResizeMethod.BILINEAR, align_corners: bool = False
+) -> Tensor:
+    """`image`, of known size, as large as fits with its proportions, in the middle of zeros."""
+    x = convert_to_tensor(image, name="image")
+    rank = x.get_shape().ndims
+    if rank not in (3, 4):
+        raise ValueError(f"'image' (shape {x.get_shape()}) must have either 3 or 4 dimensions.")
+    height, width = x.get_shape().as_list()[-3:-1]
+    if height is None or width is None:
+        raise ValueError(f"resize_image_with_pad needs an image of known size, got {x.get_shape()}")
+    if target_height <= 0 or target_width <= 0:
+        raise ValueError("target_height and target_width must be > 0.")
+    ratio = max(width / target_width, height / target_height)
+    size = [int(height / ratio), int(width / ratio)]
+    small = resize_images(x, size, method, align_corners)
+    top, left = (target_height - size[0]) // 2, (target_width - size[1]) // 2
+    borders = [[top, target_height - size[0] - top], [left, target_width - size[1] - left], [0, 0]]
+    return op_def("Pad")(small, np.array([[0, 0]] * (rank - 3) + borders, np.int32))
+
+
+resize_bilinear, resize_nearest_neighbor, resize_bicubic = (
+    from_op(called, op, "images, size, align_corners, name, half_pixel_centers")
+    for called, op in zip(_NAMES[:3], _OPS[:3], strict=True)
+)
+resize_area = from_op("resize_area", "ResizeArea")
+decode_jpeg, decode_png, decode_bmp, decode_gif, extract_jpeg_shape, decode_and_crop_jpeg, encode_png = (
+    from_op(called, op)
+    for called, op in (
+        ("decode_jpeg", "DecodeJpeg"),
+        ("decode_png", "DecodePng"),
+        ("decode_bmp", "DecodeBmp"),
+        ("decode_gif", "DecodeGif"),
+        ("extract_jpeg_shape", "ExtractJpegShape"),
+        ("decode_and_crop_jpeg", "DecodeAndCropJpeg"),
+        ("encode_png", "EncodePng"),
+    )
+)
+decode_image = from_op("decode_image", "DecodeImage", "contents, channels, dtype, name, expand_animations")
+extract_patches = from_op("extract_patches", "ExtractImagePatches", "images, sizes, strides, rates, padding, name",
+                          also={"sizes": "ksizes"})  # fmt: skip
+
+
+def extract_image_patches(
+    images: Any, ksizes: Any = None, strides: Any = None, rates: Any = None, padding: Any = None,
+    name: str | None = None, sizes: Any = None,
+) -> Tensor:  # fmt: skip
+    """The windows of `images`, each laid out in the channels."""
+    return extract_patches(images, ksizes if sizes is None else sizes, strides, rates, padding, name)
+
+
+def is_jpeg(contents: Any, name: str | None = None) -> Tensor:
+    """Whether a file begins as JPEG files do."""
+    with op_scope([], name, "is_jpeg"):
+        begin = op_def("Substr")(contents, np.int32(0), np.int32(3))
+        return op_def("Equal")(begin, np.array(b"\xff\xd8\xff", object), name=name)
+
+
+def _each_way(called: str, axis: int, meaning: str) -> Any:
+    def function(image: Any) -> Tensor:
+        with op_scope([], None, called):
+            x = convert_to_tensor(image, name="image")
+            if x.get_shape().ndims not in (None, 3, 4):
+                raise ValueError(f"'image' (shape {x.get_shape()}) must have either 3 or 4 dimensions.")
+            return op_def("ReverseV2")(x, np.array([(x.get_shape().ndims or 3) + axis], np.int32))
 
     function.__name__ = function.__qualname__ = called
-    function.__doc__ = f"`images` [N, H, W, C] in `size` by the op {op}."
+    function.__doc__ = f"An image [H, W, C], or each of [N, H, W, C], {meaning}."
     return function
 
 
-resize_bilinear, resize_nearest_neighbor, resize_bicubic, resize_area = (
-    _resizer(called, op)
-    for called, op in zip(_NAMES, _OPS, strict=True)
-)
+flip_left_right = _each_way("flip_left_right", -2, "left and right exchanged")
+flip_up_down = _each_way("flip_up_down", -3, "upside down")
+
+
+def transpose_image(image: Any, name: str | None = None) -> Tensor:
+    """An image [H, W, C], or each of [N, H, W, C], with rows for columns."""
+    with op_scope([], name, "transpose"):
+        x = convert_to_tensor(image, name="image")
+        order = [1, 0, 2] if x.get_shape().ndims == 3 else [0, 2, 1, 3]
+        if x.get_shape().ndims not in (3, 4):
+            raise ValueError(f"'image' (shape {x.get_shape()}) must have either 3 or 4 dimensions.")
+        return op_def("Transpose")(x, np.array(order, np.int32))
+
+
+transpose = transpose_image
+resize_with_crop_or_pad = resize_image_with_crop_or_pad
 
 
 def per_image_standardization(image: Any) -> Tensor:
@@ -122,9 +242,9 @@ def central_crop(image: Any, central_fraction: float) -> Tensor:
 
 
 def rot90(image: Any, k: int = 1, name: str | None = None) -> Tensor:
-    """An image [H, W, C] turned against the clock by `k` quarters."""
+    """An image [H, W, C], or each of [N, H, W, C], turned against the clock by `k` quarters."""
     x = convert_to_tensor(image, name="image")
     with op_scope([x], name, "rot90"):
         for _ in range(k % 4):
-            x = op_def("ReverseV2")(op_def("Transpose")(x, [1, 0, 2]), [0])
+            x = flip_up_down(transpose_image(x))
         return x

@@ -71,7 +71,7 @@ class RNNCell(Layer):
                 return super().__call__(inputs, state, *args, scope=at, **kwargs)
         return super().__call__(inputs, state, *args, **kwargs)
 
-    def _getter(self, getter: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def _getter(self, getter: Any, *args: Any, **kwargs: Any) -> Any:
         """get_variable, which notes whose variable it is."""
         made = getter(*args, **kwargs)
         parts = list(made) if hasattr(made, "_get_variable_list") else [made]

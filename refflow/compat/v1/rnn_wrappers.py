@@ -71,8 +71,8 @@ class DropoutWrapper(_Wrapper):
         if dropout_state_filter_visitor is not None and not callable(dropout_state_filter_visitor):
             raise TypeError("dropout_state_filter_visitor must be callable")
         self._filter, self._seed = dropout_state_filter_visitor or _memory_stays, seed
-        self._keep = {"input": input_keep_prob, "state": state_keep_prob, "output": output_keep_prob}
-        for name, keep in self._keep.items():
+        self._shares = {"input": input_keep_prob, "state": state_keep_prob, "output": output_keep_prob}
+        for name, keep in self._shares.items():
             if isinstance(keep, (int, float)) and not 0 < keep <= 1:
                 raise ValueError(f"Parameter {name}_keep_prob must be between 0 and 1: {keep}")
         self._noise: dict[str, list[Tensor]] = {}
@@ -96,7 +96,7 @@ class DropoutWrapper(_Wrapper):
             ]
 
     def _everything(self, part: str) -> bool:
-        keep = self._keep[part]
+        keep = self._shares[part]
         return isinstance(keep, (int, float)) and keep == 1
 
     def _salted(self, salt: str, index: int) -> int | None:
@@ -116,7 +116,7 @@ class DropoutWrapper(_Wrapper):
         return pack(values, [self._dropped_one(v, part, i) for i, v in enumerate(flatten(values))])
 
     def _dropped_one(self, value: Tensor, part: str, index: int) -> Tensor:
-        keep = self._keep[part]
+        keep = self._shares[part]
         if part not in self._noise:
             return dropout(value, keep_prob=keep, seed=self._salted(part, index))
         found = value / keep * op_def("Floor")(self._noise[part][index] + keep)

@@ -18,6 +18,7 @@ import numpy as np
 from refflow.core import errors
 from refflow.core.dtypes import as_dtype, int64, variant
 from refflow.core.signature import Attr
+from refflow.core.values import blank
 from refflow.ops.dataset_batches import batched
 from refflow.ops.dataset_values import Dataset, Element, dataset_of, dataset_op, ended, kept, number, row_of, stacked
 from refflow.ops.sparse_serialize import Parts, in_three
@@ -130,15 +131,19 @@ def rebatch_dataset_v2(input_dataset, batch_sizes, drop_remainder, output_types)
 
     def begin():
         source, turn = _rows(dataset), 0
+        waiting: list[Element] = []  # a row that an empty batch has taken its shapes from
 
         def following():
             nonlocal turn
             size = sizes[turn % len(sizes)]
             found: list[Element] = []
             turn += 1
+            if not size:
+                waiting[:] = waiting or [source()]
+                return tuple(blank((0, *c.shape), c.dtype) for c in waiting[0])
             try:
                 while len(found) < size:
-                    found.append(source())
+                    found.append(waiting.pop() if waiting else source())
             except StopIteration:
                 if not found or drop:
                     raise

@@ -167,6 +167,8 @@ def windows(tf, folder):
         data.range(7).window(3, 1, 2).map(lambda w: w.reduce(np.int64(0), lambda s, x: s + x)),
         data.range(5).map(lambda x: data.range(x)).flat_map(lambda d: d.take(2)),
         data.range(4).interleave(lambda x: data.range(x), cycle_length=3),
+        *(data.range(10).batch(3).rebatch(*how) for how in (
+            (4,), (4, True), ([1, 2],), ([2, 0, 3], True), (3,), (20,))),
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """tf.data's front end beside TensorFlow's: pipelines drawn from a grammar, built and run by both libraries."""
 
+import inspect
 import os
 
 import pytest
@@ -30,3 +31,34 @@ def test_a_program_sees_what_it_sees_there(program, tmp_path):
         with library.Graph().as_default():
             found.append(program(library, str(tmp_path)))
     assert found[0] == found[1]
+
+
+# What stands on files or services of today's TensorFlow, or on ragged tensors, is not there.
+ABSENT = {
+    "data": {"NumpyIterator"},
+    "data.Dataset": {"fingerprint", "load", "ragged_batch", "rejection_resample", "save", "snapshot"},
+    "data.experimental": {
+        "DatasetInitializer", "RaggedTensorStructure", "ServiceOptions", "TensorArrayStructure",
+        "dense_to_ragged_batch", "distributed_save", "get_model_proto", "index_table_from_dataset",
+        "make_saveable_from_iterator", "pad_to_cardinality", "rejection_resample", "service", "snapshot",
+        "table_from_dataset",
+    },
+    "data.Iterator": set(),
+}  # fmt: skip
+OWN = {"Dataset", "Optional", "range"}  # classes that nobody calls; *args with named rest
+
+
+@pytest.mark.parametrize("path", ABSENT)
+def test_names_are_there_with_their_arguments(path):
+    ours, theirs = tf, v1
+    for part in path.split("."):
+        ours, theirs = getattr(ours, part), getattr(theirs, part)
+    public = {name for name in dir(theirs) if not name.startswith("_")}
+    assert {name for name in public if not hasattr(ours, name)} == ABSENT[path]
+    for name in public - ABSENT[path] - OWN:
+        if inspect.isroutine(getattr(theirs, name)):
+            assert arguments(getattr(ours, name)) == arguments(getattr(theirs, name)), name
+
+
+def arguments(function):
+    return list(inspect.signature(function).parameters)

@@ -145,11 +145,18 @@ class Dataset(Called):
 
         return sample_from_datasets(datasets, weights, seed, stop_on_empty_dataset)
 
-    def bucket_by_sequence_length(self, *args: Any, **kwargs: Any) -> Dataset:
-        """See tf.data.experimental.bucket_by_sequence_length."""
+    def bucket_by_sequence_length(
+        self, element_length_func: Callable[..., Any], bucket_boundaries: Any, bucket_batch_sizes: Any,
+        padded_shapes: Any = None, padding_values: Any = None, pad_to_bucket_boundary: bool = False,
+        no_padding: bool = False, drop_remainder: bool = False, name: str | None = None,
+    ) -> Dataset:  # fmt: skip
+        """Batches of elements whose lengths lie between the same boundaries, padded to equal shapes."""
         from refflow.compat.v1.data.several import bucket_by_sequence_length
 
-        return self.apply(bucket_by_sequence_length(*args, **kwargs))
+        return self.apply(bucket_by_sequence_length(
+            element_length_func, bucket_boundaries, bucket_batch_sizes, padded_shapes, padding_values,
+            pad_to_bucket_boundary, no_padding, drop_remainder,
+        ))  # fmt: skip
 
     # -- going through ------------------------------------------------------------------------------------------------
 

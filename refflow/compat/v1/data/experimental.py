@@ -13,7 +13,15 @@ from refflow.compat.v1.data.functions import ElementFunction
 from refflow.compat.v1.data.iterators import Iterator
 from refflow.compat.v1.data.nodes import DatasetSpec, number, truth
 from refflow.compat.v1.data.optionals import Optional, OptionalStructure, get_next_as_optional
-from refflow.compat.v1.data.options import DistributeOptions, OptimizationOptions, ThreadingOptions
+from refflow.compat.v1.data.options import (
+    AutoShardPolicy,
+    AutotuneAlgorithm,
+    AutotuneOptions,
+    DistributeOptions,
+    ExternalStatePolicy,
+    OptimizationOptions,
+    ThreadingOptions,
+)
 from refflow.compat.v1.data.reducers import Reducer, group_by_reducer
 from refflow.compat.v1.data.seeds import dataset_seed
 from refflow.compat.v1.data.several import bucket_by_sequence_length, choose_from_datasets, sample_from_datasets
@@ -33,21 +41,32 @@ from refflow.ops.dataset_values import INFINITE as INFINITE_CARDINALITY
 from refflow.ops.dataset_values import UNKNOWN as UNKNOWN_CARDINALITY
 
 __all__ = [
-    "AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "Counter", "CsvDataset", "DatasetStructure",
-    "DistributeOptions", "OptimizationOptions", "Optional", "OptionalStructure", "RandomDataset", "Reducer",
-    "SparseTensorStructure", "SqlDataset", "Structure", "TFRecordWriter", "TensorStructure", "ThreadingOptions",
-    "assert_cardinality", "bucket_by_sequence_length", "cardinality", "choose_from_datasets", "copy_to_device",
-    "dense_to_sparse_batch", "enumerate_dataset", "from_variant", "get_next_as_optional", "get_single_element",
-    "get_structure", "group_by_reducer", "group_by_window", "ignore_errors", "make_batched_features_dataset",
-    "make_csv_dataset", "map_and_batch", "map_and_batch_with_legacy_function", "parallel_interleave",
-    "parse_example_dataset", "prefetch_to_device", "sample_from_datasets", "scan", "shuffle_and_repeat",
-    "take_while", "to_variant", "unbatch", "unique",
+    "AUTOTUNE", "INFINITE_CARDINALITY", "SHARD_HINT", "UNKNOWN_CARDINALITY", "AutoShardPolicy", "AutotuneAlgorithm",
+    "AutotuneOptions", "Counter", "CsvDataset", "DatasetStructure", "DistributeOptions", "ExternalStatePolicy",
+    "OptimizationOptions", "Optional", "OptionalStructure", "RandomDataset", "Reducer", "SparseTensorStructure",
+    "SqlDataset", "Structure", "TFRecordWriter", "TensorStructure", "ThreadingOptions", "assert_cardinality",
+    "bucket_by_sequence_length", "cardinality", "choose_from_datasets", "copy_to_device", "dense_to_sparse_batch",
+    "enable_debug_mode", "enumerate_dataset", "from_list", "from_variant", "get_next_as_optional",
+    "get_single_element", "get_structure", "group_by_reducer", "group_by_window", "ignore_errors",
+    "make_batched_features_dataset", "make_csv_dataset", "map_and_batch", "map_and_batch_with_legacy_function",
+    "parallel_interleave", "parse_example_dataset", "prefetch_to_device", "sample_from_datasets", "scan",
+    "shuffle_and_repeat", "take_while", "to_variant", "unbatch", "unique",
 ]  # fmt: skip
 
 Applied = Callable[[Any], Any]
 AUTOTUNE = -1
-DatasetStructure, SparseTensorStructure = DatasetSpec, SparseTensorSpec
-TensorStructure, Structure = TensorSpec, TypeSpec
+SHARD_HINT = -1
+DatasetStructure, Structure = DatasetSpec, TypeSpec
+
+
+def TensorStructure(dtype: Any, shape: Any) -> TensorSpec:
+    """What 1.15 called tf.TensorSpec(shape, dtype)."""
+    return TensorSpec(shape, dtype)
+
+
+def SparseTensorStructure(dtype: Any, shape: Any) -> SparseTensorSpec:
+    """What 1.15 called tf.SparseTensorSpec(shape, dtype)."""
+    return SparseTensorSpec(shape, dtype)
 
 
 class RandomDataset(Dataset):
@@ -167,6 +186,10 @@ def prefetch_to_device(device: Any, buffer_size: Any = None) -> Applied:
     return lambda dataset: dataset.prefetch(buffer_size)
 
 
+def enable_debug_mode() -> None:
+    """Nothing to do: everything is done in order, in the thread that asks."""
+
+
 # -- values and variants ---------------------------------------------------------------------------------------------
 
 
@@ -190,6 +213,18 @@ def get_structure(dataset_or_iterator: Any) -> Any:
             f"object, but got {type(dataset_or_iterator)}."
         )
     return dataset_or_iterator.element_spec
+
+
+def from_list(elements: Any, name: str | None = None) -> Dataset:
+    """The structures of a list as elements."""
+    if not isinstance(elements, list):
+        raise ValueError("`elements` must be a list.")
+    if not elements:
+        raise ValueError("`elements` must be non-empty.")
+    found = Dataset.from_tensors(elements[0])
+    for element in elements[1:]:
+        found = found.concatenate(Dataset.from_tensors(element))
+    return found
 
 
 def to_variant(dataset: Any) -> Tensor:

@@ -77,7 +77,9 @@ class Called(Rearranged):
         function = _predicate(predicate, "Dataset.filter()", self._spec)
         return self._by("FilterDataset", function, self._spec, predicate=function.call)
 
-    filter_with_legacy_function = filter
+    def filter_with_legacy_function(self, predicate: Function) -> Any:
+        """What `filter` gives."""
+        return self.filter(predicate)
 
     def take_while(self, predicate: Function, name: str | None = None) -> Any:
         """The elements before the first one for which predicate is false."""

@@ -7,6 +7,7 @@ Next: compat/v1/data/nodes.py.
 
 from __future__ import annotations
 
+import enum
 from typing import Any
 
 
@@ -43,6 +44,34 @@ class _Settings:
         return type(self) is type(other) and vars(self) == vars(other)
 
     __hash__ = None  # type: ignore[assignment]
+
+
+class AutoShardPolicy(enum.IntEnum):
+    """How workers share the elements; there is one."""
+
+    OFF = -1
+    AUTO = 0
+    FILE = 1
+    DATA = 2
+    HINT = 3
+
+
+class ExternalStatePolicy(enum.Enum):
+    """What becomes of state outside a dataset that is written down; none is."""
+
+    WARN = 0
+    IGNORE = 1
+    FAIL = 2
+
+
+class AutotuneAlgorithm(enum.Enum):
+    """How good numbers of threads and buffers would be looked for."""
+
+    DEFAULT = 0
+    HILL_CLIMB = 1
+    GRADIENT_DESCENT = 2
+    MAX_PARALLELISM = 3
+    STAGE_BASED = 4
 
 
 class ThreadingOptions(_Settings):

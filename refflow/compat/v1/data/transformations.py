@@ -17,7 +17,7 @@ from refflow.compat.v1.data.seeds import dataset_seed
 from refflow.compat.v1.type_specs import SparseTensorSpec, TensorSpec
 from refflow.core.constants import constant_value
 from refflow.core.convert import convert_to_tensor
-from refflow.core.dtypes import string
+from refflow.core.dtypes import int64, string
 from refflow.core.registry import op_def
 from refflow.core.shapes import TensorShape
 
@@ -126,6 +126,17 @@ class Rearranged(DatasetBase):
         mapped = ElementFunction(lambda *v: tuple(elements.rows(self._spec, v[0])), "Dataset.unbatch()", [self._spec],
                                  spread=False)  # fmt: skip
         return made("MapDataset", mapped.spec, [self], self._variant_tensor, mapped.captured, f=mapped.call)
+
+    def rebatch(self, batch_size: Any, drop_remainder: Any = False, name: str | None = None) -> Any:
+        """Batches of another size, or of several sizes in turn."""
+        sizes = convert_to_tensor(batch_size, int64, "batch_size")
+        if sizes.get_shape().ndims == 0:
+            sizes = op_def("ExpandDims")(sizes, np.int32(0))
+        drop = truth(drop_remainder, "drop_remainder")
+        known = constant_value(sizes)
+        fixed = builtins.int(known[0]) if known is not None and len(known) == 1 and constant_value(drop) else None
+        spec = elements.map_structure(lambda s: s._unbatch()._batch(fixed), self._spec)
+        return made("RebatchDatasetV2", spec, [self], self._variant_tensor, sizes, drop)
 
     def window(
         self, size: Any, shift: Any = None, stride: Any = 1, drop_remainder: Any = False, name: str | None = None

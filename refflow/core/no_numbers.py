@@ -41,11 +41,6 @@ class NoNumbers:
             "values. Use unpack() to split it"
         )
 
-    def __len__(self) -> int:
-        raise TypeError(
-            f"len is not well defined for a symbolic Tensor ({self.name}): use get_shape(), or shape() inside the graph"
-        )
-
     def _no_number(self) -> NoReturn:
         raise TypeError(
             f"{self.name!r} is no number: it is a node of a graph and holds none yet. session.run({self.name!r}) gives "

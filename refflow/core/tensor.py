@@ -51,6 +51,11 @@ class Tensor(NoNumbers):
         "__dict__", "__weakref__", "_consumers", "_dtype", "_op", "_shape", "_value_index", "assign", "constant",
     )  # fmt: skip
 
+    def __len__(self) -> int:
+        raise TypeError(
+            f"len is not well defined for a symbolic Tensor ({self.name}): use get_shape(), or shape() inside the graph"
+        )
+
     def __init__(self, op: Operation, value_index: int, dtype: DType):
         self._op = op
         self._value_index = value_index

@@ -575,3 +575,11 @@ def test_labels_of_candidate_losses_may_be_of_any_integers():
     table, bias = refflow.zeros([5, 2]), refflow.zeros([5])
     loss = refflow.nn.nce_loss(table, bias, refflow.ones([3, 2]), refflow.constant([[1], [2], [3]]), 2, 5)
     assert loss.get_shape().as_list() == [3]
+
+
+def test_a_device_is_named_as_1_x_names_it_and_variables_have_no_length():
+    with v1.device(device_name_or_function="/cpu:1"):
+        x = v1.constant(1.0)
+    assert "1" in x.device and not hasattr(v1.Variable([1.0, 2.0]), "__len__")
+    with pytest.raises(TypeError, match="len is not well defined for a symbolic Tensor"):
+        len(x)

@@ -44,7 +44,6 @@ from refflow import (
     control_dependencies,
     convert_to_tensor,
     cos,
-    device,
     diag,
     div,
     double,

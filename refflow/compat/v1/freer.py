@@ -10,18 +10,23 @@ from typing import Any
 
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import as_dtype, bool_, float32, int32, string
-from refflow.core.graph import Tensor
+from refflow.core.graph import Tensor, get_default_graph
 from refflow.core.registry import op_def
 from refflow.core.shapes import Dimension, TensorShape, broadcast
 from refflow.ops import constant as first
 from refflow.ops.range import range_ as first_range
 
 __all__ = [
-    "broadcast_static_shape", "dimension_at_index", "dimension_value", "einsum", "identity_n", "ones", "ones_like",
-    "range", "shape_n", "zeros", "zeros_like",
+    "broadcast_static_shape", "device", "dimension_at_index", "dimension_value", "einsum", "identity_n", "ones",
+    "ones_like", "range", "shape_n", "zeros", "zeros_like",
 ]  # fmt: skip
 
 _KINDS = ("int32", "int64", "float32", "float64")  # the later one is taken where a range's ends have several
+
+
+def device(device_name_or_function: Any) -> Any:
+    """Nodes that are built inside ask for a device, or for what a function of each of them says."""
+    return get_default_graph().device(device_name_or_function)
 
 
 def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str = "range") -> Tensor:

@@ -140,8 +140,6 @@ class MapStage(_Area):
         own = [np.array(v, copy=True) for v in values]
 
         def attempt() -> Any:
-            if key in self.whole:
-                raise ValueError(f"The key '{key}' was already staged.")
             return self._add(key, indices, own) if self.has_room(own) else NOT_YET
 
         return self.serve(attempt, f"a put of {key} waits for room in the")
@@ -155,7 +153,7 @@ class MapStage(_Area):
                 )
             row[index] = value
         if all(v is not None for v in row):
-            self.whole[key] = self.parts.pop(key)
+            self.whole.setdefault(key, self.parts.pop(key))  # one that is there stays as it is
 
     def _read(self, key: int, indices: list[int]) -> list[np.ndarray]:
         self._check(indices)

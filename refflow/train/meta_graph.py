@@ -137,6 +137,9 @@ def _read_saver(proto: Any, prefix: str) -> SaverDef:
 def _write_collection(key: str, graph: Graph, meta: Any) -> None:
     """Adds one collection, unless it holds something that has no written form."""
     values = graph.get_collection(key)
+    if key == GraphKeys.QUEUE_RUNNERS and values and all(hasattr(v, "to_proto") for v in values):
+        meta.collection_def[key].bytes_list.value.extend(v.to_proto().SerializeToString() for v in values)
+        return
     trainable = graph.get_collection(GraphKeys.TRAINABLE_VARIABLES)
     kinds: tuple[tuple[Any, str, Any], ...] = (
         (Variable, "bytes_list", lambda v: _variable_def(v, any(v is t for t in trainable)).SerializeToString()),

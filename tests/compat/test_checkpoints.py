@@ -137,3 +137,18 @@ def test_clusters_and_queue_runners_travel_as_messages():
     again = tf.train.QueueRunner.from_proto(runner.to_proto())
     assert (again.name, again.enqueue_ops, again.close_op) == (queue.name, runner.enqueue_ops, runner.close_op)
     assert again.queue_closed_exception_types == kinds
+
+
+def test_an_input_pipeline_travels_in_a_meta_graph(tmp_path):
+    pytest.importorskip("google.protobuf", reason="messages of TensorFlow's are written by its library: '.[interop]'")
+    rows = tf.train.range_input_producer(5, num_epochs=1, shuffle=False).dequeue()
+    tf.train.batch([rows], 2, name="out")
+    tf.train.export_meta_graph(str(tmp_path / "g.meta"))
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.train.import_meta_graph(str(tmp_path / "g.meta"), import_scope="mine")
+        session.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
+        coord = tf.train.Coordinator()
+        threads = tf.train.start_queue_runners(session, coord)
+        assert session.run("mine/out:0").tolist() == [0, 1]
+        coord.request_stop()
+        coord.join(threads)

@@ -14,7 +14,9 @@ from contextlib import suppress
 from typing import Any
 
 from refflow.compat.v1.graph_keys import GraphKeys
+from refflow.compat.v1.queue_runner import QueueRunner
 from refflow.core.graph import get_default_graph
+from refflow.interop.schema import message
 from refflow.ops.variable import all_variables
 from refflow.train import export_meta_graph, saver
 from refflow.train import import_meta_graph as first_import
@@ -142,6 +144,10 @@ class Saver(saver.Saver):
 def import_meta_graph(meta_graph_or_file: Any, clear_devices: bool = False, import_scope: str | None = None) -> Any:
     """Adds a MetaGraph's nodes and collections to the default graph; its Saver, or None where it has none."""
     found = first_import(meta_graph_or_file, clear_devices, import_scope)
+    held = get_default_graph()._collections.get(GraphKeys.QUEUE_RUNNERS, [])
+    for i, value in enumerate(held):
+        if isinstance(value, bytes):
+            held[i] = QueueRunner.from_proto(message("QueueRunnerDef").FromString(value), import_scope)
     return None if found is None else Saver(saver_def=found.saver_def)
 
 

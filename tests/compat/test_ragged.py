@@ -121,3 +121,16 @@ def test_rows_that_differ_do_not_meet():
     other = tf.RaggedTensor.from_row_splits([1, 2, 3, 4, 5], [0, 1, 3, 5])
     with pytest.raises(tf.errors.InvalidArgumentError, match="different rows"):
         run(rows() + other)
+
+
+def test_functions_of_elements_and_sums_of_rows():
+    ragged, deep = rows(), tf.ragged.constant([[[1, 2], [3]], [], [[4]]])
+    found = run([tf.cast(ragged, tf.float32), tf.sqrt(tf.cast(ragged, tf.float32)), tf.maximum(ragged, 2),
+                 tf.clip_by_value(ragged, 2, 4), tf.zeros_like(ragged), tf.negative(ragged)])  # fmt: skip
+    assert found[0].to_list() == LISTS and found[0].dtype == np.float32
+    assert found[2].to_list() == [[3, 2, 4], [], [2, 5]] and found[3].to_list() == [[3, 2, 4], [], [2, 4]]
+    assert found[4].to_list() == [[0, 0, 0], [], [0, 0]] and found[5].to_list() == [[-3, -1, -4], [], [-1, -5]]
+    sums = run([tf.reduce_sum(ragged, 1), tf.reduce_sum(ragged, axis=0), tf.reduce_sum(ragged), tf.reduce_sum(deep, -1),
+                tf.reduce_mean(tf.cast(ragged[:1], tf.float32), 1)])  # fmt: skip
+    assert [x.tolist() for x in sums[:3]] == [[8, 0, 6], [4, 6, 4], 14]
+    assert sums[3].to_list() == [[3, 3], [], [4]] and sums[4].tolist() == [np.float32(8 / 3)]

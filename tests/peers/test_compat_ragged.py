@@ -53,13 +53,16 @@ R.to_tensor(), R.to_tensor(-1), D.to_tensor(), T.to_tensor(), T.to_tensor("?"), 
 R.to_tensor(shape=[None, 5]), R.to_tensor(default_value=7, shape=[4, None])
 R.to_sparse(), D.to_sparse(), T.to_sparse()
 R[0], R[2], R[-1], D[0][1], D[0, 1], R[0, 1], D[2, 0, 0], R[:], V[2]
-V[1:], V[:2], V[::2], D[:, :1], R[:, :2], R[:, 1:], R[:, -1:], R[:, :-1], V[1:, 1:], D[:, :, :1]
+V[1:], V[:2], V[::2], D[:, :1], R[:, :2], R[:, 1:], R[:, -1:], R[:, :-1]
 R[:, 1]
 R + 1, 2 * R, R - R, R * R, -R, F / 2.0, abs(F), R // 2, R % 2, R > 2, R <= R, F ** 2.0, 1.0 - F
 tf.constant(2) + R, tf.constant(2.0) * F
 tf.sqrt(tf.abs(F)), tf.floor(F), tf.logical_not(R > 2), tf.minimum(R, R), tf.subtract(R, 1)
 tf.add(R, 1), tf.multiply(R, R), tf.square(R), tf.negative(R), tf.abs(F), tf.exp(F), tf.maximum(R, 3), tf.equal(R, 1)
 tf.sign(F)
+tf.cast(R, tf.float32), tf.sigmoid(F), tf.zeros_like(R), tf.identity(R), tf.ones_like(F), tf.greater(F, 0.0)
+tf.reduce_sum(R, axis=1), tf.reduce_max(F, 1), tf.reduce_mean(F, axis=1), tf.reduce_sum(R), tf.reduce_sum(R, 0)
+tf.reduce_sum(D, 2), tf.reduce_min(D, axis=2), tf.reduce_prod(R, 1)
 tf.strings.length(T), tf.strings.upper(T), tf.strings.substr(T, 0, 1), tf.strings.to_hash_bucket_fast(T, 9)
 tf.string_strip(T)
 tf.as_string(R), tf.strings.regex_replace(T, "a", "x"), tf.strings.join([T, "!"])

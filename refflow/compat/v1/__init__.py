@@ -165,6 +165,7 @@ from refflow.compat.v1 import (
     quantization,
     queue,
     ragged,
+    ragged_dispatch,
     random,
     raw_ops,
     resource_loader,
@@ -268,3 +269,5 @@ def disable_v2_behavior() -> None:
 
 
 disable_eager_execution = disable_v2_behavior
+
+ragged_dispatch.install(globals())

@@ -14,10 +14,10 @@ from typing import Any
 
 from refflow.compat.v1.arrays import _axis, boolean_mask, sequence_mask
 from refflow.compat.v1.math import reduce_max, reduce_sum
+from refflow.compat.v1.sparse_tensor import SparseTensor
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
-from refflow.core.sparse_tensor import SparseTensor
 from refflow.ops.array import shape
 from refflow.ops.cast import cast
 from refflow.ops.joining import concat

@@ -490,3 +490,26 @@ def test_zeros_and_ones_take_the_shape_of_one_tensor_and_the_type_of_another(kin
         assert found.shape == (3, 2) and not found.any()
         if kind is not tf.string:
             assert session.run(tf.ones_like(x, kind), {x: np.zeros((1, 2))}).all()
+
+
+@pytest.mark.parametrize("axes", [1, [[-1], [0]], [[1, 2], [1, 0]], [2, 0]])
+@pytest.mark.parametrize("shape", [(2, 3, 4), (0, 3, 4)])
+def test_tensordot_takes_tensors_whose_rank_only_the_step_knows(axes, shape):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=shape).astype(np.float32), rng.normal(size=(4, 3, 5)).astype(np.float32)
+    a, b = tf.placeholder(tf.float32), tf.placeholder(tf.float32)
+    product = tf.tensordot(a, b, axes)
+    slopes = tf.gradients(product, [a, b])
+    with tf.Session() as session:
+        found, *back = session.run([product, *slopes], {a: x, b: y})
+    assert np.allclose(found, np.tensordot(x, y, axes), atol=1e-5)
+    assert [g.shape for g in back] == [x.shape, y.shape]
+
+
+def test_a_part_of_a_variable_is_assigned_by_the_function_too():
+    v = tf.Variable(tf.zeros([4]))
+    changed = tf.assign(ref=v[1:3], value=[5.0, 6.0])
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        session.run(changed)
+        assert session.run(v).tolist() == [0, 5, 6, 0]

@@ -26,7 +26,7 @@ from refflow.ops.array import expand_dims, reshape
 from refflow.ops.cast import cast
 from refflow.ops.constant import constant
 from refflow.ops.elementwise import EXP, LOG
-from refflow.ops.joining import concat
+from refflow.ops.joining import concat, pack
 from refflow.ops.math_functions import to_double, to_float, to_int32, to_int64
 from refflow.ops.transpose import transpose
 
@@ -230,6 +230,28 @@ def matmul(
     return op_def("BatchMatMulV2")(a, b, adj_x=transpose_a or adjoint_a, adj_y=transpose_b or adjoint_b, name=name)
 
 
+def _tensordot_of_any_rank(a: Tensor, b: Tensor, axes: Any) -> Tensor:
+    """The same where the step alone knows which axes are free."""
+    if isinstance(axes, int):
+        last = op_def("Range")(op_def("Rank")(a) - axes, op_def("Rank")(a), 1)
+        pairs = [last, constant(list(range(axes)), int32)]
+    else:
+        pairs = [constant([x] if isinstance(x, int) else list(x), int32) for x in axes]
+    sides = []
+    for x, used in zip((a, b), pairs, strict=True):
+        rank = op_def("Rank")(x)
+        used = op_def("FloorMod")(used, rank)
+        free = op_def("ListDiff")(op_def("Range")(0, rank, 1), used).out
+        sizes = op_def("Shape")(x)
+        left = op_def("GatherV2")(sizes, free, 0)
+        summed = op_def("Prod")(op_def("GatherV2")(sizes, used, 0), [0])
+        sides.append((x, free, used, left, op_def("Prod")(left, [0]), summed))
+    (a, free_a, used_a, sizes_a, count_a, summed), (b, free_b, used_b, sizes_b, count_b, _) = sides
+    rows = reshape(op_def("Transpose")(a, concat(0, [free_a, used_a])), pack([count_a, summed]))
+    columns = reshape(op_def("Transpose")(b, concat(0, [used_b, free_b])), pack([summed, count_b]))
+    return reshape(op_def("MatMul")(rows, columns), concat(0, [sizes_a, sizes_b]))
+
+
 def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
     """Products of `a` and `b` summed over pairs of axes: the last n of a and first n of b, or those listed for each."""
     with op_scope([], name, "Tensordot"):
@@ -237,7 +259,7 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
         b = convert_to_tensor(b, a.dtype.base_dtype)
         ranks = a.get_shape().ndims, b.get_shape().ndims
         if None in ranks:
-            raise ValueError("tensordot needs tensors of known rank")
+            return _tensordot_of_any_rank(a, b, axes)
         if isinstance(axes, int):
             axes = list(range(ranks[0] - axes, ranks[0])), list(range(axes))
         pairs = [[x] if isinstance(x, int) else list(x) for x in axes]

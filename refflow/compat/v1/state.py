@@ -28,11 +28,16 @@ def _by_handle(ref: Any) -> bool:
     return isinstance(ref, Variable) and ref._is_resource
 
 
+def _is_part(ref: Any) -> bool:
+    """Whether it is `variable[a:b]`, which knows how to change that part."""
+    return isinstance(ref, Tensor) and not ref.dtype.is_ref_dtype and hasattr(ref, "assign")
+
+
 def assign(
     ref: Any, value: Any, validate_shape: bool | None = None, use_locking: bool | None = None, name: str | None = None
 ) -> Any:
-    """Sets a variable; gives it after the change."""
-    if _by_handle(ref):
+    """Sets a variable, or the part of one that stands between brackets; gives it after the change."""
+    if _by_handle(ref) or _is_part(ref):
         return ref.assign(value, name=name)
     return first.assign(ref, value, True if validate_shape is None else validate_shape,
                         True if use_locking is None else use_locking, name)  # fmt: skip

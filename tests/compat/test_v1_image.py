@@ -1,4 +1,4 @@
-"""refflow.compat.v1.image: colours, measures, boxes, sizes, worked by hand."""
+"""refflow.compat.v1.image, and audio: colours, measures, boxes, sizes, worked by hand."""
 
 import numpy as np
 import pytest
@@ -48,6 +48,13 @@ def run(fetches):
 )  # fmt: skip
 def test_a_function_gives_what_was_worked_by_hand(build, expected):
     np.testing.assert_allclose(run(build()), expected, rtol=1e-4, atol=2e-3)
+
+
+def test_sound_comes_back_from_its_file():
+    wave = np.float32([[0.5], [-0.25], [0.0]])
+    found, rate = run(list(tf.audio.decode_wav(tf.audio.encode_wav(wave, 8000), desired_channels=1)))
+    np.testing.assert_allclose(found, wave, atol=1e-4)
+    assert rate == 8000
 
 
 def test_a_box_by_lot_lies_in_the_image_and_covers_enough():

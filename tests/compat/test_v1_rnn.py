@@ -174,3 +174,14 @@ def test_initializers_say_what_they_are_made_of():
         tf.initializers.orthogonal()([3])
     with pytest.raises(TypeError, match="Expected Tensor's shape"):
         tf.initializers.constant([1, 2], verify_shape=True)([3])
+
+
+@pytest.mark.parametrize("resources", [False, True])
+def test_cells_in_loops_take_either_kind_of_variables(resources):
+    with tf.variable_scope("", use_resource=resources):
+        cell = cells.LSTMCell(2, use_peepholes=True, num_proj=1, num_unit_shards=2, initializer=ONES)
+        outputs, _ = tf.nn.dynamic_rnn(cell, TIMES, dtype=tf.float32)
+        slopes = tf.gradients(outputs, tf.trainable_variables())
+    assert outputs.get_shape().as_list() == [2, 3, 1]
+    found = run([outputs, *slopes])
+    assert all(np.isfinite(v).all() for v in found) and (np.abs(found[0]) > 0.1).all()

@@ -142,6 +142,7 @@ from refflow import (
     variant,
 )
 from refflow.compat.v1 import (
+    audio,
     bitwise,
     compat,
     data,

@@ -108,7 +108,9 @@ class ResourceVariable(Variable):
     # -- values -------------------------------------------------------------------------------------------------------
 
     def _read(self) -> Tensor:
-        return op_def("ReadVariableOp")(self._variable, dtype=self.dtype)
+        found = op_def("ReadVariableOp")(self._variable, dtype=self.dtype)
+        found.set_shape(self.get_shape())  # a handle that came into a loop does not tell it
+        return found
 
     def value(self) -> Tensor:
         """The value at the moment when it is read in the step, a new node; on the caching device, one for all."""

@@ -60,7 +60,7 @@ def loop_gradient(
             back.add_variable(_captured(graph, s), v.merge.outputs[0].dims, False)
             for s, v in zip(starts, active.variables, strict=True)
         ]
-        zeros = [op_def("ZerosLike")(e.inputs[0]) for e in active.invariants]
+        zeros = [op_def("ZerosLike")(_value(e)) for e in active.invariants]
         sums = [back.add_variable(_captured(graph, z), z.dims, False) for z in zeros]
     with graph.inside(back), graph.control_dependencies(None):
         test = op_def("Greater")(left.merge.outputs[0], np.int32(0))
@@ -77,6 +77,18 @@ def loop_gradient(
             back.turn(variable, more)
     inputs = [v.enter.inputs[0] for v in active.variables] + [e.inputs[0] for e in active.invariants]
     return [(x, back.leave(v)) for x, v in zip(inputs, slopes + sums, strict=True)]
+
+
+def _variable_type(enter: Operation) -> DType | None:
+    """The type of the variable whose handle comes into the loop here, where the body reads one."""
+    reads = [op for op in enter.outputs[0].consumers() if op.type in ("ReadVariableOp", "ResourceGather")]
+    return reads[0].attrs["dtype"] if reads else None
+
+
+def _value(enter: Operation) -> Tensor:
+    """What comes into the loop here; of a variable's handle its value."""
+    kind = _variable_type(enter)
+    return enter.inputs[0] if kind is None else op_def("ReadVariableOp")(enter.inputs[0], dtype=kind)
 
 
 def _captured(graph: Graph, tensor: Tensor) -> Tensor:
@@ -106,7 +118,8 @@ class _Active:
 def _active(loop: Loop, arrived: dict[Tensor, Any], wanted: set[Tensor]) -> _Active:
     whole = [v for v in loop.variables if has_slope(v.enter.outputs[0].dtype)]
     needs = {v: _needs(loop, v.result) for v in whole}
-    fixed = [e for e in loop.invariants if e.inputs[0] in wanted and has_slope(e.outputs[0].dtype)]
+    fixed = [e for e in loop.invariants if e.inputs[0] in wanted]
+    fixed = [e for e in fixed if has_slope(e.outputs[0].dtype) or _variable_type(e) is not None]
     reached = [v for v in whole if v.enter.inputs[0] in wanted or any(e in needs[v] for e in fixed)]
     more = list(reached)
     while more:

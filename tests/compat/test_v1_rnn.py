@@ -176,12 +176,18 @@ def test_initializers_say_what_they_are_made_of():
         tf.initializers.constant([1, 2], verify_shape=True)([3])
 
 
-@pytest.mark.parametrize("resources", [False, True])
-def test_cells_in_loops_take_either_kind_of_variables(resources):
-    with tf.variable_scope("", use_resource=resources):
-        cell = cells.LSTMCell(2, use_peepholes=True, num_proj=1, num_unit_shards=2, initializer=ONES)
-        outputs, _ = tf.nn.dynamic_rnn(cell, TIMES, dtype=tf.float32)
-        slopes = tf.gradients(outputs, tf.trainable_variables())
-    assert outputs.get_shape().as_list() == [2, 3, 1]
-    found = run([outputs, *slopes])
-    assert all(np.isfinite(v).all() for v in found) and (np.abs(found[0]) > 0.1).all()
+def test_cells_in_loops_take_either_kind_of_variables():
+    found = []
+    for resources in (False, True):
+        with tf.variable_scope(f"kind_{resources}", use_resource=resources):
+            cell = cells.LSTMCell(2, use_peepholes=True, num_proj=1, num_unit_shards=2, initializer=ONES)
+            outputs, _ = tf.nn.dynamic_rnn(cell, TIMES, dtype=tf.float32)
+            table = tf.get_variable("table", [3, 2], initializer=ONES)
+            looked = tf.while_loop(lambda i, a: i < 3, lambda i, a, t=table: (i + 1, a * tf.gather(t, i)),
+                                   [0, tf.ones([2])])  # fmt: skip
+        slopes = tf.gradients([outputs, looked[1]], [*cell.trainable_variables, table])
+        assert outputs.get_shape().as_list() == [2, 3, 1]
+        found.append(run([outputs, *slopes]))
+    for plain, behind_handle in zip(*found, strict=True):
+        np.testing.assert_allclose(plain, behind_handle, rtol=1e-5)
+    assert np.abs(found[0][0]).min() > 0.1

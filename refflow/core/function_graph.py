@@ -50,6 +50,7 @@ class FunctionGraph(Graph):
         self.awaited: list[Operation] = []  # of the graphs around, what the body's nodes would wait for
         self._named: dict[Tensor, Tensor] = {}
         self._seed = around.seed
+        self.divides_as_python_3 = around.divides_as_python_3
         self._python_functions = around._python_functions  # they live as long as the nodes that call them
         for key, values in list(around._collections.items()):
             self._collections[key] = list(values)

@@ -44,6 +44,7 @@ class Graph(GraphScopes):
     """Operations under construction. Building one from several threads needs a lock of the caller's."""
 
     takes_from_outside = False  # a function's body does
+    divides_as_python_3 = False  # the first release's `/` of whole numbers cuts off; graphs of 1.x do not [W77]
 
     def __init__(self) -> None:
         super().__init__()

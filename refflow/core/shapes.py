@@ -349,7 +349,7 @@ class TensorShape:
 
     def assert_is_compatible_with(self, other: Any) -> None:
         if not self.is_compatible_with(other):
-            raise ShapeError(f"Shapes {self} and {TensorShape(other)} are incompatible: no tensor has both")
+            raise ShapeError(f"Shapes {self} and {TensorShape(other)} are incompatible: they are not compatible")
 
     def assert_is_fully_defined(self) -> None:
         if not self.is_fully_defined():

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core.convert import convert_to_tensor, op_scope
-from refflow.core.errors import DTypeError
+from refflow.core.convert import convert_to_tensor, graph_of, op_scope
+from refflow.core.errors import DTypeError, ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
 from refflow.ops import arithmetic, elementwise, logic
 from refflow.ops.array import identity, squeeze
+from refflow.ops.cast import cast
 from refflow.ops.joining import pack
 from refflow.ops.matmul import matmul
 from refflow.ops.slicing import slice_
@@ -50,24 +51,51 @@ _NODE_NAMES = {
 }  # fmt: skip
 
 
+class PlaceError(ShapeError, IndexError):
+    """An index beyond what a tensor is known to have."""
+
+
 def _binary(name: str, op_def: Any) -> Callable[[Any, Any], Any]:
     def operator(x: Any, y: Any) -> Any:
         if hasattr(y, "_elementwise"):
             return NotImplemented  # a tensor of rows knows how it meets others
-        with op_scope([x, y], None, name) as scope:
+        called, build = _meaning(name, op_def, [x, y])
+        with op_scope([x, y], None, called) as scope:
             x = convert_to_tensor(x, name="x")
-            return op_def(x, _like(y, x, "y"), name=scope)
+            return build(x, _like(y, x, "y"), name=scope)
 
     return operator
 
 
 def _reflected(name: str, op_def: Callable[..., Any]) -> Callable[[Any, Any], Any]:
     def operator(y: Any, x: Any) -> Any:
-        with op_scope([x, y], None, name) as scope:
+        called, build = _meaning(name, op_def, [x, y])
+        with op_scope([x, y], None, called) as scope:
             y = convert_to_tensor(y, name="y")
-            return op_def(_like(x, y, "x"), y, name=scope)
+            return build(_like(x, y, "x"), y, name=scope)
 
     return operator
+
+
+def _meaning(name: str, op_def: Any, operands: list[Any]) -> tuple[str, Any]:
+    """What an operator is called in its graph, and what it builds: / and % differ where Python 3's are meant.
+
+    The first release's graphs do not: there 7 / 2 is 3, and -7 % 3 is -1 [W77].
+    """
+    if name in _OF_PYTHON_3 and graph_of(operands).divides_as_python_3:
+        return name, _OF_PYTHON_3[name]
+    return _NODE_NAMES.get(name, name), op_def
+
+
+def _quotient(x: Tensor, y: Tensor, name: str) -> Tensor:
+    """x / y; of whole numbers as floats, of up to 16 bits as float32."""
+    if x.dtype.is_integer:
+        wide = np.float32 if x.dtype.size <= 2 else np.float64
+        x, y = cast(x, wide), cast(y, wide)
+    return arithmetic.REAL_DIV(x, y, name=name)
+
+
+_OF_PYTHON_3: dict[str, Callable[..., Any]] = {"truediv": _quotient, "mod": arithmetic.FLOOR_MOD}
 
 
 def _like(value: Any, tensor: Tensor, name: str) -> Tensor:
@@ -173,9 +201,12 @@ def _vector(items: list[Any]) -> Any:
 def _spell_out(keys: tuple[Any, ...], rank: int, name: str) -> list[Any]:
     dots = [i for i, k in enumerate(keys) if k is Ellipsis]
     if len(keys) - len(dots) > rank:
-        raise IndexError(f"{name!r} has rank {rank}, but {len(keys)} indices are given")
+        raise PlaceError(
+            f"Index out of range using input dim {rank}; input has only {rank} dims: {name!r} has rank {rank}, but "
+            f"{len(keys)} indices are given"
+        )
     if len(dots) > 1:
-        raise IndexError("only one ... may stand in an index")
+        raise PlaceError("only one ... may stand in an index")
     fill = [slice(None)] * (rank - len(keys) + len(dots))
     at = dots[0] if dots else len(keys)
     return [*keys[:at], *fill, *keys[at + 1 :]]
@@ -186,7 +217,7 @@ def _extent(key: Any, length: int | None, name: str) -> tuple[int, int]:
     if not isinstance(key, slice):
         start = int(key)
         if length is not None and not -length <= start < length:
-            raise IndexError(f"index {start} is not within {name!r}'s size {length}")
+            raise PlaceError(f"slice index {start} is out of bounds: it is not within {name!r}'s size {length}")
         return (start if start >= 0 or length is None else start + length), 1
     if length is not None:
         start, stop, _ = key.indices(length)
@@ -198,10 +229,9 @@ def _extent(key: Any, length: int | None, name: str) -> tuple[int, int]:
 def _operators() -> dict[str, Callable[..., Any]]:
     found: dict[str, Callable[..., Any]] = {"matmul": _matmul, "rmatmul": _rmatmul, "getitem": _getitem}
     for name, build in (_BINARY | _COMPARE).items():
-        node = _NODE_NAMES.get(name, name)
-        found[name] = _binary(node, build)
+        found[name] = _binary(name, build)
         if name in _BINARY:
-            found["r" + name] = _reflected(node, build)
+            found["r" + name] = _reflected(name, build)
     found["neg"] = lambda x: elementwise.NEG(convert_to_tensor(x))
     found["invert"] = lambda x: logic.LOGICAL_NOT(convert_to_tensor(x))
     found["abs"] = lambda x: elementwise.ABS(convert_to_tensor(x))

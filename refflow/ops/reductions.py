@@ -31,7 +31,7 @@ from refflow.core.signature import Attr
 from refflow.ops.array import fill, rank, reshape, shape, size, tile
 from refflow.ops.cast import cast
 from refflow.ops.dynamic_stitch import dynamic_stitch
-from refflow.ops.elementwise import MAXIMUM
+from refflow.ops.elementwise import DIV, MAXIMUM
 from refflow.ops.logic import EQUAL, LESS, SELECT
 from refflow.ops.range import range_
 
@@ -159,7 +159,7 @@ def _at_least_one(sizes: Tensor) -> Tensor:
 
 def _sum_back(op: Any, dy: Tensor) -> Tensor:
     new_shape, x_shape = _spread_shapes(op)
-    tiles = x_shape / _at_least_one(new_shape)
+    tiles = DIV(x_shape, _at_least_one(new_shape), name="div")
     return tile(reshape(dy, new_shape), tiles)
 
 
@@ -174,7 +174,7 @@ def _mean_gradient(op, dy):
     """dx = dy, spread, over the number of elements that each result averages [W76]."""
     spread = _sum_back(op, dy)
     x_shape, y_shape = shape(op.inputs[0]), shape(op.outputs[0])
-    factor = reduce_prod(x_shape) / _at_least_one(reduce_prod(y_shape))
+    factor = DIV(reduce_prod(x_shape), _at_least_one(reduce_prod(y_shape)), name="div")
     return spread / cast(factor, spread.dtype), None
 
 

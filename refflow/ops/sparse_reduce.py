@@ -136,7 +136,7 @@ def _reduce_sum_gradient(op, dy):
     indices, _, dims, axes = op.inputs
     ones_there = reduced_ones(cast(dims, axes.dtype), axes)
     spread = reshape(dy, ones_there)
-    places = indices / (dims / cast(ones_there, int64))  # reduced axes have one place
+    places = indices // (dims // cast(ones_there, int64))  # reduced axes have one place
     return None, GATHER_ND(spread, places), None, None
 
 

@@ -35,17 +35,13 @@ from refflow import (
     cholesky,
     clip_by_average_norm,
     clip_by_global_norm,
-    clip_by_norm,
     clip_by_value,
     complex,
     complex64,
     complex128,
-    constant,
     control_dependencies,
-    convert_to_tensor,
     cos,
     diag,
-    div,
     double,
     dynamic_partition,
     dynamic_stitch,
@@ -53,7 +49,6 @@ from refflow import (
     equal,
     errors,
     exp,
-    fill,
     flags,
     float16,
     float32,
@@ -83,14 +78,12 @@ from refflow import (
     is_nan,
     less,
     less_equal,
-    linspace,
     log,
     logging,
     logical_and,
     logical_not,
     logical_or,
     logical_xor,
-    map_fn,
     matrix_determinant,
     maximum,
     minimum,
@@ -110,8 +103,6 @@ from refflow import (
     reset_default_graph,
     reshape,
     resource,
-    reverse_sequence,
-    round,
     rsqrt,
     scan,
     segment_max,
@@ -128,7 +119,6 @@ from refflow import (
     stop_gradient,
     string,
     tile,
-    transpose,
     truediv,
     truncated_normal,
     tuple,
@@ -136,7 +126,6 @@ from refflow import (
     uint16,
     uint32,
     uint64,
-    unique,
     unsorted_segment_sum,
     user_ops,
     variant,
@@ -241,6 +230,7 @@ from refflow.compat.v1.variable_scope import *  # noqa: F403  (its __all__ says 
 from refflow.compat.v1.variables import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.variables import global_variables, global_variables_initializer
 from refflow.compat.v1.version import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.wider import *  # noqa: F403  (its __all__ says which)
 from refflow.core.graph import colocate_with, container
 from refflow.files.events import Histogram as HistogramProto
 from refflow.files.step_stats import RunMetadata
@@ -261,7 +251,7 @@ def __getattr__(name: str) -> _Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-newaxis, lin_space = None, linspace
+newaxis = None
 all_variables, initialize_all_variables = global_variables, global_variables_initializer
 
 

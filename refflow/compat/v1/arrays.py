@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from refflow.core import nest
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import as_dtype, bool_, float32, int32
 from refflow.core.graph import Tensor
@@ -44,6 +45,8 @@ def concat(values: Any, axis: Any, name: str = "concat") -> Tensor:
     """`values` end to end along `axis`."""
     if not isinstance(values, (list, tuple)):
         values = [values]
+    if not values:
+        raise ValueError("List argument 'values' to 'ConcatV2' Op with length 0 shorter than minimum length 2.")
     if len(values) == 1:
         return array.identity(values[0], name=name)
     return op_def("ConcatV2")(list(values), axis, name=name)
@@ -61,13 +64,21 @@ def split(value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = 
 
 
 def stack(values: Any, axis: int = 0, name: str = "stack") -> Tensor:
-    """Tensors of one shape laid side by side along a new axis."""
+    """Tensors of one shape laid side by side along a new axis; what holds no tensor is a constant."""
+    if axis == 0 and not any(hasattr(v, "graph") for v in nest.flatten(list(values))):
+        try:
+            return convert_to_tensor(values, name=name)
+        except (TypeError, ValueError):
+            pass  # arrays of several types or shapes, which the operation tells better
     return op_def("Pack")(list(values), axis=axis, name=name)
 
 
 def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unstack") -> list[Tensor]:
     """`value` taken apart along `axis`, which goes."""
     value = convert_to_tensor(value)
+    rank = value.get_shape().ndims
+    if rank is not None and not -rank <= axis < rank:
+        raise ValueError(f"Argument `axis` = {axis} not in range [{-rank}, {rank})")
     count = value.get_shape()[axis].value if num is None else num
     if count is None:
         raise ValueError(f"Cannot infer num from shape {value.get_shape()}")
@@ -174,6 +185,8 @@ def one_hot(
     """A new axis of size `depth` with `on_value` (1) at each index and `off_value` (0) elsewhere."""
     given = [convert_to_tensor(v, dtype).dtype for v in (on_value, off_value) if v is not None]
     kind = as_dtype(dtype) if dtype is not None else (given or [float32])[0].base_dtype
+    if len({t.base_dtype for t in given}) > 1:
+        raise TypeError(f"dtype {given[0]} of on_value does not match dtype {given[1]} of off_value")
     on, off = (convert_to_tensor(v, kind) if v is not None else cast(np.float32(d), kind)
                for v, d in ((on_value, 1), (off_value, 0)))  # fmt: skip
     return op_def("OneHot")(indices, depth, on, off, axis=-1 if axis is None else axis, name=name)
@@ -203,6 +216,8 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = bool_, name: st
 
     with op_scope([], name, "SequenceMask"):
         lengths = convert_to_tensor(lengths)
+        if maxlen is not None and convert_to_tensor(maxlen).get_shape().ndims not in (0, None):
+            raise ValueError(f"Argument `maxlen` must be scalar for sequence_mask, received `maxlen` = {maxlen}")
         longest = reduce_max(lengths) if maxlen is None else convert_to_tensor(maxlen, lengths.dtype)
         kind = lengths.dtype.base_dtype
         found = LESS(range_(cast(0, kind), longest, cast(1, kind)), expand_dims(lengths, -1))

@@ -13,6 +13,7 @@ from refflow.core.dtypes import as_dtype, bool_, float32, int32, string
 from refflow.core.graph import Tensor, get_default_graph
 from refflow.core.registry import op_def
 from refflow.core.shapes import Dimension, TensorShape, broadcast
+from refflow.core.sparse_tensor import SparseTensor
 from refflow.ops import constant as first
 from refflow.ops.range import range_ as first_range
 
@@ -61,6 +62,8 @@ zeros, ones = _filled("zeros", first.zeros, 0), _filled("ones", first.ones, 1)
 
 def _like(called: str, function: Any, of_shape: Any) -> Any:
     def like(tensor: Any, dtype: Any = None, name: str | None = None, optimize: bool = True) -> Tensor:
+        if isinstance(tensor, SparseTensor):
+            return of_shape(tensor.shape, tensor.values.dtype.base_dtype if dtype is None else dtype, name or called)
         tensor = convert_to_tensor(tensor, name="tensor")
         kind = tensor.dtype.base_dtype if dtype is None else as_dtype(dtype).base_dtype
         if kind is tensor.dtype.base_dtype:

@@ -66,6 +66,7 @@ def _of_thread(name: str, start: Callable[[], Any], always: bool) -> property:
 class Graph(first.Graph):
     """The first release's, with the methods of 1.x."""
 
+    divides_as_python_3 = True
     _name_stack = _of_thread("name stack", str, True)
     _control_stack = _of_thread("control stack", list, True)
     _context = _of_thread("context", lambda: None, True)

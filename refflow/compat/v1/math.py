@@ -5,7 +5,7 @@
     reduce_sum(x, reduction_indices, keep_dims) reduce_sum(x, axis, keepdims)
     argmax(x, dimension)                        argmax(x, axis)
 
-`/` between whole numbers is the first release's here too: what Python 2 gave. Use truediv.
+`/` between whole numbers is Python 3's in graphs of 1.x: 7 / 2 is 3.5.
 
 Next: compat/v1/nn.py.
 """
@@ -38,7 +38,6 @@ __all__ = [
     "asin",
     "atan",
     "confusion_matrix",
-    "count_nonzero",
     "cumprod",
     "cumsum",
     "digamma",
@@ -147,7 +146,11 @@ def _reduction(called: str, base: Callable[..., Tensor], meaning: str) -> Callab
         input_tensor: Any, axis: Any = None, keepdims: bool | None = None, name: str | None = None,
         reduction_indices: Any = None, keep_dims: bool | None = None,
     ) -> Tensor:  # fmt: skip
-        return base(input_tensor, _axis(axis, reduction_indices), bool(_axis(keepdims, keep_dims, False)), name=name)
+        axis, keep = _axis(axis, reduction_indices), bool(_axis(keepdims, keep_dims, False))
+        found = base(input_tensor, axis, keep, name=name)
+        if axis is None and not keep:
+            found.set_shape([])
+        return found
 
     function.__name__ = function.__qualname__ = called
     function.__doc__ = f"{meaning} over `axis`, or over everything; `keepdims` leaves axes of size 1 behind."
@@ -175,14 +178,6 @@ def reduce_logsumexp(
         top = op_def("Select")(op_def("IsFinite")(top), top, op_def("ZerosLike")(top))
         total = LOG(reductions.reduce_sum(EXP(x - top), axis, keep))
         return total + (top if keep else reshape(top, op_def("Shape")(total)))
-
-
-def count_nonzero(
-    input_tensor: Any, axis: Any = None, keepdims: bool | None = None, dtype: Any = int64, name: str | None = None
-) -> Tensor:
-    """How many elements are not 0."""
-    x = convert_to_tensor(input_tensor)
-    return reduce_sum(cast(op_def("NotEqual")(x, op_def("ZerosLike")(x)), dtype), axis, keepdims, name=name)
 
 
 def argmax(
@@ -214,9 +209,22 @@ def cumprod(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = Fals
 
 def matmul(
     a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, adjoint_a: bool = False,
-    adjoint_b: bool = False, a_is_sparse: bool = False, b_is_sparse: bool = False, name: str | None = None,
+    adjoint_b: bool = False, a_is_sparse: bool = False, b_is_sparse: bool = False, output_type: Any = None,
+    grad_a: bool = False, grad_b: bool = False, name: str | None = None,
 ) -> Tensor:  # fmt: skip
-    """The product of two matrices, or of each pair of matrices in the last two axes."""
+    """The product of two matrices, or of each pair of matrices in the last two axes.
+
+    output_type: that of the products of 8-bit numbers. grad_a, grad_b: what a product is for, which changes nothing.
+    """
+    for side, turned, conjugated in (("a", transpose_a, adjoint_a), ("b", transpose_b, adjoint_b)):
+        if turned and conjugated:
+            raise ValueError(
+                f"Only one of `transpose_{side}` and `adjoint_{side}` can be True. Received `transpose_{side}`=True, "
+                f"`adjoint_{side}`=True."
+            )
+    if output_type is not None:
+        return op_def("BatchMatMulV3")(a, b, Tout=as_dtype(output_type), adj_x=transpose_a or adjoint_a,
+                                       adj_y=transpose_b or adjoint_b, name=name)  # fmt: skip
     a = convert_to_tensor(a, name="a")
     b = convert_to_tensor(b, a.dtype.base_dtype, name="b")
     if a_is_sparse or b_is_sparse:
@@ -310,7 +318,8 @@ _ELSEWHERE = {
         "reduce_variance sobol_sample xdivy xlog1py xlogy",
     "refflow.compat.v1.nn": "in_top_k l2_normalize log_softmax softmax softplus softsign top_k zero_fraction",
     "refflow.compat.v1":
-        "abs accumulate_n acosh add add_n asinh atan2 atanh betainc ceil conj cos cosh equal exp floor floordiv "
+        "abs accumulate_n acosh add add_n asinh atan2 atanh betainc ceil conj cos cosh count_nonzero equal exp floor "
+        "floordiv "
         "greater greater_equal igamma igammac imag invert_permutation is_finite is_inf is_nan is_non_decreasing "
         "is_strictly_increasing lbeta less less_equal log logical_and logical_not logical_or logical_xor maximum "
         "minimum not_equal polygamma pow real round rsqrt scalar_mul segment_max segment_mean segment_min "

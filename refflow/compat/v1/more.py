@@ -5,7 +5,6 @@ Next: compat/v1/arrays.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,8 @@ from refflow.core.registry import op_def
 from refflow.ops.random import get_seed, random_uniform
 
 __all__ = [
-    "add_to_collections", "extract_image_patches", "eye", "get_collection_ref", "initialize_all_tables", "matrix_solve",
-    "multinomial", "random_crop", "random_gamma", "tables_initializer", "trace", "unique_with_counts",
+    "add_to_collections", "eye", "get_collection_ref", "initialize_all_tables", "matrix_solve", "multinomial",
+    "random_crop", "random_gamma", "tables_initializer", "trace", "unique_with_counts",
 ]  # fmt: skip
 
 # -- matrices ----------------------------------------------------------------------------------------------------
@@ -65,22 +64,13 @@ def unique_with_counts(x: Any, out_idx: Any = int32, name: str | None = None) ->
     return op_def("UniqueWithCounts")(x, out_idx=as_dtype(out_idx), name=name)
 
 
-def extract_image_patches(
-    images: Any, ksizes: Sequence[int], strides: Sequence[int], rates: Sequence[int], padding: str,
-    name: str | None = None,
-) -> Tensor:  # fmt: skip
-    """The windows of `images`, each laid out in the channels."""
-    return op_def("ExtractImagePatches")(images, ksizes=list(ksizes), strides=list(strides), rates=list(rates),
-                                         padding=padding, name=name)  # fmt: skip
-
-
 def multinomial(
-    logits: Any, num_samples: Any, seed: int | None = None, name: str | None = None, output_dtype: Any = int64
+    logits: Any, num_samples: Any, seed: int | None = None, name: str | None = None, output_dtype: Any = None
 ) -> Tensor:
     """[N, num_samples] classes drawn by the chances that each row of `logits` stands for."""
     first, second = get_seed(seed)
-    return op_def("Multinomial")(logits, num_samples, seed=first, seed2=second, output_dtype=as_dtype(output_dtype),
-                                 name=name)  # fmt: skip
+    return op_def("Multinomial")(logits, num_samples, seed=first, seed2=second, name=name,
+                                 output_dtype=as_dtype(output_dtype or int64))  # fmt: skip
 
 
 def random_gamma(

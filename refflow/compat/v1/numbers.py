@@ -26,9 +26,9 @@ from refflow.ops.array import reshape
 from refflow.ops.cast import cast as first_cast
 
 __all__ = [
-    "abs", "bincount", "cast", "conj", "div_no_nan", "histogram_fixed_width", "histogram_fixed_width_bins", "imag",
-    "is_non_decreasing", "is_strictly_increasing", "lbeta", "real", "saturate_cast", "scalar_mul", "to_bfloat16",
-    "to_complex64", "to_complex128",
+    "abs", "bincount", "cast", "conj", "div", "div_no_nan", "histogram_fixed_width", "histogram_fixed_width_bins",
+    "imag", "is_non_decreasing", "is_strictly_increasing", "lbeta", "real", "round", "saturate_cast", "scalar_mul",
+    "to_bfloat16", "to_complex64", "to_complex128",
 ]  # fmt: skip
 
 # -- division ----------------------------------------------------------------------------------------------------
@@ -58,6 +58,20 @@ def _of_reals(op: str, called: str, x: Any, y: Any, name: str | None) -> Tensor:
         if op == "DivNoNan" and x.dtype.is_integer:
             x, y = cast(x, "float64"), cast(y, "float64")
         return op_def(op)(x, y, name=scope)
+
+
+def div(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """x / y as Python 2 has it, elementwise: whole numbers are rounded down."""
+    with op_scope([], name, "div") as scope:
+        x = convert_to_tensor(x, name="x")
+        y = convert_to_tensor(y, x.dtype.base_dtype, name="y")
+        return op_def("FloorDiv" if x.dtype.is_integer else "RealDiv")(x, y, name=scope)
+
+
+def round(x: Any, name: str | None = None) -> Tensor:
+    """The nearest whole number, of two the even one, elementwise."""
+    x = convert_to_tensor(x, name="x")
+    return x if x.dtype.is_integer else op_def("Round")(x, name=name)
 
 
 def scalar_mul(scalar: Any, x: Any, name: str | None = None) -> Any:

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from refflow.compat.v1.graph import Graph
 from refflow.core import nest
 from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import as_dtype
-from refflow.core.graph import Graph, Tensor
+from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
 from refflow.ops.functional_loops import map_fn
 from refflow.ops.py_func import py_func

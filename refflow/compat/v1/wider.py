@@ -1,0 +1,190 @@
+"""Functions of the first release that take more in 1.x: preferred types, conjugates, axes, layouts, old and new names.
+
+`layout`, of tensors that are spread over devices, changes nothing here; so does `optimize`.
+
+Next: compat/v1/freer.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+import refflow as first
+from refflow.compat.v1 import freer
+from refflow.compat.v1.arrays import _axis, expand_dims
+from refflow.compat.v1.math import reduce_sum
+from refflow.core.convert import convert_to_tensor as first_convert
+from refflow.core.convert import convert_to_tensor_or_indexed_slices as first_or_slices
+from refflow.core.convert import op_scope
+from refflow.core.dtypes import as_dtype, int32, int64
+from refflow.core.graph import Tensor
+from refflow.core.registry import op_def
+from refflow.ops import constant as filling
+from refflow.ops.cast import cast
+from refflow.ops.transpose import transpose as first_transpose
+
+__all__ = [
+    "clip_by_norm", "constant", "convert_to_tensor", "convert_to_tensor_or_indexed_slices", "count_nonzero",
+    "extract_image_patches", "fill", "is_symbolic_tensor", "lin_space", "linspace", "map_fn", "ones",
+    "reverse_sequence", "transpose", "unique", "zeros",
+]  # fmt: skip
+
+# -- values and constants ----------------------------------------------------------------------------------------
+
+
+def convert_to_tensor(
+    value: Any, dtype: Any = None, name: str | None = None, preferred_dtype: Any = None, dtype_hint: Any = None
+) -> Tensor:
+    """`value` as a Tensor. preferred_dtype, dtype_hint: a type to take where the value can have it and none is said."""
+    if dtype is not None and isinstance(value, Tensor) and value.dtype.base_dtype is not as_dtype(dtype).base_dtype:
+        asked, have = as_dtype(dtype).base_dtype.name, value.dtype.base_dtype.name
+        raise ValueError(f"Tensor conversion requested dtype {asked} for Tensor with dtype {have}: {value!r}")
+    hint = _axis(dtype_hint, preferred_dtype)
+    if dtype is None and hint is not None and not isinstance(value, Tensor):
+        try:
+            return first_convert(value, hint, name)
+        except (TypeError, ValueError):
+            pass  # it cannot: then what it is by itself
+    return first_convert(value, dtype, name)
+
+
+def convert_to_tensor_or_indexed_slices(value: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """`value` as a Tensor, or itself where it is IndexedSlices of that type."""
+    return first_or_slices(value, dtype, name)
+
+
+def constant(
+    value: Any, dtype: Any = None, shape: Any = None, name: str = "Const", verify_shape: bool = False
+) -> Tensor:
+    """A constant; the last value stands for what `shape` has beyond them, unless `verify_shape` forbids it."""
+    if verify_shape and shape is not None and list(np.shape(value)) != list(shape):
+        raise TypeError(f"Expected Tensor's shape: {tuple(shape)}, but got {np.shape(value)}.")
+    return filling.constant(value, dtype, shape, name)
+
+
+def zeros(shape: Any, dtype: Any = first.float32, name: str | None = None, layout: Any = None) -> Tensor:
+    """Zeros, or what that is as a truth or as text."""
+    return freer.zeros(shape, dtype, name)
+
+
+def ones(shape: Any, dtype: Any = first.float32, name: str | None = None, layout: Any = None) -> Tensor:
+    """Ones, or what that is as a truth."""
+    return freer.ones(shape, dtype, name)
+
+
+def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> Tensor:
+    """A tensor of shape `dims` with `value` everywhere."""
+    return op_def("Fill")(dims, value, name=name)
+
+
+def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int = 0) -> Tensor:
+    """`num` numbers at equal distances from `start` to `stop`; of tensors along a new axis."""
+    low = first_convert(start)
+    high = first_convert(stop, low.dtype.base_dtype)
+    if low.get_shape().ndims == 0 and high.get_shape().ndims == 0 and low.dtype.is_floating and axis in (0, -1):
+        return op_def("LinSpace")(low, high, num, name=name)
+    with op_scope([], name, "linspace"):
+        kind = low.dtype.base_dtype if low.dtype.is_floating else as_dtype("float64")
+        low, high = cast(low, kind), cast(high, kind)
+        last = cast(op_def("Maximum")(first_convert(num, int32) - 1, 1), kind)
+        rank = low.get_shape().with_rank_at_least(0).ndims or 0
+        at = axis % (rank + 1)
+        places = cast(op_def("Range")(0, num, 1), kind) / last
+        places = op_def("Reshape")(places, [-1 if i == at else 1 for i in range(rank + 1)])
+        low, high = expand_dims(low, at), expand_dims(high, at)
+        return op_def("SelectV2")(op_def("Equal")(places, np.ones((), kind.as_numpy_dtype)), high,
+                                  low + (high - low) * places)  # fmt: skip
+
+
+lin_space = linspace
+
+
+def is_symbolic_tensor(tensor: Any) -> bool:
+    """Whether it is a tensor of a graph: every tensor here is."""
+    return isinstance(tensor, Tensor)
+
+
+# -- arrays ------------------------------------------------------------------------------------------------------
+
+
+def transpose(a: Any, perm: Any = None, name: str = "transpose", conjugate: bool = False) -> Tensor:
+    """`a` with its axes in the order `perm`, or reversed; `conjugate`: and its numbers conjugated."""
+    if not conjugate or not first_convert(a).dtype.is_complex:
+        return first_transpose(a, perm, name)
+    with op_scope([], name, "transpose"):
+        a = first_convert(a)
+        if perm is None:
+            count = op_def("Rank")(a)
+            perm = (count - 1) - op_def("Range")(0, count, 1)
+        return op_def("ConjugateTranspose")(a, perm)
+
+
+def reverse_sequence(
+    input: Any, seq_lengths: Any, seq_axis: int | None = None, batch_axis: int | None = None, name: str | None = None,
+    seq_dim: int | None = None, batch_dim: int | None = None,
+) -> Tensor:  # fmt: skip
+    """The first seq_lengths[n] places along `seq_axis` turned around in each row n along `batch_axis`."""
+    along = _axis(seq_axis, seq_dim)
+    if along is None:
+        raise ValueError("reverse_sequence needs seq_axis: the axis along which places are turned around")
+    return op_def("ReverseSequence")(input, seq_lengths, seq_dim=along, batch_dim=_axis(batch_axis, batch_dim, 0),
+                                     name=name)  # fmt: skip
+
+
+def unique(x: Any, out_idx: Any = int32, name: str | None = None) -> Any:
+    """(y, idx): the distinct elements in order of appearance, and for each element where it went."""
+    return op_def("Unique")(x, out_idx=as_dtype(out_idx), name=name)
+
+
+def extract_image_patches(
+    images: Any, ksizes: Sequence[int] | None = None, strides: Sequence[int] | None = None,
+    rates: Sequence[int] | None = None, padding: str | None = None, name: str | None = None,
+    sizes: Sequence[int] | None = None,
+) -> Tensor:  # fmt: skip
+    """The windows of `images`, each laid out in the channels."""
+    return op_def("ExtractImagePatches")(images, ksizes=list(_axis(ksizes, sizes)), strides=list(strides or ()),
+                                         rates=list(rates or ()), padding=padding, name=name)  # fmt: skip
+
+
+def count_nonzero(
+    input_tensor: Any = None, axis: Any = None, keepdims: bool | None = None, dtype: Any = int64,
+    name: str | None = None, reduction_indices: Any = None, keep_dims: bool | None = None, input: Any = None,
+) -> Tensor:  # fmt: skip
+    """How many elements are not 0, or not the empty text."""
+    with op_scope([], name, "count_nonzero"):
+        x = first_convert(input if input_tensor is None else input_tensor)
+        zero: Any = "" if x.dtype.base_dtype is first.string else np.zeros((), x.dtype.base_dtype.as_numpy_dtype)
+        full = cast(op_def("NotEqual")(x, zero), int64)
+        return cast(reduce_sum(full, _axis(axis, reduction_indices), _axis(keepdims, keep_dims)), dtype)
+
+
+def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = None) -> Any:
+    """`t` scaled down to an L2 norm of `clip_norm`, over `axes` or over everything, where its norm is larger."""
+    if isinstance(t, first.IndexedSlices):
+        return first.IndexedSlices(clip_by_norm(t.values, clip_norm, axes, name), t.indices, t.dense_shape)
+    with op_scope([], name, "clip_by_norm") as scope:
+        t = first_convert(t, name="t")
+        squares = reduce_sum(t * t, axes, True)
+        some = op_def("Greater")(squares, np.zeros((), t.dtype.base_dtype.as_numpy_dtype))
+        safe = op_def("SelectV2")(some, squares, op_def("OnesLike")(squares))  # the root of 0 has no slope
+        length = op_def("SelectV2")(some, op_def("Sqrt")(safe), squares)
+        limit = first_convert(clip_norm, t.dtype.base_dtype)
+        scaled = t * limit
+        scaled.get_shape().assert_is_compatible_with(t.get_shape())
+        return op_def("Identity")(scaled / op_def("Maximum")(length, limit), name=scope)
+
+
+# -- flow --------------------------------------------------------------------------------------------------------
+
+
+def map_fn(
+    fn: Callable[[Any], Any], elems: Any, dtype: Any = None, parallel_iterations: int | None = None,
+    back_prop: bool = True, swap_memory: bool = False, infer_shape: bool = True, name: str | None = None,
+    fn_output_signature: Any = None,
+) -> Any:  # fmt: skip
+    """`fn` of each element along the first axis, laid one after the other; fn_output_signature: dtype's later name."""
+    return first.map_fn(fn, elems, _axis(dtype, fn_output_signature), parallel_iterations or 10, back_prop,
+                        swap_memory, infer_shape, name)  # fmt: skip

@@ -583,3 +583,20 @@ def test_a_device_is_named_as_1_x_names_it_and_variables_have_no_length():
     assert "1" in x.device and not hasattr(v1.Variable([1.0, 2.0]), "__len__")
     with pytest.raises(TypeError, match="len is not well defined for a symbolic Tensor"):
         len(x)
+
+
+def test_functions_and_datasets_of_inner_modules_are_those_of_1_x(finder):
+    defun = imported("tensorflow.python.framework.function").Defun
+    functional = imported("tensorflow.python.ops.functional_ops")
+    contrib = imported("tensorflow.contrib.data")
+    double = defun(v1.float32)(lambda x: x * 2)
+    numbers = v1.data.Dataset.range(5)
+    pairs = numbers.apply(contrib.batch_and_drop_remainder(2)).make_one_shot_iterator().get_next()
+    total = contrib.reduce_dataset(numbers, contrib.Reducer(lambda _: np.int64(0), lambda s, x: s + x, lambda s: s))
+    rows = contrib.padded_batch_and_drop_remainder(3, [])(numbers).make_one_shot_iterator().get_next()
+    turns = numbers.apply(contrib.sloppy_interleave(lambda x: v1.data.Dataset.from_tensors(x), 2))
+    with v1.Session() as session:
+        assert session.run([*functional.If(True, [3.0], double, double), total]) == [6, 10]
+        assert [session.run(part).tolist() for part in (pairs, rows)] == [[0, 1], [0, 1, 2]]
+        assert session.run(turns.make_one_shot_iterator().get_next()) == 0
+    assert imported("tensorflow.python.eager.def_function").function is v1.function

@@ -1,11 +1,11 @@
 """What programs ask to learn whether they build graphs or run at once: here they always build graphs.
 
-Next: compat/shadow/test_util.py.
+Next: compat/shadow/functions.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,8 +40,3 @@ def eager_mode() -> Any:
 def num_gpus() -> int:
     """How many cards a session finds by itself: none; its `devices` say otherwise."""
     return 0
-
-
-def function(func: Callable[..., Any] | None = None, **unused: Any) -> Any:
-    """The function as it is: called while a graph is built, its nodes become part of that graph."""
-    return func if func is not None else lambda decorated: decorated

@@ -96,7 +96,8 @@ _PAGES = {
     "framework": "client.device_lib client.session framework.common_shapes framework.dtypes framework.errors "
     "framework.op_def_registry framework.ops framework.random_seed framework.smart_cond framework.tensor_shape "
     "framework.tensor_util layers.utils ops.array_ops ops.control_flow_ops ops.control_flow_util ops.resources",
-    "graph_mode": "eager.context eager.def_function eager.function tf2",
+    "functions": "eager.def_function eager.function framework.function ops.functional_ops",
+    "graph_mode": "eager.context tf2",
     "layers_names": "keras.engine.base_layer keras.engine.input_spec layers.base layers.convolutional layers.pooling",
     "nest": "util.nest",
     "test_util": "framework.test_util platform.googletest platform.test",

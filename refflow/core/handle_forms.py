@@ -57,7 +57,7 @@ def by_handle(op: OpDef, args: Sequence[Any], given: dict[str, Any], name: str |
         wanted = kind if arg.type in ("T", "dtype") else None
         inputs.append(convert_to_tensor(value, wanted, arg.name, as_ref=arg.type == "resource"))
     known = {a.name for a in form.inputs} | form.attrs.keys()
-    more = {key: kind for key in ("T", "dtype") if key in form.attrs}
+    more: dict[str, Any] = {key: kind for key in ("T", "dtype") if key in form.attrs}
     made = form(*inputs, name=name, **{key: value for key, value in {**more, **given}.items() if key in known})
     if form.outputs:
         return made

@@ -68,7 +68,7 @@ class PartitionedVariable:
                 raise ValueError(f"All variables must have a save_slice_info available: {given}")
             if len(v.get_shape()) != len(partitions):
                 raise ValueError("All variables' ranks must match the number of partitions")
-            info = v._get_save_slice_info()
+            info: Any = v._get_save_slice_info()
             if info.full_shape != TensorShape(shape).as_list() or info.full_name != name:
                 raise ValueError(
                     f"All variables' full shapes and names must match those of {name!r}: {TensorShape(shape)}, got "
@@ -197,13 +197,13 @@ def fixed_size_partitioner(num_shards: int, axis: int = 0) -> Callable[..., list
     return partitioner
 
 
-def _row_bytes(shape: TensorShape, axis: int, dtype: DType, bytes_per_string: int) -> int:
+def _row_bytes(shape: Any, axis: int, dtype: DType, bytes_per_string: int) -> int:
     """What one row along `axis` takes."""
     element = bytes_per_string if dtype is string else np.dtype(dtype.as_numpy_dtype).itemsize
     return max(1, math.prod(shape.as_list()) // shape.as_list()[axis]) * element
 
 
-def _checked(shape: Any, axis: int) -> TensorShape:
+def _checked(shape: Any, axis: int) -> Any:
     if not isinstance(shape, TensorShape):
         raise ValueError(f"shape is not a TensorShape: {shape}")
     if not shape.is_fully_defined():

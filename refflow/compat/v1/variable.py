@@ -488,7 +488,7 @@ def guarded(initial: Tensor) -> Tensor:
 
     So one operation may run the initializers of all variables, in any order.
     """
-    known = {v._variable: v for v in initial.graph.get_collection(GraphKeys.GLOBAL_VARIABLES)
+    known: dict[Tensor, Variable] = {v._variable: v for v in initial.graph.get_collection(GraphKeys.GLOBAL_VARIABLES)
              if isinstance(v, RefVariable)}  # fmt: skip
     return _without_variables(initial, known, {}) if known else initial
 

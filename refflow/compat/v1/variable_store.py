@@ -191,7 +191,7 @@ class VariableStore:
                     f"returned {several} shards, and shard {name}/part_0 was found, but so was the extra shard "
                     f"{name}/part_{several}."
                 )
-        dims = shape.as_list()
+        dims: Any = shape.as_list()
         parts = []
         for i, (offset, size) in enumerate(parts_of(dims, axis, several)):
             given, part_shape = initializer, TensorShape(size)

@@ -78,7 +78,7 @@ def predict_signature_def(inputs: Mapping[str, Any], outputs: Mapping[str, Any])
         if not given:
             raise ValueError(f"Prediction `{what}` cannot be None or empty.")
     infos = [{key: build_tensor_info(x) for key, x in given.items()} for given in (inputs, outputs)]
-    return build_signature_def(*infos, names.PREDICT_METHOD_NAME)
+    return build_signature_def(infos[0], infos[1], names.PREDICT_METHOD_NAME)
 
 
 def _examples(examples: Any, what: str) -> dict[str, Any]:

@@ -165,3 +165,14 @@ def test_a_gradient_of_the_loss_may_be_given():
         ((slope, _),) = tf.train.AdamOptimizer().compute_gradients(3 * v, grad_loss=tf.constant(5.0))
         session.run(v.initializer)
         assert session.run(slope) == 15
+
+
+def test_averages_are_restored_in_the_variables_place():
+    with tf.Graph().as_default():
+        v, other = tf.Variable(2.0, name="v"), tf.Variable(1.0, trainable=False, name="other")
+        average = tf.train.ExponentialMovingAverage(0.9, name="mean")
+        average.apply([v])
+        found = average.variables_to_restore()
+        assert found["v/mean"] is v and found["other"] is other
+        with pytest.raises(ValueError, match="num_updates"):
+            tf.train.ExponentialMovingAverage(0.9, zero_debias=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from refflow.compat.v1 import (
+    averages,
     batches,
     checkpoints,
     clusters,
@@ -24,6 +25,7 @@ from refflow.compat.v1 import (
     session_manager,
     supervisor,
 )
+from refflow.compat.v1.averages import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.batches import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.checkpoints import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.clusters import *  # noqa: F403  (its __all__ says which)
@@ -53,9 +55,9 @@ from refflow.compat.v1.scaffold import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.session_manager import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.supervisor import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.variables import create_global_step, get_global_step, get_or_create_global_step
+from refflow.core.graph import Graph
 from refflow.train import (
     CheckpointState,
-    ExponentialMovingAverage,
     SaverDef,
     Server,
     checkpoint_exists,
@@ -65,11 +67,12 @@ from refflow.train import (
     latest_checkpoint,
     summary_iterator,
     update_checkpoint_state,
-    write_graph,
 )
+from refflow.train import write_graph as first_write_graph
 from refflow.train.sync_replicas import SyncReplicasOptimizer as FirstSyncReplicas
 
 __all__ = [
+    *averages.__all__,
     *batches.__all__,
     *checkpoints.__all__,
     *clusters.__all__,
@@ -88,7 +91,6 @@ __all__ = [
     "BytesList",
     "CheckpointState",
     "Example",
-    "ExponentialMovingAverage",
     "Feature",
     "FeatureList",
     "FeatureLists",
@@ -119,9 +121,28 @@ __all__ = [
 class SyncReplicasOptimizer(FirstSyncReplicas):
     """Replicas that take a step together, with a hook for monitored sessions."""
 
+    def __init__(
+        self, opt: Any, replicas_to_aggregate: int, total_num_replicas: int | None = None,
+        variable_averages: Any = None, variables_to_average: Any = None, use_locking: bool = False,
+        name: str = "sync_replicas",
+    ):  # fmt: skip
+        if variable_averages is not None or variables_to_average is not None:
+            raise ValueError("SyncReplicasOptimizer keeps no averages here: apply an ExponentialMovingAverage after it")
+        super().__init__(opt, replicas_to_aggregate, total_num_replicas, name=name)
+
+    def variables(self) -> list[Any]:
+        """What the optimizer that is wrapped made."""
+        return self._opt.variables()
+
     def make_session_run_hook(self, is_chief: bool, num_tokens: int = -1) -> SyncReplicasHook:
         """What prepares a replica's session, and for the chief starts its thread."""
         return SyncReplicasHook(self, is_chief, num_tokens)
+
+
+def write_graph(graph_or_graph_def: Any, logdir: Any, name: str, as_text: bool = True) -> str:
+    """Writes a graph, or its definition, into a file of a folder; gives the path."""
+    given = graph_or_graph_def
+    return first_write_graph(given.as_graph_def() if isinstance(given, Graph) else given, logdir, name, as_text)
 
 
 def __getattr__(name: str) -> Any:

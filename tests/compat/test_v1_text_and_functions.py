@@ -99,7 +99,7 @@ def test_numbers_in_few_bits():
 
 
 def test_modules_of_names():
-    assert tf.manip.roll is tf.roll and tf.dtypes.cast is tf.cast and tf.math.atanh is tf.atanh
+    assert tf.manip.roll is tf.roll and tf.dtypes.saturate_cast is tf.saturate_cast and tf.math.atanh is tf.atanh
     assert tf.version.VERSION == tf.VERSION and tf.GRAPH_DEF_VERSION > 0
     assert tf.qint8 in tf.dtypes.QUANTIZED_DTYPES and tf.QUANTIZED_DTYPES is tf.dtypes.QUANTIZED_DTYPES
     names = {"matmul", "zeta", "special", "top_k", "reduce_std"}

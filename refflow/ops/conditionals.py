@@ -84,9 +84,10 @@ def _leaf(graph: Any, context: BranchContext, leaf: Any) -> Tensor:
 
 
 def _merged(then: _Branch, other: _Branch, strict: bool) -> Any:
-    if then.is_operation != other.is_operation:
+    mixed = then.is_operation != other.is_operation
+    if mixed and [leaf.dtype.base_dtype.name for leaf in (*then.leaves, *other.leaves)] != ["bool", "bool"]:
         raise TypeError("one function of cond gives tensors, and the other gives none")
-    if not then.is_operation:
+    if not then.is_operation and not mixed:
         nest.assert_same(then.structure, other.structure, "what the functions of cond give")
     for a, b in zip(then.leaves, other.leaves, strict=True):
         if a.dtype.base_dtype is not b.dtype.base_dtype:
@@ -95,6 +96,8 @@ def _merged(then: _Branch, other: _Branch, strict: bool) -> Any:
                 f"{a.dtype.base_dtype.name}, {b.dtype.base_dtype.name}"
             )
     found = [merge([b, a])[0] for a, b in zip(then.leaves, other.leaves, strict=True)]
+    if mixed:  # an operation stands for a truth, as in 1.x
+        return found[0]
     if then.is_operation:
         return found[0].op
     packed = nest.pack(then.structure, found)

@@ -513,3 +513,14 @@ def test_a_part_of_a_variable_is_assigned_by_the_function_too():
         session.run(tf.global_variables_initializer())
         session.run(changed)
         assert session.run(v).tolist() == [0, 5, 6, 0]
+
+
+def test_an_operation_of_one_branch_stands_for_a_truth_beside_that_of_the_other():
+    v, pred = tf.Variable(0.0), tf.placeholder(tf.bool, [])
+    found = tf.cond(pred, lambda: tf.group(tf.assign_add(v, 1.0)), lambda: tf.constant(False))
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        assert [bool(session.run(found, {pred: p})) for p in (True, False)] == [True, False]
+        assert session.run(v) == 1.0
+    with pytest.raises(TypeError, match="one function of cond gives tensors, and the other gives none"):
+        tf.cond(pred, tf.no_op, lambda: tf.constant(1.0))

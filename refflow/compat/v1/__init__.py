@@ -261,4 +261,5 @@ def disable_v2_behavior() -> None:
 
 disable_eager_execution = disable_v2_behavior
 
-ragged_dispatch.install(globals())
+for _names in (globals(), vars(math), vars(dtypes)):
+    ragged_dispatch.install(_names)

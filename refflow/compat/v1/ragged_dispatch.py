@@ -9,7 +9,7 @@ Next: compat/v1/ragged_rows.py.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,7 @@ def install(names: dict[str, Any]) -> None:
             names[name] = reduction(names[name], op)
 
 
+@cache  # a function under two names stays one
 def elementwise(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` of tensors, or of flat values where one of the first two arguments is ragged."""
 
@@ -56,6 +57,7 @@ def elementwise(function: Callable[..., Any]) -> Callable[..., Any]:
     return spread
 
 
+@cache
 def reduction(function: Callable[..., Any], op: str) -> Callable[..., Any]:
     """A reduction that of a ragged tensor goes along rows, along the first axis, or over all."""
 

@@ -28,9 +28,9 @@ from refflow.ops.cast import cast
 
 __all__ = [
     "argsort", "batch_gather", "batch_scatter_update", "batch_to_space", "broadcast_dynamic_shape", "depth_to_space",
-    "ensure_shape", "parallel_stack", "repeat", "required_space_to_batch_paddings", "roll", "scatter_div",
-    "scatter_max", "scatter_min", "scatter_mul", "searchsorted", "setdiff1d", "sort", "space_to_batch",
-    "space_to_depth", "unsorted_segment_mean", "unsorted_segment_sqrt_n", "where_v2",
+    "ensure_shape", "parallel_stack", "repeat", "required_space_to_batch_paddings", "roll", "searchsorted",
+    "setdiff1d", "sort", "space_to_batch", "space_to_depth", "unsorted_segment_mean", "unsorted_segment_sqrt_n",
+    "where_v2",
 ]  # fmt: skip
 
 # -- blocks ------------------------------------------------------------------------------------------------------
@@ -279,10 +279,6 @@ def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name
         data, segment_ids = convert_to_tensor(data), convert_to_tensor(segment_ids)
         total = op_def("UnsortedSegmentSum")(data, segment_ids, num_segments)
         return total / op_def("Sqrt")(_counts(data, segment_ids, num_segments))
-
-
-scatter_min, scatter_max = derived("ScatterMin"), derived("ScatterMax")
-scatter_mul, scatter_div = derived("ScatterMul"), derived("ScatterDiv")
 
 
 def batch_scatter_update(

@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
+from refflow.compat.v1.variable_scope import get_variable_scope
 from refflow.core import gradients as core
 from refflow.core import nest
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.graph import GraphKeys, Operation, Tensor, get_default_graph
 from refflow.core.registry import op_def
 from refflow.ops import constant as first
-from refflow.ops.variable_scope import get_variable_scope
 
 __all__ = [
     "NotDifferentiable", "UnconnectedGradients", "custom_gradient", "grad_pass_through", "gradients", "hessians",

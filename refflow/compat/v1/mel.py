@@ -35,8 +35,8 @@ def linear_to_mel_weight_matrix(
         count = convert_to_tensor(num_spectrogram_bins)
         share = cast(op_def("Range")(0, cast(count, "int32"), 1), float64) / (cast(count, float64) - 1.0)
         mels = op_def("ExpandDims")(_mel(nyquist * share)[1:], 1)  # the constant part has no place on the scale
-        ends = [1127.0 * np.log1p(f / 700.0) for f in (lower_edge_hertz, upper_edge_hertz)]
-        edges = np.linspace(*ends, num_mel_bins + 2)
+        first, last = (1127.0 * np.log1p(f / 700.0) for f in (lower_edge_hertz, upper_edge_hertz))
+        edges = np.linspace(first, last, num_mel_bins + 2)
         low, top, high = edges[:-2], edges[1:-1], edges[2:]
         up, down = (mels - low) / (top - low), (high - mels) / (high - top)
         weights = op_def("Maximum")(op_def("Minimum")(up, down), np.float64(0))

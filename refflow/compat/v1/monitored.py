@@ -175,7 +175,8 @@ class _MonitoredSession:
         for hook in self._hooks:
             hook.begin()
         self._creator = session_creator or ChiefSessionCreator()
-        self._grace, self._session, self._coord, self._stop = stop_grace_period_secs, None, Coordinator(()), False
+        self._session: Any = None
+        self._grace, self._coord, self._stop = stop_grace_period_secs, Coordinator(()), False
         self._begin()
 
     def _begin(self) -> None:

@@ -190,8 +190,8 @@ def fixed_size_partitioner(num_shards: int, axis: int = 0) -> Callable[..., list
     """`num_shards` parts along `axis`, or as many as it has rows if that is less."""
 
     def partitioner(shape: Any, **_: Any) -> list[int]:
-        found = [1] * len(shape)
-        found[axis] = min(num_shards, TensorShape(shape).as_list()[axis])
+        found, rows = [1] * len(shape), TensorShape(shape).as_list()[axis]
+        found[axis] = num_shards if rows is None else min(num_shards, rows)
         return found
 
     return partitioner

@@ -65,7 +65,7 @@ class Saver(saver.Saver):
             super().__init__(*given)
         self._built = True
 
-    def save(
+    def save(  # type: ignore[override]  # None where there is nothing to save
         self, sess: Any, save_path: str, global_step: Any = None, latest_filename: str | None = None,
         meta_graph_suffix: str = "meta", write_meta_graph: bool | None = None, write_state: bool = True,
         strip_default_attrs: bool = False, save_debug_info: bool = False,
@@ -121,15 +121,14 @@ class Saver(saver.Saver):
         known = self.saver_def
         if not known.filename_tensor_name.startswith(prefix):
             return None
-        return saver.SaverDef(**{
-            k: v.removeprefix(prefix) if isinstance(v, str) else v for k, v in vars(known).items()
-        })  # fmt: skip
+        names: dict[str, Any] = {k: v.removeprefix(prefix) if isinstance(v, str) else v for k, v in vars(known).items()}
+        return saver.SaverDef(**names)
 
     @staticmethod
     def from_proto(saver_def: Any, import_scope: str | None = None) -> Saver:
         """The Saver whose nodes a SaverDef names."""
         prefix = f"{import_scope.rstrip('/')}/" if import_scope else ""
-        names = {k: f"{prefix}{v}" if isinstance(v, str) else v for k, v in vars(saver_def).items()}
+        names: dict[str, Any] = {k: f"{prefix}{v}" if isinstance(v, str) else v for k, v in vars(saver_def).items()}
         return Saver(saver_def=saver.SaverDef(**names))
 
     def export_meta_graph(

@@ -131,7 +131,8 @@ def _check_allowed(graph: Graph, signature: Signature) -> None:
     for feed in signature.feeds:
         if not graph.is_feedable(feed.tensor):
             raise ValueError(f"Tensor {feed.tensor.name} may not be fed.")
-    for element in (*signature.tensors, *signature.targets):
+    fetched: tuple[Any, ...] = (*signature.tensors, *signature.targets)
+    for element in fetched:
         if not graph.is_fetchable(element):
             kind = "Operation" if isinstance(element, Operation) else "Tensor"
             raise ValueError(f"{kind} {element.name} has been marked as not fetchable.")

@@ -88,7 +88,7 @@ def overlap_and_add(signal: Any, frame_step: Any, name: str | None = None) -> Te
         signal.get_shape().with_rank_at_least(2)
         step = _number(frame_step)
         sizes = op_def("Shape")(signal)
-        known = signal.get_shape().as_list() if signal.get_shape().ndims is not None else [None, None]
+        known: list[Any] = signal.get_shape().as_list() if signal.get_shape().ndims is not None else [None, None]
         frames, length = (sizes[i] if known[i] is None else known[i] for i in (-2, -1))
         total = (frames - 1) * step + length
         starts = op_def("ExpandDims")(op_def("Range")(0, frames, 1) * step, 1)

@@ -32,12 +32,13 @@ class Stored(NamedTuple):
 
 def store(lists: list[list[Any]], many: bool, keep: Tensor) -> tuple[list[list[Tensor]], list[Stored | None]]:
     """Each list with numbers in the place of its sparse tensors, and how those are found: by the maps of the first."""
-    found, maps = [], None
+    found: list[list[Tensor]] = []
+    maps: list[Stored | None] = []
     for tensors in lists:
-        dense = [_stored(t, many, keep, maps and maps[i]) for i, t in enumerate(tensors)]
+        dense = [_stored(t, many, keep, maps[i] if maps else None) for i, t in enumerate(tensors)]
         found.append([tensor for tensor, _ in dense])
         maps = maps or [known for _, known in dense]
-    return found, maps or []
+    return found, maps
 
 
 def _stored(tensor: Any, many: bool, keep: Tensor, first: Stored | None) -> tuple[Tensor, Stored | None]:

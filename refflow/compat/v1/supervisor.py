@@ -227,7 +227,8 @@ class Supervisor:
         if before[0] is not None:
             speed = (step - before[1]) / max(now - before[0], 1e-9)
             tag = f"{self._global_step.op.name}/sec"
-            self._writer.add_summary(Summary(value=[Summary.Value(tag=tag, simple_value=speed)]), step)
+            if self._writer is not None:
+                self._writer.add_summary(Summary(value=[Summary.Value(tag=tag, simple_value=speed)]), step)
             logging.info("%s: %g", tag, speed)
         before[:] = now, step
 

@@ -132,7 +132,8 @@ class SyncReplicasOptimizer(FirstSyncReplicas):
 
     def variables(self) -> list[Any]:
         """What the optimizer that is wrapped made."""
-        return self._opt.variables()
+        wrapped: Any = self._opt
+        return wrapped.variables()
 
     def make_session_run_hook(self, is_chief: bool, num_tokens: int = -1) -> SyncReplicasHook:
         """What prepares a replica's session, and for the chief starts its thread."""

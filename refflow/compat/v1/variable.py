@@ -242,7 +242,7 @@ class Variable(first.Variable, metaclass=_Made):
         keys = key if isinstance(key, tuple) else (key,)
         with op_scope([self], None, "strided_slice"):
             found = strided(self.value(), keys)
-        found.assign = lambda value, name=None: self._assign_part(found, value, name)
+        found.assign = lambda value, name=None: self._assign_part(found, value, name)  # type: ignore[attr-defined]
         return found
 
     def _assign_part(self, part: Tensor, value: Any, name: str | None) -> Any:
@@ -413,7 +413,7 @@ def _default_creator(use_resource: bool | None = None, **arguments: Any) -> Vari
     if use_resource is None:
         from refflow.compat.v1.variable_scope import get_variable_scope
 
-        use_resource = get_variable_scope().use_resource
+        use_resource = get_variable_scope()._defaults["use_resource"]
     if use_resource is None:
         use_resource = _resource_by_default
     if use_resource:

@@ -111,13 +111,14 @@ class ClusterSpec:
 class Server:
     """One task. It listens from its construction on, and works from its start on.
 
-    server_or_cluster_def: the cluster. job_name, task_index: which task this is; they may be left out where there is
-    only one. protocol: "refflow". config: its device_count says which devices the task has, its policy which node runs
-    next. network: TCP, or one on which tasks of one process meet. health: seconds, as for Master.
+    server_or_cluster_def: the cluster, or a ServerDef that has it. job_name, task_index: which task this is; they may
+    be left out where there is only one. protocol: "refflow". config: its device_count says which devices the task has,
+    its policy which node runs next. network: TCP, or one on which tasks of one process meet. health: seconds, as for
+    Master.
     """
 
     def __init__(
-        self, server_or_cluster_def: ClusterSpec | Mapping[str, Any], job_name: str | None = None,
+        self, server_or_cluster_def: Any, job_name: str | None = None,
         task_index: int | None = None, protocol: str | None = None, config: ConfigProto | None = None,
         start: bool = True, *, network: Network | None = None, health: float = 10.0,
     ):  # fmt: skip

@@ -110,7 +110,7 @@ class Assertions(unittest.TestCase):
         """As many, and each is near that of the same place."""
         self.assertEqual(len(expected_seq), len(actual_seq), msg)
         for one, other in zip(expected_seq, actual_seq, strict=True):
-            self.assertAlmostEqual(one, other, places, msg, delta)
+            self.assertAlmostEqual(one, other, places, msg, delta)  # type: ignore[arg-type]
 
     def assertDictAlmostEqual(
         self, expected_dict: Mapping[Any, Any], actual_dict: Mapping[Any, Any], places: int | None = None,
@@ -119,7 +119,7 @@ class Assertions(unittest.TestCase):
         """The same keys, and each value is near."""
         self.assertEqual(set(expected_dict), set(actual_dict), msg)
         for key in expected_dict:
-            self.assertAlmostEqual(expected_dict[key], actual_dict[key], places, msg, delta)
+            self.assertAlmostEqual(expected_dict[key], actual_dict[key], places, msg, delta)  # type: ignore[arg-type]
 
     def assertTotallyOrdered(self, *groups: Any) -> None:
         """The items of each group are equal, and smaller than those of every later group."""

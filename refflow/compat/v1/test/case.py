@@ -38,7 +38,7 @@ class TestCase(first.TestCase, Assertions):
     ) -> Iterator[Session]:
         """A new session, the default one inside, its graph too."""
         with Session(graph=graph, config=config or _config(force_gpu)) as found:
-            yield found
+            yield found  # type: ignore[misc]  # __enter__ gives the session itself
 
     @contextmanager
     def cached_session(
@@ -125,10 +125,10 @@ class TestCase(first.TestCase, Assertions):
         """Equal shapes and elements."""
         super().assertAllEqual(self.evaluate_if_tensors(a), self.evaluate_if_tensors(b), msg)
 
-    def assertShapeEqual(self, input_a: Any, input_b: Any, msg: str | None = None) -> None:  # type: ignore[override]
+    def assertShapeEqual(self, input_a: Any, input_b: Any, msg: str | None = None) -> None:
         """The static shapes of two arrays or tensors are equal."""
         sizes = [x.get_shape().as_list() if hasattr(x, "get_shape") else np.shape(x) for x in (input_a, input_b)]
-        self.assertEqual(*map(tuple, sizes), msg=msg)
+        self.assertEqual(tuple(sizes[0]), tuple(sizes[1]), msg)
 
     def assertArrayNear(self, farray1: Any, farray2: Any, err: float, msg: str | None = None) -> None:
         """Each number is near that of the same place, and there are as many."""
@@ -146,7 +146,8 @@ class TestCase(first.TestCase, Assertions):
         from refflow.compat.v1.device_spec import DeviceSpec
 
         both = [x.to_string() if hasattr(x, "to_string") else str(x or "") for x in (device1, device2)]
-        self.assertEqual(*(DeviceSpec.from_string(x).to_string() for x in both), msg=msg)
+        one, other = (DeviceSpec.from_string(x).to_string() for x in both)
+        self.assertEqual(one, other, msg)
 
     def assertProtoEqualsVersion(
         self, expected: Any, actual: Any, producer: Any = None, min_consumer: int = 0, msg: str | None = None
@@ -157,9 +158,10 @@ class TestCase(first.TestCase, Assertions):
         graphs = [protos.as_graph_def(x) for x in (expected, actual)]
         for graph in graphs:
             graph.producer = 0
-        self.assertEqual(*map(protos.to_text, graphs), msg=msg)
+        one, other = map(protos.to_text, graphs)
+        self.assertEqual(one, other, msg)
 
-    def assertSameStructure(self, a: Any, b: Any, msg: str | None = None) -> None:  # type: ignore[override]
+    def assertSameStructure(self, a: Any, b: Any, msg: str | None = None) -> None:
         """Two structures have the same lists, tuples and dictionaries."""
         nest.assert_same(a, b, "the structures")
 

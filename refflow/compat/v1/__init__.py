@@ -184,6 +184,7 @@ from refflow.compat.v1.freer import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.function import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.gradients import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.graph import Graph
+from refflow.compat.v1.image import extract_image_patches
 from refflow.compat.v1.initializers import (
     constant_initializer,
     glorot_normal_initializer,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from refflow.compat.v1.arrays import _axis
-from refflow.compat.v1.spelled import from_op
+from refflow.compat.v1.derived import derived
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import as_dtype, int32
 from refflow.core.errors import InvalidArgumentError
@@ -25,8 +25,8 @@ from refflow.ops.log_softmax import LOG_SOFTMAX
 from refflow.ops.softmax import softmax as softmax_of_rows
 from refflow.ops.transpose import transpose
 
-relu, relu6, elu, selu = (from_op(op.lower(), op) for op in ("Relu", "Relu6", "Elu", "Selu"))
-softplus, softsign = from_op("softplus", "Softplus"), from_op("softsign", "Softsign")
+relu, relu6, elu, selu = map(derived, ("Relu", "Relu6", "Elu", "Selu"))
+softplus, softsign = derived("Softplus"), derived("Softsign")
 
 
 def leaky_relu(features: Any, alpha: Any = 0.2, name: str | None = None) -> Tensor:
@@ -141,13 +141,8 @@ def _approximate(called: str, is_max_k: bool) -> Any:
 
 
 approx_max_k, approx_min_k = _approximate("approx_max_k", True), _approximate("approx_min_k", False)
-quantized_avg_pool, quantized_max_pool, quantized_conv2d, quantized_relu_x = (
-    from_op(*row)
-    for row in (
-        ("quantized_avg_pool", "QuantizedAvgPool"),
-        ("quantized_max_pool", "QuantizedMaxPool"),
-        ("quantized_conv2d", "QuantizedConv2D", "input, filter, min_input, max_input, min_filter, max_filter, "
-                                                "strides, padding, out_type, dilations, name"),
-        ("quantized_relu_x", "QuantizedReluX"),
-    )
-)  # fmt: skip
+quantized_avg_pool, quantized_max_pool = derived("QuantizedAvgPool"), derived("QuantizedMaxPool")
+quantized_relu_x = derived("QuantizedReluX")
+quantized_conv2d = derived(
+    "QuantizedConv2D", "quantized_conv2d", "input, filter, min_input, max_input, min_filter, max_filter, strides, "
+                                           "padding, out_type, dilations, name")  # fmt: skip

@@ -3,8 +3,8 @@
 Next: ops/audio.py.
 """
 
-from refflow.compat.v1.spelled import from_op
+from refflow.compat.v1.derived import derived
 
 __all__ = ["decode_wav", "encode_wav"]
 
-decode_wav, encode_wav = from_op("decode_wav", "DecodeWav"), from_op("encode_wav", "EncodeWav")
+decode_wav, encode_wav = derived("DecodeWav"), derived("EncodeWav")

@@ -19,7 +19,7 @@ from refflow.compat.v1.derived import derived
 from refflow.compat.v1.math import cumsum, reduce_sum
 from refflow.core.constants import constant_value
 from refflow.core.convert import convert_to_tensor, op_scope
-from refflow.core.dtypes import as_dtype, int32, int64
+from refflow.core.dtypes import as_dtype, int32
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
 from refflow.core.shapes import TensorShape
@@ -27,7 +27,7 @@ from refflow.ops.array import reshape
 from refflow.ops.cast import cast
 
 __all__ = [
-    "argsort", "batch_gather", "batch_scatter_update", "batch_to_space", "broadcast_dynamic_shape", "depth_to_space",
+    "argsort", "batch_gather", "batch_to_space", "broadcast_dynamic_shape", "depth_to_space",
     "ensure_shape", "parallel_stack", "repeat", "required_space_to_batch_paddings", "roll", "searchsorted",
     "setdiff1d", "sort", "space_to_batch", "space_to_depth", "unsorted_segment_mean", "unsorted_segment_sqrt_n",
     "where_v2",
@@ -58,14 +58,8 @@ def _moved(op: str, input: Any, block: Any, borders: Any, name: str | None) -> T
     return found
 
 
-def space_to_depth(input: Any, block_size: int, name: str | None = None, data_format: str = "NHWC") -> Tensor:
-    """Blocks of an image moved into its channels."""
-    return op_def("SpaceToDepth")(input, block_size=block_size, data_format=data_format, name=name)
-
-
-def depth_to_space(input: Any, block_size: int, name: str | None = None, data_format: str = "NHWC") -> Tensor:
-    """Channels of an image laid out as blocks."""
-    return op_def("DepthToSpace")(input, block_size=block_size, data_format=data_format, name=name)
+_BLOCKS = "input, block_size, name, data_format"
+space_to_depth, depth_to_space = derived("SpaceToDepth", order=_BLOCKS), derived("DepthToSpace", order=_BLOCKS)
 
 
 def required_space_to_batch_paddings(
@@ -279,17 +273,3 @@ def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name
         data, segment_ids = convert_to_tensor(data), convert_to_tensor(segment_ids)
         total = op_def("UnsortedSegmentSum")(data, segment_ids, num_segments)
         return total / op_def("Sqrt")(_counts(data, segment_ids, num_segments))
-
-
-def batch_scatter_update(
-    ref: Any, indices: Any, updates: Any, use_locking: bool = True, name: str | None = None
-) -> Tensor:
-    """The variable after setting, in each batch, the rows that the last axis of `indices` names."""
-    with op_scope([], name, "batch_scatter_update"):
-        indices = convert_to_tensor(indices)
-        sizes = indices.get_shape().as_list()
-        kind = int64 if indices.dtype.base_dtype is int64 else int32
-        grids = np.meshgrid(*[np.arange(n) for n in sizes[:-1]], np.zeros(1), indexing="ij")[:-1]
-        batch = [op_def("BroadcastTo")(cast(g.astype(np.int32), kind), np.array(sizes, np.int32)) for g in grids]
-        places = op_def("Pack")([*batch, indices], axis=len(sizes))
-        return op_def("ScatterNdUpdate")(ref, places, updates, use_locking=use_locking)

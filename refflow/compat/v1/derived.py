@@ -2,6 +2,7 @@
 
     fft2d = derived("FFT2D")                      fft2d(input, name=None)
     where = derived("Where", input="condition")   an input under another name
+    depth_to_space = derived("DepthToSpace", order="input, block_size, name, data_format")    in an order of its own
 
 Nothing about them is written here: the arguments, their defaults and the text of help() follow from the OpDef when
 they are first asked for, so that no page of ops is loaded for a name that a program does not use.
@@ -30,9 +31,12 @@ class Derived:
     __name__: str
     __qualname__: str
 
-    def __init__(self, op: str, name: str, keyword_only: bool = False, renamed: dict[str, str] | None = None):
+    def __init__(
+        self, op: str, name: str, keyword_only: bool = False, renamed: dict[str, str] | None = None,
+        order: str | None = None,
+    ):  # fmt: skip
         self.__name__ = self.__qualname__ = name
-        self._op = op
+        self._op, self._order = op, order
         self._kind = Parameter.KEYWORD_ONLY if keyword_only else Parameter.POSITIONAL_OR_KEYWORD
         self._renamed = renamed or {}  # an input's or attribute's name -> its name here
 
@@ -48,11 +52,11 @@ class Derived:
 
     @cached_property
     def __signature__(self) -> Signature:
-        found = [
-            Parameter(name, self._kind, default=Parameter.empty if default is REQUIRED else default)
-            for name, (_, default) in self._here.items()
-        ]
-        return Signature([*found, Parameter("name", self._kind, default=None)])
+        defaults = {name: default for name, (_, default) in self._here.items()} | {"name": None}
+        names = list(defaults) if self._order is None else self._order.split(", ")
+        return Signature([
+            Parameter(n, self._kind, default=Parameter.empty if defaults[n] is REQUIRED else defaults[n]) for n in names
+        ])  # fmt: skip
 
     @property
     def __doc__(self) -> str:  # type: ignore[override]
@@ -77,12 +81,13 @@ def _inferred(op: OpDef) -> set[str]:
     return {arg.type for arg in op.inputs if arg.fixed is None} | {arg.number for arg in op.inputs if arg.number}
 
 
-def derived(op: str, called: str | None = None, **renamed: str) -> Derived:
+def derived(op: str, called: str | None = None, order: str | None = None, **renamed: str) -> Derived:
     """The function of an op type; `called` is what it is called, by default the op's name in snake_case.
 
+    order: its arguments' names, "a, b, name", where they are others or stand otherwise than the OpDef's.
     renamed: an input's or attribute's name in the OpDef = its name here.
     """
-    return Derived(op, called or snake_case(op), renamed=renamed)
+    return Derived(op, called or snake_case(op), renamed=renamed, order=order)
 
 
 def snake_case(op: str) -> str:

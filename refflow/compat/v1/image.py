@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from refflow.compat.v1.derived import derived
 from refflow.compat.v1.image_boxes import (
     combined_non_max_suppression,
     crop_and_resize,
@@ -46,7 +47,6 @@ from refflow.compat.v1.image_measures import (
     total_variation,
 )
 from refflow.compat.v1.more import random_crop
-from refflow.compat.v1.spelled import from_op
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
@@ -88,7 +88,6 @@ __all__ = [
 ]  # fmt: skip
 
 _OPS = ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea")
-_NAMES = ("resize_bilinear", "resize_nearest_neighbor", "resize_bicubic", "resize_area")
 
 
 def resize_images(
@@ -148,26 +147,16 @@ def resize_image_with_pad(
     return op_def("Pad")(small, np.array([[0, 0]] * (rank - 3) + borders, np.int32))
 
 
-resize_bilinear, resize_nearest_neighbor, resize_bicubic = (
-    from_op(called, op, "images, size, align_corners, name, half_pixel_centers")
-    for called, op in zip(_NAMES[:3], _OPS[:3], strict=True)
+_SIZED = "images, size, align_corners, name, half_pixel_centers"
+resize_bilinear, resize_bicubic = derived("ResizeBilinear", order=_SIZED), derived("ResizeBicubic", order=_SIZED)
+resize_nearest_neighbor, resize_area = derived("ResizeNearestNeighbor", order=_SIZED), derived("ResizeArea")
+decode_jpeg, decode_png, encode_png = derived("DecodeJpeg"), derived("DecodePng"), derived("EncodePng")
+decode_bmp, decode_gif, extract_jpeg_shape = derived("DecodeBmp"), derived("DecodeGif"), derived("ExtractJpegShape")
+decode_and_crop_jpeg = derived("DecodeAndCropJpeg")
+decode_image = derived("DecodeImage", order="contents, channels, dtype, name, expand_animations")
+extract_patches = derived(
+    "ExtractImagePatches", "extract_patches", "images, sizes, strides, rates, padding, name", ksizes="sizes"
 )
-resize_area = from_op("resize_area", "ResizeArea")
-decode_jpeg, decode_png, decode_bmp, decode_gif, extract_jpeg_shape, decode_and_crop_jpeg, encode_png = (
-    from_op(called, op)
-    for called, op in (
-        ("decode_jpeg", "DecodeJpeg"),
-        ("decode_png", "DecodePng"),
-        ("decode_bmp", "DecodeBmp"),
-        ("decode_gif", "DecodeGif"),
-        ("extract_jpeg_shape", "ExtractJpegShape"),
-        ("decode_and_crop_jpeg", "DecodeAndCropJpeg"),
-        ("encode_png", "EncodePng"),
-    )
-)
-decode_image = from_op("decode_image", "DecodeImage", "contents, channels, dtype, name, expand_animations")
-extract_patches = from_op("extract_patches", "ExtractImagePatches", "images, sizes, strides, rates, padding, name",
-                          also={"sizes": "ksizes"})  # fmt: skip
 
 
 def extract_image_patches(

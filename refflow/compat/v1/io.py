@@ -12,7 +12,16 @@ from refflow.compat.v1.features import (
     SparseFeature,
     VarLenFeature,
 )
-from refflow.compat.v1.image import decode_jpeg, decode_png, encode_jpeg, encode_png
+from refflow.compat.v1.image import (
+    decode_and_crop_jpeg,
+    decode_bmp,
+    decode_gif,
+    decode_jpeg,
+    decode_png,
+    encode_jpeg,
+    encode_png,
+    extract_jpeg_shape,
+)
 from refflow.compat.v1.parsing import (
     parse_example,
     parse_sequence_example,
@@ -45,9 +54,6 @@ from refflow.compat.v1.serializing import (
 from refflow.compat.v1.train import match_filenames_once, write_graph
 
 decode_proto, encode_proto = derived("DecodeProtoV2", "decode_proto"), derived("EncodeProto", "encode_proto")
-decode_and_crop_jpeg = derived("DecodeAndCropJpeg", "decode_and_crop_jpeg")
-decode_bmp, decode_gif = derived("DecodeBmp", "decode_bmp"), derived("DecodeGif", "decode_gif")
-extract_jpeg_shape = derived("ExtractJpegShape", "extract_jpeg_shape")
 
 __all__ = [
     "FixedLenFeature", "FixedLenSequenceFeature", "PaddingFIFOQueue", "PriorityQueue", "QueueBase", "RaggedFeature",

@@ -36,6 +36,7 @@ from refflow.compat.v1.activations import (
     swish,
     top_k,
 )
+from refflow.compat.v1.blocks import depth_to_space, space_to_batch, space_to_depth
 from refflow.compat.v1.cross_entropy import (
     compute_average_loss,
     log_poisson_loss,
@@ -90,10 +91,8 @@ from refflow.compat.v1.spaces import (
     atrous_conv2d_transpose,
     convolution,
     pool,
-    space_to_batch,
     with_space_to_batch,
 )
-from refflow.compat.v1.spelled import from_op
 from refflow.compat.v1.windows import (
     bias_add,
     conv1d,
@@ -158,5 +157,3 @@ __all__ = [
 ]  # fmt: skip
 
 local_response_normalization = lrn
-depth_to_space = from_op("depth_to_space", "DepthToSpace", "input, block_size, name, data_format")
-space_to_depth = from_op("space_to_depth", "SpaceToDepth", "input, block_size, name, data_format")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from refflow.compat.v1.arrays import _axis
-from refflow.compat.v1.spelled import from_op
+from refflow.compat.v1.derived import derived
 from refflow.compat.v1.windows import window
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.graph import Tensor
@@ -143,6 +143,6 @@ def max_pool_with_argmax(
     )  # fmt: skip
 
 
-fractional_max_pool = from_op("fractional_max_pool", "FractionalMaxPool")
-fractional_avg_pool = from_op("fractional_avg_pool", "FractionalAvgPool")
+fractional_max_pool = derived("FractionalMaxPool")
+fractional_avg_pool = derived("FractionalAvgPool")
 

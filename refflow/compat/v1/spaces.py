@@ -26,14 +26,6 @@ _CONVOLUTIONS = {1: windows.conv1d, 2: windows.conv2d, 3: windows.conv3d}
 _FORMS = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
 
 
-def space_to_batch(
-    input: Any, paddings: Any, block_size: Any = None, name: str | None = None, block_shape: Any = None
-) -> Tensor:
-    """`input` [N, H, W, C], padded, with the cells of each square block moved into the batch."""
-    block = int(_axis(block_size, block_shape))
-    return op_def("SpaceToBatchND")(input, np.array([block, block], np.int32), paddings, name=name)
-
-
 def with_space_to_batch(
     input: Any, dilation_rate: Any, padding: str, op: Callable[..., Any], filter_shape: Any = None,
     spatial_dims: Sequence[int] | None = None, data_format: str | None = None,

@@ -7,7 +7,7 @@ Next: compat/v1/freer.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from refflow.ops.transpose import transpose as first_transpose
 
 __all__ = [
     "clip_by_norm", "constant", "convert_to_tensor", "convert_to_tensor_or_indexed_slices", "count_nonzero",
-    "extract_image_patches", "fill", "is_symbolic_tensor", "lin_space", "linspace", "map_fn", "ones",
+    "fill", "is_symbolic_tensor", "lin_space", "linspace", "map_fn", "ones",
     "reverse_sequence", "transpose", "unique", "zeros",
 ]  # fmt: skip
 
@@ -137,16 +137,6 @@ def reverse_sequence(
 def unique(x: Any, out_idx: Any = int32, name: str | None = None) -> Any:
     """(y, idx): the distinct elements in order of appearance, and for each element where it went."""
     return op_def("Unique")(x, out_idx=as_dtype(out_idx), name=name)
-
-
-def extract_image_patches(
-    images: Any, ksizes: Sequence[int] | None = None, strides: Sequence[int] | None = None,
-    rates: Sequence[int] | None = None, padding: str | None = None, name: str | None = None,
-    sizes: Sequence[int] | None = None,
-) -> Tensor:  # fmt: skip
-    """The windows of `images`, each laid out in the channels."""
-    return op_def("ExtractImagePatches")(images, ksizes=list(_axis(ksizes, sizes)), strides=list(strides or ()),
-                                         rates=list(rates or ()), padding=padding, name=name)  # fmt: skip
 
 
 def count_nonzero(

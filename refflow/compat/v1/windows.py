@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from refflow.compat.v1.arrays import _axis
-from refflow.compat.v1.spelled import from_op
+from refflow.compat.v1.derived import derived
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
@@ -178,8 +178,8 @@ def conv_transpose(
         return one(input, filters, output_shape, strides, padding, data_format or form, dilations=dilations)
 
 
-conv3d_backprop_filter = conv3d_backprop_filter_v2 = from_op(
-    "conv3d_backprop_filter", "Conv3DBackpropFilterV2",
+conv3d_backprop_filter = conv3d_backprop_filter_v2 = derived(
+    "Conv3DBackpropFilterV2", "conv3d_backprop_filter",
     "input, filter_sizes, out_backprop, strides, padding, data_format, dilations, name")  # fmt: skip
 
 

@@ -497,8 +497,9 @@ def test_whole_floats_are_fed_for_whole_numbers_and_truths(finder):
     with v1.Session() as session:
         assert session.run(places + 1, {places: np.zeros(2)}).tolist() == [1, 1]
         assert not session.run(v1.logical_not(on), {on: 1.0})
-        with pytest.raises(TypeError, match="float64 values do not become bool without loss"):
-            session.run(v1.logical_not(on), {on: 0.5})
+        assert not session.run(v1.logical_not(on), {on: 0.5})  # 1.x lets NumPy make it fit
+    with refflow.Session() as session, pytest.raises(TypeError, match="float64 values do not become bool without loss"):
+        session.run(v1.logical_not(on), {on: 0.5})
 
 
 def test_what_a_loop_learns_of_an_arrays_elements_is_known_after_it(finder):

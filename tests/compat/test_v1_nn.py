@@ -118,5 +118,5 @@ def test_what_makes_no_sense_is_told_when_it_is_built(build, text):
 def test_a_function_made_from_an_op_has_its_arguments():
     made = tf.nn.space_to_depth
     assert str(inspect.signature(made)) == "(input, block_size, name=None, data_format='NHWC')"
-    with pytest.raises(TypeError, match=r"space_to_depth\(\) missing a required argument: 'block_size'"):
+    with pytest.raises(TypeError, match=r"space_to_depth\(input, .*missing a required argument: 'block_size'"):
         made(SQUARE)

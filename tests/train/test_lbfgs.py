@@ -173,7 +173,7 @@ def test_what_cannot_be_minimized_is_refused():
         tf.train.LBFGSOptimizer(history=0)
     for loss, words in (
         (tf.constant(1.0, name="c"), "no path leads from 'c:0' back to any variable of: v:0"),
-        (tf.mul(v, 2.0, name="m"), r"the loss 'm:0' has shape \[2\], but L-BFGS minimizes one number"),
+        (tf.mul(v, 2.0, name="m"), r"the loss 'm:0' has shape \(2,\), but L-BFGS minimizes one number"),
         (tf.reduce_sum(tf.log(-v), name="n"), "the loss 'n:0' is nan and its gradient has norm .* must be finite"),
     ):
         with pytest.raises(ValueError, match=words):

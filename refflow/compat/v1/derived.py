@@ -72,6 +72,9 @@ class Derived:
         attrs = {self._here[key][0]: value for key, value in given.items()}
         return op_def(self._op)(name=name, **TODAY.get(self._op, {}) | attrs)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Derived:
+        return self  # as of any function
+
     def __repr__(self) -> str:
         return f"<function {self.__name__} of {self._op}>"
 

@@ -59,6 +59,7 @@ class Layer:
     """What all layers have; a class of one's own gives `build` and `call`."""
 
     input_spec: Any = None
+    _scope: Any
     _getter: Any = None  # a custom getter for what is made inside `call`
 
     def __init__(self, trainable: bool = True, name: str | None = None, dtype: Any = None, **kwargs: Any):
@@ -66,19 +67,22 @@ class Layer:
         self.activity_regularizer: Callable[[Tensor], Any] | None = kwargs.pop("activity_regularizer", None)
         if kwargs:
             raise TypeError(f"Keyword argument not understood: {next(iter(kwargs))}")
-        self.trainable, self.built = trainable, False
+        self.trainable = trainable
         self._dtype = None if dtype is None else as_dtype(dtype).base_dtype
         self._base_name = name or _snake_case(type(self).__name__)
         self._name = name or _unique_name(self._base_name)
-        self._graph = get_default_graph()
-        self._scope: Any = None
+        self._begin()
+        if scope is not None:
+            self._settle_scope(scope)
+
+    def _begin(self) -> None:
+        """What a layer has of graphs before its first call."""
+        self.built, self._graph, self._scope = False, get_default_graph(), None
         self._own_trainable: list[Any] = []
         self._own_fixed: list[Any] = []
         self._own_updates: list[tuple[Any, Any]] = []
         self._own_losses: list[tuple[Any, Any]] = []
         self._calls: list[tuple[Any, Any]] = []
-        if scope is not None:
-            self._settle_scope(scope)
 
     # -- for classes to give -----------------------------------------------------------------------------------------
 
@@ -318,14 +322,16 @@ class Layer:
     output_shape = property(lambda self: tuple(self.output.get_shape().as_list()), doc="The shape of `output`.")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Layer:
-        """Another with the same settings; what is of a graph is not copied."""
+        """Another with the same settings that was not called yet."""
         made = type(self).__new__(type(self))
+        made._begin()
         memo |= {id(self): made} | {id(v): v for v in (*self._own_trainable, *self._own_fixed)}
         for key, value in vars(self).items():
-            of_graph = key in ("_graph", "_scope", "_calls") or key.startswith("_own_")
-            vars(made)[key] = copy.copy(value) if of_graph and key != "_graph" else value
-            if not of_graph and not isinstance(value, (Tensor, Variable)):
-                vars(made)[key] = copy.deepcopy(value, memo)
+            if key not in vars(made):
+                kept = isinstance(value, (Tensor, Variable))
+                vars(made)[key] = value if kept else copy.deepcopy(value, memo)
+        if not self._calls:
+            made._scope = copy.copy(self._scope)
         return made
 
     def __repr__(self) -> str:

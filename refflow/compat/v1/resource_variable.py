@@ -17,15 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from refflow.compat.v1.variable import (
-    Variable,
-    VariableAggregation,
-    VariableSynchronization,
-    checked,
-    collect,
-    placed,
-    starting,
-)
+from refflow.compat.v1.variable import Variable
+from refflow.compat.v1.variable_kinds import VariableAggregation, VariableSynchronization
+from refflow.compat.v1.variable_start import checked, collect, placed, starting
 from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import DType
 from refflow.core.errors import ShapeError

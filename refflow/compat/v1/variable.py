@@ -4,25 +4,24 @@
     v/initial_value     v     v/Assign     v/read          the nodes of a RefVariable; v/read stands for its value
     v/Initializer/...   v     v/Assign     v/read          where the initial value is a function
 
-A part of a larger variable knows which part it is (SaveSliceInfo), and so does its checkpoint.
-
-Next: compat/v1/resource_variable.py.
+Next: compat/v1/variable_start.py.
 """
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from refflow.compat.v1.graph_keys import GraphKeys
+from refflow.compat.v1.variable_kinds import SaveSliceInfo as Part
+from refflow.compat.v1.variable_kinds import VariableAggregation, VariableSynchronization
+from refflow.compat.v1.variable_start import checked, collect, guarded, placed, starting
 from refflow.core.convert import convert_to_tensor, op_scope, register_tensor_conversion_function
-from refflow.core.dtypes import DType, as_dtype
+from refflow.core.dtypes import DType
 from refflow.core.errors import DTypeError, ShapeError
-from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
+from refflow.core.graph import Graph, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.registry import op_def
 from refflow.core.shapes import TensorShape
@@ -32,25 +31,6 @@ from refflow.ops import variable as first
 from refflow.ops.operators import strided
 
 _CREATORS: tuple[str] = ("__variable_creators",)  # the key of a graph's creators, the outermost first
-
-
-class VariableSynchronization(enum.Enum):
-    """When replicas' values of a variable are brought together; a graph of one process has nothing to bring."""
-
-    AUTO = 0
-    NONE = 1
-    ON_WRITE = 2
-    ON_READ = 3
-
-
-class VariableAggregation(enum.Enum):
-    """How replicas' values of a variable are brought together."""
-
-    NONE = 0
-    SUM = 1
-    MEAN = 2
-    ONLY_FIRST_REPLICA = 3
-    ONLY_FIRST_TOWER = 3  # noqa: PIE796  (its older name)
 
 
 class _Made(type):
@@ -69,47 +49,13 @@ class _Made(type):
 class Variable(first.Variable, metaclass=_Made):
     """A value that outlives the run, with the arguments and methods of 1.x."""
 
-    _save_slice_info: Variable.SaveSliceInfo | None = None
+    SaveSliceInfo = Part
+    _save_slice_info: Part | None = None
     _trainable = True
     _constraint: Callable[[Any], Any] | None = None
     _synchronization = VariableSynchronization.AUTO
     _aggregation = VariableAggregation.NONE
     _snapshot: Tensor
-
-    class SaveSliceInfo:
-        """Which part of a larger variable this one is: the whole one's name and shape, where it begins, how large."""
-
-        def __init__(
-            self, full_name: str | None = None, full_shape: Sequence[int] | None = None,
-            var_offset: Sequence[int] | None = None, var_shape: Sequence[int] | None = None,
-            save_slice_info_def: Any = None, import_scope: str | None = None,
-        ):  # fmt: skip
-            if save_slice_info_def is not None:
-                info = save_slice_info_def
-                full_name = f"{import_scope}/{info.full_name}" if import_scope else info.full_name
-                full_shape, var_offset, var_shape = info.full_shape, info.var_offset, info.var_shape
-            self.full_name = full_name
-            self.full_shape, self.var_offset, self.var_shape = (
-                None if x is None else list(x) for x in (full_shape, var_offset, var_shape)
-            )
-
-        @property
-        def spec(self) -> str:
-            """As files have it: the whole shape, then begin and length along each axis, "4 5 0,2:0,5"."""
-            parts = zip(self.var_offset or (), self.var_shape or (), strict=True)
-            whole = "".join(f"{d} " for d in self.full_shape or ())
-            return whole + ":".join(f"{begin},{length}" for begin, length in parts)
-
-        def to_proto(self, export_scope: str | None = None) -> Any:
-            """As a SaveSliceInfoDef; None where it is outside of `export_scope`."""
-            name = self.full_name or ""
-            if export_scope and not name.startswith(f"{export_scope}/"):
-                return None
-            found = message("SaveSliceInfoDef")()
-            found.full_name = name.removeprefix(f"{export_scope}/") if export_scope else name
-            for field in ("full_shape", "var_offset", "var_shape"):
-                getattr(found, field).extend(getattr(self, field))
-            return found
 
     # -- what is known of it ------------------------------------------------------------------------------------------
 
@@ -131,10 +77,10 @@ class Variable(first.Variable, metaclass=_Made):
     def aggregation(self) -> VariableAggregation:
         return self._aggregation
 
-    def _set_save_slice_info(self, save_slice_info: Variable.SaveSliceInfo | None) -> None:
+    def _set_save_slice_info(self, save_slice_info: Part | None) -> None:
         self._save_slice_info = save_slice_info
 
-    def _get_save_slice_info(self) -> Variable.SaveSliceInfo | None:
+    def _get_save_slice_info(self) -> Part | None:
         return self._save_slice_info
 
     def set_shape(self, shape: Any) -> None:
@@ -296,7 +242,7 @@ class Variable(first.Variable, metaclass=_Made):
         found._synchronization = VariableSynchronization(proto.synchronization)
         found._aggregation = VariableAggregation(proto.aggregation)
         if proto.HasField("save_slice_info_def"):
-            info = Variable.SaveSliceInfo(save_slice_info_def=proto.save_slice_info_def, import_scope=import_scope)
+            info = Part(save_slice_info_def=proto.save_slice_info_def, import_scope=import_scope)
             found._save_slice_info = info
         return found
 
@@ -421,98 +367,6 @@ def _default_creator(use_resource: bool | None = None, **arguments: Any) -> Vari
 
         return ResourceVariable(**arguments)
     return RefVariable(**arguments)
-
-
-def checked(
-    made: Variable, initial_value: Any, trainable: bool | None, collections: Any, constraint: Any,
-    synchronization: Any, aggregation: Any,
-) -> list[str]:  # fmt: skip
-    """The collections that a new variable is to enter; what is wrong with its arguments is a ValueError."""
-    if initial_value is None:
-        raise ValueError("initial_value must be specified.")
-    if collections is not None and not isinstance(collections, (list, tuple, set)):
-        raise ValueError(
-            "collections argument to Variable constructor must be a list, tuple, or set. "
-            f"Got {collections} of type {type(collections)}"
-        )
-    if constraint is not None and not callable(constraint):
-        raise ValueError("The `constraint` argument must be a callable.")
-    made._constraint = constraint
-    made._synchronization = VariableSynchronization(synchronization or VariableSynchronization.AUTO)
-    made._aggregation = VariableAggregation(aggregation or VariableAggregation.NONE)
-    made._trainable = made._synchronization is not VariableSynchronization.ON_READ if trainable is None else trainable
-    keys = [GraphKeys.GLOBAL_VARIABLES] if collections is None else list(collections)
-    if made._trainable and GraphKeys.TRAINABLE_VARIABLES not in keys:
-        keys.append(GraphKeys.TRAINABLE_VARIABLES)
-    return keys
-
-
-@contextmanager
-def starting(initial_value: Any, name: str | None) -> Iterator[tuple[str, Callable[[Any], Tensor]]]:
-    """The scope of a new variable, outside of branches and loops, and what makes its initial value of a type."""
-    values = [initial_value] if hasattr(initial_value, "graph") and not callable(initial_value) else []
-    with op_scope(values, name, "Variable") as scope, get_default_graph().outside():
-        yield scope, lambda dtype: _initial(initial_value, scope, dtype)
-
-
-def _initial(given: Any, scope: str, dtype: Any) -> Tensor:
-    graph, wanted = get_default_graph(), None if dtype is None else as_dtype(dtype).base_dtype
-    if callable(given):
-        with graph._attr_scope({"_class": [f"loc:@{scope[:-1]}"]}), graph.name_scope("Initializer"), graph.device(None):
-            return convert_to_tensor(given(), wanted, "initial_value")
-    found = convert_to_tensor(given, wanted, "initial_value")
-    if found.op._context is not None:
-        raise ValueError(
-            f"Initializer for variable {scope} is from inside a control-flow construct, such as a loop or "
-            "conditional. When creating a variable inside a loop or conditional, use a lambda as the initializer."
-        )
-    return found
-
-
-@contextmanager
-def placed(caching_device: Any, beside: Operation) -> Iterator[None]:
-    """Where what stands for the value lies: on the caching device, or with the variable."""
-    graph = get_default_graph()
-    with graph.colocate_with(beside) if caching_device is None else graph.device(caching_device):
-        yield
-
-
-def collect(made: Variable, keys: Sequence[str]) -> None:
-    """Enters a new variable in collections."""
-    for key in dict.fromkeys(keys):
-        made.graph.add_to_collection(key, made)
-
-
-def guarded(initial: Tensor) -> Tensor:
-    """The initial value with each variable that it reads, if that has no value yet, replaced by its own initial value.
-
-    So one operation may run the initializers of all variables, in any order.
-    """
-    known: dict[Tensor, Variable] = {v._variable: v for v in initial.graph.get_collection(GraphKeys.GLOBAL_VARIABLES)
-             if isinstance(v, RefVariable)}  # fmt: skip
-    return _without_variables(initial, known, {}) if known else initial
-
-
-def _without_variables(tensor: Tensor, known: dict[Tensor, Variable], done: dict[Operation, Any]) -> Tensor:
-    op = tensor.op
-    if op._context is not None or op.type in ("IsVariableInitialized", "Const", "Placeholder"):
-        return tensor
-    if tensor in known:
-        return known[tensor].initialized_value()
-    if op.op_def.ref_inputs or any(t.dtype.is_ref_dtype for t in op.outputs):
-        return tensor
-    if op not in done:
-        inputs = [_without_variables(t, known, done) for t in op.inputs]
-        same = all(a is b for a, b in zip(inputs, op.inputs, strict=True))
-        done[op] = op if same else _copied(op, inputs)
-    return done[op].outputs[tensor.value_index]
-
-
-def _copied(op: Operation, inputs: list[Tensor]) -> Operation:
-    """The same node on other inputs."""
-    name = op.name.replace("/", "_")
-    types = [t.dtype for t in op.outputs]
-    return op.graph.create_op(op.type, inputs, types, None, f"{name}_modified", dict(op.attrs), op.op_def)
 
 
 # -- as tensors -------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 
 from refflow.compat.v1.graph_keys import GraphKeys
-from refflow.compat.v1.variable import VariableAggregation, VariableSynchronization
+from refflow.compat.v1.variable_kinds import VariableAggregation, VariableSynchronization
 from refflow.compat.v1.variable_store import VariableStore
 from refflow.core.convert import convert_to_tensor, graph_of
 from refflow.core.dtypes import as_dtype, float32

@@ -18,13 +18,12 @@ from refflow.compat.v1.initializers import zeros_initializer
 from refflow.compat.v1.names import name_scope
 from refflow.compat.v1.variable import (
     Variable,
-    VariableAggregation,
-    VariableSynchronization,
     disable_resource_variables,
     enable_resource_variables,
     resource_variables_enabled,
     variable_creator_scope,
 )
+from refflow.compat.v1.variable_kinds import VariableAggregation, VariableSynchronization
 from refflow.compat.v1.variable_scope import AUTO_REUSE, VariableScope, get_variable, get_variable_scope, variable_scope
 from refflow.core.control import group, no_op
 from refflow.core.convert import convert_to_tensor

@@ -206,6 +206,9 @@ def _as_tensorflow(options: argparse.Namespace) -> int:
 
     from refflow.compat import as_tensorflow
 
+    if not options.is_module and not Path(options.program).exists():
+        options.traceback = False  # which is for the program's own errors
+        raise FileNotFoundError(f"there is no program {options.program!r}; -m runs a module by its name")
     sys.argv = [options.program, *options.arguments]
     with as_tensorflow(options.spelling):
         if options.is_module:

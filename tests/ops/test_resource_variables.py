@@ -74,8 +74,11 @@ def test_types_and_shapes_are_held(session):
     session.run(assign(h, [1.0, 2.0]))
     with pytest.raises(tf.errors.InvalidArgumentError, match="wrong dtype. Expected int32 got float"):
         session.run(read(h, tf.int32))
+    with pytest.raises(ValueError, match="shapes must be equal"):
+        op_def("AssignAddVariableOp")(h, [1.0])
+    x = tf.placeholder(tf.float32)
     with pytest.raises(tf.errors.InvalidArgumentError, match="shapes must be equal"):
-        session.run(op_def("AssignAddVariableOp")(h, [1.0]))
+        session.run(op_def("AssignAddVariableOp")(h, x), {x: [1.0]})
     strict = op_def("AssignVariableOp")(h, [1.0, 2.0, 3.0], validate_shape=True)
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"Expected \[2\] got \[3\]"):
         session.run(strict)

@@ -117,3 +117,18 @@ def test_a_graph_in_bytes_is_the_one_that_protobuf_reads():
     plain = tf.get_default_graph().as_graph_def()
     again = protos.as_graph_def(graph_wire.graph_bytes(plain))
     assert str(again) == str(plain)
+
+
+def test_a_graph_with_functions_in_bytes_is_the_one_that_protobuf_reads():
+    pytest.importorskip("google.protobuf")
+    import refflow.compat.v1 as v1
+    from refflow.interop import protos
+
+    with v1.Graph().as_default() as graph:
+        scale = v1.constant([2.0, 3.0])
+        doubled = v1.data.Dataset.from_tensor_slices([1.0, 2.0]).map(lambda x: x * scale)
+        v1.data.make_one_shot_iterator(doubled.filter(lambda x: x[0] > 1.0)).get_next()
+    plain = graph.definition()
+    again = protos.as_graph_def(graph_wire.graph_bytes(plain))
+    assert len(again.library) == len(plain.library) >= 2
+    assert protos.to_text(again) == protos.to_text(plain)

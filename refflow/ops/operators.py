@@ -8,6 +8,7 @@ Next: core/gradients.py.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -80,11 +81,18 @@ def _reflected(name: str, op_def: Callable[..., Any]) -> Callable[[Any, Any], An
 def _meaning(name: str, op_def: Any, operands: list[Any]) -> tuple[str, Any]:
     """What an operator is called in its graph, and what it builds: / and % differ where Python 3's are meant.
 
-    The first release's graphs do not: there 7 / 2 is 3, and -7 % 3 is -1 [W77].
+    The first release's graphs do not: there 7 / 2 is 3, and -7 % 3 is -1 [W77]. Nor do the library's own pages mean
+    them, whose gradients and shapes are the same in all graphs.
     """
-    if name in _OF_PYTHON_3 and graph_of(operands).divides_as_python_3:
+    if name in _OF_PYTHON_3 and graph_of(operands).divides_as_python_3 and not _by_the_library():
         return name, _OF_PYTHON_3[name]
     return _NODE_NAMES.get(name, name), op_def
+
+
+def _by_the_library() -> bool:
+    """Whether a page of the library has the line with the operator; those of compat write as 1.x's programs do."""
+    page = sys._getframe(3).f_globals.get("__name__", "")  # behind _meaning and the operator
+    return page.startswith("refflow.") and not page.startswith("refflow.compat.")
 
 
 def _quotient(x: Tensor, y: Tensor, name: str) -> Tensor:

@@ -137,3 +137,13 @@ def test_a_repeat_has_a_dense_gradient():
 def test_what_is_wrong_is_said_while_the_graph_is_built(build, error, text):
     with pytest.raises(error, match=text):
         build()
+
+
+def test_the_library_s_own_lines_divide_alike_in_all_graphs():
+    places = [[0, 0], [1, 2]]
+    s = tf.SparseTensor(places, [1.0, 2.0], [2, 3])
+    dense = tf.constant([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    slopes = tf.gradients((s * dense).values, s.values) + tf.gradients((s / dense).values, s.values)
+    with tf.Session() as session:
+        assert [x.tolist() for x in session.run(slopes)] == [[1, 6], [1, np.float32(1 / 6)]]
+        assert session.run(tf.constant(7) / tf.constant(2)) == 3.5

@@ -21,6 +21,7 @@ APART = {
 }
 WIDER = {
     "RealDiv: integers truncate toward zero",  # TensorFlow has kernels for real numbers alone
+    "Conv2D: no filters give no channels",  # TensorFlow wants one at least
     "ExtractJpegShape: the header says it",  # libjpeg wants more of a file than a header
     "DestroyTemporaryVariable: the last value",  # TensorFlow's wants a TemporaryVariable
 }

@@ -1,5 +1,7 @@
 """What a program saw, as text, so that two libraries' runs of it can be compared."""
 
+from contextlib import contextmanager
+
 import numpy as np
 
 ERRORS = ("ValueError", "TypeError", "RuntimeError", "KeyError", "AttributeError", "NotImplementedError", "OpError")
@@ -39,3 +41,16 @@ def seen_by(tf, program):
     with tf.Graph().as_default() as graph:
         program(tf, graph, notes.put, notes.err)
     return notes.lines
+
+
+@contextmanager
+def first_behaviour(tf):
+    """TensorFlow's client as 1.x had it; afterwards as it was, for whoever runs in the same process."""
+    switches = ("control_flow_v2", "resource_variables", "tensor_equality", "v2_tensorshape")
+    for switch in switches:
+        getattr(tf, f"disable_{switch}")()
+    try:
+        yield tf
+    finally:
+        for switch in switches:
+            getattr(tf, f"enable_{switch}")()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import refflow.compat.v1
-from tests.peers.notes import seen_by
+from tests.peers.notes import first_behaviour, seen_by
 
 pytestmark = pytest.mark.peers
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -19,8 +19,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 @pytest.fixture(scope="module")
 def tensorflow():
     found = pytest.importorskip("tensorflow.compat.v1", reason="the oracle is TensorFlow: pip install '.[peers]'")
-    found.disable_v2_behavior()
-    return found
+    with first_behaviour(found):
+        yield found
 
 
 def counts(tf, g, put, err):

@@ -21,6 +21,8 @@ BEYOND = {
     "DataFormatDimMap: as many axes as letters",  # TensorFlow does not count them
     "QuantizedAdd: one by one, and stretched",  # few elements, and TensorFlow reads beyond its memory
     "RealDiv: integers truncate toward zero",  # TensorFlow has kernels for real numbers alone
+    "Conv2D: no filters give no channels",  # TensorFlow wants one at least
+    "DiagPart: a scalar is its own diagonal", "ReverseV2: a scalar stays as it is",  # its kernels would
     "ExtractJpegShape: the header says it",  # libjpeg wants more of a file than a header
 }
 APART = {

@@ -154,6 +154,21 @@ def attributes(spec: Any) -> dict[str, Any]:
     return {"output_types": [t for t, _ in found], "output_shapes": [s for _, s in found]}
 
 
+class Described:
+    """Whoever gives elements, a dataset or an iterator, and says what they are."""
+
+    _spec: Any
+
+    @property
+    def element_spec(self) -> Any:
+        """The structure of an element, with a spec for each leaf."""
+        return self._spec
+
+    output_classes = property(lambda self: legacy(self._spec, 0), doc="The classes of an element's leaves.")
+    output_types = property(lambda self: legacy(self._spec, 1), doc="Their types.")
+    output_shapes = property(lambda self: legacy(self._spec, 2), doc="Their static shapes.")
+
+
 # -- classes, types and shapes ---------------------------------------------------------------------------------------
 
 

@@ -26,7 +26,7 @@ from refflow.core.registry import find_op_def, op_def
 from refflow.core.tensor import Operation, Tensor
 
 
-class Iterator:
+class Iterator(elements.Described):
     """A node with a place in a dataset, and the structure of that dataset's elements."""
 
     def __init__(
@@ -110,21 +110,6 @@ class Iterator:
             self._iterator_resource, name=name
         )
 
-    @property
-    def element_spec(self) -> Any:
-        return self._spec
-
-    @property
-    def output_classes(self) -> Any:
-        return elements.legacy(self._spec, 0)
-
-    @property
-    def output_types(self) -> Any:
-        return elements.legacy(self._spec, 1)
-
-    @property
-    def output_shapes(self) -> Any:
-        return elements.legacy(self._spec, 2)
 
 
 def _resource(spec: Any, shared_name: str | None) -> Tensor:

@@ -21,29 +21,12 @@ from refflow.core.shapes import TensorShape
 from refflow.core.tensor import Tensor
 
 
-class DatasetBase:
+class DatasetBase(elements.Described):
     """A node that makes a dataset, and what its elements are."""
 
     def __init__(self, variant_tensor: Tensor, element_spec: Any, options: Options | None = None):
         self._variant_tensor, self._spec = variant_tensor, element_spec
         self._options = options or Options()
-
-    @property
-    def element_spec(self) -> Any:
-        """The structure of an element, with a spec for each leaf."""
-        return self._spec
-
-    @property
-    def output_classes(self) -> Any:
-        return elements.legacy(self._spec, 0)
-
-    @property
-    def output_types(self) -> Any:
-        return elements.legacy(self._spec, 1)
-
-    @property
-    def output_shapes(self) -> Any:
-        return elements.legacy(self._spec, 2)
 
     @property
     def _type_spec(self) -> DatasetSpec:

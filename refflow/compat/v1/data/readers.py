@@ -60,32 +60,32 @@ def _names(filenames: Any) -> Dataset:
     return filenames  # type: ignore[return-value]
 
 
-class TextLineDataset(_OfFiles):
+class _OfItems(_OfFiles):
+    """Records that end by themselves."""
+
+    _op: str
+
+    def __init__(
+        self, filenames: Any, compression_type: Any = None, buffer_size: Any = None, num_parallel_reads: Any = None,
+        name: str | None = None,
+    ):  # fmt: skip
+        self._compression, self._buffer = compression_type, buffer_size
+        self._read(filenames, num_parallel_reads)
+
+    def _node(self, filename: Tensor) -> Tensor:
+        return op_def(self._op)(filename, compression(self._compression), buffer(self._buffer))
+
+
+class TextLineDataset(_OfItems):
     """The lines of text files, without what ends them."""
 
-    def __init__(
-        self, filenames: Any, compression_type: Any = None, buffer_size: Any = None, num_parallel_reads: Any = None,
-        name: str | None = None,
-    ):  # fmt: skip
-        self._compression, self._buffer = compression_type, buffer_size
-        self._read(filenames, num_parallel_reads)
-
-    def _node(self, filename: Tensor) -> Tensor:
-        return op_def("TextLineDataset")(filename, compression(self._compression), buffer(self._buffer))
+    _op = "TextLineDataset"
 
 
-class TFRecordDataset(_OfFiles):
+class TFRecordDataset(_OfItems):
     """The records of TFRecord files."""
 
-    def __init__(
-        self, filenames: Any, compression_type: Any = None, buffer_size: Any = None, num_parallel_reads: Any = None,
-        name: str | None = None,
-    ):  # fmt: skip
-        self._compression, self._buffer = compression_type, buffer_size
-        self._read(filenames, num_parallel_reads)
-
-    def _node(self, filename: Tensor) -> Tensor:
-        return op_def("TFRecordDataset")(filename, compression(self._compression), buffer(self._buffer))
+    _op = "TFRecordDataset"
 
 
 class FixedLengthRecordDataset(_OfFiles):

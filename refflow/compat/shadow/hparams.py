@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 _ITEM = re.compile(
@@ -112,11 +113,8 @@ def _of_type(old: Any, value: Any, name: str) -> Any:
     elif old is None or isinstance(old, str) or callable(old):
         return value
     else:
-        try:
+        with suppress(TypeError, ValueError):
             found = type(old)(value)
-        except (TypeError, ValueError):
-            pass
-        else:
             if not isinstance(value, float) or found == value:
                 return found
     raise ValueError(f"Could not cast hyperparameter {name!r} of type {type(old).__name__} from value {value!r}")

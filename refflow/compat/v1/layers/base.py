@@ -160,8 +160,8 @@ class Layer:
     def _settle_scope(self, scope: Any) -> None:
         if self._scope is None:
             named = self._base_name if scope is None and self._reuse else scope
-            with variable_scope(named, self._base_name) as self._scope:
-                pass
+            with variable_scope(named, self._base_name) as opened:
+                self._scope = opened
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """The layer's output; the first call makes its variables."""

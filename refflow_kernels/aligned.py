@@ -19,5 +19,14 @@ _LINE = 64  # bytes
 def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """np.empty(shape, dtype), aligned; the memory itself belongs to the array's base."""
     dtype = np.dtype(dtype)
-    memory = np.empty(prod(shape) * dtype.itemsize + _LINE, np.uint8)
+    return within(np.empty(room(shape, dtype), np.uint8), shape, dtype)
+
+
+def room(shape: tuple[int, ...], dtype: np.dtype) -> int:
+    """Bytes that hold an array of that shape and type wherever they begin."""
+    return prod(shape) * dtype.itemsize + _LINE
+
+
+def within(memory: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """The array of that shape and type in bytes that have room for it."""
     return np.ndarray(shape, dtype, memory, -memory.ctypes.data % _LINE)

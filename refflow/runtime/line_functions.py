@@ -13,6 +13,7 @@ import numpy as np
 from refflow.core.errors import OpError, ShapeError
 from refflow.core.shape_rules import ShapeContext, apply_rule
 from refflow.core.shapes import is_known
+from refflow.runtime.handed_back import LARGE, memory
 from refflow.runtime.kernels import ShapeCheck, apart
 from refflow.runtime.nodes import Node
 from refflow.runtime.structure import Edge
@@ -51,6 +52,10 @@ def scalar(value: Any) -> Any:
 
 def owned(value: Any) -> Any:
     """A fetched value in memory of its own; scalars as NumPy scalars, strings as bytes."""
+    if type(value) is np.ndarray and value.nbytes >= LARGE and value.dtype != object and value.flags.c_contiguous:
+        copy = memory.empty(value.shape, value.dtype)
+        copy[...] = value
+        return copy
     return np.array(value, copy=True)[()]
 
 

@@ -10,7 +10,8 @@ Next: runtime/formula_lines.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from refflow.core.waiting import result_of
 from refflow.runtime.device import BoundKernel
 from refflow.runtime.formula_lines import write_formula
 from refflow.runtime.fuse import FUSED
+from refflow.runtime.handed_back import LARGE, memory
 from refflow.runtime.kernels import OpStates, op_state
 from refflow.runtime.lifetimes import RESHAPES, Arena, Lifetimes, is_view, shared_input
 from refflow.runtime.line_functions import PARTS, Shaped, checker, fresh, may_not_fit, owned
@@ -218,13 +220,14 @@ class NodeLines:
         part.write([self.names[node, port] for port in range(len(node.types))])
 
     def _some_memory(self, node: Node, port: int) -> str:
-        """A buffer for an output, or the caller's own memory, fresh for every run."""
-        memory = self._memory(node, port)
-        if memory is None:
-            memory = f"v{node.id}_{port}"
-            empty, kind = self._bind("n", np.empty), self._bind("y", node.types[port].as_numpy_dtype)
-            self._write(node, f"{memory} = {empty}({node.shapes[port]}, {kind})")
-        return memory
+        """A buffer for an output, or the caller's own memory, for every run another."""
+        return self._memory(node, port) or self._callers_memory(node, port, np.empty)
+
+    def _callers_memory(self, node: Node, port: int, empty: Callable[..., Any]) -> str:
+        name = f"v{node.id}_{port}"
+        kind = self._bind("y", node.types[port].as_numpy_dtype)
+        self._write(node, f"{name} = {self._bind('n', empty)}({node.shapes[port]}, {kind})")
+        return name
 
     def _call(self, node: Node, inputs: list[str]) -> None:
         keeps = node.op_def.keeps
@@ -235,13 +238,12 @@ class NodeLines:
         if self._fixed(node, inputs):
             return
         bound = node.device.kernel(node.op_def, node.attrs, self.kernels)
-        count = len(node.types)
-        outs = [self._written(node, port, bound) for port in range(count)] if bound.takes_out else [None] * count
-        if all(outs) and count:
-            out = outs[0] if count == 1 else f"({', '.join(o for o in outs if o)})"
+        outs = self._outs(node, bound)
+        if outs:
+            out = outs[0] if len(outs) == 1 else f"({', '.join(outs)})"
             self._write(node, self._call_text(node, bound, inputs, out=out))
             for port, name in enumerate(outs):
-                self.names[node, port] = str(name)
+                self.names[node, port] = name
             return
         call = self._call_text(node, bound, inputs)
         self._take(node, f"{self._bind('k', result_of)}({call})" if node.op_def.waits else call)
@@ -259,10 +261,19 @@ class NodeLines:
         self._write(node, f"{call}, out={out})" if out else f"v{node.id} = {call})")
         return True
 
-    def _written(self, node: Node, port: int, bound: BoundKernel) -> str | None:
-        """The memory that a kernel is given for an output: an input's, if that is over and the kernel allows it."""
-        may = [(place, port) in bound.overlaps for place in range(len(node.inputs))]
-        return self._taken_over(node, port, may) or self._memory(node, port)
+    def _outs(self, node: Node, bound: BoundKernel) -> list[str]:
+        """The memory that a kernel is given for its outputs, or nothing where it makes that itself.
+
+        It may be an input's, if that is over and the kernel allows it.
+        """
+        if not bound.takes_out:
+            return []
+        inputs, ports = range(len(node.inputs)), range(len(node.types))
+        found = [self._taken_over(node, port, [(place, port) in bound.overlaps for place in inputs])
+                 or self._memory(node, port) for port in ports]  # fmt: skip
+        if not any(found) or not all(name or (is_known(s) and s) for name, s in zip(found, node.shapes, strict=True)):
+            return []
+        return [name or self._callers_memory(node, port, np.empty) for port, name in enumerate(found)]
 
     def _lying_turned(self, name: str) -> str:
         """A small constant that is only read turned lies so in memory; the kernel would turn it in every run."""
@@ -320,10 +331,18 @@ class NodeLines:
         if not is_known(shape) or dtype.kind in "sr":
             return None
         if shape == () or self.lifetimes.is_kept((node, port)):
-            return self.turns.buffer((node, port))
+            return self.turns.buffer((node, port)) or self._large_memory(node, port)
         array, block = self.arena.take(shape, np.dtype(dtype.as_numpy_dtype))  # type: ignore[arg-type]
         self.blocks[node, port] = block
         return self._bind("b", array)
+
+    def _large_memory(self, node: Node, port: int) -> str | None:
+        """The caller's own memory for a large value, which may have been another caller's before."""
+        nbytes = prod(node.shapes[port]) * np.dtype(node.types[port].as_numpy_dtype).itemsize  # type: ignore[arg-type]
+        is_fetched = any(_made_by(f.inputs[0]) == (node, port) for f in self.step.fetches)
+        if nbytes < LARGE or not is_fetched or not self._is_untouched((node, port)):
+            return None
+        return self._callers_memory(node, port, memory.empty)
 
     def _result(self, fetch: Node) -> str:
         """A fetched value as the caller gets it: in memory of its own."""

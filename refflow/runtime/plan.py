@@ -9,8 +9,9 @@
 The order is one that the executor could have chosen: lowest id first. Buffers come from an arena and are
 reused when the last user of a value has run [W16]; a fetched value is never in the arena, nor is it a view of
 a constant, a feed or a variable: what the caller holds never changes afterwards, and one program gives one
-result [S65]. Scalars travel as NumPy scalars, for which Python's own operators are quickest. Under
-`kernels="reference"` only the pages' kernels are called, and the bits are the executor's.
+result [S65]. A large one lies where one lay that nobody holds any more (runtime/handed_back.py). Scalars travel
+as NumPy scalars, for which Python's own operators are quickest. Under `kernels="reference"` only the pages'
+kernels are called, and the bits are the executor's.
 
 Each line of the source belongs to a node, so that an exception's line number tells which node failed. `c` is the step
 in flight (core/waiting.py), which loops ask whether they are to go on; it is None where a step has no loop and waits

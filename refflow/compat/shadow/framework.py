@@ -1,6 +1,6 @@
 """Names that only the inner modules of `tensorflow.python.framework` had: conversions, scopes' names, known values.
 
-Next: compat/shadow/util.py.
+Next: compat/shadow/aliases.py.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from refflow.core.errors import OpError as OpError
 from refflow.core.gradients import NoGradient
 from refflow.core.gradients import get_gradient_function as get_gradient_function
 from refflow.core.graph import Operation, Tensor, control_dependencies, get_default_graph
+from refflow.core.graphdef import LABEL
 from refflow.core.registry import find_op_def
 from refflow.core.shape_rules import RegisterShape as RegisterShape
 from refflow.core.shapes import Dimension, TensorShape, broadcast
 from refflow.core.sparse_tensor import SparseTensor
 from refflow.ops.conditionals import cond
+from refflow.ops.random import DEFAULT_GRAPH_SEED as DEFAULT_GRAPH_SEED
 from refflow.ops.random import get_seed as get_seed
 from refflow.ops.random import set_random_seed as set_random_seed
 from refflow.runtime.feeds import register_feeds
@@ -73,13 +75,21 @@ def get_name_scope() -> str:
 
 
 def strip_name_scope(name: str, export_scope: str | None) -> str:
-    """The name without the scope that it begins with."""
-    return name.removeprefix(f"{export_scope}/") if export_scope else name
+    """The name without the scope that it begins with, of a control input or a colocation group too."""
+    mark, text = _marked(name)
+    return mark + text.removeprefix(f"{export_scope}/") if export_scope else name
 
 
 def prepend_name_scope(name: str, import_scope: str | None) -> str:
-    """The name inside a scope."""
-    return f"{import_scope}/{name}" if import_scope else name
+    """The name inside a scope, of a control input or a colocation group too."""
+    mark, text = _marked(name)
+    return f"{mark}{import_scope.removesuffix('/')}/{text}" if import_scope else name
+
+
+def _marked(name: str) -> tuple[str, str]:
+    """What says that a name is a control input's or a colocation group's, and the name."""
+    mark = next((m for m in ("^", LABEL) if name.startswith(m)), "")
+    return mark, name.removeprefix(mark)
 
 
 def get_all_collection_keys() -> list[Any]:
@@ -129,19 +139,6 @@ def register_session_run_conversion_functions(
 def GraphOrParentsInXlaContext(graph: Any) -> bool:
     """False: nothing is compiled by XLA."""
     return False
-
-
-def shared_resources() -> list[Any]:
-    """The resources of the graph that have to be made first: none, for each is made when it is first used."""
-    return []
-
-
-local_resources = shared_resources
-
-
-def initialize_resources(resource_list: Any, name: str = "init") -> Operation:
-    """One operation that makes them."""
-    return no_op(name)
 
 
 def shape_internal(input: Any, name: str | None = None, optimize: bool = True, out_type: Any = None) -> Tensor:

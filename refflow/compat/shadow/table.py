@@ -42,12 +42,14 @@ def _each(folder: str, names: str, *sources: str) -> dict[str, Sources]:
 # Messages: the classes that 1.x exports of them, and those that are made of refflow's table of fields.
 _MESSAGES = {
     "example": "example_pb2 example_parser_configuration_pb2 feature_pb2",
-    "framework": "allocation_description_pb2 attr_value_pb2 device_attributes_pb2 function_pb2 graph_pb2 node_def_pb2 "
-    "op_def_pb2 resource_handle_pb2 step_stats_pb2 summary_pb2 tensor_description_pb2 tensor_pb2 tensor_shape_pb2 "
-    "types_pb2 variable_pb2 versions_pb2",
-    "protobuf": "cluster_pb2 config_pb2 meta_graph_pb2 named_tensor_pb2 queue_runner_pb2 rewriter_config_pb2 "
-    "saved_model_pb2 saver_pb2 tensor_bundle_pb2 tensorflow_server_pb2",
-    "util": "event_pb2 test_log_pb2",
+    "framework": "allocation_description_pb2 api_def_pb2 attr_value_pb2 cost_graph_pb2 cpp_shape_inference_pb2 "
+    "device_attributes_pb2 full_type_pb2 function_pb2 graph_debug_info_pb2 graph_pb2 kernel_def_pb2 log_memory_pb2 "
+    "node_def_pb2 op_def_pb2 reader_base_pb2 resource_handle_pb2 step_stats_pb2 summary_pb2 tensor_description_pb2 "
+    "tensor_pb2 tensor_shape_pb2 tensor_slice_pb2 types_pb2 variable_pb2 versions_pb2",
+    "protobuf": "cluster_pb2 config_pb2 control_flow_pb2 debug_pb2 device_properties_pb2 meta_graph_pb2 "
+    "named_tensor_pb2 queue_runner_pb2 rewriter_config_pb2 saved_model_pb2 saved_object_graph_pb2 saver_pb2 "
+    "struct_pb2 tensor_bundle_pb2 tensorflow_server_pb2 trackable_object_graph_pb2",
+    "util": "event_pb2 saved_tensor_slice_pb2 test_log_pb2",
 }
 _CORE = {
     place: sources
@@ -112,6 +114,7 @@ TABLE = _with_folders(
             for name, sources in {
                 "compat": (f"{HERE}.util",),
                 "compat.v1": (".",),
+                **_each("core", "lib.core.error_codes_pb2 protobuf.error_codes_pb2", ".errors"),
                 "examples.tutorials.mnist.input_data": (f"{HERE}.examples",),
                 "models": ("refflow.models",),
                 "models.rnn.rnn": (f"{HERE}.contrib_rnn",),

@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refflow.core.dtypes import int64
+from refflow.core.errors import THIS_NODE
 from refflow.core.opdef import OpDef
+from refflow.core.shapes import text as shape_text
 from refflow.runtime.failures import as_op_error
 from refflow.runtime.nodes import Node
 
@@ -24,12 +26,17 @@ _BELOW = -(1 << 62)  # no lower bound
 
 
 class Range(NamedTuple):
-    """The input with the indices, the bounds [low, size), and what is said of one outside."""
+    """The input with the indices, their bounds [low, size), and what is said of one outside.
+
+    sizes: one for each number of an index; where there are several, they lie along the last axis. A text has {at},
+    {value} and {size}.
+    """
 
     place: int
     low: int
-    size: int
-    text: str  # with {at}, {value} and {size}
+    sizes: tuple[int, ...]
+    text: str
+    is_list: bool = False  # an index is a list of numbers, be it of one
 
 
 _INDEX = "indices[{at}] = {value} is not in [0, {size})"
@@ -41,32 +48,53 @@ _SEGMENT = "segment_ids[{at}] = {value} is out of range [0, {size})"
 def range_of(op_def: OpDef, shapes: Sequence[Sequence[int]], value_of: Callable[[int], Any]) -> Range | None:
     """The range that a node's indices must be in, from the shapes of its inputs and the values that are known."""
     name = op_def.name
+    if name == "GatherNd" or "ScatterNd" in name or name.startswith("TensorScatter"):
+        return _several(name, shapes, value_of)
     if name == "Gather" or name.startswith("Scatter"):
-        return Range(1, 0, shapes[0][0], _INDEX)
+        return Range(1, 0, (shapes[0][0],), _INDEX)
     if name.startswith("SparseApply"):
         place = list(op_def.places({}, outputs=False)).index("indices")
-        return Range(place, 0, shapes[0][0], _ROW)
+        return Range(place, 0, (shapes[0][0],), _ROW)
     if name == "GatherV2":
-        return Range(1, 0, shapes[0][int(value_of(2))], _INDEX)
+        return Range(1, 0, (shapes[0][int(value_of(2))],), _INDEX)
     if name == "SparseSoftmaxCrossEntropyWithLogits":
-        return Range(1, 0, shapes[0][1], _LABEL)
+        return Range(1, 0, (shapes[0][1],), _LABEL)
     if name == "UnsortedSegmentSum":
-        return Range(1, _BELOW, int(value_of(2)), _SEGMENT)
+        return Range(1, _BELOW, (int(value_of(2)),), _SEGMENT)
     return None
 
 
-def outside(asked: Range, at: int, value: int, shape: Sequence[int]) -> IndexError:
-    """The error of an index at that place of the flat array."""
-    where = ",".join(str(int(i)) for i in np.unravel_index(at, tuple(shape))) if shape else ""
-    return IndexError(asked.text.format(at=where, value=value, size=asked.size))
+def _several(name: str, shapes: Sequence[Sequence[int]], value_of: Callable[[int], Any]) -> Range | None:
+    """Of indices that name several axes, of the first input or of a shape."""
+    place = 0 if name == "ScatterNd" else 1
+    dims = [int(s) for s in value_of(2)] if name == "ScatterNd" else shapes[0]
+    depth = shapes[place][-1] if name == "GatherNd" or len(shapes[place]) > 1 else 1
+    what = "param shape" if name == "GatherNd" else "shape"
+    who = f", node name: {THIS_NODE}" if name == "GatherNd" else ""
+    text = "indices[{at}] = [{value}] does not index into " + f"{what} {shape_text(tuple(dims))}"
+    text = text.replace("[{at}]", "") if name == "GatherNd" and len(shapes[1]) == 1 else text
+    text += who.replace("{", "{{").replace("}", "}}")
+    return Range(place, 0, tuple(dims[:depth]), text, is_list=True) if depth else None
+
+
+def outside(asked: Range, at: int, index: Sequence[int], shape: Sequence[int]) -> IndexError:
+    """The error of an index at that place of all of them."""
+    where = ",".join(str(int(i)) for i in np.unravel_index(at, _lead(asked, shape))) if shape else ""
+    value = ", ".join(str(int(i)) for i in index)
+    return IndexError(asked.text.format(at=where, value=value, size=asked.sizes[0]))
+
+
+def _lead(asked: Range, shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of the indices, of which each counts as one."""
+    return tuple(shape[:-1] if asked.is_list and len(shape) > 1 else shape)
 
 
 def check_on_host(asked: Range, indices: np.ndarray) -> None:
     """IndexError for the first index that is out of range."""
-    flat = np.ravel(indices)
-    bad = np.flatnonzero((flat < asked.low) | (flat >= asked.size))
+    listed = np.reshape(indices, (-1, len(asked.sizes)))
+    bad = np.flatnonzero(((listed < asked.low) | (listed >= np.array(asked.sizes))).any(axis=1))
     if bad.size:
-        raise outside(asked, int(bad[0]), int(flat[bad[0]]), indices.shape)
+        raise outside(asked, int(bad[0]), listed[bad[0]].tolist(), indices.shape)
 
 
 class Check:
@@ -74,10 +102,10 @@ class Check:
 
     def __init__(self, card: Any, node: Node, asked: Range, shape: Sequence[int], parts: int):
         self._card, self._node, self._asked, self._shape = card, node, asked, shape
-        self._nothing = np.full((2, parts), -1, np.int64)
-        self.words = card.array(card.block(self._nothing.nbytes), 0, (2, parts), int64)
+        self._nothing = np.full((1 + len(asked.sizes), parts), -1, np.int64)
+        self.words = card.array(card.block(self._nothing.nbytes), 0, self._nothing.shape, int64)
         self._pinned, memory = card.pinned(self._nothing.nbytes)
-        self._read = memory.view(np.int64).reshape(2, parts)
+        self._read = memory.view(np.int64).reshape(self._nothing.shape)
         card.put(self.words, self._nothing)
 
     def come_down(self) -> None:
@@ -85,9 +113,9 @@ class Check:
 
     def found(self) -> BaseException | None:
         """The error that was noted, which is then forgotten."""
-        if self._read.max() < 0:
+        if self._read[0].max() < 0:
             return None
         part = int(np.argmax(self._read[0] >= 0))
-        at, value = (int(row[part]) for row in self._read)
+        at, *index = (int(row[part]) for row in self._read)
         self._card.put(self.words, self._nothing)
-        return as_op_error(outside(self._asked, at, value, self._shape), self._node)
+        return as_op_error(outside(self._asked, at, index, self._shape), self._node)

@@ -57,11 +57,11 @@ class CardLaunches(CardStretches):
             return
         assert self._open is not None
         kernels, shape = ranges(), shapes[asked.place]
-        check = Check(node.device.card, node, asked, shape, kernels.programs(prod(shape)))
+        check = Check(node.device.card, node, asked, shape, kernels.programs(prod(shape) // len(asked.sizes)))
         self.stretches[-1].checks.append(check)
         function, words = self._bind("k", kernels.first_outside), self._bind("w", check.words)
         name = self.names[node.inputs[asked.place]]
-        self._open.body.append((node, f"{function}({name}, {asked.low}, {asked.size}, {words})"))
+        self._open.body.append((node, f"{function}({name}, {asked.low}, {asked.sizes}, {words})"))
 
     def _card_input(self, node: Node, place: int) -> str:
         """An input; a variable is read here, and has its value at that moment."""

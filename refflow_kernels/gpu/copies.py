@@ -7,16 +7,17 @@
 
     bytes: what is copied, read and written        operations: those of the places
 
-A copy is a shape and two sets of strides. Neighbouring axes that both sides walk like one are joined first, so that a
-part of a row is a row, and most of what is left are matrices; AXES of them may be left. Where an axis is not walked by
-1 the loads are single elements.
+A copy is a shape and two sets of strides, which may be 0 or negative. Neighbouring axes that both sides walk like one
+are joined first, so that a part of a row is a row, and most of what is left are matrices; where more than AXES of them
+are left, there are several launches. Where an axis is not walked by 1 the loads are single elements.
 
-Next: refflow_kernels/gpu/rows.py.
+Next: refflow_kernels/gpu/reverse.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -77,19 +78,28 @@ def copy(
     first_x: int = 0, first_y: int = 0,
 ) -> None:  # fmt: skip
     """Copies `shape` elements, which lie in x and y by these strides from these places on."""
-    size = prod(shape)
-    if size == 0:
+    if prod(shape) == 0:
         return
     dims, (from_strides, to_strides) = joined(list(shape), [list(x_strides), list(y_strides)])
-    if len(dims) > AXES:
-        raise ValueError(f"a copy of {list(shape)} walks {len(dims)} separate groups of axes; {AXES} can be walked")
-    pad = [0] * (AXES - len(dims))
-    dims = [1] * len(pad) + dims
+    axes = list(zip(dims, from_strides, to_strides, strict=True))
+    apart = []
+    while len(axes) > AXES:  # a launch for each place along what a kernel has no axis for, the shortest
+        apart.append(axes.pop(min(range(len(axes) - 1), key=lambda axis: axes[axis][0])))
+    axes = [(1, 0, 0)] * (AXES - len(axes)) + axes
+    for place in product(*(range(size) for size, _, _ in apart)):
+        at_x, at_y = (sum(i * axis[k] for i, axis in zip(place, apart, strict=True)) for k in (1, 2))
+        _launch(x, y, axes, first_x + at_x, first_y + at_y)
+
+
+def _launch(x: Any, y: Any, axes: Sequence[tuple[int, int, int]], first_x: int, first_y: int) -> None:
+    """One launch over AXES axes, each as its size and its strides in x and y."""
+    dims, from_strides, to_strides = zip(*axes, strict=True)
+    size = prod(dims)
     magic = [magic_of(d) if d < 2**31 else (0, 0) for d in dims[1:]]
     wide = max(size + BLOCK, prod(x.shape), prod(y.shape)) > 2**31 - 1
     _copy[(ceil_div(size, BLOCK),)](
         x, y, size, first_x, first_y, *dims[1:], *(m for m, _ in magic), *(h for _, h in magic),
-        *pad, *from_strides, *pad, *to_strides, EVEN=8 if dims[3] % 8 == 0 else 1, WIDE=wide, BLOCK=BLOCK, num_warps=4,
+        *from_strides, *to_strides, EVEN=8 if dims[3] % 8 == 0 else 1, WIDE=wide, BLOCK=BLOCK, num_warps=4,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ which for some thousands of ids are done before their rows have been read.
 
 An index without a row gives zeros, or changes nothing: a card raises no errors.
 
-Next: refflow_kernels/gpu/random.py.
+Next: refflow_kernels/gpu/top_k.py.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def _pitch(n: int) -> int:
     return ceil_div(n, 32) * 32
 
 
-def _room(n: int, width: int) -> int:
+def room_of(n: int, width: int) -> int:
     """int32s for order, beginnings and lengths, and as many floats for the pieces of long runs."""
     return 3 * _pitch(n) + (ceil_div(n, RUN) * width if n >= 2 * RUN else 0)
 
@@ -218,13 +218,13 @@ def order_workspace(n: int) -> tuple[tuple[int, ...], str] | None:
     return ((3 * _pitch(n),), "int32") if n else None
 
 
-def _change(kind: str, y: Any, ids: Any, x: Any, workspace: Any) -> None:
+def change(kind: str, y: Any, ids: Any, x: Any, workspace: Any) -> None:
     """Changes the rows of y that the ids name by those of x, which may be one number for all."""
     check_packed(ids=ids, rows=x, output=y)
     n, rows, width = prod(ids.shape), y.shape[0], prod(y.shape[1:])
     if n == 0 or rows * width == 0:
         return
-    check_out(workspace, (_room(n, width),), "workspace")
+    check_out(workspace, (room_of(n, width),), "workspace")
     pitch = put_in_order(ids, rows, workspace)
     each, step = (0, 0) if len(x.shape) == 0 else (width, 1)
     block = min(power_of_two(width), 512)
@@ -240,14 +240,14 @@ def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, out: An
     """output [num_segments, ...]: the sums of rows by id."""
     check_out(out, (int(num_segments), *data.shape[len(segment_ids.shape) :]))
     zeros_like(out, out=out)
-    _change("add", out, segment_ids, data, workspace)
+    change("add", out, segment_ids, data, workspace)
     return out
 
 
 def segment_workspace(inputs: Any) -> tuple[tuple[int, ...], str] | None:
     """Shape and type of the memory for ranks and pieces."""
     data, ids = inputs[0], inputs[1]
-    room = _room(prod(ids.shape), prod(data.shape[len(ids.shape) :]))
+    room = room_of(prod(ids.shape), prod(data.shape[len(ids.shape) :]))
     return ((room,), "int32") if room else None
 
 
@@ -271,13 +271,13 @@ def _scattered(kind: str, ref: Any, indices: Any, updates: Any, out: Any, worksp
     if out.data_ptr() != ref.data_ptr():
         strides = packed_strides(ref.shape)
         copy(ref, out, tuple(ref.shape), strides, strides)
-    _change(kind, out, indices, updates, workspace)
+    change(kind, out, indices, updates, workspace)
     return out
 
 
 def scatter_workspace(inputs: Any) -> tuple[tuple[int, ...], str] | None:
     """Shape and type of the memory for ranks and pieces."""
-    room = _room(prod(inputs[1].shape), prod(inputs[0].shape[1:]))
+    room = room_of(prod(inputs[1].shape), prod(inputs[0].shape[1:]))
     return ((room,), "int32") if room else None
 
 

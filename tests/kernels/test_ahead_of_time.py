@@ -28,6 +28,9 @@ SCATTERED = (  # loads that cannot be 16 bytes wide, and why
     "pick_row of bytes: _pick_row", "first_outside of 1000: _first_outside",  # rows that end anywhere
     "UnsortedSegmentSum: _zeroslike", "RandomUniform: _uniforms", "RandomUniform bfloat16: _uniforms",  # read nothing
     "RandomStandardNormal: _normals", "TruncatedNormal: _truncated",
+    "ReverseV2 of columns: _copy",  # from the end of a line
+    "GatherNd of elements: _gather_nd", "ScatterNd: _zeroslike", "ScatterNd: _rows",  # pairs of numbers
+    "TopK 1 of 10 float32: _top", "TopK 40 of 50257 float32: _top_long",  # rows that begin anywhere
     "LogicalAnd: _logicaland", "LogicalOr: _logicalor", "LogicalNot: _logicalnot",  # 8 elements of a byte for a thread
 )  # fmt: skip
 TENSOR_CORES = ("_matmul", "_matmul_boxes", "_conv", "_conv_to_filter", "_conv_boxes", "_conv_to_filter_boxes")

@@ -53,8 +53,31 @@ def test_the_first_index_outside_is_found_wherever_it_is(rng):
         indices = rng.integers(0, 50, count).astype(np.int32)
         indices[bad] = [50, -1][: len(bad)]
         words = Memory.of(np.full((2, programs(count)), -1, np.int64))
-        first_outside(Memory.of(indices), 0, 50, words)
+        first_outside(Memory.of(indices), 0, (50,), words)
         assert words.guard_is_whole()
         places, values = words.array
         assert places.max() < 0 if not bad else min(places[places >= 0]) == bad[0]
         assert not bad or values[np.argmax(places >= 0)] == 50
+
+
+@pytest.mark.parametrize("options", [{}, {"executor": "executor"}], ids=str)
+def test_an_index_of_several_numbers_is_told_as_on_a_cpu(options):  # [W06, W79]
+    with tf.Graph().as_default():
+        pairs = tf.placeholder(tf.int32, [2, 2])
+        table = tf.constant(np.arange(12, dtype=np.float32).reshape(4, 3))
+        fetches = [v1.gather_nd(table, pairs, name="picked"), v1.scatter_nd(pairs, tf.constant([1.0, 2.0]), [4, 3])]
+        good, bad = [[0, 1], [3, 2]], [[0, 1], [2, 3]]
+        with tf.Session() as session:
+            wanted = session.run(fetches, {pairs: good})
+            with pytest.raises(tf.errors.InvalidArgumentError) as told:
+                session.run(fetches[0], {pairs: bad})
+        with session_on(**options)[0] as session:
+            for _ in range(3):
+                for found, value in zip(session.run(fetches, {pairs: good}), wanted, strict=True):
+                    np.testing.assert_array_equal(found, value)
+                with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+                    session.run(fetches[0], {pairs: bad})
+                for error in (told, caught):
+                    assert "'picked': indices[1] = [2, 3] does not index into param shape [4,3]" in str(error.value)
+                with pytest.raises(tf.errors.InvalidArgumentError, match=r"= \[2, 3\] does not index into shape"):
+                    session.run(fetches[1], {pairs: bad})

@@ -86,6 +86,16 @@ def test_rows_longer_than_the_registers_are_walked(op_type, rng, monkeypatch):  
             assert_within(launch(op_type, inputs, attrs, wanted), wanted, bounds, "float32")
 
 
+def test_rows_of_which_the_largest_are_sought_are_read_again_where_they_are_long(rng, monkeypatch):  # [W06]
+    page = sys.modules["refflow_kernels.gpu.top_k"]
+    monkeypatch.setattr(page, "LONG", 4)
+    monkeypatch.setattr(page, "CHUNK", 64)
+    for inputs, attrs, bounds in SAMPLES["TopK"](rng, "float32"):
+        if inputs[0].size < 400:
+            wanted = reference("TopK", inputs, attrs)
+            assert_within(launch("TopK", inputs, attrs, wanted), wanted, bounds, "float32")
+
+
 def test_a_number_without_a_class_has_no_loss(rng):  # [S18.1]
     """A card raises no errors: NaN, in its row alone."""
     x, labels = rng.normal(size=(3, 5)).astype(np.float32), np.array([4, 5, -1])

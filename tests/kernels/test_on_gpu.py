@@ -136,6 +136,6 @@ def test_indices_out_of_range_are_noted(memory):  # [W79]
     indices = np.random.default_rng(0).integers(0, 50, 20_000).astype(np.int32)
     indices[[9_000, 9_001]] = 50, -1
     words = memory[0](np.full((2, programs(len(indices))), -1), "int64")
-    first_outside(memory[0](indices, "int32"), 0, 50, words)
+    first_outside(memory[0](indices, "int32"), 0, (50,), words)
     found = back(words)
     assert found.max(axis=1).tolist() == [9_000, 50]

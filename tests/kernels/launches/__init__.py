@@ -4,6 +4,7 @@ from tests.kernels.launches import (
     convolutions,
     copies,
     elementwise,
+    moves,
     norms,
     pools,
     products,
@@ -26,6 +27,7 @@ FAMILIES = {
     "updates": updates,
     "steps": steps,
     "copies": copies,
+    "moves": moves,
     "random": random,
     "elementwise": elementwise,
 }

@@ -14,4 +14,4 @@ def launches():
         yield f"advance round {rows}", lambda rows=rows: advance(counter, rows)
     for size in (1000, 1 << 20):
         words = Place([2, programs(size)], "int64")
-        yield f"first_outside of {size}", lambda size=size, w=words: first_outside(Place([size], "int32"), 0, 50, w)
+        yield f"first_outside of {size}", lambda size=size, w=words: first_outside(Place([size], "int32"), 0, (50,), w)

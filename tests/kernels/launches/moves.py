@@ -1,0 +1,26 @@
+"""Elements that come to other places: from the end of an axis, into depth or batch, by several indices; the largest."""
+
+import numpy as np
+
+from tests.kernels.launches.places import Place, run
+
+
+def launches():
+    x, ids = Place([64, 128, 512]), Place([64], "int32")
+    yield "ReverseV2", run("ReverseV2", [x, [1]], [x])
+    yield "ReverseV2 of columns", run("ReverseV2", [x, [2]], [x])
+    yield "Roll", run("Roll", [x, np.array([3]), np.array([1])], [x])
+    yield "ReverseSequence", run("ReverseSequence", [x, ids], [x], seq_dim=1, batch_dim=0)
+    image, deep = Place([32, 64, 64, 64]), Place([32, 32, 32, 256])
+    yield "SpaceToDepth", run("SpaceToDepth", [image], [deep], block_size=2, data_format="NHWC")
+    yield "BatchToSpaceND", run("BatchToSpaceND", [Place([128, 32, 32, 64]), [2, 2], [[0, 0], [0, 0]]], [image])
+    table, pairs, found = Place([1000, 100, 64]), Place([4096, 2], "int32"), Place([4096, 64])
+    yield "GatherNd", run("GatherNd", [table, pairs], [found])
+    yield "GatherNd of elements", run("GatherNd", [Place([4096, 10]), pairs], [Place([4096])])
+    wide = Place([4096, 1024])
+    yield "ScatterNd", run("ScatterNd", [pairs, wide, [100, 100, 1024]], [Place([100, 100, 1024])])
+    for dims, k, dtype in (([4096, 1000], 5, "float32"), ([4096, 10], 1, "float32"), ([64, 50257], 40, "float32"),
+                           ([4096, 4096], 8, "bfloat16"), ([4096, 1000], 5, "int32")):  # fmt: skip
+        result = Place([dims[0], k], dtype), Place([dims[0], k], "int32")
+        yield f"TopK {k} of {dims[1]} {dtype}", run("TopK", [Place(dims, dtype)], result, k=k)
+    yield "InTopK", run("InTopK", [Place([4096, 1000]), Place([4096], "int64")], [Place([4096], "bool")], k=5)

@@ -14,6 +14,7 @@ Next: core/shapes.py.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -162,26 +163,11 @@ class DType:
 
     @property
     def min(self) -> Any:
-        return self._limit("min")
+        return _limit(self.base_dtype, "min")
 
     @property
     def max(self) -> Any:
-        return self._limit("max")
-
-    def _limit(self, which: str) -> Any:
-        base = self.base_dtype
-        if base.name == "bfloat16":
-            top = float(np.array(0x7F7F0000, np.uint32).view(np.float32))  # largest finite bfloat16
-            return top if which == "max" else -top
-        if base.kind == "f":
-            return getattr(np.finfo(base.as_numpy_dtype), which)
-        if base.kind in "iu":
-            return getattr(np.iinfo(base.as_numpy_dtype), which)
-        if base.kind == "q":
-            return getattr(np.iinfo(base.as_numpy_dtype[base.name]), which)
-        if base.kind == "b":
-            return which == "max"
-        raise TypeError(f"{base.name} has no {which}imum: its values have no order")
+        return _limit(self.base_dtype, "max")
 
     @property
     def limits(self) -> tuple[Any, Any]:
@@ -232,6 +218,22 @@ class DType:
 
     def __str__(self) -> str:
         return f"<dtype: {self.name!r}>"
+
+
+@cache
+def _limit(base: DType, which: str) -> Any:
+    if base.name == "bfloat16":
+        top = float(np.array(0x7F7F0000, np.uint32).view(np.float32))  # largest finite bfloat16
+        return top if which == "max" else -top
+    if base.kind == "f":
+        return getattr(np.finfo(base.as_numpy_dtype), which)
+    if base.kind in "iu":
+        return getattr(np.iinfo(base.as_numpy_dtype), which)
+    if base.kind == "q":
+        return getattr(np.iinfo(base.as_numpy_dtype[base.name]), which)
+    if base.kind == "b":
+        return which == "max"
+    raise TypeError(f"{base.name} has no {which}imum: its values have no order")
 
 
 float32, float64, float16, bfloat16 = DType(1), DType(2), DType(19), DType(14)

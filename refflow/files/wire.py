@@ -80,16 +80,20 @@ def fields(data: bytes, known: Collection[int] | None = None) -> Iterator[tuple[
 
     With `known`, a block under another number may end behind the bytes, which ends the message.
     """
-    at = 0
-    while at < len(data):
-        tag, at = read_varint(data, at)
+    at, end = 0, len(data)
+    while at < end:
+        tag = data[at]
+        tag, at = (tag, at + 1) if tag < 128 else read_varint(data, at)
         kind = tag & 7
         if kind == VARINT:
             value, at = read_varint(data, at)
             yield tag >> 3, value
             continue
-        begin, at = payload(data, tag, at)
-        if at > len(data):
+        if kind == BYTES and at < end and data[at] < 128:  # nearly all there are, without two calls
+            begin, at = at + 1, at + 1 + data[at]
+        else:
+            begin, at = payload(data, tag, at)
+        if at > end:
             if known is not None and kind == BYTES and tag >> 3 not in known:
                 return
             raise ValueError(f"field {tag >> 3} ends behind the bytes")

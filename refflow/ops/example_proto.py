@@ -21,9 +21,10 @@ import numpy as np
 
 from refflow.core.dtypes import DType, float32, int64, string
 from refflow.core.opdef import define_op
-from refflow.files.wire import BYTES, FOUR, VARINT, block, fields, read_varint, varint
+from refflow.files.wire import BYTES, FOUR, VARINT, block, fields, read_varint, signed, varint
 from refflow.ops.strings import each
 
+_FEW = 32  # bytes: up to so many, numbers are read one by one in less time than side by side
 _KINDS = {1: string, 2: float32, 3: int64}
 _FIELDS = {string: 1, float32: 2, int64: 3}
 
@@ -110,6 +111,8 @@ def varints(data: bytes) -> np.ndarray:
     >>> varints(varint(300) + varint(-1)).tolist()
     [300, -1]
     """
+    if len(data) <= _FEW:
+        return _one_by_one(data)
     raw = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(raw < 128)
     if not raw.size:
@@ -122,6 +125,14 @@ def varints(data: bytes) -> np.ndarray:
         raise ValueError("a number is longer than ten bytes")
     parts = (raw & 127).astype(np.uint64) << (7 * places).astype(np.uint64)
     return np.bitwise_or.reduceat(parts, starts).view(np.int64)
+
+
+def _one_by_one(data: bytes) -> np.ndarray:
+    found, at = [], 0
+    while at < len(data):
+        value, at = read_varint(data, at)
+        found.append(signed(value))
+    return np.array(found, np.int64)
 
 
 # -- writing -----------------------------------------------------------------------------------------

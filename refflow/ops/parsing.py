@@ -85,16 +85,19 @@ class Record:
 
     def __init__(self, serialized: bytes, where: str, features: dict[bytes, bytes]):
         self.serialized, self.where, self.features = serialized, where, features
+        self._read: dict[bytes, Feature | None] = {}
 
     def read(self, key: bytes, dtype: DType, order: str) -> Feature | None:
         """The feature `key`, None if there is none; an error if it is of another type."""
         data = self.features.get(key)
         if not data:
             return None
-        try:
-            feature = read_feature(data)
-        except ValueError:
-            raise self.error(key, "Can't parse serialized Example.") from None
+        if key not in self._read:
+            try:
+                self._read[key] = read_feature(data)
+            except ValueError:
+                raise self.error(key, "Can't parse serialized Example.") from None
+        feature = self._read[key]
         if feature is not None and feature.dtype is not dtype:
             names = {"wanted": C_NAMES[dtype], "found": C_NAMES[feature.dtype]}
             raise self.error(key, "Data types don't match. " + order.format(**names))

@@ -67,6 +67,8 @@ def _drawn(make: Callable[..., np.ndarray], generator: Philox, count: int, dtype
 
 def _of_blocks(make: Callable[..., np.ndarray], generator: Philox, blocks: np.ndarray, dtype: DType) -> np.ndarray:
     """The numbers of each block, [n, 4] or [n, 2], some blocks at a time."""
+    if len(blocks) <= _TOGETHER:
+        return make(generator.words(blocks), dtype)
     some = make(generator.words(blocks[:0]), dtype)
     found = np.empty((len(blocks), per_block(dtype)), some.dtype)
     for i in range(0, len(blocks), _TOGETHER):

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core import importer
-from refflow.core.graph import Graph, Tensor
+from refflow.core.graph import Graph, Operation, Tensor
 from refflow.core.graphdef import FunctionCall, GraphDef, NodeDef
 from refflow.core.handles import handle_to
 from refflow.core.shapes import unknown_shape
@@ -28,9 +28,12 @@ from refflow.runtime.config import ConfigProto
 from refflow.runtime.device import Device
 from refflow.runtime.executor import Executor
 from refflow.runtime.kernels import OpStates
+from refflow.runtime.prune import prune
 from refflow.runtime.stages import Stages, build
 
 Call = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
+Shapes = tuple[tuple[int, ...], ...]
+_MANY_SHAPES = 8  # arguments of more shapes than this get one executable that takes any
 _CALL = "function"
 
 
@@ -69,33 +72,50 @@ class Function:
         made = importer.extend(graph, GraphDef([*holes, node], list(library.values())))
         return [made[name].outputs[0] for name in names], list(made[_CALL].outputs), graph
 
-    @cached_property
-    def _stages(self) -> Stages:
-        arguments, results, graph = self._ends
-        targets = [] if results else [graph.get_operation_by_name(_CALL)]
-        return build(arguments, results, targets, None, [self._device], {}, self._config, self._device.name)
+    def _stages(self, shapes: Shapes | None) -> Stages:
+        arguments, results, _ = self._ends
+        device = self._device
+        return build(arguments, results, self._targets, shapes, [device], {}, self._config, device.name)
+
+    @property
+    def _targets(self) -> list[Operation]:
+        _, results, graph = self._ends
+        return [] if results else [graph.get_operation_by_name(_CALL)]
 
     @cached_property
     def _keeps_state(self) -> bool:
-        return any(n.op_def.make_state is not None and "shared_name" not in n.attrs for n in self._stages.pruned.nodes)
+        arguments, results, _ = self._ends
+        nodes = prune(arguments, results, self._targets).nodes
+        return any(n.op_def.make_state is not None and "shared_name" not in n.attrs for n in nodes)
 
     def _made(self, states: OpStates) -> Call:
-        executable = self._stages.executable(self._config, states)
-        results = self._ends[1]
+        """The function with these states: an executable for each of the first few shapes, and one for all others."""
+        kinds = [np.dtype(t.dtype.base_dtype.as_numpy_dtype) for t in self._ends[1]]
+        known: dict[Shapes | None, Callable[[Sequence[Any]], Any]] = {}
+
+        def find(shapes: Shapes) -> Callable[[Sequence[Any]], Any]:
+            key = shapes if len(known) < _MANY_SHAPES else None
+            if key not in known:
+                known[key] = self._executable(key, states)
+            return known[key]
 
         def call(values: Sequence[np.ndarray]) -> list[np.ndarray]:
-            if isinstance(executable, Executor):
-                found: Any = executable.run(list(values))
-            else:
-                found = executable.run([v[()] if v.shape == () and v.dtype != object else v for v in values])
-            return [_array(v, t) for v, t in zip(found, results, strict=True)]
+            shapes = tuple([v.shape for v in values])
+            found = (known.get(shapes) or find(shapes))(values)
+            return [_array(v, kind) for v, kind in zip(found, kinds, strict=True)]
 
         return call
 
+    def _executable(self, shapes: Shapes | None, states: OpStates) -> Callable[[Sequence[Any]], Any]:
+        executable = self._stages(shapes).executable(self._config, states)
+        if isinstance(executable, Executor):
+            return lambda values: executable.run(list(values))
+        run = executable.run
+        return lambda values: run([v if v.shape or v.dtype == object else v[()] for v in values])
 
-def _array(value: Any, tensor: Tensor) -> np.ndarray:
+
+def _array(value: Any, kind: np.dtype) -> np.ndarray:
     """A result as an array: a scalar comes without one."""
-    kind = np.dtype(tensor.dtype.base_dtype.as_numpy_dtype)
-    if kind.hasobject:
-        return value if isinstance(value, np.ndarray) else handle_to(value)
-    return np.asarray(value, kind)
+    if type(value) is np.ndarray and value.dtype is kind:
+        return value
+    return handle_to(value) if kind.hasobject and not isinstance(value, np.ndarray) else np.asarray(value, kind)

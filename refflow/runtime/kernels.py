@@ -27,6 +27,7 @@ from refflow.runtime.nodes import Node
 from refflow.runtime.resources import VariableState
 from refflow.runtime.tensor_store import TensorStore
 
+_MANY = 3  # results: from so many on, their owners are looked up and not compared one with another
 _MANY_SHAPES = 16  # that one node's check remembers
 OpStates = dict[str, Any]  # a session's state of random ops and their like, by node name
 
@@ -184,7 +185,7 @@ def _call(node: Node, bound: BoundKernel, arguments: dict[str, Any], arrays: lis
 
 def _listed(node: Node, result: Any, grouped: Sequence[Any]) -> list[Any]:
     values = list(result) if isinstance(result, (tuple, list)) else [result]
-    values = values if node.op_def.view else [apart(v, grouped) for v in values]
+    values = values if node.op_def.view else all_apart(values, grouped)
     return [v if isinstance(v, VariableState) or hasattr(v, "data_ptr") else np.asarray(v) for v in values]
 
 
@@ -201,6 +202,25 @@ def apart(value: Any, arguments: Sequence[Any]) -> Any:
             if value is array or not (fresh or type(array) is not np.ndarray or not np.may_share_memory(value, array)):
                 return value.copy()
     return value
+
+
+def all_apart(values: Sequence[Any], arguments: Sequence[Any]) -> list[Any]:
+    """Several values, each as `apart` has it."""
+    if len(values) < _MANY:
+        return [apart(value, arguments) for value in values]
+    given = [a for argument in arguments for a in (argument if type(argument) is list else (argument,))]
+    owners = {_owner(array) for array in given if type(array) is np.ndarray}
+    everybody = None in owners  # one that may lie in anybody's memory
+    owners.add(None)
+    return [apart(v, arguments) if type(v) is np.ndarray and (everybody or _owner(v) in owners) else v for v in values]
+
+
+def _owner(array: np.ndarray) -> int | None:
+    """Which array owns the memory that this one lies in, as a number; None where that is not to be told."""
+    base = array.base
+    if base is None:
+        return id(array)
+    return id(base) if type(base) is np.ndarray and base.base is None else None
 
 
 def _check_outputs(node: Node, outputs: list[Any], found: list[shapes.Shape]) -> None:

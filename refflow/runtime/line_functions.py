@@ -14,7 +14,7 @@ from refflow.core.errors import OpError, ShapeError
 from refflow.core.shape_rules import ShapeContext, apply_rule
 from refflow.core.shapes import is_known
 from refflow.runtime.handed_back import LARGE, memory
-from refflow.runtime.kernels import ShapeCheck, apart
+from refflow.runtime.kernels import ShapeCheck, all_apart, apart
 from refflow.runtime.nodes import Node
 from refflow.runtime.structure import Edge
 
@@ -38,7 +38,7 @@ def fresh(function: Any) -> Any:
     def kernel(*arguments: Any, **named: Any) -> Any:
         result = function(*arguments, **named)
         if type(result) in (list, tuple):
-            return [apart(part, arguments) for part in result]
+            return all_apart(result, arguments)
         return apart(result, arguments)
 
     return kernel

@@ -135,15 +135,13 @@ def build(
     _all_known(pruned)
     _temporaries_once(pruned)
     wanted = config.executor == "plan" if config.optimize is None else config.optimize
-    if not wanted:
-        optimised = pruned
-    elif has_control_flow(pruned.nodes):
-        optimised = unbundle(pruned)
+    optimised = unbundle(pruned) if wanted else pruned
+    if wanted and has_control_flow(pruned.nodes):
         for _ in range(2):  # shapes tell what is constant, and constants tell more of shapes
             optimised = optimise(sharpen_loops(optimised))
         optimised = sharpen_loops(optimised)
-    else:
-        optimised = optimise(pruned, merge=bool(config.merge_common_subexpressions))
+    elif wanted:
+        optimised = optimise(optimised, merge=bool(config.merge_common_subexpressions))
     placed, placement = place(
         optimised, devices, remembered, config.allow_soft_placement, config.placer, config.costs
     )  # fmt: skip

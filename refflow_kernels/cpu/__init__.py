@@ -5,6 +5,7 @@ Elementwise ops have none here, one ufunc with `out=` being their floor, but whe
 
 from refflow_kernels.cpu import (
     batch_norm,
+    cast,
     choose,
     colour,
     conv,
@@ -36,6 +37,7 @@ WIDE = ("float32", "float64")
 INTS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 COMPLEX = ("complex64", "complex128")
 FIXED = (*FLOATS, *INTS, *COMPLEX, "bool")
+PLAIN = (*FLOATS, *INTS, "bool")
 
 KERNELS = {
     "MatMul": Kernel(matmul, (*FLOATS, "int32", "int64", *COMPLEX), fixed=fixed_matmul),
@@ -81,6 +83,7 @@ KERNELS = {
         softmax_xent.sparse_softmax_xent, FLOATS, rows_together=softmax.rows_together, overlaps=((0, 1),),
         checked=Checked(1, softmax_xent.check_labels, softmax_xent.checked_softmax_xent),
     ),
+    "Cast": Kernel(cast.cast, PLAIN, type_attr="SrcT", takes=lambda attrs: cast.is_plain(attrs, PLAIN)),
     "Sum": Kernel(reductions.reduce_sum, (*WIDE, *INTS), host_inputs=(1,), rows_together=reductions.rows_together,
                   fixed=reductions.fixed_sum),
     "Mean": Kernel(reductions.reduce_mean, WIDE, host_inputs=(1,), fixed=reductions.fixed_mean),

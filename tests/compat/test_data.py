@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import refflow.compat.v1 as tf
+from refflow.runtime import function_values
 
 Dataset, data = tf.data.Dataset, tf.data
 Point = collections.namedtuple("Point", ["x", "y"])
@@ -437,3 +438,56 @@ def test_files_are_found_by_patterns(tmp_path):
     assert sorted(elements(Dataset.list_files(pattern, seed=3))) == inorder
     with pytest.raises(tf.errors.InvalidArgumentError, match="No files matched pattern"):
         elements(Dataset.list_files(str(tmp_path / "*.png")), feeds={})
+
+
+def rows_of_sizes(sizes):
+    return Dataset.from_tensor_slices(np.array(sizes, np.int32)).map(lambda n: tf.range(n))
+
+
+def test_a_function_takes_elements_of_any_number_of_shapes():
+    sizes = [*range(20), *range(20)]
+    doubled = rows_of_sizes(sizes).map(lambda x: (2 * x + 1, tf.reduce_sum(x)))
+    assert elements(doubled) == [([2 * i + 1 for i in range(n)], n * (n - 1) // 2) for n in sizes]
+
+
+@pytest.mark.parametrize(("sizes", "most"), [([3] * 9, 1), ([1, 2] * 9, 2), (range(60), 20)])
+def test_a_function_is_compiled_once_for_each_of_a_few_shapes(sizes, most, monkeypatch):
+    made, build = [], function_values.build
+    mapped = rows_of_sizes(list(sizes)).map(lambda x: x + 1)
+
+    def counted(arguments, *more):
+        made.append(len(arguments))
+        return build(arguments, *more)
+
+    monkeypatch.setattr(function_values, "build", counted)
+    assert len(elements(mapped)) == len(sizes)
+    made_for_rows = len(made) - 2  # the dataset's own, and that of the map before
+    assert 1 <= made_for_rows <= most
+
+
+def test_elements_that_are_held_together_lie_in_memory_of_their_own():
+    x = np.arange(12, dtype=np.float32).reshape(4, 3)
+    mapped = Dataset.from_tensor_slices(x).map(lambda row: (row, row * 2.0 + 1.0, tf.reshape(row, [3, 1])))
+    same, more, turned = elements(mapped.batch(4))[0]
+    assert (same, more) == (x.tolist(), (x * 2 + 1).tolist()) and turned == x[:, :, None].tolist()
+
+
+def test_random_numbers_go_on_where_an_element_has_another_shape():
+    def drawn(sizes):
+        with tf.Graph().as_default():
+            tf.set_random_seed(5)
+            return elements(rows_of_sizes(sizes).map(lambda x: tf.random_uniform(tf.shape(x)[:1] // tf.size(x))[0]))
+
+    numbers = drawn([1, 2, 1, 3, 2])
+    assert numbers == drawn([1, 1, 1, 1, 1]) and len(set(numbers)) == 5
+
+
+def test_a_shape_that_does_not_fit_is_an_error_of_its_element_alone():
+    mapped = rows_of_sizes([2, 3, 2]).map(lambda x: tf.add(x, [10, 20]))
+    iterator = data.make_one_shot_iterator(mapped)
+    following = iterator.get_next()
+    with tf.Session() as session:
+        assert session.run(following).tolist() == [10, 21]
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"Incompatible shapes|broadcast"):
+            session.run(following)
+        assert session.run(following).tolist() == [10, 21]

@@ -40,7 +40,7 @@ def test_the_sum_is_castagnoli_s():  # RFC 3720, B.4
     assert unmasked(masked(0xE3069283)) == 0xE3069283
 
 
-@pytest.mark.parametrize("size", [0, 1, 511, 2047, 2048, 2049, 5000, 65536, 70001])
+@pytest.mark.parametrize("size", [0, 1, 39, 40, 41, 511, 512, 513, 1063, 2047, 2048, 2049, 5000, 65536, 70001])
 def test_the_sum_of_many_rows_is_that_of_one_byte_after_the_other(size, rng):
     data = rng.bytes(size)
     state = 0xFFFFFFFF

@@ -31,9 +31,16 @@ def texts(*items):
     return strings(items, (len(items),))
 
 
-@given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20))
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=40))
 def test_packed_numbers_come_back(numbers):
     assert varints(b"".join(map(varint, numbers))).tolist() == numbers
+
+
+@pytest.mark.parametrize("before", [0, 50])  # bytes: few are read one by one, many side by side
+@pytest.mark.parametrize(("damage", "why"), [(b"\x80", "end inside"), (b"\x80" * 10 + b"\1", "longer than ten")])
+def test_packed_numbers_that_do_not_end_are_refused(before, damage, why):
+    with pytest.raises(ValueError, match=why):
+        varints(b"\1" * before + damage)
 
 
 @pytest.mark.parametrize(

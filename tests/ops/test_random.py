@@ -5,7 +5,7 @@ import pytest
 
 import refflow as tf
 from refflow.core.registry import find_op_def
-from refflow.ops.philox import RESERVED, PhiloxStream, philox
+from refflow.ops.philox import RESERVED, Philox, PhiloxStream, philox
 
 # Known answers of the generator's authors (Random123, kat_vectors, philox4x32 with 10 rounds).
 KNOWN = [
@@ -64,6 +64,16 @@ def two_runs(make, **options):
     with tf.Session(**options) as session:
         x = make()
         return [session.run(x), session.run(x)]
+
+
+@pytest.mark.parametrize("counter", [0, 2**64 - 5, 2**128 - 5])
+def test_few_blocks_have_the_words_that_they_have_among_many(counter):
+    generator = Philox(0x123456789ABCDEF0, counter)
+    many = generator.words(np.arange(40, dtype=np.uint64))
+    few = [generator.words(np.arange(i, i + 4, dtype=np.uint64)) for i in range(0, 40, 4)]
+    np.testing.assert_array_equal(np.concatenate(few), many)
+    assert generator.words(np.zeros(0, np.uint64)).shape == (0, 4)
+
 
 
 def test_uniform_numbers_are_tensorflow_s_to_the_bit():  # [W73]

@@ -23,7 +23,7 @@ import numpy as np
 from refflow.core.dtypes import DType, bfloat16, float16, float64
 from refflow.ops.philox import RESERVED, Philox, uniform_float32, uniform_float64
 
-_TOGETHER = 1 << 13  # blocks whose numbers are made while they are in a core's cache
+_TOGETHER = 1 << 12  # blocks whose numbers are made while they are in a core's cache
 _SHORT = {float16: 10, bfloat16: 7}  # bits of mantissa
 
 
@@ -133,10 +133,11 @@ def integers(generator: Philox, count: int, low: int, high: int, dtype: DType) -
 
 def permutation(generator: Philox, count: int) -> np.ndarray:
     """The numbers below `count` in a random order: each place in turn is swapped with one at or after it."""
+    words = generator.words(np.arange(-(-count // 4), dtype=np.uint64)).reshape(-1)[:count]
+    left = np.arange(count, 0, -1)
+    others = (np.arange(count) + words % left).tolist()
     order = list(range(count))
-    words = generator.words(np.arange(-(-count // 4), dtype=np.uint64)).reshape(-1).tolist()
-    for i in range(count - 1):
-        j = i + words[i] % (count - i)
+    for i, j in enumerate(others):
         order[i], order[j] = order[j], order[i]
     return np.array(order, np.int64)
 

@@ -203,11 +203,14 @@ class NodeLines:
         _, kinds, outputs, *_ = node.attrs["blocks"]
         reads = zip(node.attrs["last reads"], kinds, strict=True)
         last_reads = [last if kind == "whole" else _NEVER for last, kind in reads]
+        own = []
         for port in range(len(node.types)):
             may = [last <= outputs[port] for last in last_reads]
-            self.names[node, port] = self._taken_over(node, port, may) or self._some_memory(node, port)
+            taken = self._taken_over(node, port, may)
+            self.names[node, port] = taken or self._some_memory(node, port)
+            own += [] if taken else [port]
         outs = ", ".join(self.names[node, port] for port in range(len(node.types)))
-        run = self._bind("k", node.device.blocks(*node.attrs["blocks"]))
+        run = self._bind("k", node.device.blocks(*node.attrs["blocks"], own=own))
         self._write(node, f"{run}(({', '.join(inputs)},), ({outs},))")
 
     def _sliced(self, node: Node, inputs: list[str]) -> None:

@@ -48,16 +48,17 @@ class Blocks:
     steps: in order. kinds: of each input, "whole" (as the results), "row" (the same for each row), "column" (one
     number for each row) or "one" (a number). outputs: the numbers of the steps whose values are wanted. rows,
     columns: the results' shape. dtype: of everything but truths. spent: places of wholes that nobody needs any
-    more: their memory is scratch as soon as they are read.
+    more: their memory is scratch as soon as they are read. own: places of results that do not lie where an input does:
+    their memory is scratch until they are written.
     """
 
     def __init__(
         self, steps: Sequence[Step], kinds: Sequence[str], outputs: Sequence[int], rows: int, columns: int, dtype: Any,
-        spent: Sequence[int] = (),
+        spent: Sequence[int] = (), own: Sequence[int] = (),
     ):  # fmt: skip
         flat = not {"row", "column"} & set(kinds)
         shape = (rows * columns,) if flat else (rows, columns)
-        writer = _Writer(steps, kinds, outputs, np.dtype(dtype), shape, spent)
+        writer = _Writer(steps, kinds, outputs, np.dtype(dtype), shape, spent, own)
         self.source = writer.source()
         exec(compile(self.source, "<elementwise blocks>", "exec"), writer.names)
         self._run = writer.names["chain"]
@@ -70,7 +71,7 @@ class _Writer:
     """Writes the source, with scratch blocks of numbers and of truths for what is alive at once."""
 
     def __init__(self, steps: Sequence[Step], kinds: Sequence[str], outputs: Sequence[int], dtype: Any,
-                 shape: tuple[int, ...], spent: Sequence[int]):  # fmt: skip
+                 shape: tuple[int, ...], spent: Sequence[int], own: Sequence[int]):  # fmt: skip
         self.steps, self.kinds, self.outputs, self.shape = steps, kinds, list(outputs), shape
         self.lines = shape[0]  # what is cut: elements, or rows
         self.width = max(1, shape[1]) if len(shape) > 1 else 1
@@ -81,7 +82,9 @@ class _Writer:
         self.names |= {"whole": np.dtype(f"i{dtype.itemsize}"), "real": dtype, "each": threads.each}
         self.last = {o: n for n, s in enumerate(steps) for o in s[1:] if isinstance(o, tuple)}
         self.value: dict[Operand, str] = {("in", place): f"xi{place}" for place in spent}
-        self.free: dict[str, list[str]] = {"r": [], "m": []}
+        self.free: dict[str, list[str]] = {"r": [f"xo{k}" for k in own], "m": []}
+        # The last step that may still read what lay in a result's memory before; a choice reads while it writes.
+        self.ends = {f"xo{k}": n - (steps[n][0] == "where") for k, n in enumerate(outputs)}
 
     def source(self) -> str:
         ins = [f"i{i}" for i in range(len(self.kinds))]
@@ -149,7 +152,7 @@ class _Writer:
         kind = "m" if name in _TRUTHS else "r"
         if name == "where":  # what it writes to must not be one of its operands
             self.value["step", number] = self._target(number, kind)
-            lines = self._where(texts, operands, self.value["step", number])
+            lines = self._where(number, texts, operands, self.value["step", number])
             self._let_go(dying)
             return lines
         self._let_go(dying)
@@ -168,7 +171,7 @@ class _Writer:
         self.names[name] = _block_of(number, self.names["real"], max(BLOCK, prod(shape)))[: prod(shape)].reshape(shape)
         return name if self.lines <= self.step else f"{name}[:b - a]"
 
-    def _where(self, texts: list[str], operands: list[Operand], target: str) -> list[str]:
+    def _where(self, number: int, texts: list[str], operands: list[Operand], target: str) -> list[str]:
         """Where the other value is 0, the numbers' bits times 1 or 0: no branches, and infinity stays out.
 
         The truths become numbers in scratch memory, because a result may lie where an operand does.
@@ -177,7 +180,7 @@ class _Writer:
         is_array = isinstance(chosen, tuple) and (chosen[0] == "step" or self.kinds[chosen[1]] != "one")
         if not (is_array and texts[2] == "0"):
             return [f"where({', '.join(texts)}, {target})"]
-        spare = self._scratch("r") if target.startswith("x") else target
+        spare = self._scratch("r", number) if target.startswith("x") else target
         if spare != target:
             self.free["r"].append(spare)
         return [f"w = {spare}.view(whole)", f"w[...] = {texts[0]}",
@@ -185,12 +188,17 @@ class _Writer:
 
     def _target(self, number: int, kind: str) -> str:
         if number in self.outputs and kind == "r":
-            return f"xo{self.outputs.index(number)}"
-        return self._scratch(kind)
+            target = f"xo{self.outputs.index(number)}"
+            self.free["r"] = [name for name in self.free["r"] if name != target]
+            return target
+        return self._scratch(kind, self.last.get(("step", number), number))
 
-    def _scratch(self, kind: str) -> str:
-        if self.free[kind]:
-            return self.free[kind].pop()
+    def _scratch(self, kind: str, until: int) -> str:
+        """A block for what is read by the step `until` at last."""
+        for name in reversed(self.free[kind]):
+            if until <= self.ends.get(name, until):
+                self.free[kind].remove(name)
+                return name
         if kind == "r":
             self.reals += 1
             return f"r{self.reals - 1}"
@@ -200,9 +208,10 @@ class _Writer:
     def _let_go(self, dying: set[Operand]) -> None:
         for operand in sorted(dying):
             name = self.value[operand]
-            if operand[0] == "in":
-                self.free["r"].append(name)
-            elif name[0] in self.free:
+            if name.startswith("x"):
+                if operand[0] == "in" or operand[1] not in self.outputs:
+                    self.free["r"].append(name)
+            else:
                 self.free[name[0]].append(name)
 
 

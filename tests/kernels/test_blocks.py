@@ -23,11 +23,11 @@ def as_a_whole(x, r, c, one):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 5), (700, 33), (5, 40_000), (3000, 300), (9000, 20), (2, 0)])
-@pytest.mark.parametrize("count", [1, 3])
-def test_rows_columns_and_numbers(rows, columns, dtype, count, rng):
+@pytest.mark.parametrize(("count", "own"), [(1, ()), (3, ()), (1, (0, 1)), (3, (1,))])
+def test_rows_columns_and_numbers(rows, columns, dtype, count, own, rng):
     inputs = [rng.normal(size=s).astype(dtype) for s in [(rows, columns), (columns,), (rows, 1), (1, 1)]]
     inputs[0].reshape(-1)[: rows * columns // 7] = np.inf
-    blocks = Blocks(STEPS, ["whole", "row", "column", "one"], [4, 7], rows, columns, dtype)
+    blocks = Blocks(STEPS, ["whole", "row", "column", "one"], [4, 7], rows, columns, dtype, own=own)
     outs = [np.full((rows, columns), 7, dtype) for _ in range(2)]
     before = threads.use(count)
     try:

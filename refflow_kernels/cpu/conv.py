@@ -58,6 +58,26 @@ MANY_MORE = 4  # times as many
 PLANES = 1 << 21  # numbers of planes at a time: with fewer, the additions are too short
 
 
+def _folded(spans: list[Axis], image: Any, filters: Any) -> tuple[list[Axis], Any, Any]:
+    """The same convolution with those last axes that one window covers whole as channels, whose rows are longer.
+
+    So a sentence [T, E, 1] under windows of whole words becomes T cells of E channels. Views, which may be written.
+    """
+    kept = len(spans)
+    while kept and _is_covered(spans[kept - 1]):
+        kept -= 1
+    whole = len(spans) - kept
+    if not whole or not image.flags.c_contiguous or not filters.flags.c_contiguous:
+        return spans, image, filters
+    image = image.reshape(*image.shape[: 1 + kept], *[1] * whole, -1)
+    filters = filters.reshape(*filters.shape[:kept], *[1] * whole, -1, filters.shape[-1])
+    return spans[:kept] + [Axis(1, 1, 1, 1, 1, 0, 0)] * whole, image, filters
+
+
+def _is_covered(a: Axis) -> bool:
+    return a.size == a.k > 1 and a.dilation == 1 and a.out == 1 and not a.before and not a.after
+
+
 def _is_product(spans: list[Axis]) -> bool:
     """True for windows of one cell, one on each cell of the image."""
     return all(a.k == 1 and a.stride == 1 and a.out == a.size and not a.before for a in spans)
@@ -74,7 +94,9 @@ def _are_finite(numbers: Any) -> bool:
 def _forward(x: Any, w: Any, spans: list[Axis], y: Any) -> None:
     if not x.size or not w.size:
         y[...] = 0
-    elif _is_product(spans):
+        return
+    spans, x, w = _folded(spans, x, w)
+    if _is_product(spans):
         product(rows(x), matrix_of_filters(w, -1), out=rows(y))
     elif conv_winograd.forward_wins(w.shape[-2], w.shape[-1], len(x), spans) and conv_winograd.forward(x, w, spans, y):
         return
@@ -88,6 +110,7 @@ def _to_filter(x: Any, dy: Any, spans: list[Axis], dw: Any) -> None:
     if not x.size or not dy.size:
         dw[...] = 0
         return
+    spans, x, dw = _folded(spans, x, dw)
     if _is_product(spans):
         product(rows(x).T, rows(dy), out=rows(dw))
         return
@@ -104,6 +127,8 @@ def _to_filter(x: Any, dy: Any, spans: list[Axis], dw: Any) -> None:
 
 def _to_input(w: Any, dy: Any, spans: list[Axis], dx: Any) -> None:
     """For each residue of the stride a convolution of dy, with the places that see such cells, turned."""
+    if w.size:
+        spans, dx, w = _folded(spans, dx, w)
     if _is_product(spans):
         product(rows(dy), rows(w).T, out=rows(dx))
         return

@@ -25,6 +25,8 @@ CONVOLVED = [  # x, w, strides, padding, layout, dilations
     ((1, 9, 11, 40), (3, 3, 40, 40), (1, 1), "VALID", "NHWC", (2, 3)),
     ((1, 9, 11, 3), (3, 3, 3, 5), (2, 3), "SAME", "NHWC", (4, 2)),  # strides and dilations at once
     ((1, 6, 5, 40), (2, 2, 40, 40), (1, 1), "EXPLICIT", "NHWC", (1, 1)),
+    ((2, 9, 6, 3), (3, 6, 3, 5), (2, 1), "VALID", "NHWC", (1, 1)),  # windows of whole lines
+    ((3, 4, 5, 6), (4, 5, 6, 7), (1, 1), "VALID", "NHWC", (1, 1)),  # and of whole images
     ((2, 3, 4, 5, 3), (2, 2, 2, 3, 4), (1, 1, 1), "SAME", "NDHWC", (1, 1, 1)),
     ((2, 5, 4, 6, 17), (3, 2, 3, 17, 2), (2, 1, 2), "VALID", "NDHWC", (1, 1, 1)),
     ((2, 3, 4, 5, 40), (2, 2, 2, 40, 40), (1, 1, 1), "SAME", "NDHWC", (1, 1, 1)),

@@ -240,11 +240,16 @@ from refflow.ops.py_func import py_func
 from refflow.ops.tensor_array_class import TensorArray
 from refflow.runtime.config import ConfigProto, GraphOptions, OptimizerOptions, RunOptions
 
+_LATER = ("distributions",)  # libraries that are loaded when they are first asked for: few programs use them
 _MESSAGES = ("AttrValue", "GraphDef", "MetaGraphDef", "NameAttrList", "NodeDef", "TensorInfo")
 
 
 def __getattr__(name: str) -> _Any:
-    """Protobuf's classes, which are made when they are first asked for."""
+    """Libraries and protobuf's classes that are made when they are first asked for."""
+    if name in _LATER:
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
     if name in _MESSAGES:
         from refflow.interop.schema import message
 

@@ -216,11 +216,11 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = bool_, name: st
 
     with op_scope([], name, "SequenceMask"):
         lengths = convert_to_tensor(lengths)
-        if maxlen is not None and convert_to_tensor(maxlen).get_shape().ndims not in (0, None):
+        longest = reduce_max(lengths) if maxlen is None else convert_to_tensor(maxlen)
+        if maxlen is not None and longest.get_shape().ndims not in (0, None):
             raise ValueError(f"Argument `maxlen` must be scalar for sequence_mask, received `maxlen` = {maxlen}")
-        longest = reduce_max(lengths) if maxlen is None else convert_to_tensor(maxlen, lengths.dtype)
-        kind = lengths.dtype.base_dtype
-        found = LESS(range_(cast(0, kind), longest, cast(1, kind)), expand_dims(lengths, -1))
+        kind = longest.dtype.base_dtype
+        found = LESS(range_(cast(0, kind), longest, cast(1, kind)), cast(expand_dims(lengths, -1), kind))
         return found if as_dtype(dtype) is bool_ else cast(found, dtype)
 
 

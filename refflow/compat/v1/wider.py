@@ -38,17 +38,28 @@ __all__ = [
 def convert_to_tensor(
     value: Any, dtype: Any = None, name: str | None = None, preferred_dtype: Any = None, dtype_hint: Any = None
 ) -> Tensor:
-    """`value` as a Tensor. preferred_dtype, dtype_hint: a type to take where the value can have it and none is said."""
+    """`value` as a Tensor; an array of numbers is cast to `dtype`.
+
+    preferred_dtype, dtype_hint: a type to take where the value can have it and none is said.
+    """
     if dtype is not None and isinstance(value, Tensor) and value.dtype.base_dtype is not as_dtype(dtype).base_dtype:
         asked, have = as_dtype(dtype).base_dtype.name, value.dtype.base_dtype.name
         raise ValueError(f"Tensor conversion requested dtype {asked} for Tensor with dtype {have}: {value!r}")
     hint = _axis(dtype_hint, preferred_dtype)
     if dtype is None and hint is not None and not isinstance(value, Tensor):
         try:
-            return first_convert(value, hint, name)
+            return first_convert(_array_of(hint, value), hint, name)
         except (TypeError, ValueError):
             pass  # it cannot: then what it is by itself
-    return first_convert(value, dtype, name)
+    return first_convert(_array_of(dtype, value), dtype, name)
+
+
+def _array_of(dtype: Any, value: Any) -> Any:
+    """An array of numbers in a type of numbers; anything else as it is."""
+    if dtype is None or not isinstance(value, (np.ndarray, np.generic)) or value.dtype.kind not in "iufc":
+        return value
+    wanted = as_dtype(dtype)
+    return value.astype(wanted.as_numpy_dtype) if wanted.is_integer or wanted.is_floating else value
 
 
 def convert_to_tensor_or_indexed_slices(value: Any, dtype: Any = None, name: str | None = None) -> Any:

@@ -25,6 +25,7 @@ from refflow.files.wire import BYTES, FOUR, VARINT, block, fields, read_varint, 
 from refflow.ops.strings import each
 
 _FEW = 32  # bytes: up to so many, numbers are read one by one in less time than side by side
+_NAME, _VALUE = 1 << 3 | BYTES, 2 << 3 | BYTES
 _KINDS = {1: string, 2: float32, 3: int64}
 _FIELDS = {string: 1, float32: 2, int64: 3}
 
@@ -41,9 +42,25 @@ def entries(data: bytes, field: int = 1) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     for number, entry in fields(data):
         if number == field:
-            pair = dict(_blocks(entry))
-            found[pair.get(1, b"")] = pair.get(2, b"")
+            name, value = _plain_entry(entry) or _entry(entry)
+            found[name] = value
     return found
+
+
+def _entry(entry: Any) -> tuple[bytes, bytes]:
+    pair = dict(_blocks(entry))
+    return pair.get(1, b""), pair.get(2, b"")
+
+
+def _plain_entry(entry: Any) -> tuple[bytes, bytes] | None:
+    """An entry as it is nearly always written, a short name and a value and nothing else; None for any other."""
+    if type(entry) is not bytes or len(entry) < 4 or entry[0] != _NAME or entry[1] > 127:
+        return None
+    at = 2 + entry[1]
+    if len(entry) < at + 2 or entry[at] != _VALUE:
+        return None
+    size, begin = read_varint(entry, at + 1)
+    return (entry[2:at], entry[begin:]) if begin + size == len(entry) else None
 
 
 def _blocks(data: Any) -> list[tuple[int, bytes]]:
@@ -79,6 +96,8 @@ def read_feature(feature: bytes) -> Feature | None:
 
 
 def _strings(data: bytes) -> list[bytes]:
+    if 1 < len(data) < 130 and data[0] == _NAME and data[1] == len(data) - 2:  # a single short one
+        return [data[2:]]
     found = _blocks(data)
     if any(number != 1 for number, _ in found):
         raise ValueError("a list of bytes has one field")

@@ -147,6 +147,8 @@ def joined(parts: Sequence[Any], dtype: DType) -> np.ndarray:
     if dtype is string:
         return strings((value for part in parts for value in part), (sum(map(len, parts)),))
     kind = dtype.as_numpy_dtype
+    if len(parts) == 1:
+        return np.array(parts[0], kind)
     return np.concatenate([np.zeros(0, kind), *(np.asarray(part, kind) for part in parts)])
 
 
@@ -197,22 +199,26 @@ def _dense_row(record: Record, want: Dense) -> Any:
         if not want.default.size and want.row:
             raise record.missing(want.key, want.dtype)
         return want.default.reshape(-1)
-    count, kind, dims = len(feature.values), LIST_NAMES[want.dtype], listed(want.shape)
-    if want.is_variable:
-        if want.row and count % want.row:
-            raise record.error(
-                want.key,
-                f"Number of {kind} values is not a multiple of stride length. Saw {count} values but output shape "
-                f"is: {dims}",
-            )
-    elif count != want.row:
-        if not record.where or (want.dtype is string and count > want.row):
-            detail = "" if record.where else _single_detail(kind, want.dtype is string and count > want.row)
-            raise record.error(want.key, "Can't parse serialized Example" + (detail or "."))
-        raise record.error(
-            want.key, f"Number of {kind} values != expected.  Values size: {count} but output shape: {dims}"
-        )
+    count = len(feature.values)
+    if count != want.row if not want.is_variable else want.row and count % want.row:
+        raise _miscounted(record, want, count)
     return feature.values
+
+
+def _miscounted(record: Record, want: Dense, count: int) -> ValueError:
+    kind, dims = LIST_NAMES[want.dtype], listed(want.shape)
+    if want.is_variable:
+        return record.error(
+            want.key,
+            f"Number of {kind} values is not a multiple of stride length. Saw {count} values but output shape "
+            f"is: {dims}",
+        )
+    if not record.where or (want.dtype is string and count > want.row):
+        detail = "" if record.where else _single_detail(kind, want.dtype is string and count > want.row)
+        return record.error(want.key, "Can't parse serialized Example" + (detail or "."))
+    return record.error(
+        want.key, f"Number of {kind} values != expected.  Values size: {count} but output shape: {dims}"
+    )
 
 
 def _single_detail(kind: str, too_many: bool) -> str:

@@ -24,6 +24,7 @@ from refflow.core.dtypes import DType, bfloat16, float16, float64
 from refflow.ops.philox import RESERVED, Philox, uniform_float32, uniform_float64
 
 _TOGETHER = 1 << 12  # blocks whose numbers are made while they are in a core's cache
+_FEW = 8  # numbers that are as quickly reckoned one by one
 _SHORT = {float16: 10, bfloat16: 7}  # bits of mantissa
 
 
@@ -125,7 +126,10 @@ def full_integers(generator: Philox, count: int, dtype: DType) -> np.ndarray:
 
 def integers(generator: Philox, count: int, low: int, high: int, dtype: DType) -> np.ndarray:
     """`count` integers in [low, high): words modulo the range."""
-    found, size = _drawn(_bits_of, generator, count, dtype).astype(np.uint64), np.uint64(high - low)
+    drawn, size = _drawn(_bits_of, generator, count, dtype), np.uint64(high - low)
+    if count <= _FEW:
+        return np.array([low + n % (high - low) for n in drawn.tolist()], dtype.as_numpy_dtype)
+    found = drawn.astype(np.uint64)
     found -= found // size * size  # NumPy divides by one number much quicker than it takes a remainder
     found += np.uint64(low & 0xFFFFFFFFFFFFFFFF)
     return found.astype(np.int64).astype(dtype.as_numpy_dtype)

@@ -15,6 +15,7 @@ Next: ops/random_generator.py.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def check_seed(context: ShapeContext) -> None:
 
 
 def count_of(shape: Any) -> int:
-    return int(np.prod(shape, dtype=np.int64))
+    return prod(np.asarray(shape).reshape(-1).tolist())
 
 
 def asked_shape(context: ShapeContext) -> shapes.Shape:

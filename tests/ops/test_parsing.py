@@ -11,6 +11,7 @@ from refflow.core.registry import op_def
 from refflow.files.wire import block, varint
 from refflow.ops.example_proto import (
     Feature,
+    entries,
     features_of,
     read_feature,
     varints,
@@ -61,6 +62,22 @@ def test_numbers_may_come_one_by_one():
 def test_of_two_entries_with_one_name_the_last_counts():
     twice = write_example({"a": Feature(int64, [1])}) + write_example({"a": Feature(int64, [2])})
     assert read_feature(features_of(twice)[b"a"]).values.tolist() == [2]
+
+
+@pytest.mark.parametrize("name", [b"", b"a", b"n" * 127, b"n" * 128])
+@pytest.mark.parametrize("value", [b"", b"v", b"v" * 127, b"v" * 300])
+def test_a_map_is_read_in_whichever_order_its_entries_are_written(name, value):
+    in_order = block(1, name, keep_empty=True) + block(2, value, keep_empty=True)
+    turned = block(2, value, keep_empty=True) + block(1, name, keep_empty=True)
+    for entry in (in_order, turned, in_order + b"\x18\x05", block(1, name) + block(2, value)):
+        assert entries(block(1, entry, keep_empty=True)) == {name: value}
+
+
+def test_an_entry_that_is_cut_off_is_refused():
+    whole = block(1, b"name") + block(2, b"value")
+    for size in [*range(1, 6), *range(7, len(whole))]:
+        with pytest.raises(ValueError, match="ends behind the bytes|end inside a number"):
+            entries(block(1, whole[:size]))
 
 
 A = write_example({"f": Feature(float32, [1, 2]), "i": Feature(int64, [3]), "s": Feature(string, [b"x", b"y"])})

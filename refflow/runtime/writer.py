@@ -264,6 +264,9 @@ class Writer(CardLines):
         name = self.names[producer, port]
         if not producer.types[port].is_ref_dtype or node.takes_by_handle(place):
             return name
+        if node.type in SAME and not self.lifetimes.is_read((node, 0)) and not self.watch.each_node:
+            self._write(node, f"if {name}.value is None: {name}.read()")  # all that was asked for is that it can be
+            return name
         local = f"{name}_{node.id}"
         self._write(node, f"{local} = {self._bind('d', node.device.private_copy)}({name}.read())")
         return local

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import refflow as tf
+import refflow.compat.v1 as v1
 from refflow.core.registry import op_def
+from refflow.runtime.device import Device
 
 
 @pytest.fixture(params=["plan", "executor"])
@@ -125,3 +127,21 @@ def test_a_variable_is_read_again_where_it_may_have_changed(graph):  # [W12]
         plan = session.stages(session.signature([*before, after], []), []).executable(tf.ConfigProto(), {})
         assert session.run([*before, after]) == [3.0, 6.0, 50.0]
     assert plan.source.count(".value\n") == 2
+
+
+def test_a_read_that_is_only_waited_for_copies_nothing(monkeypatch):
+    """So a gradient waits for the variables whose shapes it asked for, which are known."""
+    copied = []
+    copy = Device.private_copy
+    monkeypatch.setattr(Device, "private_copy", lambda device, v: copied.append(np.shape(v)) or copy(device, v))
+    with v1.Graph().as_default(), v1.Session() as session:
+        w, b = v1.Variable(v1.ones([3, 4])), v1.Variable(v1.zeros([4]))
+        loss = v1.reduce_sum(v1.matmul(v1.ones([2, 3]), w) + b)
+        train = v1.train.GradientDescentOptimizer(0.5).minimize(loss)
+        with pytest.raises(v1.errors.FailedPreconditionError, match="uninitialized value"):
+            session.run(train)
+        session.run(v1.global_variables_initializer())
+        copied.clear()
+        session.run(train)
+        assert not copied
+        assert session.run(b).tolist() == [-1] * 4

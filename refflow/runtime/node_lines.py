@@ -153,17 +153,26 @@ class NodeLines:
 
     def _in_place(self, node: Node, state: str, inputs: list[str]) -> bool:
         """An update that writes where the references lie."""
-        update = self._update_of(node, node.op_def.ref_inputs)
+        update = self._update_of(node, node.op_def.ref_inputs, self._spent(node))
         if update is not None:
             self._write(node, f"with {state}.lock: {self._bind('k', update)}({', '.join(inputs)})")
         return update is not None
 
-    def _update_of(self, node: Node, places: Sequence[int]) -> Any:
+    def _spent(self, node: Node) -> list[int]:
+        """The place of an update's gradient, if that lies in a buffer that nobody needs any more."""
+        if node.op_def.by_element is None:
+            return []
+        place = node.op_def.by_element.arrays(len(node.inputs))[-1]
+        origins = [self.lifetimes.origin(edge) for edge in node.inputs]
+        own = origins[place]
+        return [place] if own in self.blocks and own in self.lifetimes.ending_at(node) and origins.count(own) == 1 else []
+
+    def _update_of(self, node: Node, places: Sequence[int], spent: Sequence[int] = ()) -> Any:
         """The function that writes where a node's variables lie. places: of the inputs that tell their shape."""
         shapes = [n.shapes[p] for n, p in (node.inputs[i] for i in places)]
         if self.kernels != "fast" or node.device.type != "cpu" or not all(is_known(s) and s for s in shapes):
             return None
-        return node.device.in_place(node.op_def, node.attrs, [self._known(e) for e in node.inputs])
+        return node.device.in_place(node.op_def, node.attrs, [self._known(e) for e in node.inputs], spent)
 
     def _taken_over(self, node: Node, port: int, may: list[bool]) -> str | None:
         """The buffer of an input that nobody needs any more, for an output of its size.

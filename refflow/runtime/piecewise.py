@@ -1,6 +1,6 @@
 """Piecewise: a gradient that only its variable's update reads is never there as a whole.
 
-    dw = xT dy;  w -= rate dw       one node: for each of seven pieces, some rows of the product, and the same rows of w
+    dw = xT dy;  w -= rate dw       one node: for each of two pieces, some rows of the product, and the same rows of w
 
 The product of two wide matrices gives a gradient as large as the weights, which goes out to memory and comes back for
 the update. Here a piece of it is made in a buffer that stays in cache, and used at once. A piece is some rows of the
@@ -13,9 +13,9 @@ kernels only.
 
     def piece9(n):
         w0, = rooms(1)
-        matmul(v3.T[n * 112 : n * 112 + 112], b4, out=w0)         MatMul 'gradients/MatMul_grad/MatMul_1'
-        k5(r2_9[n * 112 : n * 112 + 112], c0, w0)                 ApplyGradientDescent 'update_w'
-    with r2.lock: each(piece9, 7)
+        matmul(v3.T[n * 392 : n * 392 + 392], b4, out=w0)         MatMul 'gradients/MatMul_grad/MatMul_1'
+        k5(r2_9[n * 392 : n * 392 + 392], c0, w0)                 ApplyGradientDescent 'update_w'
+    with r2.lock: each(piece9, 2)
 
     bytes saved: the gradient written, and read again
 
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from refflow.runtime.node_lines import NodeLines
 
 _LEAST = 1 << 21  # bytes of a gradient that does not stay in cache by itself
-_PIECE = 1 << 19  # bytes of a piece
-_ROWS = 96  # rows of a piece from which on packing the other operand again costs little
+_PIECE = 1 << 21  # bytes of a piece
+_ROWS = 256  # rows of a piece from which on packing the other operand again costs little
 _HELD = 4  # times the gradient's bytes, at most, are its operands, which are now kept until the update
 
 
@@ -108,7 +108,7 @@ def _pieces(update: Node, product: Node) -> int:
     if whole < _LEAST or first + second > _HELD * whole:
         return 0
     rows, _ = _dims(product)
-    return next((n for n in range(-(-whole // _PIECE), rows // _ROWS + 1) if rows % n == 0), 0)
+    return next((n for n in range(max(2, -(-whole // _PIECE)), rows // _ROWS + 1) if rows % n == 0), 0)
 
 
 def _may_change(edge: tuple[Node, int]) -> bool:

@@ -20,7 +20,7 @@ Scratch is the thread's: what one chain leaves there, the next one overwrites, s
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -49,16 +49,17 @@ class Blocks:
     number for each row) or "one" (a number). outputs: the numbers of the steps whose values are wanted. rows,
     columns: the results' shape. dtype: of everything but truths. spent: places of wholes that nobody needs any
     more: their memory is scratch as soon as they are read. own: places of results that do not lie where an input does:
-    their memory is scratch until they are written.
+    their memory is scratch until they are written. held: by the place of a whole, the result that lies where it does:
+    that memory is scratch between the last reading and the result.
     """
 
     def __init__(
         self, steps: Sequence[Step], kinds: Sequence[str], outputs: Sequence[int], rows: int, columns: int, dtype: Any,
-        spent: Sequence[int] = (), own: Sequence[int] = (),
+        spent: Sequence[int] = (), own: Sequence[int] = (), held: Mapping[int, int] | None = None,
     ):  # fmt: skip
         flat = not {"row", "column"} & set(kinds)
         shape = (rows * columns,) if flat else (rows, columns)
-        writer = _Writer(steps, kinds, outputs, np.dtype(dtype), shape, spent, own)
+        writer = _Writer(steps, kinds, outputs, np.dtype(dtype), shape, spent, own, held or {})
         self.source = writer.source()
         exec(compile(self.source, "<elementwise blocks>", "exec"), writer.names)
         self._run = writer.names["chain"]
@@ -71,7 +72,7 @@ class _Writer:
     """Writes the source, with scratch blocks of numbers and of truths for what is alive at once."""
 
     def __init__(self, steps: Sequence[Step], kinds: Sequence[str], outputs: Sequence[int], dtype: Any,
-                 shape: tuple[int, ...], spent: Sequence[int], own: Sequence[int]):  # fmt: skip
+                 shape: tuple[int, ...], spent: Sequence[int], own: Sequence[int], held: Mapping[int, int]):  # fmt: skip
         self.steps, self.kinds, self.outputs, self.shape = steps, kinds, list(outputs), shape
         self.lines = shape[0]  # what is cut: elements, or rows
         self.width = max(1, shape[1]) if len(shape) > 1 else 1
@@ -81,10 +82,11 @@ class _Writer:
         self.names["scratch"] = scratch
         self.names |= {"whole": np.dtype(f"i{dtype.itemsize}"), "real": dtype, "each": threads.each}
         self.last = {o: n for n, s in enumerate(steps) for o in s[1:] if isinstance(o, tuple)}
-        self.value: dict[Operand, str] = {("in", place): f"xi{place}" for place in spent}
+        self.value: dict[Operand, str] = {("in", place): f"xi{place}" for place in (*spent, *held)}
         self.free: dict[str, list[str]] = {"r": [f"xo{k}" for k in own], "m": []}
         # The last step that may still read what lay in a result's memory before; a choice reads while it writes.
         self.ends = {f"xo{k}": n - (steps[n][0] == "where") for k, n in enumerate(outputs)}
+        self.ends |= {f"xi{place}": self.ends[f"xo{k}"] for place, k in held.items()}
 
     def source(self) -> str:
         ins = [f"i{i}" for i in range(len(self.kinds))]

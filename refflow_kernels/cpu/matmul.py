@@ -9,7 +9,8 @@ of A as it lies in memory: rows of the result, or parts of the sums, which are t
 
 Large products are cut along the longer side of the result, two or four pieces, a thread each; short sides would make
 BLAS pack the other operand again for each piece. Where both sides are short, the sums are cut instead. BLAS's sums
-depend on where it is cut, so that is decided by the sizes alone, never by the number of threads.
+depend on where it is cut, so that is decided by the sizes alone, never by the number of threads. Where they are known
+not to, there are no more pieces than threads, since each costs BLAS the packing of an operand.
 
 A few rows times a large B cost BLAS the packing of B, for a handful of operations with each of its numbers: so few of
 its columns are taken at a time that they are not packed, in one call for all. Where those would be too few and B lies
@@ -31,6 +32,7 @@ _UNPACKED = 1_000_000  # multiply-adds that OpenBLAS computes without packing
 _UNPACKED_TURNED, _TURNED_RESULTS = 1 << 18, 1 << 10  # and with a turned B: multiply-adds, results
 _THIN = 24  # rows of A that are few for any B
 _SECOND_CACHE = 1 << 19  # elements of B that stay there
+_FEWEST_FREE = 16  # rows and columns of a result that is a product for BLAS in each piece
 _CACHED = 1 << 16  # elements of A that stay in cache
 _FEWEST = 48  # rows at a time that are worth a call
 _ROWS = 512  # of A at a time where there are more columns
@@ -94,6 +96,9 @@ def product(a: Any, b: Any, out: Any = None) -> Any:
     pieces = 2 if work < 32 * _PIECE else 4
     if k >= 8 * max(m, n):
         return _by_depth(a, b, pieces, out)
+    if a.dtype == np.float32 and min(m, n) >= _FEWEST_FREE and threads.cuts_are_free():
+        if not np.may_share_memory(a, b):  # of a product of a matrix with itself BLAS makes half
+            pieces = min(pieces, threads.count())
 
     def piece(i: int) -> None:
         if m >= 2 * n:

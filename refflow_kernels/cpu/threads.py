@@ -18,6 +18,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -49,9 +50,14 @@ def use(count: int) -> int:
     return before
 
 
+def count() -> int:
+    """How many threads the calling thread may use, itself included."""
+    return _here.count or _cores
+
+
 def each(work: Callable[[int], Any], pieces: int) -> None:
     """work(i) for all i < pieces. The first error is raised when all have ended; the rest is not begun."""
-    helpers = min(_here.count or _cores, pieces) - 1
+    helpers = min(count(), pieces) - 1
     if helpers <= 0:
         for i in range(pieces):
             work(i)
@@ -137,15 +143,18 @@ class _Blas:
         self._libraries: list[Any] | None = None
         self._before: list[int] = []
 
+    def libraries(self) -> list[Any]:
+        if self._libraries is None:
+            self._libraries = _blas_libraries()
+        return self._libraries
+
     def hold(self) -> None:
         with self._lock:
             self._holders += 1
             if self._holders > 1:
                 return
-            if self._libraries is None:
-                self._libraries = _blas_libraries()
-            self._before = [library.get_num_threads() for library in self._libraries]
-            for library, count in zip(self._libraries, self._before, strict=True):
+            self._before = [library.get_num_threads() for library in self.libraries()]
+            for library, count in zip(self.libraries(), self._before, strict=True):
                 if count != 1:
                     library.set_num_threads(1)
 
@@ -172,6 +181,18 @@ def _blas_libraries() -> list[Any]:
 
 
 blas = _Blas()
+
+
+@cache
+def cuts_are_free() -> bool:
+    """True where NumPy's BLAS gives each float32 of a large product the same bits, wherever its rows or columns are cut.
+
+    That is so for OpenBLAS's kernel for AVX-512, which adds up in one order at all places of a tile
+    (tests/kernels/test_large_products.py). Its float64 differs by a rounding along the edges of a piece; of other
+    kernels it is not known.
+    """
+    own = [lib for lib in blas.libraries() if lib.internal_api == "openblas" and "numpy" in str(lib.filepath)]
+    return len(own) == 1 and own[0].architecture == "SkylakeX"
 
 
 @contextmanager

@@ -64,7 +64,8 @@ class Update:
         steps = [(name, *map(self._place, operands)) for name, *operands in notes.steps]
         kinds = ["whole" if kind == "in" else "one" for kind, _ in self._places]
         over = [i for i, (kind, place) in enumerate(self._places) if kind == "in" and place in spent]
-        self._blocks = Blocks(steps, kinds, last, size, 1, dtype, over)
+        held = {self._places.index(("in", i)): k for k, i in enumerate(self._slots) if ("in", i) in self._places}
+        self._blocks = Blocks(steps, kinds, last, size, 1, dtype, over, held=held)
 
     @staticmethod
     def _operand(notes: Notes, place: int, value: Any) -> Any:

@@ -33,6 +33,19 @@ def test_every_cut_is_right_and_does_not_depend_on_threads(m, k, n, turned, rng)
     assert len({r.tobytes() for r in results}) == 1
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_where_a_product_is_cut_changes_no_bit(dtype, rng):
+    """With more threads there are more pieces, where BLAS is known not to mind; a matrix by itself turned is special."""
+    for _ in range(6):
+        m, k, n = (int(d) for d in rng.integers(33, (900, 700, 900)))
+        k = max(k, -(-20_000_000 // (m * n)))
+        a, b = (rng.normal(size=s).astype(dtype) for s in [(m, k), (k, n)])
+        a, b = (np.array(x, order=order) for x, order in zip((a, b), rng.choice(["C", "F"], 2), strict=True))
+        for left, right in ((a, b), (a.T, a)):
+            results = [at(count, matmul, left, right) for count in (1, 2, 3, 4)]
+            assert len({r.tobytes() for r in results}) == 1, (m, k, n)
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_few_rows_times_part_of_a_matrix_into_part_of_another(turned, rng):
     a, wide = rng.normal(size=(5, 401)).astype(np.float32), rng.normal(size=(1000, 1000)).astype(np.float32)

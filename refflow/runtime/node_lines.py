@@ -165,7 +165,8 @@ class NodeLines:
         place = node.op_def.by_element.arrays(len(node.inputs))[-1]
         origins = [self.lifetimes.origin(edge) for edge in node.inputs]
         own = origins[place]
-        return [place] if own in self.blocks and own in self.lifetimes.ending_at(node) and origins.count(own) == 1 else []
+        is_over = own in self.blocks and own in self.lifetimes.ending_at(node)
+        return [place] if is_over and origins.count(own) == 1 else []
 
     def _update_of(self, node: Node, places: Sequence[int], spent: Sequence[int] = ()) -> Any:
         """The function that writes where a node's variables lie. places: of the inputs that tell their shape."""

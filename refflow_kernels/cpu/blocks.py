@@ -72,7 +72,8 @@ class _Writer:
     """Writes the source, with scratch blocks of numbers and of truths for what is alive at once."""
 
     def __init__(self, steps: Sequence[Step], kinds: Sequence[str], outputs: Sequence[int], dtype: Any,
-                 shape: tuple[int, ...], spent: Sequence[int], own: Sequence[int], held: Mapping[int, int]):  # fmt: skip
+                 shape: tuple[int, ...], spent: Sequence[int], own: Sequence[int],
+                 held: Mapping[int, int]):  # fmt: skip
         self.steps, self.kinds, self.outputs, self.shape = steps, kinds, list(outputs), shape
         self.lines = shape[0]  # what is cut: elements, or rows
         self.width = max(1, shape[1]) if len(shape) > 1 else 1

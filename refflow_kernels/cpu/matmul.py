@@ -96,9 +96,8 @@ def product(a: Any, b: Any, out: Any = None) -> Any:
     pieces = 2 if work < 32 * _PIECE else 4
     if k >= 8 * max(m, n):
         return _by_depth(a, b, pieces, out)
-    if a.dtype == np.float32 and min(m, n) >= _FEWEST_FREE and threads.cuts_are_free():
-        if not np.may_share_memory(a, b):  # of a product of a matrix with itself BLAS makes half
-            pieces = min(pieces, threads.count())
+    if _cuts_are_free(a, b):
+        pieces = min(pieces, threads.count())
 
     def piece(i: int) -> None:
         if m >= 2 * n:
@@ -110,6 +109,12 @@ def product(a: Any, b: Any, out: Any = None) -> Any:
 
     threads.each(piece, pieces)
     return out
+
+
+def _cuts_are_free(a: Any, b: Any) -> bool:
+    """True where pieces of the result have the bits of the whole; of a matrix times itself, turned, BLAS makes half."""
+    large = min(a.shape[0], b.shape[1]) >= _FEWEST_FREE
+    return large and a.dtype == np.float32 and threads.cuts_are_free() and not np.may_share_memory(a, b)
 
 
 def _columns_at_a_time(m: int, k: int, n: int, b: Any) -> int:

@@ -185,7 +185,7 @@ blas = _Blas()
 
 @cache
 def cuts_are_free() -> bool:
-    """True where NumPy's BLAS gives each float32 of a large product the same bits, wherever its rows or columns are cut.
+    """True where NumPy's BLAS gives each float32 of a large product the same bits, wherever rows and columns are cut.
 
     That is so for OpenBLAS's kernel for AVX-512, which adds up in one order at all places of a tile
     (tests/kernels/test_large_products.py). Its float64 differs by a rounding along the edges of a piece; of other

@@ -35,7 +35,7 @@ def test_every_cut_is_right_and_does_not_depend_on_threads(m, k, n, turned, rng)
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_where_a_product_is_cut_changes_no_bit(dtype, rng):
-    """With more threads there are more pieces, where BLAS is known not to mind; a matrix by itself turned is special."""
+    """With more threads there are more pieces, where BLAS is known not to mind; a matrix by itself is special."""
     for _ in range(6):
         m, k, n = (int(d) for d in rng.integers(33, (900, 700, 900)))
         k = max(k, -(-20_000_000 // (m * n)))

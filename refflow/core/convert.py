@@ -26,8 +26,16 @@ def register_tensor_conversion_function(
 
     `conversion_func(value, dtype, name, as_ref)` returns a Tensor, or NotImplemented to pass.
     """
+    if not isinstance(base_type, (type, tuple)) or not all(isinstance(t, type) for t in _several(base_type)):
+        raise TypeError(f"Argument `base_type` must be a type or a tuple of types. Obtained: {base_type}")
+    if not callable(conversion_func):
+        raise TypeError(f"Argument `conversion_func` must be callable. Received {conversion_func}.")
     _CONVERTERS.append((priority, len(_CONVERTERS), base_type, conversion_func))
     _CONVERTERS.sort(key=lambda row: row[:2])
+
+
+def _several(kinds: Any) -> tuple[Any, ...]:
+    return kinds if isinstance(kinds, tuple) else (kinds,)
 
 
 def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Tensor:

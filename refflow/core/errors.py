@@ -121,6 +121,7 @@ class OpError(Exception):
         self.message = message
         self.error_code = error_code
         self.place = ""
+        self.experimental_payloads: dict[str, bytes] = {}  # what a server of TensorFlow's would add
 
     def __str__(self) -> str:
         lines = [self.message]

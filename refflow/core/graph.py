@@ -44,6 +44,8 @@ class Graph(GraphScopes):
     """Operations under construction. Building one from several threads needs a lock of the caller's."""
 
     takes_from_outside = False  # a function's body does
+    operation: type[Operation] = Operation  # what its nodes are
+    restricts = False  # whether something in it may not be fed or not be fetched
     divides_as_python_3 = False  # the first release's `/` of whole numbers cuts off; graphs of 1.x do not [W77]
 
     def __init__(self) -> None:
@@ -141,7 +143,7 @@ class Graph(GraphScopes):
 
     def definition(self, from_version: int | None = None) -> GraphDef:
         """All nodes as plain data, or those that are newer than a version."""
-        nodes = [op.node_def for op in self._nodes[from_version or 0 :]]
+        nodes = [op.definition for op in self._nodes[from_version or 0 :]]
         return GraphDef(nodes, functions_of(nodes))
 
     def as_graph_def(self, from_version: int | None = None) -> Any:
@@ -187,7 +189,7 @@ class Graph(GraphScopes):
         name = name[:-1] if name.endswith("/") else self.unique_name(name)
         if name in self._by_name:
             raise NodeError(f"there already is an operation named {name!r}: {self._by_name[name]!r}")
-        op = Operation(
+        op = self.operation(
             NodeDef(name, op_type, attr=attrs or {}), self, inputs, dtypes, self._control_inputs_for(inputs),
             op_def=op_def, stack=errors.call_stack(2),
         )  # fmt: skip

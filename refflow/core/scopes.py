@@ -37,7 +37,7 @@ class LocalStack(threading.local, Generic[T]):
     def reset(self) -> None:
         """Drops the bottom; an error inside a `with`, where it would be hidden anyway."""
         if self._stack:
-            raise RuntimeError(
+            raise AssertionError(
                 "Do not use tf.reset_default_graph() to clear nested graphs: this one is inside `as_default()`"
             )
         self._shared.pop(id(self), None)

@@ -25,13 +25,19 @@ if TYPE_CHECKING:
 default_sessions: LocalStack[Any] = LocalStack(None)
 
 
-def default_session(session: Any, what: str) -> Any:
-    """`session`, or the innermost default one."""
+def default_session(session: Any, what: str, graph: Graph | None = None) -> Any:
+    """`session`, or the innermost default one; ValueError where it runs another graph than the one that is given."""
     found = session if session is not None else default_sessions.top()
     if found is None:
         raise ValueError(
             f"Cannot {what}: No default session is registered. Use `with sess.as_default()` or pass session=, an "
             "explicit session"
+        )
+    if graph is not None and getattr(found, "graph", graph) is not graph:
+        which, kind = "default" if session is None else "given", "operation" if "operation" in what else "tensor"
+        raise ValueError(
+            f"Cannot use the {which} session to {what.partition(' using')[0]}: the {kind}'s graph is different from "
+            "the session's graph. It is not an element of this graph; pass the session of its own graph as session="
         )
     return found
 
@@ -119,10 +125,15 @@ class Tensor(NoNumbers):
 
     def eval(self, feed_dict: Any = None, session: Any = None) -> Any:
         """The value, computed in `session` or in the default one."""
-        return default_session(session, "evaluate tensor using `eval()`").run(self, feed_dict)
+        return default_session(session, "evaluate tensor using `eval()`", self.graph).run(self, feed_dict)
 
     def __repr__(self) -> str:
         return f"<tf.Tensor {self.name!r} shape={shapes.python_text(self._shape)} dtype={self._dtype.name}>"
+
+    def __str__(self) -> str:
+        shape = "" if self._shape is None else f", shape={shapes.python_text(self._shape)}"
+        where = f", device={self.device}" if self.device else ""
+        return f'Tensor("{self.name}"{shape}, dtype={self._dtype.name}{where})'
 
     if TYPE_CHECKING:  # ops/operators.py gives these their meaning; the core knows no operation
 
@@ -227,7 +238,13 @@ class Operation:
         return self._context
 
     @property
-    def node_def(self) -> NodeDef:
+    def node_def(self) -> Any:
+        """The operation as data, in the form that a program is given it in."""
+        return self.definition
+
+    @property
+    def definition(self) -> NodeDef:
+        """The operation as plain data."""
         data = [t.name if t.value_index else t.op.name for t in self.inputs]
         control = [f"^{op.name}" for op in self.control_inputs]
         return NodeDef(self._name, self.type, data + control, self._device, self.attrs)
@@ -256,7 +273,7 @@ class Operation:
 
     def run(self, feed_dict: Any = None, session: Any = None) -> None:
         """Runs this operation in `session` or in the default one."""
-        default_session(session, "execute operation using `run()`").run(self, feed_dict)
+        default_session(session, "execute operation using `run()`", self.graph).run(self, feed_dict)
 
     def __repr__(self) -> str:
         return f"<tf.Operation {self._name!r} type={self.type}>"

@@ -41,6 +41,8 @@ def import_graph_def(
     """
     graph = get_default_graph()
     plain = protos.as_graph_def(graph_def)
+    if input_map is not None and not isinstance(input_map, Mapping):
+        raise TypeError(f"Argument `input_map` must be a dictionary. Obtained {type(input_map).__name__}")
     mapped = {key: convert_to_tensor(value) for key, value in (input_map or {}).items()}
     for key, tensor in mapped.items():
         if tensor.graph is not graph:
@@ -58,11 +60,14 @@ def _element(made: dict[str, Operation], element: Any) -> Operation | Tensor:
     text = element.decode() if isinstance(element, bytes) else element
     name, port = parse_input(text)
     if name not in made:
-        raise NodeError(f"return_elements asks for {text!r}, but the graph has no node of that name")
+        raise NodeError(f"Requested return_element {text!r} not found in graph_def.")
     if ":" not in text:
         return made[name]
     if port >= len(made[name].outputs):
-        raise NodeError(f"return_elements asks for {text!r}, but {made[name]!r} has {len(made[name].outputs)} outputs")
+        raise NodeError(
+            f"Requested return_element {text!r} not found in graph_def: "
+            f"{made[name]!r} has {len(made[name].outputs)} outputs"
+        )
     return made[name].outputs[port]
 
 

@@ -57,6 +57,9 @@ class DeviceAttributes(NamedTuple):
     memory_limit_bytes: int
     incarnation: int
 
+    def __repr__(self) -> str:
+        return f"_DeviceAttributes({self.name}, {self.device_type}, {self.memory_limit_bytes}, {self.incarnation})"
+
 
 class Device:
     """A CPU device; the base of every other kind."""

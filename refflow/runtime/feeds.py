@@ -77,15 +77,28 @@ class Feed:
 
 
 Expand = Callable[[Any, Any], Iterable[tuple[Any, Any]]]
-_expansions: list[tuple[type, Expand]] = []  # the newest first
+Parts = Callable[[Any], Iterable[Any]]
+_expansions: list[tuple[type, Expand, Parts | None]] = []  # the newest first
 _kinds: tuple[type, ...] = ()
 
 
-def register_feeds(kind: type, expand: Expand) -> None:
-    """Keys of this kind stand for several tensors: expand(key, value) gives each of them with its value."""
+def register_feeds(kind: type, expand: Expand, parts: Parts | None = None) -> None:
+    """Keys of this kind stand for several tensors: expand(key, value) gives each of them with its value.
+
+    parts(key) gives the tensors alone, for a partial run, which is set up before there are values.
+    """
     global _kinds
-    _expansions.insert(0, (kind, expand))
+    _expansions.insert(0, (kind, expand, parts))
     _kinds = (kind, *_kinds)
+
+
+def parts_of(keys: Any) -> list[Any]:
+    """The tensors that feeds of these keys, or of one, will be for."""
+    found = []
+    for key in keys if isinstance(keys, (list, tuple)) else [keys]:
+        parts = next((p for kind, _, p in _expansions if isinstance(key, kind)), None)
+        found += [key] if parts is None else [part for part in parts(key) if part is not None]
+    return found
 
 
 def _three(key: SparseTensor, value: Any) -> Iterable[tuple[Any, Any]]:
@@ -103,9 +116,9 @@ def _each(key: tuple[Any, ...], value: Any) -> Iterable[tuple[Any, Any]]:
     return zip(key, value, strict=True)
 
 
-register_feeds(tuple, _each)
-register_feeds(SparseTensor, _three)
-register_feeds(IndexedSlices, _slices)
+register_feeds(tuple, _each, parts_of)
+register_feeds(SparseTensor, _three, lambda key: (key.indices, key.values, key.dense_shape))
+register_feeds(IndexedSlices, _slices, lambda key: (key.values, key.indices, key.dense_shape))
 
 
 def are_single(keys: Iterable[Any]) -> bool:
@@ -122,7 +135,7 @@ def single(feed_dict: Mapping[Any, Any]) -> Mapping[Any, Any]:
         return feed_dict
     found: dict[Any, Any] = {}
     for key, value in feed_dict.items():
-        expand = next((e for kind, e in _expansions if isinstance(key, kind)), None)
+        expand = next((e for kind, e, _ in _expansions if isinstance(key, kind)), None)
         parts = {key: value} if expand is None else single(dict(expand(key, value)))
         twice = next((part for part in parts if part in found), None)
         if twice is not None:

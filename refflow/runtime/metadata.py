@@ -36,14 +36,16 @@ from refflow.runtime.stages import Stages
 _ENDS = ("end", "recv", "error")
 
 
-def report(into: Any, log: EventLog | None, stages: Stages, costs: bool, graphs: bool) -> None:
+def report(into: Any, log: EventLog | None, stages: Stages, traced: bool, costs: bool, graphs: bool) -> None:
     """Puts into a RunMetadata, or into TensorFlow's message of that name, what was asked for."""
     found = RunMetadata()
     if log is not None:
-        found.step_stats = step_stats(log)
+        stats = step_stats(log)
+        if traced:
+            found.step_stats = stats
         if costs:
             final = [n.name for n in [*(f.inputs[0][0] for f in stages.pruned.fetches), *stages.pruned.targets]]
-            found.cost_graph = cost_graph(stages.partitioned, found.step_stats, final)
+            found.cost_graph = cost_graph(stages.partitioned, stats, final)
     if graphs:
         found.partition_graphs = [GraphDef([n.node_def for n in part.nodes]) for part in stages.partitions]
     if isinstance(into, RunMetadata):

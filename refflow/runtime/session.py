@@ -34,7 +34,7 @@ from refflow.runtime import place as place_module
 from refflow.runtime.config import ConfigProto, RunOptions
 from refflow.runtime.device import Device, DeviceAttributes, local_devices
 from refflow.runtime.events import EventLog, watch_of
-from refflow.runtime.feeds import Feed, are_single, single
+from refflow.runtime.feeds import Feed, are_single, parts_of, single
 from refflow.runtime.kernels import kept_tensors
 from refflow.runtime.metadata import report
 from refflow.runtime.partial import PartialRuns
@@ -157,15 +157,16 @@ class Session:
             raise InvalidArgumentError(None, None, f"Invalid inter_op_thread_pool: {options.inter_op_thread_pool}")
         if self._remote is not None and options.output_partition_graphs:
             self._remote.refuse("the graph of each device")
-        log = self._trace() if run_metadata is not None and options.trace_level > RunOptions.NO_TRACE else None
+        costs = self.config.graph_options.build_cost_model > 0
+        traced = options.trace_level > RunOptions.NO_TRACE
+        log = self._trace() if run_metadata is not None and (traced or costs) else None
         step = self._step(signature, values, watch_of(self.log if log is None else log))
         seconds = options.timeout_in_ms / 1000 if options.timeout_in_ms else self._seconds
         try:
             return step(feeds, seconds, log)
         finally:
             if run_metadata is not None and self._remote is None:
-                costs = self.config.graph_options.build_cost_model > 0
-                report(run_metadata, log, step.stages, costs, options.output_partition_graphs)
+                report(run_metadata, log, step.stages, traced, costs, options.output_partition_graphs)
 
     def repeat(self, fetches: Any, steps: int, feeds: Mapping[Any, Any] | None = None) -> Any:
         """Runs so many steps, step i fed with row i of each array, and round again; the results, on a new first axis.
@@ -206,13 +207,14 @@ class Session:
         epoch = time.time() - self._clock() if self._clock is time.perf_counter else 0.0
         return EventLog(self._clock, values=False, epoch=epoch)
 
-    def partial_run_setup(self, fetches: Any, feeds: Sequence[Any] | None = None) -> str:
+    def partial_run_setup(self, fetches: Any, feeds: Any = None) -> str:
         """A handle for one step whose feeds come bit by bit (runtime/partial.py).
 
-        fetches, feeds: all that `partial_run` will fetch and feed, each once.
+        fetches, feeds: all that `partial_run` will fetch and feed, each once; one of them need not be in a list.
         """
         self._check_open()
-        return self._partial_runs.set_up(Signature(self.graph, None, fetches, list(feeds or ()), self.feed))
+        keys = [] if feeds is None else parts_of(feeds)
+        return self._partial_runs.set_up(Signature(self.graph, None, fetches, keys, self.feed))
 
     def partial_run(self, handle: str, fetches: Any, feed_dict: Mapping[Any, Any] | None = None) -> Any:
         """Goes on with a step that `partial_run_setup` began, and returns the fetched values.

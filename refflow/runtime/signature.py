@@ -46,7 +46,7 @@ class Signature:
         for tensor in self.tensors:
             if tensor in fed:
                 raise FedAndFetchedError(
-                    tensor.op.node_def, tensor.op, f"{tensor.name!r} is both fed and fetched: you know its value"
+                    tensor.op.definition, tensor.op, f"{tensor.name!r} is both fed and fetched: you know its value"
                 )
 
     @property
@@ -58,6 +58,8 @@ class Signature:
     def _walk(self, graph: Graph, fetches: Any) -> Callable[[Sequence[Any]], Any]:
         """A function from the fetched tensors' values to the structure that was asked for."""
         expand = next((e for kind, e in _expansions if isinstance(fetches, kind)), None)
+        if expand is None and _fields(fetches) is not None:
+            expand = _record
         if expand is not None:
             items, build = expand(fetches)
             parts = [self._walk(graph, item) for item in items]
@@ -87,6 +89,17 @@ def register_fetches(kind: type, expand: Expand) -> None:
 def _sequence(fetches: Any) -> tuple[Sequence[Any], Callable[[list[Any]], Any]]:
     kind = type(fetches)
     return fetches, (lambda values: kind(*values)) if hasattr(fetches, "_fields") else kind
+
+
+def _fields(fetches: Any) -> tuple[str, ...] | None:
+    """The fields of an object whose class the package attrs made; None of any other."""
+    found = getattr(type(fetches), "__attrs_attrs__", None)
+    return None if found is None else tuple(each.name for each in found)
+
+
+def _record(fetches: Any) -> tuple[Sequence[Any], Callable[[list[Any]], Any]]:
+    kind = type(fetches)
+    return [getattr(fetches, name) for name in _fields(fetches) or ()], lambda values: kind(*values)
 
 
 def _mapping(fetches: Mapping[Any, Any]) -> tuple[Sequence[Any], Callable[[list[Any]], Any]]:
@@ -128,9 +141,15 @@ def element(graph: Graph, item: Any, what: str, allow_operation: bool = True) ->
             raise TypeError(f"Cannot interpret feed_dict key as Tensor: {text}") from None
         if isinstance(error, TypeError):
             raise TypeError(
-                f"Fetch argument {short(item)} has invalid type {type(item)}, must be a string or Tensor. ({text})"
+                f"Fetch argument {short(item)} has invalid type {type(item)}, must be a string or Tensor. ({text}) "
+                f'Argument `fetch` has invalid type "{type(item).__name__}" must be a string or Tensor.'
             ) from None
         raise ValueError(f"Fetch argument {short(item)} cannot be interpreted as a Tensor. ({text})") from None
+
+
+def is_fetched_in_parts(kind: type) -> bool:
+    """Whether it was said of this kind, or of one of its own, how it is fetched."""
+    return any(issubclass(known, kind) for known, _ in _expansions)
 
 
 def frozen(fetches: Any) -> Any:
@@ -139,6 +158,8 @@ def frozen(fetches: Any) -> Any:
         return (type(fetches), tuple((key, frozen(f)) for key, f in fetches.items()))
     if isinstance(fetches, (list, tuple)):
         return (type(fetches), tuple(frozen(f) for f in fetches))
+    if (names := _fields(fetches)) is not None:
+        return (type(fetches), tuple(frozen(getattr(fetches, name)) for name in names))
     if isinstance(fetches, np.ndarray):
         raise TypeError(
             f"Fetch argument {short(fetches)} has invalid type {type(fetches)}, must be a string or Tensor. {_VALUE}"

@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from refflow.compat.v1.names import init_scope as init_scope
 from refflow.core.constants import constant_value
 from refflow.core.control import no_op
 from refflow.core.control import with_dependencies as with_dependencies
 from refflow.core.convert import convert_n_to_tensor as convert_n_to_tensor
-from refflow.core.convert import convert_to_tensor
+from refflow.core.convert import convert_to_tensor as _tensor
 from refflow.core.errors import OpError as OpError
 from refflow.core.gradients import NoGradient
 from refflow.core.gradients import get_gradient_function as get_gradient_function
-from refflow.core.graph import Operation, Tensor, control_dependencies, get_default_graph
+from refflow.core.graph import Operation, Tensor, get_default_graph
 from refflow.core.graphdef import LABEL
 from refflow.core.registry import find_op_def
 from refflow.core.shape_rules import RegisterShape as RegisterShape
@@ -28,10 +29,10 @@ from refflow.core.shapes import Dimension, TensorShape, broadcast
 from refflow.core.sparse_tensor import SparseTensor
 from refflow.ops.conditionals import cond
 from refflow.ops.random import DEFAULT_GRAPH_SEED as DEFAULT_GRAPH_SEED
-from refflow.ops.random import get_seed as get_seed
+from refflow.ops.random import get_seed as _seeds
 from refflow.ops.random import set_random_seed as set_random_seed
 from refflow.runtime.feeds import register_feeds
-from refflow.runtime.signature import register_fetches
+from refflow.runtime.signature import is_fetched_in_parts, register_fetches
 
 NotDifferentiable = no_gradient = NoGradient
 
@@ -45,22 +46,15 @@ def internal_convert_to_tensor(
     """A tensor of the value; of `preferred_dtype`, where that can be and no other is asked for."""
     if dtype is None and preferred_dtype is not None and not isinstance(value, Tensor):
         try:
-            return convert_to_tensor(value, preferred_dtype, name, as_ref)
+            return _tensor(value, preferred_dtype, name, as_ref)
         except (TypeError, ValueError):
             pass  # it was a wish
-    return convert_to_tensor(value, dtype, name, as_ref)
+    return _tensor(value, dtype, name, as_ref)
 
 
 def convert_to_tensor_or_sparse_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Any:
     """A SparseTensor as it is, anything else as a tensor."""
-    return value if isinstance(value, SparseTensor) else convert_to_tensor(value, dtype, name)
-
-
-@contextmanager
-def init_scope() -> Iterator[None]:
-    """Outside of every branch, loop and control dependency: what is built here can run before anything else."""
-    with control_dependencies(None):
-        yield
+    return value if isinstance(value, SparseTensor) else _tensor(value, dtype, name)
 
 
 @contextmanager
@@ -109,6 +103,15 @@ def is_dense_tensor_like(value: Any) -> bool:
 
 is_tensor = is_tf_type = is_dense_tensor_like
 _TensorLike = Tensor
+
+
+def get_seed(op_seed: int | None) -> tuple[int | None, int | None]:
+    """The two seeds of an op that is built now; (None, None) where it has neither a seed nor its graph one."""
+    if op_seed is None and get_default_graph().seed is None:
+        return None, None
+    return _seeds(op_seed)
+
+
 _uids = iter(range(1, 2**62))
 
 
@@ -130,10 +133,15 @@ def tensor_id(tensor: Tensor) -> int:
 def register_session_run_conversion_functions(
     tensor_type: type, fetch_function: Any, feed_function: Any = None, feed_function_for_partial_run: Any = None
 ) -> None:
-    """What is of this type is fetched and fed in parts, as Session.run does with a SparseTensor."""
+    """What is of this type is fetched and fed in parts, as Session.run does with a SparseTensor.
+
+    ValueError where that was said before.
+    """
+    if is_fetched_in_parts(tensor_type):
+        raise ValueError(f"{tensor_type} has already been registered so ignore it.")
     register_fetches(tensor_type, fetch_function)
     if feed_function is not None:
-        register_feeds(tensor_type, feed_function)
+        register_feeds(tensor_type, feed_function, feed_function_for_partial_run)
 
 
 def GraphOrParentsInXlaContext(graph: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from refflow.compat.shadow.framework import convert_to_tensor_or_sparse_tensor
 from refflow.compat.v1.graph import Graph
+from refflow.compat.v1.sessions import InaccessibleTensorError as InaccessibleTensorError
 from refflow.compat.v1.sessions import Session
 from refflow.core import convert as conversion
 from refflow.core.errors import NodeError
@@ -22,6 +23,7 @@ from refflow.runtime.device import DeviceAttributes
 BaseSession = SessionInterface = Session
 CompositeTensor = (IndexedSlices, SparseTensor)  # what isinstance asks for
 SymbolicTensor = Tensor
+OperatorNotAllowedInGraphError = TypeError  # of a tensor as a bool, or in a loop of Python's
 internal_convert_n_to_tensor = conversion.convert_n_to_tensor
 
 # -- conversions -------------------------------------------------------------------------------------------------------
@@ -167,6 +169,49 @@ def get_to_proto_function(collection_name: str) -> Any:
 def get_from_proto_function(collection_name: str) -> Any:
     """What is made of a collection's messages, or None."""
     return _proto_functions.get(collection_name, (None, None, None))[2]
+
+
+# -- what is told of nodes ---------------------------------------------------------------------------------------------
+
+_statistics: dict[tuple[str, str], Callable[..., Any]] = {}
+
+
+class OpStats:
+    """A number that is told of nodes, as how many operations they need; numbers of one kind are added up."""
+
+    def __init__(self, statistic_type: str, value: Any = None):
+        self.statistic_type, self.value = statistic_type, value
+
+    def __iadd__(self, other: OpStats) -> OpStats:
+        if other.statistic_type != self.statistic_type:
+            raise ValueError(f"Can't add an OpStat of type {self.statistic_type} to one of {other.statistic_type}.")
+        if other.value is not None:
+            self.value = other.value if self.value is None else self.value + other.value
+        return self
+
+
+class RegisterStatistics:
+    """A decorator of function(graph, node), which tells a number of each node of an op type."""
+
+    def __init__(self, op_type: str, statistic_type: str):
+        for called, text in (("op_type", op_type), ("statistic_type", statistic_type)):
+            if not isinstance(text, str):
+                raise TypeError(f"{called} must be a string.")
+            if "," in text:
+                raise TypeError(f"{called} must not contain a comma.")
+        self._key = (op_type, statistic_type)
+
+    def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        if self._key in _statistics:
+            raise KeyError(f"Registering two statistics with name {','.join(self._key)!r}!")
+        _statistics[self._key] = f
+        return f
+
+
+def get_stats_for_node_def(graph: Any, node: Any, statistic_type: str) -> OpStats:
+    """What was said to be told of nodes of this type; OpStats without a value where nothing was."""
+    function = _statistics.get((node.op, statistic_type))
+    return OpStats(statistic_type) if function is None else function(graph, node)
 
 
 # -- sessions ----------------------------------------------------------------------------------------------------------

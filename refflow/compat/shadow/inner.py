@@ -130,7 +130,8 @@ _PAGES = {
     "framework.tensor_util layers.utils ops.array_ops ops.control_flow_ops ops.control_flow_util",
     "functions": "eager.def_function eager.function framework.function ops.functional_ops",
     "graph_mode": "eager.context tf2",
-    "graphs": "client.session framework.composite_tensor framework.indexed_slices framework.ops framework.stack "
+    "graphs": "client.session framework.composite_tensor framework.errors framework.errors_impl "
+    "framework.indexed_slices framework.ops framework.stack "
     "framework.tensor framework.tensor_conversion framework.tensor_conversion_registry",
     "layers_names": "keras.engine.base_layer keras.engine.input_spec layers.base layers.convolutional layers.pooling",
     "nest": "util.nest",

@@ -112,15 +112,17 @@ TABLE = _with_folders(
         **{
             f"tensorflow.{name}": sources
             for name, sources in {
+                **_CORE,
                 "compat": (f"{HERE}.util",),
                 "compat.v1": (".",),
+                "core.protobuf.config_pb2": ("refflow.runtime.config", ".", f"{HERE}.messages"),
+                "core.protobuf.rewriter_config_pb2": ("refflow.runtime.rewrites", f"{HERE}.messages"),
                 **_each("core", "lib.core.error_codes_pb2 protobuf.error_codes_pb2", ".errors"),
                 "examples.tutorials.mnist.input_data": (f"{HERE}.examples",),
                 "models": ("refflow.models",),
                 "models.rnn.rnn": (f"{HERE}.contrib_rnn",),
                 "types": (".",),
                 **INNER,
-                **_CORE,
                 **_CONTRIB,
             }.items()
         },

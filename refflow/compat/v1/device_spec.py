@@ -58,6 +58,8 @@ class DeviceSpec:
         return self
 
     def _take_device(self, kind: str, number: list[str]) -> None:
+        if self.device_type is not None:
+            raise ValueError(f"Multiple device types are not allowed while parsing the device spec: {kind} is another.")
         self.device_type = kind
         if number and number[0] != "*":
             self.device_index = int(number[0])

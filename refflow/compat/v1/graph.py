@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from refflow.compat.v1 import operation
 from refflow.core import graph as first
 from refflow.core.convert import operation_of
 from refflow.core.errors import NodeError
@@ -66,6 +67,7 @@ def _of_thread(name: str, start: Callable[[], Any], always: bool) -> property:
 class Graph(first.Graph):
     """The first release's, with the methods of 1.x."""
 
+    operation = operation.Operation
     divides_as_python_3 = True
     _name_stack = _of_thread("name stack", str, True)
     _control_stack = _of_thread("control stack", list, True)
@@ -78,6 +80,7 @@ class Graph(first.Graph):
         super().__init__()
         self._unfeedable: set[Tensor] = set()
         self._unfetchable: set[Any] = set()
+        self._kernel_labels: dict[str, str] = {}
 
     # -- what it is ---------------------------------------------------------------------------------------------------
 
@@ -129,6 +132,7 @@ class Graph(first.Graph):
     def prevent_feeding(self, tensor: Tensor) -> None:
         """From here on the tensor cannot be fed."""
         self._unfeedable.add(tensor)
+        self.restricts = True
 
     def is_feedable(self, tensor: Any) -> bool:
         """Whether the tensor may be fed."""
@@ -137,6 +141,7 @@ class Graph(first.Graph):
     def prevent_fetching(self, op: Operation) -> None:
         """From here on the operation cannot be fetched."""
         self._unfetchable.add(op)
+        self.restricts = True
 
     def is_fetchable(self, tensor_or_op: Any) -> bool:
         """Whether the tensor or operation may be fetched."""
@@ -187,6 +192,16 @@ class Graph(first.Graph):
 
     def create_op(self, op_type: str, inputs: Sequence[Tensor], *args: Any, **kwargs: Any) -> Operation:
         """One more node. What changes a variable through its reference is with that variable."""
+        if not all(isinstance(t, Tensor) for t in inputs):
+            place, strange = next((i, t) for i, t in enumerate(inputs) if not isinstance(t, Tensor))
+            raise TypeError(f"Input #{place} is not a tensor: {strange}")
+        label = self._kernel_labels.get(op_type) if self._kernel_labels else None
+        if label:
+            with super()._attr_scope({"_kernel": label}):
+                return self._created(op_type, inputs, *args, **kwargs)
+        return self._created(op_type, inputs, *args, **kwargs)
+
+    def _created(self, op_type: str, inputs: Sequence[Tensor], *args: Any, **kwargs: Any) -> Operation:
         if not any(t.dtype.is_ref_dtype for t in inputs):
             return super().create_op(op_type, inputs, *args, **kwargs)
         takes = op_def(op_type).inputs
@@ -202,14 +217,55 @@ class Graph(first.Graph):
 
     def control_dependencies(self, control_inputs: Any) -> Any:
         if isinstance(control_inputs, (list, tuple)):
-            control_inputs = [operation_of(x) if isinstance(x, IndexedSlices) else x for x in control_inputs]
+            control_inputs = [_waited_for(x) for x in control_inputs]
         return super().control_dependencies(control_inputs)
 
+    @contextmanager
+    def _kernel_label_map(self, op_to_kernel_label_map: dict[str, str]) -> Iterator[None]:
+        """New nodes of the given types have a label of a kernel, `_kernel`; an empty one takes it away."""
+        if not _are_texts(op_to_kernel_label_map):
+            raise TypeError("op_to_kernel_label_map must be a dictionary mapping strings to strings")
+        saved, self._kernel_labels = self._kernel_labels, {**self._kernel_labels, **op_to_kernel_label_map}
+        try:
+            yield
+        finally:
+            self._kernel_labels = saved
+
+    def _attr_scope(self, attr_map: dict[str, Any]) -> Any:
+        """New nodes have these attributes too: plain values or AttrValue messages; None takes one away again."""
+        read = {}
+        for key, value in attr_map.items():
+            known = value is None or isinstance(value, list) or hasattr(value, "WhichOneof")
+            if not isinstance(key, str) or not known:
+                raise TypeError(
+                    f"attr_map must be a dictionary mapping strings to AttrValue protos or None, got {key!r}: {value!r}"
+                )
+            read[key] = protos.read_attr(value) if hasattr(value, "WhichOneof") else value
+        return super()._attr_scope(read)
+
+    def _original_op(self, op: Any) -> Any:
+        """New nodes are built on behalf of `op`."""
+        return self.deriving(op)
+
+    def _unsafe_unfinalize(self) -> None:
+        """Takes finalize() back."""
+        self._finalized = False
+
     def gradient_override_map(self, op_type_map: dict[str, str]) -> Any:
-        texts = isinstance(op_type_map, dict) and all(isinstance(x, str) for row in op_type_map.items() for x in row)
-        if not texts:
+        if not _are_texts(op_type_map):
             raise TypeError("op_type_map must be a dictionary mapping strings to strings")
         return super().gradient_override_map(op_type_map)
+
+
+def _waited_for(item: Any) -> Any:
+    """What a node waits for: of a variable behind a handle the handle or the change, not a value that is read."""
+    if isinstance(item, IndexedSlices):
+        return operation_of(item)
+    return item.op if getattr(item, "_is_resource", False) else item
+
+
+def _are_texts(given: Any) -> bool:
+    return isinstance(given, dict) and all(isinstance(x, str) for row in given.items() for x in row)
 
 
 def _check_scope(name: Any, within: bool) -> None:

@@ -19,16 +19,21 @@ import numpy as np
 from refflow.compat.v1.graph import Graph, written_device
 from refflow.core.dtypes import DType, as_dtype
 from refflow.core.dtypes import string as string_type
-from refflow.core.errors import NotFoundError
+from refflow.core.errors import InvalidArgumentError, NotFoundError
 from refflow.core.graph import Operation, Tensor
 from refflow.core.registry import op_def
 from refflow.runtime import session as first
+from refflow.runtime.config import CallableOptions, ConfigProto
 from refflow.runtime.feeds import Feed
 from refflow.runtime.signature import FedAndFetchedError, Signature, register_fetches
 
 _building = threading.local()  # the session for which a thread looks at a request
 
 __all__ = ["InteractiveSession", "Session", "delete_session_tensor", "get_session_handle", "get_session_tensor"]
+
+
+class InaccessibleTensorError(ValueError):
+    """What is asked for belongs to another block of the program."""
 
 
 class _Fitted(Feed):
@@ -72,7 +77,14 @@ class Session(first.Session):
 
     def __init__(self, target: str = "", graph: Any = None, config: Any = None, **options: Any):
         if not isinstance(target, (str, bytes)):
-            raise TypeError(f"Argument `target` must be a string, but got \"{type(target).__name__}\"")
+            hint = '. Did you do "Session(config)" instead of "Session(config=config)"?'
+            raise TypeError(
+                f"Argument `target` must be a string, but got \"{type(target).__name__}\""
+                f"{hint if isinstance(target, ConfigProto) else ''}"
+            )
+        for called, kind, given in (("graph", first.Graph, graph), ("config", ConfigProto, config)):
+            if given is not None and not isinstance(given, kind):
+                raise TypeError(f"Argument `{called}` must be a tf.{kind.__name__}, but got \"{type(given).__name__}\"")
         target = target.decode() if isinstance(target, bytes) else target
         if target and "://" not in target:
             raise NotFoundError(
@@ -85,6 +97,8 @@ class Session(first.Session):
         self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None, options: Any = None, run_metadata: Any = None
     ) -> Any:
         """What `fetches` asks for, in its structure."""
+        if self.graph.restricts:
+            self._quick.clear()  # what went before may not be allowed any more
         try:
             return super().run(fetches, feed_dict, options, run_metadata)
         except FedAndFetchedError:  # found before anything ran
@@ -108,18 +122,55 @@ class Session(first.Session):
             feeds = tuple(feed_list or ())
             return lambda *values, **more: self.run(fetches, dict(zip(feeds, values, strict=True)), **more)
 
-    def _signature(self, fetches: Any, feeds: tuple[Any, ...]) -> Signature:
+    def _make_callable_from_options(self, callable_options: CallableOptions) -> Callable[..., list[Any]]:
+        """A function of a value for each of `feed`, which gives a list of what `fetch` names and runs the targets."""
+        from refflow.files.step_stats import RunMetadata
+
+        asked = callable_options
+        fetches = [*asked.fetch, *asked.target]
+        connected = {pair.to_tensor: pair.from_tensor for pair in asked.tensor_connection}
+        sources = {name: self.graph.as_graph_element(name) for name in connected.values()}
+
+        def call(*values: Any, run_metadata: Any = None) -> list[Any]:
+            if len(values) != len(asked.feed):
+                raise InvalidArgumentError(
+                    None, None, f"Expected {len(asked.feed)} feed tensors, but got {len(values)}: {asked.feed}"
+                )
+            known = super(Session, self).run(sources) if sources else {}
+            feeds = dict(zip(asked.feed, values, strict=True)) | {to: known[name] for to, name in connected.items()}
+            metadata = RunMetadata() if run_metadata is None else run_metadata
+            return list(self.run(fetches, feeds, asked.run_options, metadata))[: len(asked.fetch)]
+
+        return call
+
+    def partial_run_setup(self, fetches: Any, feeds: Any = None) -> str:
+        """A handle for one step whose feeds come bit by bit."""
+        self._check_open()
+        self._check_graph()
+        return super().partial_run_setup(fetches, feeds)
+
+    def _check_graph(self) -> None:
         if not self.graph.version:
             raise RuntimeError("The Session graph is empty. Add operations to the graph before calling run().")
+
+    @property
+    def sess_str(self) -> bytes:  # type: ignore[override]  # the first release has a text
+        """The target: b"" for this process, or the server's."""
+        return super().sess_str.encode()
+
+    def _signature(self, fetches: Any, feeds: tuple[Any, ...]) -> Signature:
+        self._check_graph()
         _building.session = self
         found = super()._signature(fetches, feeds)
-        if isinstance(self.graph, Graph) and (self.graph._unfeedable or self.graph._unfetchable):
+        if isinstance(self.graph, Graph) and self.graph.restricts:
             _check_allowed(self.graph, found)
         return found
 
     @property
     def graph_def(self) -> Any:
-        """The graph as it is now, a GraphDef message."""
+        """The graph as it is now, a GraphDef message; with shapes, if the session's graph options say so."""
+        if isinstance(self.graph, Graph):
+            return self.graph.as_graph_def(add_shapes=self.config.graph_options.infer_shapes)
         return self.graph.as_graph_def()
 
     def list_devices(self) -> list[Any]:
@@ -135,7 +186,11 @@ def _check_allowed(graph: Graph, signature: Signature) -> None:
     for element in fetched:
         if not graph.is_fetchable(element):
             kind = "Operation" if isinstance(element, Operation) else "Tensor"
-            raise ValueError(f"{kind} {element.name} has been marked as not fetchable.")
+            raise InaccessibleTensorError(
+                f"{kind} {element.name} has been marked as not fetchable. Typically this happens when it is defined in "
+                "another function or code block. Use return values, explicit Python locals or TensorFlow collections "
+                "to access it."
+            )
 
 
 class InteractiveSession(Session, first.InteractiveSession):

@@ -184,7 +184,7 @@ class Server:
     @staticmethod
     def create_local_server(config: ConfigProto | None = None, start: bool = True) -> Server:
         """A cluster of this process alone, at an address that is free."""
-        return Server({"local": ["localhost:0"]}, config=config, start=start)
+        return Server({"localhost": ["localhost:0"]}, config=config, start=start)
 
 
 def _incarnation() -> int:

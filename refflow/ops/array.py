@@ -74,7 +74,7 @@ def _shape_n_values(op):
 
 @RANK.kernel
 def rank_kernel(input):
-    return np.array(np.ndim(input), np.int32)
+    return np.array(len(np.shape(input)), np.int32)
 
 
 @RANK.constant
@@ -85,7 +85,7 @@ def _rank_value(op):
 
 @SIZE.kernel
 def size_kernel(input, out_type=int32):
-    return np.array(np.size(input), out_type.as_numpy_dtype)
+    return np.array(prod(np.shape(input)), out_type.as_numpy_dtype)
 
 
 @SIZE.constant

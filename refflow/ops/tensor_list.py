@@ -83,7 +83,7 @@ def empty_kernel(element_shape, max_num_elements, element_dtype):
 
 
 def _at_least_a_vector(tensor: np.ndarray) -> None:
-    if not np.ndim(tensor):
+    if not np.shape(tensor):
         raise ValueError("Tensor must be at least a vector, but saw shape: []")
 
 
@@ -96,8 +96,8 @@ def _rows_of(tensor: np.ndarray, element_shape: Any) -> tuple[list[np.ndarray], 
             f"Specified a list with shape {shapes.text(dims)} from a tensor with shape "
             f"{shapes.text(tensor.shape[1:])}"
         )
-    copied = np.array(tensor, copy=True)
-    return [_row(copied, i) for i in range(len(copied))], dims
+    copied = np.array(tensor, copy=True) if isinstance(tensor, np.ndarray) else tensor  # a device has made its copy
+    return [_row(copied, i) for i in range(copied.shape[0])], dims
 
 
 def _row(tensor: np.ndarray, i: int) -> np.ndarray:

@@ -70,6 +70,8 @@ def _stacked(found: TensorList, values: list[Any], dims: shapes.Shape, why: str)
             dims = merged(dims, np.shape(value))
     blank = zeros(dims, found.dtype)
     parts = [blank if v is None else v for v in values]
+    if found.home is not None:
+        return found.home.stacked(parts, dims, found.dtype)
     if blank.dtype == object:
         return _joined(parts, np.stack)
     stacked = np.empty((len(parts), *dims), blank.dtype)  # type: ignore[misc]

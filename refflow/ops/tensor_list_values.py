@@ -2,7 +2,8 @@
 
 An element that nobody has set is read as zeros, of the shape that the others have. A zero list has zeros for elements,
 and lists of one length add up. A list is never changed: each change gives a new one. Lists that came from one another
-by pushes and pops share their elements, so that a push onto the longest copies none of them.
+by pushes and pops share their elements, so that a push onto the longest copies none of them. Elements may lie in a
+device's memory, which is then their home: it does what NumPy does with others.
 
 Next: ops/tensor_list.py.
 """
@@ -21,15 +22,21 @@ _growing = threading.Lock()
 
 
 class TensorList:
-    """Tensors by number, None where nothing was set, with what is known of an element."""
+    """Tensors by number, None where nothing was set, with what is known of an element.
 
-    __slots__ = ("_count", "_grows", "_shared", "dims", "dtype", "most")
+    home: None, or for elements that are no arrays of NumPy what has stacked(elements, dims, dtype), where some may be
+    NumPy's all the same, added(a, b) and zeros_like(element).
+    """
 
-    def __init__(self, items: Any, dtype: Any, dims: shapes.Shape, most: int = -1, count: int | None = None):
+    __slots__ = ("_count", "_grows", "_shared", "dims", "dtype", "home", "most")
+
+    def __init__(
+        self, items: Any, dtype: Any, dims: shapes.Shape, most: int = -1, count: int | None = None, home: Any = None
+    ):
         self._shared = items if count is not None else list(items)  # the first `count` are this list's
         self._count = len(self._shared) if count is None else count
         self._grows = count is not None  # what was made whole, a constant it may be, stays as it is
-        self.dtype, self.dims, self.most = dtype, dims, most
+        self.dtype, self.dims, self.most, self.home = dtype, dims, most, home
 
     def __len__(self) -> int:
         return self._count
@@ -43,7 +50,7 @@ class TensorList:
         return tuple(self._shared[: self._count])
 
     def with_items(self, items: Any) -> TensorList:
-        return TensorList(items, self.dtype, self.dims, self.most)
+        return TensorList(items, self.dtype, self.dims, self.most, None, self.home)
 
     def pushed(self, item: Any) -> TensorList:
         """This, with `item` behind the others."""
@@ -51,20 +58,21 @@ class TensorList:
             longest = self._grows and len(self._shared) == self._count
             shared = self._shared if longest else self._shared[: self._count]
             shared.append(item)
-        return TensorList(shared, self.dtype, self.dims, self.most, self._count + 1)
+        return TensorList(shared, self.dtype, self.dims, self.most, self._count + 1, self.home)
 
     def replaced(self, place: int, item: Any) -> TensorList:
         """This, with `item` in the place of another."""
         copied = self._shared[: self._count]
         copied[place] = item
-        return TensorList(copied, self.dtype, self.dims, self.most, self._count)
+        return TensorList(copied, self.dtype, self.dims, self.most, self._count, self.home)
 
     def popped(self) -> TensorList:
         """This, without its last element."""
-        return TensorList(self._shared, self.dtype, self.dims, self.most, self._count - 1)
+        return TensorList(self._shared, self.dtype, self.dims, self.most, self._count - 1, self.home)
 
     def zeros_like(self) -> TensorList:
-        return self.with_items(None if v is None else zero_of(v) for v in self.items)
+        zero = zero_of if self.home is None else self.home.zeros_like
+        return self.with_items(None if v is None else zero(v) for v in self.items)
 
     def __add__(self, other: Any) -> TensorList:
         if self.dtype is not other.dtype:
@@ -83,11 +91,11 @@ class TensorList:
                 f"{len(other)}"
             )
         merged = shapes.merge(self.dims, other.dims)
-        items = [_added(a, b) for a, b in zip(self.items, other.items, strict=True)]
-        return TensorList(items, self.dtype, merged)
+        items = [_added(a, b, self.home) for a, b in zip(self.items, other.items, strict=True)]
+        return TensorList(items, self.dtype, merged, home=self.home)
 
 
-def _added(a: Any, b: Any) -> Any:
+def _added(a: Any, b: Any, home: Any) -> Any:
     if a is None or b is None:
         return b if a is None else a
     if np.shape(a) != np.shape(b):
@@ -95,6 +103,8 @@ def _added(a: Any, b: Any) -> Any:
             "Trying to add two tensors with incompatible element shapes. One is "
             f"{shapes.text(np.shape(a))} and the other is {shapes.text(np.shape(b))}"
         )
+    if home is not None:
+        return home.added(a, b)
     return sum_of([a, b]) if a.dtype == object else a + b
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from refflow.core import errors
 from refflow.core.devices import DeviceSpec
-from refflow.core.dtypes import resource
+from refflow.core.dtypes import resource, variant
 from refflow.core.graphdef import LABEL
 from refflow.runtime.device import Device
 from refflow.runtime.nodes import Node
@@ -114,6 +114,20 @@ class _Groups:
                 rival = next(n for n, r in group.asks.items() if DeviceSpec.parse(r).conflict(spec))
                 group.asks[name] = request
                 group.spec, group.dispute = None, (name, rival)
+
+
+def with_same_lists(nodes: Sequence[Node]) -> dict[Node, list[Node]]:
+    """For each node that has a list of tensors, or the like, all that ever have it or what comes of it [W43]."""
+    found: dict[Node, list[Node]] = {}
+    for node in nodes:
+        for producer, port in node.inputs:
+            if producer.types[port].base_dtype is not variant:
+                continue
+            some, others = found.setdefault(producer, [producer]), found.setdefault(node, [node])
+            if some is not others:
+                some += others
+                found |= dict.fromkeys(others, some)
+    return found
 
 
 def takes_state(node: Node, place: int) -> bool:

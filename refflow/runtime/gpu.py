@@ -31,6 +31,7 @@ from refflow.runtime import gpu_kernels
 from refflow.runtime.capture import Captured
 from refflow.runtime.card_checks import check_on_host, range_of
 from refflow.runtime.card_formulas import on_card
+from refflow.runtime.card_lists import CardLists, is_list_op
 from refflow.runtime.device import BoundKernel, Device
 from refflow.runtime.gpu_memory import Variables
 from refflow.runtime.lent import Lent
@@ -137,6 +138,7 @@ class GpuDevice(Device):
         self._card = card
         self.variables = Variables(card)
         self.captured = Captured()
+        self.lists = CardLists(self)
 
     @property
     def card(self) -> Any:
@@ -162,6 +164,9 @@ class GpuDevice(Device):
 
     def kernel(self, op_def: OpDef, attrs: dict[str, Any], kernels: str) -> BoundKernel:
         """The Triton kernel; where state lies here that has none, the CPU's, between transfers."""
+        if is_list_op(op_def, attrs) and self.supports(op_def, attrs):
+            page = super().kernel(op_def, attrs, "reference")
+            return BoundKernel(self.lists.kernel(op_def, page.function), page.arguments)
         found = gpu_kernels.bound(op_def, attrs, self.from_host)
         if found is None:
             return self._through_the_host(super().kernel(op_def, attrs, kernels))
@@ -199,16 +204,20 @@ class GpuDevice(Device):
     def from_host(self, array: Any) -> Any:
         array = np.asarray(array)
         if array.dtype == object:
-            return array
+            return self.lists.here(array)
         there = self.empty(array.shape, as_dtype(array.dtype))
         self.card.put(there, array)
         return there
 
     def to_host(self, value: Any) -> np.ndarray:
         if isinstance(value, (np.ndarray, np.generic)):  # which is there, as a handle is, or what steers a loop
-            return np.asarray(value)
+            return self.lists.away(np.asarray(value))
         kind = type_of(value).as_numpy_dtype
         return self.card.get(value).view(kind).reshape(tuple(value.shape))
+
+    def type_of(self, value: Any) -> DType:
+        """The type of what lies on the card."""
+        return type_of(value)
 
     def private_copy(self, value: Any) -> Any:
         if isinstance(value, (np.ndarray, np.generic)):

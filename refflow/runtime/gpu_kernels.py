@@ -1,6 +1,7 @@
 """Which ops run on a card, and how.
 
     a view          the same bytes in another shape: nothing to compute
+    a list's        elements are passed on as they are (runtime/card_lists.py)            [W43]
     by its formula  an elementwise op; its Triton text is generated                        [S43]
     by its rule     an optimizer's update; its Triton text too (runtime/gpu_updates.py)     [S32]
     by the table    refflow_kernels.gpu.KERNELS, for the types and attributes that the kernel takes
@@ -19,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core.dtypes import resource
+from refflow.core.dtypes import resource, variant
 from refflow.core.formula import ONLY_FLOATS, Formula, triton_line, triton_name
 from refflow.core.opdef import OpDef
+from refflow.runtime import card_lists
 from refflow.runtime.card_formulas import on_card
 from refflow.runtime.card_handles import twin_of
 from refflow.runtime.device import BoundKernel
@@ -38,6 +40,7 @@ VIEWS: dict[str, Callable[..., Any]] = {
 }
 _VIEW_ARGUMENTS = {"Squeeze": ("squeeze_dims",)}
 _HOST_INPUTS = {"Reshape": (1,), "ExpandDims": (1,), "Switch": (1,)}
+SIZES = frozenset(("Shape", "Rank", "Size"))  # which are the host's, and known without a look at the memory
 FLOW = frozenset(("Switch", "Merge", "Enter", "Exit", "NextIteration"))  # which pass on what lies on the card
 REFERENCES = frozenset(("RefSwitch", "RefMerge", "RefEnter", "RefExit", "RefNextIteration", "RefIdentity"))
 # Ops that ask after a variable: on the host, but where it lies does not depend on who asks.
@@ -57,15 +60,17 @@ def lacking(op_def: OpDef, attrs: dict[str, Any]) -> str | None:
     if op_def.name in _KEPT:
         is_data = attrs["dtype"].is_floating and attrs["dtype"].name in HELD
         return None if is_data else "integers stay on the host, where they steer ops"
-    if op_def.name in _ASKING or (op_def.name == "Identity" and attrs["T"] is resource):
+    if op_def.name in _ASKING or (op_def.name == "Identity" and attrs["T"] in (resource, variant)):
         return None
     twin = twin_of(op_def, attrs)
     if twin is not None:
         return lacking(*twin)
-    if op_def.name in VIEWS or op_def.name == "Assign":
+    if op_def.name in VIEWS or op_def.name in SIZES or op_def.name == "Assign":
         return None if attrs["T"].is_floating and attrs["T"].name in HELD else f"not of {attrs['T'].name}"
+    if card_lists.is_list_op(op_def, attrs):
+        return card_lists.lacking(attrs)
     if op_def.name in FLOW | REFERENCES:
-        is_data = attrs["T"] is resource or (attrs["T"].is_floating and attrs["T"].name in HELD)
+        is_data = attrs["T"] in (resource, variant) or (attrs["T"].is_floating and attrs["T"].name in HELD)
         return None if is_data else "what steers loops stays on the host"
     formula = on_card(op_def, attrs)
     if formula is not None and formula.steps:
@@ -109,6 +114,8 @@ def host_inputs(op_def: OpDef, attrs: dict[str, Any]) -> tuple[int, ...]:
     """Places of inputs that are read in host memory."""
     if op_def.name in _HOST_INPUTS:
         return _HOST_INPUTS[op_def.name]
+    if card_lists.is_list_op(op_def, attrs):
+        return card_lists.host_inputs(op_def, attrs)
     kernel = table().get(op_def.name)
     if kernel is None or not kernel.host_inputs:
         return ()
@@ -127,6 +134,8 @@ def bound(op_def: OpDef, attrs: dict[str, Any], upload: Callable[[Any], Any]) ->
         return BoundKernel(lambda: kept, {})
     if op_def.name == "Assign":
         return BoundKernel(lambda ref, value: value, {})
+    if op_def.name in SIZES and lacking(op_def, attrs) is None:
+        return BoundKernel(op_def.reference, op_def.kernels["cpu"].arguments(attrs))
     if op_def.name in FLOW | REFERENCES and lacking(op_def, attrs) is None:
         return BoundKernel(lambda data: data, {})
     if op_def.name in VIEWS:
@@ -194,7 +203,8 @@ def described(op_def: OpDef, attrs: dict[str, Any]) -> str:
     why = lacking(op_def, attrs)
     if why is not None:
         return f"the CPU's kernel: {why}"
-    if op_def.name in {*VIEWS, *_ASKING, *_KEPT, "Assign"} or op_def.family in ("_Send", "_Recv"):
+    passes = op_def.name in {*VIEWS, *_ASKING, *_KEPT, *SIZES, "Assign"} or card_lists.is_list_op(op_def, attrs)
+    if passes or op_def.family in ("_Send", "_Recv"):
         return "no kernel"
     formula = formula_of(op_def, attrs)
     if formula is not None:

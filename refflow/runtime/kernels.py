@@ -125,6 +125,9 @@ def prepare(node: Node, kernels: str, states: OpStates) -> Callable[[list[Any]],
         arrays = [read_input(node, value, i) for i, value in enumerate(inputs)]
         for place in on_host:  # what has no kernel here was done on the host, and is back by now
             arrays[place] = device.to_host(arrays[place])
+        if bound.takes_out and device.type != "cpu":  # shapes and numbers of lists are on the host
+            arrays = [a if i in on_host or not isinstance(a, np.ndarray) else device.from_host(a)
+                      for i, a in enumerate(arrays)]  # fmt: skip
         found = check(arrays)
         if keeps is not None:
             arrays[keeps] = device.private_copy(arrays[keeps])

@@ -3,6 +3,7 @@
     1. a stateful node stays where an earlier step of this session put it
     2. nodes that share a reference or a handle, or ask to be together, form a group     [W37, W38]
     3. a group may go where all its requests and all its members' kernels allow
+       what has one list of tensors goes where all of that may go
     4. among those it goes where the placer says                                         [E09]
            simple   the kind with the highest priority (a GPU before a CPU), then the first by name
            greedy   where a simulation of the step has it done first (runtime/greedy.py) [W20]
@@ -19,7 +20,7 @@ from typing import NamedTuple
 
 from refflow.core.devices import DeviceSpec
 from refflow.core.dtypes import resource
-from refflow.runtime.colocation import Group, groups, takes_state, unsatisfiable
+from refflow.runtime.colocation import Group, groups, takes_state, unsatisfiable, with_same_lists
 from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
 from refflow.runtime.greedy import greedy
@@ -64,7 +65,8 @@ def place(
     remembered = {} if remembered is None else remembered
     order = sorted(devices, key=lambda d: (-d.priority, d.name))
     found = [part for group in groups(step.nodes) for part in _parts(group, order, remembered)]
-    chosen = [(g, _choice(g, order, remembered, allow_soft_placement)) for g in found]
+    lists = with_same_lists(step.nodes)
+    chosen = [(g, _choice(g, order, remembered, allow_soft_placement, lists)) for g in found]
     finish: dict[Node, tuple[float, ...]] = {}
     if placer == "greedy":
         feasible = [(g.members, c.candidates[:1] if c.is_settled else c.candidates) for g, c in chosen]
@@ -104,12 +106,15 @@ def _parts(group: Group, devices: list[Device], remembered: dict[str, Device]) -
     return [state, *(Group([n], [n.name]) for n in apart)]
 
 
-def _choice(group: Group, devices: list[Device], remembered: dict[str, Device], soft: bool) -> _Choice:
+def _choice(
+    group: Group, devices: list[Device], remembered: dict[str, Device], soft: bool, lists: dict[Node, list[Node]]
+) -> _Choice:
     kept = {remembered[n] for n in group.names if n in remembered}
     if kept:
         return _Choice(sorted(kept, key=lambda d: d.name), "state is there since an earlier step", is_settled=True)
     able = [d for d in devices if all(supported(d, n) for n in group.members)]
     if able and group.spec == _ANYWHERE:
+        able = [d for d in able if all(supported(d, n) for m in group.members for n in lists.get(m, ()))] or able
         able = [d for d in able if all(_suits(d, n) for n in group.members)] or able
         return _Choice(able, _lacking(group, devices, able))
     wanted = [d for d in able if group.spec is not None and group.spec.admits(d.spec)]
@@ -130,7 +135,9 @@ def _lacking(group: Group, devices: list[Device], able: list[Device]) -> str:
         device = next(d for d in devices if d.type == kind)
         types = {n.type: device.lacking(n.op_def, n.attrs) for n in group.members if not supported(device, n)}
         if not types:
-            found.append(f"single integers and truths stay off the {kind}, where each would be a transfer")
+            steers = not all(_suits(device, n) for n in group.members)
+            found.append(f"single integers and truths stay off the {kind}, where each would be a transfer" if steers
+                         else f"others have its list for which there is no {kind} kernel")  # fmt: skip
             continue
         named = [f"{name} ({why})" if why else name for name, why in types.items()]
         found.append(f"no {kind} kernel for {', '.join(named)}")

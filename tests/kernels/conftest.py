@@ -32,6 +32,7 @@ NEEDS_TRITON = (
     "test_repeat.py",
     "test_on_gpu.py",
     "test_sessions_on_gpu.py",
+    "test_lists_on_a_card.py",
     "test_same_answers.py",
 )
 

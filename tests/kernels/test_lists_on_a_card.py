@@ -1,0 +1,81 @@
+"""Lists of tensors lie on the card whose loops fill them, and give what they give on a CPU [W43]."""
+
+import numpy as np
+import pytest
+
+import refflow as tf
+import refflow.compat.v1 as v1
+from refflow.core.registry import op_def
+from refflow.runtime.device import Device
+from tests.kernels.test_gpu_device import simulated_gpu
+
+
+def recurrent(masked):
+    """A net that goes along 3 steps, of which the rows' lengths may let some stand still."""
+    x = tf.placeholder(tf.float32, [2, 3, 2])
+    lengths = tf.constant([3, 1]) if masked else None
+    with v1.variable_scope("net", initializer=v1.random_uniform_initializer(-0.5, 0.5, seed=1)):
+        cell = v1.nn.rnn_cell.BasicRNNCell(3)
+        outputs, _ = v1.nn.dynamic_rnn(cell, x, sequence_length=lengths, dtype=tf.float32)
+    loss = tf.reduce_sum(tf.square(outputs))
+    return x, [loss, *tf.gradients(loss, [x, *v1.trainable_variables()])]
+
+
+@pytest.mark.parametrize("executor", ["plan", "executor"])
+@pytest.mark.parametrize("masked", [False, True], ids=["whole", "of two lengths"])
+def test_a_recurrent_net_keeps_on_the_card_what_its_gradient_needs(masked, executor, rng):
+    x, fetches = recurrent(masked)
+    given = {x: rng.normal(size=(2, 3, 2))}
+    results = []
+    for devices in ([Device(0)], [Device(0), simulated_gpu()]):
+        with tf.Session(devices=devices, allow_soft_placement=True, executor=executor) as session:
+            session.run(tf.initialize_all_variables())
+            results.append(session.run(fetches, given))
+            stages = session.stages(session.signature(fetches, given), [(2, 3, 2)])
+    for found, wanted in zip(*results, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    lists = [n for n in stages.partitioned.nodes if n.attrs.get("element_dtype") is tf.float32
+             and n.type not in ("TensorListReserve", "EmptyTensorList")]  # fmt: skip
+    assert len(lists) > 6 and {n.device.type for n in lists} == {"gpu"}
+    floats = {f"{n.name}:0" for n in stages.partitioned.nodes if n.types and n.types[0] is tf.float32}
+    down = [t for t in stages.transfers if t.source.endswith("gpu:0") and t.value in floats]
+    assert len(down) == len(fetches)
+
+
+def test_elements_cross_with_a_list_that_another_device_reads(rng):
+    rows = rng.normal(size=(3, 4)).astype(np.float32)
+    with tf.device("/gpu:0"):
+        made = op_def("TensorListFromTensor")(tf.constant(rows) * 2.0, np.array([4], np.int32))
+    with tf.device("/cpu:0"):
+        changed = op_def("TensorListSetItem")(made, 1, tf.constant(np.ones(4, np.float32)))
+        second = op_def("TensorListGetItem")(changed, 2, np.array([4], np.int32), element_dtype=tf.float32)
+    with tf.device("/gpu:0"):
+        whole = op_def("TensorListStack")(changed, np.array([4], np.int32), element_dtype=tf.float32)
+    with tf.Session(devices=[Device(0), simulated_gpu()], allow_soft_placement=True) as session:
+        found = session.run([whole, second])
+        where = {(r.op_type, r.device[-5:]) for r in session.stages(session.signature([whole, second])).placement}
+    assert {("TensorListFromTensor", "gpu:0"), ("TensorListSetItem", "cpu:0"), ("TensorListStack", "gpu:0")} <= where
+    np.testing.assert_array_equal(found[0], [2 * rows[0], np.ones(4), 2 * rows[2]])
+    np.testing.assert_array_equal(found[1], 2 * rows[2])
+
+
+def test_an_element_that_nobody_has_set_is_zeros_on_the_card():
+    with tf.device("/gpu:0"):
+        empty = op_def("TensorListReserve")(np.array([2], np.int32), 3, element_dtype=tf.float32)
+        some = op_def("TensorListSetItem")(empty, 1, tf.constant([1.0, 2.0]) + 1.0)
+        unset = op_def("TensorListGetItem")(some, 0, np.array([2], np.int32), element_dtype=tf.float32) + 1.0
+        whole = op_def("TensorListStack")(some, np.array([2], np.int32), element_dtype=tf.float32)
+    with tf.Session(devices=[Device(0), simulated_gpu()], allow_soft_placement=True) as session:
+        assert [v.tolist() for v in session.run([unset, whole])] == [[1, 1], [[0, 0], [2, 3], [0, 0]]]
+
+
+def test_a_shape_is_told_without_its_tensor_and_may_be_reckoned_with_on_the_card():
+    x = tf.placeholder(tf.float32)
+    y = x * 2.0
+    sizes = tf.shape(y)
+    wanted = [sizes, tf.cast(sizes, tf.float32) * 0.5, tf.reshape(y + 1.0, tf.concat(0, [sizes, [1]]))]
+    with tf.Session(devices=[Device(0), simulated_gpu()], allow_soft_placement=True, executor="executor") as session:
+        found = session.run(wanted, {x: np.ones((2, 6))})
+        transfers = session.stages(session.signature(wanted, [x])).transfers
+    assert [np.asarray(f).tolist() for f in found[:2]] == [[2, 6], [1, 3]] and found[2].shape == (2, 6, 1)
+    assert not any(t.value == y.name for t in transfers)

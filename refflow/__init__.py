@@ -9,7 +9,6 @@ What builds graphs is loaded at once; what runs them, and the libraries on top, 
 
 import gc as _gc
 import importlib as _importlib
-import sys as _sys
 import typing as _typing
 
 _collects = _gc.isenabled()
@@ -72,6 +71,7 @@ from refflow.core.graph import (
 )
 from refflow.core.graphdef import GraphDef, NodeDef
 from refflow.core.indexed_slices import IndexedSlices, IndexedSlicesValue
+from refflow.core.missing import no_attribute as _no_attribute
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import RegisterShape
 from refflow.core.shapes import Dimension, TensorShape
@@ -284,11 +284,7 @@ def __getattr__(name: str) -> object:
     elif name in _LATER:
         found = getattr(_importlib.import_module(_LATER[name]), name)
     else:
-        raise AttributeError(
-            f"module 'refflow' has no attribute {name!r}. It has the names of TensorFlow's first release; "
-            "`import refflow.compat.v1 as tf` has those of 1.x",
-            name=name, obj=_sys.modules[__name__],
-        )  # fmt: skip
+        raise _no_attribute(__name__, name)
     globals()[name] = found  # from now on it is found without asking here
     return found
 

@@ -2,7 +2,7 @@
 
     refflow run deck        trains the deck's program on real images
     refflow as-tensorflow P runs a TensorFlow program, unchanged: its `import tensorflow` is refflow
-    refflow explain deck    prints every stage of one of its steps
+    refflow explain deck    prints every stage of one of its steps; also of a .py, .pb or .pbtxt file
     refflow trace deck      runs some steps and prints where their time went; --output FILE for Chrome's trace viewer
     refflow profile lenet   prints what each line of a plan takes, how near to the machine's limits; bench cpu --list
     refflow place deck      prints where each node goes, where else it could, and why; also of a .py, .pb or .pbtxt file
@@ -62,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     other.set_defaults(command=_as_tensorflow, traceback=True)
 
     explain = commands.add_parser("explain", help="print every stage of one step")
-    explain.add_argument("program", choices=["deck"])
+    explain.add_argument("program", help="deck, a Python file that builds a graph, or a graph in a .pb or .pbtxt file")
+    explain.add_argument("--fetch", action="append", metavar="NAME", help="what a step of a file fetches")
     _session_options(explain)
     explain.set_defaults(command=_explain)
 
@@ -111,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     show.set_defaults(command=_show)
 
     why = commands.add_parser("why", help="print a clause of the documents, its code and its tests")
-    why.add_argument("clause", help="for example S18 or W36")
+    why.add_argument("clause", help="for example S18 or W36; or words, for the clauses that have them")
     why.set_defaults(command=_why)
 
     cases = commands.add_parser("cases", help="print the examples of ops as lines of JSON")
@@ -223,9 +224,24 @@ def _as_tensorflow(options: argparse.Namespace) -> int:
 def _explain(options: argparse.Namespace) -> int:
     from refflow.explain import explain
 
+    if options.program != "deck" or options.fetch:
+        return _explain_file(options)
     session, fetches = _deck_step(options)
     with session:
         explain(session, fetches)
+    return 0
+
+
+def _explain_file(options: argparse.Namespace) -> int:
+    from refflow.explain import explain
+    from refflow.programs import holes, step_of
+    from refflow.runtime.session import Session
+
+    step = step_of(options.program, options.fetch)
+    chosen = {"executor": options.executor, "kernels": options.kernels, "policy": options.policy}
+    devices = {"CPU": 1, "GPU": int(options.device == "gpu")}
+    with Session(graph=step.graph, device_count=devices, **chosen) as session:
+        explain(session, step.fetches, [*step.feeds, *holes(step)])
     return 0
 
 

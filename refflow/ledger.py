@@ -225,10 +225,12 @@ def check(root: Path) -> list[str]:
 
 
 def why(clause_id: str, root: Path | None = None) -> str:
-    """A clause with its parts, its code and its tests, as text."""
+    """A clause with its parts, its code and its tests, as text; or, for words, the clauses that have them."""
     root = root or root_dir()
     known = clauses(root / "spec" if _is_source_tree(root) else spec_dir())
     clause = known.get(clause_id)
+    if clause is None and (found := _speaking_of(clause_id, known.values())):
+        return "\n".join(f"{c.id}  {c.status}  {c.text}" for c in found)
     if clause is None:
         near = ", ".join(difflib.get_close_matches(clause_id.capitalize(), known, n=4, cutoff=0.5))
         hint = f" Near it: {near}." if near else ""
@@ -243,6 +245,12 @@ def why(clause_id: str, root: Path | None = None) -> str:
     lines += ["", "code", *(f"  {line}" for line in code or ["none"])]
     lines += ["", "tests", *(f"  {line}" for line in tests or [absent])]
     return "\n".join(lines)
+
+
+def _speaking_of(words: str, among: Iterable[Clause]) -> list[Clause]:
+    """The clauses with all of these words in them, whatever their case."""
+    wanted = words.lower().split()
+    return [c for c in among if not re.fullmatch(_ID, words) and all(w in c.text.lower() for w in wanted)]
 
 
 def main() -> int:

@@ -47,6 +47,19 @@ def load(name: str, fetches: list[str] | None = None) -> Program:
     return Program(program.graph, [program.graph.as_graph_element(f) for f in fetches])
 
 
+def holes(step: Step) -> list[Any]:
+    """The placeholders that a step needs and is not fed."""
+    from refflow.core.graph import Tensor
+
+    found, stack = set(), [f.op if isinstance(f, Tensor) else f for f in step.fetches]
+    while stack:
+        op = stack.pop()
+        if op not in found:
+            found.add(op)
+            stack += [*(t.op for t in op.inputs if t not in step.feeds), *op.control_inputs]
+    return [op.outputs[0] for op in sorted(found, key=lambda op: op._id) if op.op_def.family == "Placeholder"]
+
+
 class Step(NamedTuple):
     """A graph's step: what it fetches, what it is fed, and what has to be run once before."""
 

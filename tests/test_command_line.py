@@ -32,6 +32,21 @@ def test_explain_prints_every_stage(capsys):  # [W09, W36]
     assert "_send_Mean_0" in out and "def step(f, c, log):" in out and "# MatMul MatMul" in out
 
 
+def test_explain_shows_a_step_of_a_file_with_its_placeholders_fed(tmp_path, capsys):
+    file = tmp_path / "program.py"
+    file.write_text(
+        "import refflow as tf\n"
+        "x = tf.placeholder(tf.float32, [None, 3], name='x')\n"
+        "other = tf.placeholder(tf.float32, name='other')\n"
+        "y = tf.matmul(x, tf.Variable(tf.zeros([3, 1])), name='y')\n"
+    )
+    assert main(["explain", str(file), "--fetch", "y:0"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  fetch   y:0" in lines and "  feed    x:0" in lines and any("# MatMul y" in line for line in lines)
+    assert main(["explain", str(file)]) == 1
+    assert "say what a step is, with --fetch NAME" in capsys.readouterr().err
+
+
 def test_explain_shows_the_plan_that_runs():
     said = []
     with tf.Graph().as_default(), tf.Session() as session:

@@ -236,6 +236,12 @@ def test_why_is_short_where_many_places_carry_a_number(tree):
     assert max(len(line) for line in text.splitlines()) < 160
 
 
+def test_why_finds_the_clauses_that_have_some_words(tree):
+    assert ledger.why("part.", tree) == ledger.why("PART.", tree) == "S03.1  done  Part."
+    with pytest.raises(ledger.UnknownClauseError, match="no clause is called 'part one'. They are listed"):
+        ledger.why("part one", tree)
+
+
 @pytest.mark.parametrize("wrong", ["S011", "s01", "S04", "S01.7"])
 def test_why_suggests_near_numbers(tree, wrong):
     with pytest.raises(ledger.UnknownClauseError, match=rf"no clause is called '{wrong}'. Near it: .*S01") as caught:

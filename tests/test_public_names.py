@@ -106,6 +106,9 @@ def test_names_that_wait_are_listed_as_those_that_are_there():
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
+    for module in (tf.nn, tf.train, tf.image):
+        with pytest.raises(AttributeError, match=f"'{module.__name__}' has no attribute 'nothing'.*compat.v1 as tf"):
+            module.nothing  # noqa: B018
     with pytest.raises(AttributeError, match="'refflow' has no attribute 'placeholders'.* refflow.compat.v1 as tf"):
         tf.placeholders  # noqa: B018
 

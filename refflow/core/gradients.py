@@ -124,6 +124,30 @@ def gradients(
         return [sweep.arrived(x) for x in xs]
 
 
+def ends_of_the_way(y: Any, xs: Sequence[Any]) -> list[Operation]:
+    """The operations between the xs and y through which no gradient flows, those next to the xs alone."""
+    y, sources = _endpoint(y, "y"), {_endpoint(x, "x").op for x in xs}
+    ways = dict.fromkeys(sources, True)  # whether a gradient would come as far as here
+    ends = []
+    for op in sorted(_ancestors(y.op), key=lambda op: op._id):
+        if op in sources or not any(ways.get(t.op) for t in op.inputs):
+            continue
+        ways[op] = op.op_def.gradient_function is not None and any(t.dtype.base_dtype.kind in "fc" for t in op.outputs)
+        if not ways[op]:
+            ends.append(op)
+    return ends
+
+
+def _ancestors(op: Operation) -> set[Operation]:
+    found, stack = {op}, [op]
+    while stack:
+        for tensor in stack.pop().inputs:
+            if tensor.op not in found:
+                found.add(tensor.op)
+                stack.append(tensor.op)
+    return found
+
+
 def _units_around(ys: list[Tensor], xs: list[Tensor]) -> _Units:
     """The units of the frame that the ys are in."""
     graph = (ys or xs)[0].graph if ys or xs else get_default_graph()

@@ -123,7 +123,7 @@ def functions_of(nodes: list[NodeDef]) -> list[FunctionDef]:
 def attr_text(value: Any) -> str:
     """An attribute's value in one short line."""
     if isinstance(value, DType):
-        return f"DT_{value.name.upper()}"
+        return value.enum_name
     if isinstance(value, TensorShape):
         return str(value)
     if isinstance(value, np.ndarray):

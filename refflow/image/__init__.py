@@ -1,5 +1,6 @@
 """Images: from files, to other sizes, in other colours [W06]."""
 
+from refflow.core.missing import no_attribute
 from refflow.image.adjustments import (
     adjust_brightness,
     adjust_contrast,
@@ -38,3 +39,7 @@ from refflow.ops.resize import (
     resize_nearest_neighbor,
     resize_nearest_neighbor_grad,
 )
+
+
+def __getattr__(name: str) -> None:
+    raise no_attribute(__name__, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from refflow.core.graph import Tensor
+from refflow.core.missing import no_attribute
 from refflow.nn.candidates import (
     all_candidate_sampler,
     compute_accidental_hits,
@@ -109,3 +110,7 @@ def sigmoid(x: Any, name: str | None = None) -> Tensor:
 def tanh(x: Any, name: str | None = None) -> Tensor:
     """The hyperbolic tangent, elementwise."""
     return TANH(x, name=name)
+
+
+def __getattr__(name: str) -> None:
+    raise no_attribute(__name__, name)

@@ -73,7 +73,8 @@ class Feed:
                 found = array.astype(self.numpy_type)
             if np.array_equal(found, array):
                 return found
-        raise TypeError(f"{array.dtype} values do not become {self.dtype.name} without loss")
+        what = "text does" if array.dtype.kind in "US" else f"{array.dtype} values do"
+        raise TypeError(f"{what} not become {self.dtype.name} without loss")
 
 
 Expand = Callable[[Any, Any], Iterable[tuple[Any, Any]]]
@@ -119,6 +120,16 @@ def _each(key: tuple[Any, ...], value: Any) -> Iterable[tuple[Any, Any]]:
 register_feeds(tuple, _each, parts_of)
 register_feeds(SparseTensor, _three, lambda key: (key.indices, key.values, key.dense_shape))
 register_feeds(IndexedSlices, _slices, lambda key: (key.values, key.indices, key.dense_shape))
+
+
+def mapping(feed_dict: Any) -> Mapping[Any, Any]:
+    """What was given as a feed_dict; TypeError where it is none."""
+    if type(feed_dict) is dict or isinstance(feed_dict, Mapping):
+        return feed_dict
+    if isinstance(feed_dict, (list, tuple)) and not feed_dict:
+        return {}
+    hint = ". Several things to fetch are a list: run([a, b])" if isinstance(feed_dict, (Tensor, Operation)) else ""
+    raise TypeError(f"feed_dict must be a dictionary from tensors to values, got {feed_dict!r}{hint}")
 
 
 def are_single(keys: Iterable[Any]) -> bool:

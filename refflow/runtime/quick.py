@@ -41,6 +41,8 @@ class QuickSteps:
             return None
         if known is None or known.structure is not type(fetches):
             return None
+        if type(feed_dict) is not dict and not isinstance(feed_dict, Mapping):
+            return None
         if not feed_dict:
             return known.step, ()
         values = []

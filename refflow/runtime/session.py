@@ -34,7 +34,7 @@ from refflow.runtime import place as place_module
 from refflow.runtime.config import ConfigProto, RunOptions
 from refflow.runtime.device import Device, DeviceAttributes, local_devices
 from refflow.runtime.events import EventLog, watch_of
-from refflow.runtime.feeds import Feed, are_single, parts_of, single
+from refflow.runtime.feeds import Feed, are_single, mapping, parts_of, single
 from refflow.runtime.kernels import kept_tensors
 from refflow.runtime.metadata import report
 from refflow.runtime.partial import PartialRuns
@@ -129,11 +129,12 @@ class Session:
         while the step runs; FailedPreconditionError where it waits for what no thread is left to do [W18].
         """
         plain = options is None and run_metadata is None and self._seconds is None
-        if plain and not self._closed and (found := self._quick.find(fetches, feed_dict or _NO_FEEDS)) is not None:
+        feed_dict = _NO_FEEDS if feed_dict is None else feed_dict
+        if plain and not self._closed and (found := self._quick.find(fetches, feed_dict)) is not None:
             step, values = found
             self.counters["runs"] += 1
             return step(values)
-        return self._run(fetches, feed_dict or {}, options or _PLAIN, run_metadata)
+        return self._run(fetches, feed_dict, options or _PLAIN, run_metadata)
 
     def _run(self, fetches: Any, feed_dict: Mapping[Any, Any], options: RunOptions, run_metadata: Any) -> Any:
         self._check_open()
@@ -232,9 +233,7 @@ class Session:
 
     def _fed(self, fetches: Any, feed_dict: Mapping[Any, Any]) -> tuple[Signature, list[np.ndarray]]:
         """What is asked for, and the fed values as arrays."""
-        if type(feed_dict) is not dict and not isinstance(feed_dict, Mapping):
-            raise TypeError(f"feed_dict must be a dictionary from tensors to values, got {feed_dict!r}")
-        feed_dict = single(feed_dict)
+        feed_dict = single(mapping(feed_dict))
         signature = self._signature(fetches, tuple(feed_dict))
         return signature, self._arrays(signature, feed_dict.values())
 

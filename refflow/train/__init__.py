@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from refflow.core.missing import no_attribute
 from refflow.interop.importer import write_graph
 from refflow.train.adaptive import AdagradOptimizer, AdamOptimizer, MomentumOptimizer, RMSPropOptimizer
 from refflow.train.coordinator import Coordinator
@@ -85,4 +86,4 @@ def __getattr__(name: str) -> Any:
         from refflow.runtime.cluster import server
 
         return getattr(server, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise no_attribute(__name__, name)

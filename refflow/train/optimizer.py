@@ -24,7 +24,7 @@ from refflow.core.control import group, tuple_
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import float32, float64
 from refflow.core.errors import DTypeError
-from refflow.core.gradients import gradients
+from refflow.core.gradients import ends_of_the_way, gradients
 from refflow.core.graph import GraphKeys, Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.ops.array import size
@@ -76,7 +76,9 @@ class Optimizer:
         pairs = self.compute_gradients(loss, var_list, gate_gradients)
         if not any(gradient is not None for gradient, _ in pairs):
             names = ", ".join(v.name for _, v in pairs)
-            raise ValueError(f"no path leads from {loss.name!r} back to any variable of: {names}")
+            ends = ", ".join(f"{op.type} {op.name!r}" for op in ends_of_the_way(loss, [v for _, v in pairs]))
+            why = f". Nothing flows back through {ends}" if ends else ""
+            raise ValueError(f"no path leads from {loss.name!r} back to any variable of: {names}{why}")
         return self.apply_gradients(pairs, global_step=global_step, name=name)
 
     def compute_gradients(

@@ -277,6 +277,23 @@ def test_a_tensor_of_another_graph_is_refused(session):
         session.run(foreign)
 
 
+def test_two_fetches_without_a_list_are_told_apart_from_feeds(session):
+    a, b = tf.constant(1.0), tf.placeholder(tf.float32)
+    for _ in range(2):  # also where a run with these names is known
+        with pytest.raises(TypeError, match=r"feed_dict must be a dict.*Several .* are a list: run\(\[a, b\]"):
+            session.run(a, b)
+        with pytest.raises(TypeError, match="feed_dict must be a dictionary from tensors to values, got "):
+            session.run(b + 1.0, [b])
+        assert session.run(b + 1.0, {b: 1.0}) == 2
+        assert session.run(a, []) == session.run(a, None) == session.run(a, {}) == 1
+
+
+def test_text_is_not_fed_for_a_number(session):
+    x = tf.placeholder(tf.float32, name="x")
+    with pytest.raises(TypeError, match="cannot feed 'a' for 'x:0', which is float32: text does not become float32"):
+        session.run(x + 1.0, {x: "a"})
+
+
 def test_a_result_that_took_its_node_s_name_is_told_apart(session):
     y = tf.constant([1.0])
     y = session.run(y)

@@ -47,6 +47,15 @@ def test_a_loss_without_a_path_to_a_variable_is_an_error():
         tf.train.GradientDescentOptimizer(0.5).minimize(tf.constant(1.0))
 
 
+def test_where_the_way_to_the_variables_ends_is_said():
+    w = tf.Variable([1.0, 2.0], name="w")
+    chosen = tf.cast(tf.argmax(2.0 * w, 0, name="chosen"), tf.float32)
+    rounded = tf.cast(tf.cast(w, tf.int32, name="rounded"), tf.float32)
+    loss = chosen + tf.reduce_sum(rounded)
+    with pytest.raises(ValueError, match="Nothing flows back through ArgMax 'chosen', Cast 'rounded'$"):
+        tf.train.GradientDescentOptimizer(0.1).minimize(loss)
+
+
 def test_only_the_listed_variables_change():
     a, b = tf.Variable(1.0), tf.Variable(1.0)
     assert descend(a * b, b, var_list=[a]) == 1.0

@@ -17,7 +17,9 @@ RULES = {
     "refflow/files/": ("numpy", "refflow.core", "refflow.files"),
     "refflow/ops/image_formats.py": ("numpy", "refflow.core", "refflow.files", "refflow.ops", "PIL"),
     "refflow/ops/": ("numpy", "refflow.core", "refflow.files", "refflow.ops"),
-    "refflow/train/__init__.py": ("refflow.core.missing", "refflow.interop", "refflow.runtime.cluster", "refflow.train"),
+    "refflow/train/__init__.py": (
+        "refflow.core.missing", "refflow.interop", "refflow.runtime.cluster", "refflow.train",
+    ),
     "refflow/train/meta_graph.py": (
         "refflow.core", "refflow.interop", "refflow.ops", "refflow.train", "google.protobuf",
     ),

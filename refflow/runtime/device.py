@@ -158,11 +158,11 @@ class Device:
             return None
         return fast.fixed(np.dtype(attrs[fast.type_attr].as_numpy_dtype), *inputs, **bound.arguments)
 
-    def blocks(self, *chain: Any, own: Sequence[int] = ()) -> Callable[..., None]:
+    def blocks(self, *chain: Any, **named: Any) -> Callable[..., None]:
         """A function that runs a chain of elementwise steps (runtime/fuse.py). own: results apart from all inputs."""
         from refflow_kernels.cpu.blocks import Blocks
 
-        return Blocks(*chain, (), own)
+        return Blocks(*chain, **named)
 
     def in_parts(self) -> Callable[[Callable[[int], Any], int], None]:
         """A function that calls another for each part of a batch, on the threads there are (runtime/slices.py)."""

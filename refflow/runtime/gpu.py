@@ -180,7 +180,7 @@ class GpuDevice(Device):
     def formula(self, op_def: OpDef, attrs: dict[str, Any]) -> Any:
         return on_card(op_def, attrs)
 
-    def blocks(self, *chain: Any, own: Sequence[int] = ()) -> Callable[..., None]:
+    def blocks(self, *chain: Any, **named: Any) -> Callable[..., None]:
         """A function that runs a chain of elementwise steps as one kernel."""
         return gpu_kernels.chain(*chain)
 

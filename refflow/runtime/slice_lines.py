@@ -80,6 +80,8 @@ class Part:
         self.last = self._last_uses()
         # Where an output only passes on what a member makes, that is made in the output's memory.
         self.passed = {self._origin(edge): edge for edge in self.wanted}
+        self.early: dict[Edge, Edge] = {}  # by what is made in an output's memory before it, that output
+        self.first = {edge: self._first_there(edge) for edge in self.wanted}
 
     def _origin(self, edge: Edge) -> Edge:
         while edge[0].type in PASSING and (edge[0], 0) in self.inside:
@@ -95,16 +97,32 @@ class Part:
                 found[self._origin(edge)] = number
         return found
 
+    def _first_there(self, output: Edge) -> Edge:
+        """What is made in an output's memory first: what is changed to it there, step by step, and needed no more."""
+        edge = self._origin(output)
+        while edge in self.inside:
+            number, room = self._maker(edge), self._room(edge)
+            before = next((e for e in self._overlaid(*edge) if e in self.inside and self.last[e] == number
+                           and e not in self.passed and e not in self.early and _size(self._room(e)) == _size(room)),
+                          None)  # fmt: skip
+            if before is None:
+                return edge
+            self.early[before] = output
+            edge = before
+        return output
+
+    def _maker(self, edge: Edge) -> int:
+        """The number of the member that makes a value."""
+        return next(number for number, member in enumerate(self.members) if member.node is edge[0])
+
     def may_lie_in(self, port: int, place: int) -> bool:
         """True where the group's output may lie in an input's memory: no part of that is read after it is written."""
         edge, cut = list(self.outer)[place]
-        origin = self._origin(self.wanted[port])
-        makers = [m.node for m in self.members]
-        first = makers.index(origin[0]) if origin in self.inside else makers.index(self.wanted[port][0])
-        last = self.last[edge]
+        made = self.first[self.wanted[port]]
+        first, last = self._maker(made), self.last[edge]
         if not cut or last > first:
             return False
-        return last < first or edge in self._overlaid(self.members[first].node, origin[1])
+        return last < first or edge in self._overlaid(*made)
 
     def write(self, outs: list[str]) -> None:
         """The function, and the call for each part. outs: the names of the group's outputs."""
@@ -140,7 +158,7 @@ class Part:
     def _kernel(self, node: Node) -> BoundKernel:
         return node.device.kernel(node.op_def, node.attrs, self.lines.kernels)
 
-    def _overlaid(self, node: Node, port: int) -> set[Edge]:
+    def _overlaid(self, node: Node, port: int) -> list[Edge]:
         """The values in whose memory the node's output may lie, as far as its own reading of them goes."""
         inputs = [self._origin(edge) for edge in node.inputs]
         if node.op_def is FUSED:
@@ -150,12 +168,15 @@ class Part:
         else:
             overlaps = self._kernel(node).overlaps
             fits = [(place, port) in overlaps for place in range(len(inputs))]
-        return {e for e in inputs if all(fit for fit, other in zip(fits, inputs, strict=True) if other == e)}
+        return [e for e in inputs if all(fit for fit, other in zip(fits, inputs, strict=True) if other == e)]
 
     def _part_of(self, edge: Edge) -> tuple[int, ...]:
         """The shape of a value's part."""
         first, *rest = edge[0].shapes[edge[1]] or ()
         return (first // self.count, *rest)
+
+    def _room(self, edge: Edge) -> Room:
+        return self._part_of(edge), np.dtype(edge[0].types[edge[1]].as_numpy_dtype).name
 
     def _input(self, edge: Edge, cut: bool) -> str:
         if edge in self.names:
@@ -178,14 +199,13 @@ class Part:
         name = self.names[edge] = f"s{self.made}"
         self.made += 1
         shape = self._part_of(edge)
-        if edge in self.outs or edge in self.passed:
-            output = edge if edge in self.outs else self.passed[edge]
+        output = edge if edge in self.outs else self.passed.get(edge) or self.early.get(edge)
+        if output is not None:
             self._slice(name, self.outs[output], output)
             if self._part_of(output) != shape:
                 self.lines._write(self.node, f"{name} = {name}.reshape({shape})")
             return name
-        kind = np.dtype(edge[0].types[edge[1]].as_numpy_dtype).name
-        buffer = self._buffer(edge, number, (shape, kind))
+        buffer = self._buffer(edge, number, self._room(edge))
         same = self.layout[buffer][0] == shape
         self.lines._write(self.node, f"{name} = w{buffer}" if same else f"{name} = w{buffer}.reshape({shape})")
         self.held[name] = buffer

@@ -2,7 +2,7 @@
 
 NumPy walks a long axis with other axes behind it column by column, touching memory far apart at every step. Here such
 an axis is walked row by row: a running sum is one addition of whole rows after the other, and the largest is looked
-for among the largest of blocks of 64 rows, then inside the winning block alone.
+for among the largest of blocks of 32 rows, then inside the winning block alone, whose column is gathered as a row.
 
     bytes: x once, and the result        operations: one for each element
 """
@@ -16,7 +16,8 @@ import numpy as np
 
 from refflow_kernels.cpu import threads
 
-_ROWS = 64
+_ROWS = 32
+_COLUMNS = 1 << 12  # at a time
 _PIECE = 1 << 18  # elements worth a thread
 _WIDE = 32  # columns: below, whole rows are too short
 
@@ -88,18 +89,22 @@ def _found(find: Any, ufunc: Any, x: Any, axis: int) -> Any:
 def _first_of_blocks(find: Any, ufunc: Any, matrix: Any) -> Any:
     rows, columns = matrix.shape
     found = np.empty(columns, np.intp)
-    step = max(_WIDE, min(columns, _PIECE // _ROWS))
+    count, step = rows // _ROWS, max(_WIDE, min(columns, _COLUMNS))
 
     def part(i: int) -> None:
-        here = slice(i * step, (i + 1) * step)
-        mine = matrix[:, here]
-        best = np.empty((-(-rows // _ROWS), mine.shape[1]), matrix.dtype)
-        for b in range(len(best)):
-            ufunc.reduce(mine[b * _ROWS : (b + 1) * _ROWS], axis=0, out=best[b])
+        mine = matrix[:, i * step : (i + 1) * step]
+        blocks, left = mine[: count * _ROWS].reshape(count, _ROWS, -1), mine[count * _ROWS :]
+        best = np.empty((count + (len(left) > 0), mine.shape[1]), matrix.dtype)
+        for b in range(count):
+            ufunc.reduce(blocks[b], axis=0, out=best[b])
+        if len(left):
+            ufunc.reduce(left, axis=0, out=best[count])
         block = find(best, axis=0)
-        # The winning block's rows of each column; rows that the last block lacks repeat its last one.
-        inside = np.minimum(block * _ROWS + np.arange(_ROWS)[:, None], rows - 1)
-        found[here] = block * _ROWS + find(mine[inside, np.arange(mine.shape[1])], axis=0)
+        place = found[i * step : (i + 1) * step]
+        place[...] = find(blocks[np.minimum(block, count - 1), :, np.arange(mine.shape[1])], axis=1)  # [columns, _ROWS]
+        late = np.flatnonzero(block == count)
+        place[late] = find(left[:, late], axis=0) if len(late) else 0
+        place += block * _ROWS
 
     threads.each(part, -(-columns // step))
     return found

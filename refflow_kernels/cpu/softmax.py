@@ -3,8 +3,8 @@
     bytes: 2 NC elements        operations: 4 NC and NC exponentials
 
 NumPy is slow along a short last axis: each row costs a loop of its own. Blocks with few classes are therefore
-turned, [C, rows], and every step runs along the rows. Long rows are summed as a product with a vector of ones, which
-reads memory quickest, and the division by the sum is a product with its inverse.
+turned, [C, rows], and every step runs along the rows. Long rows are summed by einsum, each by itself, so that the bits
+are the same however a batch is cut, and the division by the sum is a product with its inverse.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from refflow_kernels.cpu import threads
 
-BLOCK = 1 << 16  # elements: 256 KiB of float32, half of a core's second cache
+BLOCK = 1 << 17  # elements: 512 KiB of float32: in cache, and long enough that calls and rows cost little
 FEW_CLASSES = 48
 
 
@@ -27,8 +27,8 @@ def rows_at_a_time(columns: int) -> int:
 
 
 def rows_together(shape: tuple[int, ...]) -> int:
-    """As Kernel.rows_together: blocks are the same ones where parts end between them."""
-    return rows_at_a_time(shape[-1])
+    """As Kernel.rows_together: no row's bits depend on another's, but one alone is summed as a line."""
+    return 2
 
 
 def each_block(rows: int, columns: int, work: Callable[[slice], Any]) -> None:
@@ -56,7 +56,14 @@ def sums(exps: Any, axis: int) -> Any:
     """Sums along the classes, with that axis kept."""
     if axis == 0:
         return np.add.reduce(exps, axis=0, keepdims=True)
-    return (exps @ np.ones(exps.shape[1], exps.dtype))[:, None]
+    return np.einsum("ij->i", exps)[:, None]
+
+
+def sums_of_products(x: Any, y: Any, axis: int) -> Any:
+    """Sums of x y along the classes, with that axis kept."""
+    if axis == 0:
+        return np.add.reduce(x * y, axis=0, keepdims=True)
+    return np.matmul(x[:, None, :], y[:, :, None])[:, 0]
 
 
 def _by_rows(logits: Any, finish: Callable[[Any, int], None], out: Any) -> Any:

@@ -1,10 +1,12 @@
 """Softmax cross-entropy and its gradient in one pass over the scores [S18.1, S18.3].
 
+    loss = log z sum y - sum(y x)        x: the scores, shifted; z: the sum of their exponentials
+
     bytes: 3 NC elements        operations: 8 NC and NC exponentials
 
-The block's shifted scores serve the loss, its exponentials the gradient. With class numbers instead of distributions
-the gradient is the shares, less 1 at each row's class: both are made where the gradient is to lie, which may be where
-the scores lie.
+The block's shifted scores serve the loss, then their exponentials the gradient, all where the gradient is to lie, which
+may be where the scores lie; each row's sum of products is BLAS's. With class numbers instead of distributions the
+gradient is the shares, less 1 at each row's class.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow_kernels.cpu.softmax import each_block, shifted, sums
+from refflow_kernels.cpu.softmax import each_block, shifted, sums, sums_of_products
 
 
 def softmax_xent(features: Any, labels: Any, out: Any = None) -> tuple[Any, Any]:
@@ -26,16 +28,15 @@ def softmax_xent(features: Any, labels: Any, out: Any = None) -> tuple[Any, Any]
 
     def block(rows: slice) -> None:
         part = backprop[rows]
-        x, axis = shifted(features[rows])
-        exps = np.exp(x, out=part if axis and part.dtype == x.dtype else None)
-        z = sums(exps, axis)
+        x, axis = shifted(features[rows], part)
         y = labels[rows] if axis else labels[rows].T
+        weighed, total = sums_of_products(x, y, axis), sums(y, axis)
+        exps = np.exp(x, out=x)
+        z = sums(exps, axis)
+        loss[rows] = (np.log(z) * total - weighed).reshape(-1)
         exps *= 1 / z
         exps -= y
         _store(exps, axis, part)
-        np.subtract(np.log(z), x, out=x)
-        x *= y
-        loss[rows] = np.add.reduce(x, axis=axis)
 
     each_block(features.shape[0], features.shape[1], block)
     return loss, backprop

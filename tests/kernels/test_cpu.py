@@ -112,3 +112,35 @@ def test_two_calls_give_the_same_bits(rng):
             with np.errstate(all="ignore"):
                 first, second = (outputs(kernel.function(*inputs, **attrs)) for _ in range(2))
             assert [np.asarray(f).tobytes() for f in first] == [np.asarray(s).tobytes() for s in second]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("rows", "columns"), [(6, 3), (300, 48), (64, 49), (96, 300), (60, 1024), (12, 10_000)])
+@pytest.mark.parametrize("op_type", [t for t, kernel in KERNELS.items() if kernel.rows_together and t != "Sum"])
+def test_rows_give_the_bits_that_they_give_among_all(op_type, rows, columns, dtype, rng):
+    kernel = KERNELS[op_type]
+    inputs = [rng.normal(size=(rows, columns)).astype(dtype)]
+    if op_type.startswith("Sparse"):
+        inputs.append(rng.integers(0, columns, rows))
+    elif "CrossEntropy" in op_type:
+        inputs.append(rng.random((rows, columns)).astype(dtype))
+    whole = outputs(kernel.function(*inputs))
+    together = kernel.rows_together((rows, columns))
+    for size in {together, 2 * together, 3 * together, rows // 2}:
+        for first in range(0, rows, size):
+            part = outputs(kernel.function(*(x[first : first + size] for x in inputs)))
+            assert [p.tobytes() for p in part] == [w[first : first + size].tobytes() for w in whole]
+
+
+@pytest.mark.parametrize("rows", [65, 96, 97, 200])
+def test_the_first_largest_of_long_columns_is_found_also_in_rows_left_over(rows, rng):
+    x = rng.integers(-9, 9, (rows, 5000)).astype(np.float32)
+    for find, expected in (("ArgMax", x.argmax(axis=0)), ("ArgMin", x.argmin(axis=0))):
+        np.testing.assert_array_equal(KERNELS[find].function(x, 0), expected)
+
+
+@pytest.mark.parametrize("shape", [(700, 1024), (1, 900_000), (40, 20_000), (3, 300_001)])
+def test_sums_of_long_rows_from_memory_are_exact_to_a_few_units(shape, rng):
+    x = rng.random(shape).astype(np.float32)
+    found = KERNELS["Sum"].function(x, np.array([1]))
+    np.testing.assert_allclose(found, x.sum(axis=1, dtype=np.float64), rtol=2e-6)

@@ -186,3 +186,38 @@ def test_converters_are_checked_when_they_are_registered():
 
 def test_arrays_of_bytes_of_one_width_are_equal_without_their_last_zeros():
     tf.test.TestCase().assertAllEqual(np.array([b"a", b"b\x00"]), np.array([b"a", b"b\x00"], object))
+
+
+# -- variables --------------------------------------------------------------------------------------------------------
+
+
+def test_changes_of_a_handle_s_variable_come_one_after_another(session):
+    v = tf.Variable([1.0, 1.0], use_resource=True)
+    session.run(v.initializer)
+    changed = v.assign([10.0, 10.0]).assign_add([5.0, 5.0]).scatter_nd_update([[0]], [1.0]).assign_sub([1.0, 1.0])
+    assert session.run(changed).tolist() == session.run(v).tolist() == [0, 14]
+
+
+def test_an_initializer_of_numbers_with_a_point_refuses_other_types():
+    for kind in (tf.random_normal_initializer, tf.orthogonal_initializer, tf.glorot_uniform_initializer):
+        with pytest.raises(ValueError, match="expected to be floating point"):
+            kind(dtype=tf.string if kind is tf.random_normal_initializer else tf.int32)
+
+
+def test_a_variable_is_not_converted_to_another_type(graph):
+    for use_resource in (False, True):
+        v = tf.Variable(1.0, use_resource=use_resource, name="v")
+        with pytest.raises(ValueError, match="Incompatible type conversion requested to type 'int32' for variable"):
+            tf.convert_to_tensor(v, tf.int32)
+    assert v._shared_name == "v_1" and v._graph_element is v._as_graph_element()
+    with pytest.raises(NotImplementedError, match="only available when eager execution is enabled"):
+        v.numpy()
+
+
+def test_a_handle_s_variable_is_not_changed_by_a_sign_of_python_s(graph):
+    v = tf.Variable(1.0, use_resource=True)
+    with pytest.raises(RuntimeError, match=r"Use `variable\.assign_add\(value\)`"):
+        v += 1.0
+    w = tf.Variable(1.0, use_resource=False)
+    w += 1.0
+    assert w.op.type == "Add"

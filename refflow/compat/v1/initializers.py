@@ -33,8 +33,12 @@ from refflow.ops.cast import cast
 class Initializer:
     """A function of shape and type; the type may be settled when it is made."""
 
+    floats_only = False
+
     def __init__(self, dtype: Any = None):
         self.dtype = None if dtype is None else as_dtype(dtype)
+        if self.floats_only and self.dtype is not None and not self.dtype.is_floating:
+            raise ValueError(f"Argument `dtype` is expected to be floating point. Received: {self.dtype}.")
         self._settings: dict[str, Any] = {}
 
     def _keep(self, **settings: Any) -> None:
@@ -124,6 +128,7 @@ class random_uniform_initializer(Initializer):
 class random_normal_initializer(Initializer):
     """Normally distributed."""
 
+    floats_only = True
     draw = staticmethod(draws.random_normal)
 
     def __init__(self, mean: Any = 0.0, stddev: Any = 1.0, seed: int | None = None, dtype: Any = None):
@@ -143,6 +148,8 @@ class truncated_normal_initializer(random_normal_initializer):
 
 class uniform_unit_scaling_initializer(Initializer):
     """Evenly from [-m, m), m = sqrt(3 / inputs) * factor."""
+
+    floats_only = True
 
     def __init__(self, factor: float = 1.0, seed: int | None = None, dtype: Any = None):
         super().__init__(dtype)
@@ -168,6 +175,8 @@ def fans(shape: Sequence[int]) -> tuple[float, float]:
 
 class variance_scaling_initializer(Initializer):
     """Draws of variance `scale` / n. distribution: "truncated_normal", "untruncated_normal" or "uniform"."""
+
+    floats_only = True
 
     def __init__(
         self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal", seed: int | None = None,
@@ -221,6 +230,8 @@ _FLAT = "The tensor to initialize, specified by argument `shape` must be at leas
 class orthogonal_initializer(Initializer):
     """Rows, or columns where there are fewer of them, of length `gain` that are at right angles to each other."""
 
+    floats_only = True
+
     def __init__(self, gain: float = 1.0, seed: int | None = None, dtype: Any = None):
         super().__init__(dtype)
         self._keep(gain=gain, seed=seed)
@@ -239,6 +250,8 @@ class orthogonal_initializer(Initializer):
 
 class identity_initializer(Initializer):
     """The identity matrix times `gain`."""
+
+    floats_only = True
 
     def __init__(self, gain: float = 1.0, dtype: Any = None):
         super().__init__(dtype)

@@ -13,6 +13,7 @@ Next: compat/v1/variable_scope.py.
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,14 @@ class ResourceVariable(Variable):
     def _as_graph_element(self) -> Tensor:
         return self._snapshot
 
+    def numpy(self) -> np.ndarray:
+        """NotImplementedError: a graph's variable has its values in sessions."""
+        raise NotImplementedError("numpy() is only available when eager execution is enabled. Use eval() in a session")
+
+    @property
+    def _graph_element(self) -> Tensor:
+        return self._as_graph_element()
+
     # -- values -------------------------------------------------------------------------------------------------------
 
     def _read(self) -> Tensor:
@@ -183,7 +192,10 @@ class ResourceVariable(Variable):
 
 
 class UnreadVariable(ResourceVariable):
-    """A variable after a change: its value is read once that has happened, and its operation is the change."""
+    """A variable after a change: its value is read once that has happened, and its operation is the change.
+
+    A further change, too, comes after it: v.assign(10.0).assign_add(5.0).
+    """
 
     def __init__(self, variable: ResourceVariable, change: Operation):
         self.__dict__.update(vars(variable))
@@ -206,3 +218,37 @@ class UnreadVariable(ResourceVariable):
 
     def _as_graph_element(self) -> Tensor:
         return self._snapshot
+
+
+def _after_the_change(name: str) -> Any:
+    plain = getattr(ResourceVariable, name)
+
+    @wraps(plain)
+    def method(self: UnreadVariable, *args: Any, **kwargs: Any) -> Any:
+        with self._change.graph.control_dependencies([self._change]):
+            return plain(self, *args, **kwargs)
+
+    return method
+
+
+for _name in ("assign", "assign_add", "assign_sub", "batch_scatter_update", "_scattered", "_scattered_nd",
+              "_strided_assign"):  # fmt: skip
+    setattr(UnreadVariable, _name, _after_the_change(_name))
+
+
+def _refused(sign: str, instead: str) -> Any:
+    def method(self: ResourceVariable, value: Any) -> Any:
+        raise RuntimeError(
+            f"`variable {sign} value` with `tf.Variable`s is not supported. Use `variable.{instead}` to modify the "
+            f"variable, or `out = variable {sign[:-1]} value` if you need to get a new output Tensor."
+        )
+
+    return method
+
+
+for _name, _sign, _instead in (
+    ("iadd", "+=", "assign_add(value)"), ("isub", "-=", "assign_sub(value)"),
+    ("imul", "*=", "assign(variable * value)"), ("itruediv", "/=", "assign(variable / value)"),
+    ("ipow", "**=", "assign(variable ** value)"),
+):  # fmt: skip
+    setattr(ResourceVariable, f"__{_name}__", _refused(_sign, _instead))

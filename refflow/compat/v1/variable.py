@@ -83,6 +83,13 @@ class Variable(first.Variable, metaclass=_Made):
     def _get_save_slice_info(self) -> Part | None:
         return self._save_slice_info
 
+    @property
+    def _shared_name(self) -> str:
+        return self.name.partition(":")[0]
+
+    def _ref(self) -> Tensor:
+        return self._variable
+
     def set_shape(self, shape: Any) -> None:
         """Adds what the caller knows of the shape."""
         self._variable.set_shape(shape)
@@ -372,9 +379,13 @@ def _default_creator(use_resource: bool | None = None, **arguments: Any) -> Vari
 # -- as tensors -------------------------------------------------------------------------------------------------------
 
 
+class _OtherTypeError(DTypeError, ValueError):
+    """1.x has a ValueError where a variable is asked for as another type."""
+
+
 def _convert(value: Variable, dtype: DType | None, name: str | None, as_ref: bool) -> Tensor:
     if dtype is not None and not dtype.is_compatible_with(value.dtype):
-        raise DTypeError(
+        raise _OtherTypeError(
             f"Incompatible type conversion requested to type '{dtype.name}' for variable of type '{value.dtype.name}'"
         )
     return value._variable if as_ref else value.value()

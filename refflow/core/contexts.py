@@ -135,6 +135,7 @@ class LoopContext(Context):
         """`result` is the variable's value in the next iteration."""
         with self.graph.inside(self, False), self.graph.control_dependencies(None):
             back = op_def("NextIteration")(self.capture(result))
+            self.admit(back.op)  # an invariant that goes round waits for the body, or there is no last iteration
         join(variable.merge, back)
 
     def leave(self, variable: LoopVariable) -> Tensor:

@@ -6,7 +6,7 @@
 
 A handle is made anew each time that its op runs, so that steps do not share.
 
-Next: ops/variable.py.
+Next: ops/tensor_array_gradients.py.
 """
 
 from __future__ import annotations
@@ -343,7 +343,7 @@ def _scalar_flow(context: ShapeContext) -> shapes.Shape:
 WRITE.shape(_scalar_flow)
 SCATTER.shape(_scalar_flow)
 SPLIT.shape(_scalar_flow)
-for _op in (TENSOR_ARRAY, WRITE, READ, SCATTER, GATHER, CONCAT, SPLIT, SIZE, CLOSE):
+for _op in (TENSOR_ARRAY, SIZE, CLOSE):
     _op.no_gradient()
 
 

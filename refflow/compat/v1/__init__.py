@@ -225,6 +225,7 @@ from refflow.compat.v1.state import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.string_functions import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.summary import Event, Summary
 from refflow.compat.v1.template import make_template
+from refflow.compat.v1.tensor_array import TensorArray
 from refflow.compat.v1.tensor_messages import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.type_specs import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.variable_scope import *  # noqa: F403  (its __all__ says which)
@@ -237,7 +238,6 @@ from refflow.files.events import Histogram as HistogramProto
 from refflow.files.step_stats import RunMetadata
 from refflow.nn import sigmoid, tanh
 from refflow.ops.py_func import py_func
-from refflow.ops.tensor_array_class import TensorArray
 from refflow.runtime.config import ConfigProto, GraphOptions, OptimizerOptions, RunOptions
 
 _LATER = ("distributions",)  # libraries that are loaded when they are first asked for: few programs use them

@@ -76,7 +76,7 @@ class BranchContext(Context):
         with graph.control_dependencies(None):
             live = self._bring_in(pred)
         with graph.inside(self, False):
-            self.pivot = op_def("Identity")(live, name="pivot").op
+            self.pivot = op_def("Identity")(live, name=("switch_f", "switch_t")[side]).op
 
     def _bring_in(self, tensor: Tensor) -> Tensor:
         both = self._switched.get(tensor)
@@ -129,7 +129,7 @@ class LoopContext(Context):
             self.condition = op_def("LoopCond")(test)
             for variable in self.variables:
                 self._switch(variable)
-            self.pivot = op_def("Identity")(self.variables[0].inside, name="pivot").op
+            self.pivot = op_def("Identity")(self.variables[0].inside).op
 
     def turn(self, variable: LoopVariable, result: Tensor) -> None:
         """`result` is the variable's value in the next iteration."""

@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from refflow.core.convert import convert_to_tensor, op_scope, operation_of
-from refflow.core.graph import Graph, Operation, get_default_graph
+from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.registry import op_def
 
@@ -24,13 +24,16 @@ def no_op(name: str | None = None) -> Operation:
     return op_def("NoOp")(name=name)
 
 
-def group(*inputs: Any, name: str | None = None) -> Operation:
-    """An operation that finishes when all inputs (operations, tensors or IndexedSlices) have."""
-    with op_scope(inputs, name, "group_deps") as scope:
+def group(*inputs: Any, name: str | None = None, **others: Any) -> Operation:
+    """An operation that finishes when all inputs (operations, tensors or what is made of tensors) have."""
+    if others:
+        raise ValueError("Unknown keyword arguments: " + ", ".join(others))
+    parts = [_parts_of(item) for item in _flat(inputs)]
+    with op_scope([part for several in parts for part in several], name, "group_deps") as scope:
         graph = get_default_graph()
         by_device: dict[str, list[Operation]] = {}
-        for item in inputs:
-            op = operation_of(item)
+        for part in (part for several in parts for part in several):
+            op = operation_of(part)
             by_device.setdefault(op.device, []).append(op)
         if len(by_device) <= 1:
             device, ops = next(iter(by_device.items()), ("", []))
@@ -39,6 +42,26 @@ def group(*inputs: Any, name: str | None = None) -> Operation:
         gates = [_gate(graph, device, by_device[device], None) for device in sorted(by_device)]
         with graph.control_dependencies(gates):
             return no_op(name=scope)
+
+
+def _flat(inputs: Any) -> list[Any]:
+    """The items of lists, tuples and dictionaries, in order."""
+    if isinstance(inputs, dict):
+        return [leaf for key in sorted(inputs) for leaf in _flat(inputs[key])]
+    return [leaf for item in inputs for leaf in _flat(item)] if isinstance(inputs, (list, tuple)) else [inputs]
+
+
+def _parts_of(item: Any) -> list[Any]:
+    """The tensors that a value is made of, or the operation that it is."""
+    if hasattr(item, "_with_parts"):
+        return list(item._parts())
+    if isinstance(getattr(item, "op", None), Operation) or isinstance(item, (Operation, Tensor)):
+        return [item]
+    if getattr(item, "indices", None) is not None and isinstance(getattr(item, "values", None), Tensor):
+        return [item.indices, item.values]
+    raise TypeError(
+        f"'inputs' should be zero or more (nested) Tensors. Received '{item}' with type '{type(item)}'."
+    )
 
 
 def _gate(graph: Graph, device: str, ops: Sequence[Operation], name: str | None) -> Operation:
@@ -64,8 +87,11 @@ def with_dependencies(dependencies: Sequence[Any], output_tensor: Any, name: str
 def tuple_(tensors: Sequence[Any], name: str | None = None, control_inputs: Sequence[Any] | None = None) -> list[Any]:
     """The tensors again, each available only when all are. None stays None."""
     present = [t for t in tensors if t is not None]
+    for item in control_inputs or ():
+        if not isinstance(item, (Operation, Tensor)) and not isinstance(getattr(item, "op", None), Operation):
+            raise TypeError(f"'control_inputs' must only contain Operation or Tensor. Received: {type(item)}")
     if not present:
-        raise ValueError("tuple needs at least one tensor that is not None")
+        raise ValueError(f"'tensors' must have at least one Tensor. Received: {tensors}.")
     with op_scope(present, name, "tuple"):
         sources = {operation_of(t) for t in present} | {operation_of(c) for c in control_inputs or ()}
         gate = group(*sorted(sources, key=lambda op: op._id))

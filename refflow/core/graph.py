@@ -220,6 +220,10 @@ class Graph(GraphScopes):
             op.control_inputs += [c for c in self._control_inputs_for(op.inputs) if c not in known]
         if self._device_stack:
             self._apply_device_functions(op)
+        if self._context is not None:
+            op._context = self._context
+            if not op.inputs:
+                self._context.admit(op)
         self._reserve(op.name)
         self._add(op)
 
@@ -292,8 +296,9 @@ def name_scope(name: str | None) -> Any:
 
 
 def control_dependencies(control_inputs: Any) -> Any:
-    """Graph.control_dependencies of the default graph."""
-    return get_default_graph().control_dependencies(control_inputs)
+    """Graph.control_dependencies of the default graph; None also leaves every branch and loop."""
+    graph = get_default_graph()
+    return graph.outside() if control_inputs is None else graph.control_dependencies(control_inputs)
 
 
 def add_to_collection(name: Any, value: Any) -> None:

@@ -193,7 +193,7 @@ class _Import:
             mapped = self.input_map.get((name, port))
             if mapped is not None:
                 self.used.add((name, port))
-                inputs.append(mapped)
+                inputs.append(mapped if self.graph._context is None else self.graph._context.capture(mapped))
                 continue
             op = self.made.get(name) or (self.graph._by_name.get(name) if name not in self.nodes else None)
             if op is None:

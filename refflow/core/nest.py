@@ -36,9 +36,18 @@ def map_structure(function: Callable[..., Any], *structures: Any) -> Any:
     return pack(structures[0], [function(*leaves) for leaves in zip(*map(flatten, structures), strict=True)])
 
 
-def assert_same(a: Any, b: Any, what: str) -> None:
-    """A ValueError where two structures differ in more than their leaves."""
+def assert_same(a: Any, b: Any, what: str, types: bool = False) -> None:
+    """A ValueError where two structures differ in more than their leaves.
+
+    types: a TypeError where one has a list, and the other a tuple, or tuples of other names.
+    """
     pa, pb = _parts(a), _parts(b)
+    if types and pa is not None and pb is not None and _kind(a) != _kind(b):
+        raise TypeError(
+            "The two structures don't have the same nested structure: The two structures don't have the same "
+            f"sequence type. First structure has type {type(a).__name__}, while second structure has type "
+            f"{type(b).__name__} ({what}: {_shown(a)} and {_shown(b)})"
+        )
     if (pa is None) != (pb is None) or len(pa or ()) != len(pb or ()):
         raise ValueError(
             f"The two structures don't have the same nested structure: {what} do not have the same structure: "
@@ -50,7 +59,7 @@ def assert_same(a: Any, b: Any, what: str) -> None:
             f"and {sorted(b)}"
         )
     for x, y in zip(pa or (), pb or (), strict=True):
-        assert_same(x, y, what)
+        assert_same(x, y, what, types)
 
 
 _END = object()
@@ -66,6 +75,13 @@ def _parts(structure: Any) -> list[Any] | None:
     if isinstance(structure, SparseTensor):
         return [structure.indices, structure.values, structure.dense_shape]
     return structure._parts() if hasattr(structure, "_with_parts") else None
+
+
+def _kind(structure: Any) -> Any:
+    """What has to be equal for two sequences to be of one type: of tuples with names, their class's name and those."""
+    if hasattr(structure, "_fields"):
+        return type(structure).__name__, structure._fields
+    return next((kind for kind in (dict, list, tuple, IndexedSlices, SparseTensor) if isinstance(structure, kind)), None)
 
 
 def _packed(structure: Any, leaves: Iterator[Any]) -> Any:

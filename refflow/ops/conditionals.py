@@ -22,6 +22,7 @@ from refflow.core.contexts import BranchContext
 from refflow.core.control import no_op
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import bool_
+from refflow.core.errors import DTypeError
 from refflow.core.graph import Operation, Tensor, get_default_graph
 from refflow.ops.array import IDENTITY
 from refflow.ops.control_flow import merge
@@ -53,6 +54,10 @@ def cond(
         pred = convert_to_tensor(pred, bool_, "pred")
         switched: dict[Tensor, Any] = {}
         return _merged(_branch(pred, then, 1, switched), _branch(pred, other, 0, switched), strict)
+
+
+class OutputTypesError(DTypeError, ValueError):
+    """The functions of cond give tensors of different types."""
 
 
 class _Branch:
@@ -88,21 +93,37 @@ def _merged(then: _Branch, other: _Branch, strict: bool) -> Any:
     if mixed and [leaf.dtype.base_dtype.name for leaf in (*then.leaves, *other.leaves)] != ["bool", "bool"]:
         raise TypeError("one function of cond gives tensors, and the other gives none")
     if not then.is_operation and not mixed:
-        nest.assert_same(then.structure, other.structure, "what the functions of cond give")
+        _check_alike(then, other, strict)
     for a, b in zip(then.leaves, other.leaves, strict=True):
         if a.dtype.base_dtype is not b.dtype.base_dtype:
-            raise TypeError(
-                "Outputs of true_fn and false_fn must have the same type: "
-                f"{a.dtype.base_dtype.name}, {b.dtype.base_dtype.name}"
+            raise OutputTypesError(
+                "Outputs of 'true_fn' and 'false_fn' must have the same type(s). Received "
+                f"{a.dtype.base_dtype.name} from 'true_fn' and {b.dtype.base_dtype.name} from 'false_fn'."
             )
     found = [merge([b, a])[0] for a, b in zip(then.leaves, other.leaves, strict=True)]
     if mixed:  # an operation stands for a truth, as in 1.x
         return found[0]
     if then.is_operation:
         return found[0].op
-    packed = nest.pack(then.structure, found)
-    single = isinstance(packed, (list, tuple)) and len(packed) == 1 and not strict
-    return packed[0] if single and not hasattr(packed, "_fields") else packed
+    return nest.pack(then.structure, found)
+
+
+def _check_alike(then: _Branch, other: _Branch, strict: bool) -> None:
+    """Unless `strict`, a sequence of one is taken as what is in it; indices of slices become alike."""
+    if not then.leaves and not other.leaves:
+        raise ValueError("'true_fn' and 'false_fn' must return at least one result.")
+    if not strict:
+        then.structure, other.structure = _unpacked(then.structure), _unpacked(other.structure)
+    try:
+        nest.assert_same(then.structure, other.structure, "what the functions of cond give", types=True)
+    except TypeError as error:
+        raise TypeError(f"Incompatible return types of 'true_fn' and 'false_fn': {error}") from None
+    except ValueError as error:
+        raise ValueError(f"Incompatible return values of 'true_fn' and 'false_fn': {error}") from None
+
+
+def _unpacked(given: Any) -> Any:
+    return given[0] if isinstance(given, (list, tuple)) and len(given) == 1 else given
 
 
 def case(

@@ -24,7 +24,9 @@ from refflow.core.contexts import LoopContext
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import int32
 from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
+from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.shapes import Shape, TensorShape
+from refflow.core.sparse_tensor import SparseTensor
 from refflow.ops.array import stop_gradient
 from refflow.ops.control_flow import TO_BOOL
 from refflow.ops.logic import LESS, LOGICAL_AND
@@ -86,6 +88,8 @@ def while_loop(
 def _counted(cond: Any, body: Any, loop_vars: list[Any], invariants: Any, most: Any) -> tuple[Any, Any, Any, Any]:
     """The loop with a counter before its variables, which ends it."""
     most = convert_to_tensor(most, name="maximum_iterations")
+    if most.get_shape().ndims:
+        raise ValueError(f"'maximum_iterations' must be a scalar. Received shape: {most.get_shape()}")
 
     def goes_on(count: Tensor, *rest: Any) -> Tensor:
         return LOGICAL_AND(LESS(count, most), cond(*rest))
@@ -95,7 +99,7 @@ def _counted(cond: Any, body: Any, loop_vars: list[Any], invariants: Any, most: 
         given = list(given) if isinstance(given, (list, tuple)) and len(rest) != 1 else _one(given, rest)
         return [count + most.dtype.as_numpy_dtype(1), *given]
 
-    zero = convert_to_tensor(most.dtype.as_numpy_dtype(0), most.dtype)
+    zero = convert_to_tensor(most.dtype.as_numpy_dtype(0), most.dtype, "iteration_counter")
     more = None if invariants is None else [TensorShape([]), *invariants]
     return goes_on, step, [zero, *loop_vars], more
 
@@ -116,18 +120,17 @@ class _Build:
         leaves = [convert_to_tensor(leaf) for leaf in nest.flatten(loop_vars)]
         if self.graph._context is not None:
             leaves = [self.graph._context.capture(leaf) for leaf in leaves]
-        self.context = LoopContext(self.graph, scope.rstrip("/"), parallel)
-        shaped = _invariants(loop_vars, invariants, len(leaves))
-        self.given = shaped is not None
-        for i, leaf in enumerate(leaves):
-            dims = leaf.dims if shaped is None else shaped[i]
-            if not shapes.compatible(dims, leaf.dims):
+        self.context = LoopContext(self.graph, f"{scope}while_context", parallel)
+        shaped = _invariants(list(loop_vars), None if invariants is None else list(invariants))
+        for leaf, given in zip(leaves, shaped, strict=True):
+            dims = leaf.dims if given is _AS_IT_IS else given
+            if not _fits(leaf.dims, dims):
                 raise ValueError(
                     f"The shape invariant specified for {leaf.name} is not compatible with the initial shape of the "
                     f"loop variable. It enters the loop with shape {shapes.python_text(leaf.dims)}, but the "
                     f"specified shape invariant is {shapes.python_text(dims)}."
                 )
-            self.context.add_variable(leaf, dims, keep_shape=shaped is None)
+            self.context.add_variable(leaf, dims, keep_shape=given is _AS_IT_IS)
 
     def _packed(self, leaves: list[Tensor]) -> list[Any]:
         return nest.pack(self.start, leaves)
@@ -141,7 +144,8 @@ class _Build:
                 test = context.capture(test if test.dtype.name == "bool" else TO_BOOL(test))
             context.close_condition(test)
             with graph.inside(context):
-                given = body(*self._packed([_identity(v.inside) for v in context.variables]))
+                first = context.pivot.outputs[0]
+                given = body(*self._packed([first, *(_identity(v.inside) for v in context.variables[1:])]))
                 self._turn(self._results(given))
             return self._packed([context.leave(v) for v in context.variables])
 
@@ -155,7 +159,7 @@ class _Build:
                 f"The number of inputs and outputs of body must match loop_vars. Got {len(results)}, expected "
                 f"{len(self.start)}"
             )
-        nest.assert_same(self.start, results, "loop_vars and what body gives")
+        nest.assert_same(list(self.start), results, "loop_vars and what body gives", types=True)
         return nest.flatten(results)
 
     def _turn(self, results: list[Any]) -> None:
@@ -163,11 +167,12 @@ class _Build:
             merged = variable.merge.outputs[0]
             result = convert_to_tensor(result, merged.dtype.base_dtype)
             if not _fits(result.dims, merged.dims):
+                start = variable.enter.inputs[0]
                 raise ValueError(
-                    f"The shape for {merged.name} is not an invariant for the loop. It enters the loop with shape "
-                    f"{shapes.python_text(merged.dims)}, but has shape {shapes.python_text(result.dims)} after one "
-                    "iteration. Provide shape invariants using either the `shape_invariants` argument of while_loop or "
-                    "set_shape() on the loop variables."
+                    f"Input tensor '{start.name}' enters the loop with shape {shapes.python_text(start.dims)}, but has "
+                    f"shape {shapes.python_text(result.dims)} after one iteration. To allow the shape to vary across "
+                    "iterations, use the `shape_invariants` argument of tf.while_loop to specify a less-specific "
+                    f"shape. (The shape for {merged.name} is not an invariant for the loop.)"
                 )
             self.context.turn(variable, result)
 
@@ -178,21 +183,51 @@ def _identity(tensor: Tensor) -> Tensor:
     return IDENTITY(tensor)
 
 
-def _invariants(loop_vars: list[Any], given: Any, count: int) -> list[Shape] | None:
+_AS_IT_IS = ("the shape that it enters the loop with",)
+
+
+def _invariants(variable: Any, given: Any) -> list[Any]:
+    """For each leaf of a structure of loop variables the shape that it keeps: the one given, or its own."""
+    if isinstance(variable, IndexedSlices):
+        return _of_slices(variable, given)
+    if isinstance(variable, SparseTensor):
+        rank = variable.dense_shape.get_shape()[0].value if given is None else _shape(given).ndims
+        return [(None, rank), (None,), (rank,)]
+    if hasattr(variable, "_with_parts"):
+        return [_AS_IT_IS if given is None or hasattr(variable, "flow") else None] * len(variable._parts())
+    if not isinstance(variable, (list, tuple, dict)):
+        return [_AS_IT_IS if given is None else _shape(given).as_tuple]
     if given is None:
-        return None
-    flat: list[Any] = []
-    for variable, shape in zip(loop_vars, given, strict=True):
-        leaves = nest.flatten(variable)
-        if len(leaves) == 1:
-            flat.append(TensorShape(shape).as_tuple)
-        elif isinstance(shape, (list, tuple)) and len(shape) == len(leaves) and not isinstance(variable, tuple):
-            flat += [TensorShape(s).as_tuple for s in shape]
-        else:
-            flat += [None] * len(leaves)
-    if len(flat) != count:
-        raise ValueError(f"shape_invariants has {len(flat)} shapes for {count} loop variables")
-    return flat
+        return [shape for part in _items(variable) for shape in _invariants(part, None)]
+    if not isinstance(given, (list, tuple, dict)) or len(given) != len(variable):
+        raise ValueError(
+            "The two structures don't have the same nested structure: the loop variables are "
+            f"{variable}, but the shape invariants {given}"
+        )
+    pairs = zip(_items(variable), _items(given), strict=True)
+    return [shape for part, its in pairs for shape in _invariants(part, its)]
+
+
+def _items(structure: Any) -> list[Any]:
+    return [structure[key] for key in sorted(structure)] if isinstance(structure, dict) else list(structure)
+
+
+def _shape(given: Any) -> TensorShape:
+    """A shape, of a TensorSpec its own."""
+    given = getattr(given, "shape", given)
+    try:
+        return TensorShape(given)
+    except (TypeError, ValueError):
+        raise TypeError(f"'shape' must be one of TypeSpec, TensorShape or None. Received: {type(given)}") from None
+
+
+def _of_slices(variable: IndexedSlices, given: Any) -> list[Any]:
+    """The shapes of values, indices and dense_shape, by that of the values."""
+    parts = len(nest.flatten(variable))
+    if given is None:
+        return [_AS_IT_IS] * parts
+    values = _shape(given)
+    return [values.as_tuple, values[:1].as_tuple, (values.ndims,)][:parts]
 
 
 def _fits(result: Shape, merged: Shape) -> bool:

@@ -48,7 +48,7 @@ _COMPARE = {
 }
 _NODE_NAMES = {
     "truediv": "div", "and": "and_", "or": "or_",
-    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
+    "lt": "Less", "le": "LessEqual", "gt": "Greater", "ge": "GreaterEqual",
 }  # fmt: skip
 
 

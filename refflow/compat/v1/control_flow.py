@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import bool_
 from refflow.core.graph import Operation, Tensor
 from refflow.ops import conditionals, loops
@@ -40,12 +39,6 @@ def while_loop(
     given = list(loop_vars) if several else [loop_vars]
     if not given:
         raise ValueError("No loop variables provided.")
-    if maximum_iterations is not None:
-        maximum_iterations = convert_to_tensor(maximum_iterations, name="maximum_iterations")
-        if maximum_iterations.get_shape().ndims:
-            raise ValueError(
-                f"'maximum_iterations' must be a scalar. Received shape: {maximum_iterations.get_shape()}"
-            )
     if shape_invariants is not None:
         shape_invariants = list(shape_invariants) if isinstance(shape_invariants, (list, tuple)) else [shape_invariants]
         if len(shape_invariants) != len(given):

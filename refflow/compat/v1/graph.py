@@ -135,8 +135,8 @@ class Graph(first.Graph):
         self.restricts = True
 
     def is_feedable(self, tensor: Any) -> bool:
-        """Whether the tensor may be fed."""
-        return tensor not in self._unfeedable
+        """Whether the tensor may be fed: one of a branch or a loop may not."""
+        return tensor not in self._unfeedable and getattr(tensor, "op", tensor)._context is None
 
     def prevent_fetching(self, op: Operation) -> None:
         """From here on the operation cannot be fetched."""
@@ -144,9 +144,9 @@ class Graph(first.Graph):
         self.restricts = True
 
     def is_fetchable(self, tensor_or_op: Any) -> bool:
-        """Whether the tensor or operation may be fetched."""
+        """Whether the tensor or operation may be fetched: one of a branch or a loop may not."""
         owner = tensor_or_op.op if isinstance(tensor_or_op, Tensor) else tensor_or_op
-        return owner not in self._unfetchable and tensor_or_op not in self._unfetchable
+        return owner._context is None and owner not in self._unfetchable and tensor_or_op not in self._unfetchable
 
     # -- collections --------------------------------------------------------------------------------------------------
 

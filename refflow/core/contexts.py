@@ -27,8 +27,9 @@ class Context(ABC):
     def __init__(self, graph: Graph):
         self.graph = graph
         self.parent: Any = graph._context
-        self.pivot: Any = None
+        self.control_pivot: Any = None
         self._came_in: dict[Tensor, Tensor] = {}
+        self.name = ""
 
     def holds(self, op: Operation) -> bool:
         """True for nodes that were built in this context, or in one inside it."""
@@ -50,6 +51,38 @@ class Context(ABC):
                 found = self._came_in[tensor] = self._bring_in(outer)
         return found
 
+    # -- as 1.x's programs ask it ---------------------------------------------------------------------
+
+    @property
+    def outer_context(self) -> Any:
+        """The context around this one, or None."""
+        return self.parent
+
+    def IsCondContext(self) -> bool:
+        """Whether it is one side of a cond."""
+        return isinstance(self, BranchContext)
+
+    def IsWhileContext(self) -> bool:
+        """Whether it is a loop."""
+        return isinstance(self, LoopContext)
+
+    def IsXLAContext(self) -> bool:
+        """False: nothing is compiled by XLA."""
+        return False
+
+    def GetControlPivot(self) -> Any:
+        """What nodes that read nothing wait for."""
+        return None if self.control_pivot is None else self.control_pivot.outputs[0]
+
+    def GetWhileContext(self) -> Any:
+        """The innermost loop that this is or is in, or None."""
+        found = self
+        while found is not None and not isinstance(found, LoopContext):
+            found = found.parent
+        return found
+
+    # -- what comes in --------------------------------------------------------------------------------
+
     @abstractmethod
     def _bring_in(self, tensor: Tensor) -> Tensor:
         """The node through which `tensor` comes in."""
@@ -63,8 +96,8 @@ class Context(ABC):
         op.control_inputs = [c for c in op.control_inputs if self.may_wait_for(c)]
         # A loop's invariants are there in its last iteration too, in which the body does not run.
         from_outside = all(t.op.type in ENTERS and t.op.attrs["is_constant"] for t in op.inputs)
-        if from_outside and not any(self.holds(c) for c in op.control_inputs) and self.pivot is not None:
-            op.control_inputs.append(self.pivot)
+        if from_outside and not any(self.holds(c) for c in op.control_inputs) and self.control_pivot is not None:
+            op.control_inputs.append(self.control_pivot)
 
 
 class BranchContext(Context):
@@ -73,10 +106,11 @@ class BranchContext(Context):
     def __init__(self, graph: Graph, pred: Tensor, side: int, switched: dict[Tensor, Any]):
         super().__init__(graph)
         self.pred, self.side, self._switched = pred, side, switched
+        self.name = graph.unique_name("cond_text")
         with graph.control_dependencies(None):
             live = self._bring_in(pred)
         with graph.inside(self, False):
-            self.pivot = op_def("Identity")(live, name=("switch_f", "switch_t")[side]).op
+            self.control_pivot = op_def("Identity")(live, name=("switch_f", "switch_t")[side]).op
 
     def _bring_in(self, tensor: Tensor) -> Tensor:
         both = self._switched.get(tensor)
@@ -86,6 +120,16 @@ class BranchContext(Context):
                 both = self._switched[tensor] = op_def(kind)(tensor, self.pred)
         return both[self.side]
 
+    @property
+    def branch(self) -> int:
+        """1 for what happens where the predicate is true, else 0."""
+        return self.side
+
+    @property
+    def pivot(self) -> Tensor:
+        """The predicate, alive where the branch is taken."""
+        return self.control_pivot.outputs[0]
+
     def may_wait_for(self, op: Operation) -> bool:
         return self.holds(op) or self.parent is None or self.parent.may_wait_for(op)
 
@@ -93,8 +137,12 @@ class BranchContext(Context):
 class LoopContext(Context):
     """A frame under construction: variables first, then the condition, then the body."""
 
+    swap_memory, back_prop = False, True
+    maximum_iterations: Any = None
+
     def __init__(self, graph: Graph, name: str, parallel: int = 10):
         super().__init__(graph)
+        self.name = name
         self.frame: dict[str, Any] = {"frame_name": name, "parallel_iterations": parallel}
         self.variables: list[LoopVariable] = []
         self.condition: Any = None
@@ -103,6 +151,26 @@ class LoopContext(Context):
         kind = "RefEnter" if tensor.dtype.is_ref_dtype else "Enter"
         with self.graph.inside(self, False):
             return op_def(kind)(tensor, is_constant=True, **self.frame)
+
+    @property
+    def parallel_iterations(self) -> int:
+        """How many iterations may be at work at once."""
+        return self.frame["parallel_iterations"]
+
+    @property
+    def pivot(self) -> Tensor:
+        """What decides whether there is another iteration."""
+        return self.condition
+
+    @property
+    def loop_enters(self) -> list[Tensor]:
+        """Where the variables come in."""
+        return [v.enter.outputs[0] for v in self.variables]
+
+    @property
+    def loop_exits(self) -> list[Tensor]:
+        """Where the variables come out."""
+        return [v.exit.outputs[0] for v in self.variables if v.exit is not None]
 
     def add_variable(self, start: Tensor, shape: Shape = None, keep_shape: bool = True) -> LoopVariable:
         """A new loop variable, which begins as `start`, a tensor of the context around the loop."""
@@ -113,8 +181,8 @@ class LoopContext(Context):
             variable.merge = op_def("Merge")([entered, entered]).output.op
             if not keep_shape:
                 variable.merge.outputs[0]._shape = shape
-            if self.pivot is None:
-                self.pivot = variable.merge
+            if self.control_pivot is None:
+                self.control_pivot = variable.merge
             if self.condition is not None:
                 self._switch(variable)
         self.variables.append(variable)
@@ -129,7 +197,7 @@ class LoopContext(Context):
             self.condition = op_def("LoopCond")(test)
             for variable in self.variables:
                 self._switch(variable)
-            self.pivot = op_def("Identity")(self.variables[0].inside).op
+            self.control_pivot = op_def("Identity")(self.variables[0].inside).op
 
     def turn(self, variable: LoopVariable, result: Tensor) -> None:
         """`result` is the variable's value in the next iteration."""
@@ -148,6 +216,4 @@ class LoopContext(Context):
 
 def join(merge: Operation, back: Tensor) -> None:
     """Makes `back` the way back into a loop's Merge."""
-    merge.inputs[1]._consumers.remove(merge)
-    list.__setitem__(merge.inputs, 1, back)
-    back._consumers.append(merge)
+    merge._update_input(1, back)

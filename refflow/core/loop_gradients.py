@@ -24,10 +24,11 @@ import numpy as np
 from refflow.core.constants import constant_value
 from refflow.core.contexts import LoopContext, join
 from refflow.core.convert import convert_to_tensor
-from refflow.core.dtypes import DType, int32, resource, variant
+from refflow.core.dtypes import DType, int32, int64, resource, variant
 from refflow.core.errors import NodeError
 from refflow.core.frames import ENTERS, Condition, Frames, Loop, LoopVariable
 from refflow.core.graph import Graph, Operation, Tensor
+from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.registry import op_def
 
 Gradients = Callable[..., list[Any]]  # (ys, xs, grad_ys, frames, loop) -> one gradient or None per x
@@ -60,8 +61,6 @@ def loop_gradient(
             back.add_variable(_captured(graph, s), v.merge.outputs[0].dims, False)
             for s, v in zip(starts, active.variables, strict=True)
         ]
-        zeros = [op_def("ZerosLike")(_value(e)) for e in active.invariants]
-        sums = [back.add_variable(_captured(graph, z), z.dims, False) for z in zeros]
     with graph.inside(back), graph.control_dependencies(None):
         test = op_def("Greater")(left.merge.outputs[0], np.int32(0))
     back.close_condition(test)
@@ -72,11 +71,9 @@ def loop_gradient(
         found = gradients(ys, [*xs, *ends], [s.inside for s in slopes], frames, loop)
         for variable, slope, x in zip(slopes, found, xs, strict=False):
             back.turn(variable, op_def("ZerosLike")(x) if slope is None else convert_to_tensor(slope))
-        for variable, slope in zip(sums, found[len(xs) :], strict=True):
-            more = variable.inside if slope is None else op_def("AddN")([variable.inside, convert_to_tensor(slope)])
-            back.turn(variable, more)
-    inputs = [v.enter.inputs[0] for v in active.variables] + [e.inputs[0] for e in active.invariants]
-    return [(x, back.leave(v)) for x, v in zip(inputs, slopes + sums, strict=True)]
+        sums = [back.sum_of(slope, e) for slope, e in zip(found[len(xs) :], active.invariants, strict=True)]
+    left_with = [(v.enter.inputs[0], back.leave(s)) for v, s in zip(active.variables, slopes, strict=True)]
+    return left_with + [(e.inputs[0], back.total(s)) for e, s in zip(active.invariants, sums, strict=True)]
 
 
 def _variable_type(enter: Operation) -> DType | None:
@@ -187,6 +184,10 @@ class _Addition:
                 return op_def("Exit")(switch.output_false)
 
 
+def _empty_list(dtype: DType) -> Tensor:
+    return op_def("EmptyTensorList")(_constant(-1), _constant(-1), element_dtype=dtype)
+
+
 def _constant(value: Any) -> Tensor:
     return op_def("Const")(value=np.asarray(value, np.int32), dtype=int32)
 
@@ -269,6 +270,51 @@ class _Backward(LoopContext):
             again = op_def("Switch")(again, pred)[side]
         again._shape = tensor.dims
         return again
+
+    # -- the slopes of what is the same in each iteration ----------------------------------------------------------
+
+    def _adding_up(self, start: Callable[[], Tensor], step: Callable[[Tensor], Tensor]) -> LoopVariable:
+        """A variable that begins as `start()`, outside, and becomes `step(value)` in each iteration."""
+        with self.graph.inside(self.parent), self.graph.control_dependencies(None):
+            begin = _captured(self.graph, start())
+        variable = self.add_variable(begin, begin.dims, False)
+        self.turn(variable, step(variable.inside))
+        return variable
+
+    def sum_of(self, slope: Any, enter: Operation) -> Any:
+        """What adds up an invariant's slopes: tensors are summed, of slices two lists are made."""
+        if not isinstance(slope, IndexedSlices):
+            return self._adding_up(
+                lambda: op_def("ZerosLike")(_value(enter)),
+                lambda so_far: so_far if slope is None else op_def("AddN")([so_far, slope]),
+            )
+        return [self._listed(slope.values), self._listed(slope.indices)], slope, enter
+
+    def _listed(self, part: Tensor) -> LoopVariable:
+        """A list of what `part` is in each iteration."""
+        return self._adding_up(
+            lambda: _empty_list(part.dtype.base_dtype), lambda so_far: op_def("TensorListPushBack")(so_far, part)
+        )
+
+    def total(self, summed: Any) -> Any:
+        """The slope after the last iteration; slices of all iterations end to end."""
+        if isinstance(summed, LoopVariable):
+            return self.leave(summed)
+        lists, slope, enter = summed
+        ended = [self.leave(variable) for variable in lists]
+        with self.graph.inside(self.parent), self.graph.control_dependencies(None):
+            shape = op_def("Shape")(_value(enter))
+            rest = op_def("ConcatV2")([np.array([-1], np.int32), op_def("Slice")(shape, [1], [-1])], 0)
+            no_lengths = op_def("Const")(value=np.zeros(0, np.int64), dtype=int64)
+            values, indices = (
+                op_def("TensorListConcatV2")(end, element, no_lengths, element_dtype=part.dtype.base_dtype).tensor
+                for end, element, part in zip(ended, (rest, np.array([-1], np.int32)), (slope.values, slope.indices),
+                                              strict=True)
+            )  # fmt: skip
+        values._shape = None if slope.values.dims is None else (None, *slope.values.dims[1:])
+        return IndexedSlices(values, indices, None if slope.dense_shape is None else shape)
+
+    # -- what the forward loop has kept ----------------------------------------------------------------------------
 
     def _popped(self, kept: Tensor, tensor: Tensor) -> Tensor:
         outer = kept if self.parent is None else self.parent.capture(kept)

@@ -81,7 +81,8 @@ def _kind(structure: Any) -> Any:
     """What has to be equal for two sequences to be of one type: of tuples with names, their class's name and those."""
     if hasattr(structure, "_fields"):
         return type(structure).__name__, structure._fields
-    return next((kind for kind in (dict, list, tuple, IndexedSlices, SparseTensor) if isinstance(structure, kind)), None)
+    kinds = (dict, list, tuple, IndexedSlices, SparseTensor)
+    return next((kind for kind in kinds if isinstance(structure, kind)), None)
 
 
 def _packed(structure: Any, leaves: Iterator[Any]) -> Any:

@@ -233,9 +233,27 @@ class Operation:
         """This operation waits for these too."""
         self.control_inputs += [op for op in dict.fromkeys(ops) if op not in self.control_inputs]
 
+    def _update_input(self, index: int, tensor: Tensor) -> None:
+        """Reads `tensor` instead of what it read at this place: so a loop's way back is joined."""
+        if not 0 <= index < len(self.inputs):
+            raise IndexError(f"Operation {self.name!r} has {len(self.inputs)} inputs; there is no input {index}")
+        before = self.inputs[index]
+        if before is not None and before.dtype.base_dtype is not tensor.dtype.base_dtype:
+            raise TypeError(
+                f"Input {index} of operation {self.name!r} is {before.dtype.name}, but {tensor.name!r} is "
+                f"{tensor.dtype.name}"
+            )
+        if before is not None:
+            before._consumers.remove(self)
+        list.__setitem__(self.inputs, index, tensor)
+        tensor._consumers.append(self)
+
     def _get_control_flow_context(self) -> Any:
         """The branch or loop that it was built in, or None."""
         return self._context
+
+    def _set_control_flow_context(self, context: Any) -> None:
+        self._context = context
 
     @property
     def node_def(self) -> Any:

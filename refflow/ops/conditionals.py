@@ -21,9 +21,11 @@ from refflow.core import nest
 from refflow.core.contexts import BranchContext
 from refflow.core.control import no_op
 from refflow.core.convert import convert_to_tensor, op_scope
-from refflow.core.dtypes import bool_
+from refflow.core.dtypes import bool_, int32, int64
 from refflow.core.errors import DTypeError
 from refflow.core.graph import Operation, Tensor, get_default_graph
+from refflow.core.indexed_slices import IndexedSlices
+from refflow.core.registry import op_def
 from refflow.ops.array import IDENTITY
 from refflow.ops.control_flow import merge
 from refflow.ops.logic import EQUAL, LOGICAL_NOT
@@ -76,7 +78,7 @@ def _branch(pred: Tensor, function: Callable[[], Any], side: int, shared: dict[T
         given = function()
         if given is None or isinstance(given, Operation):
             with graph.control_dependencies([] if given is None else [given]):
-                return _Branch(None, [IDENTITY(context.pivot.outputs[0])], True)
+                return _Branch(None, [IDENTITY(context.pivot)], True)
         leaves = [_leaf(graph, context, leaf) for leaf in nest.flatten(given)]
     return _Branch(given, leaves, False)
 
@@ -84,7 +86,7 @@ def _branch(pred: Tensor, function: Callable[[], Any], side: int, shared: dict[T
 def _leaf(graph: Any, context: BranchContext, leaf: Any) -> Tensor:
     if isinstance(leaf, Operation):
         with graph.control_dependencies([leaf]):
-            return IDENTITY(context.pivot.outputs[0])
+            return IDENTITY(context.pivot)
     return IDENTITY(convert_to_tensor(leaf))
 
 
@@ -94,6 +96,7 @@ def _merged(then: _Branch, other: _Branch, strict: bool) -> Any:
         raise TypeError("one function of cond gives tensors, and the other gives none")
     if not then.is_operation and not mixed:
         _check_alike(then, other, strict)
+        _widen_indices(then, other)
     for a, b in zip(then.leaves, other.leaves, strict=True):
         if a.dtype.base_dtype is not b.dtype.base_dtype:
             raise OutputTypesError(
@@ -120,6 +123,21 @@ def _check_alike(then: _Branch, other: _Branch, strict: bool) -> None:
         raise TypeError(f"Incompatible return types of 'true_fn' and 'false_fn': {error}") from None
     except ValueError as error:
         raise ValueError(f"Incompatible return values of 'true_fn' and 'false_fn': {error}") from None
+
+
+def _widen_indices(then: _Branch, other: _Branch) -> None:
+    """Indices of slices that are int32 on one side and int64 on the other are int64 on both."""
+    if not any(isinstance(part, IndexedSlices) for part in _sequence(then.structure)):
+        return
+    for one, two in ((then, other), (other, then)):
+        one.leaves = [
+            op_def("Cast")(a, DstT=int64) if (a.dtype, b.dtype) == (int32, int64) else a
+            for a, b in zip(one.leaves, two.leaves, strict=True)
+        ]
+
+
+def _sequence(structure: Any) -> Sequence[Any]:
+    return structure if isinstance(structure, (list, tuple)) else [structure]
 
 
 def _unpacked(given: Any) -> Any:

@@ -197,8 +197,10 @@ REF_MERGE.shape(_merged)
 
 @REF_SELECT.shape
 def _ref_select_shape(context: ShapeContext) -> shapes.Shape:
+    """Known where all shapes are, and are equal."""
     context.match("index")
-    return _common(context.list_dims("inputs"))
+    given = context.list_dims("inputs")
+    return given[0] if shapes.is_known(given[0]) and all(dims == given[0] for dims in given) else None
 
 
 for _op in (FAKE_PARAM, ABORT, CONTROL_TRIGGER, LOOP_COND, TO_BOOL, REF_SELECT):

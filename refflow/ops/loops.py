@@ -77,7 +77,10 @@ def while_loop(
             cond, body, loop_vars, shape_invariants = _counted(
                 cond, body, loop_vars, shape_invariants, maximum_iterations
             )
-        results = _Build(scope, loop_vars, shape_invariants, parallel_iterations).run(cond, body)
+        build = _Build(scope, loop_vars, shape_invariants, parallel_iterations)
+        build.context.swap_memory, build.context.back_prop = swap_memory, back_prop
+        build.context.maximum_iterations = maximum_iterations
+        results = build.run(cond, body)
     if maximum_iterations is not None:
         results = results[1:]
     if not back_prop:
@@ -144,7 +147,7 @@ class _Build:
                 test = context.capture(test if test.dtype.name == "bool" else TO_BOOL(test))
             context.close_condition(test)
             with graph.inside(context):
-                first = context.pivot.outputs[0]
+                first = context.GetControlPivot()
                 given = body(*self._packed([first, *(_identity(v.inside) for v in context.variables[1:])]))
                 self._turn(self._results(given))
             return self._packed([context.leave(v) for v in context.variables])

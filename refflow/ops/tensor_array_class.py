@@ -68,7 +68,7 @@ class TensorArray:
         return self._with(parts[0])
 
     def _with(self, flow: Any) -> TensorArray:
-        found = type(self)(self._dtype, dynamic_size=self._dynamic, flow=flow, infer_shape=self._infer)
+        found = TensorArray(self._dtype, dynamic_size=self._dynamic, flow=flow, infer_shape=self._infer)
         found._told = self._told
         return found
 

@@ -186,6 +186,8 @@ def test_cells_in_loops_take_either_kind_of_variables():
             looked = tf.while_loop(lambda i, a: i < 3, lambda i, a, t=table: (i + 1, a * tf.gather(t, i)),
                                    [0, tf.ones([2])])  # fmt: skip
         slopes = tf.gradients([outputs, looked[1]], [*cell.trainable_variables, table])
+        assert isinstance(slopes[-1], tf.IndexedSlices)
+        slopes[-1] = tf.convert_to_tensor(slopes[-1])
         assert outputs.get_shape().as_list() == [2, 3, 1]
         found.append(run([outputs, *slopes]))
     for plain, behind_handle in zip(*found, strict=True):

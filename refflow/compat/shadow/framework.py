@@ -14,7 +14,6 @@ import numpy as np
 
 from refflow.compat.v1.names import init_scope as init_scope
 from refflow.core.constants import constant_value
-from refflow.core.control import no_op
 from refflow.core.control import with_dependencies as with_dependencies
 from refflow.core.convert import convert_n_to_tensor as convert_n_to_tensor
 from refflow.core.convert import convert_to_tensor as _tensor
@@ -27,7 +26,7 @@ from refflow.core.registry import find_op_def
 from refflow.core.shape_rules import RegisterShape as RegisterShape
 from refflow.core.shapes import Dimension, TensorShape, broadcast
 from refflow.core.sparse_tensor import SparseTensor
-from refflow.ops.conditionals import cond
+from refflow.ops.conditionals import case, cond
 from refflow.ops.random import DEFAULT_GRAPH_SEED as DEFAULT_GRAPH_SEED
 from refflow.ops.random import get_seed as _seeds
 from refflow.ops.random import set_random_seed as set_random_seed
@@ -209,8 +208,12 @@ def smart_constant_value(pred: Any) -> Any:
     if isinstance(pred, Tensor):
         known = constant_value(pred)
         return None if known is None else bool(known)
-    return bool(pred)
-
+    if isinstance(pred, (bool, np.bool_)) or (isinstance(pred, (int, np.integer)) and pred in (0, 1)):
+        return bool(pred)
+    raise TypeError(
+        "Argument `pred` must be a Tensor, or a Python bool, or 1 or 0. Received: pred="
+        f"{pred} of type {type(pred).__name__}"
+    )
 
 
 def smart_cond(
@@ -218,11 +221,30 @@ def smart_cond(
     name: str | None = None,
 ) -> Any:  # fmt: skip
     """`cond`, but where it is known which side is taken only that is built."""
+    if not callable(true_fn):
+        raise TypeError(f"Argument `true_fn` must be callable. Received {true_fn}")
+    if not callable(false_fn):
+        raise TypeError(f"Argument `false_fn` must be callable. Received {false_fn}")
     known = smart_constant_value(pred)
     if known is None:
         return cond(pred, true_fn, false_fn, name=name)
-    side = true_fn if known else false_fn
-    return side() if side is not None else no_op()
+    return true_fn() if known else false_fn()
+
+
+def smart_case(pred_fn_pairs: Any, default: Any = None, exclusive: bool = False, name: str = "smart_case") -> Any:
+    """`case`, but where it is known which function is taken only that is called."""
+    pairs = list(pred_fn_pairs.items()) if isinstance(pred_fn_pairs, dict) else list(pred_fn_pairs)
+    if not pairs or not all(isinstance(pair, tuple) and len(pair) == 2 and callable(pair[1]) for pair in pairs):
+        raise TypeError(f"Each entry in 'pred_fn_pairs' must be a 2-tuple of a predicate and a function, got {pairs}")
+    for i, (pred, function) in enumerate(pairs):
+        known = smart_constant_value(pred)
+        if known is None:
+            return case(pairs[i:], default, exclusive, name=name)
+        if known:
+            return function()
+    if default is None:
+        raise TypeError("smart_case: no predicate is true, and there is no default")
+    return default()
 
 
 def get(name: str) -> Any:

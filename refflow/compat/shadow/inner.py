@@ -122,12 +122,13 @@ _LIBRARIES: dict[str, dict[str, str]] = {
 }
 # The pages of names that only inner modules had, and which those are.
 _PAGES = {
+    "control_flow": "ops.control_flow_ops ops.control_flow_util",
     "evaluation": "training.evaluation",
     "devices": "framework.config framework.device framework.device_spec",
     "file_io": "lib.io.file_io",
     "framework": "client.device_lib client.session framework.common_shapes framework.dtypes framework.errors "
     "framework.op_def_registry framework.ops framework.random_seed framework.smart_cond framework.tensor_shape "
-    "framework.tensor_util layers.utils ops.array_ops ops.control_flow_ops ops.control_flow_util",
+    "framework.tensor_util layers.utils ops.array_ops ops.control_flow_ops",
     "functions": "eager.def_function eager.function framework.function ops.functional_ops",
     "graph_mode": "eager.context tf2",
     "graphs": "client.session framework.composite_tensor framework.errors framework.errors_impl "

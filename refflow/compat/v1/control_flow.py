@@ -115,6 +115,10 @@ def switch_case(
     branch_index: Any, branch_fns: Any, default: Callable[[], Any] | None = None, name: str = "switch_case"
 ) -> Any:
     """What the function with number `branch_index` gives; the default, or the last one, for any other number."""
+    if not isinstance(branch_index, (Tensor, Variable)):
+        raise TypeError(f"'branch_index' must be a Tensor, got {type(branch_index)}")
+    if not branch_index.dtype.base_dtype.is_integer:
+        raise TypeError(f"'branch_index' must be an integer Tensor, got {branch_index.dtype}")
     if not isinstance(branch_fns, (list, tuple, dict)):
         raise TypeError(f"'branch_fns' must be a list, tuple, or dict. Received {type(branch_fns)}")
     if isinstance(branch_fns, Mapping):

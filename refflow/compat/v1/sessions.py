@@ -162,7 +162,7 @@ class Session(first.Session):
         self._check_graph()
         _building.session = self
         found = super()._signature(fetches, feeds)
-        if isinstance(self.graph, Graph) and self.graph.restricts:
+        if isinstance(self.graph, Graph):
             _check_allowed(self.graph, found)
         return found
 

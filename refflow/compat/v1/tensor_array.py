@@ -13,7 +13,6 @@ Next: ops/tensor_array_gradients.py.
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -33,7 +32,13 @@ from refflow.ops import tensor_array_class as lists
 __all__ = ["TensorArray"]
 
 
-class TensorArray(ABC):
+class _Either(type):
+    def __instancecheck__(cls, value: Any) -> bool:
+        """A list is one too: loops of this library give lists."""
+        return super().__instancecheck__(value) or isinstance(value, lists.TensorArray)
+
+
+class TensorArray(metaclass=_Either):
     """Tensors of one type, by number.
 
     size: how many, a number or a scalar; with dynamic_size, a write beyond the end makes it longer.
@@ -46,7 +51,10 @@ class TensorArray(ABC):
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        return object.__new__(_OfLists if cls is TensorArray and control_flow_v2_enabled() else cls)
+        if not control_flow_v2_enabled():
+            return object.__new__(cls)
+        kwargs.pop("colocate_with_first_write_call", None)
+        return lists.TensorArray(*args, **kwargs)
 
     def __init__(
         self, dtype: Any, size: Any = None, dynamic_size: bool | None = None, clear_after_read: bool | None = None,
@@ -160,10 +168,10 @@ class TensorArray(ABC):
         """All elements end to end; they may differ in their first axis."""
         rest = self.element_shape[1:]
         value = ops.CONCAT(self._handle, self._flow, dtype=self._dtype, element_shape_except0=rest, name=name).value
-        if self.element_shape:
+        if self.element_shape.ndims:
             each = self.element_shape.as_list()[0]
-            count = constant_value(self.size()) if self._infer and each is not None else None
-            value.set_shape([None if count is None else int(count) * each, *rest.as_list()])
+            count = constant_value(self.size()) if self._infer else None
+            value.set_shape([None if count is None or each is None else int(count) * each, *rest.as_list()])
         return value
 
     # -- writing --------------------------------------------------------------------------------------------
@@ -242,16 +250,6 @@ class TensorArray(ABC):
     def close(self, name: str | None = None) -> Any:
         """An operation after which the array cannot be used."""
         return ops.CLOSE(self._handle, name=name)
-
-
-class _OfLists(lists.TensorArray, TensorArray):
-    """The same as a list, which is a value."""
-
-    def __init__(self, *args: Any, colocate_with_first_write_call: bool = True, **kwargs: Any):
-        lists.TensorArray.__init__(self, *args, **kwargs)
-
-
-TensorArray.register(lists.TensorArray)  # loops of this library give lists
 
 
 def _check(handle: Any, flow: Any, tensor_array_name: str | None, more: dict[str, Any]) -> None:

@@ -277,6 +277,10 @@ for _verb, _meaning in {
 class RefVariable(Variable):
     """A variable behind a reference."""
 
+    def _ref(self) -> Tensor:
+        """The reference."""
+        return self._variable
+
     def __init__(
         self, initial_value: Any = None, trainable: bool | None = None, collections: Any = None,
         validate_shape: bool = True, caching_device: Any = None, name: str | None = None, variable_def: Any = None,

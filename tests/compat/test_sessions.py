@@ -73,7 +73,7 @@ def test_what_is_not_to_be_fed_or_fetched_is_not(session, graph):
     assert not graph.is_feedable(a) and not graph.is_fetchable(nothing) and graph.is_fetchable(a)
     with pytest.raises(ValueError, match="Tensor a:0 may not be fed"):
         session.run(a + 1.0, {a: 2.0})
-    with pytest.raises(ValueError, match="Operation 'n' has been marked as not fetchable"):
+    with pytest.raises(ValueError, match="Operation n has been marked as not fetchable"):
         session.run(nothing)
 
 

@@ -47,7 +47,7 @@ def optimise(step: StepGraph, fold: bool = True, merge: bool = False, skip: bool
     if merge:
         _merge(step)
     if skip:
-        pass_by(step)
+        _skip(step)
     keep_needed(step)
     return step
 
@@ -221,7 +221,7 @@ def _frozen(value: Any) -> Any:
 # -- skip --------------------------------------------------------------------------------------------
 
 
-def pass_by(step: StepGraph) -> None:
+def _skip(step: StepGraph) -> None:
     """Leads control edges past pure nodes that nobody takes a value from."""
     used = {n for node in step.nodes for n, _ in node.inputs}
     past: dict[Node, list[Node]] = {}

@@ -15,14 +15,11 @@ Next: runtime/partition.py.
 from __future__ import annotations
 
 from refflow.runtime.nodes import CONTROL_FLOW, Node, StepGraph
-from refflow.runtime.optimise import keep_needed, pass_by
+from refflow.runtime.optimise import keep_needed
 
 
-def read_at_use(step: StepGraph, skip: bool = False) -> StepGraph:
-    """`step` with the Identities of variables taken out of the way of their users.
-
-    skip: an Identity that others only wait for then is not run, as in runtime/optimise.py; it would copy the variable.
-    """
+def read_at_use(step: StepGraph) -> StepGraph:
+    """`step` with the Identities of variables taken out of the way of their users."""
     step = step.copy()
     changed = False
     for node in step.nodes:
@@ -33,8 +30,6 @@ def read_at_use(step: StepGraph, skip: bool = False) -> StepGraph:
                 node.inputs[place] = producer.inputs[0]
                 changed = True
     if changed:
-        if skip:
-            pass_by(step)
         keep_needed(step)
     return step
 

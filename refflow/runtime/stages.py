@@ -147,7 +147,7 @@ def build(
     )  # fmt: skip
     saving: list[Saving] = []
     live = config.variable_reads == "live"
-    placed = _relieved(read_at_use(placed, wanted) if live else placed, devices, config, saving)
+    placed = _relieved(read_at_use(placed) if live else placed, devices, config, saving)
     partitioned, partitions = partition(placed, config.lossy_transfers)
     if config.schedule_receives:
         partitioned, found = hold_back_receives(partitioned, config.costs or CostModel())

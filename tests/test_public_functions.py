@@ -196,7 +196,7 @@ def test_slices_may_be_masked():
     found = run(tf.sparse_mask(slices, [5]))
     assert found.indices.tolist() == [4, 6] and found.values.ravel().tolist() == [1, 3]
     assert tf.convert_to_tensor_or_indexed_slices(slices) is slices
-    with pytest.raises(TypeError, match="float64 is needed"):
+    with pytest.raises(TypeError, match="requested dtype float64"):
         tf.convert_to_tensor_or_indexed_slices(slices, tf.float64)
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from refflow.core.dtypes import DType, as_dtype
-from refflow.core.errors import DTypeError, NodeError
+from refflow.core.errors import ConversionError, DTypeError, NodeError
 from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
 
 Converter = Callable[[Any, DType | None, str | None, bool], Any]
@@ -46,9 +46,9 @@ def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None, as
     wanted = None if dtype is None else as_dtype(dtype).base_dtype
     if isinstance(value, Tensor):
         if wanted is not None and value.dtype.base_dtype is not wanted:
-            raise DTypeError(
-                f"{value.name!r} is {value.dtype.base_dtype.name}, but {wanted.name} is needed. "
-                "Nothing is converted silently: use cast()"
+            raise ConversionError(
+                f"Tensor conversion requested dtype {wanted.name} for Tensor with dtype {value.dtype.base_dtype.name}: "
+                f"{value!r}. Nothing is converted silently: use cast()"
             )
         return value
     for _, _, base_type, function in _CONVERTERS:
@@ -70,7 +70,7 @@ def convert_to_tensor_or_indexed_slices(
     if not isinstance(value, IndexedSlices):
         return convert_to_tensor(value, dtype, name, as_ref)
     if dtype is not None and not as_dtype(dtype).is_compatible_with(value.dtype):
-        raise DTypeError(f"{value.name!r} is {value.dtype.name}, but {as_dtype(dtype).name} is needed")
+        raise ConversionError(f"Tensor conversion requested dtype {as_dtype(dtype).name} for {value!r}")
     return value
 
 

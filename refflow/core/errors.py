@@ -56,6 +56,10 @@ class DTypeError(GraphError, TypeError):
     """An element type is not the one the operation takes."""
 
 
+class ConversionError(DTypeError, ValueError):
+    """A tensor is not of the type that is asked for."""
+
+
 class NodeError(GraphError, ValueError):
     """A name, an attribute, a device string or a graph is not usable."""
 
@@ -126,7 +130,8 @@ class OpError(Exception):
     def __str__(self) -> str:
         lines = [self.message]
         if self.node_def is not None:
-            lines.append(f"\t [[Node: {self.node_def.summary()}]]")
+            written = getattr(self.node_def, "summary", None)  # a program's own may be a message
+            lines.append(f"\t [[Node: {self.node_def.name if written is None else written()}]]")
         if self.place:
             frame, _, iteration = self.place.rpartition(":")
             lines.append(f"In iteration {iteration} of {frame}")

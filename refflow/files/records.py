@@ -47,13 +47,12 @@ def unpacked(data: bytes, compression: str) -> bytes:
         raise DataLossError(None, None, f"inflate() failed: {error}") from None
 
 
-def records(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(offset, data) of each record; DataLossError where a sum does not fit or a record is cut off.
+def records(data: bytes, at: int = 0) -> Iterator[tuple[int, bytes]]:
+    """(offset, data) of each record from `at` on; DataLossError where a sum does not fit or a record is cut off.
 
     >>> list(records(framed(b"one") + framed(b"")))
     [(0, b'one'), (19, b'')]
     """
-    at = 0
     while len(data) - at >= HEADER:  # fewer bytes than a header are no record
         if masked(crc32c(data[at : at + 8])) != int.from_bytes(data[at + 8 : at + HEADER], "little"):
             hint = " (Is this even a TFRecord file?)" if at == 0 else ""

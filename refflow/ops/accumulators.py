@@ -108,36 +108,39 @@ class SparseAccumulator(Accumulator):
             raise ValueError("Values cannot be 0-dimensional.")
         if len(values) != len(indices):
             raise ValueError(f"Expected {len(indices)} non-empty input values, got {len(values)}")
+        known = () if self.dims is None else self.dims
         if has_shape:
-            self._check_shape(indices, values, tuple(int(d) for d in shape))
-        if self.total:
-            row = self.total[0].total
-            if row.ndim + 1 != values.ndim:
-                raise ValueError(f"Shape mismatch: expected values rank {row.ndim + 1}, got {values.ndim}")
-            for i, (a, b) in enumerate(zip(row.shape, values.shape[1:], strict=True), 1):
-                if a != b:
-                    raise ValueError(f"Shape mismatch: expected values dim {i} to be {a}, got {b}")
+            self._check_shape(known, shape.tolist())
+        if known and known[0] not in (None, -1):
+            self._check_indices(indices.tolist(), known[0])
+        self._check_rows(known, values.shape)
 
-    def _check_shape(self, indices: np.ndarray, values: np.ndarray, shape: tuple[int, ...]) -> None:
-        known = self.dims
-        if known is not None and len(known) != len(shape):
-            raise ValueError(f"Shape mismatch: expected shape rank {len(known)}, got {len(shape)}")
-        full = [a if b in (-1, None) else b for a, b in zip(known or shape, shape, strict=True)]
-        for i, (a, b) in enumerate(zip(known or shape, shape, strict=True)):
-            if a not in (None, -1) and b != -1 and a != b:
-                raise ValueError(f"Shape mismatch: expected shape dim {i} to be {a}, got {b}")
-        if values.ndim < len(shape):
-            raise ValueError(f"Shape mismatch: expected values rank at least {len(shape)}, got {values.ndim}")
-        for i, size in enumerate(full[1:], 1):
-            if size not in (None, -1) and values.shape[i] != size:
-                raise ValueError(f"Shape mismatch: expected values dim {i} to be {size}, got {values.shape[i]}")
-        if full and full[0] not in (None, -1):
-            for i, index in enumerate(indices):
-                if index >= full[0]:
-                    raise ValueError(
-                        f"Shape mismatch: index of slice {i} exceeded limits of shape; index is {index} exceeded "
-                        f"{full[0]}"
-                    )
+    def _check_shape(self, known: tuple[Any, ...], shape: list[int]) -> None:
+        """The shape that is said of the whole: it may have more axes than what the accumulator knows."""
+        if len(known) > len(shape):
+            raise ValueError(f"Shape mismatch: expected shape rank at least {len(known)}, got {len(shape)}")
+        for i, (size, given) in enumerate(zip(known, shape, strict=False)):
+            if size not in (None, -1, given):
+                raise ValueError(f"Shape mismatch: expected shape dim {i} to be {size}, got {given}")
+
+    def _check_indices(self, indices: list[int], size: int) -> None:
+        for i, index in enumerate(indices):
+            if index >= size:
+                raise ValueError(
+                    f"Shape mismatch: index of slice {i} exceeded limits of shape; index is {index} exceeded {size}"
+                )
+
+    def _check_rows(self, known: tuple[Any, ...], given: tuple[int, ...]) -> None:
+        """The slices themselves: as those that have come, or as what the accumulator knows."""
+        wanted, exactly = known, bool(self.total)
+        if exactly:
+            wanted = (None, *self.total[0].total.shape)
+        if len(wanted) > len(given) or (exactly and len(wanted) != len(given)):
+            least = "" if exactly else "at least "
+            raise ValueError(f"Shape mismatch: expected values rank {least}{len(wanted)}, got {len(given)}")
+        for i, (size, have) in enumerate(zip(wanted[1:], given[1:], strict=False), 1):
+            if size not in (None, -1, have):
+                raise ValueError(f"Shape mismatch: expected values dim {i} to be {size}, got {have}")
 
     def add(self, *parts: Any) -> None:
         indices, values, _, _ = parts

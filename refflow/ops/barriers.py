@@ -77,6 +77,10 @@ class Barrier:
             raise ValueError(
                 f"Shape mismatch in keys and values: {shapes.text(keys.shape)} and {shapes.text(values.shape)}"
             )
+        if values.size == 0 and len(keys):
+            raise ValueError(
+                f"Tensors with no elements are not supported {self.name}: received shape {shapes.text(values.shape)}"
+            )
         if self.dims and not shapes.compatible(self.dims[component], values.shape[1:]):
             raise ValueError(  # as the queue of complete rows says it: a number and a key come before the values
                 f"Shape mismatch in tuple component {component + 2}. Expected "

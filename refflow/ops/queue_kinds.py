@@ -135,7 +135,7 @@ def check_parts(what: str, known: Any, types: list[DType], dims: list[TensorShap
     wanted = [d.as_tuple for d in dims]
     fits = shapes.compatible if partly else operator.eq
     if len(known.dims) != len(wanted) or not all(map(fits, known.dims, wanted)):
-        shown = [f"[{','.join(map(shapes.text, d))}]" for d in (known.dims, wanted)]
+        shown = [f"[{', '.join(map(shapes.text, d))}]" for d in (known.dims, wanted)]
         raise errors.InvalidArgumentError(
             None, None, f"{what} has component shapes {shown[0]} but requested component shapes were {shown[1]}"
         )

@@ -14,8 +14,10 @@ Next: ops/readers.py.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from refflow.core.errors import InvalidArgumentError, NotFoundError, OutOfRangeError, UnimplementedError
 from refflow.core.waiting import Pending, then
@@ -89,8 +91,7 @@ class ReaderState(ABC):
         return name.mapped(lambda row: self._go_on(turn, queue, count, found, row))
 
     def _begin(self, name: Any) -> None:
-        ((value,),) = name
-        self.work = value.item()
+        self.work = _work(name[0])
         self.started += 1
         self._open = self.records(self.work)
 
@@ -134,6 +135,17 @@ class ReaderState(ABC):
         self.reset()
         self.work = found.get(4, b"")
         self.started, self.finished, self.produced = (wire.signed(found.get(i, 0)) for i in (1, 2, 3))
+
+
+def _work(row: Sequence[np.ndarray]) -> bytes:
+    """The piece of work that a row of the queue is."""
+    if len(row) != 1:
+        raise InvalidArgumentError(None, None, "Expected single component queue")
+    if row[0].dtype != object:
+        raise InvalidArgumentError(None, None, "Expected queue with single string component")
+    if row[0].size != 1:
+        raise InvalidArgumentError(None, None, "Expected to dequeue a one-element string tensor")
+    return row[0].item()
 
 
 def _shown(byte: int) -> str:

@@ -20,7 +20,7 @@ from refflow.core import locks, shapes
 from refflow.core.dtypes import DType, as_dtype, int64, string, variant
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
-from refflow.core.shape_checks import need_rank, size_at
+from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.sparse import ANY, check_order, same_counts
@@ -72,9 +72,6 @@ def _ranks(context: ShapeContext) -> tuple[shapes.Shape, shapes.Shape, shapes.Sh
 def _many_ranks(context: ShapeContext, words: Sequence[str]) -> None:
     indices, values, dims = _ranks(context)
     same_counts(indices, values, dims, *(w.replace("{2}", shapes.text(indices or ())) for w in words))
-    rank = size_at(dims, 0)
-    if rank is not None and rank < 2:
-        raise ShapeError(f"Rank of input SparseTensor should be > 1, but saw rank: {rank}")
 
 
 def _first_axis(context: ShapeContext) -> int | None:
@@ -106,6 +103,8 @@ def _serialize_shape(context: ShapeContext) -> shapes.Shape:
 
 def _rows(whole: Parts) -> list[Parts]:
     """One sparse tensor for each place of the first axis."""
+    if len(whole.shape) < 2:
+        raise ValueError(f"Rank of input SparseTensor should be > 1, but saw rank: {len(whole.shape)}")
     check_order(whole.indices, whole.shape)
     bounds = np.searchsorted(whole.indices[:, 0], np.arange(int(whole.shape[0]) + 1))
     rest, dims = whole.indices[:, 1:], np.array(whole.shape[1:], np.int64)

@@ -111,7 +111,7 @@ def test_types_are_known_and_checked_while_building(graph):  # [W02, S31]
     x = tf.constant([[1.0]])
     with pytest.raises(TypeError, match=r"b \('Const_1:0'\) is int32, but a has T = float32"):
         tf.matmul(x, tf.constant([[1]]))
-    with pytest.raises(TypeError, match="is float64, but float32 is needed"):
+    with pytest.raises(TypeError, match="requested dtype float32 for Tensor with dtype float64"):
         x + tf.constant([[1.0]], dtype=tf.float64)
 
 

@@ -123,9 +123,10 @@ _LIBRARIES: dict[str, dict[str, str]] = {
 # The pages of names that only inner modules had, and which those are.
 _PAGES = {
     "control_flow": "ops.control_flow_ops ops.control_flow_util",
+    "data_flow": "ops.data_flow_ops",
     "evaluation": "training.evaluation",
     "devices": "framework.config framework.device framework.device_spec",
-    "file_io": "lib.io.file_io",
+    "file_io": "lib.io.file_io lib.io.tf_record",
     "framework": "client.device_lib client.session framework.common_shapes framework.dtypes framework.errors "
     "framework.op_def_registry framework.ops framework.random_seed framework.smart_cond framework.tensor_shape "
     "framework.tensor_util layers.utils ops.array_ops ops.control_flow_ops",
@@ -139,7 +140,7 @@ _PAGES = {
     "state": "ops.ref_variable ops.resource_variable_ops ops.resources ops.session_ops ops.state_ops ops.variable_v1 "
     "ops.variables",
     "test_util": "framework.test_util platform.googletest platform.test",
-    "training": "ops.variable_scope training.moving_averages",
+    "training": "ops.variable_scope training.input training.moving_averages",
     "util": "platform.resource_loader util.all_util util.compat util.deprecation util.function_utils "
     "util.keyword_args util.lazy_loader util.tf_contextlib util.tf_decorator util.tf_export util.tf_inspect "
     "util.tf_should_use",

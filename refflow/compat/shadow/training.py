@@ -1,4 +1,4 @@
-"""Names that only `training.moving_averages` had.
+"""Names that only `training.moving_averages` and `training.input` had.
 
 Next: compat/shadow/util.py.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from refflow.compat.v1.batches import as_given, in_order
 from refflow.compat.v1.initializers import zeros_initializer
 from refflow.compat.v1.variables import get_variable, variable_scope
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.graph import Tensor, colocate_with
 from refflow.core.registry import op_def
+
+_as_tensor_list, _as_original_type = in_order, as_given
 
 
 def assign_moving_average(

@@ -34,6 +34,11 @@ class ConditionalAccumulatorBase(first.ConditionalAccumulatorBase):
         self._ref = accumulator_ref
         self._name = accumulator_ref.op.name.rpartition("/")[2]
 
+    @property
+    def name(self) -> str:
+        """The accumulator's name without the scopes that it is in."""
+        return self._name
+
     def _op(self, name: str) -> Any:
         return op_def(f"Resource{name}" if self._ref.dtype is resource else name)
 

@@ -41,7 +41,7 @@ __all__ = [
 # -- what comes in -----------------------------------------------------------------------------------------------
 
 
-def _in_order(tensors: Any) -> list[Any]:
+def in_order(tensors: Any) -> list[Any]:
     """The values of a dictionary by the names in their order; or a list as it is."""
     return [tensors[key] for key in sorted(tensors, key=str)] if isinstance(tensors, Mapping) else list(tensors)
 
@@ -52,7 +52,7 @@ def _lists(given: Sequence[Any], who: str) -> list[list[Any]]:
         raise ValueError("Expected at least one set of tensors")
     if isinstance(given[0], Mapping) and any(set(each) != set(given[0]) for each in given):
         raise ValueError("All dictionaries in tensors_list must have the same keys")
-    found = [[_tensor(t) for t in _in_order(each)] for each in given]
+    found = [[_tensor(t) for t in in_order(each)] for each in given]
     if not found[0]:
         raise ValueError(f"Expected at least one tensor in {who}().")
     if len({len(each) for each in found}) > 1:
@@ -137,10 +137,11 @@ def _piped(
             beyond = op_def("Maximum")(0, queue.size() - least)
             say_how_full(beyond, f"fraction_over_{least}_of_{capacity - least}_full", capacity - least)
         found = queue.dequeue_up_to(batch_size, name=scope) if small else queue.dequeue_many(batch_size, name=scope)
-        return _as_given(given[0], restore(found if isinstance(found, list) else [found], kept))
+        return as_given(given[0], restore(found if isinstance(found, list) else [found], kept))
 
 
-def _as_given(given: Any, found: list[Any]) -> Any:
+def as_given(given: Any, found: list[Any]) -> Any:
+    """Values in a dictionary where such a one was given; one that is alone as it is."""
     if isinstance(given, Mapping):
         return dict(zip(sorted(given, key=str), found, strict=True))
     return found[0] if len(found) == 1 else found

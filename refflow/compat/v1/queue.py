@@ -29,12 +29,12 @@ __all__ = ["FIFOQueue", "PaddingFIFOQueue", "PriorityQueue", "QueueBase", "Rando
 # -- what a queue holds ------------------------------------------------------------------------------------------
 
 
-def _types(dtypes: Any) -> list[DType]:
+def as_types(dtypes: Any) -> list[DType]:
     """A list of types, also of one that was given without a list."""
     return [as_dtype(d) for d in (dtypes if isinstance(dtypes, (list, tuple)) else [dtypes])]
 
 
-def _shapes(shapes: Any, partial: bool = False) -> list[TensorShape] | None:
+def as_shapes(shapes: Any, partial: bool = False) -> list[TensorShape] | None:
     """A list of shapes, also of one that was given alone; only where they may be `partial` they need not be known."""
     if partial and (not isinstance(shapes, Sequence) or not shapes or any(_is_size(s) for s in shapes)):
         raise ValueError(f"When providing partial shapes, a list of shapes must be provided. Got {shapes!r}")
@@ -222,7 +222,7 @@ class FIFOQueue(QueueBase):
         self, capacity: int, dtypes: Any, shapes: Any = None, names: Any = None, shared_name: str | None = None,
         name: str = "fifo_queue",
     ):  # fmt: skip
-        types, dims = _types(dtypes), _shapes(shapes)
+        types, dims = as_types(dtypes), as_shapes(shapes)
         labels = _names(names, types)
         with get_default_graph().device("/device:CPU:*"):
             ref = _made("FIFOQueueV2", types, dims, shared_name, name, capacity=capacity)
@@ -236,7 +236,7 @@ class PaddingFIFOQueue(QueueBase):
         self, capacity: int, dtypes: Any, shapes: Any, names: Any = None, shared_name: str | None = None,
         name: str = "padding_fifo_queue",
     ):  # fmt: skip
-        types, dims = _types(dtypes), _shapes(shapes, partial=True) or []
+        types, dims = as_types(dtypes), as_shapes(shapes, partial=True) or []
         labels = _names(names, types)
         if len(types) != len(dims):
             raise ValueError(
@@ -253,7 +253,7 @@ class PriorityQueue(QueueBase):
         self, capacity: int, types: Any, shapes: Any = None, names: Any = None, shared_name: str | None = None,
         name: str = "priority_queue",
     ):  # fmt: skip
-        kinds, dims = _types(types), _shapes(shapes)
+        kinds, dims = as_types(types), as_shapes(shapes)
         if dims is None:
             raise TypeError("Expected list for 'shapes' argument to 'priority_queue_v2' Op, not None.")
         ref = _made("PriorityQueueV2", kinds, dims, shared_name, name, capacity=capacity)
@@ -268,7 +268,7 @@ class RandomShuffleQueue(QueueBase):
         self, capacity: int, min_after_dequeue: int, dtypes: Any, shapes: Any = None, names: Any = None,
         seed: int | None = None, shared_name: str | None = None, name: str = "random_shuffle_queue",
     ):  # fmt: skip
-        types, dims = _types(dtypes), _shapes(shapes)
+        types, dims = as_types(dtypes), as_shapes(shapes)
         labels = _names(names, types)
         first_seed, second = get_seed(seed)
         if seed is None and shared_name is not None and (first_seed, second) != (0, 0):

@@ -42,9 +42,6 @@ def convert_to_tensor(
 
     preferred_dtype, dtype_hint: a type to take where the value can have it and none is said.
     """
-    if dtype is not None and isinstance(value, Tensor) and value.dtype.base_dtype is not as_dtype(dtype).base_dtype:
-        asked, have = as_dtype(dtype).base_dtype.name, value.dtype.base_dtype.name
-        raise ValueError(f"Tensor conversion requested dtype {asked} for Tensor with dtype {have}: {value!r}")
     hint = _axis(dtype_hint, preferred_dtype)
     if dtype is None and hint is not None and not isinstance(value, Tensor):
         try:

@@ -89,7 +89,8 @@ class CardLaunches(CardStretches):
         given += [f"{key}={self._bind('a', value)}" for key, value in bound.arguments.items()]
         if node.op_def.make_state is not None:
             given.append(f"state={self._place_in_stream(node)}")
-        need = bound.workspace and bound.workspace([self._known(e) for e in node.inputs], **bound.arguments)
+        known = node.op_def.group([self._known(e) for e in node.inputs], node.attrs)
+        need = bound.workspace and bound.workspace(known, **bound.arguments)
         if need:
             place = self._room(node, need[0], as_dtype(need[1]))
             place.span.end = self._moment + 1

@@ -174,7 +174,7 @@ def _call(node: Node, bound: BoundKernel, arguments: dict[str, Any], arrays: lis
         if bound.check is not None:
             bound.check(arrays)
         out = tuple(node.device.empty(tuple(s), t.base_dtype) for s, t in places)
-        need = bound.workspace(arrays, **bound.arguments) if bound.workspace is not None else None
+        need = bound.workspace(grouped, **bound.arguments) if bound.workspace is not None else None
         if need is not None:
             arguments = arguments | {"workspace": node.device.empty(need[0], as_dtype(need[1]))}
         bound.function(*grouped, **arguments, out=out if len(out) > 1 else out[0])

@@ -14,6 +14,7 @@ from refflow_kernels.gpu import (
     conv,
     copies,
     depthwise,
+    einsum,
     lrn,
     matmul,
     nd,
@@ -37,6 +38,7 @@ from refflow_kernels.kernel import Kernel
 KERNELS: dict[str, Kernel] = {}
 for _page in (
     matmul,
+    einsum,
     conv,
     depthwise,
     softmax,

@@ -1,6 +1,6 @@
 """Pieces of arrays: cut out, joined, repeated, and set into a frame of one number.
 
-    Slice StridedSlice      read by strides, written in a line
+    Slice StridedSlice      read by strides, written in a line; the gradient of the second the other way round
     Concat Split Pack Unpack      each part is a copy between a line and a place in the whole
     Tile        read with stride 0 along each repetition
     Pad         a lane that lies outside of the frame writes the number
@@ -25,6 +25,7 @@ import triton
 import triton.language as tl
 
 from refflow_kernels.gpu.arrays import ceil_div, check_out, check_packed, packed_strides
+from refflow_kernels.gpu.cast import zeros_like
 from refflow_kernels.gpu.elementwise import AXES, joined
 from refflow_kernels.gpu.functions import magic_of, quotient
 from refflow_kernels.kernel import Kernel
@@ -123,31 +124,63 @@ def strided_slice(
     """Every strides[i]-th element of axis i from begin[i] on; what stands at the end is in the result's shape."""
     check_packed(input=input)
     check_out(out, tuple(out.shape))
-    counts, steps, first = _walk(tuple(input.shape), begin, end, strides, begin_mask, end_mask, shrink_axis_mask)
+    shape = tuple(input.shape)
+    masks = begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask
+    counts, steps, first = _walk(shape, _parts(len(shape), begin, end, strides, *masks))
     copy(input, out, counts, steps, packed_strides(counts), first)
     return out
 
 
-def _walk(
-    shape: tuple[int, ...], begin: Any, end: Any, strides: Any, open_begin: int, open_end: int, shrink: int
-) -> tuple[list[int], list[int], int]:
+def strided_slice_grad(
+    shape: Any, begin: Any, end: Any, strides: Any, dy: Any, begin_mask: int = 0, end_mask: int = 0,
+    ellipsis_mask: int = 0, new_axis_mask: int = 0, shrink_axis_mask: int = 0, out: Any = None,
+) -> Any:  # fmt: skip
+    """Zeros of a shape, and dy where strided_slice cuts it out."""
+    dims = tuple(int(s) for s in shape)
+    check_packed(dy=dy)
+    check_out(out, dims)
+    zeros_like(out, out=out)
+    masks = begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask
+    counts, steps, first = _walk(dims, _parts(len(dims), begin, end, strides, *masks))
+    copy(dy, out, counts, packed_strides(counts), steps, 0, first)
+    return out
+
+
+def _parts(
+    rank: int, begin: Any, end: Any, strides: Any, open_begin: int, open_end: int, dots: int, new: int, shrink: int
+) -> list[slice]:
+    """What is taken of each axis: `...` stands for all of the axes that no other part has, a new axis for none.
+
+    >>> _parts(3, [0, 0, -1], [0, 0, 0], [1, 1, 1], 0, 0, 1, 2, 4)
+    [slice(None, None, 1), slice(None, None, 1), slice(-1, None, 1)]
+    """
+    count = len(begin)
+    asked = sum(not (dots | new) >> i & 1 for i in range(count))
+    found = []
+    for i in range(count):
+        if dots >> i & 1:
+            found += [slice(None, None, 1)] * (rank - asked)
+        elif not new >> i & 1:
+            low, high, by = int(begin[i]), int(end[i]), int(strides[i])
+            if shrink >> i & 1:
+                found.append(slice(low, low + 1 if low != -1 else None, 1))
+            else:
+                found.append(slice(None if open_begin >> i & 1 else low, None if open_end >> i & 1 else high, by))
+    return found + [slice(None, None, 1)] * (rank - len(found))
+
+
+def _walk(shape: tuple[int, ...], parts: Sequence[slice]) -> tuple[list[int], list[int], int]:
     """How many elements of each axis, how far apart they lie, and where the first one is.
 
-    >>> _walk((5, 6), [-2], [0], [-2], 0, 1, 0)
+    >>> _walk((5, 6), [slice(-2, None, -2), slice(None, None, 1)])
     ([2, 6], [-12, 1], 18)
     """
-    counts, steps, first = list(shape), list(packed_strides(shape)), 0
-    for axis in range(len(begin)):
-        low, high, by = int(begin[axis]), int(end[axis]), int(strides[axis])
-        if shrink >> axis & 1:
-            low += shape[axis] * (low < 0)
-            places = range(low, low + 1)
-        else:
-            part = slice(None if open_begin >> axis & 1 else low, None if open_end >> axis & 1 else high, by)
-            places = range(shape[axis])[part]
-        counts[axis] = len(places)
-        first += places.start * steps[axis] if len(places) else 0
-        steps[axis] *= by
+    counts, steps, first = [], [], 0
+    for size, stride, part in zip(shape, packed_strides(shape), parts, strict=True):
+        places = range(size)[part]
+        counts.append(len(places))
+        steps.append(stride * places.step)
+        first += places.start * stride if len(places) else 0
     return counts, steps, first
 
 
@@ -290,15 +323,11 @@ def _framed(inner: tuple[int, ...], before: Sequence[int], outer: tuple[int, ...
     return found
 
 
-def _is_plain(attrs: dict[str, Any]) -> bool:
-    """Whether a slice has one part for each of the first axes."""
-    return not (attrs["ellipsis_mask"] or attrs["new_axis_mask"])
-
-
 # Inputs by places among the arguments, of which a list is one.
 KERNELS = {
     "Slice": Kernel(slice_, ANY, host_inputs=(1, 2)),
-    "StridedSlice": Kernel(strided_slice, ANY, host_inputs=(1, 2, 3), takes=_is_plain),
+    "StridedSlice": Kernel(strided_slice, ANY, host_inputs=(1, 2, 3)),
+    "StridedSliceGrad": Kernel(strided_slice_grad, ANY, host_inputs=(0, 1, 2, 3)),
     "Concat": Kernel(concat, ANY, host_inputs=(0,)),
     "ConcatV2": Kernel(concat_v2, ANY, host_inputs=(1,)),
     "Split": Kernel(split, ANY, host_inputs=(0,)),

@@ -27,7 +27,7 @@ operand does not change has stride 0 there; nothing is copied.
 
 float16 and bfloat16 are multiplied exactly and summed in float32.
 
-Next: refflow_kernels/gpu/matmul_boxes.py.
+Next: refflow_kernels/gpu/einsum.py.
 """
 
 from __future__ import annotations
@@ -155,34 +155,52 @@ def piece_of(M: int, N: int, K: int, batch: int = 1) -> int:
     return ceil_div(ceil_div(K, max(pieces, 1)), 128) * 128 if pieces > 1 else K
 
 
-class _Matrices(NamedTuple):
+class Matrices(NamedTuple):
     """A batch of matrices: memory, and strides along the batch's two axes, rows and columns."""
 
     memory: Any
     strides: tuple[int, int, int, int]
 
-    def turned(self) -> _Matrices:
+    def turned(self) -> Matrices:
         first, second, rows, columns = self.strides
-        return _Matrices(self.memory, (first, second, columns, rows))
+        return Matrices(self.memory, (first, second, columns, rows))
 
     def is_wide(self) -> bool:
         """True if 16 bytes may be loaded at once: elements lie together, on such addresses."""
         return 1 in self.strides[2:] and all(s == 1 or s * bits_of(self.memory) % 128 == 0 for s in self.strides)
 
 
-def _run(
-    a: _Matrices, b: _Matrices, out: Any, batch: tuple[int, int], sizes: tuple[int, int, int], workspace: Any,
-    precision: str,
+Strides = tuple[int, int, int, int]
+
+
+def pieces_of(sizes: tuple[int, int, int], batch: tuple[int, int], strides: Strides | None = None) -> int:
+    """In how many pieces K is cut; in one where the result, which has these strides, is not packed."""
+    M, N, K = sizes
+    if strides is not None and strides != _packed(batch, M, N):
+        return 1
+    return max(1, ceil_div(K, piece_of(M, N, K, batch[0] * batch[1])))
+
+
+def _packed(batch: tuple[int, int], M: int, N: int) -> Strides:
+    """The strides of a packed result, 0 along axes of size 1, as who asks may have them."""
+    steps = (batch[1] * M * N, M * N, N, 1)
+    return tuple(step if size > 1 else 0 for step, size in zip(steps, (*batch, M, N), strict=True))  # type: ignore
+
+
+def run(
+    a: Matrices, b: Matrices, out: Any, batch: tuple[int, int], sizes: tuple[int, int, int], workspace: Any,
+    precision: str, strides: Strides | None = None,
 ) -> None:  # fmt: skip
-    """out [*batch, M, N], packed, of a [*batch, M, K] and b [*batch, K, N]."""
+    """out [*batch, M, N] of a [*batch, M, K] and b [*batch, K, N]; packed, or with these strides, 0 along axes of 1."""
     M, N, K = sizes
     bits = bits_of(a.memory)
     count = batch[0] * batch[1]
-    piece = piece_of(M, N, K, count)
-    pieces = max(1, ceil_div(K, piece))
+    pieces = pieces_of(sizes, batch, strides)
+    piece = piece_of(M, N, K, count) if pieces > 1 else max(K, 1)
     if pieces > 1:
         check_out(workspace, (pieces, *batch, M, N), "workspace")
-    product = _Matrices(workspace if pieces > 1 else out, (batch[1] * M * N, M * N, N, 1))
+    own = (batch[1] * M * N, M * N, N, 1) if pieces > 1 or strides is None else strides
+    product = Matrices(workspace if pieces > 1 else out, own)
     rows, columns = M, N
     if M <= 16 < N:  # few rows: (a b)^T = b^T a^T has few columns
         a, b, product, rows, columns = b.turned(), a.turned(), product.turned(), N, M
@@ -245,9 +263,9 @@ def matmul(
     check_out(out, sizes[:2])
     if 0 in out.shape or matmul_boxes.matmul(a, b, out, sizes, (transpose_a, transpose_b), precision, workspace):
         return out
-    left, right = _Matrices(a, (0, 0, *a.stride())), _Matrices(b, (0, 0, *b.stride()))
+    left, right = Matrices(a, (0, 0, *a.stride())), Matrices(b, (0, 0, *b.stride()))
     left, right = left.turned() if transpose_a else left, right.turned() if transpose_b else right
-    _run(left, right, out, (1, 1), sizes, workspace, precision)
+    run(left, right, out, (1, 1), sizes, workspace, precision)
     return out
 
 
@@ -331,11 +349,11 @@ def batch_matmul(
     for number, place in enumerate(itertools.product(*(range(a.size) for a in far))):  # each a launch
         left = xs[sum(i * a.x for i, a in zip(place, far, strict=True)) :]
         right = ys[sum(i * a.y for i, a in zip(place, far, strict=True)) :]
-        a = _Matrices(left, (first.x * M * K, second.x * M * K, *x.stride()[-2:]))
-        b = _Matrices(right, (first.y * K * N, second.y * K * N, *y.stride()[-2:]))
+        a = Matrices(left, (first.x * M * K, second.x * M * K, *x.stride()[-2:]))
+        b = Matrices(right, (first.y * K * N, second.y * K * N, *y.stride()[-2:]))
         a, b = a.turned() if adj_x else a, b.turned() if adj_y else b
         target = outs[number * first.size * second.size :]
-        _run(a, b, target, (first.size, second.size), (M, N, K), workspace, precision)
+        run(a, b, target, (first.size, second.size), (M, N, K), workspace, precision)
     return out
 
 

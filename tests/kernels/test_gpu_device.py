@@ -70,6 +70,27 @@ def test_ops_over_axes_and_windows_run_on_the_gpu(rng):  # [S57, W06, W75]
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
+def test_sums_by_names_and_their_slopes_run_on_the_gpu(rng):  # [W06]
+    """Attention: products by strides alone."""
+    with tf.Graph().as_default():
+        x, w = tf.placeholder(tf.float32, [2, 3, 4]), tf.placeholder(tf.float32, [4, 2, 5])
+        heads = op_def("Einsum")([x, w], equation="btd,dhk->bthk")
+        scores = op_def("Einsum")([heads, heads], equation="bthk,bshk->bhts")
+        loss = tf.reduce_sum(tf.square(op_def("Einsum")([scores, heads], equation="bhts,bshk->bthk")))
+        fetches = [loss, *tf.gradients(loss, [x, w])]
+        given = {x: rng.normal(size=(2, 3, 4)), w: rng.normal(size=(4, 2, 5))}
+        with tf.Session() as session:
+            wanted = session.run(fetches, given)
+        for executor in ("plan", "executor"):
+            devices = [Device(0), simulated_gpu()]
+            with tf.Session(devices=devices, allow_soft_placement=True, executor=executor) as session:
+                got = session.run(fetches, given)
+                stages = session.stages(session.signature(fetches, given))
+            assert {row.device[-5:] for row in stages.placement if row.op_type == "Einsum"} == {"gpu:0"}
+            for a, b in zip(got, wanted, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
 def test_state_on_the_gpu_is_read_copied_and_changed_there():  # [W11]
     v = tf.Variable(np.float32([1, 2, 3]))
     again = tf.identity(v)

@@ -5,6 +5,7 @@ from tests.kernels.launches import (
     copies,
     elementwise,
     moves,
+    named,
     norms,
     pools,
     products,
@@ -18,6 +19,7 @@ from tests.kernels.launches import (
 
 FAMILIES = {
     "products": products,
+    "named": named,
     "convolutions": convolutions,
     "pools": pools,
     "norms": norms,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.kernels.samples.bounds import some
+from tests.kernels.samples.bounds import reference, some
 
 PLAIN = {"begin_mask": 0, "end_mask": 0, "ellipsis_mask": 0, "new_axis_mask": 0, "shrink_axis_mask": 0}
 
@@ -23,8 +23,18 @@ def strided(rng, dtype):
         ((7,), [1], [6], [2], {}), ((5, 6), [-2, 5], [0, 0], [-2, -1], {"end_mask": 1}),
         ((4, 5, 6), [1, 2], [9, 3], [1, 1], {"shrink_axis_mask": 2}), ((3, 8), [0], [2], [1], {"begin_mask": 1}),
         ((3, 8), [2, -1], [3, 0], [1, 1], {"shrink_axis_mask": 3}), ((5,), [4], [2], [1], {}),
+        ((2, 3, 4), [0, 1], [0, 2], [1, 1], {"ellipsis_mask": 1}),
+        ((4, 5), [0, 0, 1], [0, 0, 4], [1, 1, 2], {"new_axis_mask": 1}),
+        ((2, 3, 4, 5), [1, 0, 0, -1], [0] * 4, [1] * 4,
+         {"ellipsis_mask": 2, "new_axis_mask": 4, "shrink_axis_mask": 9}),
     ]:  # fmt: skip
         yield (some(rng, shape, dtype), ints(*begin), ints(*end), ints(*by)), PLAIN | masks, (0.0,)
+
+
+def strided_slopes(rng, dtype):
+    for (x, *told), masks, bounds in strided(rng, dtype):
+        dy = some(rng, reference("StridedSlice", (x, *told), masks)[0].shape, dtype)
+        yield (ints(*x.shape), *told, dy), masks, bounds
 
 
 def parts(shapes, axis, rng, dtype):
@@ -108,7 +118,8 @@ def places(rng, dtype):
 
 
 SAMPLES = {
-    "Slice": slices, "StridedSlice": strided, "Concat": joins, "ConcatV2": joins_today, "Split": splits,
-    "SplitV": splits_by_size, "Pack": packs, "Unpack": unpacks, "Tile": tiles, "Pad": pads, "PadV2": pads_by_a_number,
-    "GatherV2": gathers, "ScatterUpdate": puts, "OneHot": places,
+    "Slice": slices, "StridedSlice": strided, "StridedSliceGrad": strided_slopes, "Concat": joins,
+    "ConcatV2": joins_today, "Split": splits, "SplitV": splits_by_size, "Pack": packs, "Unpack": unpacks,
+    "Tile": tiles, "Pad": pads, "PadV2": pads_by_a_number, "GatherV2": gathers, "ScatterUpdate": puts,
+    "OneHot": places,
 }  # fmt: skip

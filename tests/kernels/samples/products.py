@@ -47,7 +47,30 @@ def with_types(rng, dtype):
         yield inputs, attrs | {"Tout": as_dtype(dtype)}, bounds
 
 
+NAMED = [  # by strides alone; stretched; empty; through copies; deep; one operand
+    ("ij,jk->ik", (7, 5), (5, 20)), ("ij,kj->ki", (7, 5), (20, 5)), ("btd,dhk->bthk", (2, 3, 5), (5, 4, 6)),
+    ("bthk,bshk->bhts", (2, 3, 4, 5), (2, 6, 4, 5)), ("bhts,bshk->bthk", (2, 4, 3, 6), (2, 6, 4, 5)),
+    ("bthk,dhk->btd", (2, 3, 4, 5), (7, 4, 5)), ("btd,bthk->dhk", (2, 3, 5), (2, 3, 4, 6)),
+    ("ab,c->abc", (2, 3), (4,)), ("i,i->", (9,), (9,)), ("ij,ij->i", (6, 8), (6, 8)),
+    ("...ij,...jk->...ik", (3, 1, 4, 5), (2, 5, 6)), ("ij,jk->ki", (0, 5), (5, 3)), ("ij,jk->ik", (3, 0), (0, 4)),
+    ("acbd,dea->ebc", (2, 3, 4, 5), (5, 6, 2)), ("xaybz,xyzc->abcx", (2, 3, 2, 4, 2), (2, 2, 2, 3)),
+    ("ki,kj->ij", (600, 4), (600, 5)), ("bkm,bkn->bmn", (2, 600, 3), (2, 600, 4)),
+    ("akb,bka->", (3, 200, 2), (2, 200, 3)), ("ij->ji", (3, 40)), ("ijk->k", (5, 3, 4)), ("ijk->ki", (5, 3, 4)),
+    ("...ij->...j", (2, 3, 4)), ("i->", (9000,)),
+]  # fmt: skip
+
+
+def named(rng, dtype):
+    for equation, *shapes in NAMED:
+        inputs = [normal(rng, shape, dtype) for shape in shapes]
+        wide = [np.abs(x.astype(np.float64)) for x in inputs]
+        terms = np.einsum(equation, *(np.ones_like(x) for x in wide))
+        count = int(terms.max(initial=0))
+        yield (inputs,), {"equation": equation}, (gamma(count + 3, dtype) * np.einsum(equation, *wide),)
+
+
 SAMPLES = {
+    "Einsum": named,
     "MatMul": matmul,
     "BatchMatMul": batch_matmul,
     "BatchMatMulV2": stretched,

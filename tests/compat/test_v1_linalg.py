@@ -73,7 +73,7 @@ def test_the_exponential_has_a_gradient():
         (lambda: tf.norm(X, axis=(0, 0)), ValueError, "2 unique integers"),
         (lambda: tf.linalg.tridiagonal_solve(TRI, X, "strange"), ValueError, "Unrecognized diagonals_format"),
         (lambda: tf.linalg.eigh_tridiagonal([1.0], np.zeros(0), select="x"), ValueError, "select"),
-        (lambda: tf.linalg.LinearOperatorDiag, AttributeError, "linear operators are not there"),
+        (lambda: tf.linalg.LinearOperatorNone, AttributeError, "has no attribute 'LinearOperatorNone'"),
     ],
 )
 def test_what_is_wrong_is_said_while_the_graph_is_built(build, error, text):

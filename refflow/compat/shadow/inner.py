@@ -69,8 +69,11 @@ _LIBRARIES: dict[str, dict[str, str]] = {
         ".metrics": "metrics metrics_impl",
         ".nn": "candidate_sampling_ops clustering_ops ctc_ops embedding_ops nn nn_impl nn_ops rnn",
         ".nn.rnn_cell": "rnn.rnn_cell_impl rnn_cell rnn_cell_impl",
-        ".distributions": "distributions.bernoulli distributions.categorical distributions.distribution "
-        "distributions.distributions distributions.kullback_leibler distributions.normal",
+        ".distributions": "distributions.bernoulli distributions.beta distributions.categorical "
+        "distributions.dirichlet distributions.dirichlet_multinomial distributions.distribution "
+        "distributions.distributions distributions.exponential distributions.gamma distributions.kullback_leibler "
+        "distributions.laplace distributions.multinomial distributions.normal distributions.special_math "
+        "distributions.student_t distributions.uniform distributions.util",
         ".queue": "data_flow_ops",
         ".ragged": "ragged.dynamic_ragged_shape ragged.ragged_array_ops ragged.ragged_batch_gather_ops "
         "ragged.ragged_bincount_ops ragged.ragged_concat_ops ragged.ragged_conversion_ops ragged.ragged_dispatch "
@@ -125,6 +128,9 @@ _PAGES = {
     "control_flow": "ops.control_flow_ops ops.control_flow_util",
     "data_flow": "ops.data_flow_ops",
     "evaluation": "training.evaluation",
+    "distribution_names": "ops.distributions.beta ops.distributions.exponential ops.distributions.gamma "
+    "ops.distributions.laplace ops.distributions.normal ops.distributions.special_math ops.distributions.student_t "
+    "ops.distributions.util",
     "devices": "framework.config framework.device framework.device_spec",
     "file_io": "lib.io.file_io lib.io.tf_record",
     "framework": "client.device_lib client.session framework.common_shapes framework.dtypes framework.errors "

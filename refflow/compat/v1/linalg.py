@@ -1,6 +1,4 @@
-"""tf.linalg: matrices under short names.
-
-Linear operators, objects that stand for matrices without holding them, are not there: use the matrices.
+"""tf.linalg: matrices under short names, and the linear operators.
 
 Next: compat/v1/spectral.py.
 """
@@ -70,9 +68,9 @@ def adjoint(matrix: Any, name: str | None = None) -> Tensor:
 
 
 def __getattr__(name: str) -> Any:
+    """Linear operators, which are loaded when they are first asked for: few programs use them."""
     if name.startswith("LinearOperator"):
-        raise AttributeError(
-            f"module 'tf.linalg' has no attribute {name!r}: linear operators are not there. Use the matrix itself, "
-            "with matmul, solve, det and their like"
-        )
-    raise AttributeError(f"module 'tf.linalg' has no attribute {name!r}")
+        from refflow.compat.v1 import linear_operators
+
+        return getattr(linear_operators, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,7 +3,7 @@
     Dirichlet              p(x) = prod_k x[k]^(concentration[k] - 1) / B(concentration)      sum_k x[k] = 1
     DirichletMultinomial   P(n) = total_count! / prod_k n[k]!  B(concentration + n) / B(concentration)
 
-Next: compat/v1/critical_section.py.
+Next: compat/v1/distributions/softplus.py.
 """
 
 from __future__ import annotations

@@ -249,4 +249,8 @@ def _operators() -> dict[str, Callable[..., Any]]:
 for _name, _function in _operators().items():
     for _owner in (Tensor, Variable):
         setattr(_owner, f"__{_name}__", _function)
+_IN_PYTHON_2 = {"div": "truediv", "rdiv": "rtruediv", "nonzero": "bool"}  # libraries that ran on both ask for them
+for _name, _today in _IN_PYTHON_2.items():
+    for _owner in (Tensor, Variable):
+        setattr(_owner, f"__{_name}__", getattr(_owner, f"__{_today}__"))
 Tensor.OVERLOADABLE_OPERATORS = frozenset(f"__{_name}__" for _name in _operators())  # for those who wrap tensors

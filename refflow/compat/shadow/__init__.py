@@ -18,12 +18,13 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from refflow.compat.shadow.table import SPELLINGS, TABLE
+from refflow.compat.shadow.table import OPTIONAL, PACKAGES, SPELLINGS, TABLE
 
 ROOT = "tensorflow"
 
@@ -57,7 +58,7 @@ class Shadow(ModuleType):
         return found[0]
 
     def __dir__(self) -> list[str]:
-        names = {n for s in self._finder.namespaces(self) for n in dir(s)}
+        names = {n for s in self._finder.namespaces(self) for n in dir(s) if _may_be_asked_for(s, n)}
         return sorted({n for n in names if not n.startswith("_")} | self.__dict__.keys())
 
 
@@ -114,6 +115,8 @@ class Finder:
 
     def _sources(self, name: str) -> tuple[Any, ...] | None:
         """Where a module's names are; a module or namespace that a shadow finds has one of its own."""
+        if name in OPTIONAL and not _is_installed(OPTIONAL[name]):
+            return None
         parent, _, child = name.rpartition(".")
         above = self.module(parent) if parent else None
         found = tuple(v for v in self._values(above, child) if isinstance(v, (ModuleType, SimpleNamespace)))
@@ -149,8 +152,10 @@ class Finder:
             said = f"refflow has no {short}.{name}"
         else:
             said = f"refflow stands in for tensorflow {self.spelling}, and knows no module {module}.{name}"
-        if "tf_slim" in str(TABLE.get(module)) and find_spec("tf_slim") is None:
-            said += ". The package tf_slim may have it: pip install tf_slim"
+        looked_into = f"{TABLE.get(module)} {TABLE.get(f'{module}.{name}')}"
+        for package, version in PACKAGES.items():
+            if package in looked_into and not _is_installed(package):
+                said += f". The package {package} may have it: pip install {package + (version and f'=={version}*')}"
         return f"{said} (docs/compat.rst says what is there)"
 
 
@@ -160,7 +165,7 @@ _NOTHING = object()
 def _resolved(place: str) -> Any:
     """The module or attribute that a place names; None where its package is not installed, or has no such attribute."""
     module, _, attributes = place.partition(":")
-    if find_spec(module.partition(".")[0]) is None:
+    if not _is_installed(module.partition(".")[0]):
         return None
     found = importlib.import_module(module)
     for attribute in attributes.split(".") if attributes else ():
@@ -168,8 +173,25 @@ def _resolved(place: str) -> Any:
     return found
 
 
+def _is_installed(package: str) -> bool:
+    """Whether there is such a package, of a version that fits."""
+    if find_spec(package) is None:
+        return False
+    wanted = PACKAGES.get(package)
+    try:
+        return not wanted or metadata.version(package).startswith(wanted)
+    except metadata.PackageNotFoundError:  # a folder without a version
+        return False
+
+
+def _may_be_asked_for(namespace: Any, name: str) -> bool:
+    """Whether it is no module that a page imports for itself."""
+    value = getattr(namespace, "__dict__", {}).get(name)
+    return not isinstance(value, ModuleType) or _is_ours(value)
+
+
 def _is_ours(module: ModuleType) -> bool:
-    return module.__name__.partition(".")[0] in ("refflow", "tf_slim", ROOT)
+    return module.__name__.partition(".")[0] in ("refflow", ROOT, *PACKAGES)
 
 
 def _taken_out() -> dict[str, ModuleType]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from refflow.compat.v1.names import init_scope as init_scope
-from refflow.core.constants import constant_value
+from refflow.core.constants import constant_value as _constant_value
 from refflow.core.control import with_dependencies as with_dependencies
 from refflow.core.convert import convert_n_to_tensor as convert_n_to_tensor
 from refflow.core.convert import convert_to_tensor as _tensor
@@ -156,6 +156,11 @@ def shape_internal(input: Any, name: str | None = None, optimize: bool = True, o
 
 
 # -- known values and shapes -----------------------------------------------------------------------------------------
+
+
+def constant_value(tensor: Any, partial: bool = False) -> Any:
+    """What the tensor is known to be, else None; what is no tensor as it is."""
+    return _constant_value(tensor) if isinstance(tensor, Tensor) else tensor
 
 
 def constant_value_as_shape(tensor: Tensor) -> TensorShape:

@@ -62,6 +62,12 @@ _LIBRARIES: dict[str, dict[str, str]] = {
         ".initializers": "init_ops init_ops_v2",
         ".io": "io_ops parsing_config parsing_ops",
         ".linalg": "linalg_impl linalg_ops linalg_ops_impl linalg.linalg linalg.linalg_impl",
+        "refflow.compat.v1.linear_operators": "linalg.linear_operator linalg.linear_operator_addition "
+        "linalg.linear_operator_adjoint linalg.linear_operator_block_diag linalg.linear_operator_composition "
+        "linalg.linear_operator_diag linalg.linear_operator_full_matrix linalg.linear_operator_householder "
+        "linalg.linear_operator_identity linalg.linear_operator_inversion linalg.linear_operator_kronecker "
+        "linalg.linear_operator_low_rank_update linalg.linear_operator_lower_triangular linalg.linear_operator_util "
+        "linalg.linear_operator_zeros",
         ".lookup": "lookup_ops",
         ".losses": "losses.losses losses.losses_impl losses.util weights_broadcast_ops",
         ".manip": "manip_ops",
@@ -142,6 +148,9 @@ _PAGES = {
     "framework.indexed_slices framework.ops framework.stack "
     "framework.tensor framework.tensor_conversion framework.tensor_conversion_registry",
     "layers_names": "keras.engine.base_layer keras.engine.input_spec layers.base layers.convolutional layers.pooling",
+    "library_names": "framework.constant_op framework.ops framework.smart_cond framework.tensor_shape layers.utils "
+    "ops.control_flow_ops ops.control_flow_util ops.linalg.linear_operator_util ops.nn_ops ops.rnn ops.rnn_cell_impl "
+    "ops.variable_scope util.deprecation util.tf_inspect",
     "nest": "util.nest",
     "state": "ops.ref_variable ops.resource_variable_ops ops.resources ops.session_ops ops.state_ops ops.variable_v1 "
     "ops.variables",

@@ -78,7 +78,9 @@ _CONTRIB = {
     "contrib.training.python.training.hparam": (f"{HERE}.hparams",),
     "contrib.framework": _FRAMEWORK,
     "contrib.framework.nest": (f"{HERE}.nest",),
+    **_each("contrib.framework.python", "ops", *_FRAMEWORK),
     **_each("contrib.framework.python.ops", "arg_scope variables", *_FRAMEWORK),
+    "contrib.eager": (f"{HERE}.graph_mode", "."),
     "contrib.rnn": _CELLS,
     **_each("contrib.rnn.python.ops", "core_rnn core_rnn_cell core_rnn_cell_impl gru_ops lstm_ops rnn rnn_cell",
             *_CELLS),
@@ -89,7 +91,10 @@ _CONTRIB = {
     "contrib.learn.datasets": (f"{HERE}.examples",),
     "contrib.learn.datasets.mnist": (f"{HERE}.examples",),
     **_each("contrib.learn.python.learn.datasets", "base mnist", f"{HERE}.examples"),
-    **_each("contrib", "distributions image lookup nn summary", ".NAME"),
+    **_each("contrib", "image lookup nn summary", ".NAME"),
+    "contrib.distributions": ("tensorflow_probability:distributions", ".distributions",
+                              "refflow.compat.v1.distributions.softplus"),
+    "contrib.distributions.bijectors": ("tensorflow_probability:bijectors",),
     "contrib.data": (f"{HERE}.contrib_data", ".data.experimental", ".data"),
     "contrib.opt": (".train",),
     "contrib.tensorboard.plugins": (),
@@ -106,6 +111,10 @@ def _with_folders(table: dict[str, Sources]) -> dict[str, Sources]:
     return table
 
 
+# Packages that became of modules of TensorFlow, or that these are copies of; how the version begins that fits.
+PACKAGES = {"tf_slim": "", "keras": "2.2.", "tensorflow_probability": "0.5."}
+# Modules that are not there at all without them.
+OPTIONAL = {"tensorflow.contrib.distributions.bijectors": "tensorflow_probability", "tensorflow.keras": "keras"}
 TABLE = _with_folders(
     {
         "tensorflow": (".",),
@@ -117,6 +126,8 @@ TABLE = _with_folders(
                 "compat.v1": (".",),
                 "core.protobuf.config_pb2": ("refflow.runtime.config", ".", f"{HERE}.messages"),
                 "core.protobuf.rewriter_config_pb2": ("refflow.runtime.rewrites", f"{HERE}.messages"),
+                "keras": ("keras",),
+                "python.keras": ("keras",),
                 **_each("core", "lib.core.error_codes_pb2 protobuf.error_codes_pb2", ".errors"),
                 "examples.tutorials.mnist.input_data": (f"{HERE}.examples",),
                 "models": ("refflow.models",),

@@ -11,6 +11,7 @@
     refflow show LOGDIR     prints what training runs wrote into their event files
     refflow why S18         prints a clause, its code and its tests
     refflow cases MatMul    prints the examples of an op type, or of all, as lines of JSON for other backends
+    refflow check BACKEND   holds another backend against them, a Python function or what it wrote about the lines
     refflow bench           prints speed as ratios to the leanest NumPy, measured in the same run
 """
 
@@ -118,6 +119,11 @@ def _parser() -> argparse.ArgumentParser:
     cases = commands.add_parser("cases", help="print the examples of ops as lines of JSON")
     cases.add_argument("op_types", nargs="*", metavar="OP_TYPE", help="for example MatMul; all where none is given")
     cases.set_defaults(command=_cases)
+
+    check = commands.add_parser("check", help="hold another backend against the examples of ops")
+    check.add_argument("backend", help="MODULE:FUNCTION, or a .jsonl file of results for `refflow cases`")
+    check.add_argument("op_types", nargs="*", metavar="OP_TYPE", help="all where none is given")
+    check.set_defaults(command=_check)
 
     bench = commands.add_parser("bench", help="measure speed against the leanest NumPy")
     bench.add_argument("--quick", action="store_true", help="fewer repetitions")
@@ -335,6 +341,32 @@ def _cases(options: argparse.Namespace) -> int:
     for line in write_cases(options.op_types):
         print(line)
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from refflow.conformance import check, judged
+
+    if options.backend.endswith((".jsonl", ".json")):
+        with open(options.backend, encoding="utf-8") as file:
+            report = judged(file, options.op_types)
+    else:
+        report = check(_function(options.backend), options.op_types)
+    print(report)
+    return 0 if report.is_right else 1
+
+
+def _function(name: str) -> Any:
+    """The function that MODULE:FUNCTION names; the module may lie in this folder."""
+    import importlib
+
+    module, _, function = name.partition(":")
+    if not function:
+        raise ValueError(f"{name!r} is no backend: expected MODULE:FUNCTION, or a file of results that ends in .jsonl")
+    sys.path.insert(0, "")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"there is no backend {name!r}: {error}") from error
 
 
 def _bench(options: argparse.Namespace) -> int:

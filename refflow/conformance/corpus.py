@@ -121,6 +121,14 @@ def read_case(line: str) -> Example:
         raise NodeError(f"no example of an op: {type(error).__name__}: {error}. Line: {line[:80]!r}") from None
 
 
+def read_outputs(result: dict[str, Any]) -> dict[str, Any]:
+    """The outputs by name in what a backend wrote; NodeError where they are not in the form of an example's."""
+    try:
+        return {key: _read_side(value) for key, value in result["outputs"].items()}
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise NodeError(f"no outputs: {type(error).__name__}: {error}. In {str(result)[:80]!r}") from None
+
+
 def _read_side(value: Any) -> Any:
     return [_read_tensor(v) for v in value] if isinstance(value, list) else _read_tensor(value)
 

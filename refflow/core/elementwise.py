@@ -51,7 +51,7 @@ def define_elementwise(
     )
     op_def.formula = formula
     op_def.kernel(formula.numpy)
-    op_def.shape(_broadcast_all)
+    op_def.shape(broadcast_all)
     return op_def
 
 
@@ -86,7 +86,7 @@ def define_broadcasting(
 
     op_def.kernel(kernel)
     op_def.formula = formula
-    op_def.shape(_broadcast_all)
+    op_def.shape(broadcast_all)
     return op_def
 
 
@@ -131,5 +131,5 @@ def each(function: Callable[[float], float]) -> Callable[[Any], Any]:
     return lambda x: np.asarray(table(np.asarray(x, np.float64)), np.float64)
 
 
-def _broadcast_all(context: ShapeContext) -> shapes.Shape:
+def broadcast_all(context: ShapeContext) -> shapes.Shape:
     return reduce(shapes.broadcast, context.inputs)

@@ -298,6 +298,12 @@ _DY = np.array([[1, 10], [100, 1000]], np.float32).reshape(1, 2, 2, 1)
 _DX = np.array([[0, 0, 0], [1, 0, 10], [100, 1000, 0]], np.float32).reshape(1, 3, 3, 1)
 _W: dict[str, Any] = {"ksize": [1, 2, 2, 1], "strides": [1, 1, 1, 1], "padding": "VALID"}
 POOL_2D.max.case("W74", "the largest of each window", input=_X, **_W, output=_Y)
+_ROW: dict[str, Any] = {"ksize": [1, 1, 3, 1], "strides": [1, 1, 2, 1], "padding": "SAME"}
+_FALLING = np.array([4, 3, 2, 1], np.float32).reshape(1, 1, 4, 1)
+_LARGEST = np.array([4, 2], np.float32).reshape(1, 1, 2, 1)
+POOL_2D.max.case("W74", "SAME pads at the end first", input=_FALLING, **_ROW, output=_LARGEST)
+POOL_2D.max_grad.case("W75", "SAME pads at the end first", orig_input=_FALLING, orig_output=_LARGEST, grad=_LARGEST,
+                      **_ROW, output=np.array([4, 0, 2, 0], np.float32).reshape(1, 1, 4, 1))  # fmt: skip
 POOL_2D.max.case("W74", "windows fit", input=_X, ksize=[1, 5, 5, 1], strides=[1, 1, 1, 1], padding="VALID",
                  error="Computed output size would be negative")  # fmt: skip
 POOL_2D.max_grad.case("W75", "to the largest cell", orig_input=_X, orig_output=_Y, grad=_DY, **_W, output=_DX)
@@ -312,6 +318,9 @@ POOL_2D.mean.case("W75", "real cells only", value=_X, ksize=[1, 2, 2, 1], stride
 POOL_2D.mean_grad.case("W75", "equal shares", orig_input_shape=[1, 3, 3, 1], grad=4 * np.ones((1, 2, 2, 1),
                        np.float32), **_W,
                        output=np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32).reshape(1, 3, 3, 1))  # fmt: skip
+POOL_2D.mean_grad.case("W75", "SAME pads at the end first", orig_input_shape=[1, 1, 4, 1], grad=np.array([3, 4],
+                       np.float32).reshape(1, 1, 2, 1), **_ROW,
+                       output=np.array([1, 1, 3, 2], np.float32).reshape(1, 1, 4, 1))  # fmt: skip
 _W2: dict[str, Any] = {"ksize": [1, 2, 2, 1], "strides": [1, 1, 1, 1], "padding": "VALID"}
 MAX_POOL_V2.case("W74", "the largest of each window", input=_X, **_W2, output=_Y)
 MAX_POOL_GRAD_V2.case("W75", "to the largest cell", orig_input=_X, orig_output=_Y, grad=_DY, **_W2, output=_DX)

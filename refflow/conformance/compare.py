@@ -1,0 +1,92 @@
+"""One value beside another: what is wrong with it, in a sentence that names the place, or nothing.
+
+Values of exact ops have to be equal; -0 is 0, and every NaN is NaN. Others may be off by so many units in the last
+place of the expected value, `UNITS` by the op's class. What is a sum of many terms may be off by units of the largest
+value beside it: where terms cancel, there is less left to be right about. Random ops are held to types and shapes.
+
+Next: conformance/check.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refflow.core.dtypes import as_dtype
+
+UNITS = {"exact": 0, "rounded": 1, "transcendental": 4, "dot": 16, "composed": 64}
+_OF_THE_LARGEST = ("dot", "composed")
+
+
+def difference(got: Any, wanted: np.ndarray, accuracy: str) -> str:
+    """What is wrong with a value, "" where nothing is."""
+    got = _like(got, wanted)
+    if got.dtype != wanted.dtype:
+        return f"is {_type(got)}, expected {_type(wanted)}"
+    if got.shape != wanted.shape:
+        return f"has shape {list(got.shape)}, expected {list(wanted.shape)}"
+    if accuracy == "random" or not wanted.size:
+        return ""
+    if wanted.dtype.kind not in "fc":
+        wrong = np.asarray(_plain(got) != _plain(wanted))
+        return _told(got, wanted, wrong, "") if wrong.any() else ""
+    if wanted.dtype.kind == "c":
+        parts = [difference(getattr(got, p), getattr(wanted, p), accuracy) for p in ("real", "imag")]
+        return next((f"in its {p} part {t}" for p, t in zip(("real", "imaginary"), parts, strict=True) if t), "")
+    return _of_floats(got, wanted, accuracy)
+
+
+def _of_floats(got: np.ndarray, wanted: np.ndarray, accuracy: str) -> str:
+    finite = np.isfinite(wanted)
+    special = ~finite & ~((got == wanted) | (np.isnan(got) & np.isnan(wanted)))
+    if special.any():
+        return _told(got, wanted, special, "")
+    size = np.abs(np.where(finite, wanted, 0))
+    if accuracy in _OF_THE_LARGEST:
+        size = np.full_like(size, size.max())
+    kind = np.finfo(wanted.dtype)
+    _, exponent = np.frexp(np.maximum(size, kind.tiny))
+    unit = np.ldexp(float(kind.eps), exponent - 1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        off = np.abs(got.astype(np.float64) - wanted.astype(np.float64)) / unit
+    wrong = finite & ~(off <= UNITS[accuracy])
+    return _told(got, wanted, wrong, accuracy, off) if wrong.any() else ""
+
+
+def _told(got: np.ndarray, wanted: np.ndarray, wrong: np.ndarray, accuracy: str, off: Any = None) -> str:
+    """The first wrong place, or of floats the worst, and how many there are."""
+    flat = int(np.argmax(wrong if off is None else np.where(wrong, off, -1)))
+    place = np.unravel_index(flat, wanted.shape)
+    where = f"[{', '.join(str(int(i)) for i in place)}]" if place else ""
+    text = f"{where} is {_shown(got[place])}, expected {_shown(wanted[place])}".lstrip()
+    if off is not None and np.isfinite(off[place]) and UNITS[accuracy]:
+        text += f": off by {off[place]:.3g} units in the last place, {UNITS[accuracy]} are allowed"
+    count = int(wrong.sum())
+    return text + (f" ({count} of {wanted.size} values are wrong)" if count > 1 else "")
+
+
+def _like(value: Any, wanted: np.ndarray) -> np.ndarray:
+    """A value as an array; the bits of a type that NumPy lacks may come as plain integers, or as another's type."""
+    if wanted.dtype == object:
+        found = np.empty(np.shape(value), object)
+        found[...] = np.asarray(value, object)
+        return found
+    found = np.asarray(value)
+    same_size = wanted.dtype.names and found.dtype.itemsize == wanted.dtype.itemsize
+    return found.view(wanted.dtype) if same_size and found.flags.c_contiguous else found
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    return array.view(array.dtype[0]) if array.dtype.names else array
+
+
+def _type(array: np.ndarray) -> str:
+    try:
+        return as_dtype(array.dtype).name
+    except TypeError:
+        return str(array.dtype)
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, np.generic) else repr(value)

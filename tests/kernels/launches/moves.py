@@ -1,4 +1,4 @@
-"""Elements that come to other places: from the end of an axis, into depth or batch, by several indices; the largest."""
+"""Elements that come to other places: axes reversed, into depth or batch, by indices, other sizes; the largest."""
 
 import numpy as np
 
@@ -23,4 +23,10 @@ def launches():
                            ([4096, 4096], 8, "bfloat16"), ([4096, 1000], 5, "int32")):  # fmt: skip
         result = Place([dims[0], k], dtype), Place([dims[0], k], "int32")
         yield f"TopK {k} of {dims[1]} {dtype}", run("TopK", [Place(dims, dtype)], result, k=k)
+    small, large = Place([16, 56, 56, 64]), Place([16, 112, 112, 64])
+    both = {"align_corners": False, "half_pixel_centers": False}
+    yield "ResizeBilinear", run("ResizeBilinear", [small, [112, 112]], [large], **both)
+    yield "ResizeBilinearGrad", run("ResizeBilinearGrad", [large, small], [small], **both)
+    yield "ResizeNearestNeighbor", run("ResizeNearestNeighbor", [small, [112, 112]], [large], **both)
+    yield "ResizeNearestNeighborGrad", run("ResizeNearestNeighborGrad", [large, [56, 56]], [small], **both)
     yield "InTopK", run("InTopK", [Place([4096, 1000]), Place([4096], "int64")], [Place([4096], "bool")], k=5)

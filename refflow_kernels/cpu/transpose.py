@@ -4,7 +4,8 @@
 
 NumPy's own copy is good while a matrix fits the cache. Beyond that, lines of memory that lie a power of two apart
 throw each other out. So a tile of a matrix is copied as it lies, row by row, to where its rows begin a line further
-each, and is turned from there: a third to a quarter of the time.
+each, is turned from there within the cache, and then copied row by row to its place: far memory only ever sees rows.
+That is a fifth to a quarter of the time.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from refflow_kernels import aligned
 from refflow_kernels.cpu import threads
 
-_SIDE = 256  # of a tile
+_ROWS, _COLUMNS = 128, 256  # of a tile
 _LINE = 64  # bytes
 _LARGE = 1 << 20  # elements of one matrix
 _PIECE = 1 << 18  # elements worth a thread
@@ -52,17 +54,21 @@ def _by_first_axis(y: Any, out: Any) -> None:
 def _in_tiles(source: Any, target: Any) -> None:
     """Copies [..., rows, columns], where columns is x's last axis and rows the result's."""
     rows, columns = source.shape[-2:]
-    strips = [(place, row) for place in np.ndindex(*source.shape[:-2]) for row in range(0, rows, _SIDE)]
-    together = max(1, _PIECE // (_SIDE * columns))
+    strips = [(place, row) for place in np.ndindex(*source.shape[:-2]) for row in range(0, rows, _ROWS)]
+    together = max(1, _PIECE // (_ROWS * columns))
+    line = _LINE // source.itemsize
 
     def several(i: int) -> None:
-        memory = np.empty((_SIDE, _SIDE + _LINE // source.itemsize), source.dtype)
+        memory = aligned.empty((_ROWS, _COLUMNS + line), source.dtype)
+        turned = aligned.empty((_COLUMNS, _ROWS + line), source.dtype)
         for place, row in strips[i * together : (i + 1) * together]:
-            for column in range(0, columns, _SIDE):
-                here = (*place, slice(row, row + _SIDE), slice(column, column + _SIDE))
+            for column in range(0, columns, _COLUMNS):
+                here = (*place, slice(row, row + _ROWS), slice(column, column + _COLUMNS))
                 given = source[here]
-                tile = memory[: given.shape[0], : given.shape[1]]
+                height, width = given.shape
+                tile, result = memory[:height, :width], turned[:width, :height]
                 tile[...] = given
-                target[here] = tile
+                result[...] = tile.T
+                target[here] = result.T
 
     threads.each(several, -(-len(strips) // together))

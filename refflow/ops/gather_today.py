@@ -28,12 +28,18 @@ GATHER_V2 = define_op(
 )  # fmt: skip
 
 
+@GATHER_V2.refuses
+def check_gather_v2(params, indices, axis):
+    at = int(axis) % max(params.ndim, 1)
+    if prod(params.shape[:at] + params.shape[at + 1 :]):  # of nothing, anything may be asked for
+        rows.check_rows(indices, params.shape[at], "indices")
+
+
 @GATHER_V2.kernel
 def gather_v2_kernel(params, indices, axis, batch_dims=0):
+    check_gather_v2(params, indices, axis)
     at = int(axis) % max(params.ndim, 1)
-    if prod(params.shape[:at] + params.shape[at + 1 :]):
-        rows.check_rows(indices, params.shape[at], "indices")
-    else:  # of nothing, anything may be asked for
+    if not prod(params.shape[:at] + params.shape[at + 1 :]):
         return np.empty(_gathered(params.shape, indices.shape, at, batch_dims), params.dtype)
     batch = batch_dims + indices.ndim if batch_dims < 0 else batch_dims
     if not batch:

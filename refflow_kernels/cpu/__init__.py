@@ -96,6 +96,7 @@ KERNELS = {
     "ArgMin": Kernel(scans.arg_min, (*FLOATS, *INTS, "bool"), host_inputs=(1,)),
     "Cumsum": Kernel(scans.cumsum, (*WIDE, *INTS), host_inputs=(1,)),
     "Gather": Kernel(rows.gather, FIXED, type_attr="Tparams"),
+    "GatherV2": Kernel(rows.gather_v2, FIXED, type_attr="Tparams", host_inputs=(2,)),
     "SegmentSum": Kernel(segments.segment_sum, (*FLOATS, *INTS)),
     "SegmentProd": Kernel(segments.segment_prod, (*FLOATS, *INTS)),
     "SegmentMin": Kernel(segments.segment_min, (*FLOATS, *INTS)),

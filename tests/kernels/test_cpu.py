@@ -144,3 +144,21 @@ def test_sums_of_long_rows_from_memory_are_exact_to_a_few_units(shape, rng):
     x = rng.random(shape).astype(np.float32)
     found = KERNELS["Sum"].function(x, np.array([1]))
     np.testing.assert_allclose(found, x.sum(axis=1, dtype=np.float64), rtol=2e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8", "bool", "complex128"])
+@pytest.mark.parametrize(
+    ("shape", "ids", "axis", "batch"),
+    [((2, 5, 3), (2, 4), 1, 1), ((2, 3, 5, 4), (2, 3, 6), 2, 2), ((2, 3, 5), (2, 4), 2, 1), ((3, 5), (3,), 1, 1),
+     ((2, 3, 0), (2, 4), 1, 1), ((4, 6), (), -1, 0), ((2, 5, 3), (2, 4), -2, -1), ((0, 5), (0, 3), 1, 1)],
+)  # fmt: skip
+def test_rows_of_batches_are_the_page_s(shape, ids, axis, batch, dtype, rng):
+    params, indices = rng.integers(0, 2, shape).astype(dtype), rng.integers(0, shape[axis], ids).astype(np.int32)
+    attrs = {"batch_dims": batch}
+    (wanted,) = reference("GatherV2", (params, indices, np.int32(axis)), attrs)
+    for given in (params, np.asfortranarray(params)):
+        found = KERNELS["GatherV2"].function(given, indices, np.int32(axis), **attrs)
+        assert found.shape == wanted.shape and found.tobytes() == wanted.tobytes()
+        turned = np.empty(wanted.shape[::-1], wanted.dtype).T
+        assert KERNELS["GatherV2"].function(given, indices, np.int32(axis), **attrs, out=turned) is turned
+        np.testing.assert_array_equal(turned, wanted)

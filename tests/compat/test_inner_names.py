@@ -1,6 +1,7 @@
 """What only TensorFlow's inner modules name, as unit tests of that time import it."""
 
 import importlib
+import threading
 
 import pytest
 
@@ -100,3 +101,34 @@ def test_resources_are_made_and_told_of():
         assert [len(resources.shared_resources()), len(resources.local_resources())] == [1, 1]
         assert session.run(resources.report_uninitialized_resources()).tolist() == [b"b:0"]
         assert resources.initialize_resources(resources.shared_resources()).control_inputs == [made]
+
+
+def test_a_test_runs_for_every_choice_of_its_arguments():
+    import unittest
+
+    from tensorflow.python.framework import combinations, test_util
+
+    seen = []
+
+    class Case(test_util.TensorFlowTestCase):
+        @combinations.generate(
+            combinations.times(combinations.combine(mode=["graph", "eager"]), combinations.combine(a=[1, 2], b="x"))
+        )
+        @test_util.run_in_v1_v2
+        def testAll(self, a, b):
+            seen.append((a, b))
+
+        def testSkipped(self):
+            with test_util.skip_if_error(self, ValueError, "fits not"):
+                raise ValueError("this fits not")
+
+    result = unittest.TestResult()
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(Case)
+    thread = threading.Thread(target=suite.run, args=(result,))  # where no graph is the default one yet
+    thread.start()
+    thread.join()
+    assert not result.errors and not result.failures
+    assert seen == [(1, "x"), (2, "x")]
+    assert any("fits not" in reason for _, reason in result.skipped)
+    with pytest.raises(ValueError, match="Keys need to not overlap"):
+        combinations.times(combinations.combine(a=1), combinations.combine(a=2))

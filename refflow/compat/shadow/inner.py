@@ -133,6 +133,7 @@ _LIBRARIES: dict[str, dict[str, str]] = {
 _PAGES = {
     "control_flow": "ops.control_flow_ops ops.control_flow_util",
     "data_flow": "ops.data_flow_ops",
+    "combinations": "framework.combinations framework.test_combinations",
     "evaluation": "training.evaluation",
     "distribution_names": "ops.distributions.beta ops.distributions.exponential ops.distributions.gamma "
     "ops.distributions.laplace ops.distributions.normal ops.distributions.special_math ops.distributions.student_t "

@@ -3,7 +3,7 @@
 Graphs are built and sessions run them, on CPUs: decorators that choose this leave a test as it is, those that choose
 anything else skip it. What asserts about results is TestCase's own, in refflow/test/case.py.
 
-Next: compat/shadow/examples.py.
+Next: compat/shadow/combinations.py.
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ disable_xla = no_xla_auto_jit = xla_allow_fallback = disable_tfrt = disable_mlir
 enable_output_all_intermediates = assert_no_garbage_created = also_run_as_tf_function = _as_it_is
 run_all_without_tensor_float_32 = disable_eager_op_as_function = with_eager_op_as_function = _as_it_is
 assert_no_new_pyobjects_executing_eagerly = enable_nested_function_shape_inference = _as_it_is
+run_in_async_and_sync_mode = run_in_v1_v2 = run_class_in_v1_v2 = disable_cudnn_autotune = _as_it_is
+build_as_function_and_v1_graph = deterministic_ops = py_func_if_in_function = matmul_without_tf32 = _as_it_is
+disable_asan = disable_msan = disable_tsan = disable_ubsan = _as_it_is
+enable_graph_building_optimization = add_graph_building_optimization_tests = enable_eager_op_as_function = _as_it_is
+enable_quantized_dtypes_training = enable_tf_xla_constant_folding = set_xla_env_flag = _as_it_is
 
 
 def _skipped(reason: str) -> Callable[..., Any]:
@@ -43,6 +48,23 @@ def _skipped(reason: str) -> Callable[..., Any]:
 
 run_v2_only = _skipped("graphs are built and sessions run them")
 run_gpu_only = run_cuda_only = run_gpu_or_tpu = _skipped("sessions are on CPUs")
+
+
+def with_forward_compatibility_horizons(*horizons: Any) -> Callable[..., Any]:
+    """A decorator that leaves a test as it is: what graphs are made of does not change with the day."""
+    return _as_it_is
+
+
+@contextmanager
+def skip_if_error(test_obj: unittest.TestCase, error_type: Any, messages: Any = None) -> Iterator[None]:
+    """Leaves the test out where the block raises such an error, with one of these texts in it if there are any."""
+    wanted = [messages] if isinstance(messages, str) else list(messages or ())
+    try:
+        yield
+    except error_type as error:
+        if wanted and not any(text in str(error) for text in wanted):
+            raise
+        test_obj.skipTest(f"Skipping error: {type(error)}: {error}")
 
 
 def for_all_test_methods(decorator: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[[type], type]:
@@ -106,6 +128,20 @@ is_built_with_rocm = is_built_with_xla = is_built_with_gpu_support = _no
 def gpu_device_name() -> str:
     """Nothing: there is no GPU among a session's own devices."""
     return ""
+
+
+def IsCPUTargetAvailable(target: str) -> bool:
+    """Whether code for a kind of processor can be made: that of this machine."""
+    from refflow.compat.v1.test import is_cpu_target_available
+
+    return is_cpu_target_available(target)
+
+
+def InstallStackTraceHandler() -> None:
+    """Python's tracebacks for what kills the process."""
+    import faulthandler
+
+    faulthandler.enable()
 
 
 def pick_unused_port() -> int:

@@ -21,6 +21,7 @@ import numpy as np
 from refflow.compat.v1.sessions import Session
 from refflow.compat.v1.test.assertions import Assertions
 from refflow.core import nest
+from refflow.core.errors import InvalidArgumentError
 from refflow.core.graph import Tensor, get_default_graph
 from refflow.ops.variable import Variable
 from refflow.runtime.config import ConfigProto
@@ -124,6 +125,15 @@ class TestCase(first.TestCase, Assertions):
     def assertAllEqual(self, a: Any, b: Any, msg: str | None = None) -> None:
         """Equal shapes and elements."""
         super().assertAllEqual(self.evaluate_if_tensors(a), self.evaluate_if_tensors(b), msg)
+
+    @contextmanager
+    def assertRaisesIncompatibleShapesError(
+        self, exception_type: Any = InvalidArgumentError, shape_a: Any = None, shape_b: Any = None,
+        expected_message_fragment: str = "Incompatible shapes",
+    ) -> Iterator[Any]:  # fmt: skip
+        """An error is raised that says that two shapes do not fit."""
+        with self.assertRaisesRegex(exception_type, expected_message_fragment) as caught:
+            yield caught
 
     def assertShapeEqual(self, input_a: Any, input_b: Any, msg: str | None = None) -> None:
         """The static shapes of two arrays or tensors are equal."""

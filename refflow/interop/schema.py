@@ -154,6 +154,7 @@ MetaInfoDef
     4 repeated string tags
     5 string tensorflow_version
     6 string tensorflow_git_version
+    7 bool stripped_default_attrs
 CollectionDef
     1 oneof NodeList node_list
     2 oneof BytesList bytes_list

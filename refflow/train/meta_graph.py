@@ -26,7 +26,6 @@ from refflow.train.saver import Saver, SaverDef
 
 VARIABLES = (GraphKeys.VARIABLES, GraphKeys.TRAINABLE_VARIABLES, "local_variables", "model_variables",
              "moving_average_variables")  # fmt: skip
-_BUNDLES = 2  # the version of checkpoints that a Saver writes
 
 
 def export_meta_graph(
@@ -37,12 +36,13 @@ def export_meta_graph(
     collection_list: Iterable[str] | None = None,
     as_text: bool = False,
     graph: Graph | None = None,
+    scope: str = "",
 ) -> Any:
     """The default graph, or `graph`, as a MetaGraphDef message; written to `filename` if that is given.
 
     meta_info_def: a MetaInfoDef message to go with it. graph_def: nodes to write instead of the graph's.
     saver_def: the Saver that import makes. collection_list: the collections to write, by default all whose values
-    can be written.
+    can be written. scope: of the collections, only what is named under it, without it.
     """
     graph = graph or get_default_graph()
     meta = message("MetaGraphDef")()
@@ -52,24 +52,26 @@ def export_meta_graph(
     if saver_def is not None:
         _write_saver(saver_def, meta.saver_def)
     for key in graph.get_all_collection_keys() if collection_list is None else collection_list:
-        _write_collection(key, graph, meta)
+        _write_collection(key, graph, meta, scope)
     if filename is not None:
         _write_file(filename, meta, as_text)
     return meta
 
 
-def import_meta_graph(meta_graph_or_file: Any, clear_devices: bool = False, import_scope: str | None = None) -> Any:
+def import_meta_graph(
+    meta_graph_or_file: Any, clear_devices: bool = False, import_scope: str | None = None, input_map: Any = None
+) -> Any:
     """Adds a MetaGraph's nodes and collections to the default graph; its Saver, or None where it has none.
 
     meta_graph_or_file: a path, bytes, or anybody's MetaGraphDef message. clear_devices: nodes forget where they were.
-    import_scope: goes before every name.
+    import_scope: goes before every name. input_map: from names in it to tensors that take their place.
     """
     graph, meta = get_default_graph(), _read(meta_graph_or_file)
     plain = protos.read_graph(meta.graph_def)
     if clear_devices:
         plain = replace(plain, node=[replace(node, device="") for node in plain.node])
     prefix = "" if not import_scope else f"{import_scope.rstrip('/')}/"
-    importer.extend(graph, plain, prefix)
+    importer.extend(graph, plain, prefix, input_map)
     known: dict[str, Variable] = {}
     for key in sorted(meta.collection_def):
         for value in _read_collection(key, meta.collection_def[key], graph, prefix, known):
@@ -121,7 +123,6 @@ def _write_file(path: str, meta: Any, as_text: bool) -> None:
 def _write_saver(saver: SaverDef, proto: Any) -> None:
     for name, value in vars(saver).items():
         setattr(proto, name, value)
-    proto.version = _BUNDLES
 
 
 def _read_saver(proto: Any, prefix: str) -> SaverDef:
@@ -134,16 +135,16 @@ def _read_saver(proto: Any, prefix: str) -> SaverDef:
 # -- collections --------------------------------------------------------------------------------------------
 
 
-def _write_collection(key: str, graph: Graph, meta: Any) -> None:
+def _write_collection(key: str, graph: Graph, meta: Any, scope: str) -> None:
     """Adds one collection, unless it holds something that has no written form."""
-    values = graph.get_collection(key)
+    values = [v for v in graph.get_collection(key) if not scope or getattr(v, "name", "").startswith(scope)]
     if key == GraphKeys.QUEUE_RUNNERS and values and all(hasattr(v, "to_proto") for v in values):
         meta.collection_def[key].bytes_list.value.extend(v.to_proto().SerializeToString() for v in values)
         return
     trainable = graph.get_collection(GraphKeys.TRAINABLE_VARIABLES)
     kinds: tuple[tuple[Any, str, Any], ...] = (
-        (Variable, "bytes_list", lambda v: _variable_def(v, any(v is t for t in trainable)).SerializeToString()),
-        ((Tensor, Operation), "node_list", lambda v: v.name),
+        (Variable, "bytes_list", lambda v: _variable_def(v, any(v is t for t in trainable), scope).SerializeToString()),
+        ((Tensor, Operation), "node_list", lambda v: v.name.removeprefix(scope)),
         (bool, "", None),
         (int, "int64_list", int),
         (float, "float_list", float),
@@ -156,9 +157,9 @@ def _write_collection(key: str, graph: Graph, meta: Any) -> None:
             return
 
 
-def _variable_def(variable: Variable, trainable: bool) -> Any:
+def _variable_def(variable: Variable, trainable: bool, scope: str) -> Any:
     if hasattr(variable, "to_proto"):  # one of 1.x's, which may be behind a handle, or a part of a larger one
-        return variable.to_proto()
+        return variable.to_proto(scope.rstrip("/") or None)
     proto = message("VariableDef")()
     proto.variable_name = proto.snapshot_name = variable.name
     proto.initializer_name, proto.initial_value_name = variable.initializer.name, variable.initial_value.name

@@ -20,7 +20,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -43,6 +43,10 @@ class SaverDef:
     max_to_keep: int = 5
     sharded: bool = False
     keep_checkpoint_every_n_hours: float = 10000.0
+    version: int = 2
+    LEGACY: ClassVar[int] = 0
+    V1: ClassVar[int] = 1
+    V2: ClassVar[int] = 2  # of the checkpoints that a Saver writes
 
 
 @dataclass
@@ -134,7 +138,8 @@ class Saver:
 
     def _enter(self, path: str, latest: str) -> list[str]:
         """Enters a checkpoint into the book, and removes those that are too old; gives their paths."""
-        self._last = [(p, t) for p, t in self._last if p != path] + [(path, time.time())]
+        if self.saver_def.max_to_keep:  # else all are kept, and nobody counts them
+            self._last = [(p, t) for p, t in self._last if p != path] + [(path, time.time())]
         dropped = self._too_old()
         update_checkpoint_state(os.path.dirname(path), path, self.last_checkpoints, latest)
         for old in dropped:  # once nobody is told of them any more
@@ -191,7 +196,7 @@ def _saved(var_list: Any) -> list[_Saved]:
     whole = [s.name for s in found if not s.part]
     twice = {n for n in whole if whole.count(n) > 1}
     if twice:
-        raise ValueError(f"several variables would be saved under one name: {', '.join(sorted(twice))}")
+        raise ValueError(f"At least two variables have the same name: {', '.join(sorted(twice))}")
     return sorted(found, key=lambda s: s.name)
 
 

@@ -108,7 +108,7 @@ def test_what_is_wrong_is_said(tmp_path):
             missing.restore(session, path)
         with pytest.raises(ValueError, match="name of the file that lists"):
             saver.save(session, str(tmp_path / "checkpoint"))
-        with pytest.raises(ValueError, match="under one name: x"):
+        with pytest.raises(ValueError, match="have the same name: x"):
             tf.train.Saver({"x": [v["w"], v["w"]]})
         with pytest.raises(TypeError, match="only variables are saved"):
             tf.train.Saver([tf.constant(1.0)])

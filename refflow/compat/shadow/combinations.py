@@ -72,7 +72,7 @@ def generate(combinations: Sequence[Choice], test_combinations: Any = ()) -> Cal
                 with self.subTest(**{k: str(v) for k, v in given.items()}):
                     _afresh(self, functools.partial(decorated, self, **given))
 
-        del test.__wrapped__  # type: ignore[attr-defined]  # it takes no more arguments than unittest gives
+        del test.__wrapped__  # it takes no more arguments than unittest gives
         return test
 
     return decorator

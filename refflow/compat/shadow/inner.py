@@ -38,7 +38,7 @@ _LIBRARIES: dict[str, dict[str, str]] = {
         ".errors": "errors errors_impl",
         ".graph_util": "graph_util graph_util_impl",
         ".io": "graph_io",
-        ".train": "meta_graph",
+        "refflow.compat.v1.meta_graphs": "meta_graph",
         ".test": "test_combinations test_util",
     },
     "layers": {".layers": "base convolutional core layers normalization pooling utils"},
@@ -156,7 +156,7 @@ _PAGES = {
     "state": "ops.ref_variable ops.resource_variable_ops ops.resources ops.session_ops ops.state_ops ops.variable_v1 "
     "ops.variables",
     "test_util": "framework.test_util platform.googletest platform.test",
-    "training": "ops.variable_scope training.input training.moving_averages",
+    "training": "ops.variable_scope training.checkpoint_management training.input training.moving_averages",
     "util": "platform.resource_loader util.all_util util.compat util.deprecation util.function_utils "
     "util.keyword_args util.lazy_loader util.tf_contextlib util.tf_decorator util.tf_export util.tf_inspect "
     "util.tf_should_use",

@@ -1,10 +1,11 @@
-"""Names that only `training.moving_averages` and `training.input` had.
+"""Names that only `training.moving_averages` and the modules beside it had.
 
 Next: compat/shadow/util.py.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from refflow.compat.v1.batches import as_given, in_order
@@ -40,3 +41,8 @@ def _without_bias(variable: Any, value: Tensor, part: Tensor) -> Tensor:
     moved = biased.assign_sub((biased - value) * part)
     count = steps.assign_add(1)
     return variable.assign(moved / (1 - op_def("Pow")(1.0 - part, count)))
+
+
+def meta_graph_filename(checkpoint_filename: str, meta_graph_suffix: str = "meta") -> str:
+    """The path of the MetaGraph beside a checkpoint, of a part of one too."""
+    return f"{re.sub(r'-[0-9?]+-of-[0-9]+$', '', checkpoint_filename)}.{meta_graph_suffix}"

@@ -64,7 +64,7 @@ class NewCheckpointReader:
     def debug_string(self) -> bytes:
         """A line for each tensor: its name, type and shape."""
         rows = sorted(self._entries.items())
-        return "".join(f"{n} ({e.dtype.enum_name}) {list(e.shape)}\n" for n, e in rows).encode()
+        return "".join(f"{n} ({e.dtype.enum_name}) [{','.join(map(str, e.shape))}]\n" for n, e in rows).encode()
 
 
 def _path_of(place: Any) -> str:

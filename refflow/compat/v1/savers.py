@@ -14,12 +14,13 @@ from contextlib import suppress
 from typing import Any
 
 from refflow.compat.v1.graph_keys import GraphKeys
+from refflow.compat.v1.meta_graphs import export_meta_graph
 from refflow.compat.v1.queue_runner import QueueRunner
 from refflow.core.graph import get_default_graph
 from refflow.interop.schema import message
 from refflow.ops.variable import all_variables
-from refflow.train import export_meta_graph, saver
 from refflow.train import import_meta_graph as first_import
+from refflow.train import saver
 
 __all__ = ["Saver", "import_meta_graph"]
 
@@ -72,6 +73,8 @@ class Saver(saver.Saver):
     ) -> str | None:  # fmt: skip
         """As the first release's, with the graph beside it in PATH.meta; by default where protobuf is installed."""
         self._needs_nodes()
+        if not hasattr(sess, "run"):
+            raise TypeError(f"'sess' must be a Session; {sess}")
         latest = latest_filename or "checkpoint"
         if os.path.split(latest)[0]:
             raise ValueError("'latest_filename' must not contain path components")
@@ -86,7 +89,10 @@ class Saver(saver.Saver):
             path = f"{save_path}-{int(path[len(save_path) + 1 :]):08d}"
         path = self._write(sess, path)
         if write_meta_graph or (write_meta_graph is None and _can_write_graphs()):
-            export_meta_graph(f"{path}.{meta_graph_suffix}", saver_def=self.saver_def, graph=sess.graph)
+            export_meta_graph(
+                f"{path}.{meta_graph_suffix}", saver_def=self.saver_def, graph=sess.graph,
+                strip_default_attrs=strip_default_attrs,
+            )  # fmt: skip
         for old in self._enter(path, latest) if write_state else ():
             with suppress(FileNotFoundError):
                 os.remove(f"{old}.{meta_graph_suffix}")
@@ -137,12 +143,19 @@ class Saver(saver.Saver):
         strip_default_attrs: bool = False, save_debug_info: bool = False,
     ) -> Any:  # fmt: skip
         """The default graph with this Saver, as a MetaGraphDef."""
-        return export_meta_graph(filename, None, None, self.saver_def, collection_list, as_text)
+        saver_def = self.to_proto(export_scope)
+        return export_meta_graph(
+            filename, None, None, saver_def, collection_list, as_text, None, export_scope, clear_devices,
+            clear_extraneous_savers, strip_default_attrs, save_debug_info,
+        )  # fmt: skip
 
 
-def import_meta_graph(meta_graph_or_file: Any, clear_devices: bool = False, import_scope: str | None = None) -> Any:
+def import_meta_graph(
+    meta_graph_or_file: Any, clear_devices: bool = False, import_scope: str | None = None, input_map: Any = None,
+    **kwargs: Any,
+) -> Any:  # fmt: skip
     """Adds a MetaGraph's nodes and collections to the default graph; its Saver, or None where it has none."""
-    found = first_import(meta_graph_or_file, clear_devices, import_scope)
+    found = first_import(meta_graph_or_file, clear_devices, import_scope, input_map)
     held = get_default_graph()._collections.get(GraphKeys.QUEUE_RUNNERS, [])
     for i, value in enumerate(held):
         if isinstance(value, bytes):

@@ -45,6 +45,7 @@ from refflow.compat.v1.messages import (
     Int64List,
     SequenceExample,
 )
+from refflow.compat.v1.meta_graphs import export_meta_graph
 from refflow.compat.v1.monitored import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.optimizers import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.queue_runner import *  # noqa: F403  (its __all__ says which)
@@ -61,7 +62,6 @@ from refflow.train import (
     SaverDef,
     Server,
     checkpoint_exists,
-    export_meta_graph,
     get_checkpoint_state,
     global_step,
     latest_checkpoint,

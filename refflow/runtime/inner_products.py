@@ -22,6 +22,7 @@ from refflow.core.dtypes import float32, float64, int32
 from refflow.core.registry import op_def
 from refflow.core.shapes import is_known
 from refflow.runtime.nodes import Node, StepGraph, has_control_flow, in_order
+from refflow.runtime.products import constant
 from refflow.runtime.rendezvous import paired
 
 _LONG = 64  # elements of a row: a call of BLAS's for each, which shorter ones are not worth
@@ -73,16 +74,11 @@ def _multiply(step: StepGraph, node: Node) -> None:
     (a, b), dtype = node.inputs[0][0].inputs, node.types[0]
     *rows, columns = a[0].shapes[a[1]] or ()
 
-    def made(kind: str, name: str, attrs: dict[str, Any], inputs: list[Edge], shape: Any, kept: Any = dtype) -> Edge:
-        twin = Node(step.take_id(), f"{node.name}/{name}", op_def(kind), attrs, inputs, [], [kept], [tuple(shape)],
-                    node.request, node.origin)  # fmt: skip
-        twin.device = node.device
-        step.nodes.append(twin)
-        return twin, 0
+    def made(kind: str, name: str, attrs: dict[str, Any], inputs: list[Edge], shape: Any) -> Edge:
+        return step.add(f"{node.name}/{name}", op_def(kind), attrs, inputs, [dtype], [tuple(shape)], node), 0
 
     def shaped(edge: Edge, name: str, shape: list[Any]) -> list[Edge]:
-        value = np.array(shape, np.int32)
-        return [edge, made("Const", f"{name}/shape", {"value": value, "dtype": int32}, [], value.shape, int32)]
+        return [edge, constant(step, node, f"{node.name}/{name}/shape", shape)]
 
     attrs = {"T": dtype, "Tshape": int32}
     row, column = [*rows, 1, columns], [*rows, columns, 1]

@@ -199,10 +199,8 @@ def _rewire(step: StepGraph, total: _Sum, readers: Readers) -> Node:
     start, shape, dtype = enter.inputs[0], total.sum.shapes[0], total.sum.types[0]
 
     def made(op_def: OpDef, like: Node, inputs: list[Edge], attrs: dict[str, Any], gives: Any, dims: Any) -> Node:
-        node = Node(step.take_id(), f"{like.name}/{op_def.name}", op_def, {"T": dtype, **attrs}, inputs, [],
-                    [gives], [dims], like.request, like.origin)  # fmt: skip
+        node = step.add(f"{like.name}/{op_def.name}", op_def, {"T": dtype, **attrs}, inputs, [gives], [dims], like)
         node.device = product.device
-        step.nodes.append(node)
         return node
 
     turns = {name: product.attrs[name] for name in ("transpose_a", "transpose_b")}

@@ -152,6 +152,16 @@ class StepGraph:
         ends = ([renamed[n] for n in group] for group in (self.feeds, self.fetches, self.targets))
         return StepGraph(nodes, self.next_id, *ends)
 
+    def add(
+        self, name: str, op_def: OpDef, attrs: dict[str, Any], inputs: list[tuple[Node, int]], types: list[DType],
+        shapes: list[Shape], like: Node,
+    ) -> Node:  # fmt: skip
+        """A new node at the end, which stands for part of what `like` is asked to do, on its device."""
+        node = Node(self.take_id(), name, op_def, attrs, inputs, [], types, shapes, like.request, like.origin)
+        node.device = like.device
+        self.nodes.append(node)
+        return node
+
     def take_id(self) -> int:
         self.next_id += 1
         return self.next_id - 1

@@ -96,25 +96,24 @@ def _gather(step: StepGraph, node: Node, products: list[Node]) -> None:
     first = products[0]
     axes = _TRANSPOSED[first.attrs["transpose_a"], first.attrs["transpose_b"]]
     factors = [
-        _joined(step, node, f"{node.name}/{'ab'[side]}", [n.inputs[side] for n in products], axis)
+        joined(step, node, f"{node.name}/{'ab'[side]}", [n.inputs[side] for n in products], axis)
         for side, axis in enumerate(axes)
     ]
     node.op_def, node.attrs, node.inputs = first.op_def, dict(first.attrs), [(f, 0) for f in factors]
 
 
-def _joined(step: StepGraph, node: Node, name: str, parts: list[tuple[Node, int]], axis: int) -> Node:
-    """A node of that name that joins `parts` along an axis, for the product in place of `node`."""
-    dtype = node.types[0]
+def joined(step: StepGraph, like: Node, name: str, parts: list[tuple[Node, int]], axis: int) -> Node:
+    """A node of that name that joins `parts` along an axis, on the device of `like`."""
+    dtype = parts[0][0].types[parts[0][1]]
     sizes = [list(n.shapes[port] or ()) for n, port in parts]
     shape = list(sizes[0])
     shape[axis] = sum(s[axis] for s in sizes)  # type: ignore[misc]
+    place = constant(step, like, f"{name}/axis", axis)
+    attrs = {"N": len(parts), "T": dtype}
+    return step.add(name, op_def("Concat"), attrs, [place, *parts], [dtype], [tuple(shape)], like)
 
-    def made(called: str, kind: str, attrs: dict[str, Any], inputs: Any, types: Any, shapes: Any) -> Node:
-        twin = Node(step.take_id(), called, op_def(kind), attrs, inputs, [], types, shapes,
-                    node.request, node.origin)  # fmt: skip
-        twin.device = node.device
-        step.nodes.append(twin)
-        return twin
 
-    place = made(f"{name}/axis", "Const", {"value": np.array(axis, np.int32), "dtype": int32}, [], [int32], [()])
-    return made(name, "Concat", {"N": len(parts), "T": dtype}, [(place, 0), *parts], [dtype], [tuple(shape)])
+def constant(step: StepGraph, like: Node, name: str, value: Any) -> tuple[Node, int]:
+    """A constant of int32, as a new node's axis or shape."""
+    value = np.array(value, np.int32)
+    return step.add(name, op_def("Const"), {"value": value, "dtype": int32}, [], [int32], [value.shape], like), 0

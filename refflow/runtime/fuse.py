@@ -15,6 +15,7 @@ Next: runtime/slices.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -24,8 +25,9 @@ from refflow.core.shapes import Dims, Shape, is_known
 from refflow.core.signature import Attr
 from refflow.runtime.card_formulas import cast_steps
 from refflow.runtime.line_functions import may_not_fit
-from refflow.runtime.nodes import Node, StepGraph, has_control_flow, in_order, is_back_edge
+from refflow.runtime.nodes import SAME, Node, StepGraph, has_control_flow, in_order, is_back_edge
 from refflow.runtime.optimise import cannot_fail, is_pure
+from refflow.runtime.products import waits_of
 from refflow.runtime.rendezvous import paired
 from refflow.runtime.structure import Structure
 
@@ -142,6 +144,7 @@ def free_constants(step: StepGraph) -> StepGraph:
     if has_control_flow(step.nodes):
         return step
     step = step.copy()
+    matters = cache(_matters)
     waits: dict[Node, list[Node]] = {}
     behind: dict[Node, list[Node]] = {}
     for node in step.nodes:
@@ -152,20 +155,72 @@ def free_constants(step: StepGraph) -> StepGraph:
         if node.type == "Const" and node not in step.targets:
             for waited in node.controls:
                 if waited not in behind:
-                    behind[waited] = _behind(waited)
+                    behind[waited] = _behind(waited, matters)
             waits[node] = list(dict.fromkeys(n for waited in node.controls for n in behind[waited]))
             node.controls = []
     return step
 
 
-def _behind(node: Node) -> list[Node]:
+def skip_identities(step: StepGraph) -> StepGraph:
+    """`step` without nodes that only pass values on, which would stand between a node and what it could be one with.
+
+    Who read one reads what it read, and waits for what it waited for. So gradients wait for each other, by a node that
+    waits for all of an operation's; of those that only depend on others, these are waited for in their place.
+    """
+    if has_control_flow(step.nodes):
+        return step
+    step = step.copy()
+    passing = [n for n in step.nodes if n.type in SAME and n not in step.targets and _passes_on_here(n)]
+    source = {n: n.inputs[0] for n in passing}
+    gone = {n: [n.inputs[0][0], *n.controls] for n in passing}
+    step.nodes = [n for n in step.nodes if n not in source]
+    for node in step.nodes:
+        late: list[Node] = []
+        for place, edge in enumerate(node.inputs):
+            while edge[0] in source:
+                late += edge[0].controls
+                edge = source[edge[0]]
+            node.inputs[place] = edge
+        node.controls = list(dict.fromkeys(waits_of([*node.controls, *late], gone)))
+    _loosen(step.nodes)
+    return step
+
+
+def _loosen(nodes: list[Node]) -> None:
+    """Lets nodes wait only for what matters, and for that once: not for what another one waits for that they need."""
+    matters = cache(_matters)
+    behind = {n: _behind(n, matters) for n in {c for node in nodes for c in node.controls}}
+    before: dict[Node, int] = {}  # all that a node waits for and itself, as bits
+    for number, node in enumerate(in_order(nodes, paired(nodes))):
+        bits = 1 << number
+        for producer, _ in node.inputs:
+            bits |= before[producer]
+        controls = []
+        for waited in dict.fromkeys(n for c in node.controls for n in behind[c]):
+            if before[waited] & ~bits:
+                controls.append(waited)
+                bits |= before[waited]
+        node.controls, before[node] = controls, bits
+
+
+def _passes_on_here(node: Node) -> bool:
+    producer, port = node.inputs[0]
+    return node.device.type == "cpu" and producer.device is node.device and not producer.types[port].is_ref_dtype
+
+
+def _matters(node: Node) -> bool:
+    """True where more can come of a node than its values: it may fail, or reads before somebody changes that."""
+    reads = any(n.types[port].is_ref_dtype for n, port in node.inputs)
+    return reads or not is_pure(node) or not cannot_fail(node)
+
+
+def _behind(node: Node, matters: Callable[[Node], bool]) -> list[Node]:
     """What has happened when `node` has: itself, or what it is made of where nothing else can come of it."""
     found: dict[Node, None] = {}
     seen, left = {node}, [node]
     while left:
         node = left.pop()
-        reads = any(n.types[port].is_ref_dtype for n, port in node.inputs)  # before somebody changes that
-        if reads or not is_pure(node) or not cannot_fail(node):
+        if matters(node):
             found[node] = None
         else:
             before = dict.fromkeys([*(n for n, _ in node.inputs), *node.controls]).keys() - seen

@@ -27,6 +27,7 @@ from refflow.runtime.lifetimes import RESHAPES, Arena, Lifetimes, is_view, share
 from refflow.runtime.line_functions import PARTS, Shaped, checker, fresh, may_not_fit, owned
 from refflow.runtime.nodes import CONTROL_FLOW, SAME, Node, StepGraph
 from refflow.runtime.piecewise import write_pieces
+from refflow.runtime.shared_factors import PART, write_part
 from refflow.runtime.slice_lines import Part, Rooms
 from refflow.runtime.slices import SLICED
 from refflow.runtime.structure import Edge
@@ -90,6 +91,9 @@ class NodeLines:
         if node.op_def is SLICED:
             self._sliced(node, inputs)
             return
+        if node.op_def is PART:
+            write_part(self, node, inputs)
+            return
         if node.op_def.ref_inputs:
             self._update(node, inputs)
         elif not (self._view(node, inputs) or write_formula(self, node, inputs)):
@@ -98,7 +102,7 @@ class NodeLines:
     def _inputs(self, node: Node) -> list[str]:
         """The values of all inputs, and a line that checks them where that is not certain before."""
         inputs = [self._input(node, place) for place in range(len(node.inputs))]
-        if node.op_def not in (FUSED, SLICED) and "piecewise" not in node.attrs and may_not_fit(node):
+        if node.op_def not in (FUSED, SLICED, PART) and "piecewise" not in node.attrs and may_not_fit(node):
             check = self._bind("s", checker(node))
             self._write(node, f"{check}(({', '.join(inputs)},))")
         return inputs

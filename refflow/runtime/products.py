@@ -6,7 +6,7 @@ This is how a weight that was used at every step of a recurrent net gets its gra
 and writes a matrix as large as the weight, which the sum then reads again. One product writes it once. The sums are the
 same, added in another order; so it is for fast kernels only.
 
-Next: runtime/loop_products.py.
+Next: runtime/shared_factors.py.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from refflow.runtime.config import ConfigProto
 from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
 from refflow.runtime.executor import Executor
-from refflow.runtime.fuse import free_constants, fuse
+from refflow.runtime.fuse import free_constants, fuse, skip_identities
 from refflow.runtime.inner_products import multiply_rows
 from refflow.runtime.kernels import OpStates
 from refflow.runtime.loop_products import gather_in_loops
@@ -37,6 +37,7 @@ from refflow.runtime.recompute import recompute
 from refflow.runtime.references import read_at_use
 from refflow.runtime.savings import Saving
 from refflow.runtime.schedule import hold_back_receives
+from refflow.runtime.shared_factors import share_factors
 from refflow.runtime.sharpen import sharpen_loops
 from refflow.runtime.slices import cut_in_slices
 from refflow.runtime.structure import Unstructured
@@ -45,7 +46,8 @@ from refflow.runtime.watch import Unwatched
 
 # What makes a step quicker whose single nodes nobody looks at.
 _REWRITES = (
-    free_constants, gather_products, gather_in_loops, multiply_rows, update_piecewise, fuse, cut_in_slices,
+    free_constants, skip_identities, gather_products, share_factors, gather_in_loops, multiply_rows, update_piecewise,
+    fuse, cut_in_slices,
 )  # fmt: skip
 
 

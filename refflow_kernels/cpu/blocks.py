@@ -55,7 +55,7 @@ class Blocks:
 
     def __init__(
         self, steps: Sequence[Step], kinds: Sequence[str], outputs: Sequence[int], rows: int, columns: int, dtype: Any,
-        spent: Sequence[int] = (), own: Sequence[int] = (), held: Mapping[int, int] | None = None,
+        *, spent: Sequence[int] = (), own: Sequence[int] = (), held: Mapping[int, int] | None = None,
     ):  # fmt: skip
         flat = not {"row", "column"} & set(kinds)
         shape = (rows * columns,) if flat else (rows, columns)

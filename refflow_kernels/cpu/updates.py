@@ -65,7 +65,7 @@ class Update:
         kinds = ["whole" if kind == "in" else "one" for kind, _ in self._places]
         over = [i for i, (kind, place) in enumerate(self._places) if kind == "in" and place in spent]
         held = {self._places.index(("in", i)): k for k, i in enumerate(self._slots) if ("in", i) in self._places}
-        self._blocks = Blocks(steps, kinds, last, size, 1, dtype, over, held=held)
+        self._blocks = Blocks(steps, kinds, last, size, 1, dtype, spent=over, held=held)
 
     @staticmethod
     def _operand(notes: Notes, place: int, value: Any) -> Any:

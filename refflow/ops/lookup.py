@@ -310,10 +310,10 @@ def _lines(path: str, limit: int) -> list[bytes]:
                     raise ValueError(f"Invalid content in {path}: empty line found at position {place}.")
     except FileNotFoundError:
         raise errors.NotFoundError(None, None, f"{path}; No such file or directory") from None
-    if not lines:
-        raise errors.OutOfRangeError(None, None, "Read less bytes than requested")
     if limit > len(lines):
         raise ValueError(f"Invalid vocab_size in {path}: expected {limit} but got {len(lines)}")
+    if not lines:
+        raise errors.OutOfRangeError(None, None, "Read less bytes than requested")
     return lines
 
 

@@ -135,6 +135,8 @@ class HashTable(MutableHashTable):
                 if len(keys) != self.size():
                     raise FailedPreconditionError(None, None, "Table was already initialized with different data.")
                 return
+            if not len(keys):
+                raise ValueError("keys and values cannot be empty tensors")
             found: dict[Any, Any] = {}
             for key, value in zip(self._keys(keys), self._rows(values), strict=True):
                 if found.setdefault(key, value) != value:

@@ -10,7 +10,7 @@ kept is the program's to say [O05].
 
 The file `checkpoint` beside the checkpoints lists them; it is text, and is replaced whole.
 
-Next: train/optimizer.py.
+Next: train/saveable.py.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from refflow.core.control import group
-from refflow.core.graph import Operation, Tensor, get_default_graph
+from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
 from refflow.files.bundle import bundle_exists, remove_bundle
 from refflow.ops.array import identity, reshape
 from refflow.ops.constant import constant
 from refflow.ops.save_restore import MERGE_V2, RESTORE_V2, SAVE_V2
 from refflow.ops.variable import Variable, all_variables, assign
+from refflow.train.saveable import SaveableObject
 
 
 @dataclass
@@ -59,11 +60,37 @@ class CheckpointState:
 
 @dataclass
 class _Saved:
-    """One variable, or one part of one: its name in files, the tensor to write, where to put what is read."""
+    """One variable, one part of one, or an object that knows its own: its name in files, and which part it is."""
 
     name: str
     part: str
     variable: Any
+
+    def __post_init__(self) -> None:
+        own = self.variable if isinstance(self.variable, SaveableObject) else None
+        # each tensor in files: its name, the part of a whole that it is, its type
+        self.entries = [(self.name, self.part, None)] if own is None else [(s.name, s.slice_spec, s.dtype)
+                                                                           for s in own.specs]  # fmt: skip
+
+    @property
+    def graph(self) -> Graph:
+        of = self.variable.specs[0].tensor if isinstance(self.variable, SaveableObject) else self.variable
+        return of.graph
+
+    def tensors(self) -> list[Tensor]:
+        """What is written, in the order of `entries`."""
+        if isinstance(self.variable, SaveableObject):
+            return [spec.tensor for spec in self.variable.specs]
+        return [_written(self.variable)]
+
+    def restored(self, values: list[Tensor], reshaped: bool) -> Operation:
+        """What puts the values that were read where they belong."""
+        if isinstance(self.variable, SaveableObject):
+            return self.variable.restore(values, None)
+        shape, (value,) = self.variable.get_shape(), values
+        if reshaped:
+            value = reshape(value, shape.as_list())
+        return assign(_reference(self.variable), value, validate_shape=shape.is_fully_defined()).op
 
 
 class Saver:
@@ -92,7 +119,7 @@ class Saver:
             saved = _saved(all_variables() if var_list is None else var_list)
             if not saved:
                 raise ValueError("there are no variables to save; make them first, or pass var_list")
-            graph = saved[0].variable.graph
+            graph = saved[0].graph
             with graph.as_default(), graph.name_scope(name or "save"):
                 saver_def = _build(saved, reshape, sharded, restore_sequentially)
             saver_def.max_to_keep = max_to_keep or 0
@@ -201,6 +228,8 @@ def _saved(var_list: Any) -> list[_Saved]:
 
 
 def _one(name: str | None, given: Any) -> _Saved:
+    if isinstance(given, SaveableObject):
+        return _Saved(name or given.name, "", given)
     if isinstance(given, Tensor) and given.op.op_def.family == "Variable":
         return _Saved(name or given.op.name, "", given)
     if not isinstance(given, Variable):
@@ -227,21 +256,19 @@ def _build(saved: list[_Saved], reshaped: bool, sharded: bool, sequentially: boo
         done = identity(filename, name="control_dependency")
     restored: list[Operation] = []
     for s in saved:
-        after = restored[-1:] if sequentially else []
-        reference = _reference(s.variable)
-        with get_default_graph().control_dependencies(after):
-            (value,) = RESTORE_V2(filename, [s.name], [s.part], dtypes=[s.variable.dtype.base_dtype], name="restore")
-        shape = s.variable.get_shape()
-        if reshaped:
-            value = reshape(value, shape.as_list())
-        restored.append(assign(reference, value, validate_shape=shape.is_fully_defined()).op)
+        with get_default_graph().control_dependencies(restored[-1:] if sequentially else []):
+            values = [
+                RESTORE_V2(filename, [name], [part], dtypes=[dtype or s.variable.dtype.base_dtype], name="restore")[0]
+                for name, part, dtype in s.entries
+            ]
+        restored.append(s.restored(values, reshaped))
     restore = group(*restored, name="restore_all")
     return SaverDef(filename.name, done.name, restore.name, sharded=sharded)
 
 
 def _save_node(prefix: Tensor, saved: list[_Saved], name: str) -> Operation:
-    names, parts = [s.name for s in saved], [s.part for s in saved]
-    return SAVE_V2(prefix, names, parts, [_written(s.variable) for s in saved], name=name)
+    names, parts, _ = zip(*(entry for s in saved for entry in s.entries), strict=True)
+    return SAVE_V2(prefix, list(names), list(parts), [t for s in saved for t in s.tensors()], name=name)
 
 
 def _save_sharded(filename: Tensor, saved: list[_Saved]) -> Operation:

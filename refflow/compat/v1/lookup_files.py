@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from refflow.compat.v1.graph_keys import GraphKeys
-from refflow.compat.v1.lookup_tables import added
+from refflow.compat.v1.lookup_static import check_table_dtypes
+from refflow.compat.v1.lookup_tables import TableInitializerBase, added
 from refflow.core.convert import convert_to_tensor, op_scope
-from refflow.core.dtypes import as_dtype, int64, string
+from refflow.core.dtypes import int64, string
 from refflow.core.graph import Operation, Tensor, get_default_graph
 from refflow.core.registry import op_def
 
@@ -35,7 +36,7 @@ def file_columns(key_index: int, value_index: int, key_dtype: Any, value_dtype: 
             raise ValueError(f"`{name}_index` should be >= -2, received: {index}.")
 
 
-class TextFileInitializer:
+class TextFileInitializer(TableInitializerBase):
     """Fills a table from `filename`, which is also among the graph's asset files.
 
     vocab_size: how many lines, where they are counted beforehand; more are left, fewer are an error.
@@ -47,7 +48,7 @@ class TextFileInitializer:
     ):  # fmt: skip
         if not isinstance(filename, Tensor) and not filename:
             raise ValueError("`filename` argument required for tf.lookup.TextFileInitializer")
-        self.key_dtype, self.value_dtype = as_dtype(key_dtype), as_dtype(value_dtype)
+        super().__init__(key_dtype, value_dtype)
         file_columns(key_index, value_index, self.key_dtype, self.value_dtype)
         if vocab_size is not None and vocab_size <= 0:
             raise ValueError(f"`vocab_size` should be > 0, received: {vocab_size}")
@@ -58,21 +59,40 @@ class TextFileInitializer:
             "key_index": key_index, "value_index": value_index, "delimiter": delimiter,
             "vocab_size": -1 if vocab_size is None else vocab_size, "offset": value_index_offset,
         }  # fmt: skip
-        self._shared_name = ""
-        if not isinstance(filename, Tensor):
-            self._shared_name = f"hash_table_{filename}_{self._attrs['vocab_size']}_{key_index}_{value_index}"
-            if value_index_offset:
-                self._shared_name += f"_offset_{value_index_offset}"
+        counted = "" if vocab_size is None else f"_{vocab_size}"
+        shifted = f"_{value_index_offset}" if value_index_offset else ""
+        self._shared_name = f"hash_table_{filename}{counted}_{key_index}_{value_index}{shifted}"
 
     def initialize(self, table: Any) -> Operation:
         """The operation that fills `table`; it is in the collection of table initializers."""
-        from refflow.compat.v1.lookup import check_table_dtypes
-
         check_table_dtypes(table, self.key_dtype, self.value_dtype)
         with op_scope([], self._name):
             name = self._filename
             path = convert_to_tensor(name if isinstance(name, Tensor) else np.array(str(name).encode(), object), string,
                                      "asset_filepath")  # fmt: skip
             init = op_def("InitializeTableFromTextFileV2")(table.resource_handle, path, **self._attrs)
-        get_default_graph().add_to_collection(GraphKeys.ASSET_FILEPATHS, path)
+        if path.op.type == "Const":  # what is fed when the step runs is no file that could be told of
+            get_default_graph().add_to_collection(GraphKeys.ASSET_FILEPATHS, path)
         return added(init)
+
+
+class TextFileStringTableInitializer(TextFileInitializer):
+    """From numbers to words: the line's number and the whole line, or columns."""
+
+    def __init__(
+        self, filename: Any, key_column_index: int = TextFileIndex.LINE_NUMBER,
+        value_column_index: int = TextFileIndex.WHOLE_LINE, vocab_size: int | None = None, delimiter: str = "\t",
+        name: str = "text_file_string_table_init",
+    ):  # fmt: skip
+        super().__init__(filename, int64, key_column_index, string, value_column_index, vocab_size, delimiter, name)
+
+
+class TextFileIdTableInitializer(TextFileInitializer):
+    """From words, or numbers, to numbers: the whole line and its number, or columns."""
+
+    def __init__(
+        self, filename: Any, key_column_index: int = TextFileIndex.WHOLE_LINE,
+        value_column_index: int = TextFileIndex.LINE_NUMBER, vocab_size: int | None = None, delimiter: str = "\t",
+        name: str = "text_file_id_table_init", key_dtype: Any = string,
+    ):  # fmt: skip
+        super().__init__(filename, key_dtype, key_column_index, int64, value_column_index, vocab_size, delimiter, name)

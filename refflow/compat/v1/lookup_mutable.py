@@ -1,35 +1,60 @@
-"""tf.lookup.experimental: tables that a running program fills and changes.
+"""tf.lookup.experimental: tables that a running program fills and changes, and whose entries checkpoints keep.
 
-Next: ops/lookup_tables.py.
+Next: train/saveable.py.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from refflow.compat.v1.lookup_tables import LookupInterface
+from refflow.compat.v1.graph_keys import GraphKeys
+from refflow.compat.v1.lookup_tables import HandledTable
 from refflow.core.convert import convert_to_tensor, op_scope
-from refflow.core.graph import Operation
+from refflow.core.errors import ConversionError
+from refflow.core.graph import Operation, Tensor, get_default_graph
 from refflow.core.registry import op_def
+from refflow.train.saveable import SaveableObject, SaveSpec
 
 __all__ = ["DenseHashTable", "MutableHashTable"]
 
 
-class _Mutable(LookupInterface):
+class _Entries(SaveableObject):
+    """A table's keys and values as a checkpoint has them."""
+
+    def __init__(self, table: _Mutable, name: str):
+        specs = [SaveSpec(part, "", f"{name}-{what}") for part, what in zip(table.export(), ("keys", "values"),
+                                                                           strict=True)]  # fmt: skip
+        super().__init__(table, specs, name)
+
+    def restore(self, restored_tensors: Any, restored_shapes: Any) -> Operation:
+        """Forgets what the table has, and takes these."""
+        with op_scope([], f"{self.name}_table_restore"):
+            return op_def("LookupTableImportV2")(self.op.resource_handle, *restored_tensors)
+
+
+class _Mutable(HandledTable):
     """Insert, remove, look up and export."""
 
-    _default: Any
+    _exporting = "lookup_table_export_values"
     _key_rank = 0
 
-    def lookup(self, keys: Any, dynamic_default_values: Any = None, name: str | None = None) -> Any:
+    def __init__(self, types: tuple[Any, Any], default: Tensor, handle: Tensor, name: str, checkpoint: bool):
+        super().__init__(*types)
+        self._default, self.resource_handle = default, handle
+        if checkpoint:
+            get_default_graph().add_to_collection(GraphKeys.SAVEABLE_OBJECTS, _Entries(self, name))
+
+    def lookup(  # type: ignore[override]  # the order is TensorFlow's
+        self, keys: Any, dynamic_default_values: Any = None, name: str | None = None
+    ) -> Any:
         """The value of each key; one that it lacks has the default, or `dynamic_default_values`, a value for each."""
-        default = self._default if dynamic_default_values is None else convert_to_tensor(
-            dynamic_default_values, self.value_dtype)  # fmt: skip
-        label = name or f"{self.name}_lookup_table_find"
+        called = f"{self.name}_lookup_table_find"
         if dynamic_default_values is None:
-            return self._find(keys, default, label, self._key_rank)
-        keys = convert_to_tensor(keys, self.key_dtype, "keys")
-        return op_def("LookupTableFindV2")(self.resource_handle, keys, default, name=label)
+            return self._find(keys, self._default, name, called, self._key_rank)
+        with op_scope([], name, called):
+            default = convert_to_tensor(dynamic_default_values, self.value_dtype)
+            keys = convert_to_tensor(keys, self.key_dtype, "keys")
+            return op_def("LookupTableFindV2")(self.resource_handle, keys, default)
 
     def insert(self, keys: Any, values: Any, name: str | None = None) -> Operation:
         """Enters these, in the place of what their keys had."""
@@ -40,28 +65,31 @@ class _Mutable(LookupInterface):
 
     def remove(self, keys: Any, name: str | None = None) -> Operation:
         """Takes these keys out; those that are not there are fine."""
-        if hasattr(keys, "dtype") and hasattr(keys, "graph") and keys.dtype.base_dtype is not self.key_dtype:
-            raise TypeError(f"Dtype of argument `keys` must be {self.key_dtype.name}, received: {keys.dtype.name}")
-        keys = convert_to_tensor(keys, self.key_dtype, "keys")
-        label = name or f"{self.name}_lookup_table_remove"
-        return op_def("LookupTableRemoveV2")(self.resource_handle, keys, name=label)
+        known = self.key_dtype
+        if isinstance(keys, Tensor) and keys.dtype.base_dtype is not known:
+            raise ConversionError(f"Dtype of argument `keys` must be {known.name}, received: {keys.dtype.name}")
+        with op_scope([], name, f"{self.name}_lookup_table_remove"):
+            keys = convert_to_tensor(keys, known, "keys")
+            return op_def("LookupTableRemoveV2")(self.resource_handle, keys)
 
 
 class MutableHashTable(_Mutable):
-    """Keys are scalars; values have the shape of `default_value`."""
+    """Keys are scalars; values have the shape of `default_value`.
+
+    checkpoint: the entries are saved with the variables, as NAME-keys and NAME-values.
+    """
 
     def __init__(
         self, key_dtype: Any, value_dtype: Any, default_value: Any, name: str = "MutableHashTable",
         checkpoint: bool = True, experimental_is_anonymous: bool = False,
     ):  # fmt: skip
-        super().__init__(key_dtype, value_dtype)
-        self._default = convert_to_tensor(default_value, self.value_dtype)
-        kind, attrs = "MutableHashTableV2", {}
-        if self._default.get_shape().ndims:
-            kind, attrs = "MutableHashTableOfTensorsV2", {"value_shape": self._default.get_shape()}
-        self.resource_handle = op_def(kind)(key_dtype=self.key_dtype, value_dtype=self.value_dtype,
-                                            use_node_name_sharing=True, name=name, **attrs)  # fmt: skip
-        self._name = self.resource_handle.op.name.split("/")[-1]
+        default = convert_to_tensor(default_value, value_dtype)
+        attrs: dict[str, Any] = {"key_dtype": key_dtype, "value_dtype": value_dtype, "name": name}
+        kind = "MutableHashTable"
+        if default.get_shape().ndims:
+            kind, attrs["value_shape"] = "MutableHashTableOfTensors", default.get_shape()
+        handle = _handle(kind, experimental_is_anonymous, checkpoint, **attrs)
+        super().__init__((key_dtype, value_dtype), default, handle, name, checkpoint)
 
 
 class DenseHashTable(_Mutable):
@@ -72,15 +100,22 @@ class DenseHashTable(_Mutable):
         initial_num_buckets: int | None = None, name: str = "MutableDenseHashTable", checkpoint: bool = True,
         experimental_is_anonymous: bool = False,
     ):  # fmt: skip
-        super().__init__(key_dtype, value_dtype)
-        self._default = convert_to_tensor(default_value, self.value_dtype, "default_value")
-        empty = convert_to_tensor(empty_key, self.key_dtype, "empty_key")
-        deleted = convert_to_tensor(deleted_key, self.key_dtype, "deleted_key")
+        default = convert_to_tensor(default_value, value_dtype, "default_value")
+        empty = convert_to_tensor(empty_key, key_dtype, "empty_key")
+        deleted = convert_to_tensor(deleted_key, key_dtype, "deleted_key")
         self._key_rank = empty.get_shape().ndims or 0
-        self.resource_handle = op_def("MutableDenseHashTableV2")(
-            empty, deleted, value_dtype=self.value_dtype, value_shape=self._default.get_shape(),
+        handle = _handle(
+            "MutableDenseHashTable", experimental_is_anonymous, checkpoint, empty, deleted, value_dtype=value_dtype,
+            value_shape=default.get_shape(), name=name,
             initial_num_buckets=131072 if initial_num_buckets is None else initial_num_buckets,
-            use_node_name_sharing=True, name=name)  # fmt: skip
-        self._name = self.resource_handle.op.name.split("/")[-1]
+        )  # fmt: skip
+        super().__init__((key_dtype, value_dtype), default, handle, name, checkpoint)
 
     insert_or_assign, erase = _Mutable.insert, _Mutable.remove
+
+
+def _handle(kind: str, anonymous: bool, checkpoint: bool, *inputs: Tensor, **attrs: Any) -> Tensor:
+    """The handle of a table that is found by its node's name where checkpoints keep it; else each step's own."""
+    if anonymous:
+        return op_def(f"Anonymous{kind}")(*inputs, **attrs)
+    return op_def(f"{kind}V2")(*inputs, use_node_name_sharing=checkpoint, **attrs)

@@ -1,5 +1,9 @@
 """What all lookup tables have: types, a handle, a name, and keys in any form.
 
+    LookupInterface           types; what a table must be able to do
+    HandledTable              one behind a handle: its size, its entries, the values of keys
+    TableInitializerBase      what fills a table once
+
 Next: compat/v1/lookup.py.
 """
 
@@ -7,15 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import Any
+from typing import Any, NoReturn
 
 from refflow.compat.v1.ragged_tensor import RaggedTensor
 from refflow.compat.v1.sparse_tensor import as_sparse, is_sparse
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import DType, as_dtype
+from refflow.core.errors import ConversionError
 from refflow.core.graph import GraphKeys, Operation, Tensor, get_default_graph
 from refflow.core.registry import op_def
-from refflow.ops.cast import cast
 
 _numbers = count()
 
@@ -31,29 +35,25 @@ def added(init: Operation) -> Operation:
     return init
 
 
-def keys_like(keys: Any, dtype: DType, exact: bool = False) -> tuple[Tensor, Callable[[Tensor], Any]]:
-    """The keys in one tensor, and what gives values their form. exact: another type is an error, however near."""
+def keys_like(keys: Any, dtype: DType) -> tuple[Tensor, Callable[[Tensor], Any]]:
+    """The keys in one tensor, and what gives values their form; an error where keys are of another type."""
     if is_sparse(keys):
         sparse = as_sparse(keys)
-        return _typed(sparse.values, dtype, exact), sparse.with_values
+        return _typed(sparse.values, dtype), sparse.with_values
     if isinstance(keys, RaggedTensor):
-        return _typed(keys.flat_values, dtype, exact), keys.with_flat_values
-    plain = not isinstance(keys, Tensor)
-    return _typed(convert_to_tensor(keys, dtype if plain else None, "keys"), dtype, exact), lambda values: values
+        return _typed(keys.flat_values, dtype), keys.with_flat_values
+    given = keys if isinstance(keys, Tensor) else convert_to_tensor(keys, dtype, "keys")
+    return _typed(given, dtype), lambda values: values
 
 
-def _typed(keys: Tensor, dtype: DType, exact: bool) -> Tensor:
-    kind = keys.dtype.base_dtype
-    if kind is not dtype and (exact or not (kind.is_integer and dtype.is_integer)):
-        raise TypeError(f"Dtype of argument `keys` must be {dtype.name}, received: {kind.name}")
-    return keys if kind is dtype else cast(keys, dtype)
+def _typed(keys: Tensor, dtype: DType) -> Tensor:
+    if keys.dtype.base_dtype is not dtype:
+        raise ConversionError(f"Dtype of argument `keys` must be {dtype.name}, received: {keys.dtype.base_dtype.name}")
+    return keys
 
 
-class LookupInterface:
-    """A table in a graph; `resource_handle` stands for it when a step runs."""
-
-    resource_handle: Any
-    _name = "table"
+class _Typed:
+    """The types of keys and of values."""
 
     def __init__(self, key_dtype: Any, value_dtype: Any):
         self._key_dtype, self._value_dtype = as_dtype(key_dtype), as_dtype(value_dtype)
@@ -66,29 +66,63 @@ class LookupInterface:
     def value_dtype(self) -> DType:
         return self._value_dtype
 
+
+class TableInitializerBase(_Typed):
+    """What fills a table of its types; `_shared_name` is one for all tables that are filled alike."""
+
+    _shared_name = ""
+
+    def initialize(self, table: Any) -> Any:
+        """The operation that fills `table`."""
+        raise NotImplementedError
+
+
+class LookupInterface(_Typed):
+    """A table of keys and values; kinds of it say how large it is, and what it has for keys."""
+
+    def size(self, name: str | None = None) -> Any:
+        """How many entries it has."""
+        raise NotImplementedError
+
+    def lookup(self, keys: Any, name: str | None = None) -> Any:
+        """The value of each key."""
+        raise NotImplementedError
+
+    def __getitem__(self, keys: Any) -> Any:
+        """The values of `keys`, as lookup() gives them."""
+        return self.lookup(keys)
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} cannot be gone through: export() gives its keys and values")
+
+
+class HandledTable(LookupInterface):
+    """A table in a graph; `resource_handle` stands for it when a step runs."""
+
+    resource_handle: Any
+    _exporting = "Export"
+
     @property
     def name(self) -> str:
-        return self._name
+        """The name of the node that makes it, without the scopes that it is in."""
+        return self.resource_handle.op.name.rpartition("/")[2]
 
     def size(self, name: str | None = None) -> Tensor:
-        """How many entries it has."""
-        return op_def("LookupTableSizeV2")(self.resource_handle, name=name or f"{self.name}_Size")
+        """How many entries it has, int64."""
+        with op_scope([], name, f"{self.name}_Size"):
+            return op_def("LookupTableSizeV2")(self.resource_handle)
 
     def export(self, name: str | None = None) -> tuple[Tensor, Tensor]:
         """All keys, and their values in the same order."""
-        found = op_def("LookupTableExportV2")(self.resource_handle, Tkeys=self.key_dtype, Tvalues=self.value_dtype,
-                                              name=name or f"{self.name}_export_values")  # fmt: skip
+        with op_scope([], name, f"{self.name}_{self._exporting}"):
+            found = op_def("LookupTableExportV2")(self.resource_handle, Tkeys=self.key_dtype, Tvalues=self.value_dtype)
         return found.keys, found.values
 
-    def _find(self, keys: Any, default: Tensor, name: str, key_rank: int = 0) -> Any:
-        flat, like = keys_like(keys, self.key_dtype, exact=True)
-        with op_scope([flat], name):
+    def _find(self, keys: Any, default: Tensor, name: str | None, called: str, key_rank: int = 0) -> Any:
+        flat, like = keys_like(keys, self.key_dtype)
+        with op_scope([flat], name, called):
             found = op_def("LookupTableFindV2")(self.resource_handle, flat, default)
         shape = flat.get_shape()
         if shape.ndims is not None:
             found.set_shape(shape[: shape.ndims - key_rank].concatenate(default.get_shape()))
         return like(found)
-
-    def __getitem__(self, keys: Any) -> Any:
-        """The values of `keys`, as lookup() gives them."""
-        return self.lookup(keys)  # type: ignore[attr-defined]

@@ -56,14 +56,14 @@ class Saver(saver.Saver):
         if self._built:
             return
         given = self._given
-        variables = all_variables() if given[0] is None else given[0]
+        variables = _all_saveable_objects() if given[0] is None else given[0]
         self._is_empty = given[7] is None and not variables
         if self._is_empty and not self._may_be_empty:
             raise ValueError("No variables to save")
         if self._is_empty:
             self.saver_def, self._last = saver.SaverDef("", "", ""), []
         else:
-            super().__init__(*given)
+            super().__init__(variables, *given[1:])
         self._built = True
 
     def save(  # type: ignore[override]  # None where there is nothing to save
@@ -161,6 +161,11 @@ def import_meta_graph(
         if isinstance(value, bytes):
             held[i] = QueueRunner.from_proto(message("QueueRunnerDef").FromString(value), import_scope)
     return None if found is None else Saver(saver_def=found.saver_def)
+
+
+def _all_saveable_objects() -> list[Any]:
+    """The variables, and whatever else is entered to be saved."""
+    return [*all_variables(), *get_default_graph().get_collection(GraphKeys.SAVEABLE_OBJECTS)]
 
 
 def default_saver() -> Any:

@@ -96,6 +96,7 @@ def cases(small: bool) -> Iterator[Case]:
     from refflow_kernels.bench import (
         convolutions,
         index,
+        moves,
         norms,
         pointwise,
         pools,
@@ -115,6 +116,7 @@ def cases(small: bool) -> Iterator[Case]:
         pools,
         norms,
         index,
+        moves,
         pointwise,
         updates,
     ):

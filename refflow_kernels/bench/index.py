@@ -2,7 +2,7 @@
 
 torch's own gradient of an embedding is the peer of the sum by id: it sorts, and gives the same bits each time too.
 
-Next: refflow_kernels/bench/pointwise.py.
+Next: refflow_kernels/bench/moves.py.
 """
 
 from __future__ import annotations

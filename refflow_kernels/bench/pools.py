@@ -47,6 +47,12 @@ def _with_places(k: int, s: int, torch: Any, x: Sequence[Any]) -> Any:
     return _back(y), _back(at) * channels + torch.arange(channels, device=at.device)
 
 
+def _at_the_largest(k: int, s: int, torch: Any, x: Sequence[Any]) -> Any:
+    """What the third has where the first is largest."""
+    y, at = torch.nn.functional.max_pool2d(_image(torch, x[0]), k, s, return_indices=True)
+    return _back(_image(torch, x[2]).flatten(2).gather(2, at.flatten(2)).view(y.shape))
+
+
 def _page_with_places(attrs: dict[str, Any], x: Sequence[Any]) -> Any:
     from refflow.core.registry import op_def
 
@@ -81,6 +87,9 @@ def cases(small: bool) -> Iterator[Case]:
         if border == 0:
             named = {"ksize": [1, k, k, 1], "strides": [1, s, s, 1], "padding": "VALID"}
             more = named | {"include_batch_in_index": False, "Targmax": int64}
+            slopes = (x, normal(n, *out, c), normal(n, h, w, c, seed=1))
+            yield Case(f"MaxPoolGradGrad {label}", "MaxPoolGradGrad", slopes, plain | {"padding": "VALID"},
+                       partial(_at_the_largest, k, s))  # fmt: skip
             yield Case(f"MaxPoolWithArgmax {label}", "MaxPoolWithArgmax", (x,), more, partial(_with_places, k, s),
                        page=partial(_page_with_places, named))  # fmt: skip
         if s == 1 or border == 0:  # else SAME has its odd cell at the other end

@@ -3,7 +3,7 @@
 Shape rules ask for these: the result shape of Reshape or Fill is the *value* of an input, and in a
 gradient graph that value is built from Shape, Range, DynamicStitch and their like.
 
-Next: core/convert.py.
+Next: core/sizes.py.
 """
 
 from __future__ import annotations

@@ -291,6 +291,7 @@ class OpDef:
         What no kernel does (an OpError) is no wrong graph: the shapes stay unknown, and the step says so that runs it.
         """
         from refflow.core.constants import constant_value
+        from refflow.core.sizes import known_sizes
 
         if self.shape_function is not None:
             return [shapes.TensorShape(s).as_tuple for s in self.shape_function(op)]
@@ -298,8 +299,11 @@ class OpDef:
         def value_of(place: Any) -> Any:
             return constant_value(op.inputs[place])
 
+        def sizes_of(place: Any) -> Any:
+            return known_sizes(op.inputs[place])
+
         try:
-            return shape_rules.infer(self, op.attrs, [t.dims for t in op.inputs], value_of)
+            return shape_rules.infer(self, op.attrs, [t.dims for t in op.inputs], value_of, sizes_of)
         except errors.OpError:
             return [None] * len(self.output_types(op.attrs))
         except errors.ShapeError as error:

@@ -39,11 +39,12 @@ class ShapeContext:
         attrs: dict[str, Any],
         inputs: Sequence[Shape],
         value_of: Callable[[int], Any],
+        sizes_of: Callable[[int], Any] | None = None,
     ):
         self.op_def = op_def
         self.attrs = attrs
         self.inputs = inputs
-        self._value_of = value_of
+        self._value_of, self._sizes_of = value_of, sizes_of
         self._places = op_def.places(attrs, outputs=False)
         self._bound: dict[str, tuple[Any, str]] = {}  # dimension name -> size, and who said so
         self.undecided = False  # a value was asked for that is not known yet: more may be wrong than shows
@@ -74,6 +75,10 @@ class ShapeContext:
         """`value` of an integer input as a flat list."""
         value = self.value(name)
         return None if value is None else [int(v) for v in value.reshape(-1)]
+
+    def sizes(self, name: str) -> Shape:
+        """The shape that a vector input spells, None for sizes that are not known; None where nothing is."""
+        return None if self._sizes_of is None else self._sizes_of(self._places[name])  # type: ignore[arg-type]
 
     def match(self, name: str, *pattern: str) -> None:
         """Requires of an input that its dimensions fit `pattern`, and binds the names in it."""
@@ -156,10 +161,11 @@ class ShapeContext:
 
 
 def infer(
-    op_def: OpDef, attrs: dict[str, Any], inputs: Sequence[Shape], value_of: Callable[[int], Any]
-) -> list[Shape]:
+    op_def: OpDef, attrs: dict[str, Any], inputs: Sequence[Shape], value_of: Callable[[int], Any],
+    sizes_of: Callable[[int], Any] | None = None,
+) -> list[Shape]:  # fmt: skip
     """The outputs' shapes; ShapeError in the op's own dimension names where the inputs do not fit."""
-    return apply_rule(op_def, ShapeContext(op_def, attrs, inputs, value_of))
+    return apply_rule(op_def, ShapeContext(op_def, attrs, inputs, value_of, sizes_of))
 
 
 def apply_rule(op_def: OpDef, context: ShapeContext) -> list[Shape]:

@@ -132,6 +132,9 @@ def shape_from(context: ShapeContext, name: str) -> shapes.Shape:
             if size < 0:
                 raise ShapeError(f"{name}[{i}] = {size}, but a size cannot be negative: Dimension {size} must be >= 0")
         return tuple(sizes)
+    known = context.sizes(name)
+    if known is not None:
+        return known
     vector = context.dims(name)
     return None if not vector or vector[0] is None else (None,) * vector[0]
 

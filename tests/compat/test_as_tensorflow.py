@@ -72,6 +72,12 @@ def test_inner_modules_find_the_public_names_and_their_own(finder):
     assert tensor_util.constant_value(ops.convert_to_tensor([1, 2])).tolist() == [1, 2]
 
 
+def test_a_function_is_not_hidden_by_a_page_of_its_name(finder):
+    from tensorflow.python.ops import nn
+
+    assert nn.moments is v1.nn.moments and imported("tensorflow").nn.moments is v1.nn.moments
+
+
 def test_the_generated_modules_have_a_function_for_every_op_type(finder):
     from tensorflow.python.ops import gen_array_ops, gen_data_flow_ops, gen_nn_ops
 

@@ -119,7 +119,10 @@ class Finder:
             return None
         parent, _, child = name.rpartition(".")
         above = self.module(parent) if parent else None
-        found = tuple(v for v in self._values(above, child) if isinstance(v, (ModuleType, SimpleNamespace)))
+        values = list(self._values(above, child))
+        # A function of that name is not hidden by a page of that name further on.
+        is_one = bool(values) and isinstance(values[0], (ModuleType, SimpleNamespace))
+        found = tuple(v for v in values if is_one and isinstance(v, (ModuleType, SimpleNamespace)))
         return TABLE[name] + found if name in TABLE else found or None
 
     def look_up(self, shadow: Shadow, name: str) -> tuple[Any] | None:

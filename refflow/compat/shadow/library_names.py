@@ -6,17 +6,15 @@ Next: compat/shadow/nest.py.
 from __future__ import annotations
 
 import inspect as _inspect  # noqa: F401  (tf_inspect names it so)
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from refflow.compat.v1 import nn
-from refflow.compat.v1.control_flow import case
 from refflow.compat.v1.layers.convolutional import form_of, length, padding_of, sizes_of
 from refflow.compat.v1.math import matmul
 from refflow.compat.v1.rnn_cells import zero_state_of as _zero_state_tensors  # noqa: F401
 from refflow.compat.v1.variable_scope import VariableScope, variable_scope
-from refflow.core.constants import constant_value
 from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import int32
 from refflow.core.graph import Tensor
@@ -78,26 +76,6 @@ def _transpose_batch_time(x: Any) -> Tensor:
     return x if rank is None or rank < 2 else transpose(x, [1, 0, *range(2, rank)])
 
 
-def smart_case(
-    pred_fn_pairs: Any, default: Callable[[], Any] | None = None, exclusive: bool = False, name: str = "smart_case"
-) -> Any:
-    """`case`, but of what is known to be true only that is built, and of what is known to be false nothing."""
-    pairs = list(pred_fn_pairs.items()) if isinstance(pred_fn_pairs, dict) else list(pred_fn_pairs)
-    open_pairs = []
-    for pred, function in pairs:
-        known = constant_value(pred) if isinstance(pred, Tensor) else pred
-        if known is None:
-            open_pairs.append((pred, function))
-        elif known:
-            if not open_pairs:
-                return function()
-            default = function
-            break
-    if not open_pairs and default is not None:
-        return default()
-    return case(open_pairs, default, exclusive, name=name)
-
-
 def scalar() -> TensorShape:
     """The shape of one number."""
     return TensorShape([])
@@ -147,12 +125,3 @@ def matmul_with_broadcast(
 
 class EagerTensor:
     """What a tensor that has its value would be an instance of: nothing is, where graphs are built."""
-
-
-class XLAControlFlowContext:
-    """What a context of compiled control flow would be an instance of: nothing is."""
-
-
-def GetContainingXLAContext(ctxt: Any) -> None:
-    """None: nothing is compiled by XLA."""
-    return None

@@ -1,0 +1,55 @@
+"""A shape of which only some sizes are known is known but for those, however the program builds it."""
+
+import numpy as np
+import pytest
+
+import refflow.compat.v1 as tf
+
+
+@pytest.fixture(autouse=True)
+def graph():
+    with tf.Graph().as_default() as found:
+        yield found
+
+
+def batch():
+    return tf.placeholder(tf.float32, [None, 4, 6], name="x")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        (lambda x: [tf.shape(x)[0], 24], [None, 24]),
+        (lambda x: tf.stack([tf.shape(x)[0], 2, -1]), [None, 2, None]),
+        (lambda x: tf.concat([tf.shape(x)[:1], [24]], 0), [None, 24]),
+        (lambda x: tf.concat([tf.shape(x)[:-1], [2, 3]], 0), [None, 4, 2, 3]),
+        (lambda x: tf.shape(x)[::-1], [6, 4, None]),
+        (lambda x: tf.cast(tf.identity(tf.shape(x)), tf.int64), [None, 4, 6]),
+        (lambda x: tf.placeholder(tf.int32, [2]), [None, None]),
+    ],
+)
+def test_a_reshape_knows_what_its_shape_knows(sizes, expected):
+    x = batch()
+    found = tf.reshape(x, sizes(x))
+    assert found.get_shape().as_list() == expected
+
+
+def test_so_do_what_is_filled_drawn_and_transposed():
+    x = batch()
+    n = tf.shape(x)[0]
+    images = tf.placeholder(tf.float32, [None, 4, 4, 2])
+    windows = np.ones((3, 3, 5, 2), np.float32)
+    assert tf.zeros([n, 3]).get_shape().as_list() == [None, 3]
+    assert tf.fill(tf.stack([n, 3]), 1.0).get_shape().as_list() == [None, 3]
+    assert tf.random_uniform([n, 2, 2]).get_shape().as_list() == [None, 2, 2]
+    larger = tf.nn.conv2d_transpose(images, windows, [tf.shape(images)[0], 8, 8, 5], [1, 2, 2, 1])
+    assert larger.get_shape().as_list() == [None, 8, 8, 5]
+
+
+def test_a_layer_can_be_built_on_what_was_reshaped_by_a_batch_s_size():
+    x = batch()
+    rows = tf.reshape(x, [tf.shape(x)[0], 4 * 6])
+    out = tf.layers.dense(rows, 3)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        assert session.run(out, {x: np.ones((5, 4, 6))}).shape == (5, 3)

@@ -19,6 +19,7 @@ import numpy as np
 from refflow.core import nest
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import as_dtype
+from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.ops.array import shape
 from refflow.ops.logic import LESS
@@ -37,7 +38,12 @@ class _Rows:
         if any(t.dims == () for t in self.tensors):
             raise ValueError("elements in elems must be 1+ dimensional Tensors, not scalars")
         self.count = shape(self.tensors[0])[0]
-        self.static = next((t.dims[0] for t in self.tensors if t.dims is not None), None)
+        known = {t.dims[0] for t in self.tensors if t.dims is not None} - {None}
+        if len(known) > 1:
+            raise ShapeError(
+                f"elems have to be equally long: Dimensions {' and '.join(map(str, sorted(known)))} are not compatible"
+            )
+        self.static = next(iter(known), None)
         self.arrays = [TensorArray(t.dtype.base_dtype, self.count).unstack(t) for t in self.tensors]
 
     def row(self, i: Any) -> Any:
@@ -74,7 +80,7 @@ def map_fn(
 
         def body(i: Tensor, arrays: list[TensorArray]) -> list[Any]:
             given = fn(rows.row(i))
-            nest.assert_same(like, given, "the types given and what fn gives")
+            nest.assert_same(like, given, "the types given and what fn gives", types=True)
             return [i + 1, [a.write(i, v) for a, v in zip(arrays, nest.flatten(given), strict=True)]]
 
         done = while_loop(lambda i, _: LESS(i, rows.count), body, [np.int32(0), arrays], None, parallel_iterations,
@@ -139,7 +145,7 @@ def scan(
 
         def body(i: Tensor, so_far: Any, arrays: list[TensorArray]) -> list[Any]:
             given = fn(so_far, rows.row(place(i)))
-            nest.assert_same(start, given, "the initializer and what fn gives")
+            nest.assert_same(start, given, "the initializer and what fn gives", types=True)
             written = [a.write(place(i), v) for a, v in zip(arrays, nest.flatten(given), strict=True)]
             return [i + 1, given, written]
 

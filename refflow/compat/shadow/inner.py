@@ -152,6 +152,7 @@ _PAGES = {
     "library_names": "framework.constant_op framework.ops framework.smart_cond framework.tensor_shape layers.utils "
     "ops.control_flow_ops ops.control_flow_util ops.linalg.linear_operator_util ops.nn_ops ops.rnn ops.rnn_cell_impl "
     "ops.variable_scope util.deprecation util.tf_inspect",
+    "list_ops": "ops.list_ops",
     "nest": "util.nest",
     "state": "ops.ref_variable ops.resource_variable_ops ops.resources ops.session_ops ops.state_ops ops.variable_v1 "
     "ops.variables",

@@ -60,9 +60,22 @@ def While(
 ) -> list[Tensor]:
     """The inputs after `body`, again and again while `cond` of them is true."""
     start = [convert_to_tensor(x) for x in input_]
+    declared = [getattr(f, "declared_input_types", None) for f in (cond, body)]
+    if all(declared) and declared[0] != declared[1]:
+        raise ValueError(
+            "The 'cond' and 'body' signatures do not match. Received: "
+            f"cond_input_types={declared[0]}, body_input_types={declared[1]}"
+        )
 
     def test(*values: Any) -> Tensor:
+        context: Any = get_default_graph()._context
+        before = set(context._came_in)
         found = _listed(cond(*values))
+        captured = [t for t in context._came_in if t not in before]
+        if captured and declared[0] is not None:
+            raise ValueError(
+                f"The 'cond' argument can not have implicitly captured inputs. Received captured_inputs: {captured}"
+            )
         if len(found) != 1:
             raise ValueError(f"Expected a single scalar return value from While cond, got {len(found)} tensors.")
         return _truth(found[0])

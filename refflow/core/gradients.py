@@ -153,7 +153,7 @@ def _units_around(ys: list[Tensor], xs: list[Tensor]) -> _Units:
     graph = (ys or xs)[0].graph if ys or xs else get_default_graph()
     frames = Frames(graph)
     loops = [frames.loop_around(y) for y in ys]
-    return _Units(graph, frames, loops[0] if loops else None)
+    return _Units(graph, frames, loops[0] if loops else None, through=True)
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -186,17 +186,33 @@ def _seed(y: Tensor, given: Any, sweep: _Sweep) -> Any:
 
 
 class _Units:
-    """The parts of one frame that a sweep goes through: its operations, and the loops in it, each as one node."""
+    """The parts of one frame that a sweep goes through: its operations, and the loops in it, each as one node.
 
-    def __init__(self, graph: Graph, frames: Frames | None = None, loop: Loop | None = None):
+    through: what is the same in each iteration leads on to where it came from, for a gradient that is asked for within
+    a body: it is that iteration's.
+    """
+
+    def __init__(
+        self, graph: Graph, frames: Frames | None = None, loop: Loop | None = None, through: bool = False
+    ):
         self.frames = frames or Frames(graph)
         self._loop = loop
-        self._ends: set[Any] = set() if loop is None else {v.switch for v in loop.variables} | set(loop.invariants)
+        self._around: set[Loop] = set()
+        self._ends: set[Any] = set()
+        self.turning: list[Any] = []  # the variables of loops around, through whose start no gradient is asked for
+        if loop is not None:
+            self._ends = {v.switch for v in loop.variables} | (set() if through else set(loop.invariants))
+        while loop is not None:
+            self._around.add(loop)
+            if through:
+                self._ends |= {v.enter for v in loop.variables}
+                self.turning += loop.variables
+            loop = loop.parent
 
     def of(self, op: Operation) -> Any:
         """The operation itself, or the loop of this frame that it is in."""
         loop = self.frames.loop_of(op)
-        if loop is self._loop or loop is None:
+        if loop is None or loop in self._around:
             return op
         while loop.parent is not self._loop and loop.parent is not None:
             loop = loop.parent
@@ -324,6 +340,12 @@ def _pending_uses(ys: list[Tensor], xs: list[Tensor], units: _Units) -> dict[Any
                     pending[unit] = 0
                     queue.append(unit)
                 pending[unit] += 1
+    if any(v.enter in reached and v.switch in pending for v in units.turning):
+        raise ValueError(
+            f"Cannot compute gradient inside while loop with respect to op '{xs[0].op.name}'. We do not support taking "
+            "the gradient wrt or through the initial value of a loop variable. Gradients can be computed through loop "
+            "invariants or wrt the input parameters to the loop body."
+        )
     return pending
 
 

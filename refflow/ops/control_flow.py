@@ -219,7 +219,13 @@ def _next_iteration_gradient(op, dy):
     return dy
 
 
-for _op in (ENTER, EXIT, REF_ENTER, REF_EXIT, REF_NEXT_ITERATION, REF_MERGE):
+@ENTER.gradient
+def _enter_gradient(op, dy):
+    """Of what is the same in each iteration, for a gradient asked for within the body: this iteration's [W43]."""
+    return dy if op.attrs["is_constant"] else None
+
+
+for _op in (EXIT, REF_ENTER, REF_EXIT, REF_NEXT_ITERATION, REF_MERGE):
     _op.no_gradient_registered()
 
 

@@ -38,7 +38,7 @@ class _Rows:
         if any(t.dims == () for t in self.tensors):
             raise ValueError("elements in elems must be 1+ dimensional Tensors, not scalars")
         self.count = shape(self.tensors[0])[0]
-        known = {t.dims[0] for t in self.tensors if t.dims is not None} - {None}
+        known = {size for t in self.tensors if t.dims is not None and (size := t.dims[0]) is not None}
         if len(known) > 1:
             raise ShapeError(
                 f"elems have to be equally long: Dimensions {' and '.join(map(str, sorted(known)))} are not compatible"

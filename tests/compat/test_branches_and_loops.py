@@ -184,3 +184,76 @@ def test_groups_take_structures():
         tf.group(a, nam="x")
     with pytest.raises(ValueError, match="must have at least one Tensor"):
         tf.tuple([None])
+
+
+def test_a_gradient_within_a_body_goes_through_what_does_not_change():
+    x = tf.constant(3.0)
+    square = x * x
+
+    def body(i, s):
+        return i + 1, s + tf.gradients(square * s + x, x)[0]  # s + 2x s + 1
+
+    once = tf.while_loop(lambda i, s: i < 2, body, [0, 1.0])[1]
+    twice = lambda i, s: (i + 1, tf.while_loop(lambda i, s: i < 2, body, [0, s])[1])  # noqa: E731
+    nested = tf.while_loop(lambda i, s: i < 2, twice, [0, 1.0])[1]
+    assert run([once, nested, tf.gradients(once, x)[0]]) == [57.0, 2801.0, 30.0]
+
+
+def test_but_not_through_the_start_of_a_variable():
+    x = tf.placeholder(tf.float32, [], name="x")
+
+    def body(i, v):
+        with pytest.raises(ValueError, match="Cannot compute gradient inside while loop with respect to op 'x'"):
+            tf.gradients(v * 2.0, x)
+        return i + 1, tf.gradients(v * v, v)[0]
+
+    assert run(tf.while_loop(lambda i, v: i < 3, body, [0, x + 1.0])[1], {x: 2.0}) == 24.0
+
+
+def test_an_optimizer_may_stand_in_a_body():
+    w = tf.Variable(3.0, use_resource=True)
+
+    def body(i):
+        step = tf.train.GradientDescentOptimizer(0.1).minimize(tf.square(w.read_value()), var_list=[w])
+        with tf.control_dependencies([step]):
+            return i + 1
+
+    loop = tf.while_loop(lambda i: i < 5, body, [0], parallel_iterations=1)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        session.run(loop)
+        assert session.run(w) == pytest.approx(3.0 * 0.8**5)
+
+
+def test_rows_are_equally_many():
+    with pytest.raises(ValueError, match="elems have to be equally long: Dimensions 2 and 3"):
+        tf.map_fn(lambda x: x[0] + x[1], (tf.constant([1, 2]), tf.constant([1, 2, 3])), dtype=tf.int32)
+    with pytest.raises(TypeError, match="sequence type"):
+        tf.map_fn(lambda x: (x, x), tf.constant([1, 2]), dtype=[tf.int32, tf.int32])
+
+
+def test_lists_take_shapes_as_programs_say_them():
+    with refflow.compat.as_tensorflow():
+        from tensorflow.python.ops import list_ops
+
+        kind = {"element_dtype": tf.float32}
+        made = list_ops.empty_tensor_list(element_shape=[None, 2], **kind)
+        made = list_ops.tensor_list_push_back(made, [[1.0, 2.0]])
+        assert run(list_ops.tensor_list_element_shape(made, shape_type=tf.int32)).tolist() == [-1, 2]
+        assert run(list_ops.tensor_list_concat(made, element_shape=None, **kind)).tolist() == [[1, 2]]
+        three = list_ops.tensor_list_scatter([1.0, 2.0], [0, 2], element_shape=tf.TensorShape([]))
+        assert run(list_ops.tensor_list_stack(three, num_elements=3, **kind)).tolist() == [1, 0, 2]
+
+
+def test_the_condition_of_a_while_of_functions_reads_nothing_else():
+    with refflow.compat.as_tensorflow():
+        from tensorflow.python.framework import function
+        from tensorflow.python.ops import functional_ops
+
+        limit = tf.constant(3)
+        more = function.Defun(tf.int32)(lambda n: n > limit)
+        less = function.Defun(tf.int32)(lambda n: n - 1)
+        with pytest.raises(ValueError, match="can not have implicitly captured inputs"):
+            functional_ops.While([9], more, less)
+        with pytest.raises(ValueError, match="signatures do not match"):
+            functional_ops.While([9.0], function.Defun(tf.float32)(lambda n: n > 0.0), less)

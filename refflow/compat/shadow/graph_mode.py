@@ -5,6 +5,7 @@ Next: compat/shadow/functions.py.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -35,6 +36,11 @@ def graph_mode() -> Iterator[None]:
 def eager_mode() -> Any:
     """A RuntimeError: nothing runs while it is built."""
     raise RuntimeError("eager execution: refflow builds graphs, which sessions run. Build the graph and run it")
+
+
+def context() -> Any:
+    """What says how programs run: this module."""
+    return sys.modules[__name__]
 
 
 def num_gpus() -> int:

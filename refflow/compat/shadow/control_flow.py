@@ -238,11 +238,3 @@ def InXlaContext(graph: Any) -> bool:
 def IsInXLAContext(op: Operation) -> bool:
     """False: nothing is compiled by XLA."""
     return False
-
-
-def GetContainingXLAContext(ctxt: Any) -> None:
-    """None: nothing is compiled by XLA."""
-    return None
-
-
-get_enclosing_xla_context = GetContainingXLAContext

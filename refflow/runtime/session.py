@@ -39,6 +39,7 @@ from refflow.runtime.kernels import kept_tensors
 from refflow.runtime.metadata import report
 from refflow.runtime.partial import PartialRuns
 from refflow.runtime.policy import as_policy
+from refflow.runtime.prune import CLIENT
 from refflow.runtime.quick import QuickSteps
 from refflow.runtime.repeat import repeat
 from refflow.runtime.signature import Signature, frozen
@@ -156,18 +157,19 @@ class Session:
             return self._step(signature, values, watch_of(self.log))(feeds, self._seconds)
         if not -1 <= options.inter_op_thread_pool < max(1, len(self.config.session_inter_op_thread_pool)):
             raise InvalidArgumentError(None, None, f"Invalid inter_op_thread_pool: {options.inter_op_thread_pool}")
-        if self._remote is not None and options.output_partition_graphs:
-            self._remote.refuse("the graph of each device")
+        graphs, traced = options.output_partition_graphs, options.trace_level > RunOptions.NO_TRACE
+        if self._remote is not None and graphs:
+            self._remote.devices_here("the graph of each device")
         costs = self.config.graph_options.build_cost_model > 0
-        traced = options.trace_level > RunOptions.NO_TRACE
-        log = self._trace() if run_metadata is not None and (traced or costs) else None
+        told = traced or costs or (graphs and self._remote is not None)  # what a step of a server's master cannot
+        log = self._trace() if run_metadata is not None and told else None
         step = self._step(signature, values, watch_of(self.log if log is None else log))
         seconds = options.timeout_in_ms / 1000 if options.timeout_in_ms else self._seconds
         try:
             return step(feeds, seconds, log)
         finally:
-            if run_metadata is not None and self._remote is None:
-                report(run_metadata, log, step.stages, traced, costs, options.output_partition_graphs)
+            if run_metadata is not None and isinstance(step, Step):
+                report(run_metadata, log, step.stages, traced, costs, graphs)
 
     def repeat(self, fetches: Any, steps: int, feeds: Mapping[Any, Any] | None = None) -> Any:
         """Runs so many steps, step i fed with row i of each array, and round again; the results, on a new first axis.
@@ -245,9 +247,7 @@ class Session:
         if self._ended is not None:
             raise self._ended
         if self._closed:
-            raise RuntimeError(
-                "Attempted to use a closed Session. Make a new Session, and run the initializers again"
-            )
+            raise RuntimeError("Attempted to use a closed Session. Make a new Session, and run the initializers again")
 
     def _signature(self, fetches: Any, feeds: tuple[Any, ...]) -> Signature:
         key = (frozen(fetches), feeds)
@@ -277,7 +277,7 @@ class Session:
     def _build(self, signature: Signature, fed_shapes: Any, watch: type[Unwatched]) -> Step | RemoteStep:
         self.counters["steps_built"] += 1
         self.counters["operations_seen"] = self.graph.version  # Extend: what is newer is known from here on
-        if self._remote is not None:
+        if self._remote is not None and (watch is Unwatched or self._remote.server is None):
             return self._remote.step(self, signature)
         stages = self.stages(signature, fed_shapes)
         if self.config.log_device_placement:
@@ -286,12 +286,10 @@ class Session:
 
     def stages(self, signature: Signature, fed_shapes: Sequence[Shape] | None = None) -> Stages:
         """Every stage of the step with that signature, for those who want to look (`refflow explain`)."""
-        if self._remote is not None:
-            self._remote.refuse("the stages of a step")
-        return build(
-            [f.tensor for f in signature.feeds], signature.tensors, signature.targets, fed_shapes, self.devices,
-            self._placed, self.config,
-        )  # fmt: skip
+        remote, what = self._remote, "the stages of a step"
+        devices, client = (self.devices, CLIENT) if remote is None else remote.devices_here(what)
+        feeds, wanted = [f.tensor for f in signature.feeds], (signature.tensors, signature.targets)
+        return build(feeds, *wanted, fed_shapes, devices, self._placed, self.config, client)
 
     def extend(self, graph_def: GraphDef) -> None:
         """Adds nodes to this session's graph [W07]. They may read what is there; a name that is taken is an error."""

@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from refflow.runtime.config import ConfigProto
 from refflow.runtime.signature import Signature
 
 if TYPE_CHECKING:
+    from refflow.runtime.device import Device
     from refflow.runtime.session import Session
 
 SCHEME = "refflow://"
@@ -34,6 +36,8 @@ _SENT = ("allow_soft_placement", "log_device_placement", "kernels", "optimize", 
          "check_merges", "variable_reads", "placer", "schedule_receives", "recompute", "swap",
          "lossy_transfers")  # fmt: skip
 _tcp: list[Network] = []
+# Servers of this process that are the only task of their cluster, by network (None is TCP) and address.
+servers_here: WeakValueDictionary[tuple[Network | None, str], Any] = WeakValueDictionary()
 
 
 class Target(str):
@@ -84,7 +88,7 @@ class Remote:
 
     def __init__(self, target: str, config: ConfigProto):
         self.network, self.address = network_of(target), address_of(target)
-        self.target = str(target)
+        self.target = target
         self._lock = locks.lock()
         self._sent = 0  # nodes of the graph that the master knows
         self._runs = itertools.count(1)
@@ -127,11 +131,24 @@ class Remote:
         self._extend(session.graph)
         return RemoteStep(session, self, signature)
 
+    @property
+    def server(self) -> Any:
+        """The server, where it is all of its cluster and in this process; else None."""
+        return servers_here.get((getattr(self.target, "network", None), self.address))
+
+    def devices_here(self, what: str) -> tuple[Sequence[Device], str]:
+        """The devices of such a server, and the name of the one that feeds come from; else `refuse`."""
+        server = self.server
+        if server is None:
+            self.refuse(what)
+        return server.devices, f"{server.name}/cpu:0"
+
     def refuse(self, what: str) -> NoReturn:
-        """UnimplementedError for what only a session of this process can tell."""
+        """UnimplementedError for what only this process can tell of its own devices."""
         raise errors.UnimplementedError(
-            None, None, f"{what} cannot be had from a cluster: a session in this process, Session(''), has them"
-        )
+            None, None, f"{what} cannot be had from a cluster: a session in this process, Session(''), has them, and "
+            "one of a server in this process that is all of its cluster",
+        )  # fmt: skip
 
     def close(self) -> None:
         """Tells the master, and does not wait for what it says."""

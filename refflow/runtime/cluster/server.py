@@ -20,7 +20,7 @@ from typing import Any
 
 from refflow.core import errors
 from refflow.core.devices import DeviceSpec
-from refflow.runtime.cluster.client import Target
+from refflow.runtime.cluster.client import Target, servers_here
 from refflow.runtime.cluster.master import Master
 from refflow.runtime.cluster.network import Network, Reply
 from refflow.runtime.cluster.worker import Worker
@@ -156,6 +156,9 @@ class Server:
         self.worker = Worker(self._endpoint, self.devices, tasks, config.policy)
         self.master = Master(self._endpoint, tasks, self.name, health)
         self.target = Target(f"refflow://{self._endpoint.address}", network)
+        self._place = (network, self._endpoint.address)
+        if len(tasks) == 1:
+            servers_here[self._place] = self
         self._stopped = threading.Event()
         if start:
             self.start()
@@ -170,6 +173,7 @@ class Server:
 
     def stop(self) -> None:
         """The end of this task: its state is gone, and whoever waits for it is told."""
+        servers_here.pop(self._place, None)
         self._endpoint.stop()
         for device in self.devices:
             device.resources.clear_all()

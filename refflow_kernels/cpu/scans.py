@@ -4,6 +4,10 @@ NumPy walks a long axis with other axes behind it column by column, touching mem
 an axis is walked row by row: a running sum is one addition of whole rows after the other, and the largest is looked
 for among the largest of blocks of 32 rows, then inside the winning block alone, whose column is gathered as a row.
 
+Along a row each addition waits for the one before. So the running sums of a row's pairs are taken first, and those of
+its pairs of pairs, which are every second of the sums; the others are one addition away. That is two additions for each
+number, but none waits, and the last sum has seen a dozen roundings in place of thousands.
+
     bytes: x once, and the result        operations: one for each element
 """
 
@@ -20,6 +24,7 @@ _ROWS = 32
 _COLUMNS = 1 << 12  # at a time
 _PIECE = 1 << 18  # elements worth a thread
 _WIDE = 32  # columns: below, whole rows are too short
+_SHORT, _BLOCK = 128, 1 << 17  # numbers: below, nobody waits for long; of rows in cache
 
 
 def cumsum(x: Any, axis: Any, exclusive: bool = False, reverse: bool = False, out: Any = None) -> Any:
@@ -40,9 +45,34 @@ def cumsum(x: Any, axis: Any, exclusive: bool = False, reverse: bool = False, ou
         sums[0] = given[0]
         for i in range(1, len(given)):
             np.add(sums[i - 1], given[i], out=sums[i])
+    elif at == x.ndim - 1 > 0 and _SHORT < len(given) <= _BLOCK and out.flags.c_contiguous:
+        _along_rows(*(np.moveaxis(a, 0, -1).reshape(-1, len(given)) for a in (given, sums)))
     else:
         _accumulate(given, sums, at)
     return out
+
+
+def _along_rows(x: Any, sums: Any) -> None:
+    step = max(1, _BLOCK // x.shape[1])
+
+    def piece(i: int) -> None:
+        here = slice(i * step, (i + 1) * step)
+        _by_halves(x[here], sums[here])
+
+    threads.each(piece, -(-len(x) // step))
+
+
+def _by_halves(x: Any, sums: Any) -> None:
+    """Running sums along rows; `sums` may be x."""
+    n = x.shape[1]
+    if n <= _SHORT:
+        np.add.accumulate(x, axis=1, dtype=sums.dtype, out=sums)
+        return
+    pairs = x[:, : n - 1 : 2] + x[:, 1::2]
+    _by_halves(pairs, pairs)
+    np.add(pairs[:, : (n - 1) // 2], x[:, 2::2], out=sums[:, 2::2])
+    sums[:, 1::2] = pairs
+    sums[:, 0] = x[:, 0]
 
 
 def _accumulate(given: Any, sums: Any, at: int) -> None:

@@ -162,3 +162,21 @@ def test_rows_of_batches_are_the_page_s(shape, ids, axis, batch, dtype, rng):
         turned = np.empty(wanted.shape[::-1], wanted.dtype).T
         assert KERNELS["GatherV2"].function(given, indices, np.int32(axis), **attrs, out=turned) is turned
         np.testing.assert_array_equal(turned, wanted)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "int64"])
+@pytest.mark.parametrize("shape", [(3, 129), (2, 5, 1000), (40, 4097), (7, 300)])
+@pytest.mark.parametrize(("exclusive", "reverse"), [(False, False), (True, False), (False, True), (True, True)])
+def test_running_sums_of_rows_are_those_of_numpy(shape, dtype, exclusive, reverse, rng):
+    x = rng.integers(-50, 50, shape).astype(dtype)  # exact in all types, or modulo 256
+    found = KERNELS["Cumsum"].function(x, -1, exclusive=exclusive, reverse=reverse)
+    turned = x[..., ::-1] if reverse else x
+    wanted = np.cumsum(turned, axis=-1, dtype=dtype)
+    wanted = wanted - turned if exclusive else wanted
+    np.testing.assert_array_equal(found, wanted[..., ::-1] if reverse else wanted)
+
+
+def test_running_sums_of_a_long_row_are_rounded_a_few_times(rng):
+    x = rng.random((4, 50_000), np.float32)
+    found, wanted = KERNELS["Cumsum"].function(x, 1), np.cumsum(x, axis=1, dtype=np.float64)
+    assert np.abs(found / wanted - 1).max() < 30 * np.finfo(np.float32).eps

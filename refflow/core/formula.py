@@ -104,7 +104,8 @@ def triton_name(operand: Any) -> str:
 
 def no_zeros(x: Any, y: Any) -> None:
     """An integer is not divided by 0; where nothing is divided, nothing is wrong."""
-    if np.asarray(y).dtype.kind in "iu" and np.size(x) and not np.all(y):
+    y = np.asarray(y)
+    if y.dtype.kind in "iu" and not y.all() and np.size(x):
         raise ZeroDivisionError("Integer division by zero")
 
 

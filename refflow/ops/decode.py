@@ -49,6 +49,8 @@ def number(text: bytes, dtype: DType) -> Any:
     >>> number(b" -0x1p-1 ", float32), number(b"1e3", int32)
     (-0.5, None)
     """
+    if text.isdigit() and len(text) < 10:  # in every type's range
+        return int(text)
     if dtype.is_integer:
         match = _WHOLE.fullmatch(text)
         value = None if match is None else int(match[1])

@@ -46,7 +46,7 @@ def decode_csv_kernel(records, record_defaults, OUT_TYPE, field_delim, use_quote
     columns = list(zip(*rows, strict=True)) or [()] * len(OUT_TYPE)
     return [
         strings(column, records.shape) if dtype is string
-        else np.array(column, dtype.as_numpy_dtype).reshape(records.shape)
+        else np.array(column if records.ndim else column[0], dtype.as_numpy_dtype).reshape(records.shape)
         for column, dtype in zip(columns, OUT_TYPE, strict=True)
     ]  # fmt: skip
 

@@ -17,6 +17,7 @@ from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.values import in_rows
 from refflow.ops.array import ANY, identity, reshape, shape, size
 from refflow.ops.slicing import slice_
 
@@ -158,7 +159,9 @@ def _split_gradient(op, *dys):
 
 @PACK.kernel
 def pack_kernel(values, axis=0):
-    return np.stack(values, axis)
+    if axis:
+        return np.stack(values, axis)
+    return in_rows(values, np.shape(values[0]), np.asarray(values[0]).dtype)
 
 
 @PACK.shape

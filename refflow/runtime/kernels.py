@@ -28,7 +28,8 @@ from refflow.runtime.resources import VariableState
 from refflow.runtime.tensor_store import TensorStore
 
 _MANY = 3  # results: from so many on, their owners are looked up and not compared one with another
-_MANY_SHAPES = 16  # that one node's check remembers
+_MANY_SHAPES = 64  # that one node's check remembers
+_LONG = 128  # bytes of a value that decides a shape
 OpStates = dict[str, Any]  # a session's state of random ops and their like, by node name
 
 
@@ -81,29 +82,43 @@ def op_state(node: Node, states: OpStates) -> dict[str, Any]:
 
 
 class ShapeCheck:
-    """Asks a node's shape rule with the shapes that came; remembers those that fitted, where no value decided."""
+    """Asks a node's shape rule with the shapes that came; remembers those that fitted, with the values that decided."""
 
     def __init__(self, node: Node):
         self._node = node
         self._fitted: dict[Any, list[shapes.Shape]] = {}
+        self._asked: tuple[int, ...] = ()  # places whose values the rule has asked for
 
     def __call__(self, arrays: Sequence[Any]) -> list[shapes.Shape]:
         """The outputs' shapes for these inputs; ShapeError where they do not fit."""
         known = tuple([a.shape for a in arrays])
-        found = self._fitted.get(known)
+        found = self._fitted.get(self._key(known, arrays))
         if found is not None:
             return found
-        asked = False
+        asked = set(self._asked)
 
         def value_of(place: int) -> np.ndarray:
-            nonlocal asked
-            asked = True
+            asked.add(place)
             return np.asarray(arrays[place])
 
         found = shape_rules.infer(self._node.op_def, self._node.attrs, known, value_of)
-        if not asked and len(self._fitted) < _MANY_SHAPES:
-            self._fitted[known] = found
+        if len(asked) > len(self._asked):
+            self._fitted.clear()
+            self._asked = tuple(sorted(asked))
+        key = self._key(known, arrays)
+        if key is not None and len(self._fitted) < _MANY_SHAPES:
+            self._fitted[key] = found
         return found
+
+    def _key(self, known: tuple[shapes.Shape, ...], arrays: Sequence[Any]) -> Any:
+        """What a result is remembered by; None where a value is too long for that, or none of numbers."""
+        if not self._asked:
+            return known
+        values = [arrays[place] for place in self._asked]
+        for v in values:
+            if not isinstance(v, (np.ndarray, np.generic)) or v.dtype.kind not in "iub" or v.nbytes > _LONG:
+                return None
+        return (known, *[v.tobytes() for v in values])
 
 
 def prepare(node: Node, kernels: str, states: OpStates) -> Callable[[list[Any]], Any]:

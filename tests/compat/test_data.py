@@ -491,3 +491,21 @@ def test_a_shape_that_does_not_fit_is_an_error_of_its_element_alone():
         with pytest.raises(tf.errors.InvalidArgumentError, match=r"Incompatible shapes|broadcast"):
             session.run(following)
         assert session.run(following).tolist() == [10, 21]
+
+
+def test_a_value_that_decides_a_shape_is_looked_at_each_time():
+    begins = Dataset.from_tensor_slices(np.array([0, 1, 5, 0, 3, 1], np.int32))
+    parts = begins.map(lambda i: tf.slice(tf.range(6), [i], [2]))
+    following = data.make_one_shot_iterator(parts).get_next()
+    with tf.Session() as session:
+        assert [session.run(following).tolist() for _ in range(2)] == [[0, 1], [1, 2]]
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"Expected size\[0\] in \[0, 1\], but got 2"):
+            session.run(following)
+        assert [session.run(following).tolist() for _ in range(3)] == [[0, 1], [3, 4], [1, 2]]
+
+
+def test_lines_of_whole_numbers_are_read_as_any_type(tmp_path):
+    (tmp_path / "a.csv").write_text("7,007,-7,123456789012\n1e2,12,+3,5\n")
+    lines = data.TextLineDataset([str(tmp_path / "a.csv")])
+    columns = lines.map(lambda line: tf.decode_csv(line, [[0.0], [0], [0], np.zeros(1, np.int64)]))
+    assert elements(columns) == [(7.0, 7, -7, 123456789012), (100.0, 12, 3, 5)]

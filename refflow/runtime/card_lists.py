@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow.core.dtypes import DType, variant
+from refflow.core.dtypes import DType, bool_, variant
 from refflow.core.handles import handle_to
 from refflow.core.opdef import OpDef
 from refflow.core.registry import op_def
@@ -36,8 +36,8 @@ def is_list_op(listed: OpDef, attrs: dict[str, Any]) -> bool:
 
 
 def is_held(dtype: DType) -> bool:
-    """Whether a card keeps elements of this type: those of loops' counters and truths stay on the host."""
-    return dtype.is_floating
+    """Whether a card keeps elements of this type: numbers, and masks; loops' counters stay on the host."""
+    return dtype.is_floating or dtype is bool_
 
 
 def lacking(attrs: dict[str, Any]) -> str | None:

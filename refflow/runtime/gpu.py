@@ -152,7 +152,12 @@ class GpuDevice(Device):
         return gpu_kernels.lacking(op_def, attrs) is None
 
     def suits(self, op_def: OpDef, types: Sequence[DType], shapes: Sequence[Any]) -> bool:
-        """Single integers and truths count loops and steer ops: on a card each would be a transfer for the host."""
+        """Single integers and truths count loops and steer ops: on a card each would be a transfer for the host.
+
+        So do single truths that a list keeps.
+        """
+        if op_def.keeps is not None:
+            return types[op_def.keeps] is not bool_ or shapes[op_def.keeps] != ()
         steers = all(s == () and (t.is_integer or t is bool_) for t, s in zip(types, shapes, strict=True))
         return not types or not steers or op_def.family in ("_Send", "_Recv")
 

@@ -114,7 +114,7 @@ def _choice(
         return _Choice(sorted(kept, key=lambda d: d.name), "state is there since an earlier step", is_settled=True)
     able = [d for d in devices if all(supported(d, n) for n in group.members)]
     if able and group.spec == _ANYWHERE:
-        able = [d for d in able if all(supported(d, n) for m in group.members for n in lists.get(m, ()))] or able
+        able = [d for d in able if all(_takes(d, n) for m in group.members for n in lists.get(m, ()))] or able
         able = [d for d in able if all(_suits(d, n) for n in group.members)] or able
         return _Choice(able, _lacking(group, devices, able))
     wanted = [d for d in able if group.spec is not None and group.spec.admits(d.spec)]
@@ -153,6 +153,11 @@ def _suits(device: Device, node: Node) -> bool:
     """Whether a device is a good place for a node that it can run."""
     inputs = [(n.types[port].base_dtype, n.shapes[port]) for n, port in node.inputs]
     return device.suits(node.op_def, [t for t, _ in inputs], [s for _, s in inputs])
+
+
+def _takes(device: Device, node: Node) -> bool:
+    """Whether a device is a good place for a list with which a node does something."""
+    return supported(device, node) and (node.op_def.keeps is None or _suits(device, node))
 
 
 def _same_process(group: Group, device: Device) -> bool:

@@ -37,9 +37,9 @@ def test_a_recurrent_net_keeps_on_the_card_what_its_gradient_needs(masked, execu
     lists = [n for n in stages.partitioned.nodes if n.attrs.get("element_dtype") is tf.float32
              and n.type not in ("TensorListReserve", "EmptyTensorList")]  # fmt: skip
     assert len(lists) > 6 and {n.device.type for n in lists} == {"gpu"}
-    floats = {f"{n.name}:0" for n in stages.partitioned.nodes if n.types and n.types[0] is tf.float32}
-    down = [t for t in stages.transfers if t.source.endswith("gpu:0") and t.value in floats]
-    assert len(down) == len(fetches)
+    kept = {f"{n.name}:0" for n in stages.partitioned.nodes if n.types and n.types[0] in (tf.float32, tf.bool)}
+    down = [t for t in stages.transfers if t.source.endswith("gpu:0") and t.value in kept]
+    assert len(down) == len(fetches)  # no element of a list, and no mask
 
 
 def test_elements_cross_with_a_list_that_another_device_reads(rng):
@@ -57,6 +57,26 @@ def test_elements_cross_with_a_list_that_another_device_reads(rng):
     assert {("TensorListFromTensor", "gpu:0"), ("TensorListSetItem", "cpu:0"), ("TensorListStack", "gpu:0")} <= where
     np.testing.assert_array_equal(found[0], [2 * rows[0], np.ones(4), 2 * rows[2]])
     np.testing.assert_array_equal(found[1], 2 * rows[2])
+
+
+def test_truths_that_steer_branches_are_kept_on_the_host():
+    """The loop's gradient asks which branch each turn took."""
+    x = tf.placeholder(tf.float32, [2])
+
+    def body(i, a):
+        return i + 1, v1.cond(tf.equal(i, 1), lambda: a * 3.0, lambda: a * a)
+
+    y = tf.reduce_sum(v1.while_loop(lambda i, a: i < 3, body, [0, x])[1])
+    fetches, given = [y, *tf.gradients(y, x)], {x: np.float32([1.5, -0.5])}
+    results = []
+    for devices in ([Device(0)], [Device(0), simulated_gpu()]):
+        with tf.Session(devices=devices, allow_soft_placement=True) as session:
+            results.append(session.run(fetches, given))
+            rows = session.stages(session.signature(fetches, given)).placement
+    for found, wanted in zip(*results, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    pushed = [r for r in rows if r.op_type == "TensorListPushBack"]
+    assert {r.device[-5:] for r in pushed} == {"cpu:0", "gpu:0"}
 
 
 def test_an_element_that_nobody_has_set_is_zeros_on_the_card():

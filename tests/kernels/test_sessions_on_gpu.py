@@ -76,6 +76,23 @@ def test_random_numbers_of_replays_are_the_cpu_s():  # [W73]
                 np.testing.assert_array_equal(card.run(y), host.run(y))
 
 
+@pytest.mark.parametrize("masked", [False, True], ids=["whole", "of two lengths"])
+def test_a_loop_and_its_lists_have_the_cpu_s_slopes_on_the_card(masked):  # [W43]
+    import refflow as tf
+    from tests.kernels.test_lists_on_a_card import recurrent
+
+    with tf.Graph().as_default():
+        x, fetches = recurrent(masked)
+        given = {x: np.random.default_rng(3).normal(size=(2, 3, 2))}
+        results = []
+        for options in ({}, GPU):
+            with tf.Session(allow_soft_placement=True, **options) as session:
+                session.run(tf.initialize_all_variables())
+                results.append([session.run(fetches, given) for _ in range(3)][-1])
+    for found, wanted in zip(*results, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_a_card_without_room_tells_what_was_to_lie_there():  # [W82]
     import refflow as tf
 

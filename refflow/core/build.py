@@ -117,6 +117,10 @@ def _convert(op_def: OpDef, arg: Arg, value: Any, attrs: dict[str, Any], said: d
         attrs[arg.type] = [t.dtype.base_dtype for t in tensors]
         return tensors
     if arg.number is not None:
+        least = op_def.attrs[arg.number].minimum or 0
+        if len(value) < least:
+            raise NodeError(f"List argument '{arg.name}' to '{op_def.name}' Op with length {len(value)} shorter than "
+                            f"minimum length {least}.")  # fmt: skip
         count = attrs.setdefault(arg.number, len(value))
         said.setdefault(arg.number, arg.name)
         if count != len(value):

@@ -154,6 +154,7 @@ _PAGES = {
     "ops.variable_scope util.deprecation util.tf_inspect",
     "list_ops": "ops.list_ops",
     "nest": "util.nest",
+    "saving": "training.saver training.saving.saveable_object",
     "state": "ops.ref_variable ops.resource_variable_ops ops.resources ops.session_ops ops.state_ops ops.variable_v1 "
     "ops.variables",
     "test_util": "framework.test_util platform.googletest platform.test",

@@ -1,6 +1,8 @@
 """What only TensorFlow's inner modules name, as unit tests of that time import it."""
 
 import importlib
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -20,7 +22,7 @@ framework.device framework.func_graph framework.stack framework.tensor framework
 framework.tensor_conversion_registry framework.test_combinations framework.test_ops framework.traceable_stack
 ops.control_flow_grad ops.control_flow_util_v2 ops.gen_sync_ops ops.gradient_checker_v2 ops.init_ops_v2
 ops.linalg.linalg_impl ops.parsing_config ops.ragged.ragged_factory_ops ops.ragged.ragged_tensor ops.signal.dct_ops
-ops.unconnected_gradients ops.variable_v1 training.saving.saveable_object util.dispatch util.tf_stack
+ops.unconnected_gradients ops.variable_v1 compat.compat module.module types.core training.saving.saveable_object util.dispatch util.tf_stack
 """
 
 
@@ -132,3 +134,26 @@ def test_a_test_runs_for_every_choice_of_its_arguments():
     assert any("fits not" in reason for _, reason in result.skipped)
     with pytest.raises(ValueError, match="Keys need to not overlap"):
         combinations.times(combinations.combine(a=1), combinations.combine(a=2))
+
+
+def test_op_types_for_tests_are_built_and_have_no_kernels():
+    program = """
+import tensorflow as tf
+from tensorflow.python.framework import dtypes, ops, test_ops
+with ops.Graph().as_default(), tf.Session() as session:
+    a, b = test_ops.float_output_string_output()
+    assert (a.op.type, b.dtype, test_ops.none().type) == ("FloatOutputStringOutput", tf.string, "None")
+    assert [t.dtype for t in test_ops.list_output(T=[dtypes.int32, dtypes.float32])] == [tf.int32, tf.float32]
+    assert len(test_ops.n_ints_out(3)) == 3
+    ref = test_ops.ref_output()
+    assert ref.dtype == dtypes.int32_ref
+    test_ops.ref_input_int_input(ref, test_ops.int_output())
+    try:
+        session.run(a)
+    except tf.errors.InvalidArgumentError as error:
+        print(error.message)
+"""
+    # In a process of its own: what is registered here would be there for every test after this one.
+    command = [sys.executable, "-c", f"import refflow.compat\nrefflow.compat.as_tensorflow()\n{program}"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0 and "kernel" in result.stdout, result.stderr

@@ -19,7 +19,7 @@ _LIBRARIES: dict[str, dict[str, str]] = {
     "autograph.impl": {"": "api"},
     "checkpoint": {"": "checkpoint checkpoint_options", ".train": "checkpoint_management"},
     "client": {"": "client_lib device_lib pywrap_tf_session session", "refflow.timeline": "timeline"},
-    "compat": {"": "v2_compat"},
+    "compat": {"": "v2_compat", ".compat": "compat"},
     "data.ops": {".data": "dataset_ops iterator_ops multi_device_iterator_ops options optional_ops readers"},
     "data.util": {f"{HERE}.nest": "nest", ".data": "options sparse structure"},
     "distribute": {"": "distribute_lib distribution_strategy_context"},
@@ -30,7 +30,8 @@ _LIBRARIES: dict[str, dict[str, str]] = {
     "framework": {
         "": "auto_control_deps c_api_util combinations common_shapes composite_tensor constant_op convert_to_constants "
         "cpp_shape_inference_pb2 device device_spec dtypes error_interpolation extension_type func_graph function "
-        "function_def_to_graph gpu_util graph_to_function_def importer indexed_slices kernels load_library "
+        "flexible_dtypes function_def_to_graph gpu_util graph_to_function_def immutable_dict importer indexed_slices "
+        "kernels load_library memory_checker none_tensor override_binary_operator weak_tensor "
         "op_callbacks op_def_library op_def_registry ops python_memory_checker random_seed registry smart_cond "
         "sparse_tensor stack strict_mode subscribe tensor tensor_conversion tensor_conversion_registry tensor_shape "
         "tensor_spec tensor_util test_ops traceable_stack type_spec type_spec_registry type_utils versions",
@@ -121,10 +122,13 @@ _LIBRARIES: dict[str, dict[str, str]] = {
         "saver_test_utils saving.saveable_object saving.saveable_object_util training training_ops training_util "
         "warm_starting_util",
     },
+    "module": {"": "module"},
+    "trackable": {"": "asset autotrackable base constants data_structures python_state resource trackable_utils"},
+    "types": {"": "core data distribute internal trace"},
     "util": {
-        "": "all_util compat deprecation dispatch function_utils is_in_graph_mode keyword_args lazy_loader lock_util "
-        "nest numpy_compat object_identity tf_decorator tf_export tf_should_use tf_stack traceback_utils "
-        "variable_utils",
+        "": "all_util compat custom_nest_protocol decorator_utils deprecation dispatch function_utils "
+        "is_in_graph_mode keyword_args lazy_loader lock_util nest numpy_compat object_identity tf_decorator tf_export "
+        "tf_should_use tf_stack traceback_utils variable_utils",
         "inspect": "tf_inspect",
         "contextlib": "tf_contextlib",
     },
@@ -157,6 +161,7 @@ _PAGES = {
     "saving": "training.saver training.saving.saveable_object",
     "state": "ops.ref_variable ops.resource_variable_ops ops.resources ops.session_ops ops.state_ops ops.variable_v1 "
     "ops.variables",
+    "test_ops": "framework.test_ops",
     "test_util": "framework.test_util platform.googletest platform.test",
     "training": "ops.variable_scope training.checkpoint_management training.input training.moving_averages",
     "util": "platform.resource_loader util.all_util util.compat util.deprecation util.function_utils "

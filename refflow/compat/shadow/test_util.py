@@ -3,7 +3,7 @@
 Graphs are built and sessions run them, on CPUs: decorators that choose this leave a test as it is, those that choose
 anything else skip it. What asserts about results is TestCase's own, in refflow/test/case.py.
 
-Next: compat/shadow/combinations.py.
+Next: compat/shadow/test_ops.py.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ framework.device framework.func_graph framework.stack framework.tensor framework
 framework.tensor_conversion_registry framework.test_combinations framework.test_ops framework.traceable_stack
 ops.control_flow_grad ops.control_flow_util_v2 ops.gen_sync_ops ops.gradient_checker_v2 ops.init_ops_v2
 ops.linalg.linalg_impl ops.parsing_config ops.ragged.ragged_factory_ops ops.ragged.ragged_tensor ops.signal.dct_ops
-ops.unconnected_gradients ops.variable_v1 compat.compat module.module types.core training.saving.saveable_object util.dispatch util.tf_stack
+ops.unconnected_gradients ops.variable_v1 compat.compat module.module types.core
+training.saving.saveable_object util.dispatch util.tf_stack
 """
 
 

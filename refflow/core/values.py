@@ -10,6 +10,7 @@ Next: core/convert.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,8 @@ def as_value(value: Any, dtype: DType | None, explicit: bool = False) -> np.ndar
     if array.dtype.kind in "US":
         return _strings(np.asarray(value, dtype=object), dtype)  # as texts: NumPy cuts off zero bytes at the end
     if array.dtype == object:
+        array = _of_indices(value)
+    if array.dtype == object:
         raise DTypeError(f"{_short(value)} holds something that is neither a number, a bool nor a string")
     if dtype is None:
         if array.dtype == np.float64:
@@ -65,6 +68,20 @@ def as_value(value: Any, dtype: DType | None, explicit: bool = False) -> np.ndar
     if array.size and not _kinds_fit(array.dtype.kind, target.kind):
         raise DTypeError(f"expected {dtype.name}, got {_short(value)}, which is {array.dtype}")
     return _narrowed(array, target)
+
+
+def _of_indices(value: Any) -> np.ndarray:
+    """An array in which what stands for a whole number is that number: sizes out of a shape, above all."""
+
+    def plain(part: Any) -> Any:
+        if isinstance(part, (list, tuple)):
+            return [plain(p) for p in part]
+        return index(part) if hasattr(part, "__index__") else part
+
+    try:
+        return np.asarray(plain(value))
+    except TypeError:  # a size that is not known
+        return np.asarray(value, dtype=object)
 
 
 def blank(dims: tuple[int, ...], numpy_type: Any) -> np.ndarray:

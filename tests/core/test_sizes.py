@@ -53,3 +53,25 @@ def test_a_layer_can_be_built_on_what_was_reshaped_by_a_batch_s_size():
     with tf.Session() as session:
         session.run(tf.global_variables_initializer())
         assert session.run(out, {x: np.ones((5, 4, 6))}).shape == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (lambda x: tf.reshape(x, [-1, x.shape[2]]), [None, 6]),
+        (lambda x: tf.reshape(x, (-1, x.get_shape()[1] * x.get_shape()[2])), [None, 24]),
+        (lambda x: tf.reshape(x, [tf.shape(x)[0], x.shape[2], -1]), [None, 6, None]),
+        (lambda x: tf.tile(x, [1, 1, x.shape[1]]), [None, 4, 24]),
+        (lambda x: tf.fill([x.shape[1], 2], 0.0), [4, 2]),
+        (lambda x: tf.constant(x.shape[2]), []),
+        (lambda x: tf.constant([[x.shape[2]], [1]]), [2, 1]),
+    ],
+)
+def test_a_size_out_of_a_shape_is_a_number_wherever_it_stands(build, expected):
+    assert build(batch()).get_shape().as_list() == expected
+
+
+def test_a_size_that_is_not_known_is_no_number():
+    x = batch()
+    with pytest.raises(TypeError, match=r"neither a number, a bool nor a string"):
+        tf.reshape(x, [-1, x.shape[0]])

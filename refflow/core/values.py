@@ -80,7 +80,7 @@ def _of_indices(value: Any) -> np.ndarray:
 
     try:
         return np.asarray(plain(value))
-    except TypeError:  # a size that is not known
+    except TypeError:  # an array stands in the list, which has the method but no one number
         return np.asarray(value, dtype=object)
 
 

@@ -64,7 +64,7 @@ _FRAMEWORK = (
     "tf_slim.ops.arg_scope", "tf_slim.ops.variables", "tf_slim.ops.framework_ops", f"{HERE}.contrib_layers",
     f"{HERE}.framework", ".train", ".",
 )  # fmt: skip
-_CELLS = (f"{HERE}.contrib_rnn", ".nn.rnn_cell", ".nn", "refflow.models.rnn.rnn_cell", ".")
+_CELLS = (f"{HERE}.contrib_rnn", f"{HERE}.contrib_cells", ".nn.rnn_cell", ".nn", "refflow.models.rnn.rnn_cell", ".")
 _NETS = "alexnet inception inception_v1 inception_v2 inception_v3 overfeat resnet_utils resnet_v1 resnet_v2 vgg"
 _CONTRIB = {
     "contrib.slim": ("tf_slim", f"{HERE}.contrib_layers"),
@@ -95,6 +95,8 @@ _CONTRIB = {
     "contrib.distributions": ("tensorflow_probability:distributions", ".distributions",
                               "refflow.compat.v1.distributions.softplus"),
     "contrib.distributions.bijectors": ("tensorflow_probability:bijectors",),
+    "contrib.crf": (f"{HERE}.crf",),
+    "contrib.crf.python.ops.crf": (f"{HERE}.crf",),
     "contrib.data": (f"{HERE}.contrib_data", ".data.experimental", ".data"),
     "contrib.opt": (".train",),
     "contrib.tensorboard.plugins": (),

@@ -238,3 +238,15 @@ def InXlaContext(graph: Any) -> bool:
 def IsInXLAContext(op: Operation) -> bool:
     """False: nothing is compiled by XLA."""
     return False
+
+
+def GetContainingXLAContext(ctxt: Any) -> None:
+    """None: nothing is compiled by XLA."""
+    return None
+
+
+get_enclosing_xla_context = GetContainingXLAContext
+
+
+class XLAControlFlowContext:
+    """What a context of compiled control flow would be an instance of: nothing is."""

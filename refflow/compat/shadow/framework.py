@@ -26,7 +26,7 @@ from refflow.core.registry import find_op_def
 from refflow.core.shape_rules import RegisterShape as RegisterShape
 from refflow.core.shapes import Dimension, TensorShape, broadcast
 from refflow.core.sparse_tensor import SparseTensor
-from refflow.ops.conditionals import cond
+from refflow.ops.conditionals import case, cond
 from refflow.ops.random import DEFAULT_GRAPH_SEED as DEFAULT_GRAPH_SEED
 from refflow.ops.random import get_seed as _seeds
 from refflow.ops.random import set_random_seed as set_random_seed
@@ -234,6 +234,22 @@ def smart_cond(
     if known is None:
         return cond(pred, true_fn, false_fn, name=name)
     return true_fn() if known else false_fn()
+
+
+def smart_case(pred_fn_pairs: Any, default: Any = None, exclusive: bool = False, name: str = "smart_case") -> Any:
+    """`case`, but where it is known which function is taken only that is called."""
+    pairs = list(pred_fn_pairs.items()) if isinstance(pred_fn_pairs, dict) else list(pred_fn_pairs)
+    if not pairs or not all(isinstance(pair, tuple) and len(pair) == 2 and callable(pair[1]) for pair in pairs):
+        raise TypeError(f"Each entry in 'pred_fn_pairs' must be a 2-tuple of a predicate and a function, got {pairs}")
+    for i, (pred, function) in enumerate(pairs):
+        known = smart_constant_value(pred)
+        if known is None:
+            return case(pairs[i:], default, exclusive, name=name)
+        if known:
+            return function()
+    if default is None:
+        raise TypeError("smart_case: no predicate is true, and there is no default")
+    return default()
 
 
 def get(name: str) -> Any:

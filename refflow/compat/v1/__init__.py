@@ -9,7 +9,6 @@ from typing import Any as _Any
 
 from refflow import (
     AggregationMethod,
-    Assert,
     Dimension,
     DType,
     GPUOptions,

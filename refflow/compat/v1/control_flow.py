@@ -11,12 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from refflow.core.convert import op_scope
 from refflow.core.dtypes import bool_
 from refflow.core.graph import Operation, Tensor
-from refflow.ops import conditionals, loops
+from refflow.ops import conditionals, loops, messages
 from refflow.ops.variable import Variable
 
-__all__ = ["case", "cond", "switch_case", "while_loop"]
+__all__ = ["Assert", "case", "cond", "switch_case", "while_loop"]
+
+
+def Assert(condition: Any, data: Any, summarize: int | None = None, name: str | None = None) -> Operation:
+    """An operation that fails with the values of `data` (a list of tensors) unless the scalar `condition` is true."""
+    with op_scope([condition, *data], name, "Assert"):
+        return messages.Assert(condition, data, summarize, "Assert")
 
 
 def while_loop(

@@ -3,7 +3,7 @@
 Next: compat/v1/raw_ops.py.
 """
 
-from refflow import Assert, check_numerics, is_finite, is_inf, is_nan
+from refflow import check_numerics, is_finite, is_inf, is_nan
 from refflow.compat.v1.checks import (
     assert_equal,
     assert_greater,
@@ -18,6 +18,7 @@ from refflow.compat.v1.checks import (
     assert_positive,
     verify_tensor_all_finite,
 )
+from refflow.compat.v1.control_flow import Assert
 from refflow.compat.v1.numbers import is_non_decreasing, is_strictly_increasing
 from refflow.compat.v1.shape_checks import (
     assert_integer,

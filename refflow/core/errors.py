@@ -103,7 +103,7 @@ def frames(stack: Sequence[tuple[Any, int]]) -> list[Frame]:
 def user_frame(stack: Sequence[tuple[Any, int]]) -> Frame | None:
     """The innermost frame outside refflow: the line of the user's program that is meant."""
     for code, line in stack:
-        if not code.co_filename.startswith((_PACKAGE, "<frozen")) and not code.co_filename.endswith(
+        if not code.co_filename.startswith((_PACKAGE, "<frozen", "<refflow plan")) and not code.co_filename.endswith(
             ("contextlib.py", "functools.py")
         ):
             return Frame(code.co_filename, line, code.co_name)

@@ -126,7 +126,7 @@ class Caller:
             if not inputs and data:  # a constant belongs to the frame and the branch of the call
                 inputs = ["^" + parse_input(data[0])[0]]
             attrs = labelled_under(f"{prefix}/", {k: _filled(v, given) for k, v in n.attr.items()})
-            self.nodes.append(NodeDef(f"{prefix}/{n.name}", n.op, inputs, n.device or self.node.device, attrs))
+            self.nodes.append(NodeDef(f"{prefix}/{n.name}", n.op, inputs, n.device or self.node.device, attrs, n.stack))
         try:
             results = [edge(function.ret[name]) for name in _flat(function.outputs, given)]
             types = [a.fixed or given[a.type] for a in function.outputs]

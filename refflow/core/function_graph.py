@@ -144,7 +144,7 @@ def _function(
     nodes = []
     for op in kept:
         attrs = {key: _alone(value, library) for key, value in op.attrs.items()}
-        nodes.append(NodeDef(op.name, op.type, _inputs(op, names, there), op.device, attrs))
+        nodes.append(NodeDef(op.name, op.type, _inputs(op, names, there), op.device, attrs, op._stack))
     outputs = _args([f"output_{i}" for i in range(len(results))], results)
     made = FunctionDef(
         f"{_legal(name)}_{next(_numbers)}", _args(list(names.values()), holes), outputs, nodes,

@@ -30,13 +30,17 @@ SCOPED_NAME = re.compile(r"[A-Za-z0-9_.\\/>-]*")  # inside a scope a part may al
 
 @dataclass(slots=True)
 class NodeDef:
-    """One node: name, op type, inputs as text, requested device, attributes as Python values."""
+    """One node: name, op type, inputs as text, requested device, attributes as Python values.
+
+    stack: of a function's node, where it was built, as long as it stays in this process.
+    """
 
     name: str
     op: str
     input: list[str] = field(default_factory=list)
     device: str = ""
     attr: dict[str, Any] = field(default_factory=dict)
+    stack: Any = field(default=None, compare=False, repr=False)
 
     def summary(self) -> str:
         """`name = Type[attr=value, ...](input, ...)`, the form of error messages [W82]."""

@@ -150,7 +150,8 @@ class _Import:
         types = self._types(node, op_def, attrs, inputs) if known else [variant] * self._read_from(node.name)
         device = "@" + self.prefix + node.device[1:] if node.device.startswith("@") else node.device
         described = NodeDef(self.prefix + node.name, node.op, device=device, attr=labelled_under(self.prefix, attrs))
-        op = self.graph.operation(described, self.graph, inputs, types, controls, op_def=op_def, stack=self.stack)
+        stack = self.stack if node.stack is None else node.stack
+        op = self.graph.operation(described, self.graph, inputs, types, controls, op_def=op_def, stack=stack)
         if known and not late:
             self._infer(op)
         elif late and SHAPES in attrs:  # a Merge whose other input is still to come

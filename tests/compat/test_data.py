@@ -509,3 +509,16 @@ def test_lines_of_whole_numbers_are_read_as_any_type(tmp_path):
     lines = data.TextLineDataset([str(tmp_path / "a.csv")])
     columns = lines.map(lambda line: tf.decode_csv(line, [[0.0], [0], [0], np.zeros(1, np.int64)]))
     assert elements(columns) == [(7.0, 7, -7, 123456789012), (100.0, 12, 3, 5)]
+
+
+def test_an_error_names_the_line_of_the_function_that_failed():
+    def third(x):
+        chosen = tf.gather([1, 2], x)  # the line that is meant
+        return chosen + 1
+
+    following = data.make_one_shot_iterator(Dataset.range(3).map(third)).get_next()
+    with tf.Session() as session, pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        for _ in range(3):
+            session.run(following)
+    line = third.__code__.co_firstlineno + 1
+    assert f'Built here: File "{__file__}", line {line}, in third' in str(caught.value)

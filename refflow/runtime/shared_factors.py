@@ -6,8 +6,8 @@
 So a recurrent net goes through its weights again at each step, and BLAS reads them for a few rows. What comes from
 outside the recurrence is there before the first step, and the slopes that go out are wanted after the last one: these
 halves wait for none of the other products, and are multiplied at once. Products that do not wait for each other at all
-are joined as a whole. A bias that all of them add is added once. A sum that was one is now two, which are added; so it
-is for fast kernels only.
+are joined as a whole. A bias that all of them add is added once, and columns of results that nobody takes are left
+out. A sum that was one is now two, which are added; so it is for fast kernels only.
 
     bytes saved: the matrix's part, read for each step        in return: its product, written and read
 
@@ -28,6 +28,7 @@ from refflow.core.shapes import Shape, is_known
 from refflow.core.signature import Attr
 from refflow.runtime.line_functions import PARTS, may_not_fit
 from refflow.runtime.nodes import Node, StepGraph, changes_variables, has_control_flow, in_order
+from refflow.runtime.optimise import keep_needed
 from refflow.runtime.products import constant, joined, waits_of
 from refflow.runtime.rendezvous import paired
 
@@ -76,6 +77,7 @@ def share_factors(step: StepGraph) -> StepGraph:
     step = step.copy()
     for family in _families(step.nodes):
         _Sharing(step, family).rewrite()
+    keep_needed(step)
     step.nodes = in_order(step.nodes, paired(step.nodes))
     return step
 
@@ -221,6 +223,7 @@ class _Sharing:
         if early[-1].last - early[0].first < _WIDE or not self._fits(len(self.products), self._width()):
             return
         bias = self._bias(needs)
+        self._rejoin(parts)
         edges = [self._beside([p.ends[i] for p in early], product) for i, product in enumerate(self.products)]
         total = self._product(edges, early[0]._replace(last=early[-1].last), [])
         pieces = self._pieces(self._sum(total, bias[0]) if bias else total, len(edges))
@@ -235,6 +238,16 @@ class _Sharing:
                 adder[0].inputs = [(product, 0), pieces[number]]
             self._becomes_part(product, own, rest[0]._replace(last=rest[-1].last))
 
+    def _rejoin(self, parts: list[_Part]) -> None:
+        """The operands one below the other, as the matrix's gradient needs them, are made of their columns."""
+        number = {product.inputs[0]: i for i, product in enumerate(self.products)}
+        for node in dict.fromkeys(n for edge in number for n in self.readers[edge]):
+            place, *edges = node.inputs
+            if node.type == "Concat" and place[0].attrs.get("value") == 0 and set(edges) <= set(number):
+                columns = [self._rows([part.ends[number[e]] for e in edges]) for part in parts]
+                node.inputs = [constant(self.step, node, f"{node.name}/columns", 1), *columns]
+                node.attrs = node.attrs | {"N": len(columns)}
+
     def _join_results(self) -> None:
         """The parts of the results that no product waits for as one product each; the others each for itself."""
         parts = self._results()
@@ -244,7 +257,8 @@ class _Sharing:
         for node in (*self.products, *self._waits(marks)):
             waited |= needs[node]
         joins = [not waited >> i & 1 and self._is_worth_it(part) for i, part in enumerate(parts)]
-        if not any(joins):
+        narrow = len(parts) == 1 and parts[0].last - parts[0].first < self._width()  # nobody reads the rest
+        if not any(joins) and not narrow:
             return
         for part, is_joined in zip(parts, joins, strict=True):
             takers = [(node, p) for node, p in zip(part.ends, self.products, strict=True) if node is not None]

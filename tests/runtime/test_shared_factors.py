@@ -137,3 +137,22 @@ def test_many_rows_and_narrow_inputs_stay_as_they_are(rng):
             h = tf.tanh(tf.matmul(tf.concat([tf.exp(s * tf.ones([ROWS, 3])), h], 1), v))
         session.run(tf.global_variables_initializer())
         assert not any(n.name.endswith("/shared") for n in rewritten(session, [*many, h]))
+
+
+def test_columns_that_nobody_takes_are_not_computed(rng):
+    """An input that is not learned needs no slope."""
+    found = []
+    with tf.Graph().as_default() as graph:
+        x = tf.Variable(rng.normal(size=(STEPS * ROWS, INPUTS)).astype(np.float32), trainable=False)
+        loss = tf.reduce_sum(tf.square(tf.concat(list(gru(tf.split(x, STEPS, 0), rng, np.float32)), 0)))
+        train = tf.train.GradientDescentOptimizer(0.01).minimize(loss)
+        for executor in ("plan", "executor"):
+            with tf.Session(graph=graph, config=tf.ConfigProto(executor=executor)) as session:
+                session.run(tf.global_variables_initializer())
+                if executor == "plan":
+                    nodes = rewritten(session, [train, loss])
+                    shapes = [n.shapes[0] for n in nodes if n.type in ("MatMul", "_PartMatMul")]
+                    assert (ROWS, CELLS) in shapes and (ROWS, INPUTS + CELLS) not in shapes
+                found.append([session.run([train, loss])[1] for _ in range(3)] + session.run(tf.trainable_variables()))
+    for plan, executor in zip(*found, strict=True):
+        np.testing.assert_allclose(plan, executor, rtol=1e-4, atol=1e-5)

@@ -158,3 +158,46 @@ with ops.Graph().as_default(), tf.Session() as session:
     command = [sys.executable, "-c", f"import refflow.compat\nrefflow.compat.as_tensorflow()\n{program}"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0 and "kernel" in result.stdout, result.stderr
+
+
+def test_registries_know_names_and_stacks_their_lines():
+    from tensorflow.python.framework import registry, traceable_stack
+
+    things = registry.Registry("things")
+    things.register(3, "three")
+    assert things.lookup("three") == 3 and list(things.list()) == ["three"]
+    with pytest.raises(KeyError, match="already been registered"):
+        things.register(4, "three")
+    with pytest.raises(LookupError, match="no entry for: four"):
+        things.lookup("four")
+    stack = traceable_stack.TraceableStack()
+    stack.push_obj("a")
+    stack.push_obj("b")
+    top = next(stack.peek_traceable_objs())
+    assert (top.obj, top.filename, len(stack)) == ("b", __file__, 2) and top.lineno > 0
+    assert list(stack.copy().peek_objs()) == ["b", "a"] and stack.pop_obj() == "b"
+    assert stack.pop_obj() == "a"
+
+
+def test_maps_and_sets_go_by_what_objects_are():
+    from tensorflow.python.util import object_identity
+
+    a, b = [1], [1]
+    held = object_identity.ObjectIdentityDictionary()
+    held[a], held[b] = "a", "b"
+    assert (held[a], held[b], len(held)) == ("a", "b", 2)
+    del held[a]
+    with pytest.raises(KeyError):
+        held[a]
+    several = object_identity.ObjectIdentitySet([a, b, a])
+    assert len(several) == 2 and a in several and [1] not in several
+
+    class Thing:
+        pass
+
+    thing = Thing()
+    weak = object_identity.ObjectIdentityWeakSet([thing])
+    assert list(weak) == [thing]
+    del thing
+    assert list(weak) == []
+    assert object_identity.Reference(a) == object_identity.Reference(a) != object_identity.Reference(b)

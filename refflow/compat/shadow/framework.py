@@ -208,6 +208,11 @@ def ShapeEquals(tensor_proto: Any, shape: Any) -> bool:
     return [d.size for d in tensor_proto.tensor_shape.dim] == list(as_shape(shape).as_list())
 
 
+def TensorShapeProtoToList(shape: Any) -> list[int]:
+    """The sizes in a TensorShapeProto."""
+    return [d.size for d in shape.dim]
+
+
 def smart_constant_value(pred: Any) -> Any:
     """Whether it is true, where that is known; else None."""
     if isinstance(pred, Tensor):

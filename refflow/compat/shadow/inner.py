@@ -157,6 +157,7 @@ _PAGES = {
     "ops.control_flow_ops ops.control_flow_util ops.linalg.linear_operator_util ops.nn_ops ops.rnn ops.rnn_cell_impl "
     "ops.variable_scope util.deprecation util.tf_inspect",
     "list_ops": "ops.list_ops",
+    "holders": "framework.registry framework.traceable_stack util.object_identity",
     "nest": "util.nest",
     "saving": "training.saver training.saving.saveable_object",
     "state": "ops.ref_variable ops.resource_variable_ops ops.resources ops.session_ops ops.state_ops ops.variable_v1 "

@@ -370,8 +370,8 @@ class NodeLines:
         if node.types[port].is_ref_dtype:
             return f"{own}({name}.read())"
         made = _made_by(edge)
-        alone = sum(_made_by(f.inputs[0]) == made for f in self.step.fetches) == 1
-        if alone and self._is_untouched(made) and is_known(node.shapes[port]):
+        first = next(f for f in self.step.fetches if _made_by(f.inputs[0]) == made)
+        if first is fetch and self._is_untouched(made) and is_known(node.shapes[port]):  # the others get copies
             return f"{name}[()]" if node.shapes[port] == () else name
         return f"{own}({name})"
 
@@ -384,7 +384,7 @@ class NodeLines:
 
 
 def _made_by(edge: Edge) -> Edge:
-    """The value behind nodes that pass it on."""
-    while edge[0].type in SAME:
+    """The value behind nodes that pass it on, or show it in another shape."""
+    while edge[0].type in SAME or (edge[0].type in RESHAPES and is_view(edge[0])):
         edge = edge[0].inputs[0]
     return edge

@@ -80,6 +80,24 @@ def test_the_same_value_fetched_twice_is_two_arrays():
         assert np.all(second == number**2)
 
 
+def test_a_result_in_another_shape_is_the_memory_that_it_was_made_in(monkeypatch):
+    copies = []
+    monkeypatch.setattr("refflow.runtime.node_lines.owned", lambda value: copies.append(value) or value.copy())
+    step = step_of(lambda x: tf.expand_dims(tf.reshape(x * x, [64, -1]), 0))
+    assert step(2.0).shape == (1, 64, N // 64) and not copies
+
+
+@pytest.mark.parametrize("shapes", [([N], [64, -1]), ([64, -1], [N]), ([64, -1], [32, -1])])
+def test_a_value_fetched_in_two_shapes_is_two_arrays(shapes):
+    step = step_of(lambda x: [tf.reshape(y, shape) for y in [x * x] for shape in shapes])
+    for number in (2.0, 3.0):
+        first, second = step(number)
+        first[...] = -1
+        assert np.all(second == number**2)
+        second[...] = -2
+        assert np.all(first == -1)
+
+
 def test_a_fetched_variable_is_a_copy_that_later_steps_leave_alone():
     with tf.Graph().as_default(), tf.Session() as session:
         w = tf.Variable(tf.ones([N]))

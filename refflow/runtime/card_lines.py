@@ -73,7 +73,9 @@ class CardLines(CardLaunches, CardCrossings):
         """A line that asks for memory and checks shapes when it runs."""
         if self._waiting.get(node.device):
             self._stretch(node.device)
-        run = self._bind("k", prepare(node, self.kernels, self.states))
+        keeps = node.op_def.keeps  # what a list has from this step's memory stays there: it is not used again
+        is_settled = keeps is not None and self.lifetimes.is_settled(node.inputs[keeps])
+        run = self._bind("k", prepare(node, self.kernels, self.states, is_settled))
         inputs = ", ".join(self.names[edge] for edge in node.inputs)
         results = []
         for port, dtype in enumerate(node.types):

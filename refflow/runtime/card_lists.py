@@ -109,14 +109,17 @@ class CardLists:
 
     def added(self, a: Any, b: Any) -> Any:
         """The sum of two elements."""
-        total = self._device.private_copy(a)
+        total = self._like(a)
         self._kernel("Add", a)(a, b, out=total)
         return total
 
     def zeros_like(self, element: Any) -> Any:
-        zeros = self._device.private_copy(element)
+        zeros = self._like(element)
         self._kernel("ZerosLike", element)(element, out=zeros)
         return zeros
+
+    def _like(self, element: Any) -> Any:
+        return self._device.empty(tuple(element.shape), self._device.type_of(element))
 
     def _kernel(self, op_type: str, element: Any) -> Callable[..., Any]:
         return self._device.kernel(op_def(op_type), {"T": self._device.type_of(element)}, "fast").function

@@ -121,8 +121,11 @@ class ShapeCheck:
         return (known, *[v.tobytes() for v in values])
 
 
-def prepare(node: Node, kernels: str, states: OpStates) -> Callable[[list[Any]], Any]:
-    """A function from the node's input values to its output values, which may be pending."""
+def prepare(node: Node, kernels: str, states: OpStates, is_settled: bool = False) -> Callable[[list[Any]], Any]:
+    """A function from the node's input values to its output values, which may be pending.
+
+    is_settled: nobody changes what the node keeps, so that it need not be copied.
+    """
     if node.op_def.family == "Variable":
         state = variable_state(node)
         return lambda inputs: [state]
@@ -132,7 +135,7 @@ def prepare(node: Node, kernels: str, states: OpStates) -> Callable[[list[Any]],
     device: Device = node.device
     bound = device.kernel(node.op_def, node.attrs, kernels)
     arguments = bound.arguments | op_state(node, states)
-    check, keeps = ShapeCheck(node), node.op_def.keeps
+    check, keeps = ShapeCheck(node), None if is_settled else node.op_def.keeps
     on_host = device.host_inputs(node.op_def, node.attrs)
 
     def run(inputs: list[Any]) -> Any:

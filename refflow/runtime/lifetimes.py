@@ -116,7 +116,7 @@ class Lifetimes:
         What a stateful node gives may be one's, as the value that is read by a handle. Where a list may outlive the
         step, what it keeps is not even the client's, who may change what was fed.
         """
-        if any(_hands_on_lists(node) for node in self._step.nodes):
+        if any(_hands_on_lists(node) for node in self._step.nodes if not self._stays_inside(node)):
             return False
         seen: set[Edge] = set()
         stack = [edge]
@@ -131,6 +131,10 @@ class Lifetimes:
             if node.type in PASSED_ON:
                 stack += node.inputs
         return True
+
+    def _stays_inside(self, node: Node) -> bool:
+        """Whether a node sends its value to another device of this step, and to nobody else."""
+        return node.sends and node.inputs[0] in self._sent.values()
 
     def origin(self, edge: Edge) -> Edge:
         """The value whose memory `edge` shares, through views and through transfers within one memory."""

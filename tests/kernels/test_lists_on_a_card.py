@@ -42,6 +42,22 @@ def test_a_recurrent_net_keeps_on_the_card_what_its_gradient_needs(masked, execu
     assert len(down) == len(fetches)  # no element of a list, and no mask
 
 
+def test_elements_that_nobody_changes_are_kept_without_a_copy(monkeypatch, rng):
+    """Only the rows of what comes in as a whole are copied, and those of what goes out."""
+    x, fetches = recurrent(False)
+    given, copies = {x: rng.normal(size=(2, 3, 2))}, []
+    device = simulated_gpu()
+    with tf.Session(devices=[Device(0), device], allow_soft_placement=True) as session:
+        session.run(tf.initialize_all_variables())
+        wanted = session.run(fetches, given)
+        copy = device.card.copy
+        monkeypatch.setattr(device.card, "copy", lambda *both: copies.append(both) or copy(*both))
+        for found, value in zip(session.run(fetches, given), wanted, strict=True):
+            np.testing.assert_array_equal(found, value)
+    steps = 3
+    assert len(copies) <= 2 * (1 + steps) + 2
+
+
 def test_elements_cross_with_a_list_that_another_device_reads(rng):
     rows = rng.normal(size=(3, 4)).astype(np.float32)
     with tf.device("/gpu:0"):

@@ -136,6 +136,7 @@ _LIBRARIES: dict[str, dict[str, str]] = {
 # The pages of names that only inner modules had, and which those are.
 _PAGES = {
     "control_flow": "ops.control_flow_ops ops.control_flow_util",
+    "control_flow_v2": "ops.cond_v2 ops.control_flow_util_v2 ops.while_v2",
     "data_flow": "ops.data_flow_ops",
     "combinations": "framework.combinations framework.test_combinations",
     "evaluation": "training.evaluation",

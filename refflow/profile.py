@@ -7,9 +7,8 @@
 
 What is timed is the plan that runs, line by line: a node, or the nodes of a chain or of slices, which are one line of
 it, and hand on what lies between them without moving it through memory; so does an update that makes its gradient piece
-by piece. Where the executor runs a step, it is the
-nodes. Both rates are measured in the same process, with the same clock and threads. A line may be above its limit: what
-lies in a cache is read faster than the copy went.
+by piece. Where the executor runs a step, it is the nodes. Both rates are measured in the same process, with the same
+clock and threads. A line may be above its limit, which the table then explains.
 
 What lies between the lines is told too: views and constants, Python on its way from one to the next, feeds and results.
 The step is also run without the clock, in turns, so that one sees whether the two agree.
@@ -211,9 +210,18 @@ def table(found: Profile, most: int = 20) -> str:
         f"a step: {1e3 * found.step:.3f} ms; with the clock read at each line {1e3 * found.timed:.3f} ms, of which the "
         f"clock takes {1e3 * found.clock:.3f} ms",
         "", head, *(_row(*row, width, whole) for row in rows),
-        "", head, *(_row(*row, width, whole) for row in kinds),
+        "", head, *(_row(*row, width, whole) for row in kinds), *_above(found.lines),
         *_members([line for _, line in lines[:most]]),
     ])  # fmt: skip
+
+
+def _above(lines: Sequence[Line]) -> list[str]:
+    """What a share above 100 % means, where there is one."""
+    if not any(line.least > line.seconds > 0 for line in lines):
+        return []
+    text = ("above 100 %: what lies in a cache is read faster than a large copy goes, and convolutions by tiles make "
+            "fewer products than are counted here")  # fmt: skip
+    return ["", *fill(text, _WIDTH).splitlines()]
 
 
 def _label(line: Line) -> str:

@@ -139,6 +139,14 @@ def test_shares_make_up_the_whole(found):
         assert sum(shares) == pytest.approx(100 * (whole - gap) / whole, abs=0.05 * len(shares) + 0.05)
 
 
+def test_a_share_above_the_limit_is_explained(found):
+    def told(times):
+        return profile.table(found._replace(lines=[n._replace(least=times * n.seconds) for n in found.lines]))
+
+    assert "above 100 %" not in told(0.5)
+    assert "\n\nabove 100 %: what lies in a cache is read faster" in told(2.0)
+
+
 # -- the clock ----------------------------------------------------------------------------------------------
 
 

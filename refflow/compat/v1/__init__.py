@@ -233,6 +233,8 @@ from refflow.compat.v1.variables import global_variables, global_variables_initi
 from refflow.compat.v1.version import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.wider import *  # noqa: F403  (its __all__ says which)
 from refflow.core.graph import colocate_with, container
+from refflow.core.missing import GRAPHS_OF_1_X as _GRAPHS_OF_1_X
+from refflow.core.missing import no_attribute as _no_attribute
 from refflow.files.events import Histogram as HistogramProto
 from refflow.files.step_stats import RunMetadata
 from refflow.nn import sigmoid, tanh
@@ -253,7 +255,7 @@ def __getattr__(name: str) -> _Any:
         from refflow.interop.schema import message
 
         return message(name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise _no_attribute(__name__, name, _GRAPHS_OF_1_X)
 
 
 newaxis = None

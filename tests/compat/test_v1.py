@@ -430,7 +430,9 @@ def test_files_and_folders(tmp_path):
     assert tf.gfile.IsDirectory(folder + "/c") and tf.gfile.Exists(folder + "/x.txt")
     tf.gfile.DeleteRecursively(str(tmp_path / "a"))
     assert not tf.gfile.Exists(folder)
-    for call in (tf.gfile.Open, tf.gfile.Remove, tf.gfile.ListDirectory, tf.gfile.DeleteRecursively):
+    with pytest.raises(tf.errors.NotFoundError):
+        tf.gfile.Open(folder).read()
+    for call in (tf.gfile.Remove, tf.gfile.ListDirectory, tf.gfile.DeleteRecursively):
         with pytest.raises(tf.errors.NotFoundError):
             call(folder)
 

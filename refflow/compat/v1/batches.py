@@ -54,7 +54,7 @@ def _lists(given: Sequence[Any], who: str) -> list[list[Any]]:
         raise ValueError("All dictionaries in tensors_list must have the same keys")
     found = [[_tensor(t) for t in in_order(each)] for each in given]
     if not found[0]:
-        raise ValueError(f"Expected at least one tensor in {who}().")
+        raise ValueError(f"Expected at least one tensor in {who.removeprefix('shuffle_')}().")
     if len({len(each) for each in found}) > 1:
         raise ValueError(f"All lists of {who}() must hold as many tensors")
     return found

@@ -1,6 +1,6 @@
 """tf.gfile: files and folders, as 1.x names what the operating system does.
 
-Next: platform/app.py.
+Next: compat/v1/gfile_file.py.
 """
 
 from __future__ import annotations
@@ -9,20 +9,27 @@ import glob
 import os
 import shutil
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
+from refflow.compat.v1.gfile_file import GFile, as_status
 from refflow.core.errors import AlreadyExistsError, NotFoundError
 
-
-def Open(name: Any, mode: str = "r") -> Any:
-    """An open file; NotFoundError where there is none to read."""
-    try:
-        return open(name, mode, encoding=None if "b" in mode else "utf-8")
-    except FileNotFoundError:
-        raise NotFoundError(None, None, f"{name}; No such file or directory") from None
+Open = FastGFile = GFile
 
 
-GFile = FastGFile = Open
+class FileStatistics(NamedTuple):
+    """How long a file is, when it was last changed, and whether it is a folder."""
+
+    length: int
+    mtime_nsec: int
+    is_directory: bool
+
+
+def Stat(filename: Any) -> FileStatistics:
+    """What is known of a file or folder; NotFoundError where there is none."""
+    with as_status(filename):
+        found = os.stat(filename)
+    return FileStatistics(found.st_size, found.st_mtime_ns, os.path.isdir(filename))
 
 
 def Exists(filename: Any) -> bool:
@@ -41,8 +48,10 @@ def MakeDirs(dirname: Any) -> None:
 
 
 def MkDir(dirname: Any) -> None:
-    """Makes one folder."""
-    os.mkdir(dirname)
+    """Makes one folder; one that is there already is fine."""
+    with as_status(dirname):
+        if not os.path.isdir(dirname):
+            os.mkdir(dirname)
 
 
 def ListDirectory(dirname: Any) -> list[str]:
@@ -59,9 +68,8 @@ def Glob(filename: Any) -> list[str]:
 
 def Remove(filename: Any) -> None:
     """Deletes a file; NotFoundError where there is none."""
-    if not os.path.exists(filename):
-        raise NotFoundError(None, None, f"{filename}; No such file or directory")
-    os.remove(filename)
+    with as_status(filename):
+        os.remove(filename)
 
 
 def DeleteRecursively(dirname: Any) -> None:
@@ -79,13 +87,15 @@ def _may_replace(newpath: Any, overwrite: bool) -> None:
 def Copy(oldpath: Any, newpath: Any, overwrite: bool = False) -> None:
     """Copies a file."""
     _may_replace(newpath, overwrite)
-    shutil.copyfile(oldpath, newpath)
+    with as_status(oldpath):
+        shutil.copyfile(oldpath, newpath)
 
 
 def Rename(oldname: Any, newname: Any, overwrite: bool = False) -> None:
     """Moves a file or folder."""
     _may_replace(newname, overwrite)
-    os.replace(oldname, newname)
+    with as_status(oldname):
+        os.replace(oldname, newname)
 
 
 def Walk(top: Any, in_order: bool = True) -> Iterator[tuple[str, list[str], list[str]]]:

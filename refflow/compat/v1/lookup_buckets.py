@@ -132,7 +132,7 @@ class IdTableWithHashBuckets(LookupInterface):
             ids = _bucket(words, self._buckets, self._spec)
             if self._table is not None:
                 own = self._table.lookup(known)
-                behind = op_def("AddV2")(ids, self._table.size())
+                behind = op_def("AddV2")(ids, self._table.size(), name="Add")
                 ids = op_def("SelectV2")(op_def("NotEqual")(own, self._table.default_value), own, behind)
             return like(ids)
 

@@ -41,9 +41,10 @@ def index_table_from_tensor(
         if keys.dtype.is_integer != kind.is_integer or (kind is string and keys.dtype.base_dtype is not string):
             wanted = "integer" if kind.is_integer else "non-integer" if keys.dtype.is_integer else kind.name
             raise ValueError(f"Invalid `dtype`: Expected {wanted}, got {keys.dtype.name}.")
+        places = _places(keys)
         with op_scope([], None, "hash_table"):
             keys = cast(keys, int64) if keys.dtype.is_integer else keys
-            table = StaticHashTable(KeyValueTensorInitializer(keys, _places(keys), name="table_init"), default_value)
+            table = StaticHashTable(KeyValueTensorInitializer(keys, places, name="table_init"), default_value)
         return _with_buckets(table, num_oov_buckets, hasher_spec, kind)
 
 
@@ -106,7 +107,7 @@ def _check_file(vocabulary_file: Any) -> None:
 
 def _places(words: Tensor) -> Tensor:
     """0, 1, 2, ... for as many as there are words."""
-    return cast(op_def("Range")(0, op_def("Size")(words), 1), int64)
+    return cast(op_def("Range")(0, op_def("Size")(words), 1, name="range"), int64)
 
 
 def _with_buckets(table: StaticHashTable, buckets: int, spec: Any, kind: DType) -> LookupInterface:

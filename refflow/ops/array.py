@@ -333,7 +333,8 @@ def _tile_shape(context: ShapeContext) -> shapes.Shape:
     if vector is not None and vector[0] not in (None, len(dims)):
         raise ShapeError(f"Expected multiples argument to be a vector of length {len(dims)} but got length {vector[0]}")
     if multiples is None:
-        return (None,) * len(dims)
+        known = context.sizes("multiples") or (None,) * len(dims)
+        return tuple(None if d is None or m is None else d * m for d, m in zip(dims, known, strict=True))
     for i, m in enumerate(multiples):
         if m < 0:
             raise ShapeError(f"Expected multiples[{i}] >= 0, but got {m}")

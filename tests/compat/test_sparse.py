@@ -148,3 +148,12 @@ def test_gradients_reach_the_values():
     slope, back = tf.gradients(tf.sparse_tensor_dense_matmul(sp, weights), [sp.values, weights])
     assert run(slope).tolist() == [DENSE.T.sum(1)[c] for _, c in INDICES]
     assert run(back).tolist() == np.repeat(DENSE.sum(0)[:, None], 2, 1).tolist()
+
+
+def test_casts_and_sizes_keep_a_shape_that_is_known_only_in_the_step():
+    hole = tf.sparse_placeholder(tf.float32)
+    with tf.Session() as session:
+        given = tf.SparseTensorValue([[0, 1]], [-2.0], [1, 3])
+        for one, value in ((tf.cast(hole, tf.int32), -2), (tf.abs(hole), 2.0)):
+            found = session.run(one, {hole: given})
+            assert found.values.tolist() == [value] and found.dense_shape.tolist() == [1, 3]

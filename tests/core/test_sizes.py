@@ -75,3 +75,9 @@ def test_a_size_that_is_not_known_is_no_number():
     x = batch()
     with pytest.raises(ValueError, match="shape: this dimension is not known before the step runs"):
         tf.reshape(x, [-1, x.shape[0]])
+
+
+def test_a_tile_knows_the_axes_whose_multiples_are_known():
+    table = tf.ones([1, 6, 3])
+    assert tf.tile(table, [tf.shape(batch())[0], 1, 2]).get_shape().as_list() == [None, 6, 6]
+    assert tf.tile(table, tf.placeholder(tf.int32, [3])).get_shape().as_list() == [None, None, None]

@@ -107,7 +107,7 @@ real, imag = _part("real", "Real"), _part("imag", "Imag")
 def abs(x: Any, name: str | None = None) -> Any:
     """The size of each number, real or complex."""
     if isinstance(x, SparseTensor):
-        return SparseTensor(x.indices, abs(x.values, name), x.shape)
+        return SparseTensor(x.indices, abs(x.values, name), x.dense_shape)
     given = convert_to_tensor(x, name="x")
     if not given.dtype.is_complex:
         return op_def("Abs")(given, name=name)
@@ -128,7 +128,7 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     """`x` as another type; to bfloat16 rounded to the nearest, where the first release drops bits."""
     kind = as_dtype(dtype).base_dtype
     if isinstance(x, SparseTensor):
-        return SparseTensor(x.indices, cast(x.values, kind, name), x.shape)
+        return SparseTensor(x.indices, cast(x.values, kind, name), x.dense_shape)
     if kind is not bfloat16 or isinstance(x, IndexedSlices):
         return first_cast(x, kind, name)
     with op_scope([x], name, "Cast") as scope:

@@ -23,7 +23,8 @@ def session_backend(op_type, inputs, attrs):
     with tf.Graph().as_default(), tf.Session() as session:
         found = op_def(op_type)(*inputs.values(), **attrs)
         parts = found if isinstance(found, (list, tuple)) else [found]
-        return session.run([t for part in parts for t in (part if isinstance(part, list) else [part])])
+        values = session.run([t for part in parts for t in (part if isinstance(part, list) else [part])])
+        return values if op_def(op_type).outputs else []
 
 
 def test_a_right_backend_passes():

@@ -217,14 +217,17 @@ class NodeLines:
         _, kinds, outputs, *_ = node.attrs["blocks"]
         reads = zip(node.attrs["last reads"], kinds, strict=True)
         last_reads = [last if kind == "whole" else _NEVER for last, kind in reads]
-        own = []
+        own: list[int] = []
+        held: dict[int, int] = {}  # by the place of an input, the output that lies where it does
+        origins = [self.lifetimes.origin(e) for e in node.inputs]
         for port in range(len(node.types)):
             may = [last <= outputs[port] for last in last_reads]
             taken = self._taken_over(node, port, may)
             self.names[node, port] = taken or self._some_memory(node, port)
             own += [] if taken else [port]
+            held |= {i: port for i, n in enumerate(inputs) if n == taken and origins.count(origins[i]) == 1}
         outs = ", ".join(self.names[node, port] for port in range(len(node.types)))
-        run = self._bind("k", node.device.blocks(*node.attrs["blocks"], own=own))
+        run = self._bind("k", node.device.blocks(*node.attrs["blocks"], own=own, held=held))
         self._write(node, f"{run}(({', '.join(inputs)},), ({outs},))")
 
     def _sliced(self, node: Node, inputs: list[str]) -> None:

@@ -89,3 +89,14 @@ def test_what_is_spent_is_scratch_and_changes_no_result(size, rng):
     chain([x, y], [out])
     assert out.tobytes() == wanted.tobytes() and y.tobytes() == kept.tobytes()
     assert "square(xi0, xi0)" in chain.source
+
+
+@pytest.mark.parametrize("size", [5, 100_003])
+def test_where_a_result_lies_is_scratch_from_the_last_reading_on(size, rng):
+    steps = [("add", X, R), ("multiply", ("step", 0), R), ("subtract", ("step", 1), ("step", 0))]
+    chain = Blocks(steps, ["whole", "whole"], [2], size, 1, np.float32, held={0: 0})
+    assert "add(xi0, xi1, xi0)" in chain.source
+    x, y = rng.normal(size=(2, size)).astype(np.float32)
+    wanted = (x + y) * y - (x + y)
+    chain([x, y], [x])
+    np.testing.assert_array_equal(x, wanted)

@@ -186,6 +186,32 @@ VariableDef
     7 bool trainable
     8 int32 synchronization
     9 int32 aggregation
+ValuesDef
+    1 repeated string values
+    2 mapstring external_values
+ControlFlowContextDef
+    1 oneof CondContextDef cond_ctxt
+    2 oneof WhileContextDef while_ctxt
+CondContextDef
+    1 string context_name
+    2 string pred_name
+    3 string pivot_name
+    4 int32 branch
+    5 ValuesDef values_def
+    6 repeated ControlFlowContextDef nested_contexts
+WhileContextDef
+    1 string context_name
+    2 int32 parallel_iterations
+    3 bool back_prop
+    4 bool swap_memory
+    5 string pivot_name
+    6 string pivot_for_pred_name
+    7 string pivot_for_body_name
+    8 repeated string loop_exit_names
+    9 ValuesDef values_def
+    10 repeated string loop_enter_names
+    11 string maximum_iterations_name
+    12 repeated ControlFlowContextDef nested_contexts
 SaveSliceInfoDef
     1 string full_name
     2 repeated int64 full_shape
@@ -250,7 +276,10 @@ ServerDef
 _OUTER = {"ListValue": "AttrValue", "Dim": "TensorShapeProto", "MetaInfoDef": "MetaGraphDef", "ArgDef": "OpDef",
           "AttrDef": "OpDef", "Extent": "TensorSliceProto",
           "CooSparse": "TensorInfo"}  # fmt: skip
-_ONEOF = {"AttrValue": "value", "CollectionDef": "kind", "Extent": "has_length", "TensorInfo": "encoding"}
+_ONEOF = {
+    "AttrValue": "value", "CollectionDef": "kind", "ControlFlowContextDef": "ctxt", "Extent": "has_length",
+    "TensorInfo": "encoding",
+}  # fmt: skip
 _SCALARS = {
     "double": 1, "float": 2, "int64": 3, "uint64": 4, "int32": 5, "fixed32": 7, "bool": 8, "string": 9, "bytes": 12,
     "uint32": 13,

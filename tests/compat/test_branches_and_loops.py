@@ -257,3 +257,22 @@ def test_the_condition_of_a_while_of_functions_reads_nothing_else():
             functional_ops.While([9], more, less)
         with pytest.raises(ValueError, match="signatures do not match"):
             functional_ops.While([9.0], function.Defun(tf.float32)(lambda n: n > 0.0), less)
+
+
+def test_contexts_become_messages_and_come_back(graph):
+    x = tf.constant(1.0)
+
+    def body(i, a):
+        return i + 1, tf.cond(i > 1, lambda: a * x, lambda: a)
+
+    tf.while_loop(lambda i, a: i < 3, body, [0, x], maximum_iterations=tf.constant(9), parallel_iterations=4)
+    tf.cond(tf.constant(True), lambda: x + 1.0, lambda: x)
+    (loop,), branches = graph.get_collection("while_context"), graph.get_collection("cond_context")
+    assert [c.branch for c in branches] == [1, 0]
+    written = loop.to_proto()
+    assert (written.context_name, written.parallel_iterations) == ("while/while_context", 4)
+    assert len(written.nested_contexts) == 2
+    assert written.values_def.external_values["Const:0"] == "while/cond/mul/Enter:0"
+    for context in (loop, *branches):
+        written = context.to_proto()
+        assert type(context).from_proto(written).to_proto() == written

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from refflow.compat.v1 import context_messages as context_messages  # contexts write and read messages
+from refflow.compat.v1.graph_keys import GraphKeys
 from refflow.core.convert import op_scope
 from refflow.core.dtypes import bool_
-from refflow.core.graph import Operation, Tensor
+from refflow.core.graph import Operation, Tensor, get_default_graph
 from refflow.ops import conditionals, loops, messages
 from refflow.ops.variable import Variable
 
@@ -53,8 +55,15 @@ def while_loop(
                 "The two structures don't have the same nested structure: there are "
                 f"{len(given)} loop variables, but {len(shape_invariants)} shape invariants"
             )
-    found = loops.while_loop(cond, body, given, shape_invariants, parallel_iterations, back_prop, swap_memory, name,
+    contexts: list[Any] = []
+
+    def test(*values: Any) -> Any:
+        contexts.append(get_default_graph()._context)
+        return cond(*values)
+
+    found = loops.while_loop(test, body, given, shape_invariants, parallel_iterations, back_prop, swap_memory, name,
                              maximum_iterations, return_same_structure=True)  # fmt: skip
+    _collect(GraphKeys.WHILE_CONTEXT, contexts)
     if len(found) == 1 and not return_same_structure:
         return found[0]
     if hasattr(loop_vars, "_fields"):
@@ -62,7 +71,14 @@ def while_loop(
     return tuple(found) if isinstance(loop_vars, tuple) else list(found)
 
 
-def _of_two(new: Any, old: Any, new_name: str, old_name: str) -> Callable[[], Any]:
+def _collect(key: str, contexts: list[Any]) -> None:
+    """Notes the outermost contexts of a graph among them."""
+    for context in contexts:
+        if context.parent is None:
+            context.graph.add_to_collection(key, context)
+
+
+def _of_two(new: Any, old: Any, new_name: str, old_name: str, contexts: list[Any]) -> Callable[[], Any]:
     """The function that was given, under today's name or under the older one."""
     if old is not None and new is not None:
         raise TypeError(f"cond(): '{old_name}' and '{new_name}' may not be set simultaneously.")
@@ -73,6 +89,7 @@ def _of_two(new: Any, old: Any, new_name: str, old_name: str) -> Callable[[], An
         raise TypeError(f"'{new_name}' must be callable.")
 
     def giving() -> Any:
+        contexts.append(get_default_graph()._context)
         found = function()
         if found is None:
             raise ValueError(f"'{new_name}' must have a return value.")
@@ -91,8 +108,11 @@ def cond(
     A list or tuple of one tensor comes back as that tensor, unless `strict`. Where both give operations the result is
     a tensor, which is there once one of them has run.
     """
-    then, other = _of_two(true_fn, fn1, "true_fn", "fn1"), _of_two(false_fn, fn2, "false_fn", "fn2")
+    contexts: list[Any] = []
+    then = _of_two(true_fn, fn1, "true_fn", "fn1", contexts)
+    other = _of_two(false_fn, fn2, "false_fn", "fn2", contexts)
     found = conditionals.cond(pred, then, other, name, strict=strict)
+    _collect(GraphKeys.COND_CONTEXT, contexts)
     return found.outputs[0] if isinstance(found, Operation) else found
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from refflow.core import importer
 from refflow.core.convert import convert_to_tensor
-from refflow.core.errors import NodeError
+from refflow.core.errors import DTypeError, NodeError
 from refflow.core.graph import Graph, get_default_graph
 from refflow.core.graphdef import GraphDef, NodeDef, parse_input
 from refflow.core.tensor import Operation, Tensor
@@ -40,7 +40,10 @@ def import_graph_def(
     Raises NodeError (a ValueError) that names the node for what is not a graph.
     """
     graph = get_default_graph()
-    plain = protos.as_graph_def(graph_def)
+    try:
+        plain = protos.as_graph_def(graph_def)
+    except NodeError as error:
+        raise (_NoGraphError(str(error)) if isinstance(graph_def, str) else error) from None
     if input_map is not None and not isinstance(input_map, Mapping):
         raise TypeError(f"Argument `input_map` must be a dictionary. Obtained {type(input_map).__name__}")
     mapped = {key: convert_to_tensor(value) for key, value in (input_map or {}).items()}
@@ -48,10 +51,21 @@ def import_graph_def(
         if tensor.graph is not graph:
             raise NodeError(f"input_map[{key!r}] is {tensor.name!r}, which belongs to another graph")
     with graph.name_scope(name if name is not None else "import") as scope:
-        made = importer.extend(graph, plain, scope, mapped)
+        try:
+            made = importer.extend(graph, plain, scope, mapped)
+        except DTypeError as error:
+            raise _UnfitError(str(error)) from None
     if return_elements is None:
         return None
     return [_element(made, element) for element in return_elements]
+
+
+class _NoGraphError(NodeError, TypeError):
+    """A text that is no graph: 1.x takes only messages, and has a TypeError for whatever else."""
+
+
+class _UnfitError(DTypeError, NodeError):
+    """Nodes of the graph do not fit to each other, or to what input_map has: as any fault of a graph, a ValueError."""
 
 
 def _element(made: dict[str, Operation], element: Any) -> Operation | Tensor:

@@ -134,11 +134,20 @@ class Finder:
         return None if value is _NOTHING else (value,)
 
     def _values(self, shadow: Any, name: str) -> Iterator[Any]:
-        """What the namespaces have under a name, in order, but not the modules that they import for themselves."""
+        """What the namespaces have under a name, in order, but not the modules that they import for themselves.
+
+        What a page of inner names has only imported comes last: the library's own of that name goes before.
+        """
+        borrowed = []
         for namespace in self.namespaces(shadow) if shadow is not None else ():
             value = getattr(namespace, name, _NOTHING)
-            if not (value is _NOTHING or (isinstance(value, ModuleType) and not _is_ours(value))):
+            if value is _NOTHING or (isinstance(value, ModuleType) and not _is_ours(value)):
+                continue
+            if shadow.__name__.startswith(_INNER) and _is_borrowed(namespace, value):
+                borrowed.append(value)
+            else:
                 yield value
+        yield from borrowed
 
     def namespaces(self, shadow: Any) -> list[Any]:
         """What a shadow looks into; what is not installed is left out."""
@@ -163,6 +172,13 @@ class Finder:
 
 
 _NOTHING = object()
+_INNER = f"{ROOT}.python."
+
+
+def _is_borrowed(namespace: Any, value: Any) -> bool:
+    """Whether a page of this package has a function or class from elsewhere."""
+    page = getattr(namespace, "__name__", "")
+    return page.startswith(f"{__name__}.") and getattr(value, "__module__", page) != page
 
 
 def _resolved(place: str) -> Any:

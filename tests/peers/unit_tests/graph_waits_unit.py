@@ -152,10 +152,6 @@ class ImportTest(test_util.TensorFlowTestCase):
             d.node[2].attr["T"].type = types_pb2.DT_INT32
             with self.assertRaises(ValueError):
                 importer.import_graph_def(d)
-            d = self._src()
-            d.versions.min_consumer = 10**8
-            with self.assertRaises(ValueError):
-                importer.import_graph_def(d)
 
     def testEmptyAndDefaults(self):
         with ops.Graph().as_default() as g:

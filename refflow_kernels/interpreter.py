@@ -109,6 +109,10 @@ class Memory:
     def set_(self, *args: Any, **kwargs: Any) -> Memory:
         return self
 
+    def __bool__(self) -> bool:
+        """The one element that there is, as of torch's tensors."""
+        return bool(self.array)
+
     def numel(self) -> int:
         return self.array.size
 

@@ -6,8 +6,12 @@ import pytest
 import refflow as tf
 import refflow.compat.v1 as v1
 from refflow.core.registry import op_def
+from refflow.ops.conditionals import cond
+from refflow.ops.loops import while_loop
 from refflow.runtime.device import Device
+from tests import programs
 from tests.kernels.test_gpu_device import simulated_gpu
+from tests.runtime.test_structured_programs import Names
 
 
 def recurrent(masked):
@@ -115,3 +119,21 @@ def test_a_shape_is_told_without_its_tensor_and_may_be_reckoned_with_on_the_card
         transfers = session.stages(session.signature(wanted, [x])).transfers
     assert [np.asarray(f).tolist() for f in found[:2]] == [[2, 6], [1, 3]] and found[2].shape == (2, 6, 1)
     assert not any(t.value == y.name for t in transfers)
+
+
+@pytest.mark.parametrize("seed", [2, 17])
+def test_random_programs_of_branches_and_loops_have_one_device_s_numbers_and_slopes(seed, rng):  # [W39, W41]
+    """What a branch asks may have been computed on the card."""
+    library = programs.Library(Names, cond, while_loop, tf.reduce_sum, np.float32)
+    state, holes = tf.Variable(np.float32(0)), [tf.placeholder(tf.float32, [3]) for _ in programs.NAMES]
+    ends = programs.build(programs.random_program(seed), library, holes, state.ref())
+    results = [tf.identity(e) for e in ends]  # a fed tensor cannot be fetched
+    slopes = tf.gradients(tf.add_n([tf.reduce_sum(r * r) for r in results]), holes)
+    fetches = [*results, *(s for s in slopes if s is not None)]
+    given, found = {hole: rng.normal(size=3).astype(np.float32) for hole in holes}, []
+    for devices in ([Device(0)], [Device(0), simulated_gpu()]):
+        with tf.Session(devices=devices, allow_soft_placement=True) as session:
+            session.run(state.initializer)
+            found.append([session.run(fetches, given) for _ in range(2)][-1])
+    for got, wanted in zip(*found, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=2e-4, atol=1e-5)

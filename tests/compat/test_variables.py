@@ -258,3 +258,10 @@ def test_executions_of_a_critical_section_come_one_after_the_other():
         assert sorted(session.run(results)) == [1, 2, 3, 4, 5]
     with pytest.raises(ValueError, match="in which we are already running"):
         section.execute(lambda: section.execute(lambda: tf.constant(1)))
+
+
+def test_a_variable_that_is_a_reference_is_there_and_so_is_true():
+    variable = tf.Variable(0.0)
+    assert variable and bool(tf.get_variable("v", [2])) and not isinstance(variable, tf.Tensor)
+    with pytest.raises(TypeError, match="has no truth value"):
+        bool(tf.get_variable("handle", [2], use_resource=True))

@@ -277,6 +277,10 @@ for _verb, _meaning in {
 class RefVariable(Variable):
     """A variable behind a reference."""
 
+    def __bool__(self) -> bool:
+        """True, as of any Python object: `if bias:` asks in 1.x whether there is one."""
+        return True
+
     def _ref(self) -> Tensor:
         """The reference."""
         return self._variable

@@ -42,7 +42,7 @@ def generator_of_seed(seed: Any) -> Philox:
     """The generator that two seeds mean, whichever of their bits differ."""
     a, b = (int(s) & 0xFFFFFFFFFFFFFFFF for s in seed)
     counter = np.array([[a & _LOW], [a >> 32], [b & _LOW], [b >> 32]], np.uint64)
-    mixed = [int(w) for w in philox(counter, _SCRAMBLER)[0]]
+    mixed = [int(w) for w in philox(list(counter), _SCRAMBLER)[0]]
     return Philox(mixed[0] | mixed[1] << 32, (mixed[2] | mixed[3] << 32) << 64)
 
 

@@ -77,7 +77,8 @@ def test_events_of_a_loop_say_the_iteration(graph, executor):
     with tf.Session(executor=executor, log=True) as session:
         assert session.run(end) == 4
         ends = [e for e in session.log.of_kind("end") if e.node == "while/while/one" and e.detail != "dead"]
-    assert [e.place for e in ends] == [f"0/while;{i}/while/while:{j}" for i, j in [(0, 0), (0, 1), (1, 0), (1, 1)]]
+    outer, nested = "while/while_context", "while/while/while_context"
+    assert [e.place for e in ends] == [f"0/{outer};{i}/{nested}:{j}" for i, j in [(0, 0), (0, 1), (1, 0), (1, 1)]]
 
 
 def test_nothing_is_told_that_was_not_asked_for(graph):

@@ -26,7 +26,7 @@ from refflow.core.contexts import LoopContext, join
 from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import DType, int32, int64, resource, variant
 from refflow.core.errors import NodeError
-from refflow.core.frames import ENTERS, Condition, Frames, Loop, LoopVariable
+from refflow.core.frames import ENTERS, SWITCHES, Condition, Frames, Loop, LoopVariable
 from refflow.core.graph import Graph, Operation, Tensor
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.registry import op_def
@@ -245,6 +245,8 @@ class _Backward(LoopContext):
     def capture(self, tensor: Tensor) -> Tensor:
         if self.holds(tensor.op) or self.frames.loop_around(tensor) is not self.forward:
             return super().capture(tensor)
+        if tensor.dtype.base_dtype is resource and tensor.op.type in (*SWITCHES, "Identity"):
+            return self.capture(tensor.op.inputs[0])  # the same handle, before a branch took it in
         found = self._came_in.get(tensor)
         if found is None:
             if tensor.op.type in ENTERS and tensor.op.attrs["is_constant"]:

@@ -21,7 +21,7 @@ from refflow.core.dtypes import DType, int64, resource, string
 from refflow.core.errors import ShapeError
 from refflow.core.handles import handle_to, state_of
 from refflow.core.opdef import OpDef, define_op
-from refflow.core.shape_checks import need_rank
+from refflow.core.shape_checks import need_equal, need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import TensorShape
 from refflow.core.signature import Attr
@@ -239,6 +239,14 @@ def _initialize_shape(context: ShapeContext) -> list[shapes.Shape]:
     return []
 
 
+def _import_shape(context: ShapeContext) -> list[shapes.Shape]:
+    _handle(context)
+    keys, values = context.inputs[1:]
+    if keys and values:
+        need_equal(keys[0], values[0], "Dimensions must be equal, but are {0} and {1}")
+    return []
+
+
 def _find_shape(context: ShapeContext) -> shapes.Shape:
     table, keys = _handle(context), context.inputs[1]
     if table is None or keys is None or table.value_shape is None or table.key_shape is None:
@@ -265,7 +273,8 @@ _user("LookupTableRemove", ", keys: Tin ->", remove_kernel, _nothing, "", record
 _user("LookupTableSize", " -> size: int64", size_kernel, _size_shape)
 _user("LookupTableExport", " -> keys: Tkeys, values: Tvalues", export_kernel, _export_shape, recorded=False,
       Tkeys=TYPE, Tvalues=TYPE)  # fmt: skip
-_user("LookupTableImport", ", keys: Tin, values: Tout ->", import_kernel, _nothing, recorded=False, Tin=TYPE, Tout=TYPE)
+_user("LookupTableImport", ", keys: Tin, values: Tout ->", import_kernel, _import_shape, recorded=False, Tin=TYPE,
+      Tout=TYPE)  # fmt: skip
 
 # -- from a text file --------------------------------------------------------------------------------
 

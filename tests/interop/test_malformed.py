@@ -207,10 +207,10 @@ def try_one(bad, feeds, outcomes):
                 try:
                     session.run(op.name, fed)
                 except (tf.OpError, ValueError, TypeError) as error:
-                    outcomes.add(type(error).__name__)
+                    outcomes |= {kind.__name__ for kind in type(error).__mro__}
     except (tf.GraphError, tf.OpError) as error:
         assert str(error)
-        outcomes.add(type(error).__name__)
+        outcomes |= {kind.__name__ for kind in type(error).__mro__}
 
 
 def try_all(seeds):

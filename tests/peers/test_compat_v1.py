@@ -214,7 +214,8 @@ tf.scan(lambda a, x: a + x, X), tf.scan(lambda a, x: a * x, X, initializer=tf.on
 tf.foldl(lambda a, x: a - x, X)
 tf.foldr(lambda a, x: a - x, X), tf.foldl(lambda a, x: a + x, X, initializer=tf.ones([4]))
 tf.case([(tf.less(9, 1), lambda: tf.constant(3)), (tf.less(1, 9), lambda: tf.constant(4))], lambda: tf.constant(5))
-tf.TensorArray(tf.float32, 3).unstack(X).write(1, Y[0]).stack(), tf.TensorArray(tf.float32, 3).unstack(X).read(2)
+tf.TensorArray(tf.float32, 3).scatter([0, 2], X[:2]).write(1, Y[0]).stack()
+tf.TensorArray(tf.float32, 3).unstack(X).read(2)
 """
 LAYERS = """
 tf.layers.dense(X, 5, tf.nn.relu, kernel_initializer=start())

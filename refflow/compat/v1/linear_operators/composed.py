@@ -53,12 +53,18 @@ class _Of(LinearOperator):
             non_singular = _every([op.is_non_singular for op in operators])
         elif non_singular is False and all(op.is_non_singular for op in operators):
             raise ValueError("The composition of non-singular operators is always non-singular.")
+        if self._INHERITS:
+            if self_adjoint is None:
+                self_adjoint = _every([op.is_self_adjoint for op in operators])
+            if positive is None:
+                positive = _every([op.is_positive_definite for op in operators])
         called = name or self._AND.join(op.name.rstrip("/") for op in operators)
         parents = [t for op in operators for t in op.graph_parents]
         super().__init__(next(iter(kinds)), parents, non_singular, self_adjoint, positive, square, called,
                          {"operators": self._operators})  # fmt: skip
 
     _AND = "_and_"
+    _INHERITS = False  # whether it is self-adjoint, or positive, where all its operators are
     operators = property(lambda self: self._operators, doc="The operators that it is made of.")
 
     def _sides(self) -> list[list[Any]]:
@@ -120,15 +126,12 @@ class LinearOperatorKronecker(_Of):
     """Kronecker's product: each element of the first times the second, and so on."""
 
     _AND = "_x_"
+    _INHERITS = True
 
     def __init__(
         self, operators: Sequence[LinearOperator], is_non_singular: Hint = None, is_self_adjoint: Hint = None,
         is_positive_definite: Hint = None, is_square: Hint = None, name: str | None = None,
     ):  # fmt: skip
-        if is_self_adjoint is None:
-            is_self_adjoint = _every([op.is_self_adjoint for op in operators])
-        if is_positive_definite is None:
-            is_positive_definite = _every([op.is_positive_definite for op in operators])
         self._start(operators, (is_non_singular, is_self_adjoint, is_positive_definite, is_square), name)
 
     def _shape(self) -> TensorShape:
@@ -162,15 +165,12 @@ class LinearOperatorBlockDiag(_Of):
     """Operators as blocks along a diagonal."""
 
     _AND = "_ds_"
+    _INHERITS = True
 
     def __init__(
         self, operators: Sequence[LinearOperator], is_non_singular: Hint = None, is_self_adjoint: Hint = None,
         is_positive_definite: Hint = None, is_square: Hint = True, name: str | None = None,
     ):  # fmt: skip
-        if is_self_adjoint is None:
-            is_self_adjoint = _every([op.is_self_adjoint for op in operators])
-        if is_positive_definite is None:
-            is_positive_definite = _every([op.is_positive_definite for op in operators])
         self._start(operators, (is_non_singular, is_self_adjoint, is_positive_definite, is_square), name)
 
     def _shape(self) -> TensorShape:

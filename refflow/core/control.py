@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
+from refflow.core import nest
 from refflow.core.convert import convert_to_tensor, op_scope, operation_of
 from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
@@ -28,11 +29,16 @@ def group(*inputs: Any, name: str | None = None, **others: Any) -> Operation:
     """An operation that finishes when all inputs (operations, tensors or what is made of tensors) have."""
     if others:
         raise ValueError("Unknown keyword arguments: " + ", ".join(others))
-    parts = [_parts_of(item) for item in _flat(inputs)]
-    with op_scope([part for several in parts for part in several], name, "group_deps") as scope:
+    parts = nest.flatten(inputs)
+    for part in parts:
+        if not _is_computed(part):
+            raise TypeError(
+                f"'inputs' should be zero or more (nested) Tensors. Received '{part}' with type '{type(part)}'."
+            )
+    with op_scope(parts, name, "group_deps") as scope:
         graph = get_default_graph()
         by_device: dict[str, list[Operation]] = {}
-        for part in (part for several in parts for part in several):
+        for part in parts:
             op = operation_of(part)
             by_device.setdefault(op.device, []).append(op)
         if len(by_device) <= 1:
@@ -44,24 +50,9 @@ def group(*inputs: Any, name: str | None = None, **others: Any) -> Operation:
             return no_op(name=scope)
 
 
-def _flat(inputs: Any) -> list[Any]:
-    """The items of lists, tuples and dictionaries, in order."""
-    if isinstance(inputs, dict):
-        return [leaf for key in sorted(inputs) for leaf in _flat(inputs[key])]
-    return [leaf for item in inputs for leaf in _flat(item)] if isinstance(inputs, (list, tuple)) else [inputs]
-
-
-def _parts_of(item: Any) -> list[Any]:
-    """The tensors that a value is made of, or the operation that it is."""
-    if hasattr(item, "_with_parts"):
-        return list(item._parts())
-    if isinstance(getattr(item, "op", None), Operation) or isinstance(item, (Operation, Tensor)):
-        return [item]
-    if getattr(item, "indices", None) is not None and isinstance(getattr(item, "values", None), Tensor):
-        return [item.indices, item.values]
-    raise TypeError(
-        f"'inputs' should be zero or more (nested) Tensors. Received '{item}' with type '{type(item)}'."
-    )
+def _is_computed(item: Any) -> bool:
+    """Whether it is an operation, or one computes it."""
+    return isinstance(item, (Operation, Tensor)) or isinstance(getattr(item, "op", None), Operation)
 
 
 def _gate(graph: Graph, device: str, ops: Sequence[Operation], name: str | None) -> Operation:
@@ -88,7 +79,7 @@ def tuple_(tensors: Sequence[Any], name: str | None = None, control_inputs: Sequ
     """The tensors again, each available only when all are. None stays None."""
     present = [t for t in tensors if t is not None]
     for item in control_inputs or ():
-        if not isinstance(item, (Operation, Tensor)) and not isinstance(getattr(item, "op", None), Operation):
+        if not _is_computed(item):
             raise TypeError(f"'control_inputs' must only contain Operation or Tensor. Received: {type(item)}")
     if not present:
         raise ValueError(f"'tensors' must have at least one Tensor. Received: {tensors}.")

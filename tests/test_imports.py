@@ -28,6 +28,7 @@ RULES = {
     "refflow/image/": ("numpy", "refflow.core", "refflow.ops", "refflow.image"),
     "refflow/nn/": ("numpy", "refflow.core", "refflow.ops", "refflow.nn"),
     "refflow/data/": ("numpy", "refflow.data"),
+    "refflow/distbelief/": ("numpy", "refflow.distbelief"),
     "refflow/runtime/gpu.py": ("numpy", "refflow.core", "refflow.runtime", "torch"),
     "refflow/runtime/gpu_kernels.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.gpu"),
     "refflow/runtime/gpu_updates.py": ("numpy", "refflow.core", "refflow_kernels.gpu", "refflow_kernels.notes"),

@@ -9,6 +9,9 @@ enters the frame unchanged in each iteration. Several iterations may be at work 
 
 The gradient of a loop is a loop (core/loop_gradients.py).
 
+Nothing here knows of neural nets. tutorials/models has loops that end when clusters, ranks or components stand still
+[S40], and loops that carry heat and planets through time [S41].
+
 Next: ops/functional_loops.py.
 """
 

@@ -2,7 +2,7 @@
 
     h_t = cell(x_t, h_(t-1))                rows that are past their length give 0 and keep their state
 
-Next: models/rnn/seq2seq.py.
+Next: models/rnn/looped.py.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ They run in this process, each in the graph that its test has to itself.
 
 import re
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ def seconds(path):
 
 
 SLOW = [path for path in PROGRAMS if seconds(path) > QUICK]
+SAMPLED = [path for path in SLOW if "--quick" in path.read_text(encoding="utf-8")]
 
 
 @pytest.mark.parametrize("path", [p for p in PROGRAMS if p not in SLOW], ids=lambda p: p.stem)
@@ -30,9 +32,16 @@ def test_a_program_runs(path):
     runpy.run_path(str(path), run_name="__main__")
 
 
+@pytest.mark.parametrize("path", SAMPLED, ids=lambda p: p.stem)
+def test_a_slow_program_learns_something_in_a_few_steps(path, monkeypatch):  # [S50c]
+    monkeypatch.setattr(sys, "argv", [str(path), "--quick"])
+    runpy.run_path(str(path), run_name="__main__")
+
+
 @pytest.mark.deep
 @pytest.mark.parametrize("path", SLOW, ids=lambda p: p.stem)
-def test_a_slow_program_runs(path):
+def test_a_slow_program_runs(path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [str(path)])
     runpy.run_path(str(path), run_name="__main__")
 
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import refflow as tf
+from refflow.core.dtypes import float32, float64
 from refflow.core.registry import find_op_def
-from refflow.ops.philox import RESERVED, Philox, PhiloxStream, philox
+from refflow.ops import random_numbers
+from refflow.ops.philox import RESERVED, TOGETHER, Philox, PhiloxStream, philox, uniform_float32
 
 # Known answers of the generator's authors (Random123, kat_vectors, philox4x32 with 10 rounds).
 KNOWN = [
@@ -73,6 +75,44 @@ def test_few_blocks_have_the_words_that_they_have_among_many(counter):
     few = [generator.words(np.arange(i, i + 4, dtype=np.uint64)) for i in range(0, 40, 4)]
     np.testing.assert_array_equal(np.concatenate(few), many)
     assert generator.words(np.zeros(0, np.uint64)).shape == (0, 4)
+
+
+def test_blocks_have_their_words_wherever_they_are_cut():
+    generator = Philox(0x123456789ABCDEF0, 2**64 - TOGETHER)
+    last = np.arange(TOGETHER + 20, dtype=np.uint64)
+    np.testing.assert_array_equal(generator.words(last)[-20:], generator.words(last[-20:]))
+
+
+def test_sine_and_cosine_of_all_angles_of_words_are_those_of_the_library():
+    step = 1 << 20
+    for first in range(0, 1 << 23, step):
+        turns = uniform_float32(np.arange(first, first + step, dtype=np.uint32)).astype(np.float64)
+        angle = (2 * np.pi * turns).astype(np.float32).astype(np.float64)
+        found = random_numbers.sines_and_cosines(angle).astype(np.float32)
+        for got, wanted in zip(found, (np.sin(angle), np.cos(angle)), strict=True):
+            np.testing.assert_array_equal(got, wanted.astype(np.float32))
+
+
+@pytest.mark.parametrize(("dtype", "size"), [(float32, 4), (float64, 2)])
+def test_each_group_of_truncated_normals_has_the_first_near_ones_of_its_own_blocks(dtype, size):  # [S13]
+    generator, groups = Philox(5, 7 << 64), 500
+    found = random_numbers.truncated_normals(generator, groups * size - 1, dtype)
+    for group in range(groups):
+        blocks = np.arange(40, dtype=np.uint64) + np.uint64(group * size * RESERVED // 4)
+        values = random_numbers.normals_of(generator.words(blocks), dtype).reshape(-1)
+        wanted = values[np.abs(values) < 2][:size]
+        assert found[group * size : (group + 1) * size].tolist() == wanted.tolist()[: len(found) - group * size]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 50, 1000])
+@pytest.mark.parametrize("far", [1, 3, 10**9])
+def test_swaps_at_once_are_swaps_one_by_one(count, far):
+    rng = np.random.default_rng(count)
+    for _ in range(5):
+        others = np.minimum(np.arange(count) + rng.integers(0, far, count), count - 1)
+        one_by_one = random_numbers.swapped(others.tolist())
+        np.testing.assert_array_equal(random_numbers.swapped_at_once(others), one_by_one)
+        assert sorted(one_by_one) == list(range(count))
 
 
 

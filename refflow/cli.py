@@ -1,6 +1,6 @@
 """The command line.
 
-    refflow run deck        trains the deck's program on real images
+    refflow run deck        trains the deck's program on real images; also a .lisp file, through the second front end
     refflow as-tensorflow P runs a TensorFlow program, unchanged: its `import tensorflow` is refflow
     refflow explain deck    prints every stage of one of its steps; also of a .py, .pb or .pbtxt file
     refflow trace deck      runs some steps and prints where their time went; --output FILE for Chrome's trace viewer
@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run a program of the documents")
-    run.add_argument("program", choices=["deck"])
+    run.add_argument("program", type=_runnable, help="deck, or a .lisp file for the second front end")
     run.add_argument("--spelling", choices=["deck", "python3"], default="deck", help="as on the slide, or in Python 3")
     run.add_argument("--steps", type=_count, default=801, help="training steps (default 801)")
     _session_options(run)
@@ -63,13 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     other.set_defaults(command=_as_tensorflow, traceback=True)
 
     explain = commands.add_parser("explain", help="print every stage of one step")
-    explain.add_argument("program", help="deck, a Python file that builds a graph, or a graph in a .pb or .pbtxt file")
+    explain.add_argument("program", help="deck, a .py or .lisp program, or a graph in a .pb or .pbtxt file")
     explain.add_argument("--fetch", action="append", metavar="NAME", help="what a step of a file fetches")
     _session_options(explain)
     explain.set_defaults(command=_explain)
 
     place = commands.add_parser("place", help="print where each node goes, where else it could, and why")
-    place.add_argument("program", help="deck, a Python file that builds a graph, or a graph in a .pb or .pbtxt file")
+    place.add_argument("program", help="deck, a .py or .lisp program, or a graph in a .pb or .pbtxt file")
     place.add_argument("--fetch", nargs="+", metavar="NAME", help="a step of these tensors and operations")
     place.add_argument("--cpus", type=_count, default=1, metavar="N", help="virtual CPU devices (default 1)")
     place.add_argument("--device", choices=["cpu", "gpu"], default="cpu", help="gpu: with a card, there or not")
@@ -168,6 +168,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _runnable(text: str) -> str:
+    if text != "deck" and not text.endswith(".lisp"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no program to run: expected deck, or a file NAME.lisp")
+    return text
+
+
 def _data(choice: str):
     from refflow.data import fashion_mnist
 
@@ -179,10 +185,29 @@ def _data(choice: str):
 def _run(options: argparse.Namespace) -> int:
     from refflow import deck
 
+    if options.program.endswith(".lisp"):
+        return _run_lisp(options)
     deck.run(
         options.spelling, seed=options.seed, num_steps=options.steps, data=_data(options.data),
         gpu=options.device == "gpu", executor=options.executor, kernels=options.kernels, policy=options.policy,
     )  # fmt: skip
+    return 0
+
+
+def _run_lisp(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from refflow.core.graph import Graph
+    from refflow.deck import free_names
+    from refflow.lisp import FrontEnd
+    from refflow.runtime.session import Session
+
+    gpu = options.device == "gpu"
+    chosen = {"executor": options.executor, "kernels": options.kernels, "policy": options.policy}
+    devices = {"CPU": 1, "GPU": int(gpu)}
+    names = free_names(_data(options.data), options.steps, print) | {"seed": options.seed}
+    with Session(graph=Graph(), device_count=devices, allow_soft_placement=gpu, **chosen) as session:
+        FrontEnd(names, session).load(Path(options.program))
     return 0
 
 

@@ -2,6 +2,7 @@
 
     deck            the program printed on the deck's slides
     NAME.py         a Python file that builds the default graph; what is under `if __name__ == "__main__"` is not run
+    NAME.lisp       a program of the second front end (refflow/lisp); its steps are not run
     NAME.pb, .pbtxt a GraphDef, binary or text
 
 `step_of` also knows the workloads of `refflow bench cpu`, by their names.
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refflow.core.graph import Graph
+from refflow.core.graphdef import GraphDef
 from refflow.ops.variable import initialize_all_variables
 
 
@@ -38,10 +40,14 @@ def load(name: str, fetches: list[str] | None = None) -> Program:
         program = _deck()
     elif suffix == ".py":
         program = _from_python(name)
+    elif suffix == ".lisp":
+        program = _from_lisp(name)
     elif suffix in (".pb", ".pbtxt"):
         program = _from_graph_def(name)
     else:
-        raise ValueError(f"{name!r} is no program: expected deck, a Python file, or a graph in a .pb or .pbtxt file")
+        raise ValueError(
+            f"{name!r} is no program: expected deck, a Python file, a .lisp file, or a graph in a .pb or .pbtxt file"
+        )
     if not fetches:
         return program
     return Program(program.graph, [program.graph.as_graph_element(f) for f in fetches])
@@ -58,6 +64,16 @@ def holes(step: Step) -> list[Any]:
             found.add(op)
             stack += [*(t.op for t in op.inputs if t not in step.feeds), *op.control_inputs]
     return [op.outputs[0] for op in sorted(found, key=lambda op: op._id) if op.op_def.family == "Placeholder"]
+
+
+class _NoSteps:
+    """What a program of the second front end takes for a session, where only its graph is wanted."""
+
+    def extend(self, graph_def: GraphDef) -> None:
+        """The whole graph is taken at the end."""
+
+    def run(self, fetches: list[str]) -> list[None]:
+        return [None] * len(fetches)
 
 
 class Step(NamedTuple):
@@ -110,6 +126,19 @@ def _from_python(path: str) -> Program:
     graph = Graph()
     with graph.as_default():
         runpy.run_path(path, run_name="refflow_program")
+    return _whole(graph, path)
+
+
+def _from_lisp(path: str) -> Program:
+    from refflow.core import importer
+    from refflow.data import fashion_mnist
+    from refflow.deck import free_names
+    from refflow.lisp import FrontEnd
+
+    program = FrontEnd(free_names(fashion_mnist(size="small"), 0, lambda *words: None), _NoSteps())
+    program.load(Path(path))
+    graph = Graph()
+    importer.extend(graph, program.graph_def())
     return _whole(graph, path)
 
 

@@ -29,6 +29,7 @@ RULES = {
     "refflow/nn/": ("numpy", "refflow.core", "refflow.ops", "refflow.nn"),
     "refflow/data/": ("numpy", "refflow.data"),
     "refflow/distbelief/": ("numpy", "refflow.distbelief"),
+    "refflow/lisp/": ("numpy", "refflow.core.dtypes", "refflow.core.graphdef", "refflow.core.registry", "refflow.lisp"),
     "refflow/runtime/gpu.py": ("numpy", "refflow.core", "refflow.runtime", "torch"),
     "refflow/runtime/gpu_kernels.py": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.gpu"),
     "refflow/runtime/gpu_updates.py": ("numpy", "refflow.core", "refflow_kernels.gpu", "refflow_kernels.notes"),

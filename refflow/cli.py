@@ -5,6 +5,7 @@
     refflow explain deck    prints every stage of one of its steps; also of a .py, .pb or .pbtxt file
     refflow trace deck      runs some steps and prints where their time went; --output FILE for Chrome's trace viewer
     refflow profile lenet   prints what each line of a plan takes, how near to the machine's limits; bench cpu --list
+    refflow reuse lenet     prints how often a step uses each parameter, and whether copies of the model would pay
     refflow place deck      prints where each node goes, where else it could, and why; also of a .py, .pb or .pbtxt file
     refflow serve CLUSTER   is one task of a cluster, until it is interrupted
     refflow show-kernels P  prints what computes each node of a step on a card, and the Triton sources of its chains
@@ -22,6 +23,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from refflow.bench.command import add_bench, count
 from refflow.core.errors import OpError
 
 
@@ -51,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run a program of the documents")
     run.add_argument("program", type=_runnable, help="deck, or a .lisp file for the second front end")
     run.add_argument("--spelling", choices=["deck", "python3"], default="deck", help="as on the slide, or in Python 3")
-    run.add_argument("--steps", type=_count, default=801, help="training steps (default 801)")
+    run.add_argument("--steps", type=count, default=801, help="training steps (default 801)")
     _session_options(run)
     run.set_defaults(command=_run)
 
@@ -71,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     place = commands.add_parser("place", help="print where each node goes, where else it could, and why")
     place.add_argument("program", help="deck, a .py or .lisp program, or a graph in a .pb or .pbtxt file")
     place.add_argument("--fetch", nargs="+", metavar="NAME", help="a step of these tensors and operations")
-    place.add_argument("--cpus", type=_count, default=1, metavar="N", help="virtual CPU devices (default 1)")
+    place.add_argument("--cpus", type=count, default=1, metavar="N", help="virtual CPU devices (default 1)")
     place.add_argument("--device", choices=["cpu", "gpu"], default="cpu", help="gpu: with a card, there or not")
     place.add_argument("--placer", choices=["simple", "greedy"], default="simple")
     place.add_argument("--soft", action="store_true", help="use a CPU where a request cannot be honoured")
@@ -79,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
     trace = commands.add_parser("trace", help="print where the time of some steps went")
     trace.add_argument("program", choices=["deck"])
-    trace.add_argument("--steps", type=_count, default=5, help="training steps (default 5)")
+    trace.add_argument("--steps", type=count, default=5, help="training steps (default 5)")
     trace.add_argument("--output", metavar="FILE", help="write the timeline for chrome://tracing or ui.perfetto.dev")
     _session_options(trace)
     trace.set_defaults(command=_trace)
@@ -87,17 +89,27 @@ def _parser() -> argparse.ArgumentParser:
     profile = commands.add_parser("profile", help="print what each line of a plan takes, and what the machine allows")
     profile.add_argument("program", help="deck, a workload of `refflow bench cpu --list`, or a .py, .pb or .pbtxt file")
     profile.add_argument("--fetch", action="append", metavar="NAME", help="what a step of a file fetches")
-    profile.add_argument("--steps", type=_count, default=20, help="steps to run (default 20)")
-    profile.add_argument("--threads", type=_count, default=1, help="of the session (default 1)")
+    profile.add_argument("--steps", type=count, default=20, help="steps to run (default 20)")
+    profile.add_argument("--threads", type=count, default=1, help="of the session (default 1)")
     profile.add_argument("--clock", choices=["cpu", "wall"], default="cpu", help="what a time is (default cpu)")
     profile.add_argument("--output", metavar="FILE", help="write the timeline for chrome://tracing or ui.perfetto.dev")
     profile.set_defaults(command=_profile)
+
+    again = commands.add_parser("reuse", help="print how often a step uses each parameter it moves")
+    again.add_argument("program", help="deck, a workload of `refflow bench cpu --list`, or a .py, .pb or .pbtxt file")
+    again.add_argument("--fetch", action="append", metavar="LOSS", help="what a file's forward part computes")
+    again.add_argument("--batch", type=count, metavar="N", help="the first size of placeholders that lack it")
+    again.add_argument("--shape", action="append", default=[], metavar="NAME=N,N", help="the shape of a tensor")
+    again.add_argument("--turns", action="append", default=[], metavar="LOOP=N", help="how often a loop turns")
+    again.add_argument("--rate", type=float, default=1e12, metavar="F", help="operations a second (default 1e12)")
+    again.add_argument("--link", type=float, default=1e9, metavar="W", help="bytes a second, either way (default 1e9)")
+    again.set_defaults(command=_reuse)
 
     serve = commands.add_parser("serve", help="be one task of a cluster, until it is interrupted")
     serve.add_argument("cluster", help="for example ps=localhost:2222;worker=localhost:2223,localhost:2224")
     serve.add_argument("--job", help="which job this task is of; needless where there is one")
     serve.add_argument("--task", type=int, metavar="N", help="its number in the job; needless where there is one")
-    serve.add_argument("--cpus", type=_count, default=1, metavar="N", help="virtual CPU devices (default 1)")
+    serve.add_argument("--cpus", type=count, default=1, metavar="N", help="virtual CPU devices (default 1)")
     serve.set_defaults(command=_serve)
 
     kernels = commands.add_parser("show-kernels", help="print the Triton kernels of a step, without a card")
@@ -125,19 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("op_types", nargs="*", metavar="OP_TYPE", help="all where none is given")
     check.set_defaults(command=_check)
 
-    bench = commands.add_parser("bench", help="measure speed against the leanest NumPy")
-    bench.add_argument("--quick", action="store_true", help="fewer repetitions")
-    bench.set_defaults(command=_bench)
-    what = bench.add_subparsers(metavar="cpu|gpu")
-    cpu = what.add_parser("cpu", help="beside TensorFlow, PyTorch, JAX and NumPy, whichever are installed")
-    _bench_options(cpu)
-    cpu.set_defaults(command=_bench_cpu)
-    gpu = what.add_parser("gpu", help="training steps on a card, beside PyTorch and JAX")
-    gpu.add_argument("--dry-run", action="store_true", help="small sizes under the interpreter, without a card")
-    gpu.add_argument("--only", action="append", metavar="NAME", help="workloads with NAME in their names")
-    gpu.add_argument("--seconds", type=float, default=300.0, help="begin no workload after so many (default 300)")
-    gpu.add_argument("--json", metavar="FILE", help="write everything that was measured")
-    gpu.set_defaults(command=_bench_gpu)
+    add_bench(commands)
     return parser
 
 
@@ -148,24 +148,6 @@ def _session_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--executor", choices=["plan", "executor"], default="plan")
     parser.add_argument("--kernels", choices=["fast", "reference"], default="fast")
     parser.add_argument("--policy", default="patient", help="patient, fifo, lifo, random(SEED), adversarial; executor")
-
-
-def _bench_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--threads", type=_count, default=1, help="of every library, and of refflow (default 1)")
-    names = "a workload or a group, or all with NAME in their names"
-    parser.add_argument("--only", action="append", metavar="NAME", help=names)
-    parser.add_argument("--peers", help="comma-separated; by default those that are installed")
-    parser.add_argument("--clock", choices=["cpu", "wall"], default="cpu", help="of the ratios (default cpu)")
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    parser.add_argument("--list", action="store_true", help="name the workloads, and stop")
-    parser.add_argument("--json", metavar="FILE", help="write everything that was measured")
-    parser.add_argument("--svg", metavar="FILE", help="draw the table")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of steps")
-    return int(text)
 
 
 def _runnable(text: str) -> str:
@@ -325,6 +307,14 @@ def _profile(options: argparse.Namespace) -> int:
     return 0
 
 
+def _reuse(options: argparse.Namespace) -> int:
+    from refflow.reuse import of_program, table
+
+    found = of_program(options.program, options.fetch, options.batch, options.shape, options.turns)
+    print(table(found, options.rate, options.link))
+    return 0
+
+
 def _serve(options: argparse.Namespace) -> int:
     from refflow.runtime.cluster.server import ClusterSpec, Server
     from refflow.runtime.config import ConfigProto
@@ -392,22 +382,3 @@ def _function(name: str) -> Any:
         return getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"there is no backend {name!r}: {error}") from error
-
-
-def _bench(options: argparse.Namespace) -> int:
-    from refflow.bench.lean import report
-
-    report(quick=options.quick)
-    return 0
-
-
-def _bench_gpu(options: argparse.Namespace) -> int:
-    from refflow.bench.gpu import start
-
-    return start(options)
-
-
-def _bench_cpu(options: argparse.Namespace) -> int:
-    from refflow.bench.cpu import start
-
-    return start(options)

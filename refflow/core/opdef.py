@@ -93,6 +93,7 @@ class OpDef:
         self.view = view  # the first output may share the first input's memory
         self.elements: Elements | None = None  # what it does with a stack, a list or an array
         self.moves_bits = False  # values go in and out as they are, whatever their type
+        self.moved: tuple[str, ...] = ()  # inputs whose elements the outputs are made of, each as it was
         self.by_element: ByElement | None = None
         self.in_place: Callable[..., None] | None = None  # an update's kernel that writes where the references lie
         self.waits = False  # the kernel may give a Pending: what it does needs somebody else first
@@ -197,6 +198,13 @@ class OpDef:
         """Registers `rule(inputs, outputs, attrs)`: the multiply-adds of a run, from the shapes [W19]."""
         self.work_rule = rule
         return rule
+
+    def moves(self, *names: str) -> None:
+        """States that each output's elements are elements of these inputs, at other places: nothing is computed [S71].
+
+        What a view gives is its first input, which need not be said.
+        """
+        self.moved = names
 
     def state(self, make: Callable[..., Any]) -> Callable[..., Any]:
         """Registers what makes the per-session state that a kernel gets as `state`."""
@@ -376,7 +384,7 @@ def define_variant(name: str, base: OpDef, signature: str = "", /, **attrs: Any)
     for device_type, page in base.kernels.items():
         twin.kernel(page.function, device_type)
     twin.shape_rule, twin.constant_rule, twin.make_state = base.shape_rule, base.constant_rule, base.make_state
-    twin.work_rule, twin.refusal = base.work_rule, base.refusal
+    twin.work_rule, twin.refusal, twin.moved = base.work_rule, base.refusal, base.moved
     twin.gradient_function, twin.has_gradient_rule = base.gradient_function, base.has_gradient_rule
     twin.lacks_gradient, twin.formula, twin.formula_rule = base.lacks_gradient, base.formula, base.formula_rule
     same_names = {a.name for a in base.inputs + base.outputs} == {a.name for a in twin.inputs + twin.outputs}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 Shapes = Sequence[tuple[int, ...]]
 
@@ -55,13 +55,33 @@ def cubic(inputs: Shapes, outputs: Shapes, attrs: dict[str, Any]) -> int:
     return prod(inputs[0]) * (inputs[0][-1] if inputs[0] else 1)
 
 
-def recurrent(sequence: int, weights: Sequence[int], passes: int = 1) -> Callable[..., int]:
-    """Cells of a recurrent net: every row of the sequence, steps and examples alike, meets all weights.
+class Recurrent(NamedTuple):
+    """Cells of a recurrent net: every row of the sequence, steps and examples alike, meets all weights [S74].
 
     sequence, weights: the numbers of the inputs. passes: over the weights; two for a gradient.
     """
 
-    def rule(inputs: Shapes, outputs: Shapes, attrs: dict[str, Any]) -> int:
-        return passes * prod(inputs[sequence][:-1]) * sum(prod(inputs[w]) for w in weights)
+    sequence: int
+    weights: Sequence[int]
+    passes: int = 1
 
-    return rule
+    def __call__(self, inputs: Shapes, outputs: Shapes, attrs: dict[str, Any]) -> int:
+        return sum(self.part(place, inputs) for place in self.weights)
+
+    def part(self, place: int, inputs: Shapes) -> int:
+        """The multiply-adds with elements of one parameter, of which each takes part once a row."""
+        return self.passes * prod(inputs[self.sequence][:-1]) * prod(inputs[place])
+
+
+def recurrent(sequence: int, weights: Sequence[int], passes: int = 1) -> Recurrent:
+    """The rule of an op that keeps several weights: `Recurrent`."""
+    return Recurrent(sequence, weights, passes)
+
+
+def part(rule: Callable[..., int], place: int, inputs: Shapes, outputs: Shapes, attrs: dict[str, Any]) -> int:
+    """The multiply-adds in which elements of the input at `place` take part: all, where there is no more to say.
+
+    >>> part(recurrent(0, (1, 2)), 1, [(64, 8), (8, 8), (8, 32)], [], {})
+    4096
+    """
+    return rule.part(place, inputs) if isinstance(rule, Recurrent) else rule(inputs, outputs, attrs)

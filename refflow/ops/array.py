@@ -314,6 +314,7 @@ def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
 # -- more of the same -----------------------------------------------------------------------------------
 
 TILE = define_op("Tile", "input: T, multiples: Tmultiples[R] -> output: T", T=ANY, Tmultiples=INDEX, source=("S19",))
+TILE.moves("input")
 TILE_GRAD = define_op("TileGrad", "input: T, multiples: int32[R] -> output: T", T=NUMBERS, accuracy="dot",
                       source=("S19",))  # fmt: skip
 

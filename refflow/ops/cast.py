@@ -25,6 +25,7 @@ from refflow.core.opdef import define_op
 CAST = define_op("Cast", "x: SrcT[...S] -> y: DstT[...S]", SrcT=tuple(t for t in ALL if t.kind in "fiucbqns"),
                  DstT=tuple(t for t in ALL if t.kind in "fiucbqns"), Truncate=True,
                  source=("W06", "W77", "E14"))  # fmt: skip
+CAST.moves("x")
 
 
 @CAST.kernel

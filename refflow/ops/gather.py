@@ -26,6 +26,7 @@ from refflow.ops.joining import concat
 
 GATHER = define_op("Gather", "params: Tparams, indices: Tindices -> output: Tparams", Tparams=Attr("type"),
                    Tindices=INDICES, validate_indices=True, source=("W32", "S50e", "O04"))  # fmt: skip
+GATHER.moves("params")
 
 
 @GATHER.refuses

@@ -26,6 +26,7 @@ GATHER_V2 = define_op(
     "GatherV2", "params: Tparams, indices: Tindices, axis: Taxis[] -> output: Tparams", batch_dims=0, Tparams=ANY,
     Tindices=Attr("type", allowed=(int16, *INDICES)), Taxis=Attr("type", allowed=INDICES), source=("W06",),
 )  # fmt: skip
+GATHER_V2.moves("params")
 
 
 @GATHER_V2.refuses

@@ -23,11 +23,15 @@ from refflow.ops.slicing import slice_
 
 CONCAT = define_op("Concat", "concat_dim: int32[], values: N * T -> output: T", N=Attr("int", minimum=1), T=ANY,
                    source=("W06", "W32", "E22"))  # fmt: skip
+CONCAT.moves("values")
 SPLIT = define_op("Split", "split_dim: int32[], value: T -> output: num_split * T", num_split=Attr("int", minimum=1),
                   T=ANY, source=("W06", "W31", "E22"))  # fmt: skip
+SPLIT.moves("value")
 PACK = define_op("Pack", "values: N * T[...S] -> output: T", N=Attr("int", minimum=1), T=ANY, axis=0, source=("W06",))
+PACK.moves("values")
 UNPACK = define_op("Unpack", "value: T -> output: num * T", num=Attr("int", minimum=0), T=ANY, axis=0,
                    source=("W06",))  # fmt: skip
+UNPACK.moves("value")
 NO_SCALARS = "ConcatOp : Can't concatenate scalars (use tf.stack instead)"
 
 

@@ -27,13 +27,16 @@ COUNT = Attr("int", minimum=1)
 
 CONCAT_V2 = define_op("ConcatV2", "values: N * T, axis: Tidx[] -> output: T", N=Attr("int", minimum=2), T=ANY,
                       Tidx=INDEX, source=("W06", "E22"))  # fmt: skip
+CONCAT_V2.moves("values")
 CONCAT_OFFSET = define_op("ConcatOffset", "concat_dim: int32[], shape: N * shape_type[R] -> offset: N * shape_type[R]",
                           N=Attr("int", minimum=2), shape_type=INDEX, source=("W06",))  # fmt: skip
 SPLIT_V = define_op("SplitV", "value: T, size_splits: Tlen[K], split_dim: int32[] -> output: num_split * T",
                     num_split=COUNT, T=ANY, Tlen=Attr("type", default=int64, allowed=(int8, *INDICES)),
                     source=("W06",))  # fmt: skip
+SPLIT_V.moves("value")
 PARALLEL_CONCAT = define_op("ParallelConcat", "values: N * T -> output: T", N=COUNT, T=ANY, shape=Attr("shape"),
                             source=("W06",))  # fmt: skip
+PARALLEL_CONCAT.moves("values")
 
 
 @CONCAT_V2.kernel

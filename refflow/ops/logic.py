@@ -112,7 +112,9 @@ def logical_xor(x: Any, y: Any, name: str = "LogicalXor") -> Tensor:
 
 SELECT = define_op("Select", "condition: bool, t: T[...S], e: T[...S] -> output: T[...S]",
                    T=tuple(ALL), source=("W06",))  # fmt: skip
+SELECT.moves("t", "e")
 SELECT_V2 = define_op("SelectV2", "condition: bool, t: T, e: T -> output: T", T=tuple(ALL), source=("W06",))
+SELECT_V2.moves("t", "e")
 SELECT_V2.formula = Formula("where(condition, t, e)")
 
 

@@ -68,6 +68,7 @@ def slice_dims(dims: shapes.Shape, indices: shapes.Shape) -> tuple[shapes.Dims, 
 GATHER_ND = define_op("GatherNd", "params: Tparams, indices: Tindices -> output: Tparams", Tparams=ANY,
                       Tindices=Attr("type", allowed=(int16, *INDICES)), bad_indices_policy="",
                       source=("W06",))  # fmt: skip
+GATHER_ND.moves("params")
 
 
 @GATHER_ND.kernel

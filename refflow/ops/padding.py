@@ -24,13 +24,16 @@ from refflow.ops.reductions import reduce_sum
 from refflow.ops.slicing import check_paddings, pad_shape, padded, slice_, widths
 
 BROADCAST_TO = define_op("BroadcastTo", "input: T, shape: Tidx[R] -> output: T", T=ANY, Tidx=INDEX, source=("S17",))
+BROADCAST_TO.moves("input")
 BROADCAST_ARGS = define_op("BroadcastArgs", "s0: T[A], s1: T[B] -> r0: T[C]",
                            T=Attr("type", default=int32, allowed=INDICES), source=("S17",))  # fmt: skip
 PAD_V2 = define_op("PadV2", "input: T, paddings: Tpaddings[R, 2], constant_values: T[] -> output: T", T=ANY,
                    Tpaddings=INDEX, source=("W06",))  # fmt: skip
+PAD_V2.moves("input")
 MODES = Attr("string", allowed=("REFLECT", "SYMMETRIC"))
 MIRROR_PAD = define_op("MirrorPad", "input: T, paddings: Tpaddings[R, 2] -> output: T", T=ANY, Tpaddings=INDEX,
                        mode=MODES, source=("W06",))  # fmt: skip
+MIRROR_PAD.moves("input")
 MIRROR_PAD_GRAD = define_op("MirrorPadGrad", "input: T, paddings: Tpaddings[R, 2] -> output: T", T=ANY,
                             Tpaddings=INDEX, mode=MODES, accuracy="dot", source=("W30",))  # fmt: skip
 BROADCAST_ARGS.no_gradient()

@@ -37,11 +37,13 @@ IDENTITY_N = define_op("IdentityN", "input: T -> output: T", T=Attr("list(type)"
 GUARANTEE_CONST = define_op("GuaranteeConst", _PASS, T=ANY, stateful=True, source=("W80",))
 SNAPSHOT = define_op("Snapshot", _PASS, T=ANY, source=("W80",))
 DEEP_COPY = define_op("DeepCopy", "x: T[...S] -> y: T[...S]", T=ANY, stateful=True, source=("W80",))
+DEEP_COPY.moves("x")
 COPY = define_op("Copy", _PASS, T=ANY, tensor_name="", debug_ops_spec=_LIST, source=("W80",))
 COPY_HOST = define_op("CopyHost", _PASS, T=ANY, tensor_name="", debug_ops_spec=_LIST, source=("W80",))
 DEBUG_IDENTITY = define_op("DebugIdentity", _PASS, T=ANY, device_name="", tensor_name="", debug_urls=_LIST,
                            gated_grpc=False, source=("W80",))  # fmt: skip
 ENSURE_SHAPE = define_op("EnsureShape", "input: T -> output: T", shape=Attr("shape"), T=ANY, source=("W06",))
+ENSURE_SHAPE.moves("input")
 PREVENT_GRADIENT = define_op("PreventGradient", _PASS, T=ANY, message="", view=True, source=("W30",))
 DEBUG_GRADIENT_IDENTITY = define_op("DebugGradientIdentity", _PASS, T=ANY, view=True, source=("W80",))
 DEBUG_REF_IDENTITY = define_op("DebugGradientRefIdentity", "input: Ref(T)[...S] -> output: Ref(T)[...S]", T=ANY,

@@ -42,6 +42,7 @@ VAR_HANDLE = define_op(
 )  # fmt: skip
 READ_VARIABLE = define_op("ReadVariableOp", "resource: resource[] -> value: dtype", dtype=DTYPE, stateful=True,
                           source=("W12",))  # fmt: skip
+READ_VARIABLE.moves("resource")
 IS_INITIALIZED = define_op("VarIsInitializedOp", "resource: resource[] -> is_initialized: bool[]", stateful=True,
                            source=("S14",))  # fmt: skip
 VARIABLE_SHAPE = define_op("VariableShape", "input: resource[] -> output: out_type", stateful=True,
@@ -59,6 +60,7 @@ COUNT_UP_TO = define_op("ResourceCountUpTo", "resource: resource[] -> output: T[
                         T=(int32, int64), stateful=True, source=("W06",))  # fmt: skip
 GATHER = define_op("ResourceGather", "resource: resource[], indices: Tindices -> output: dtype", batch_dims=0,
                    validate_indices=True, dtype=DTYPE, Tindices=INDICES, stateful=True, source=("W32",))  # fmt: skip
+GATHER.moves("resource")
 
 
 def variable_of(handle: Any) -> Any:

@@ -25,14 +25,18 @@ from refflow.ops.array import ANY, INDEX
 from refflow.ops.elementwise import NEG
 
 REVERSE = define_op("Reverse", "tensor: T, dims: bool[R] -> output: T", T=ANY, source=("W06",))
+REVERSE.moves("tensor")
 REVERSE_V2 = define_op("ReverseV2", "tensor: T[...S], axis: Tidx -> output: T[...S]", T=ANY, Tidx=INDEX,
                        source=("W06",))  # fmt: skip
+REVERSE_V2.moves("tensor")
 REVERSE_SEQUENCE = define_op(
     "ReverseSequence", "input: T[...S], seq_lengths: Tlen[N] -> output: T[...S]", seq_dim=Attr("int"), batch_dim=0,
     T=ANY, Tlen=Attr("type", default=int64, allowed=INDICES), source=("W06",),
 )  # fmt: skip
+REVERSE_SEQUENCE.moves("input")
 ROLL = define_op("Roll", "input: T[...S], shift: Tshift, axis: Taxis -> output: T[...S]", T=ANY,
                  Tshift=Attr("type", allowed=INDICES), Taxis=Attr("type", allowed=INDICES), source=("W06",))
+ROLL.moves("input")
 ONE_HOT = define_op(
     "OneHot", "indices: TI, depth: int32[], on_value: T[], off_value: T[] -> output: T", axis=-1, T=ANY,
     TI=Attr("type", default=int64, allowed=(uint8, int8, int32, int64)), source=("W06",),

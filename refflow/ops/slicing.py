@@ -21,7 +21,9 @@ from refflow.ops.array import ANY, INDEX, reshape, shape
 
 SLICE = define_op("Slice", "input: T, begin: Index[R], size: Index[R] -> output: T", T=ANY,
                   Index=Attr("type", allowed=INDICES), source=("W06",))  # fmt: skip
+SLICE.moves("input")
 PAD = define_op("Pad", "input: T, paddings: Tpaddings[R, 2] -> output: T", T=ANY, Tpaddings=INDEX, source=("W06",))
+PAD.moves("input")
 
 
 @SLICE.kernel

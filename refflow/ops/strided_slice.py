@@ -31,6 +31,7 @@ STRIDED_SLICE = define_op(
     "StridedSlice", "input: T, begin: Index, end: Index, strides: Index -> output: T", T=Attr("type"), Index=_INDEX,
     source=("W06",), **_MASKS,
 )  # fmt: skip
+STRIDED_SLICE.moves("input")
 STRIDED_SLICE_GRAD = define_op(
     "StridedSliceGrad", "shape: Index, begin: Index, end: Index, strides: Index, dy: T -> output: T", T=Attr("type"),
     Index=_INDEX, source=("W30",), **_MASKS,

@@ -21,6 +21,7 @@ from refflow.core.signature import Attr
 from refflow.ops.array import ANY, INDEX, rank
 
 TRANSPOSE = define_op("Transpose", "x: T, perm: Tperm[R] -> y: T", T=ANY, Tperm=INDEX, source=("W06",))
+TRANSPOSE.moves("x")
 CONJUGATE_TRANSPOSE = define_op("ConjugateTranspose", "x: T, perm: Tperm[R] -> y: T", T=ANY, Tperm=INDEX,
                                 source=("W06",))  # fmt: skip
 

@@ -39,6 +39,7 @@ DYNAMIC_PARTITION = define_op(
     "DynamicPartition", "data: T, partitions: int32 -> outputs: num_partitions * T",
     num_partitions=Attr("int", minimum=1), T=ANY, source=("W06",),
 )  # fmt: skip
+DYNAMIC_PARTITION.moves("data")
 for _op in (UNIQUE, UNIQUE_V2, UNIQUE_WITH_COUNTS, UNIQUE_WITH_COUNTS_V2, LIST_DIFF, WHERE):
     _op.no_gradient_registered()
 

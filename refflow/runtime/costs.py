@@ -17,6 +17,7 @@ from math import prod
 from typing import Any
 
 from refflow.core.shapes import Shape
+from refflow.core.work import part
 from refflow.runtime.device import Device
 from refflow.runtime.events import EventLog
 from refflow.runtime.nodes import CONTROL_FLOW, Node
@@ -107,15 +108,19 @@ class CostModel:
         return "\n".join(lines) or "nothing was measured"
 
 
-def multiply_adds(node: Node) -> int:
+def multiply_adds(node: Node, place: int | None = None) -> int:
     """The arithmetic of one run of a node, from the shapes that are known.
 
-    By the op's own rule; without one a few for each element, of which a view moves none.
+    By the op's own rule; without one a few for each element, of which a view moves none. place: only that in which
+    elements of this input take part.
     """
     inputs = [_known(n.shapes[port]) for n, port in node.inputs]
     outputs = [_known(s) for s in node.shapes]
-    if node.op_def.work_rule is not None:
-        return node.op_def.work_rule(inputs, outputs, node.attrs)
+    rule = node.op_def.work_rule
+    if rule is not None and place is not None:
+        return part(rule, place, inputs, outputs, node.attrs)
+    if rule is not None:
+        return rule(inputs, outputs, node.attrs)
     if node.op_def.view:
         return 0
     steps = 1 if node.op_def.formula is None else len(node.op_def.formula.steps)

@@ -122,6 +122,16 @@ def _temporaries_once(step: StepGraph) -> None:
             there.remove(name)
 
 
+def simplified(pruned: StepGraph, merge: bool = False) -> StepGraph:
+    """The optimised step, with all shapes that feeds and constants make known. merge: equal nodes, outside of loops."""
+    step = unbundle(pruned)
+    if not has_control_flow(pruned.nodes):
+        return optimise(step, merge=merge)
+    for _ in range(2):  # shapes tell what is constant, and constants tell more of shapes
+        step = optimise(sharpen_loops(step))
+    return sharpen_loops(step)
+
+
 def build(
     feeds: Sequence[Tensor],
     fetches: Sequence[Tensor],
@@ -137,13 +147,7 @@ def build(
     _all_known(pruned)
     _temporaries_once(pruned)
     wanted = config.executor == "plan" if config.optimize is None else config.optimize
-    optimised = unbundle(pruned) if wanted else pruned
-    if wanted and has_control_flow(pruned.nodes):
-        for _ in range(2):  # shapes tell what is constant, and constants tell more of shapes
-            optimised = optimise(sharpen_loops(optimised))
-        optimised = sharpen_loops(optimised)
-    elif wanted:
-        optimised = optimise(optimised, merge=bool(config.merge_common_subexpressions))
+    optimised = simplified(pruned, merge=bool(config.merge_common_subexpressions)) if wanted else pruned
     placed, placement = place(
         optimised, devices, remembered, config.allow_soft_placement, config.placer, config.costs
     )  # fmt: skip

@@ -15,6 +15,7 @@ Next: core/gradients.py.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from refflow.core.errors import DTypeError, OutOfRangeError, ShapeError
 from refflow.core.graph import GraphKeys, Operation, Tensor, get_default_graph
 from refflow.core.no_numbers import NoNumbers
 from refflow.core.opdef import define_op, define_variant
+from refflow.core.scopes import LocalStack
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
@@ -306,6 +308,10 @@ class Variable(NoNumbers):
         return f"<tf.Variable {self.name!r} shape={self.get_shape()} dtype={self.dtype.name}>"
 
 
+# What a Variable that stands for a tensor is read by, instead of by whoever uses it (train/towers.py).
+readers: LocalStack[Callable[[Variable], Tensor]] = LocalStack(None)
+
+
 def _convert_variable(value: Variable, dtype: DType | None, name: str | None, as_ref: bool) -> Tensor:
     tensor = value._variable
     if dtype is not None and tensor.dtype.base_dtype is not as_dtype(dtype):
@@ -313,7 +319,8 @@ def _convert_variable(value: Variable, dtype: DType | None, name: str | None, as
             f"variable {tensor.name!r} is {tensor.dtype.base_dtype.name}, but {dtype.name} is needed. "
             "Nothing is converted silently: use cast()"
         )
-    return tensor
+    read = None if as_ref else readers.top()
+    return tensor if read is None else read(value)
 
 
 register_tensor_conversion_function(Variable, _convert_variable, 10)

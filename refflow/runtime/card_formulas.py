@@ -17,6 +17,7 @@ _LEFT = "fmod(x, y)"  # with the sign of x
 FORMULAS = {
     "Erf": Formula("erf(x)"),
     "Rint": Formula("rint(x)"),
+    "Snapshot": Formula("x * 1"),  # which copies
     "Round": Formula("rint(x)"),
     "IsFinite": Formula("x - x == 0"),
     "IsNan": Formula("x != x"),

@@ -24,6 +24,7 @@ from refflow.train.meta_graph import export_meta_graph, import_meta_graph
 from refflow.train.optimizer import Optimizer
 from refflow.train.queue_runner import QueueRunner, add_queue_runner, start_queue_runners
 from refflow.train.recovery import run_with_recovery
+from refflow.train.replicas import ReplicaTraining
 from refflow.train.saver import (
     CheckpointState,
     Saver,
@@ -35,6 +36,7 @@ from refflow.train.saver import (
 )
 from refflow.train.schedules import ExponentialMovingAverage, exponential_decay, global_step
 from refflow.train.summary_io import SummaryWriter, summary_iterator
+from refflow.train.towers import Tower, build_towers, combine_gradients, combine_losses
 
 __all__ = [
     "AdagradOptimizer",
@@ -51,14 +53,19 @@ __all__ = [
     "Optimizer",
     "QueueRunner",
     "RMSPropOptimizer",
+    "ReplicaTraining",
     "Saver",
     "SaverDef",
     "Server",
     "SummaryWriter",
+    "Tower",
     "add_queue_runner",
     "batch",
     "batch_join",
+    "build_towers",
     "checkpoint_exists",
+    "combine_gradients",
+    "combine_losses",
     "exponential_decay",
     "export_meta_graph",
     "get_checkpoint_state",

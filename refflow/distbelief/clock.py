@@ -12,7 +12,7 @@ is idle and infinitely fast. So a cluster without delays is a plain program [D06
 Nothing here depends on real time, and chance enters through one seed: each machine draws from a stream of its own, by
 its name, so that one machine more changes no other's luck. Two runs are equal, event by event [D05].
 
-Next: distbelief/server.py.
+Next: distbelief/costs.py.
 """
 
 from __future__ import annotations
@@ -260,6 +260,10 @@ class Links:
                 "expected seconds that are not negative, and bytes a second above 0. Without delay: Links(clock)."
             )
         self._free: dict[tuple[str, str], float] = {}  # when a line, ("out" or "in", name), is
+
+    def like(self, clock: Clock) -> Links:
+        """Links as these between machines of another clock, with nothing counted."""
+        return Links(clock, self.latency, self.bandwidth, self.per_message)
 
     def send(self, sender: Machine, receiver: Machine, size: int, arrive: Job) -> None:
         """A message of `size` bytes. `arrive()` is called when the last one is there.

@@ -5,7 +5,7 @@
     ScheduleError    how replicas, shards and machines are to work together
     FixedStructure   the structure has no place for what is asked [S03]; the error says why, and what a graph does
 
-All are ValueErrors. Next: distbelief/rules.py.
+All are ValueErrors. Next: distbelief/layers.py.
 """
 
 from __future__ import annotations

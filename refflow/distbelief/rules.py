@@ -8,7 +8,7 @@ gamma / sqrt(K): the rate of each parameter falls with what it has seen, and lar
 that one only. A gradient that has always been 0 moves nothing; the release starts s at 0.1 instead, so that it never
 divides by 0.
 
-Next: distbelief/clock.py.
+Next: distbelief/server.py.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ so partition i talks to the few shards that its range meets, and to no other.
 A shard has named vectors, its *slots*, all as long as its part: "parameters", and what its update rule or an optimizer
 keeps beside it. It applies what is pushed in the order in which it comes, counts it (`updates`, the shard's own
 clock), and asks no other shard: nothing holds the shards together [D05].
+
+Next: distbelief/downpour.py.
 """
 
 from __future__ import annotations

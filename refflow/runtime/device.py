@@ -13,7 +13,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
-from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -143,8 +142,8 @@ class Device:
         known = [None if i not in numbers else x[()] if isinstance(x, np.ndarray) else ...
                  for i, x in enumerate(inputs)]  # fmt: skip
         *slots, gradient = op_def.by_element.arrays(len(inputs))
-        size, dtype = prod(inputs[slots[0] if op_def.ref_inputs else gradient].shape), attrs["T"].as_numpy_dtype
-        return updates.in_place(partial(rule, **chosen), len(slots), known, size, dtype, spent)
+        shape, dtype = inputs[slots[0] if op_def.ref_inputs else gradient].shape, attrs["T"].as_numpy_dtype
+        return updates.in_place(partial(rule, **chosen), len(slots), known, tuple(shape), dtype, spent)
 
     def fixed(self, op_def: OpDef, attrs: dict[str, Any], inputs: Sequence[Any]) -> Callable[..., Any] | None:
         """The fast kernel as a function of (*inputs, out=None) for inputs like these alone, if it has such a one.

@@ -15,6 +15,8 @@ have called, on the same numbers: the bits are the same.
     bytes: inputs and outputs once        scratch: a block for each value that is alive, in the core's second cache
 
 Scratch is the thread's: what one chain leaves there, the next one overwrites, so that it is warm and costs no call.
+A ufunc takes half a microsecond for few elements, and half of that to make an array of a number: numbers are arrays
+without axes, and nothing is given another shape that has the right one.
 """
 
 from __future__ import annotations
@@ -50,15 +52,18 @@ class Blocks:
     columns: the results' shape. dtype: of everything but truths. spent: places of wholes that nobody needs any
     more: their memory is scratch as soon as they are read. own: places of results that do not lie where an input does:
     their memory is scratch until they are written. held: by the place of a whole, the result that lies where it does:
-    that memory is scratch between the last reading and the result.
+    that memory is scratch between the last reading and the result. form: the shape in which most wholes come.
     """
 
     def __init__(
         self, steps: Sequence[Step], kinds: Sequence[str], outputs: Sequence[int], rows: int, columns: int, dtype: Any,
         *, spent: Sequence[int] = (), own: Sequence[int] = (), held: Mapping[int, int] | None = None,
+        form: tuple[int, ...] | None = None,
     ):  # fmt: skip
         flat = not {"row", "column"} & set(kinds)
-        shape = (rows * columns,) if flat else (rows, columns)
+        shape: tuple[int, ...] = (rows * columns,) if flat else (rows, columns)
+        if flat and form and rows * columns <= BLOCK:  # a single block may stay as it is
+            shape = form
         writer = _Writer(steps, kinds, outputs, np.dtype(dtype), shape, spent, own, held or {})
         self.source = writer.source()
         exec(compile(self.source, "<elementwise blocks>", "exec"), writer.names)
@@ -76,11 +81,11 @@ class _Writer:
                  held: Mapping[int, int]):  # fmt: skip
         self.steps, self.kinds, self.outputs, self.shape = steps, kinds, list(outputs), shape
         self.lines = shape[0]  # what is cut: elements, or rows
-        self.width = max(1, shape[1]) if len(shape) > 1 else 1
+        self.width = max(1, prod(shape[1:]))
         self.step = max(1, BLOCK // self.width)
         self.reals = self.masks = 0
         self.names: dict[str, Any] = {"where": choose, "multiply": np.multiply, "empty": aligned.empty}
-        self.names["scratch"] = scratch
+        self.names |= {"scratch": scratch, "asarray": np.asarray}
         self.names |= {"whole": np.dtype(f"i{dtype.itemsize}"), "real": dtype, "each": threads.each}
         self.last = {o: n for n, s in enumerate(steps) for o in s[1:] if isinstance(o, tuple)}
         self.value: dict[Operand, str] = {("in", place): f"xi{place}" for place in (*spent, *held)}
@@ -95,8 +100,8 @@ class _Writer:
         given = ", ".join(ins + outs)
         steps = [line for number, step in enumerate(self.steps) for line in self._lines(number, step)]
         shapes = {"whole": self.shape, "row": self.shape[1:], "column": (self.lines, 1), "one": ()}
-        head = [f"{name} = {name}.reshape({shapes[kind]})" for name, kind in zip(ins, self.kinds, strict=True)]
-        head += [f"{name} = {name}.reshape({self.shape})" for name in outs]
+        head = [_shaped(name, shapes[kind]) for name, kind in zip(ins, self.kinds, strict=True)]
+        head += [_shaped(name, self.shape) for name in outs]
         cut = [name for name, kind in zip(ins, self.kinds, strict=True) if kind in ("whole", "column")] + outs
         tiled = [name for name, kind in zip(ins, self.kinds, strict=True) if self._is_tiled(kind)]
         if self.lines <= self.step:
@@ -161,16 +166,24 @@ class _Writer:
         self._let_go(dying)
         self.value["step", number] = target = self._target(number, kind)
         self.names[name] = getattr(np, name)
-        if name in ("maximum", "minimum"):  # of an array and a number NumPy takes twice the time of two arrays
-            texts = [t if isinstance(o, tuple) else self._filled(t) for t, o in zip(texts, operands, strict=True)]
+        # Of an array and a number NumPy's maximum takes twice the time of two arrays.
+        number_text = self._filled if name in ("maximum", "minimum") else self._point
+        texts = [t if isinstance(o, tuple) else number_text(t) for t, o in zip(texts, operands, strict=True)]
         out = f"out={target}" if name in ("maximum", "minimum") else target
         return [f"{name}({', '.join(texts)}, {out})"]
 
+    def _point(self, number: str) -> str:
+        """A number as an array without axes."""
+        if self.names["real"].kind != "f":
+            return number
+        name = f"p{len(self.names)}"
+        self.names[name] = np.array(float(number), self.names["real"])
+        return name
+
     def _filled(self, number: str) -> str:
         """A block of a number."""
-        lines = min(self.step, self.lines)
         name = f"f{len(self.names)}"
-        shape = (lines, *self.shape[1:])
+        shape = self.shape if self.lines <= self.step else (self.step, *self.shape[1:])
         self.names[name] = _block_of(number, self.names["real"], max(BLOCK, prod(shape)))[: prod(shape)].reshape(shape)
         return name if self.lines <= self.step else f"{name}[:b - a]"
 
@@ -236,6 +249,13 @@ def scratch(kind: tuple[tuple[int, ...], Any]) -> np.ndarray:
             _held.blocks.clear()
         blocks = _held.blocks[kind] = aligned.empty(*kind)
     return blocks
+
+
+def _shaped(name: str, shape: tuple[int, ...]) -> str:
+    """A line that makes of an operand an array of that shape."""
+    if not shape:
+        return f"{name} = {name}.reshape(()) if {name}.ndim else asarray({name})"
+    return f"if {name}.shape != {shape}: {name} = {name}.reshape({shape})"
 
 
 def _function(head: str, body: Sequence[str]) -> str:

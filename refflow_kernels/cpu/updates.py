@@ -19,53 +19,59 @@ Next: refflow_kernels/cpu/conv.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
 from refflow_kernels.cpu import threads
 from refflow_kernels.cpu.blocks import Blocks
-from refflow_kernels.notes import Notes, Operand, Rule, Unknown
+from refflow_kernels.notes import Name, Notes, Operand, Rule, Unknown
 
 _BLOCK = 1 << 14  # elements
 _PIECE = 1 << 18  # elements worth a thread
 
 
 def in_place(
-    rule: Rule, slots: int, known: Sequence[Any], size: int, dtype: Any, spent: Sequence[int] = ()
+    rule: Rule, slots: int, known: Sequence[Any], shape: tuple[int, ...], dtype: Any, spent: Sequence[int] = ()
 ) -> Callable[..., None]:
     """A function of the rule's inputs that replaces the first `slots` of them by what the rule gives.
 
     known: for each input None where it is an array, a number where that is known now, Ellipsis for any other number.
-    size: elements of each array. dtype: of everything. The slots are to be C-contiguous. spent: places of arrays that
+    shape: of each array. dtype: of everything. The slots are to be C-contiguous. spent: places of arrays that
     may be overwritten.
     """
     try:
-        return Update(rule, slots, known, size, dtype, spent)
+        return Update(rule, slots, known, shape, dtype, spent)
     except Unknown:
         return lambda *inputs: in_blocks(rule, slots, *inputs)
 
 
 class Update:
-    """A rule for variables of one size, noted down."""
+    """A rule for variables of one shape, noted down."""
 
     def __init__(
-        self, rule: Rule, slots: int, known: Sequence[Any], size: int, dtype: Any, spent: Sequence[int] = ()
-    ):
+        self, rule: Rule, slots: int, known: Sequence[Any], shape: tuple[int, ...], dtype: Any,
+        spent: Sequence[int] = (),
+    ):  # fmt: skip
         notes = Notes(np.dtype(dtype))
         results = rule(*(self._operand(notes, i, value) for i, value in enumerate(known)))[:slots]
         # A slot may stay as it is.
         changed = [(i, r) for i, r in enumerate(results) if not isinstance(r, Operand) or r.name != ("in", i)]
         self._slots = [i for i, _ in changed]
         last = [_step_of(notes, i, result) for i, result in changed]
-        self._early = [(getattr(np, name), operands) for name, *operands in notes.early]
-        self._constants = notes.constants
-        self._places: list[tuple[str, int]] = []  # of what the chain is given
-        steps = [(name, *map(self._place, operands)) for name, *operands in notes.steps]
-        kinds = ["whole" if kind == "in" else "one" for kind, _ in self._places]
-        over = [i for i, (kind, place) in enumerate(self._places) if kind == "in" and place in spent]
-        held = {self._places.index(("in", i)): k for k, i in enumerate(self._slots) if ("in", i) in self._places}
-        self._blocks = Blocks(steps, kinds, last, size, 1, dtype, spent=over, held=held)
+        named = list(dict.fromkeys(o for _, *operands in notes.steps for o in operands if _is_input(o)))
+        arrays, numbers = ([o for o in named if (o[0] == "in") is wanted] for wanted in (True, False))
+        places = arrays + numbers  # of what the chain is given
+        steps = [(name, *(("in", places.index(o)) if _is_input(o) else o for o in operands))
+                 for name, *operands in notes.steps]  # fmt: skip
+        kinds = ["whole"] * len(arrays) + ["one"] * len(numbers)
+        over = [n for n, (_, place) in enumerate(arrays) if place in spent]
+        held = {arrays.index(("in", i)): k for k, i in enumerate(self._slots) if ("in", i) in arrays}
+        self._blocks = Blocks(steps, kinds, last, prod(shape), 1, dtype, spent=over, held=held, form=shape)
+        self._arrays = [i for _, i in arrays]
+        self._numbers = _shared(_Numbers(notes.early, notes.constants, numbers))
 
     @staticmethod
     def _operand(notes: Notes, place: int, value: Any) -> Any:
@@ -73,19 +79,51 @@ class Update:
             return Operand(notes, ("in", place), notes.dtype)
         return Operand(notes, ("given", place), notes.dtype) if value is ... else value
 
-    def _place(self, operand: Any) -> Any:
-        if not isinstance(operand, tuple) or operand[0] == "step":
-            return operand
-        if operand not in self._places:
-            self._places.append(operand)
-        return ("in", self._places.index(operand))
-
     def __call__(self, *inputs: Any) -> None:
+        given = [inputs[i] for i in self._arrays]
+        self._blocks(given + self._numbers(inputs), [inputs[i] for i in self._slots])
+
+
+def _is_input(operand: Any) -> bool:
+    return isinstance(operand, tuple) and operand[0] != "step"
+
+
+class _Numbers:
+    """What a rule does with numbers alone, as arrays without axes.
+
+    It is done anew when a number changes, and once for all the updates of a step that have the rule and its rates.
+    """
+
+    def __init__(self, early: Sequence[tuple[Any, ...]], constants: Sequence[Any], wanted: Sequence[Name]):
+        self._early = [(getattr(np, name), operands) for name, *operands in early]
+        self._constants, self._wanted = constants, wanted
+        self.key = repr((early, [(np.dtype(c.dtype).str, c.tobytes()) for c in constants], wanted))
+        read = [o for _, operands in self._early for o in operands] + list(wanted)
+        self._given = sorted({o[1] for o in read if isinstance(o, tuple) and o[0] == "given"})
+        self._last: tuple[Any, list[Any]] = None, []
+
+    def __call__(self, inputs: Sequence[Any]) -> list[Any]:
+        key = [inputs[i].tobytes() for i in self._given]  # 0 and -0 are equal, and not the same
+        last, numbers = self._last
+        if key != last:
+            numbers = self._made(inputs)
+            self._last = key, numbers
+        return numbers
+
+    def _made(self, inputs: Sequence[Any]) -> list[Any]:
         early: list[Any] = []
-        values = {"in": inputs, "given": inputs, "early": early, "constant": self._constants}
+        values = {"given": inputs, "early": early, "constant": self._constants}
         for function, operands in self._early:
             early.append(function(*(values[o[0]][o[1]] if isinstance(o, tuple) else o for o in operands)))
-        self._blocks([values[kind][i] for kind, i in self._places], [inputs[i] for i in self._slots])
+        return [np.array(values[kind][i]) for kind, i in self._wanted]
+
+
+_by_key: WeakValueDictionary[str, _Numbers] = WeakValueDictionary()
+
+
+def _shared(numbers: _Numbers) -> _Numbers:
+    """One of all that do the same."""
+    return _by_key.setdefault(numbers.key, numbers)
 
 
 def _step_of(notes: Notes, slot: int, result: Any) -> int:

@@ -56,6 +56,19 @@ def test_operands_may_lie_anyhow(rng):
     np.testing.assert_array_equal(out, x.T + x[:, 3])
 
 
+@pytest.mark.parametrize("form", [(4, 3, 5), (60,), (1, 60), (3, 0, 2), (), (1,), (8, 64, 64), (40_000, 1)])
+def test_a_block_may_keep_its_form(form, rng):
+    steps = [("add", X, R), ("maximum", ("step", 0), 0), ("multiply", ("step", 1), 0.3), ("greater", R, 0.1),
+             ("where", ("step", 3), ("step", 2), 0), ("subtract", ("step", 4), ("in", 2))]  # fmt: skip
+    x, y = (np.array(v) for v in rng.normal(size=(2, *form)).astype(np.float32))
+    chain = Blocks(steps, ["whole", "whole", "one"], [5], x.size, 1, np.float32, form=form)
+    out, flat = np.empty(form, np.float32), np.empty(x.size, np.float32)
+    wanted = np.where(y > 0.1, np.maximum(x + y, 0) * np.float32(0.3), 0) - np.float32(0.7)
+    chain([x, y, np.float32(0.7)], [out])
+    chain([x.reshape(-1), y, np.full((1, 1), 0.7, np.float32)], [flat])
+    assert out.tobytes() == flat.tobytes() == wanted.tobytes()
+
+
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_result_may_lie_where_the_last_step_reads(place, rng):
     inputs = [rng.normal(size=(40, 300)).astype(np.float32) for _ in range(2)]

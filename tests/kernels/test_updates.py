@@ -37,7 +37,7 @@ def test_the_bits_are_the_rule_s(name, are_constants, shape, dtype, rng):
     inputs = inputs_of(op_def, shape, dtype, rng)
     with np.errstate(all="ignore"):
         wanted = op_def.by_element.rule(*inputs)
-        update = in_place(op_def.by_element.rule, slots, known(op_def, inputs, are_constants), inputs[0].size, dtype)
+        update = in_place(op_def.by_element.rule, slots, known(op_def, inputs, are_constants), inputs[0].shape, dtype)
         update(*inputs)
     for held, value in zip(inputs, wanted, strict=False):
         assert held.dtype == dtype and held.tobytes() == np.asarray(value, dtype).tobytes()
@@ -57,7 +57,7 @@ def test_rows_of_a_matrix_are_updated_alone(name, are_constants, here, rng):
         wanted = [np.array(x) for x in op_def.by_element.rule(*parts)]
         outside = [x.copy() for x in inputs[:slots]]
         numbers = known(op_def, parts, are_constants)
-        in_place(op_def.by_element.rule, slots, numbers, parts[0].size, "float32", [gradient])(*parts)
+        in_place(op_def.by_element.rule, slots, numbers, parts[0].shape, "float32", [gradient])(*parts)
     for held, value, copy in zip(inputs[:slots], wanted, outside, strict=False):
         assert held[here].tobytes() == np.asarray(value, np.float32).tobytes()
         copy[here] = held[here]
@@ -68,14 +68,30 @@ def test_rows_of_a_matrix_are_updated_alone(name, are_constants, here, rng):
 def test_every_rule_is_noted_down_where_its_numbers_are_constants(name, rng):
     op_def = APPLY[name]
     inputs = inputs_of(op_def, (5,), "float32", rng)
-    Update(op_def.by_element.rule, RULES[name], known(op_def, inputs, True), 5, "float32")
+    Update(op_def.by_element.rule, RULES[name], known(op_def, inputs, True), (5,), "float32")
+
+
+def test_numbers_are_those_of_the_run_for_all_updates_that_share_them():
+    """0 and -0 are told apart: divided by, they differ."""
+
+    def rule(var, rate, grad):
+        return (var - 1 / (rate * 2) * grad,)
+
+    updates = [in_place(rule, 1, [None, ..., None], shape, "float32") for shape in [(3,), (2, 2), (), (1,)]]
+    for rate in (1.0, 0.5, 0.5, 0.0, -0.0, 1.0):
+        for update, shape in zip(updates, [(3,), (2, 2), (), (1,)], strict=True):
+            var, grad = np.full(shape, 5, np.float32), np.full(shape, 2, np.float32)
+            with np.errstate(divide="ignore"):
+                wanted = rule(var, np.float32(rate), grad)[0]
+                update(var, np.float32(rate), grad)
+            assert var.tobytes() == wanted.tobytes()
 
 
 def test_a_rule_that_asks_for_a_number_waits_for_it(rng):
     op_def = APPLY["ApplyFtrl"]
     inputs = inputs_of(op_def, (5,), "float32", rng)
     with pytest.raises(Unknown):
-        Update(op_def.by_element.rule, 3, known(op_def, inputs, False), 5, "float32")
+        Update(op_def.by_element.rule, 3, known(op_def, inputs, False), (5,), "float32")
 
 
 def test_a_slot_s_old_value_is_not_lost():
@@ -86,7 +102,7 @@ def test_a_slot_s_old_value_is_not_lost():
         return (var - new) * slot, new
 
     var, slot, grad = (np.full(4, n, np.float32) for n in (10, 2, 1))
-    Update(rule, 2, [None] * 3, 4, "float32")(var, slot, grad)
+    Update(rule, 2, [None] * 3, (4,), "float32")(var, slot, grad)
     assert var.tolist() == [14] * 4 and slot.tolist() == [3] * 4
 
 
@@ -97,7 +113,7 @@ def test_every_count_of_threads_gives_the_same_bits(count, rng):
     wanted = op_def.by_element.rule(*inputs)
     before = threads.use(count)
     try:
-        in_place(op_def.by_element.rule, 3, known(op_def, inputs, False), 600_001, "float32")(*inputs)
+        in_place(op_def.by_element.rule, 3, known(op_def, inputs, False), (600_001,), "float32")(*inputs)
     finally:
         threads.use(before)
     assert all(a.tobytes() == b.tobytes() for a, b in zip(inputs, wanted, strict=False))

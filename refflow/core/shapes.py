@@ -1,6 +1,7 @@
 """Static shapes: what is known of a tensor's extent before anything runs.
 
-A `TensorShape` is unknown (nothing, not even the rank), partly known (`[None, 784]`) or fully known.
+A tensor has any number of axes: none is a number, one a vector, two a matrix, three an image of rows, columns and
+colours [S36]. A `TensorShape` is unknown (nothing, not even the rank), partly known (`[None, 784]`) or fully known.
 Two shapes are *compatible* when some array could have both; *merging* keeps what either one knows.
 
     [None, 784] merged with [64, None]  ->  [64, 784]

@@ -1,4 +1,8 @@
-"""Images: from files, to other sizes, in other colours [W06]."""
+"""Images: from files, to other sizes, in other colours [W06].
+
+An image is a tensor of rows by columns by colours, a batch of them one of four axes [S36]: `image[1, 2, 0]` is the red
+of the third pixel in the second row.
+"""
 
 from refflow.core.missing import no_attribute
 from refflow.image.adjustments import (

@@ -32,7 +32,7 @@ from refflow.runtime.failures import as_op_error
 from refflow.runtime.frames import DEAD, Awaited, Frame, Frames, Iteration
 from refflow.runtime.kernels import OpStates, prepare, read_input
 from refflow.runtime.nodes import ENTERS, EXITS, MERGES, NEXTS, SWITCHES, Node, StepGraph
-from refflow.runtime.policy import Policy, fifo
+from refflow.runtime.policy import Policy, Replay, fifo
 from refflow.runtime.pool import pool_of
 from refflow.runtime.rendezvous import Rendezvous, key_of
 from refflow.runtime.resources import VariableState
@@ -72,7 +72,7 @@ class Executor:
                 run = prepare(node, kernels, states)
                 self.run_node[node] = run if pool is None else pool.over(node, run)
 
-    def run(self, feeds: Sequence[Any], policy: Policy = fifo, log: StepLog | None = None) -> list[Any]:
+    def run(self, feeds: Sequence[Any], policy: Policy | Replay = fifo, log: StepLog | None = None) -> list[Any]:
         """The fetched values of one step, in host memory of their own."""
         return Run(self, policy, log).run(feeds)
 
@@ -81,21 +81,25 @@ class Run:
     """The state of one step."""
 
     def __init__(
-        self, executor: Executor, policy: Policy, log: StepLog | None, rendezvous: Rendezvous | None = None
+        self, executor: Executor, policy: Policy | Replay, log: StepLog | None, rendezvous: Rendezvous | None = None
     ):
         self.fixed = executor
         self.flight = in_flight() or InFlight("a step of an executor")
-        self.policy = policy
         self.log = log
         self.frames = Frames([n.device for n in executor.step.nodes], executor.enters, self._deliver)
         self.ready: list[Node] = []
         self.places: list[tuple[Frame, Iteration]] = []  # of the ready nodes
+        self.policy = policy.during(self) if isinstance(policy, Replay) else policy
         self.awaited: list[Awaited] = []
         self.arrived: deque[tuple[Awaited, Callable[[], list[Any]]]] = deque()
         self.rendezvous = rendezvous or Rendezvous()
 
     def __str__(self) -> str:
         return state_text(self)
+
+    def place_of(self, i: int) -> str:
+        """The loops and the iteration of a ready node, as the log has them."""
+        return Awaited(self.ready[i], *self.places[i]).place
 
     def run(self, feeds: Sequence[Any]) -> list[Any]:
         """All of the step at once: every feed, then every fetch."""

@@ -1,4 +1,4 @@
-"""Place: one device for each node, and a table that says why [W21, W22, S35].
+"""Place: one device for each node, and a table that says why [W21, W22, S35, S42].
 
     1. a stateful node stays where an earlier step of this session put it
     2. nodes that share a reference or a handle, or ask to be together, form a group     [W37, W38]

@@ -37,13 +37,12 @@ graph = tf.Graph()
 with graph.as_default():
     train_inputs = tf.placeholder(tf.int32, shape=[batch_size])
     train_labels = tf.placeholder(tf.int32, shape=[batch_size, 1])
-    with tf.device("/cpu:0"):
-        embeddings = tf.Variable(tf.random_uniform([vocabulary_size, embedding_size], -1.0, 1.0, seed=1))
-        embed = tf.nn.embedding_lookup(embeddings, train_inputs)
-        nce_weights = tf.Variable(
-            tf.truncated_normal([vocabulary_size, embedding_size], stddev=1.0 / np.sqrt(embedding_size), seed=2)
-        )
-        nce_biases = tf.Variable(tf.zeros([vocabulary_size]))
+    embeddings = tf.Variable(tf.random_uniform([vocabulary_size, embedding_size], -1.0, 1.0, seed=1))
+    embed = tf.nn.embedding_lookup(embeddings, train_inputs)
+    nce_weights = tf.Variable(
+        tf.truncated_normal([vocabulary_size, embedding_size], stddev=1.0 / np.sqrt(embedding_size), seed=2)
+    )
+    nce_biases = tf.Variable(tf.zeros([vocabulary_size]))
 
     sampled = tf.nn.log_uniform_candidate_sampler(
         tf.cast(train_labels, tf.int64), 1, num_sampled, True, vocabulary_size, seed=3

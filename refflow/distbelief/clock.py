@@ -242,6 +242,7 @@ class Machine:
 class Links:
     """The lines between machines. latency, per_message: seconds. bandwidth: bytes a second of each line.
 
+    slowness: how the latency varies from message to message; those from one machine to another stay in order.
     bytes, messages: by (name of the sender, name of the receiver). What a machine sends itself costs nothing and
     is not counted.
     """
@@ -250,6 +251,7 @@ class Links:
     latency: float = 0.0
     bandwidth: float = math.inf
     per_message: float = 0.0
+    slowness: Slowness = steady
     bytes: Counter[tuple[str, str]] = field(default_factory=Counter)
     messages: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -260,10 +262,12 @@ class Links:
                 "expected seconds that are not negative, and bytes a second above 0. Without delay: Links(clock)."
             )
         self._free: dict[tuple[str, str], float] = {}  # when a line, ("out" or "in", name), is
+        self._last: dict[tuple[str, str], float] = {}  # when the last message from one to the other began to arrive
+        self._chances: dict[tuple[str, str], np.random.Generator] = {}
 
     def like(self, clock: Clock) -> Links:
         """Links as these between machines of another clock, with nothing counted."""
-        return Links(clock, self.latency, self.bandwidth, self.per_message)
+        return Links(clock, self.latency, self.bandwidth, self.per_message, self.slowness)
 
     def send(self, sender: Machine, receiver: Machine, size: int, arrive: Job) -> None:
         """A message of `size` bytes. `arrive()` is called when the last one is there.
@@ -290,7 +294,17 @@ class Links:
             if receiver.is_up and sender.was_up(sent, left):
                 arrive()
 
-        self._at(left - taken + self.latency, come)
+        self._at(self._begins_to_arrive((sender.name, receiver.name), left - taken), come)
+
+    def _begins_to_arrive(self, pair: tuple[str, str], left: float) -> float:
+        """When the first byte is there that leaves now."""
+        latency = self.latency
+        if self.slowness is not steady:
+            if pair not in self._chances:
+                self._chances[pair] = self.clock.chance(" to ".join(pair))
+            latency *= self.slowness(self._chances[pair])
+        self._last[pair] = max(left + latency, self._last.get(pair, 0.0))
+        return self._last[pair]
 
     def _take(self, line: tuple[str, str], seconds: float) -> float:
         """When the line is free again, if it is taken next for so long."""

@@ -83,6 +83,18 @@ def test_messages_cost_something_each_and_a_line_out_is_one_too():
     assert there == [2.0, 4.0]
 
 
+def test_messages_of_two_machines_overtake_one_another_and_those_of_one_do_not():
+    clock, there = Clock(3), []
+    a, b, c = (Machine(clock, name) for name in "abc")
+    links = Links(clock, latency=1.0, slowness=uneven(1.0))
+    for number in range(20):
+        for sender in (a, b):
+            links.send(sender, c, 0, lambda sender=sender, number=number: there.append((sender.name, number)))
+    clock.run()
+    assert [n for who, n in there if who == "a"] == [n for who, n in there if who == "b"] == list(range(20))
+    assert [who for who, _ in there] != ["a", "b"] * 20
+
+
 def test_a_message_without_delay_has_arrived_when_send_returns():
     clock, there = Clock(), []
     links = Links(clock)

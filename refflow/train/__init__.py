@@ -23,7 +23,7 @@ from refflow.train.lbfgs import LBFGSOptimizer, LBFGSResult
 from refflow.train.meta_graph import export_meta_graph, import_meta_graph
 from refflow.train.optimizer import Optimizer
 from refflow.train.queue_runner import QueueRunner, add_queue_runner, start_queue_runners
-from refflow.train.recovery import run_with_recovery
+from refflow.train.recovery import run_with_recovery, train_with_recovery
 from refflow.train.replicas import ReplicaTraining
 from refflow.train.saver import (
     CheckpointState,
@@ -82,6 +82,7 @@ __all__ = [
     "start_queue_runners",
     "string_input_producer",
     "summary_iterator",
+    "train_with_recovery",
     "update_checkpoint_state",
     "write_graph",
 ]

@@ -101,24 +101,18 @@ class Context(ABC):
 
 
 class BranchContext(Context):
-    """One side of a Switch on `pred`; `switched` is shared by both sides."""
+    """One side of Switches on `pred`; `pivot` is alive where that side is taken."""
 
-    def __init__(self, graph: Graph, pred: Tensor, side: int, switched: dict[Tensor, Any]):
+    def __init__(self, graph: Graph, pred: Tensor, side: int, pivot: Tensor):
         super().__init__(graph)
-        self.pred, self.side, self._switched = pred, side, switched
+        self.pred, self.side, self.control_pivot = pred, side, pivot.op
         self.name = graph.unique_name("cond_text")
-        with graph.control_dependencies(None):
-            live = self._bring_in(pred)
-        with graph.inside(self, False):
-            self.control_pivot = op_def("Identity")(live, name=("switch_f", "switch_t")[side]).op
+        pivot.op._context = self
 
     def _bring_in(self, tensor: Tensor) -> Tensor:
-        both = self._switched.get(tensor)
-        if both is None:
-            kind = "RefSwitch" if tensor.dtype.is_ref_dtype else "Switch"
-            with self.graph.inside(self.parent, False):
-                both = self._switched[tensor] = op_def(kind)(tensor, self.pred)
-        return both[self.side]
+        kind = "RefSwitch" if tensor.dtype.is_ref_dtype else "Switch"
+        with self.graph.inside(self.parent, False):
+            return op_def(kind)(tensor, self.pred, name="Switch")[self.side]
 
     @property
     def branch(self) -> int:
@@ -150,7 +144,7 @@ class LoopContext(Context):
     def _bring_in(self, tensor: Tensor) -> Tensor:
         kind = "RefEnter" if tensor.dtype.is_ref_dtype else "Enter"
         with self.graph.inside(self, False):
-            return op_def(kind)(tensor, is_constant=True, **self.frame)
+            return op_def(kind)(tensor, is_constant=True, name="Enter", **self.frame)
 
     @property
     def parallel_iterations(self) -> int:

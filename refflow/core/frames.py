@@ -159,7 +159,7 @@ class Frames:
         op = tensor.op
         found = self._conditions.get(op, ())
         if op.type in SWITCHES and op.inputs[1].op.type != "LoopCond":
-            return (*found, (op.inputs[1], tensor.value_index))
+            return (*found, (unnamed(op.inputs[1]), tensor.value_index))
         return found
 
     def _of_op(self, op: Operation) -> tuple[Condition, ...]:
@@ -180,3 +180,10 @@ class Frames:
     @staticmethod
     def _common(parts: list[tuple[Condition, ...]]) -> tuple[Condition, ...]:
         return tuple(c for c in parts[0] if all(c in part for part in parts[1:]))
+
+
+def unnamed(tensor: Tensor) -> Tensor:
+    """The tensor that this one is an identity of: a cond's pivots know its predicate by another name than Switches."""
+    while tensor.op.type == "Identity" and not tensor.op.inputs[0].dtype.is_ref_dtype:
+        tensor = tensor.op.inputs[0]
+    return tensor

@@ -175,8 +175,6 @@ class Graph(GraphScopes):
             if tensor.graph is not self:
                 inputs = list(inputs)
                 inputs[i] = self._from_outside(tensor, f"{op_type} {name or op_type!r}")
-        if self._context is not None and self._captures:
-            inputs = [self._context.capture(tensor) for tensor in inputs]
         if op_type in self._gradient_overrides:
             attrs = {**(attrs or {}), "_gradient_op_type": self._gradient_overrides[op_type]}
         if self._container and op_def.stateful and "container" in op_def.attrs and not (attrs or {}).get("container"):
@@ -189,6 +187,9 @@ class Graph(GraphScopes):
         name = name[:-1] if name.endswith("/") else self.unique_name(name)
         if name in self._by_name:
             raise NodeError(f"there already is an operation named {name!r}: {self._by_name[name]!r}")
+        if self._context is not None and self._captures:
+            with self.name_scope(f"{name}/"):
+                inputs = [self._context.capture(tensor) for tensor in inputs]
         op = self.operation(
             NodeDef(name, op_type, attr=attrs or {}), self, inputs, dtypes, self._control_inputs_for(inputs),
             op_def=op_def, stack=errors.call_stack(2),

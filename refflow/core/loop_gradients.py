@@ -26,7 +26,7 @@ from refflow.core.contexts import LoopContext, join
 from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import DType, int32, int64, resource, variant
 from refflow.core.errors import NodeError
-from refflow.core.frames import ENTERS, SWITCHES, Condition, Frames, Loop, LoopVariable
+from refflow.core.frames import ENTERS, SWITCHES, Condition, Frames, Loop, LoopVariable, unnamed
 from refflow.core.graph import Graph, Operation, Tensor
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.registry import op_def
@@ -171,7 +171,7 @@ class _Addition:
     def make(self, start: Callable[[], Tensor], step: Callable[[Tensor], Tensor]) -> Tensor:
         """The last value of what begins as `start()` and becomes `step(value)` in each iteration."""
         graph, loop = self.graph, self.loop
-        with graph.control_dependencies(None), graph.name_scope(None):
+        with graph.control_dependencies(None):
             with graph.inside(self.around, False):
                 begin = start()
             with graph.inside(self.within, False):
@@ -245,6 +245,7 @@ class _Backward(LoopContext):
     def capture(self, tensor: Tensor) -> Tensor:
         if self.holds(tensor.op) or self.frames.loop_around(tensor) is not self.forward:
             return super().capture(tensor)
+        tensor = unnamed(tensor)  # what is kept once is popped once
         if tensor.dtype.base_dtype is resource and tensor.op.type in (*SWITCHES, "Identity"):
             return self.capture(tensor.op.inputs[0])  # the same handle, before a branch took it in
         found = self._came_in.get(tensor)

@@ -54,8 +54,10 @@ def cond(
         raise TypeError("pred must not be a Python bool: it is decided while the step runs. Use tf.constant, or if")
     with op_scope([pred], name, "cond"):
         pred = convert_to_tensor(pred, bool_, "pred")
-        switched: dict[Tensor, Any] = {}
-        return _merged(_branch(pred, then, 1, switched), _branch(pred, other, 0, switched), strict)
+        whether_not, whether = op_def("Switch")(pred, pred)
+        pivots = IDENTITY(whether, name="switch_t"), IDENTITY(whether_not, name="switch_f")
+        pred = IDENTITY(pred, name="pred_id")
+        return _merged(_branch(pred, then, 1, pivots[0]), _branch(pred, other, 0, pivots[1]), strict)
 
 
 class OutputTypesError(DTypeError, ValueError):
@@ -69,25 +71,27 @@ class _Branch:
         self.structure, self.leaves, self.is_operation = structure, leaves, is_operation
 
 
-def _branch(pred: Tensor, function: Callable[[], Any], side: int, shared: dict[Tensor, Any]) -> _Branch:
+def _branch(pred: Tensor, function: Callable[[], Any], side: int, pivot: Tensor) -> _Branch:
     graph = get_default_graph()
-    if graph._context is not None:
-        pred = graph._context.capture(pred)
-    context = BranchContext(graph, pred, side, shared)
+    context = BranchContext(graph, pred, side, pivot)
     with graph.inside(context):
         given = function()
         if given is None or isinstance(given, Operation):
-            with graph.control_dependencies([] if given is None else [given]):
-                return _Branch(None, [IDENTITY(context.pivot)], True)
+            return _Branch(None, [pivot if given is None else _after(graph, given, pivot)], True)
         leaves = [_leaf(graph, context, leaf) for leaf in nest.flatten(given)]
     return _Branch(given, leaves, False)
 
 
 def _leaf(graph: Any, context: BranchContext, leaf: Any) -> Tensor:
     if isinstance(leaf, Operation):
-        with graph.control_dependencies([leaf]):
-            return IDENTITY(context.pivot)
-    return IDENTITY(convert_to_tensor(leaf))
+        return _after(graph, leaf, context.pivot)
+    return context.capture(convert_to_tensor(leaf))
+
+
+def _after(graph: Any, operation: Operation, pivot: Tensor) -> Tensor:
+    """The pivot, once the operation has run."""
+    with graph.control_dependencies([operation]):
+        return IDENTITY(pivot, name="control_dependency")
 
 
 def _merged(then: _Branch, other: _Branch, strict: bool) -> Any:
@@ -176,7 +180,9 @@ def _checks(preds: Sequence[Tensor], exclusive: bool, one_needed: bool) -> list[
     from refflow.ops.joining import pack
     from refflow.ops.reductions import reduce_any, reduce_sum
 
-    found = []
+    found: list[Operation] = []
+    if not exclusive and not one_needed:
+        return found
     together = pack(list(preds))
     names = ", ".join(p.name for p in preds)
     if exclusive:

@@ -22,6 +22,7 @@ from refflow.core.contexts import BranchContext
 from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import int32
 from refflow.core.errors import AbortedError, InternalError
+from refflow.core.frames import SWITCHES
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
 from refflow.core.registry import op_def
@@ -232,7 +233,17 @@ for _op in (EXIT, REF_ENTER, REF_EXIT, REF_NEXT_ITERATION, REF_MERGE):
 @SWITCH.gradient
 def _switch_gradient(op, dfalse, dtrue):
     """The gradient of whichever output lived comes back: a Merge [W43]."""
+    if dfalse is None:
+        dfalse = _zeros_of(op.outputs[0], dtrue)
+    if dtrue is None:
+        dtrue = _zeros_of(op.outputs[1], dfalse)
     return merge([dfalse, dtrue], name="cond_grad")[0], None
+
+
+def _zeros_of(handle: Tensor, like: Any) -> Tensor:
+    """Zeros as the variable of a handle, which has no slope itself, is on the side where that handle is alive."""
+    dims = op_def("VariableShape")(handle, out_type=int32)
+    return op_def("Fill")(dims, like.dtype.base_dtype.as_numpy_dtype(0))
 
 
 @REF_SWITCH.gradient
@@ -246,17 +257,23 @@ def _merge_gradient(op, dy, _):
 
     A cond's Merge is decided by the cond's predicate [W43]; what decided another one, only its `value_index` tells.
     """
-    sides = [t.op._context for t in op.inputs]
-    if len(sides) == 2 and all(isinstance(c, BranchContext) for c in sides):
-        other, then = sides
-        if other.pred is then.pred and (other.side, then.side) == (0, 1):
-            return switch(dy, then.pred)
+    sides = [_side(t) for t in op.inputs]
+    if len(sides) == 2 and sides[0] is not None and sides[0][1] == 0 and sides[1] == (sides[0][0], 1):
+        return switch(dy, sides[0][0])
     found = []
     rest = dy
     for place in range(len(op.inputs) - 1):
         rest, here = switch(rest, op_def("Equal")(op.outputs["value_index"], np.int32(place)))
         found.append(here)
     return [*found, rest]
+
+
+def _side(tensor: Tensor) -> tuple[Tensor, int] | None:
+    """The predicate of the innermost branch that a tensor is in, and its side."""
+    op, context = tensor.op, tensor.op._context
+    if op.type in SWITCHES and op.inputs[1].op.type != "LoopCond":
+        return op.inputs[1], tensor.value_index
+    return (context.pred, context.side) if isinstance(context, BranchContext) else None
 
 
 def switch(data: Any, pred: Any, name: str | None = None) -> tuple[Tensor, Tensor]:

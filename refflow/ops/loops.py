@@ -77,6 +77,7 @@ def while_loop(
         raise ValueError(f"parallel_iterations must be a positive integer, got {parallel_iterations}")
     with op_scope(nest.flatten(loop_vars), name, "while") as scope:
         if maximum_iterations is not None:
+            maximum_iterations = convert_to_tensor(maximum_iterations, name="maximum_iterations")
             cond, body, loop_vars, shape_invariants = _counted(
                 cond, body, loop_vars, shape_invariants, maximum_iterations
             )
@@ -91,9 +92,8 @@ def while_loop(
     return results[0] if len(results) == 1 and not return_same_structure else results
 
 
-def _counted(cond: Any, body: Any, loop_vars: list[Any], invariants: Any, most: Any) -> tuple[Any, Any, Any, Any]:
+def _counted(cond: Any, body: Any, loop_vars: list[Any], invariants: Any, most: Tensor) -> tuple[Any, Any, Any, Any]:
     """The loop with a counter before its variables, which ends it."""
-    most = convert_to_tensor(most, name="maximum_iterations")
     if most.get_shape().ndims:
         raise ValueError(f"'maximum_iterations' must be a scalar. Received shape: {most.get_shape()}")
 

@@ -93,6 +93,10 @@ def _fold(step: StepGraph) -> None:
         sharpen(node)
         if _passes(node):
             _pass(node)
+        if _is_the_same(node):
+            folded[node, 0] = node.inputs[0][0]
+            nodes.append(node)
+            continue
         values = _known_outputs(node)
         for port, value in enumerate(values or ()):
             if value is None:
@@ -114,6 +118,14 @@ def _passes(node: Node) -> bool:
     if not is_known(shape) or shape != node.shapes[0] or producer.types[port].is_ref_dtype:
         return False
     return node.type == "Reshape" or node.inputs[1][0].attrs["value"].size == 0
+
+
+def _is_the_same(node: Node) -> bool:
+    """True for an Identity of a constant that might be read in its place: two predicates that are one stay one."""
+    if node.type != "Identity" or node.controls or "_class" in node.attrs:
+        return False
+    producer, _ = node.inputs[0]
+    return producer.type == "Const" and producer.request == node.request
 
 
 def _pass(node: Node) -> None:

@@ -4,7 +4,7 @@
     saver = import_meta_graph("model.meta")         adds it to the default graph; saver.restore(session, checkpoint)
 
 A collection travels as names of nodes, as numbers, or as bytes; variables are bytes of VariableDefs, which name the
-nodes of each. Other bytes, of messages that are not known here, stay bytes.
+nodes of each. What else becomes messages, and is made of them, is in WRITTEN; other bytes stay bytes.
 
 Next: train/optimizer.py.
 """
@@ -12,9 +12,9 @@ Next: train/optimizer.py.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from refflow.core import importer
 from refflow.core.errors import NodeError
@@ -26,6 +26,25 @@ from refflow.train.saver import Saver, SaverDef
 
 VARIABLES = (GraphKeys.VARIABLES, GraphKeys.TRAINABLE_VARIABLES, "local_variables", "model_variables",
              "moving_average_variables")  # fmt: skip
+
+
+class Written(NamedTuple):
+    """The messages of a collection, a class or its name; to_proto(value, export_scope); from_proto(it, import_scope).
+
+    to_proto gives None for what is outside of the scope, or has no written form.
+    """
+
+    proto_type: Any
+    to_proto: Callable[..., Any] | None = None
+    from_proto: Callable[..., Any] | None = None
+
+    @property
+    def messages(self) -> Any:
+        """The class of the messages."""
+        return message(self.proto_type) if isinstance(self.proto_type, str) else self.proto_type
+
+
+WRITTEN: dict[str, Written] = {}
 
 
 def export_meta_graph(
@@ -138,8 +157,11 @@ def _read_saver(proto: Any, prefix: str) -> SaverDef:
 def _write_collection(key: str, graph: Graph, meta: Any, scope: str) -> None:
     """Adds one collection, unless it holds something that has no written form."""
     values = [v for v in graph.get_collection(key) if not scope or getattr(v, "name", "").startswith(scope)]
-    if key == GraphKeys.QUEUE_RUNNERS and values and all(hasattr(v, "to_proto") for v in values):
-        meta.collection_def[key].bytes_list.value.extend(v.to_proto().SerializeToString() for v in values)
+    form = WRITTEN.get(key)
+    if form is not None and form.to_proto is not None:
+        made = [form.to_proto(v, export_scope=scope.rstrip("/") or None) for v in values]
+        if any(m is not None for m in made):
+            meta.collection_def[key].bytes_list.value.extend(m.SerializeToString() for m in made if m is not None)
         return
     trainable = graph.get_collection(GraphKeys.TRAINABLE_VARIABLES)
     kinds: tuple[tuple[Any, str, Any], ...] = (
@@ -176,6 +198,10 @@ def _read_collection(key: str, proto: Any, graph: Graph, prefix: str, known: dic
         return [graph.as_graph_element(prefix + name) for name in values]
     if key in VARIABLES and kind == "bytes_list":
         return [_variable(data, graph, prefix, known) for data in values]
+    form = WRITTEN.get(key)
+    if form is not None and form.from_proto is not None and kind == "bytes_list":
+        made = [protos.parsed(form.messages(), data, form.messages.DESCRIPTOR.name) for data in values]
+        return [form.from_proto(m, import_scope=prefix.rstrip("/") or None) for m in made]
     return values
 
 

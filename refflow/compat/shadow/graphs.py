@@ -19,6 +19,7 @@ from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.indexed_slices import IndexedSlicesValue as IndexedSlicesValue
 from refflow.core.sparse_tensor import SparseTensor
 from refflow.runtime.device import DeviceAttributes
+from refflow.train.meta_graph import WRITTEN, Written
 
 BaseSession = SessionInterface = Session
 CompositeTensor = (IndexedSlices, SparseTensor)  # what isinstance asks for
@@ -142,7 +143,7 @@ def _get_graph_from_inputs(op_input_list: Sequence[Any], graph: Graph | None = N
 
 # -- collections as messages -------------------------------------------------------------------------------------------
 
-_proto_functions: dict[str, tuple[Any, Any, Any]] = {}
+_NOT_WRITTEN = Written(None, None, None)
 
 
 def register_proto_function(
@@ -153,22 +154,22 @@ def register_proto_function(
     for called, function in (("to_proto", to_proto), ("from_proto", from_proto)):
         if function is not None and not callable(function):
             raise TypeError(f"{called} must be callable.")
-    _proto_functions[collection_name] = (proto_type, to_proto, from_proto)
+    WRITTEN[collection_name] = Written(proto_type, to_proto, from_proto)
 
 
 def get_collection_proto_type(collection_name: str) -> Any:
     """The messages of a collection, or None."""
-    return _proto_functions.get(collection_name, (None, None, None))[0]
+    return WRITTEN.get(collection_name, _NOT_WRITTEN).messages
 
 
 def get_to_proto_function(collection_name: str) -> Any:
     """What makes messages of a collection, or None."""
-    return _proto_functions.get(collection_name, (None, None, None))[1]
+    return WRITTEN.get(collection_name, _NOT_WRITTEN).to_proto
 
 
 def get_from_proto_function(collection_name: str) -> Any:
     """What is made of a collection's messages, or None."""
-    return _proto_functions.get(collection_name, (None, None, None))[2]
+    return WRITTEN.get(collection_name, _NOT_WRITTEN).from_proto
 
 
 # -- what is told of nodes ---------------------------------------------------------------------------------------------

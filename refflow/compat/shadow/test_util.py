@@ -167,6 +167,27 @@ def assert_equal_graph_def(expected: Any, actual: Any, *unused: Any, **also_unus
 assert_equal_graph_def_v1 = assert_equal_graph_def_v2 = assert_equal_graph_def
 
 
+def assert_meta_graph_protos_equal(tester: Any, a: Any, b: Any) -> None:
+    """Fails the test where two MetaGraphDefs differ; what is in collections is compared as messages."""
+    from refflow.compat.shadow.graphs import get_collection_proto_type
+
+    tester.assertEqual(set(a.collection_def), set(b.collection_def))
+    for key in a.collection_def:
+        kind, one, other = get_collection_proto_type(key), a.collection_def[key], b.collection_def[key]
+        if kind is None:
+            tester.assertEqual(one, other)
+            continue
+        tester.assertEqual(len(one.bytes_list.value), len(other.bytes_list.value))
+        for first, second in zip(one.bytes_list.value, other.bytes_list.value, strict=True):
+            tester.assertProtoEquals(kind.FromString(first), kind.FromString(second))
+    assert_equal_graph_def(a.graph_def, b.graph_def)
+    bare = [type(m).FromString(m.SerializeToString()) for m in (a, b)]
+    for meta in bare:
+        meta.ClearField("collection_def")
+        meta.ClearField("graph_def")
+    tester.assertProtoEquals(*bare)
+
+
 def assert_ops_in_graph(expected_ops: dict[str, str], graph: Graph) -> dict[str, Any]:
     """The named nodes' messages; a ValueError where one is not there, or is of another type."""
     found = {n.name: n for n in graph.as_graph_def().node if n.name in expected_ops}

@@ -16,6 +16,7 @@ from refflow.core.contexts import BranchContext, Context, LoopContext
 from refflow.core.frames import EXITS, MERGES, SWITCHES, LoopVariable
 from refflow.core.graph import Tensor, get_default_graph
 from refflow.interop.schema import message
+from refflow.train.meta_graph import WRITTEN, Written
 
 # -- writing -----------------------------------------------------------------------------------------------------------
 
@@ -35,9 +36,7 @@ def to_proto(context: Any, export_scope: str | None = None) -> Any:
         _write_loop(context, made, prefix)
     _write_values(context, made.values_def, prefix)
     for inner in _inside(context):
-        nested = made.nested_contexts.add()
-        part = nested.cond_ctxt if isinstance(inner, BranchContext) else nested.while_ctxt
-        part.CopyFrom(to_proto(inner, export_scope))
+        to_control_flow_context_def(inner, made.nested_contexts.add(), export_scope)
     return made
 
 
@@ -59,6 +58,8 @@ def _write_values(context: Any, values: Any, prefix: str) -> None:
         outside[context.pred.name] = context.pred.name
         inside |= {t.name for t in context._came_in.values()}
         inside.add(context.pivot.name)
+    else:
+        inside |= {t.name for t in context.loop_exits}  # in 1.x an Exit is a node of its loop
     values.values.extend(name.removeprefix(prefix) for name in sorted(inside | outside.keys()))
     for outer, inner in outside.items():
         values.external_values[outer.removeprefix(prefix)] = inner.removeprefix(prefix)
@@ -92,7 +93,7 @@ def from_proto(context_def: Any, import_scope: str | None = None) -> Any:
     made.name = f"{import_scope}/{context_def.context_name}" if import_scope else context_def.context_name
     pivot = _named(context_def.pivot_name, import_scope)
     if branch:
-        made.pred, made.side, made._switched = _named(context_def.pred_name, import_scope), context_def.branch, {}
+        made.pred, made.side = _named(context_def.pred_name, import_scope), context_def.branch
         made.control_pivot = pivot.op
     else:
         made.condition, made.control_pivot = pivot, _named(context_def.pivot_for_body_name, import_scope).op
@@ -100,13 +101,16 @@ def from_proto(context_def: Any, import_scope: str | None = None) -> Any:
     values = context_def.values_def
     pairs = [(outer, inner) for outer, inner in values.external_values.items() if outer != inner]
     made._came_in = {_named(outer, import_scope): _named(inner, import_scope) for outer, inner in pairs}
-    brought = {t.op for t in made._came_in.values()} if branch else set()  # Switches are outside of what they lead to
+    # Switches are outside of what they lead to, Exits of what they leave.
+    border = {t.op for t in (made._came_in.values() if branch else made.loop_exits)}
     inside = {_named(name, import_scope).op for name in set(values.values) - set(values.external_values)}
-    for op in inside - brought:
+    for op in inside - border:
         op._context = made
+    for tensor in () if branch else made.loop_exits:
+        tensor.op._context = made.parent
     with graph.inside(made):
         for nested in context_def.nested_contexts:
-            from_proto(nested.cond_ctxt if nested.HasField("cond_ctxt") else nested.while_ctxt, import_scope)
+            from_control_flow_context_def(nested, import_scope)
     return made
 
 
@@ -125,5 +129,22 @@ def _read_loop(made: LoopContext, context_def: Any, scope: str | None) -> None:
     made.frame = {key: enter.attrs[key] for key in ("frame_name", "parallel_iterations")}
 
 
+def to_control_flow_context_def(context: Any, context_def: Any, export_scope: str | None = None) -> None:
+    """Fills in a ControlFlowContextDef, which has the one message or the other."""
+    part = context_def.cond_ctxt if isinstance(context, BranchContext) else context_def.while_ctxt
+    part.CopyFrom(to_proto(context, export_scope))
+
+
+def from_control_flow_context_def(context_def: Any, import_scope: str | None = None) -> Any:
+    """The context that such a message has."""
+    kind = context_def.WhichOneof("ctxt")
+    if kind is None:
+        raise NotImplementedError(f"Unknown ControlFlowContextDef field: {kind}")
+    return from_proto(getattr(context_def, kind), import_scope)
+
+
 Context.to_proto = to_proto  # type: ignore[attr-defined]  # core knows no messages
 Context.from_proto = staticmethod(from_proto)  # type: ignore[attr-defined]
+Context.to_control_flow_context_def = to_control_flow_context_def  # type: ignore[attr-defined]
+WRITTEN["cond_context"] = Written("CondContextDef", to_proto, from_proto)
+WRITTEN["while_context"] = Written("WhileContextDef", to_proto, from_proto)

@@ -19,6 +19,7 @@ from refflow.core.graph import GraphKeys, get_default_graph
 from refflow.core.tensor import default_session
 from refflow.platform import logging
 from refflow.runtime.session import Session
+from refflow.train.meta_graph import WRITTEN, Written
 
 __all__ = ["QueueRunner", "add_queue_runner", "start_queue_runners"]
 
@@ -219,3 +220,10 @@ def start_queue_runners(
                      "remove the call to this deprecated function.")  # fmt: skip
     with sess.graph.as_default():
         return [t for qr in runners for t in qr.create_threads(sess, coord, daemon, start)]
+
+
+def _message(runner: Any, export_scope: str | None = None) -> Any:
+    return runner.to_proto(export_scope) if hasattr(runner, "to_proto") else None  # the first release's has none
+
+
+WRITTEN[GraphKeys.QUEUE_RUNNERS] = Written("QueueRunnerDef", _message, QueueRunner.from_proto)

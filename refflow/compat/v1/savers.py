@@ -15,9 +15,7 @@ from typing import Any
 
 from refflow.compat.v1.graph_keys import GraphKeys
 from refflow.compat.v1.meta_graphs import export_meta_graph
-from refflow.compat.v1.queue_runner import QueueRunner
 from refflow.core.graph import get_default_graph
-from refflow.interop.schema import message
 from refflow.ops.variable import all_variables
 from refflow.train import import_meta_graph as first_import
 from refflow.train import saver
@@ -156,10 +154,6 @@ def import_meta_graph(
 ) -> Any:  # fmt: skip
     """Adds a MetaGraph's nodes and collections to the default graph; its Saver, or None where it has none."""
     found = first_import(meta_graph_or_file, clear_devices, import_scope, input_map)
-    held = get_default_graph()._collections.get(GraphKeys.QUEUE_RUNNERS, [])
-    for i, value in enumerate(held):
-        if isinstance(value, bytes):
-            held[i] = QueueRunner.from_proto(message("QueueRunnerDef").FromString(value), import_scope)
     return None if found is None else Saver(saver_def=found.saver_def)
 
 

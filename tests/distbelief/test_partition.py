@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,13 +145,17 @@ def test_a_step_by_hand():
 LINKS = Links(Clock(), latency=1e-4, bandwidth=1.25e8, per_message=3e-5)
 
 
+def speech():
+    hidden = [layer for _ in range(4) for layer in (Dense(2560), Sigmoid())]
+    return Network([440], [*hidden, Dense(8192)])
+
+
 def test_full_connections_gain_from_few_machines_only():  # [D03]
     """The paper's speech net: 42 million parameters, four hidden layers of 2560 units. 8 cores a machine."""
-    hidden = [layer for _ in range(4) for layer in (Dense(2560), Sigmoid())]
-    speech = Network([440], [*hidden, Dense(8192)])
-    assert round(len(speech) / 1e6) == 42
+    network = speech()
+    assert round(len(network) / 1e6) == 42
     machines = [1, 2, 4, 8, 16, 32]
-    gains = speedups((Partition.by_channel(speech, p) for p in machines), 1, 1e9, LINKS, cores=8)
+    gains = speedups((Partition.by_channel(network, p) for p in machines), 1, 1e9, LINKS, cores=8)
     best = int(np.argmax(gains))
     assert machines[best] == 8 and 2 < gains[best] < 5
     assert gains[:best] == sorted(gains[:best]) and gains[best:] == sorted(gains[best:], reverse=True)
@@ -169,3 +174,21 @@ def test_local_connections_gain_from_many():  # [D03]
     assert gains == sorted(gains) and gains[-1] > 12, gains
     rims = sum(t.units for t in Partition.by_place(network, 9, 9).transfers() if t.layer == 1)
     assert rims < 81 * math.prod(network.shapes[0]) / 20, "of the picture each of 81 machines gets what its windows see"
+
+
+@pytest.mark.deep
+def test_the_manuals_table():  # [D03]
+    """docs/distbelief.rst: how many times as fast as one machine a dense net is, and one of local windows."""
+    windows = Network([200, 200, 3], [
+        LocallyConnected((18, 18), maps=32), Relu(), MaxPool((5, 5), stride=3),
+        LocallyConnected((10, 10), maps=64), Relu(), MaxPool((3, 3), stride=3),
+        LocallyConnected((5, 5), maps=64), Relu(), Dense(10),
+    ])  # fmt: skip
+    assert round(len(windows) / 1e8) == 16
+    dense = (Partition.by_channel(speech(), p) for p in (1, 2, 4, 8, 16, 32, 64))
+    local = (Partition.by_place(windows, side, side) for side in (1, 2, 4, 8, 9))
+    rows = [speedups(cuts, 1, 1e9, LINKS, cores=8)[1:] for cuts in (dense, local)]
+    page = (Path(__file__).resolve().parents[2] / "docs" / "distbelief.rst").read_text(encoding="utf-8")
+    for name, row in zip(("a dense net", "local windows"), rows, strict=True):
+        (line,) = (line for line in page.splitlines() if line.startswith(name))
+        assert line.partition(")")[2].split() == [f"{gain:.1f}" for gain in row]

@@ -27,6 +27,8 @@ from refflow.distbelief.errors import ScheduleError
 
 Array = NDArray[Any]
 Slots = dict[str, Array]
+HEADER = 64  # bytes of a message beside its numbers: what it asks for, names, counts
+NUMBER = 8
 
 
 class Scale(NamedTuple):

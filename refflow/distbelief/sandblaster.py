@@ -16,33 +16,33 @@ A batch, which is one evaluation of the loss and its gradient [D12]:
 Between the coordinator and anybody else a message carries names and at most one number. Vectors go between shards and
 replicas only; the links count the bytes of each pair, so both can be looked up.
 
-Every request to a shard says after which command it is to be answered, for it may overtake that command on its way.
-
-Next: distbelief/comparison.py.
+Next: distbelief/workers.py.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from refflow.distbelief.clock import Clock, Job, Links, Machine, Slowness, Task, steady
-from refflow.distbelief.commands import Command, Dot, Evaluate, Program, Scale
+from refflow.distbelief.clock import Clock, Job, Links, Machine, Slowness, steady
+from refflow.distbelief.commands import HEADER, NUMBER, Command, Dot, Evaluate, Program, Scale
 from refflow.distbelief.errors import ScheduleError
 from refflow.distbelief.lbfgs import Outcome, minimize
+from refflow.distbelief.network import Network
+from refflow.distbelief.partition import Partition
+from refflow.distbelief.pieces import loss_and_gradient
 from refflow.distbelief.portions import Portions
 from refflow.distbelief.rules import Sgd
-from refflow.distbelief.server import PARAMETERS, Range, Server, Shard
+from refflow.distbelief.server import PARAMETERS, Server
+from refflow.distbelief.workers import CommandedShard, Worker
 
 Array = NDArray[Any]
-HEADER = 64  # bytes of a message beside its numbers: what it asks for, names, counts
-NUMBER = 8
 
 
 class Objective(Protocol):
@@ -53,6 +53,23 @@ class Objective(Protocol):
 
     def part(self, parameters: Array, start: int, stop: int) -> tuple[float, Array]:
         """What examples start .. stop add to the loss and to its gradient, float[n], at parameters, float[n]."""
+
+
+class NetworkLoss:
+    """A network's mean loss over examples x[N, ...] with targets[N, C]. LayerError where they do not fit."""
+
+    def __init__(self, model: Network | Partition, x: Array, targets: Array):
+        self.partition = model if isinstance(model, Partition) else Partition.whole(model)
+        self.partition.network.check(x, targets)
+        self.x, self.targets = x, targets
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def part(self, parameters: Array, start: int, stop: int) -> tuple[float, Array]:
+        loss, gradient = loss_and_gradient(self.partition, parameters, self.x[start:stop], self.targets[start:stop])
+        share = (stop - start) / len(self.x)
+        return share * loss, gradient.dtype.type(share) * gradient
 
 
 class Sandblaster:
@@ -94,9 +111,9 @@ class Sandblaster:
         self.push_every, self.seconds, self.seek = push_every, seconds, seek
         self.server = Server(self.clock, self.links, initial, Sgd(1.0), shards, shard_speed)  # nobody asks for its rule
         self.coordinator = Coordinator(self)
-        self.shards = [_CommandedShard(shard) for shard in self.server.shards]
+        self.shards = [CommandedShard(shard) for shard in self.server.shards]
         each = [slowness] * replicas if callable(slowness) else slowness
-        self.replicas = [_Replica(self, number, slow) for number, slow in enumerate(each)]
+        self.replicas = [Worker(self, number, slow) for number, slow in enumerate(each)]
 
     def run(self, program: Program) -> Any:
         """Carries out a program; its value. ScheduleError if it comes to a standstill, because somebody is down."""
@@ -121,35 +138,6 @@ class Sandblaster:
         """The bytes that the coordinator was sent, by whom [D10]."""
         name = self.coordinator.machine.name
         return Counter({sender: n for (sender, receiver), n in self.links.bytes.items() if receiver == name})
-
-
-class _CommandedShard:
-    """A shard that carries out commands in the order in which they come. done: how many."""
-
-    def __init__(self, shard: Shard):
-        self.shard, self.machine, self.done = shard, shard.machine, 0
-        self._waiting: list[tuple[int, Job]] = []
-
-    def command(self, command: Command, then: Callable[[float | None], object]) -> None:
-        """then(the command's number, or None) is called when it has been carried out."""
-
-        def apply() -> None:
-            answer = command.apply(self.shard.slots)
-            self.done += 1
-            then(answer)
-            due = [job for number, job in self._waiting if number <= self.done]
-            self._waiting = [(number, job) for number, job in self._waiting if number > self.done]
-            for job in due:
-                job()
-
-        self.machine.compute(len(self.shard), apply)
-
-    def after(self, number: int, work: float, job: Job) -> None:
-        """Does a job of so many operations, once `number` commands have been carried out."""
-        if number <= self.done:
-            self.machine.compute(work, job)
-        else:
-            self._waiting.append((number, lambda: self.machine.compute(work, job)))
 
 
 class Coordinator:
@@ -213,7 +201,7 @@ class Coordinator:
         for shard in self.cluster.shards:
             self._command(shard, command, is_dot)
 
-    def _command(self, shard: _CommandedShard, command: Command, is_dot: bool) -> None:
+    def _command(self, shard: CommandedShard, command: Command, is_dot: bool) -> None:
         links = self.cluster.links
 
         def answer(number: float | None) -> None:
@@ -242,17 +230,17 @@ class Coordinator:
             self._tell(replica, partial(replica.begin, command, self.issued))
             self._give(replica)
 
-    def _tell(self, replica: _Replica, job: Job) -> None:
+    def _tell(self, replica: Worker, job: Job) -> None:
         self.cluster.links.send(self.machine, replica.machine, HEADER, job)
 
-    def _give(self, replica: _Replica) -> None:
+    def _give(self, replica: Worker) -> None:
         """The next portion, if there is one."""
         portion = self.cluster.portions.take(replica.number)
         if portion is not None:
             self.clock.note("give", self.machine.name, replica=replica.number, portion=portion)
             self._tell(replica, lambda: replica.compute(portion))
 
-    def report(self, replica: _Replica, portion: int, loss: float) -> None:
+    def report(self, replica: Worker, portion: int, loss: float) -> None:
         """A replica has computed a portion."""
         portions = self.cluster.portions
         counts, others = portions.finish(replica.number, portion)
@@ -268,7 +256,7 @@ class Coordinator:
             for everyone in self.cluster.replicas:
                 self._tell(everyone, everyone.end)
 
-    def idle(self, replica: _Replica) -> None:
+    def idle(self, replica: Worker) -> None:
         """A replica has nothing to do, since its portion was computed by another."""
         if not self.cluster.portions.complete:
             self._give(replica)
@@ -279,132 +267,3 @@ class Coordinator:
             self._answer = self._loss
             self.batches.append((self._began, self.clock.now))
         self._one_less()
-
-
-class _Replica:
-    """Computes the portions that it is given. sum: of the gradients that it is to keep and has not sent."""
-
-    def __init__(self, cluster: Sandblaster, number: int, slowness: Slowness):
-        self.cluster, self.number = cluster, number
-        self.machine = Machine(cluster.clock, f"replica {number}", 1.0, slowness=slowness)  # its work is in seconds
-        self.parts = cluster.server.ranges(0, len(cluster.server))
-        self.vector = np.zeros_like(cluster.server.vector())
-        self.last = -1  # portion that it began
-
-    # -- what the coordinator says ----------------------------------------------------------------------
-
-    def begin(self, command: Evaluate, after: int) -> None:
-        """A batch, at parameters that are there after so many commands."""
-        self.at, self.into, self.after = command.at, command.into, after
-        self.missing: int | None = None  # parts of the parameters that are on their way; None: not asked for
-        self.portion: int | None = None  # in work
-        self.task: Task | None = None
-        self.results: dict[int, Array] = {}  # not judged yet
-        self.sum: Array | None = None
-        self.summed, self.unheard, self.is_over = 0, 0, False
-
-    def compute(self, portion: int) -> None:
-        self.portion, self.is_begun = portion, False
-        if self.missing is None:
-            self._fetch()
-        elif self.missing == 0:
-            self.cluster.clock.after(0.0, self._compute)  # as an event: what takes no time does not pile up as calls
-
-    def cancel(self, portion: int) -> None:
-        """Another one was faster."""
-        if self.portion == portion:
-            self._stop()
-            self._say(0, lambda: self.cluster.coordinator.idle(self))
-
-    def judged(self, portion: int, counts: bool) -> None:
-        gradient = self.results.pop(portion)
-        if counts:
-            self.sum = gradient if self.sum is None else self.sum + gradient
-            self.summed += 1
-            if self.summed == self.cluster.push_every:
-                self._push()
-
-    def end(self) -> None:
-        """Every portion is done."""
-        self._stop()
-        self.is_over = True
-        if self.sum is not None:
-            self._push()
-        self._end_if_heard()
-
-    def _stop(self) -> None:
-        if self.task is not None:
-            self.task.cancel()
-        self.portion = self.task = None
-
-    # -- what it does -----------------------------------------------------------------------------------
-
-    def _fetch(self) -> None:
-        self.missing = len(self.parts)
-        for part in self.parts:
-            self._ask(self.cluster.shards[part.shard], part)
-
-    def _ask(self, shard: _CommandedShard, part: Range) -> None:
-        links = self.cluster.links
-
-        def answer() -> None:
-            values = shard.shard.read(part, self.at)
-            links.send(shard.machine, self.machine, HEADER + values.nbytes, lambda: self._install(part, values))
-
-        links.send(self.machine, shard.machine, HEADER, lambda: shard.after(self.after, 0.0, answer))
-
-    def _install(self, part: Range, values: Array) -> None:
-        assert self.missing is not None
-        self.vector[part.start : part.stop] = values
-        self.missing -= 1
-        if self.missing == 0:
-            self.cluster.clock.after(0.0, self._compute)
-
-    def _compute(self) -> None:
-        if self.portion is None or self.is_begun:
-            return  # it was cancelled meanwhile, and perhaps there is another one
-        portion, self.is_begun = self.portion, True
-        start, stop = self.cluster.rows(portion)
-        seconds = self.cluster.seconds * (stop - start) + self.cluster.seek * (portion != self.last + 1)
-        self.last = portion
-        self.cluster.clock.note("compute", self.machine.name, replica=self.number, portion=portion)
-        task = self.machine.compute(seconds, self._done)
-        if self.portion == portion:  # else it took no time
-            self.task = task
-
-    def _done(self) -> None:
-        assert self.portion is not None
-        portion, self.portion, self.task = self.portion, None, None
-        loss, self.results[portion] = self.cluster.objective.part(self.vector, *self.cluster.rows(portion))
-        self._say(NUMBER, lambda: self.cluster.coordinator.report(self, portion, loss))
-
-    def _say(self, size: int, arrive: Job) -> None:
-        self.cluster.links.send(self.machine, self.cluster.coordinator.machine, HEADER + size, arrive)
-
-    def _push(self) -> None:
-        assert self.sum is not None
-        gradient, self.sum, self.summed = self.sum, None, 0
-        for part in self.parts:
-            self._send(self.cluster.shards[part.shard], part, gradient[part.start : part.stop])
-
-    def _send(self, shard: _CommandedShard, part: Range, gradient: Array) -> None:
-        self.unheard += 1
-        links = self.cluster.links
-
-        def add() -> None:
-            shard.shard.slots[self.into] += gradient
-            links.send(shard.machine, self.machine, HEADER, self._heard)
-
-        def arrive() -> None:
-            shard.after(self.after, len(part), add)
-
-        links.send(self.machine, shard.machine, HEADER + gradient.nbytes, arrive)
-
-    def _heard(self) -> None:
-        self.unheard -= 1
-        self._end_if_heard()
-
-    def _end_if_heard(self) -> None:
-        if self.is_over and self.unheard == 0:
-            self.is_over = False
-            self._say(0, self.cluster.coordinator.ended)

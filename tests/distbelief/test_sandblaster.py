@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from refflow.distbelief import Clock, Links, ScheduleError, straggling
-from refflow.distbelief.commands import Add, Dot, Evaluate, Multiply, Scale, alone
+from refflow.distbelief.commands import HEADER, NUMBER, Add, Dot, Evaluate, Multiply, Scale, alone
 from refflow.distbelief.lbfgs import TRIAL, minimize
-from refflow.distbelief.sandblaster import HEADER, NUMBER, Coordinator, Sandblaster
+from refflow.distbelief.sandblaster import Coordinator, Sandblaster
 from tests.distbelief.problems import Bowl, Logistic
 
 
@@ -125,7 +125,7 @@ def seconds_of_a_batch(problem, **more):
     loss = cluster.run(gradient())
     assert loss == pytest.approx(problem.whole(np.zeros(6))[0])
     np.testing.assert_allclose(cluster.server.vector("gradient"), problem.whole(np.zeros(6))[1], rtol=1e-12)
-    (begin, end), = cluster.coordinator.batches
+    ((begin, end),) = cluster.coordinator.batches
     return end - begin, cluster
 
 

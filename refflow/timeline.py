@@ -2,6 +2,7 @@
 
     Timeline(run_metadata.step_stats).generate_chrome_trace_format()      text for chrome://tracing or ui.perfetto.dev
     table(session.log)                                                    who took how much of the step, and the gaps
+    of_replicas(training.run(...))                                        what each replica of a training did [S63]
 
 A timeline reads the statistics of refflow's runs and those of TensorFlow's, whose fields have the same names. Each
 device is a process of the trace, and its nodes lie in lanes so that no two of a lane overlap; arrows lead from who
@@ -15,9 +16,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from refflow.runtime.events import Event, EventLog
+
+if TYPE_CHECKING:
+    from refflow.train.asynchronous import Trace
 
 _LABEL = re.compile(r"(.*) = (.*)\((.*)\)")
 
@@ -173,6 +177,31 @@ def _show_memory(trace: ChromeTrace, values: dict[str, _Value]) -> dict[str, All
             trace.add("C", "Memory", allocator, 0, 0, time, args={allocator: total})
         maxima[allocator] = most
     return maxima
+
+
+# -- replicas ------------------------------------------------------------------------------------------------
+
+
+def of_replicas(trace: Trace) -> str:
+    """A run of tf.train.ReplicaTraining in Chrome's trace format, a second of virtual time being a second.
+
+    Each group is a process whose lanes are its replicas; the variables are one more, in which updates are moments.
+    """
+    chrome = ChromeTrace()
+    chrome.name(0, "variables")
+    for group in sorted({event.group for event in trace.events}):
+        chrome.name(group + 1, f"group {group}")
+    updates = {(update.group, update.step): update for update in trace.updates}
+    for event in trace.events:
+        start, end = round(1e6 * event.time), round(1e6 * event.until)
+        if event.what == "apply":
+            update = updates[event.group, event.step]
+            about = {"replica": event.replica, "loss": float(update.loss), "stale": update.staleness}
+            chrome.add("i", "Update", f"group {event.group} step {event.step}", 0, 0, start, s="t", args=about)
+        else:
+            about = {"step": event.step}
+            chrome.add("X", "Replica", event.what, event.group + 1, event.replica, start, dur=end - start, args=about)
+    return chrome.format_to_string()
 
 
 # -- a table -----------------------------------------------------------------------------------------------

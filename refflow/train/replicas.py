@@ -57,7 +57,8 @@ class ReplicaTraining:
     replica takes in a step, one after the other and round again; all, unless given. devices: one for each replica, or
     fewer, in turn. groups: M; the shards of a group follow one another.
 
-    Raises ValueError for a shard whose arrays differ in their first dimension, and what build_towers raises.
+    Raises TypeError for a shard that is no list or tuple, ValueError for one whose arrays differ in their first
+    dimension or have none, and what build_towers raises.
     """
 
     def __init__(
@@ -71,6 +72,8 @@ class ReplicaTraining:
         global_step: Variable | None = None,
         var_list: Iterable[Variable] | None = None,
     ):
+        if batch is not None and batch < 1:
+            raise ValueError(f"batch is {batch}, expected at least one example, or None for all of a shard")
         self._shards = [_Shard(i, shard, batch) for i, shard in enumerate(shards)]
         self.graph = get_default_graph()
         tensors = [shard.tensors for shard in self._shards]
@@ -175,12 +178,14 @@ class _Shard:
     """A replica's examples: placeholders for its arrays, and what they are fed with."""
 
     def __init__(self, number: int, parts: Sequence[Any], batch: int | None):
+        if not isinstance(parts, (list, tuple)):
+            raise TypeError(f"shard {number} is {type(parts).__name__}, expected a tuple of arrays, as (x, labels)")
         self.tensors: list[Any] = []
         self._arrays: dict[Tensor, np.ndarray] = {}
         for i, part in enumerate(parts):
             if not isinstance(part, Tensor):
                 array = np.asarray(part)
-                if not array.ndim:
+                if not array.ndim or not len(array):
                     raise ValueError(f"part {i} of shard {number} is {array!r}, expected an array of examples")
                 rows = min(batch or len(array), len(array))
                 part = placeholder(as_dtype(array.dtype), [rows, *array.shape[1:]], name=f"shard_{number}_part_{i}")

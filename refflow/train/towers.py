@@ -163,6 +163,8 @@ class _Reads:
 
 
 def _scalar(loss: Any, tower: int) -> Tensor:
+    if loss is None:
+        raise TypeError(f"the function of the loss gave None for tower {tower}, expected a scalar tensor: return it")
     loss = convert_to_tensor(loss, name="loss")
     if loss.dims != ():
         raise ShapeError(

@@ -1,12 +1,14 @@
 """M asynchronous groups of N synchronous replicas: schedules, stale gradients, failures [S67, S68, S69]."""
 
 import itertools
+import json
 import threading
 
 import numpy as np
 import pytest
 
 import refflow as tf
+from refflow import timeline
 from refflow.train.asynchronous import Event, Trace, Update, interleave
 from refflow.train.replicas import ReplicaTraining
 
@@ -328,6 +330,22 @@ def test_the_trace_reads_as_a_table_and_bars():  # [S63, S67]
     assert trace.table(most=2).splitlines()[-1] == f"... and {len(trace.events) - 2} events more"
 
 
+def test_the_trace_opens_in_chrome():  # [S63]
+    model = Linear(4, groups=2)
+    _, trace = model.run(6, latency=0.125, lost={3: 2.5})
+    shown = json.loads(timeline.of_replicas(trace))["traceEvents"]
+    names = {e["pid"]: e["args"]["name"] for e in shown if e["ph"] == "M"}
+    assert names == {0: "variables", 1: "group 0", 2: "group 1"}
+    bars = [e for e in shown if e["ph"] == "X"]
+    assert {e["name"] for e in bars} == {"fetch", "compute", "push", "lost"}
+    assert all(abs(e["dur"] - 125_000) <= 1 for e in bars if e["name"] in ("fetch", "push"))
+    for lane in range(4):  # one thing at a time
+        own = sorted((e["ts"], e["ts"] + e["dur"]) for e in bars if e["tid"] == lane and e["name"] != "lost")
+        assert all(before[1] <= after[0] for before, after in itertools.pairwise(own))
+    applied = [e for e in shown if e["ph"] == "i"]
+    assert [e["args"]["stale"] for e in applied] == [u.staleness for u in trace.updates]
+
+
 def test_follow_refuses_an_apply_without_a_fetch():
     model = Linear(2, groups=2)
     with pytest.raises(ValueError, match="group 1 is to apply a gradient at 3 s, without a fetch"):
@@ -346,6 +364,12 @@ def test_wrong_shards_are_told(graph):
         ReplicaTraining(loss_of, [[np.ones(2), np.ones(2)], [np.ones(2), np.ones(3)]], optimizer)
     with pytest.raises(ValueError, match="part 0 of shard 0 is .*expected an array of examples"):
         ReplicaTraining(loss_of, [[3.0]], optimizer)
+    with pytest.raises(ValueError, match=r"part 1 of shard 0 is array\(\[\].*expected an array of examples"):
+        ReplicaTraining(loss_of, [[np.ones(2), np.ones(0)]], optimizer)
+    with pytest.raises(TypeError, match=r"shard 0 is ndarray, expected a tuple of arrays, as \(x, labels\)"):
+        ReplicaTraining(loss_of, np.ones((2, 3)), optimizer)
+    with pytest.raises(ValueError, match="batch is 0, expected at least one example"):
+        ReplicaTraining(loss_of, [[np.ones(2)]], optimizer, batch=0)
     with pytest.raises(ValueError, match="tower 1 made the variable"):
         ReplicaTraining(loss_of, [[np.ones(2)]] * 2, optimizer, groups=2)
 

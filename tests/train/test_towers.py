@@ -347,6 +347,8 @@ def test_wrong_calls_say_what_is_wrong(graph):
         build_towers(mean, shards, sizes=[4])
     with pytest.raises(ShapeError, match=r"loss of tower 0, .*shape \(4, 1\), expected \[\].*reduce_mean"):
         build_towers(lambda x: tf.matmul(x, w), shards)
+    with pytest.raises(TypeError, match="gave None for tower 0, expected a scalar tensor: return it"):
+        build_towers(lambda x: None, shards)
     with pytest.raises(ValueError, match=r"no path leads from the loss of tower 0.*back to any variable"):
         build_towers(tf.reduce_mean, shards)
     with pytest.raises(ValueError, match="tower 1 made the variable 'tower_1/.*tf.get_variable"):

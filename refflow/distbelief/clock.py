@@ -64,6 +64,7 @@ class Clock:
         self.now = 0.0
         self.seed = seed
         self.log: list[Event] = []
+        self.names: set[str] = set()  # of its machines
         self._events: list[tuple[float, int, Timer]] = []
         self._numbers = itertools.count()
 
@@ -163,6 +164,12 @@ class Machine:
                 f"Machine {self.name!r}: speed = {self.speed} and cores = {self.cores}, but expected a speed above 0 "
                 "and at least one core. A machine that is to do nothing is one that fails at 0 s."
             )
+        if self.name in self.clock.names:
+            raise ScheduleError(
+                f"there is a machine {self.name!r} on this clock already. Give each cluster a Clock of its own: "
+                "links=Links(Clock(seed), ...)."
+            )
+        self.clock.names.add(self.name)
         self._chance = self.clock.chance(self.name)
         self._waiting: deque[Task] = deque()
         self._current: Task | None = None

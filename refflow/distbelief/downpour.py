@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from refflow.distbelief import pieces
 from refflow.distbelief.clock import Clock, Job, Links, Machine, Slowness, steady
 from refflow.distbelief.costs import step_seconds
-from refflow.distbelief.errors import ScheduleError
+from refflow.distbelief.errors import ScheduleError, whole_numbers
 from refflow.distbelief.network import Network
 from refflow.distbelief.partition import Partition
 from refflow.distbelief.rules import Adagrad, Rule, Sgd
@@ -58,10 +58,9 @@ class ClientLoop:
     rate: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("batch", "n_fetch", "n_push"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ScheduleError(f"ClientLoop: {name} = {value}, but expected a whole number of at least 1.")
+        whole_numbers("ClientLoop", ScheduleError, batch=self.batch, n_fetch=self.n_fetch, n_push=self.n_push)
+        if self.rate is not None and not 0 <= self.rate < math.inf:
+            raise ScheduleError(f"ClientLoop: rate = {self.rate}, but expected a number of at least 0, or None.")
 
     def own_rate(self, rule: Rule) -> float:
         if self.rate is not None:
@@ -96,18 +95,18 @@ class Downpour:
         shard_speed: float = math.inf,
         slowness: Slowness = steady,
     ):
-        self.partition = model if isinstance(model, Partition) else Partition.whole(model)
+        self.partition = Partition.of(model)
         network = self.partition.network
-        network.check(x, targets)
-        self.x, self.targets = x, targets
+        self.x, self.targets = np.asarray(x), np.asarray(targets)
+        network.check(self.x, self.targets)
         self.loop = loop or ClientLoop()
-        if not 1 <= replicas <= len(x) // self.loop.batch:
+        whole_numbers("Downpour", ScheduleError, replicas=replicas)
+        whole_numbers("Downpour", ScheduleError, least=0, warm_start=warm_start)
+        if replicas * self.loop.batch > len(x):
             raise ScheduleError(
-                f"Downpour: {replicas} replicas with batches of {self.loop.batch} on {len(x)} examples, but expected "
-                f"at least 1, and {self.loop.batch} examples for each. Take fewer replicas, or a smaller batch."
+                f"Downpour: {replicas} replicas with batches of {self.loop.batch} on {len(x)} examples, but each needs "
+                "a batch of its own. Take fewer replicas, or a smaller batch."
             )
-        if warm_start < 0:
-            raise ScheduleError(f"Downpour: warm_start = {warm_start} steps, but expected 0 or more.")
         self.links = links or Links(Clock())
         self.clock = self.links.clock
         initial = self.partition.pack(network.initial() if parameters is None else parameters)
@@ -125,6 +124,7 @@ class Downpour:
             raise ScheduleError(
                 "Downpour.run: no end. Give steps, or until=seconds with machines that take time for a step: speed=..."
             )
+        whole_numbers("Downpour.run", ScheduleError, least=0, steps=0 if steps is None else steps)
         for replica in self.replicas:
             replica.limit = math.inf if steps is None else replica.step + steps
         first, *others = self.replicas
@@ -170,6 +170,8 @@ class Downpour:
     def examples_per_second(self, since: float = 0.0, to: float | None = None) -> float:
         """Of all replicas' updates in that time."""
         to = self.clock.now if to is None else to
+        if not since < to:
+            raise ScheduleError(f"examples_per_second: from {since} s to {to} s no time passes.")
         done = sum(since < event.time <= to for event in self.clock.events("update"))
         return done * self.loop.batch / (to - since)
 

@@ -10,6 +10,9 @@ All are ValueErrors. Next: distbelief/layers.py.
 
 from __future__ import annotations
 
+import operator
+from typing import Any
+
 
 class DistBeliefError(ValueError):
     """Something does not fit. The text says what, where, what was expected and what to do."""
@@ -29,3 +32,19 @@ class ScheduleError(DistBeliefError):
 
 class FixedStructure(DistBeliefError):
     """Layers, partitions and servers are all there is, and what is asked for is none of them [S03]."""
+
+
+def whole_numbers(where: str, error: type[DistBeliefError], least: int = 1, **values: Any) -> None:
+    """Raises `error` unless each of the values, by its name, is a whole number of at least `least`.
+
+    >>> whole_numbers("Dense", LayerError, units=2.5)
+    Traceback (most recent call last):
+    refflow.distbelief.errors.LayerError: Dense: units = 2.5, but expected a whole number of at least 1.
+    """
+    for name, value in values.items():
+        try:
+            fits = operator.index(value) >= least
+        except TypeError:
+            fits = False
+        if not fits:
+            raise error(f"{where}: {name} = {value!r}, but expected a whole number of at least {least}.")

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from refflow.distbelief.errors import LayerError
+from refflow.distbelief.errors import LayerError, whole_numbers
 
 Array = NDArray[Any]
 Ints = NDArray[np.int64]
@@ -114,8 +114,7 @@ class Dense(Layer):
     units: int
 
     def shape(self, below: Shape) -> Shape:
-        if self.units < 1:
-            raise LayerError(f"Dense: units = {self.units}, but expected at least 1. Say how many units it has.")
+        whole_numbers("Dense", LayerError, units=self.units)
         return (self.units,)
 
     def reads(self, below: Shape, units: Ints) -> Ints:
@@ -158,18 +157,19 @@ class Window(Layer):
                 f"{self}: it stands on a layer of shape {list(below)}, but expected a picture, [rows, columns, "
                 "channels]. Give the network's input three numbers, and put dense layers above those with windows."
             )
-        if min(*self.size, self.stride, self.channels(below[2])) < 1 or self.padding not in ("VALID", "SAME"):
+        if not isinstance(self.size, tuple | list) or len(self.size) != 2 or self.padding not in ("VALID", "SAME"):
             raise LayerError(
-                f"{self}: size = {self.size}, stride = {self.stride}, {self.channels(below[2])} maps, padding = "
-                f'{self.padding!r}, but expected numbers of at least 1, and "VALID" or "SAME".'
+                f"{self}: size = {self.size!r} and padding = {self.padding!r}, but expected two numbers, as in (3, 3), "
+                'and "VALID" or "SAME".'
             )
+        numbers = {"rows": self.size[0], "columns": self.size[1], "stride": self.stride}
+        whole_numbers(str(self), LayerError, **numbers, maps=self.channels(below[2]))
         if self.padding == "VALID" and (self.size[0] > below[0] or self.size[1] > below[1]):
             raise LayerError(
                 f"{self}: a window of {self.size[0]} x {self.size[1]} does not fit into {below[0]} x {below[1]} units. "
                 'Take a smaller window, or padding="SAME".'
             )
-        rows, columns = (self._places(below[axis], self.size[axis])[0] for axis in (0, 1))
-        return rows, columns, self.channels(below[2])
+        return (*(self._places(below[axis], self.size[axis])[0] for axis in (0, 1)), self.channels(below[2]))
 
     def _places(self, size: int, window: int) -> tuple[int, int]:
         """How many windows there are along an axis, and where the first begins: at 0, or before."""

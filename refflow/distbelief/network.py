@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from refflow.distbelief.errors import FixedStructure, LayerError
+from refflow.distbelief.errors import FixedStructure, LayerError, whole_numbers
 from refflow.distbelief.layers import KINDS, Layer, Shape
 from refflow.distbelief.losses import Loss, SoftmaxLoss
 
@@ -43,11 +43,15 @@ class Network:
     """
 
     def __init__(self, shape: Sequence[int], layers: Sequence[Layer], loss: Loss | None = None):
-        if not layers or len(shape) == 0 or min(shape) < 1:
+        if not all(isinstance(given, Sequence) and given for given in (shape, layers)):
             raise LayerError(
-                f"Network: an input of shape {list(shape)} and {len(layers)} layers, but expected sizes of at least 1, "
-                "and at least one layer."
+                f"Network: an input of shape {shape!r} and the layers {layers!r}, but expected a list of sizes and a "
+                "list of layers, as in Network([784], [Dense(10)])."
             )
+        for size in shape:
+            whole_numbers("Network", LayerError, size=size)
+        if loss is not None and not isinstance(loss, Loss):
+            raise LayerError(f"Network: the loss is {loss!r}, but expected a Loss, such as SoftmaxLoss().")
         self.layers = list(layers)
         self.loss = loss or SoftmaxLoss()
         self.shapes: list[Shape] = [tuple(int(size) for size in shape)]
@@ -79,7 +83,7 @@ class Network:
         >>> Network.described([4], [{"kind": "dense", "units": 3, "name": "h"}, {"kind": "relu", "below": "h"}]).shapes
         [(4,), (3,), (3,)]
         """
-        entries = [dict(entry) for entry in layers]
+        entries = [_entry(number, entry) for number, entry in enumerate(layers, 1)]
         names = ["input", *(str(entry.pop("name", f"layer {i}")) for i, entry in enumerate(entries, 1))]
         made = [_layer(number, names, entry) for number, entry in enumerate(entries, 1)]
         return cls(shape, made, loss)
@@ -104,15 +108,24 @@ class Network:
             made[name] = drawn.astype(dtype)
         return made
 
-    def check(self, x: Array, targets: Array) -> None:
-        """LayerError unless x[N, ...] and targets[N, C] are examples of this network's shapes."""
-        out = self.units(len(self.layers))
-        if x.shape[1:] not in (self.shapes[0], (prod(self.shapes[0]),)) or targets.shape != (len(x), out):
+    def check(self, x: Array, targets: Array | None = None) -> None:
+        """LayerError unless x[N, ...], and targets[N, C] if given, are examples of this network's shapes."""
+        if x.shape[1:] not in (self.shapes[0], (prod(self.shapes[0]),)):
             raise LayerError(
-                f"examples of shape {list(x.shape)} with targets of shape {list(targets.shape)}, but the network takes "
-                f"[N, {', '.join(map(str, self.shapes[0]))}] and [N, {out}]. Targets are rows, one number for each of "
-                "the last layer's units: of a class, a row with a single 1."
+                f"examples of shape {list(x.shape)}, but the network takes [N, {', '.join(map(str, self.shapes[0]))}]."
             )
+        out = self.units(len(self.layers))
+        if targets is not None and targets.shape != (len(x), out):
+            raise LayerError(
+                f"targets of shape {list(targets.shape)}, but expected [{len(x)}, {out}]: for each example a row, "
+                "with a number for each of the last layer's units. Of a class, that is a row with a single 1."
+            )
+
+
+def _entry(number: int, entry: Any) -> dict[str, Any]:
+    if not isinstance(entry, Mapping):
+        raise LayerError(f'layer {number} is {entry!r}, but expected its description, such as {{"kind": "relu"}}.')
+    return dict(entry)
 
 
 def _layer(number: int, names: list[str], entry: dict[str, Any]) -> Layer:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from refflow.distbelief.errors import LayerError, PartitionError
+from refflow.distbelief.errors import LayerError, PartitionError, whole_numbers
 from refflow.distbelief.layers import Ints, Layer, Shape, Wires
 from refflow.distbelief.network import Network
 
@@ -123,6 +123,13 @@ class Partition:
             self.bounds.append(max([self.bounds[-1], *(b.stop for b in blocks)]))
 
     @classmethod
+    def of(cls, model: Any) -> Partition:
+        """A partition as it is, a network on one machine. LayerError for anything else."""
+        if not isinstance(model, Network | Partition):
+            raise LayerError(f"the model is {model!r}, but expected a Network, or a Partition of one.")
+        return model if isinstance(model, Partition) else cls.whole(model)
+
+    @classmethod
     def whole(cls, network: Network) -> Partition:
         """Everything on one machine."""
         return cls.by_channel(network, 1)
@@ -130,6 +137,7 @@ class Partition:
     @classmethod
     def by_channel(cls, network: Network, machines: int) -> Partition:
         """Every layer cut along its last axis: dense layers in runs of units, pictures in runs of channels."""
+        whole_numbers("Partition.by_channel", PartitionError, machines=machines)
         return cls(network, [
             np.broadcast_to(_runs(shape[-1], machines), shape).reshape(-1) for shape in network.shapes
         ])  # fmt: skip
@@ -137,6 +145,7 @@ class Partition:
     @classmethod
     def by_place(cls, network: Network, rows: int, columns: int) -> Partition:
         """Pictures cut into rows x columns tiles, dense layers in runs of units, over rows * columns machines."""
+        whole_numbers("Partition.by_place", PartitionError, rows=rows, columns=columns)
         maps = []
         for shape in network.shapes:
             if len(shape) == 3:
@@ -245,6 +254,14 @@ class Partition:
         """Machine `machine`'s own columns of a layer's weights, by name, as views into the long vector."""
         here = (b for b in self.blocks[machine] if b.layer == layer)
         return {b.name: vector[b.start : b.stop].reshape(b.shape) for b in here}
+
+    def check(self, vector: Array) -> None:
+        """LayerError unless the long vector is as long as the network's parameters."""
+        if vector.shape != (self.bounds[-1],):
+            raise LayerError(
+                f"a vector of shape {list(vector.shape)}, but the network has {self.bounds[-1]} parameters. Make the "
+                "long vector by partition.pack(parameters)."
+            )
 
     def ranges(self) -> list[tuple[int, int]]:
         """start, stop of each machine's part of the long vector."""

@@ -20,25 +20,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from refflow.distbelief.network import Network
 from refflow.distbelief.partition import Part, Partition, Transfer
 
 Array = NDArray[Any]
 Sent = Counter[Transfer]
 
 
-def forward(partition: Partition, vector: Array, x: Array, sent: Sent | None = None) -> Array:
-    """The scores of examples: [N, C], the last layer's states. x: [N, ...]. vector: all parameters."""
-    return _scores(partition, _up(partition, vector, x, Counter() if sent is None else sent)[0][-1])
+def forward(model: Partition | Network, vector: Array, x: Array, sent: Sent | None = None) -> Array:
+    """The scores of examples: [N, C], the last layer's states. x: [N, ...]. vector: all parameters.
+
+    A network without a partition lies on one machine. LayerError for shapes that do not fit.
+    """
+    partition, x = Partition.of(model), np.asarray(x)
+    partition.network.check(x)
+    return _scores(partition, _up(partition, vector, x, Counter() if sent is None else sent)[0][-1], sent)
 
 
 def loss_and_gradient(
-    partition: Partition, vector: Array, examples: Array, targets: Array, sent: Sent | None = None
+    model: Partition | Network, vector: Array, examples: Array, targets: Array, sent: Sent | None = None
 ) -> tuple[float, Array]:
     """The mean loss of examples, and its gradient, as long as `vector`.
 
     sent: counts the messages, those down as a Transfer with a negative layer.
     """
     sent = Counter() if sent is None else sent
+    partition = Partition.of(model)
+    examples, targets = np.asarray(examples), np.asarray(targets)
     partition.network.check(examples, targets)
     states, taken = _up(partition, vector, examples, sent)
     top = len(states) - 1
@@ -65,7 +73,8 @@ def loss_and_gradient(
 
 def _up(partition: Partition, vector: Array, x: Array, sent: Sent) -> tuple[list[list[Array]], list[list[Array]]]:
     """The states of each layer on each machine, and what each part took in from below."""
-    flat = np.asarray(x).reshape(len(x), -1).astype(vector.dtype, copy=False)
+    partition.check(vector)
+    flat = x.reshape(len(x), -1).astype(vector.dtype, copy=False)
     states = [[flat[:, units] for units in partition.units[0]]]
     taken: list[list[Array]] = [[]]
     for number in range(1, len(partition.maps)):
@@ -105,4 +114,3 @@ def _scores(partition: Partition, states: list[Array], sent: Sent | None = None)
         if sent is not None and p and len(units):
             sent[Transfer(len(partition.maps), p, 0, len(units))] += 1
     return scores
-

@@ -65,11 +65,11 @@ def as_rule(rule: Any) -> Rule:
     if type(rule) not in (Sgd, Adagrad):
         name = getattr(rule, "__name__", type(rule).__name__)
         raise FixedStructure(
-            f"the update rule {name!r} is neither Sgd nor Adagrad, and DistBelief's shards know these two: the rule is "
-            "part of the server's program, which runs on machines that a user's code does not reach. "
+            f"the update rule {name!r} is neither Sgd(rate) nor Adagrad(gamma), and DistBelief's shards know these "
+            "two: the rule is part of the server's program, which runs on machines that a user's code does not reach. "
             "In a graph an update is a node like any other; build it from assign() and arithmetic."
         )
     rate = rule.rate if isinstance(rule, Sgd) else rule.gamma
-    if not 0 < rate < np.inf:
-        raise ScheduleError(f"{rule}: expected a rate above 0. Gradients are subtracted; do not turn the sign.")
+    if not isinstance(rate, int | float | np.floating) or not 0 < rate < np.inf:
+        raise ScheduleError(f"{rule}: expected a number above 0. Gradients are subtracted; do not turn the sign.")
     return rule

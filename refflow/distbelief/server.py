@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refflow.distbelief.clock import Clock, Links, Machine
-from refflow.distbelief.errors import ScheduleError
+from refflow.distbelief.errors import ScheduleError, whole_numbers
 from refflow.distbelief.rules import Rule, as_rule
 
 Array = NDArray[Any]
@@ -86,7 +86,8 @@ class Server:
     def __init__(
         self, clock: Clock, links: Links, initial: Array, rule: Rule, shards: int = 1, speed: float = float("inf")
     ):
-        if not 1 <= shards <= len(initial):
+        whole_numbers("Server", ScheduleError, shards=shards)
+        if shards > len(initial):
             raise ScheduleError(
                 f"Server: {shards} shards for {len(initial)} parameters, but expected 1 to {len(initial)}: "
                 "each shard holds at least one."

@@ -1,4 +1,4 @@
-"""Downpour: the client loop, who talks to whom, clocks that differ, failures, warm starts, scaling; runs repeated."""
+"""Downpour: the client loop, who talks to whom, clocks that differ, failures, warm starts, scaling."""
 
 from collections import Counter
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from refflow.distbelief import (
-    Action,
     Adagrad,
     ClientLoop,
     Clock,
@@ -14,45 +13,14 @@ from refflow.distbelief import (
     Downpour,
     LayerError,
     Links,
-    Network,
     Partition,
-    Player,
     ScheduleError,
     Sgd,
-    Tanh,
-    from_lines,
     loss_and_gradient,
-    schedule,
     straggling,
-    to_lines,
     uneven,
 )
-
-
-def task(count=256, seed=7):
-    """Four classes, told apart by a linear rule; float32[count, 12] and rows of targets."""
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(count, 12)).astype(np.float32)
-    return x, np.eye(4, dtype=np.float32)[(x @ rng.normal(size=(12, 4))).argmax(axis=1)]
-
-
-X, TARGETS = task()
-
-
-def net():
-    return Network([12], [Dense(10), Tanh(), Dense(4)])
-
-
-def slow(seed=1, latency=1e-4, bandwidth=1e7):
-    """Links that take their time."""
-    return Links(Clock(seed), latency, bandwidth, slowness=uneven(0.3))
-
-
-def cluster(rule=None, loop=None, model=None, **settings):
-    """Uneven machines: a step takes about 0.5 ms, a message 0.1 ms and 0.1 s for a million bytes."""
-    settings = {"speed": 3e7, "shard_speed": 1e9, "slowness": uneven(0.3), "links": slow()} | settings
-    return Downpour(model or net(), X, TARGETS, rule or Sgd(0.2), loop or ClientLoop(batch=16), **settings)
-
+from tests.distbelief.clusters import TARGETS, X, cluster, net, slow
 
 # -- the client loop ----------------------------------------------------------------------------------------
 
@@ -295,40 +263,6 @@ def test_stragglers_do_not_hold_the_others_up():  # [D05]
     assert max(steps) > 1.1 * min(steps)
 
 
-# -- a run as a list of actions -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("rule", [Sgd(0.2), Adagrad(0.1)])
-@pytest.mark.parametrize("machines", [1, 2])
-def test_a_run_that_is_repeated_ends_with_the_same_bits(rule, machines):  # [S01]
-    partition = Partition.by_channel(net(), machines)
-    loop = ClientLoop(batch=16, n_fetch=2, n_push=3)
-    downpour = cluster(rule, loop, partition, replicas=3, shards=4).run(steps=15)
-    actions = from_lines(to_lines(schedule(downpour.clock.log)))
-    assert actions == schedule(downpour.clock.log)
-    start = partition.pack(net().initial())
-    player = Player(partition, start, X, TARGETS, rule, loop.own_rate(rule)).play(actions)
-    assert player.vector.tobytes() == downpour.server.vector().tobytes()
-    for replica in downpour.replicas:
-        assert player.copies[replica.number].tobytes() == replica.vector.tobytes()
-
-
-def test_the_order_matters():
-    downpour = cluster(Adagrad(0.1), replicas=3).run(steps=10)
-    actions = schedule(downpour.clock.log)
-    applied = [i for i, a in enumerate(actions) if a.kind == "apply"]
-    actions[applied[3]], actions[applied[4]] = actions[applied[4]], actions[applied[3]]
-    partition = downpour.partition
-    player = Player(partition, partition.pack(net().initial()), X, TARGETS, Adagrad(0.1), 0.01).play(actions)
-    assert player.vector.tobytes() != downpour.server.vector().tobytes()
-
-
-@pytest.mark.parametrize("line", ['{"kind": "wait", "replica": 0, "step": 1}', "read", '{"kind": "read"}', "[1]"])
-def test_lines_that_are_no_schedule(line):
-    with pytest.raises(ScheduleError, match="line 2 of a schedule"):
-        from_lines(to_lines([Action("push", 0, 0)]) + line)
-
-
 # -- mistakes -----------------------------------------------------------------------------------------------
 
 
@@ -339,10 +273,11 @@ def test_a_loop_fetches_pushes_and_has_batches(bad):
 
 
 @pytest.mark.parametrize(("settings", "text"), [
-    ({"replicas": 0}, "0 replicas"),
+    ({"replicas": 0}, "replicas = 0, but expected a whole number of at least 1"),
     ({"replicas": 17}, "17 replicas with batches of 16 on 256 examples"),
     ({"warm_start": -1}, "warm_start = -1"),
-    ({"shards": 0}, "0 shards"),
+    ({"shards": 0}, "shards = 0"),
+    ({"speed": 0}, "speed = 0"),
 ])  # fmt: skip
 def test_clusters_that_could_not_run(settings, text):
     with pytest.raises(ScheduleError, match=text):
@@ -354,8 +289,27 @@ def test_a_run_has_an_end():
         Downpour(net(), X, TARGETS, Sgd(0.1), ClientLoop(batch=16)).run(until=1.0)
     with pytest.raises(ScheduleError, match="no end"):
         cluster().run()
+    with pytest.raises(ScheduleError, match="steps = -1"):
+        cluster().run(steps=-1)
+    with pytest.raises(ScheduleError, match="no time passes"):
+        cluster().examples_per_second()
+    with pytest.raises(ScheduleError, match="rate = -0.1"):
+        ClientLoop(rate=-0.1)
     with pytest.raises(ScheduleError, match="replica 3, but expected 0 to 2"):
         cluster(replicas=3).fail(3, at=1.0)
+
+
+def test_two_clusters_on_one_clock_are_told_apart():
+    links = slow()
+    cluster(links=links)
+    with pytest.raises(ScheduleError, match="a machine 'shard 0' on this clock already. Give each cluster a Clock"):
+        cluster(links=links)
+
+
+def test_a_model_is_a_network_or_a_partition_of_one():
+    with pytest.raises(LayerError, match=r"the model is \[Dense\(units=4\)\], but expected a Network"):
+        Downpour([Dense(4)], X, TARGETS, Sgd(0.1))
+    assert Downpour(net(), X.tolist(), TARGETS.tolist(), Sgd(0.1)).run(steps=1).loss() > 0
 
 
 def test_targets_are_rows():

@@ -128,9 +128,7 @@ def test_a_layer_of_ones_own_says_what_a_unit_computes(rng):  # [D01]
     partition = Partition.by_channel(network, 2)
     vector = partition.pack(network.initial(0, np.float64))
     sigmoid = 1 / (1 + np.exp(-x))
-    np.testing.assert_allclose(
-        forward(partition, vector, x), sigmoid**2 @ partition.unpack(vector)["3/W"], rtol=1e-12
-    )
+    np.testing.assert_allclose(forward(partition, vector, x), sigmoid**2 @ partition.unpack(vector)["3/W"], rtol=1e-12)
     layer = Square()
     half, y = np.full((1, 1), 0.5), np.full((1, 1), 0.25)
     assert layer.backward(half, {}, None, y, np.ones((1, 1)))[0] == 1.0
@@ -141,19 +139,29 @@ def test_a_layer_of_ones_own_says_what_a_unit_computes(rng):  # [D01]
 
 @pytest.mark.parametrize(("shape", "layers", "text"), [
     ([4], [Dense(0)], "layer 1: Dense: units = 0"),
-    ([4], [], "0 layers"),
+    ([4], [], "the layers \\[\\], but expected a list of sizes"),
     ([4, 4, 1], [MaxPool((2, 2)), Relu()], "no layer has parameters"),
-    ([4, 0], [Dense(2)], r"shape \[4, 0\]"),
+    ([4, 0], [Dense(2)], "size = 0"),
     ([4], [Dense(2), LocallyConnected((2, 2))], r"layer 2: LocallyConnected: it stands on a layer of shape \[2\]"),
     ([4, 4, 1], [Convolution((5, 2))], "a window of 5 x 2 does not fit into 4 x 4"),
-    ([4, 4, 1], [Convolution((2, 2), maps=0)], "0 maps"),
+    ([4, 4, 1], [Convolution((2, 2), maps=0)], "maps = 0"),
     ([4, 4, 1], [MaxPool((2, 2), padding="SAME")], "pools lie in their picture"),
     ([4, 4, 1], [MaxPool((2, 2), stride=0)], "stride = 0"),
+    ([4, 4, 1], [MaxPool(2)], "size = 2 and padding = 'VALID', but expected two numbers, as in \\(3, 3\\)"),
+    (4, [Dense(2)], "an input of shape 4"),
+    ([4], Dense(2), "the layers Dense\\(units=2\\), but expected a list"),
     ([4], ["dense"], "layer 1 is 'dense', but expected a Layer"),
 ])  # fmt: skip
 def test_layers_that_do_not_fit(shape, layers, text):
     with pytest.raises(LayerError, match=text):
         Network(shape, layers)
+
+
+def test_a_loss_is_an_object():
+    with pytest.raises(LayerError, match="the loss is .*SquaredLoss.*, but expected a Loss"):
+        Network([4], [Dense(2)], SquaredLoss)
+    with pytest.raises(LayerError, match='layer 1 is .relu., but expected its description, such as {"kind": "relu"}'):
+        Network.described([4], ["relu"])
 
 
 @pytest.mark.parametrize(("entry", "text"), [
@@ -198,7 +206,9 @@ def test_examples_of_another_shape(rng):
     partition = Partition.whole(network)
     vector = partition.pack(network.initial())
     x, targets = data(rng, [5], 3)
-    with pytest.raises(LayerError, match=r"examples of shape \[6, 5\].*takes \[N, 4\] and \[N, 3\]"):
+    with pytest.raises(LayerError, match=r"examples of shape \[6, 5\], but the network takes \[N, 4\]"):
         loss_and_gradient(partition, vector, x, targets)
-    with pytest.raises(LayerError, match="of a class, a row with a single 1"):
+    with pytest.raises(LayerError, match="a row with a single 1"):
         loss_and_gradient(partition, vector, x[:, :4], targets.argmax(axis=1))
+    with pytest.raises(LayerError, match=r"a vector of shape \[14\], but the network has 15 parameters"):
+        forward(network, vector[1:], x[:, :4])

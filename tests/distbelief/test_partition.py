@@ -116,6 +116,13 @@ def test_maps_that_miss_a_unit(maps, text):
         Partition(Network([2], [Dense(3)]), maps)
 
 
+def test_there_is_a_machine():
+    with pytest.raises(PartitionError, match="by_channel: machines = 0"):
+        Partition.by_channel(Network([2], [Dense(3)]), 0)
+    with pytest.raises(PartitionError, match="by_place: columns = 0"):
+        Partition.by_place(Network([2], [Dense(3)]), 2, 0)
+
+
 def test_a_channel_of_a_convolution_is_not_cut():
     with pytest.raises(PartitionError, match="channel 0 of layer 1 .* lies on machines 0 and 1.*Cut it by channel"):
         Partition.by_place(Network([6, 6, 1], [Convolution((3, 3), maps=2), Dense(3)]), 2, 1)

@@ -66,15 +66,15 @@ def test_adagrads_squares_lie_on_the_shards():  # [D08]
     assert server.vector().tolist() == [-1, 0, 0, 0]
 
 
-@pytest.mark.parametrize("shards", [0, -1, 5])
-def test_no_shard_is_empty(shards):
-    with pytest.raises(ScheduleError, match=f"{shards} shards for 4 parameters"):
+@pytest.mark.parametrize(("shards", "text"), [(0, "shards = 0"), (1.5, "shards = 1.5"), (5, "5 shards for 4 param")])
+def test_no_shard_is_empty(shards, text):
+    with pytest.raises(ScheduleError, match=text):
         server_of(np.zeros(4), Sgd(1.0), shards)
 
 
 @pytest.mark.parametrize("rule", [Sgd(0.0), Sgd(-0.1), Adagrad(float("nan")), Sgd(float("inf"))])
 def test_a_rate_is_above_zero(rule):
-    with pytest.raises(ScheduleError, match="a rate above 0"):
+    with pytest.raises(ScheduleError, match="a number above 0"):
         server_of(np.zeros(4), rule)
 
 
@@ -84,5 +84,5 @@ class Momentum(Sgd):
 
 @pytest.mark.parametrize("rule", [Momentum(0.1), lambda w, g: w - g, "adam"])
 def test_the_servers_rules_are_two(rule):  # [S03]
-    with pytest.raises(FixedStructure, match="neither Sgd nor Adagrad"):
+    with pytest.raises(FixedStructure, match=r"neither Sgd\(rate\) nor Adagrad\(gamma\)"):
         server_of(np.zeros(4), rule)

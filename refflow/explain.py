@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from refflow.core.paper_names import FIGURES
 from refflow.core.shapes import text as shape_text
 from refflow.runtime.config import ConfigProto
 from refflow.runtime.executor import Executor
@@ -36,6 +37,7 @@ def explain(session: Session, fetches: Any, feeds: Sequence[Any] = (), say: Say 
     say(f"  the graph has {graph.version} operations; {len(stages.pruned.nodes)} nodes are in this step")
     say(f"  left out: {_listed(_names(graph.get_operations()) - _names(stages.pruned.nodes))}\n")
     _list(say, stages.pruned)
+    _figures(say, stages.pruned)
 
     _head(say, 3, "Optimise", "Fold what is constant; do not run pure nodes that others only wait for [W48].")
     kept = {n.name for n in stages.optimised.nodes}
@@ -114,6 +116,15 @@ def _list(say: Say, step: StepGraph) -> None:
         made = " ".join(f"{t.name}{shape_text(s)}" for t, s in zip(node.types, node.shapes, strict=True))
         arrow = " <- " if inputs else ""
         say(f"  {node.id:4d}  {node.name:{width}}  {node.type:{kind}}  {made}{arrow}{', '.join(inputs)}")
+
+
+def _figures(say: Say, step: StepGraph) -> None:
+    """Which nodes the deck's figures draw by other names [E28]."""
+    drawn = [node for node in step.nodes if node.type in FIGURES]
+    if drawn:
+        say("\n  the deck's figures draw")
+    for node in drawn:
+        say(f"  {FIGURES[node.type]:8}  for {node.type} {node.name}")
 
 
 def _waits(say: Say, step: StepGraph) -> None:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import refflow as tf
+from refflow.cli import main
 from refflow.core.errors import NodeError
-from refflow.core.paper_names import OP_TYPES, paper_name
+from refflow.core.paper_names import FIGURES, OP_TYPES, paper_name
 from refflow.core.registry import find_op_def, op_def
 from refflow.ops.mutex import CONSUME_LOCK, MUTEX, MUTEX_LOCK
 
@@ -43,16 +44,60 @@ def test_leave_is_exit():  # [E18]
     assert (i[0] if isinstance(i, list) else i).op.type == "Exit"
 
 
-def test_the_manual_gives_the_other_name():  # [E05, E18]
+def manual():
+    """The module that writes the manual's pages about ops."""
     import importlib.util
     from pathlib import Path
 
     path = Path(__file__).resolve().parents[1] / "docs" / "_ext" / "generate.py"
     spec = importlib.util.spec_from_file_location("generate", path)
-    manual = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(manual)
-    assert "called Leave in the whitepaper's Table 1" in manual.op_section(op_def("Exit"))
-    assert "whitepaper's Table 1" not in manual.op_section(op_def("Enter"))
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+def test_the_manual_gives_the_other_name():  # [E05, E18]
+    assert "called Leave in the whitepaper's Table 1" in manual().op_section(op_def("Exit"))
+    assert "whitepaper's Table 1" not in manual().op_section(op_def("Enter"))
+
+
+def net(update):
+    """The deck's figure: biases, weights, examples, labels; MatMul, Add, Relu, Xent; and an update of the biases."""
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        examples, labels = tf.constant([[1.0, -2.0], [0.5, 3.0]]), tf.constant([[0.0, 1.0], [1.0, 0.0]])
+        weights, biases = tf.Variable([[0.3, -0.2], [0.1, 0.7]]), tf.Variable([0.1, 0.4], name="biases")
+        hidden = tf.nn.relu(tf.matmul(examples, weights) + biases)
+        loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(hidden, labels))
+        step = update(loss, biases)
+        session.run(tf.initialize_all_variables())
+        for _ in range(3):
+            session.run(step)
+        return session.run(biases), {op.name: op.type for op in graph.get_operations()}
+
+
+def test_the_figure_s_update_is_two_nodes_or_one_and_the_same_to_the_bit():  # [E28]
+    def drawn(loss, biases):
+        return biases.assign_sub(tf.mul(tf.constant(0.1), tf.gradients(loss, biases)[0], name="Mul"))
+
+    def optimized(loss, biases):
+        return tf.train.GradientDescentOptimizer(0.1).minimize(loss, var_list=[biases])
+
+    as_drawn, nodes = net(drawn)
+    as_released, types = net(optimized)
+    np.testing.assert_array_equal(as_drawn, as_released)
+    assert {"MatMul", "Add", "Relu"} < set(nodes.values()) and nodes["Mul"] == "Mul"
+    assert [FIGURES[t] for t in nodes.values() if t in FIGURES] == ["Xent", "-="]
+    assert [FIGURES[t] for t in types.values() if t in FIGURES] == ["Xent", "Mul, -="]
+    assert "AssignSub" not in types.values() and types["GradientDescent/update_biases/ApplyGradientDescent"]
+
+
+def test_explain_and_the_manual_give_the_figure_s_names_beside_the_types(capsys):  # [E28]
+    assert main(["explain", "deck"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  Mul, -=   for ApplyGradientDescent GradientDescent/update_Variable/ApplyGradientDescent" in lines
+    assert "  Xent      for SoftmaxCrossEntropyWithLogits SoftmaxCrossEntropyWithLogits" in lines
+    assert "drawn as Mul, -= in the deck's figures" in manual().op_section(op_def("ApplyGradientDescent"))
+    assert all(op_def(name).name == name for name in FIGURES)
 
 
 def test_a_mutex_lets_one_in_at_a_time():  # [E06]

@@ -12,7 +12,7 @@ import numpy as np
 import refflow as tf
 from refflow import ledger
 from refflow.core.opdef import OpDef
-from refflow.core.paper_names import paper_name
+from refflow.core.paper_names import FIGURES, paper_name
 from refflow.core.registry import registered_ops
 from refflow.core.shapes import TensorShape
 from refflow_kernels.cpu import KERNELS as CPU
@@ -99,6 +99,8 @@ def op_section(op: OpDef) -> str:
     facts = [f"* attribute ``{name}``: ``{attr}``" for name, attr in op.attrs.items()]
     if paper_name(op.name):
         facts.append(f"* called {paper_name(op.name)} in the whitepaper's Table 1")  # [E05, E18]
+    if op.name in FIGURES:
+        facts.append(f"* drawn as {FIGURES[op.name]} in the deck's figures")  # [E28]
     facts.append(f"* accuracy: {op.accuracy}")
     if op.source:
         facts.append(f"* named by {', '.join(op.source)}")

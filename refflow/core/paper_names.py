@@ -1,7 +1,11 @@
-"""The whitepaper's names for operations that the release calls otherwise [W06, E05].
+"""The documents' names for operations that the release calls otherwise [W06, E05, E28].
 
 Table 1 of the whitepaper lists operations by names of its own; the op types are the release's. An error about a type
 that is not there, and the manual, give the other name too.
+
+The deck's figures draw a graph of Add, MatMul, Relu, Xent and an update of Mul and -=. The first three are op types.
+The optimizer's update is one node for the two, ApplyGradientDescent; who writes w.assign_sub(rate * gradient) gets a
+Mul and an AssignSub, as drawn, and the same bits. `refflow explain` gives both names.
 
 Next: core/opdef.py.
 """
@@ -20,6 +24,13 @@ OP_TYPES = {
     "ReLU": "Relu",
     "Shuffle": "RandomShuffle",
     "SoftMax": "Softmax",
+}
+
+# Op type -> what the deck's figures draw for it, where that is called otherwise [E28].
+FIGURES = {
+    "ApplyGradientDescent": "Mul, -=",
+    "AssignSub": "-=",
+    "SoftmaxCrossEntropyWithLogits": "Xent",
 }
 
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from refflow.distbelief import Clock, Links, ScheduleError, straggling
+from refflow.distbelief import Clock, Links, ScheduleError, straggling, uneven
 from refflow.distbelief.commands import HEADER, NUMBER, Add, Dot, Evaluate, Multiply, Scale, alone
 from refflow.distbelief.lbfgs import TRIAL, minimize
 from refflow.distbelief.sandblaster import Coordinator, Sandblaster
+from refflow.distbelief.workers import CommandedShard
 from tests.distbelief.problems import Bowl, Logistic
 
 
@@ -115,6 +116,26 @@ def test_parameters_are_fetched_once_in_a_batch_and_sums_sent_every_few_portions
         assert cluster.links.messages["shard 0", replica] == 1 + 2, "the parameters, and that 2 sums were added"
         assert cluster.links.messages[replica, "shard 0"] == 1 + 2
     assert cluster.server.vector("gradient") == pytest.approx(-np.ones(300))
+
+
+def test_a_request_that_overtakes_a_command_waits_for_it(monkeypatch):  # [D10, D12]
+    """Messages take between a tenth of a millisecond and a second: replicas ask for a point that is not there yet."""
+    waited = []
+    after = CommandedShard.after
+
+    def watched(shard, number, work, job):
+        waited.append(number > shard.done)
+        after(shard, number, work, job)
+
+    monkeypatch.setattr(CommandedShard, "after", watched)
+    problem = Logistic()
+    expected = alone(minimize(6, 1e-9), {"parameters": np.zeros(6)}, problem.whole)
+    links = Links(Clock(5), latency=1e-2, slowness=uneven(2.0))
+    cluster = Sandblaster(problem, np.zeros(6), replicas=4, shards=3, links=links, seconds=1e-4)
+    outcome = cluster.minimize(6, 1e-9)
+    assert any(waited)
+    np.testing.assert_allclose(outcome.losses, expected.value.losses, rtol=1e-12)
+    np.testing.assert_allclose(cluster.parameters, expected.slots["parameters"], rtol=1e-9)
 
 
 # -- portions in time ---------------------------------------------------------------------------------------

@@ -78,10 +78,10 @@ assert np.array_equal(w, one.server.vector())
 
 
 # %%
-def cluster(seed=1, **settings):
+def cluster(seed=1, rule=None, **settings):
     links = db.Links(db.Clock(seed), latency=1e-4, bandwidth=2e7, slowness=db.uneven(0.5))
     around = {"replicas": 4, "shards": 3, "links": links, "speed": 3e7, "slowness": db.uneven(0.3)} | settings
-    return db.Downpour(net(), X, TARGETS, db.Adagrad(0.1), db.ClientLoop(batch=16), **around)
+    return db.Downpour(net(), X, TARGETS, rule or db.Adagrad(0.1), db.ClientLoop(batch=16), **around)
 
 
 four = cluster()
@@ -119,6 +119,21 @@ failing.fail(2, at=0.05)
 failing.run(until=0.1)
 assert failing.examples_per_second(0.06, 0.1) < 0.85 * failing.examples_per_second(0.01, 0.05)
 assert [replica.number for replica in failing.replicas if not replica.machine.is_up] == [2]
+
+# %% [markdown]
+# Many replicas at a high rate may throw each other off at the start, when gradients are large and soon stale. So one of
+# them trains alone first, and releases the others when it has come some way [D09]. How far off do they get?
+
+
+# %%
+def first_losses(warm_start):
+    many = cluster(replicas=16, rule=db.Sgd(2.0), warm_start=warm_start).run(until=0.06)
+    return [event.what["loss"] for event in many.clock.events("update")]
+
+
+cold, warm = first_losses(0), first_losses(50)
+print(f"the largest losses on the way: {max(cold):.1f} without, {max(warm):.1f} with a warm start")
+assert max(warm) < max(cold)
 
 # %% [markdown]
 # ## What it cannot do

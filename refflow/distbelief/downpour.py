@@ -74,8 +74,8 @@ class Downpour:
     model: a network, or a partition of one over the machines of each replica. x: [N, ...]; targets: [N, C]; replica r
     of R has the examples r, r + R, r + 2 R, ... parameters: by name; unless given, model's own of seed 0.
     warm_start: the first replica makes so many steps before the others begin [D09].
-    clock, links: of the whole cluster. speed: of a replica's machine, shard_speed: of a shard's, operations a second.
-    slowness: how a step's time varies (clock.py). ScheduleError for what could not run.
+    links: between all machines, on the clock of all. speed: of a replica's machine, shard_speed: of a shard's,
+    operations a second. slowness: how a step's time varies (clock.py). ScheduleError for what could not run.
     """
 
     def __init__(

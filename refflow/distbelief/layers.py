@@ -49,9 +49,9 @@ class Wires:
         self.count = len(needs)
         self.reads = np.where(reads < 0, self.count, np.searchsorted(needs, reads))
 
-    def gather(self, x: Array, nothing: float = 0.0) -> Array:
-        """What each unit reads, [N, K, u], from x[N, m]."""
-        padded = np.concatenate([x, np.full((len(x), 1), nothing, x.dtype)], axis=1)
+    def gather(self, x: Array) -> Array:
+        """What each unit reads, [N, K, u], from x[N, m]; 0 where there is nothing."""
+        padded = np.concatenate([x, np.zeros((len(x), 1), x.dtype)], axis=1)
         return padded[:, self.reads]
 
     def scatter(self, dx: Array) -> Array:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from refflow.distbelief.errors import LayerError
 from refflow.distbelief.network import Network
 from refflow.distbelief.partition import Part, Partition, Transfer
 
@@ -65,6 +66,8 @@ def loss_and_gradient(
                 weights = part.weights(partition.views(vector, p, number))
                 x, y, dy = taken[number][p], states[number][p], dstates[p]
                 dx, slopes = part.layer.backward(x, weights, part.wires, y, dy)
+                wanted = {name: (slopes.get(name), w) for name, w in weights.items()}
+                _expect(partition, number, "backward", {"dx": (dx, x), **wanted})
                 part.add(partition.views(gradient, p, number), slopes)
                 _back(p, part, number, dx, dbelow, sent)
         dstates = dbelow
@@ -80,12 +83,24 @@ def _up(partition: Partition, vector: Array, x: Array, sent: Sent) -> tuple[list
     for number in range(1, len(partition.maps)):
         parts = partition.parts[number]
         taken.append([_take(p, part, number, states[-1], sent) for p, part in enumerate(parts)])
-        weights = [part.weights(partition.views(vector, p, number)) for p, part in enumerate(parts)]
-        states.append([
-            part.layer.forward(x, w, part.wires) if part else x
-            for part, x, w in zip(parts, taken[-1], weights, strict=True)
-        ])  # fmt: skip
+        states.append([])
+        for p, (part, below) in enumerate(zip(parts, taken[-1], strict=True)):
+            y = empty = np.empty((len(x), len(part.units)), vector.dtype)
+            if part:
+                y = part.layer.forward(below, part.weights(partition.views(vector, p, number)), part.wires)
+                _expect(partition, number, "forward", {"y": (y, empty)})
+            states[-1].append(y)
     return states, taken
+
+
+def _expect(partition: Partition, number: int, method: str, given: dict[str, tuple[Any, Array]]) -> None:
+    """LayerError unless a layer's method gave arrays of the shapes of others."""
+    for name, (array, like) in given.items():
+        if np.shape(array) != like.shape:
+            raise LayerError(
+                f"{partition.network.name(number)}: {method} gave {name} of shape {list(np.shape(array))}, but "
+                f"expected {list(like.shape)}. A part has fewer units than its layer: take sizes from what is given."
+            )
 
 
 def _take(machine: int, part: Part, number: int, states: list[Array], sent: Sent) -> Array:

@@ -134,6 +134,45 @@ def test_a_layer_of_ones_own_says_what_a_unit_computes(rng):  # [D01]
     assert layer.backward(half, {}, None, y, np.ones((1, 1)))[0] == 1.0
 
 
+class Wrong(Tanh):
+    """A layer whose author took the network's sizes for its own: it forgets the examples, or the slopes below."""
+
+    def __init__(self, method):
+        self.method = method
+
+    def forward(self, x, weights, wires):
+        return x[0] if self.method == "forward" else x
+
+    def backward(self, x, weights, wires, y, dy):
+        return dy[:, :1], {}
+
+
+@pytest.mark.parametrize(("method", "text"), [
+    ("forward", r"layer 2 \(Wrong\): forward gave y of shape \[3\], but expected \[6, 3\]"),
+    ("backward", r"layer 2 \(Wrong\): backward gave dx of shape \[6, 1\], but expected \[6, 3\]"),
+])  # fmt: skip
+def test_a_layer_of_ones_own_that_gives_other_shapes(method, text, rng):
+    network = Network([4], [Dense(3), Wrong(method)])
+    x, targets = data(rng, [4], 3)
+    with pytest.raises(LayerError, match=text):
+        loss_and_gradient(network, Partition.whole(network).pack(network.initial()), x, targets)
+
+
+class Forgets(Dense):
+    """A dense layer that tells no slope of what it adds."""
+
+    def backward(self, x, weights, wires, y, dy):
+        dx, slopes = super().backward(x, weights, wires, y, dy)
+        return dx, {"W": slopes["W"]}
+
+
+def test_a_layer_of_ones_own_that_forgets_a_slope(rng):
+    network = Network([4], [Forgets(3)])
+    x, targets = data(rng, [4], 3)
+    with pytest.raises(LayerError, match=r"backward gave b of shape \[\], but expected \[3\]"):
+        loss_and_gradient(network, Partition.whole(network).pack(network.initial()), x, targets)
+
+
 # -- what does not fit --------------------------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -87,8 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     trace.set_defaults(command=_trace)
 
     profile = commands.add_parser("profile", help="print what each line of a plan takes, and what the machine allows")
-    profile.add_argument("program", help="deck, a workload of `refflow bench cpu --list`, or a .py, .pb or .pbtxt file")
-    profile.add_argument("--fetch", action="append", metavar="NAME", help="what a step of a file fetches")
+    profile.add_argument("program", help="deck, a workload of `refflow bench cpu --list`, a .pb or .pbtxt file, or a "
+                         "Python program, which is run")  # fmt: skip
+    profile.add_argument("--args", default="", help="the Python program's own arguments, in one text")
+    profile.add_argument("--fetch", action="append", metavar="NAME", help="what a step fetches; a .py is then not run")
     profile.add_argument("--steps", type=count, default=20, help="steps to run (default 20)")
     profile.add_argument("--threads", type=count, default=1, help="of the session (default 1)")
     profile.add_argument("--clock", choices=["cpu", "wall"], default="cpu", help="what a time is (default cpu)")
@@ -296,14 +299,21 @@ def _trace(options: argparse.Namespace) -> int:
 
 def _profile(options: argparse.Namespace) -> int:
     from refflow.profile import profile, table
+    from refflow.profile_program import longest, report, watch_program
     from refflow.programs import step_of
     from refflow.runtime.metadata import step_stats
 
-    step = step_of(options.program, options.fetch)
-    found = profile(*step, steps=options.steps, threads=options.threads, clock=options.clock)
-    print(table(found))
-    if options.output:
-        _write_trace(options.output, step_stats(found.log, max(event.step for event in found.log.events)))
+    if options.program.endswith(".py") and not options.fetch:
+        watched = watch_program(options.program, shlex.split(options.args), options.steps, options.clock)
+        print(report(watched, options.threads))
+        log = (seen := longest(watched)) and seen.log
+    else:
+        step = step_of(options.program, options.fetch)
+        found = profile(*step, steps=options.steps, threads=options.threads, clock=options.clock)
+        print(table(found))
+        log = found.log
+    if options.output and log:
+        _write_trace(options.output, step_stats(log, max(event.step for event in log.events)))
     return 0
 
 

@@ -13,7 +13,7 @@ clock and threads. A line may be above its limit, which the table then explains.
 What lies between the lines is told too: views and constants, Python on its way from one to the next, feeds and results.
 The step is also run without the clock, in turns, so that one sees whether the two agree.
 
-Next: refflow/timeline.py.
+Next: refflow/profile_program.py.
 """
 
 from __future__ import annotations
@@ -139,7 +139,11 @@ def profile(
             session.run(initializer)
         with Session(graph=graph, config=config, devices=session.devices, log=log) as watched:
             step = _in_turns(lambda: session.run(fetches, feeds), lambda: watched.run(fetches, feeds), steps, tick)
-    found = limits(threads, tick)
+    return from_log(log, step, limits(threads, tick))
+
+
+def from_log(log: LapLog, step: float, found: Limits) -> Profile:
+    """What a log of two steps or more says, of which the first only warmed up. step: the seconds of one without it."""
     accounts = [timeline.account(log, number) for number in dict.fromkeys(event.step for event in log.events)][1:]
     lines = _lines(log, accounts, found)
     cost = log.cost * sum(line.runs for line in lines)

@@ -7,6 +7,10 @@ This is how a weight that a loop uses in each turn gets its gradient. A turn's f
 large as the weight, and the sum reads and writes that again. Here a turn copies its rows, and the weight is written
 once for some hundreds of them. The sums are the same, added in another order; so it is for fast kernels only.
 
+What a_i is popped from (runtime/loop_stacks.py) may have a block's worth of them one behind the other: then they are
+multiplied where they lie, and only b_i is copied. A bias's gradient, the loop's sum of the column sums of the same b_i,
+is then a row of ones times as many rows.
+
 The variable that carried the sum carries the rows instead, as runtime/products.py's joined factors do without a loop.
 
 Next: runtime/inner_products.py.
@@ -21,10 +25,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refflow.core.dtypes import float32, float64, variant
-from refflow.core.handles import handle_to, state_of
 from refflow.core.opdef import OpDef
 from refflow.core.shapes import is_known
 from refflow.core.signature import Attr
+from refflow.runtime.loop_stacks import POP, POP_VIEW, Blocks, Readers, readers_of, use_blocks
 from refflow.runtime.nodes import EXITS, SAME, SWITCHES, Node, StepGraph, in_order, is_back_edge
 from refflow.runtime.rendezvous import paired
 
@@ -33,7 +37,6 @@ _SUMS = frozenset(("Add", "AddV2", "AddN"))
 _FLOATS = (float32, float64)
 
 Edge = tuple[Node, int]
-Readers = dict[Edge, list[tuple[Node, int]]]
 
 
 class Rows:
@@ -72,41 +75,101 @@ class Rows:
         return start.copy() if self._total is None else np.add(self._total, start, out=self._total)
 
 
+class PoppedRows:
+    """The same where a is what a stack of blocks gave last: its rows are multiplied where they lie.
+
+    sums: whether the columns of b are added up as well.
+    """
+
+    def __init__(self, multiply: Callable[[Any, Any], Any], sums: bool = False):
+        self._product, self._sums = multiply, sums
+        self._block: Any = None  # [each, K, M]
+        self._b: Any = None  # [each, K, N]
+        self._low = self._high = 0  # the elements of this block that are not multiplied yet
+        self._total: Any = None  # [M, N]
+        self._columns: Any = 0.0  # [N]
+
+    def put(self, blocks: Blocks, b: Any) -> None:
+        """b [K, N], whose factor was popped last."""
+        self._low = place = blocks.place
+        if not self._high:
+            self._block, self._high = blocks.block, place + 1
+            if self._b is None:
+                self._b = np.empty((len(self._block), *b.shape), b.dtype)
+        self._b[place] = b
+        if not place:
+            self._multiply()
+
+    def _multiply(self) -> None:
+        here = slice(self._low, self._high)
+        a, b = (x[here].reshape(-1, x.shape[2]) for x in (self._block, self._b))
+        if self._sums:
+            self._columns += np.dot(np.ones(len(b), b.dtype), b)
+        found = self._product(a, b)
+        self._total = found if self._total is None else np.add(self._total, found, out=self._total)
+        self._high = 0
+
+    def sum_with(self, start: Any) -> Any:
+        """All products and `start`."""
+        if self._high:
+            self._multiply()
+        return start.copy() if self._total is None else np.add(self._total, start, out=self._total)
+
+    def columns_with(self, start: Any) -> Any:
+        """All sums of columns and `start`."""
+        if self._high:
+            self._multiply()
+        return np.add(self._columns, start)
+
+
 def _internal(name: str, signature: str, view: bool = False, **attrs: Any) -> OpDef:
     return OpDef(name, signature, {"T": _FLOATS, **attrs}, (), False, False, "dot", view, False)
 
 
-BEGIN = _internal("_BeginProducts", "start: T -> rows: variant[]", multiply=Attr("func"))
+BEGIN = _internal("_BeginProducts", "start: T -> rows: variant[]", kind=Attr("func"), multiply=Attr("func"))
 PUT = _internal("_PutFactors", "rows: variant[], a: T, b: T -> rows: variant[]", view=True,
                 transpose_a=False, transpose_b=False)  # fmt: skip
+PUT_POPPED = _internal("_PutPopped", "rows: variant[], stack: variant[], b: T -> rows: variant[]", view=True)
 END = _internal("_EndProducts", "rows: variant[], start: T[...S] -> total: T[...S]")
+END_COLUMNS = _internal("_EndColumnSums", "rows: variant[], start: T[...S] -> total: T[...S]")
 
 
 @BEGIN.kernel
-def begin_kernel(start, multiply):
-    return handle_to(Rows(multiply))
+def begin_kernel(start, kind, multiply):  # lists and rows of a plan's own lie in no array
+    return kind(multiply)
+
+
+@PUT_POPPED.kernel
+def put_popped_kernel(rows, stack, b):
+    rows.put(stack, b)
+    return rows
 
 
 @PUT.kernel
 def put_kernel(rows, a, b, transpose_a, transpose_b):
     """The factors as a plain product has them: the axis of the sum is a's last and b's first, unless turned."""
-    state_of(rows).put(a if transpose_a else a.T, b.T if transpose_b else b)
+    rows.put(a if transpose_a else a.T, b.T if transpose_b else b)
     return rows
 
 
 @END.kernel
 def end_kernel(rows, start):
-    return state_of(rows).sum_with(start)
+    return rows.sum_with(start)
+
+
+@END_COLUMNS.kernel
+def end_columns_kernel(rows, start):
+    return rows.columns_with(start)
 
 
 class _Sum(NamedTuple):
-    """A loop's variable that only adds up products."""
+    """A loop's variable that only adds up products, or sums of columns."""
 
     merge: Node
     carried: list[Node]  # the nodes that pass the variable on, from the Enter to the Exit
     sum: Node
     replaced: list[Node]  # the sum, the product, and what passes it on
-    product: Node
+    product: Node  # or the sum of columns
     exit: Node
 
 
@@ -115,15 +178,22 @@ def gather_in_loops(step: StepGraph) -> StepGraph:
     if not any(n.type == "NextIteration" for n in step.nodes):
         return step
     step = step.copy()
-    readers: Readers = {}
-    for node in step.nodes:
-        for place, edge in enumerate(node.inputs):
-            readers.setdefault(edge, []).append((node, place))
+    readers = readers_of(step)
     found = [_sum_of(node, readers) for node in step.nodes if any(is_back_edge(p, node) for p, _ in node.inputs)]
+    totals = [t for t in found if t is not None and not set(step.targets) & {*t.carried, *t.replaced}]
     now: dict[Node, Node] = {}
-    for total in found:
-        if total is not None and not set(step.targets) & {*total.carried, *total.replaced}:
-            now |= dict.fromkeys(total.replaced, _rewire(step, total, readers))
+    popped: dict[Edge, tuple[Node, Node]] = {}  # by the second factor: where such rows begin, and where it is put
+    for total in totals:
+        if total.product.type == "MatMul":
+            begin, put = _gather(step, total, readers)
+            now |= dict.fromkeys(total.replaced, put)
+            if put.op_def is PUT_POPPED:
+                popped[_same(put.inputs[2])] = begin, put
+    for total in totals:
+        rows = popped.get(_same(total.product.inputs[0])) if total.product.type != "MatMul" else None
+        if rows is not None:
+            _share(step, total, rows[0], readers)
+            now |= dict.fromkeys(total.replaced, rows[1])
     step.nodes = [n for n in step.nodes if n not in now]
     for node in step.nodes:
         node.controls = [n for n in dict.fromkeys(now.get(c, c) for c in node.controls) if n is not node]
@@ -170,54 +240,105 @@ def _sum_of(merge: Node, readers: Readers) -> _Sum | None:
         other = other.inputs[0][0]
         replaced.append(other)
     alone = all(_only(readers, (n, 0)) is not None for n in replaced)
-    if other.type != "MatMul" or not alone or not _is_worth_it(other, [enter, exit_, total, other]):
+    if not alone or not _may_gather(other, [enter, exit_, total, other]):
+        return None
+    if not (_sums_columns(other) or (other.type == "MatMul" and (_is_worth_it(other) or _popped(other)))):
         return None
     carried = [enter, merge, switch, *inside[:-1], *behind, exit_]
     return _Sum(merge, carried, total, replaced, other, exit_)
 
 
-def _is_worth_it(product: Node, nodes: list[Node]) -> bool:
-    """True where copying the factors is less than writing the product."""
+def _may_gather(product: Node, nodes: list[Node]) -> bool:
+    """True for a product of known shapes, all of which is done at one place of the host."""
     if any(n.device is not product.device for n in nodes) or product.device.type != "cpu":
         return False
-    shapes = [n.shapes[port] for n, port in product.inputs]
     if product.types[0] not in _FLOATS or any(n.types[p].is_ref_dtype for n, p in product.inputs):
         return False
-    if not all(is_known(s) for s in shapes) or not is_known(product.shapes[0]):
-        return False
-    rows = (shapes[0] or ())[0 if product.attrs["transpose_a"] else 1]
+    return all(is_known(n.shapes[p]) for n, p in [*product.inputs, (product, 0)])
+
+
+def _is_worth_it(product: Node) -> bool:
+    """True where copying the factors is less than writing the product."""
+    a, port = product.inputs[0]
+    rows = (a.shapes[port] or ())[0 if product.attrs["transpose_a"] else 1]
     m, n = product.shapes[0] or (0, 0)
     return 0 < rows * (m + n) < m * n  # type: ignore[operator]
+
+
+def _sums_columns(node: Node) -> bool:
+    """True for the sum of a matrix's rows."""
+    if node.type not in ("Sum", "BiasAddGrad") or len(node.inputs[0][0].shapes[node.inputs[0][1]] or ()) != 2:
+        return False
+    if node.type == "BiasAddGrad":
+        return bool(node.attrs["data_format"] == "NHWC")
+    axes = node.inputs[1][0].attrs.get("value")
+    return axes is not None and not node.attrs["keep_dims"] and np.reshape(axes, -1).tolist() in ([0], [-2])
+
+
+def _same(edge: Edge) -> Edge:
+    while edge[0].type in SAME:
+        edge = edge[0].inputs[0]
+    return edge
+
+
+def _popped(product: Node) -> Node | None:
+    """The pop that gives the rows of the first factor, if they are few: one behind the other they are as they are."""
+    (pop, port), turns = _same(product.inputs[0]), (product.attrs["transpose_a"], product.attrs["transpose_b"])
+    if pop.op_def not in (POP, POP_VIEW) or port != 1 or turns != (True, False):
+        return None
+    rows = (pop.shapes[1] or (0,))[0]
+    return pop if 0 < rows <= _ROWS // 2 and 0 not in (product.shapes[0] or ()) else None  # type: ignore[operator]
 
 
 # -- the new graph ------------------------------------------------------------------------------------------------
 
 
-def _rewire(step: StepGraph, total: _Sum, readers: Readers) -> Node:
-    """Lets the variable carry rows; the node that takes the product's and the sum's place."""
-    enter, product, end_of_loop = total.carried[0], total.product, total.exit
-    start, shape, dtype = enter.inputs[0], total.sum.shapes[0], total.sum.types[0]
-
-    def made(op_def: OpDef, like: Node, inputs: list[Edge], attrs: dict[str, Any], gives: Any, dims: Any) -> Node:
-        node = step.add(f"{like.name}/{op_def.name}", op_def, {"T": dtype, **attrs}, inputs, [gives], [dims], like)
-        node.device = product.device
-        return node
-
+def _gather(step: StepGraph, total: _Sum, readers: Readers) -> tuple[Node, Node]:
+    """Lets the variable carry rows: the node that makes them, and the one that takes the product's and sum's place."""
+    enter, product = total.carried[0], total.product
     turns = {name: product.attrs[name] for name in ("transpose_a", "transpose_b")}
     upright = product.attrs | {"transpose_a": True, "transpose_b": False}
     kernel = product.device.kernel(product.op_def, upright, "fast")
     multiply = partial(kernel.function, **kernel.arguments)
-    begin = made(BEGIN, enter, [start], {"multiply": multiply}, variant, ())
-    carried = next(edge for edge in total.sum.inputs if edge[0] in total.carried)
-    put = made(PUT, product, [carried, *product.inputs], turns, variant, ())
+    carried, pop = _carried(total), _popped(product)
+    if pop is None:
+        put = _made(step, PUT, product, [carried, *product.inputs], turns)
+    else:
+        put = _made(step, PUT_POPPED, product, [carried, (pop, 0), product.inputs[1]], {})
+        use_blocks(step, pop, _ROWS // pop.shapes[1][0])  # type: ignore[index, operator]
     put.controls = list(dict.fromkeys(c for n in total.replaced for c in n.controls))
-    end = made(END, end_of_loop, [(end_of_loop, 0), start], {}, dtype, shape)
-    for reader, place in readers.get((end_of_loop, 0), []):
+    kind = Rows if pop is None else PoppedRows
+    begin = _made(step, BEGIN, enter, [enter.inputs[0]], {"kind": kind, "multiply": multiply})
+    _carry(step, total, begin, (put, 0), END, readers)
+    return begin, put
+
+
+def _share(step: StepGraph, total: _Sum, begin: Node, readers: Readers) -> None:
+    """Lets the variable carry rows that are gathered already, and end as the sums of their columns."""
+    begin.attrs = begin.attrs | {"kind": partial(PoppedRows, sums=True)}
+    _carry(step, total, begin, _carried(total), END_COLUMNS, readers)
+
+
+def _carried(total: _Sum) -> Edge:
+    return next(edge for edge in total.sum.inputs if edge[0] in total.carried)
+
+
+def _carry(step: StepGraph, total: _Sum, begin: Node, after: Edge, end_def: OpDef, readers: Readers) -> None:
+    """Lets the variable begin as `begin`, become `after` in each turn, and end as what `end_def` makes of it."""
+    enter, dtype = total.carried[0], total.sum.types[0]
+    end = _made(step, end_def, total.exit, [(total.exit, 0), enter.inputs[0]], {})
+    end.types, end.shapes = [dtype], [total.sum.shapes[0]]
+    for reader, place in readers.get((total.exit, 0), []):
         reader.inputs[place] = (end, 0)
     enter.inputs[0] = (begin, 0)
     for node in total.carried:
         node.attrs = node.attrs | {"T": variant}
         node.types = [variant if t is dtype else t for t in node.types]
         node.shapes = [() for _ in node.types]
-        node.inputs = [(put, 0) if n is total.sum else (n, port) for n, port in node.inputs]
-    return put
+        node.inputs = [after if n is total.sum else (n, port) for n, port in node.inputs]
+
+
+def _made(step: StepGraph, op_def: OpDef, like: Node, inputs: list[Edge], attrs: dict[str, Any]) -> Node:
+    """A node at `like`'s place that gives rows."""
+    dtype = like.types[0]
+    return step.add(f"{like.name}/{op_def.name}", op_def, {"T": dtype, **attrs}, inputs, [variant], [()], like)

@@ -11,7 +11,7 @@ out. A sum that was one is now two, which are added; so it is for fast kernels o
 
     bytes saved: the matrix's part, read for each step        in return: its product, written and read
 
-Next: runtime/loop_products.py.
+Next: runtime/turned_outside.py.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from refflow.runtime.fuse import free_constants, fuse, skip_identities
 from refflow.runtime.inner_products import multiply_rows
 from refflow.runtime.kernels import OpStates
 from refflow.runtime.loop_products import gather_in_loops
+from refflow.runtime.loop_stacks import stacks_in_loops
 from refflow.runtime.nodes import StepGraph, has_control_flow
 from refflow.runtime.optimise import optimise, unbundle
 from refflow.runtime.partition import Partition, Transfer, by_device, partition, transfers
@@ -42,12 +43,13 @@ from refflow.runtime.sharpen import sharpen_loops
 from refflow.runtime.slices import cut_in_slices
 from refflow.runtime.structure import Unstructured
 from refflow.runtime.swap import swap
+from refflow.runtime.turned_outside import turn_outside
 from refflow.runtime.watch import Unwatched
 
 # What makes a step quicker whose single nodes nobody looks at.
 _REWRITES = (
-    free_constants, skip_identities, gather_products, share_factors, gather_in_loops, multiply_rows, update_piecewise,
-    fuse, cut_in_slices,
+    free_constants, skip_identities, gather_products, share_factors, turn_outside, stacks_in_loops, gather_in_loops,
+    multiply_rows, update_piecewise, fuse, cut_in_slices,
 )  # fmt: skip
 
 

@@ -75,7 +75,10 @@ def test_no_value_is_overwritten_that_somebody_still_needs(build):
         wanted = [slow.run(fetches, {x: v, w: W}) for v in values]
     for a, b in zip(got, wanted, strict=True):  # the first run's results too, after the second
         for ours, theirs in zip(a, b, strict=True):
-            assert ours.tobytes() == theirs.tobytes()
+            if build is slopes:  # products of several turns are added together, in another order
+                np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+            else:
+                assert ours.tobytes() == theirs.tobytes()
     assert values[0].tolist() == [[1, 2], [3, 4]]
 
 

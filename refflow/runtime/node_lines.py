@@ -33,7 +33,7 @@ from refflow.runtime.slices import SLICED
 from refflow.runtime.structure import Edge
 from refflow.runtime.turns import Turns
 
-_TURNED = 1 << 12  # elements of a constant that is kept turned as well
+TURNED = 1 << 12  # elements of a matrix that had better lie turned, if only once
 _NOT_FRESH = CONTROL_FLOW | {"Const", "LoopCond", "_Recv"}
 _NEVER = 1 << 30  # a step that no chain has
 
@@ -298,7 +298,7 @@ class NodeLines:
     def _lying_turned(self, name: str) -> str:
         """A small constant that is only read turned lies so in memory; the kernel would turn it in every run."""
         value = self.bindings.get(name)
-        if not isinstance(value, np.ndarray) or not name.startswith("c") or value.size > _TURNED:
+        if not isinstance(value, np.ndarray) or not name.startswith("c") or value.size > TURNED:
             return name
         return self._bind("c", np.asfortranarray(value))
 

@@ -17,15 +17,15 @@ import numpy as np
 from refflow.core.dtypes import float32, float64
 from refflow.core.opdef import OpDef
 from refflow.core.shapes import is_known
+from refflow.runtime.node_lines import TURNED
 from refflow.runtime.nodes import ENTERS, SAME, Node, StepGraph, in_order
 from refflow.runtime.rendezvous import paired
-from refflow_kernels.cpu.matmul import LAID_OTHERWISE
 
 Edge = tuple[Node, int]
-TURNED = OpDef("_Turned", "w: T -> turned: T", {"T": (float32, float64)}, (), False, False, "exact", False, False)
+_TURN = OpDef("_Turned", "w: T -> turned: T", {"T": (float32, float64)}, (), False, False, "exact", False, False)
 
 
-@TURNED.kernel
+@_TURN.kernel
 def turned_kernel(w):
     return np.ascontiguousarray(w.T)
 
@@ -62,7 +62,7 @@ def _is_small(edge: Edge) -> bool:
     shape, dtype = node.shapes[port], node.types[port]
     if dtype not in (float32, float64) or node.device.type != "cpu" or not is_known(shape) or len(shape or ()) != 2:
         return False
-    return 0 < prod(shape) <= LAID_OTHERWISE  # type: ignore[arg-type]
+    return 0 < prod(shape) <= TURNED  # type: ignore[arg-type]
 
 
 def _turned(step: StepGraph, way: list[Edge], turned: dict[Edge, Edge]) -> Edge:
@@ -75,7 +75,7 @@ def _turned(step: StepGraph, way: list[Edge], turned: dict[Edge, Edge]) -> Edge:
         if place:
             op, attrs, source = node.op_def, node.attrs, turned[way[place - 1]]
         else:
-            op, attrs, source = TURNED, {"T": dtype}, edge
+            op, attrs, source = _TURN, {"T": dtype}, edge
         new = step.add(f"{node.name}/turned", op, attrs, [source], [dtype], [shape], node)
         new.controls = list(node.controls) if place else []
         turned[edge] = (new, 0)

@@ -38,7 +38,7 @@ _FEWEST = 48  # rows at a time that are worth a call
 _ROWS = 512  # of A at a time where there are more columns
 _PIECE = 1 << 24  # operations worth a thread
 _FEW_ROWS, _LONG = 64, 128  # rows of A, and sides of a turned B, for which the result is computed turned
-LAID_OTHERWISE = 1 << 12  # elements of a second operand that is turned quicker than BLAS reads it turned
+_SMALL = 1 << 12  # elements of a second operand that is turned quicker than BLAS reads it turned
 
 
 def matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, out: Any = None) -> Any:
@@ -61,7 +61,7 @@ def fixed_matmul(dtype: Any, a: Any, b: Any, transpose_a: bool, transpose_b: boo
         return None
     if not (transpose_a or transpose_b):
         return np.matmul
-    lying = np.ascontiguousarray if k * n <= LAID_OTHERWISE else np.asarray
+    lying = np.ascontiguousarray if k * n <= _SMALL else np.asarray
 
     def fixed(a: Any, b: Any, out: Any = None) -> Any:
         return np.matmul(a.T if transpose_a else a, lying(b.T) if transpose_b else b, out=out)
@@ -85,7 +85,7 @@ def product(a: Any, b: Any, out: Any = None) -> Any:
         out[...] = product(b.T, a.T).T
         return out
     if work < 2 * _PIECE or a.dtype.kind not in "fc":
-        if k * n <= LAID_OTHERWISE and b.strides[0] < b.strides[1]:
+        if k * n <= _SMALL and b.strides[0] < b.strides[1]:
             b = np.ascontiguousarray(b)
         return np.matmul(a, b, out=out)
     step = _rows_at_a_time(n, k if a.strides[1] == a.itemsize else m)

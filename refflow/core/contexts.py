@@ -100,6 +100,11 @@ class Context(ABC):
             op.control_inputs.append(self.control_pivot)
 
 
+def _of(tensor: Tensor, kind: str) -> str:
+    """The op type of that kind which passes `tensor` on; a reference as a reference."""
+    return f"Ref{kind}" if tensor.dtype.is_ref_dtype else kind
+
+
 class BranchContext(Context):
     """One side of Switches on `pred`; `pivot` is alive where that side is taken."""
 
@@ -110,9 +115,8 @@ class BranchContext(Context):
         pivot.op._context = self
 
     def _bring_in(self, tensor: Tensor) -> Tensor:
-        kind = "RefSwitch" if tensor.dtype.is_ref_dtype else "Switch"
         with self.graph.inside(self.parent, False):
-            return op_def(kind)(tensor, self.pred, name="Switch")[self.side]
+            return op_def(_of(tensor, "Switch"))(tensor, self.pred, name="Switch")[self.side]
 
     @property
     def branch(self) -> int:
@@ -142,9 +146,8 @@ class LoopContext(Context):
         self.condition: Any = None
 
     def _bring_in(self, tensor: Tensor) -> Tensor:
-        kind = "RefEnter" if tensor.dtype.is_ref_dtype else "Enter"
         with self.graph.inside(self, False):
-            return op_def(kind)(tensor, is_constant=True, name="Enter", **self.frame)
+            return op_def(_of(tensor, "Enter"))(tensor, is_constant=True, **self.frame)
 
     @property
     def parallel_iterations(self) -> int:
@@ -166,13 +169,18 @@ class LoopContext(Context):
         """Where the variables come out."""
         return [v.exit.outputs[0] for v in self.variables if v.exit is not None]
 
-    def add_variable(self, start: Tensor, shape: Shape = None, keep_shape: bool = True) -> LoopVariable:
-        """A new loop variable, which begins as `start`, a tensor of the context around the loop."""
+    def add_variable(
+        self, start: Tensor, shape: Shape = None, keep_shape: bool = True, by_reference: bool = False
+    ) -> LoopVariable:
+        """A new loop variable, which begins as `start`, a tensor of the context around the loop.
+
+        by_reference: what goes round is a variable's own buffer, which the body may assign to.
+        """
         with self.graph.inside(self, False):
-            variable = LoopVariable(op_def("Enter")(start, **self.frame).op)
-            entered = variable.enter.outputs[0]
+            entered = op_def("RefEnter" if by_reference else "Enter")(start, **self.frame)
+            variable = LoopVariable(entered.op)
             # The way back is joined when its end is there.
-            variable.merge = op_def("Merge")([entered, entered]).output.op
+            variable.merge = op_def(_of(entered, "Merge"))([entered, entered], name="Merge").output.op
             if not keep_shape:
                 variable.merge.outputs[0]._shape = shape
             if self.control_pivot is None:
@@ -183,7 +191,8 @@ class LoopContext(Context):
         return variable
 
     def _switch(self, variable: LoopVariable) -> None:
-        variable.switch = op_def("Switch")(variable.merge.outputs[0], self.condition).output_true.op
+        merged = variable.merge.outputs[0]
+        variable.switch = op_def(_of(merged, "Switch"))(merged, self.condition, name="Switch").output_true.op
 
     def close_condition(self, test: Tensor) -> None:
         """Decides by `test`, a scalar bool of this context, whether there is another iteration."""
@@ -191,19 +200,22 @@ class LoopContext(Context):
             self.condition = op_def("LoopCond")(test)
             for variable in self.variables:
                 self._switch(variable)
-            self.control_pivot = op_def("Identity")(self.variables[0].inside).op
+            first = self.variables[0].inside
+            self.control_pivot = op_def(_of(first, "Identity"))(first).op
 
     def turn(self, variable: LoopVariable, result: Tensor) -> None:
         """`result` is the variable's value in the next iteration."""
         with self.graph.inside(self, False), self.graph.control_dependencies(None):
-            back = op_def("NextIteration")(self.capture(result))
+            result = self.capture(result)
+            back = op_def(_of(variable.inside, "NextIteration"))(result)
             self.admit(back.op)  # an invariant that goes round waits for the body, or there is no last iteration
         join(variable.merge, back)
 
     def leave(self, variable: LoopVariable) -> Tensor:
         """The variable's last value, in the context around the loop."""
         with self.graph.inside(self.parent, False), self.graph.control_dependencies(None):
-            left = op_def("Exit")(variable.switch.outputs[0])
+            ended = variable.switch.outputs[0]
+            left = op_def(_of(ended, "Exit"))(ended)
         variable.exit = left.op
         return left
 

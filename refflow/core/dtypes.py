@@ -112,6 +112,11 @@ class DType:
         return self if self.is_ref_dtype else DType(self._enum + _REF)
 
     @property
+    def _is_ref_dtype(self) -> bool:
+        """1.x's inner name for it."""
+        return self.is_ref_dtype
+
+    @property
     def as_datatype_enum(self) -> int:
         """The number on the wire (DT_FLOAT = 1, DT_FLOAT_REF = 101, ...)."""
         return self._enum

@@ -85,7 +85,10 @@ def _branch(pred: Tensor, function: Callable[[], Any], side: int, pivot: Tensor)
 def _leaf(graph: Any, context: BranchContext, leaf: Any) -> Tensor:
     if isinstance(leaf, Operation):
         return _after(graph, leaf, context.pivot)
-    return context.capture(convert_to_tensor(leaf))
+    tensor = convert_to_tensor(leaf)
+    if tensor.dtype.is_ref_dtype and not isinstance(leaf, Tensor):  # a Variable is read where its branch runs
+        return IDENTITY(tensor)
+    return context.capture(tensor)
 
 
 def _after(graph: Any, operation: Operation, pivot: Tensor) -> Tensor:

@@ -283,12 +283,13 @@ def switch(data: Any, pred: Any, name: str | None = None) -> tuple[Tensor, Tenso
 
 
 def merge(inputs: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
-    """(output, value_index): the first of `inputs` that is live, and its number."""
+    """(output, value_index): the first of `inputs` that is live, and its number. Of references, a reference."""
     if not isinstance(inputs, (list, tuple)) or not inputs:
         raise ValueError(f"merge takes a list with at least one tensor, got {inputs!r}")
     if any(i is None for i in inputs):
         raise ValueError("merge takes tensors; at least one of its inputs is None")
-    result = MERGE([convert_to_tensor(i) for i in inputs], name=name)
+    tensors = [convert_to_tensor(i) for i in inputs]
+    result = (REF_MERGE if all(t.dtype.is_ref_dtype for t in tensors) else MERGE)(tensors, name=name or "Merge")
     return result.output, result.value_index
 
 

@@ -28,6 +28,7 @@ from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import int32
 from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
+from refflow.core.registry import op_def
 from refflow.core.shapes import Shape, TensorShape
 from refflow.core.sparse_tensor import SparseTensor
 from refflow.ops.array import stop_gradient
@@ -123,20 +124,22 @@ class _Build:
     def __init__(self, scope: str, loop_vars: list[Any], invariants: Any, parallel: int):
         self.graph: Graph = get_default_graph()
         self.start = loop_vars
-        leaves = [convert_to_tensor(leaf) for leaf in nest.flatten(loop_vars)]
+        given = nest.flatten(loop_vars)
+        leaves = [convert_to_tensor(leaf) for leaf in given]
         if self.graph._context is not None:
             leaves = [self.graph._context.capture(leaf) for leaf in leaves]
         self.context = LoopContext(self.graph, f"{scope}while_context", parallel)
         shaped = _invariants(list(loop_vars), None if invariants is None else list(invariants))
-        for leaf, given in zip(leaves, shaped, strict=True):
-            dims = leaf.dims if given is _AS_IT_IS else given
+        for leaf, begun, shape in zip(leaves, given, shaped, strict=True):
+            dims = leaf.dims if shape is _AS_IT_IS else shape
             if not _fits(leaf.dims, dims):
                 raise ValueError(
                     f"The shape invariant specified for {leaf.name} is not compatible with the initial shape of the "
                     f"loop variable. It enters the loop with shape {shapes.python_text(leaf.dims)}, but the "
                     f"specified shape invariant is {shapes.python_text(dims)}."
                 )
-            self.context.add_variable(leaf, dims, keep_shape=given is _AS_IT_IS)
+            by_reference = isinstance(begun, Tensor) and begun.dtype.is_ref_dtype  # a Variable is only read
+            self.context.add_variable(leaf, dims, shape is _AS_IT_IS, by_reference)
 
     def _packed(self, leaves: list[Tensor]) -> list[Any]:
         return nest.pack(self.start, leaves)
@@ -184,9 +187,7 @@ class _Build:
 
 
 def _identity(tensor: Tensor) -> Tensor:
-    from refflow.ops.array import IDENTITY
-
-    return IDENTITY(tensor)
+    return op_def("RefIdentity" if tensor.dtype.is_ref_dtype else "Identity")(tensor)
 
 
 _AS_IT_IS = ("the shape that it enters the loop with",)

@@ -167,7 +167,11 @@ def prepare(node: Node, kernels: str, states: OpStates, is_settled: bool = False
 
 def read_input(node: Node, value: Any, place: int) -> Any:
     """An input's value; a reference is read now."""
-    if not isinstance(value, VariableState) or node.takes_by_handle(place):
+    if not isinstance(value, VariableState):
+        return value
+    if node.takes_by_handle(place):
+        if value.value is None and not node.op_def.allows_uninitialized:
+            value.read()  # says that there is nothing
         return value
     if node.op_def.allows_uninitialized and value.value is None:
         return value.blank()

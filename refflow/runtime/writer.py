@@ -217,8 +217,10 @@ class Writer(CardLines):
         if node.type in MERGES:
             assert self.structure is not None
             choice = self.structure.choices[node]
-            values = [self._passed(node, place) for place in range(len(node.inputs))]
+            values = [self._alternative(node, place) for place in range(len(node.inputs))]
             self._write(node, f"v{node.id} = {self._chosen(choice, values)}")
+            if node.types[0].is_ref_dtype:
+                self._write(node, f"if v{node.id}.value is None: v{node.id}.read()")
             self.names[node, 0] = f"v{node.id}"
             if self.lifetimes.is_read((node, 1)):
                 numbers = [self._bind("c", np.int32(i)) for i in range(len(node.inputs))]
@@ -262,7 +264,11 @@ class Writer(CardLines):
         """The name of an input that is passed on as it is; of a variable, what it holds now."""
         producer, port = node.inputs[place]
         name = self.names[producer, port]
-        if not producer.types[port].is_ref_dtype or node.takes_by_handle(place):
+        if not producer.types[port].is_ref_dtype:
+            return name
+        if node.takes_by_handle(place):
+            if not node.op_def.allows_uninitialized:
+                self._write(node, f"if {name}.value is None: {name}.read()")
             return name
         if node.type in SAME and not self.lifetimes.is_read((node, 0)) and not self.watch.each_node:
             self._write(node, f"if {name}.value is None: {name}.read()")  # all that was asked for is that it can be
@@ -270,6 +276,14 @@ class Writer(CardLines):
         local = f"{name}_{node.id}"
         self._write(node, f"{local} = {self._bind('d', node.device.private_copy)}({name}.read())")
         return local
+
+    def _alternative(self, merge: Node, place: int) -> str:
+        """What a Merge gives where this input is the live one; only then may it be read."""
+        producer, port = merge.inputs[place]
+        name = self.names[producer, port]
+        if not producer.types[port].is_ref_dtype or merge.takes_by_handle(place):
+            return name
+        return f"{self._bind('d', merge.device.private_copy)}({name}.read())"
 
     def _loop(self, loop: Loop) -> None:
         for enter in loop.enters:

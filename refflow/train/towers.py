@@ -32,7 +32,7 @@ from refflow.core.errors import ShapeError
 from refflow.core.gradients import gradients
 from refflow.core.graph import GraphKeys, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
-from refflow.ops.array import identity, shape
+from refflow.ops.array import shape
 from refflow.ops.cast import cast
 from refflow.ops.joining import concat
 from refflow.ops.passing import SNAPSHOT
@@ -44,13 +44,12 @@ class Tower(NamedTuple):
     """One replica of the gradient part.
 
     loss: a scalar. grads_and_vars: as of Optimizer.compute_gradients. size: how many examples the loss is the mean of,
-    a number, or a scalar tensor where only a run knows it. reads: by what the variables are read, before any update.
+    a number, or a scalar tensor where only a run knows it.
     """
 
     loss: Tensor
     grads_and_vars: list[tuple[Any, Variable]]
     size: Any
-    reads: dict[Variable, Tensor]
 
 
 def build_towers(
@@ -73,17 +72,7 @@ def build_towers(
     Raises ValueError without shards or for some that do not make so many groups, for a tower that makes trainable
     variables of its own, and for one that no variable has a part in; ShapeError for a loss that is no scalar.
     """
-    if not shards:
-        raise ValueError("there are no shards: data parallelism takes one for each replica")
-    if groups < 1 or len(shards) % groups:
-        raise ValueError(
-            f"{len(shards)} shards do not make {groups} groups of equal size: cut the data in a multiple of "
-            f"{max(groups, 1)} shards, one for each replica"
-        )
-    if len(devices) > len(shards):
-        raise ValueError(f"{len(devices)} devices for {len(shards)} shards: some would be idle. Cut more shards")
-    if sizes is not None and len(sizes) != len(shards):
-        raise ValueError(f"{len(sizes)} sizes for {len(shards)} shards: give one for each, or leave them out")
+    _check(shards, devices, sizes, groups)
     graph = get_default_graph()
     given = None if var_list is None else list(var_list)
     found: list[Tower] = []
@@ -100,12 +89,8 @@ def build_towers(
                     f"tower {i} made the variable {variables[len(before)].op.name!r}, of which tower 0 has another: "
                     "they would not train one model. Make variables before, or in the function with tf.get_variable"
                 )
-            wanted = variables if given is None else given
-            slopes = gradients(loss, [v.ref() for v in wanted], colocate_gradients_with_ops=True, gate_gradients=True)
-            if not any(g is not None for g in slopes):
-                raise ValueError(f"no path leads from the loss of tower {i}, {loss.name!r}, back to any variable")
-            size = _examples(shard, loss) if sizes is None else sizes[i]
-        found.append(Tower(loss, list(zip(slopes, wanted, strict=True)), size, read.found))
+            pairs = _slopes(loss, variables if given is None else given, i)
+            found.append(Tower(loss, pairs, _examples(shard, loss) if sizes is None else sizes[i]))
     return found
 
 
@@ -113,8 +98,8 @@ def combine_gradients(towers: Sequence[Tower], name: str = "combine") -> list[tu
     """(dp, variable) for each variable: the mean over the examples of all towers, for Optimizer.apply_gradients [S64].
 
     dp is None where every tower's is. Rows of a variable (IndexedSlices) stay rows, those of all towers one after the
-    other. k towers of equal size need k - 1 additions and a division for each variable, one an Identity: no dp is
-    there before its variable was read, or a gradient that does without it would let others read the next value.
+    other. One tower needs no node; k of equal size k - 1 additions and a division for each variable. A gradient begins
+    with the loss, so that none is there before its tower has read what it reads.
     """
     graph = get_default_graph()
     weights = _weights([tower.size for tower in towers])
@@ -127,12 +112,7 @@ def combine_gradients(towers: Sequence[Tower], name: str = "combine") -> list[tu
             if not there:
                 found.append((None, variable))
                 continue
-            reads = {id(t.reads): t.reads[variable] for t in towers if variable in t.reads}
-            with (
-                graph.name_scope(variable.op.name),
-                graph.device(variable.device),
-                graph.control_dependencies(list(reads.values())),
-            ):
+            with graph.name_scope(variable.op.name), graph.device(variable.device):
                 found.append((_mean([slopes[i] for i in there], [weights[i] for i in there], total), variable))
     return found
 
@@ -150,16 +130,41 @@ class _Reads:
     def __init__(self, name: str):
         with get_default_graph().name_scope(f"{name}_reads") as scope:
             self._scope = scope
-        self.found: dict[Variable, Tensor] = {}
+        self._found: dict[Variable, Tensor] = {}
 
     def __call__(self, variable: Variable) -> Tensor:
         graph = variable.graph
-        if graph is not get_default_graph():  # in the body of a function, which takes it from outside
-            return variable.ref()
-        if variable not in self.found:
-            with graph.outside(), graph.name_scope(self._scope), graph.colocate_with(variable.op):
-                self.found[variable] = SNAPSHOT(variable.ref(), name=variable.op.name)
-        return self.found[variable]
+        if variable not in self._found:
+            with (
+                graph.as_default(),
+                graph.outside(),
+                graph.name_scope(self._scope),
+                graph.colocate_with(variable.op),
+            ):
+                self._found[variable] = SNAPSHOT(variable.ref(), name=variable.op.name)
+        return self._found[variable]
+
+
+def _check(shards: Sequence[Any], devices: Sequence[Any], sizes: Sequence[Any] | None, groups: int) -> None:
+    if not shards:
+        raise ValueError("there are no shards: data parallelism takes one for each replica")
+    if groups < 1 or len(shards) % groups:
+        raise ValueError(
+            f"{len(shards)} shards do not make {groups} groups of equal size: cut the data in a multiple of "
+            f"{max(groups, 1)} shards, one for each replica"
+        )
+    if len(devices) > len(shards):
+        raise ValueError(f"{len(devices)} devices for {len(shards)} shards: some would be idle. Cut more shards")
+    if sizes is not None and len(sizes) != len(shards):
+        raise ValueError(f"{len(sizes)} sizes for {len(shards)} shards: give one for each, or leave them out")
+
+
+def _slopes(loss: Tensor, variables: list[Variable], tower: int) -> list[tuple[Any, Variable]]:
+    """(gradient, variable), each on the device of what it is the gradient of."""
+    found = gradients(loss, [v.ref() for v in variables], colocate_gradients_with_ops=True, gate_gradients=True)
+    if not any(slope is not None for slope in found):
+        raise ValueError(f"no path leads from the loss of tower {tower}, {loss.name!r}, back to any variable")
+    return list(zip(found, variables, strict=True))
 
 
 def _scalar(loss: Any, tower: int) -> Tensor:
@@ -197,7 +202,7 @@ def _weights(sizes: Sequence[Any]) -> list[Any]:
 
 
 def _mean(values: Sequence[Any], weights: Sequence[Any], total: Any) -> Any:
-    """sum w v / total, on new nodes, but with none for a weight or a total of 1."""
+    """sum w v / total, with no node for a weight or a total of 1."""
     if any(isinstance(value, IndexedSlices) for value in values):
         if all(isinstance(value, IndexedSlices) for value in values):
             parts = [_times(value.values, weight) for value, weight in zip(values, weights, strict=True)]
@@ -221,7 +226,7 @@ def _times(value: Any, weight: Any) -> Any:
 
 
 def _over(value: Any, total: Any) -> Any:
-    return identity(value) if _is_one(total) else value / total
+    return value if _is_one(total) else value / total
 
 
 def _is_one(number: Any) -> bool:

@@ -1,6 +1,5 @@
-"""Towers: the gradient part of a graph for each shard, and nodes that combine [S53, S54, S61, S62, S64, S85]."""
+"""Towers: the gradient part of a graph for each shard, and nodes that combine [S53, S54, S64, S85]."""
 
-import functools
 import itertools
 from collections import Counter
 
@@ -8,62 +7,12 @@ import numpy as np
 import pytest
 
 import refflow as tf
+import refflow.compat.v1 as tf1
 from refflow.core.errors import ShapeError
-from refflow.runtime.cluster.network import Threads
-from refflow.runtime.partition import transfers
 from refflow.train.towers import build_towers, combine_gradients, combine_losses
+from tests.train.perceptron import RATE, START, Perceptron, X, Y, bits, trained
 
-RATE = 0.125
-RNG = np.random.default_rng(7)
-X, Y = RNG.normal(size=(48, 3)), RNG.normal(size=(48, 2))
-START = {"w": RNG.normal(size=(3, 4)), "v": RNG.normal(size=(4, 2))}
-
-
-class Perceptron:
-    """Two layers, each on a part of its own where parts are given, and the variables where `homes` says."""
-
-    def __init__(self, sizes, devices=(), homes=("", ""), parts=("", ""), dynamic=False):
-        self.parts = parts
-        with tf.device(homes[0]):
-            self.w = tf.Variable(START["w"], name="w")
-        with tf.device(homes[1]):
-            self.v = tf.Variable(START["v"], name="v")
-        self.shards = [tuple(tf.placeholder(tf.float64, [None if dynamic else n, m]) for m in (3, 2)) for n in sizes]
-        self.towers = build_towers(self.loss_of, self.shards, devices)
-        self.pairs = combine_gradients(self.towers)
-        self.train = tf.train.GradientDescentOptimizer(RATE).apply_gradients(self.pairs)
-        self.init = tf.initialize_all_variables()
-        self.sizes = sizes
-
-    def loss_of(self, x, y):
-        with tf.device(self.parts[0]):
-            h = tf.tanh(tf.matmul(x, self.w))
-        with tf.device(self.parts[1]):
-            return tf.reduce_mean(tf.reduce_sum(tf.square(tf.matmul(h, self.v) - y), 1))
-
-    def feeds(self, x=X, y=Y):
-        cuts = np.cumsum([0, *self.sizes])
-        found = {}
-        for (a, b), start, stop in zip(self.shards, cuts[:-1], cuts[1:], strict=True):
-            found |= {a: x[start:stop], b: y[start:stop]}
-        return found
-
-    def trained(self, session, steps=3, **data):
-        session.run(self.init)
-        for _ in range(steps):
-            session.run(self.train, self.feeds(**data))
-        return session.run([self.w, self.v])
-
-
-@functools.cache
-def trained(sizes, devices=(), homes=("", ""), parts=("", ""), dynamic=False, cpus=1):
-    """The weights after three steps on the first rows, as many as all shards have."""
-    with tf.Graph().as_default(), tf.Session(device_count={"CPU": cpus}) as session:
-        return Perceptron(sizes, devices, homes, parts, dynamic).trained(session)
-
-
-def bits(values):
-    return [value.tobytes() for value in values]
+RNG = np.random.default_rng(8)
 
 
 # -- a larger graph ------------------------------------------------------------------------------------------
@@ -83,12 +32,12 @@ def parts_of(k):
             scope = next((s for s in ("combine/", *(f"tower_{i}/" for i in range(k))) if name.startswith(s)), "")
             name, *inputs = (n.replace(scope, "*") if scope else n for n in (name, *inputs))
             found.setdefault(scope, []).append((name, op.type, inputs, str(op.node_def.attr)))
-    return [found[f"tower_{i}/"] for i in range(k)], found["combine/"], [node[:2] for node in found[""]]
+    return [found[f"tower_{i}/"] for i in range(k)], found.get("combine/", []), [node[:2] for node in found[""]]
 
 
 def test_k_towers_add_k_copies_of_the_gradient_part_and_the_nodes_that_combine():  # [S53]
     (tower,), combining, rest = parts_of(1)
-    assert len(tower) > 20 and [node[1] for node in combining] == ["Identity"] * 2
+    assert len(tower) > 20 and combining == []
     for k in (2, 3, 4, 8):
         towers, combining, others = parts_of(k)
         assert towers == [tower] * k and others == rest
@@ -175,98 +124,6 @@ def test_it_is_the_slope_of_the_loss_over_all_examples():  # [S64]
     assert dv.shape == (4, 2)
 
 
-# -- wherever it runs -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("cpus", [2, 3, 8])
-def test_eight_towers_give_the_same_bits_over_any_number_of_devices(cpus):  # [S52, S64, S65]
-    devices = tuple(f"/cpu:{i}" for i in range(cpus))
-    assert bits(trained((6,) * 8, devices, cpus=cpus)) == bits(trained((6,) * 8))
-
-
-@pytest.mark.parametrize("homes", [("", ""), ("/cpu:1", "/cpu:0"), ("/cpu:2", "/cpu:2"), ("", "/cpu:1")], ids="-".join)
-def test_a_device_scope_that_moves_a_variable_changes_no_result(homes):  # [S52]
-    assert bits(trained((8, 16), ("/cpu:0", "/cpu:1"), homes, cpus=3)) == bits(trained((8, 16)))
-
-
-def tasks(count):
-    """A session at the first of `count` tasks of one job, which has no other."""
-    network = Threads()
-    spec = {"worker": [f"worker:{i}" for i in range(count)]}
-    servers = [
-        tf.train.Server(spec, "worker", i, network=network, config=tf.ConfigProto(device_count={"CPU": 2}))
-        for i in range(count)
-    ]
-    return servers
-
-
-def over_tasks(count, homes, parts=("", ""), sizes=(12, 12)):
-    servers = tasks(count)
-    with tf.Graph().as_default() as graph:
-        model = Perceptron(sizes, [f"/job:worker/task:{i}" for i in range(count)], homes, parts)
-        with tf.Session(servers[0].target, graph=graph) as session:
-            found = model.trained(session)
-    for server in servers:
-        server.stop()
-    return found
-
-
-@pytest.mark.parametrize("home", [0, 1])
-def test_any_task_may_hold_a_variable(home):  # [S51, S52]
-    """No job but workers, and each of them holds one or both of the variables."""
-    one, other = f"/job:worker/task:{home}", f"/job:worker/task:{1 - home}"
-    wanted = bits(trained((12, 12)))
-    assert bits(over_tasks(2, (one, one))) == wanted
-    assert bits(over_tasks(2, (one, other))) == wanted
-
-
-# -- two by two -----------------------------------------------------------------------------------------------
-
-
-def test_two_replicas_of_two_partitions_give_the_values_of_one_device():  # [S61]
-    """Each replica is a task, and its layers are on its two devices; the variables lie on the first task's."""
-    homes = "/job:worker/task:0/cpu:0", "/job:worker/task:0/cpu:1"
-    found = over_tasks(2, homes, parts=("/cpu:0", "/cpu:1"))
-    assert bits(found) == bits(trained((12, 12)))
-    for got, wanted in zip(found, trained((24,)), strict=True):
-        np.testing.assert_allclose(got, wanted, rtol=1e-12)
-
-
-def grid(session, graph):
-    """A step over two replicas, on devices 0, 1 and 2, 3; variables on 0 and 1. Its model and its transfers."""
-    place = iter((0, 2))
-
-    def loss_of(x, y):
-        first = next(place)
-        with tf.device(f"/cpu:{first}"):
-            h = tf.tanh(tf.matmul(x, w), name="h")
-        with tf.device(f"/cpu:{first + 1}"):
-            return tf.reduce_mean(tf.square(tf.matmul(h, v) - y))
-
-    with tf.device("/cpu:0"):
-        w = tf.Variable(START["w"], name="w")
-    with tf.device("/cpu:1"):
-        v = tf.Variable(START["v"], name="v")
-    shards = [[tf.placeholder(tf.float64, [6, m], name=f"x{i}{m}") for m in (3, 2)] for i in range(2)]
-    pairs = combine_gradients(build_towers(loss_of, shards))
-    train = tf.train.GradientDescentOptimizer(RATE).apply_gradients(pairs)
-    stages = session.stages(session.signature(train, [t for shard in shards for t in shard]))
-    return transfers(stages.partitioned)
-
-
-def test_what_crosses_is_one_message_for_each_tensor_and_destination():  # [S62]
-    with tf.Graph().as_default() as graph, tf.Session(graph=graph, device_count={"CPU": 4}) as session:
-        found = [(t.value, t.source[-1], t.destination[-1], t.nbytes) for t in grid(session, graph)]
-    assert len({(value, there) for value, _, there, _ in found}) == len(found)
-    big = Counter((a, b, n) for value, a, b, n in found if not value.startswith(("^", "_recv")) and n > 16)
-    assert big == {
-        ("0", "2", 3 * 4 * 8): 1, ("1", "3", 4 * 2 * 8): 1,  # the variables, to the second replica
-        ("0", "1", 6 * 4 * 8): 1, ("2", "3", 6 * 4 * 8): 1,  # what the first layer gives
-        ("1", "0", 6 * 4 * 8): 1, ("3", "2", 6 * 4 * 8): 1,  # and its slopes, back
-        ("2", "0", 3 * 4 * 8): 1, ("3", "1", 4 * 2 * 8): 1,  # the gradients, to the variables
-    }  # fmt: skip
-
-
 # -- rows, shared variables, and mistakes -----------------------------------------------------------------------
 
 
@@ -330,6 +187,45 @@ def test_get_variable_makes_what_all_towers_share(graph):  # [S54]
     with tf.Session() as session:
         session.run(tf.initialize_all_variables())
         assert session.run(gradient).tolist() == [[1], [1], [1]]
+
+
+SQUARE = np.array([[0.5, -0.2], [0.3, 0.4]])
+MODELS = {
+    "loop": lambda w, x: tf.while_loop(lambda i, h: i < 3, lambda i, h: [i + 1, tf.tanh(tf.matmul(h, w))], [0, x])[1],
+    "branch": lambda w, x: tf.cond(tf.reduce_sum(x) > 0.0, lambda: tf.matmul(x, w), lambda: tf.matmul(x, w) * 2.0),
+    "function": lambda w, x: tf1.function(lambda y: tf.tanh(tf.matmul(y, w)))(x),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_is_read_in_a_loop_a_branch_or_a_function_is_read_before_it(name, graph):  # [S53, S54]
+    w = tf.Variable(SQUARE)
+
+    def loss_of(x):
+        return tf.reduce_mean(tf.square(MODELS[name](w, x)))
+
+    x = X[:6, :2]
+    towers = build_towers(loss_of, [[tf.constant(part)] for part in np.split(x, 2)])
+    ((mean, _),) = combine_gradients(towers)
+    wanted = [tf.gradients(loss_of(tf.constant(part)), [w.ref()])[0] for part in np.split(x, 2)]
+    assert [op.name for op in graph.get_operations() if op.type == "Snapshot"] == ["tower_reads/Variable"]
+    with tf.Session() as session:
+        session.run(w.initializer)
+        got, alone = session.run([mean, wanted])
+    np.testing.assert_allclose(got, np.mean(alone, 0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("use_resource", [False, True])
+def test_variables_of_1_x_are_trained_too(use_resource):
+    with tf1.Graph().as_default(), tf1.Session() as session:
+        w = tf1.Variable(SQUARE, use_resource=use_resource)
+        loss_of = lambda x: tf1.reduce_mean(tf1.matmul(x, w))  # noqa: E731
+        pairs = combine_gradients(build_towers(loss_of, [[tf1.constant(X[:2, :2])], [tf1.constant(X[2:8, :2])]]))
+        train = tf1.train.MomentumOptimizer(RATE, 0.9).apply_gradients(pairs)
+        session.run(tf1.global_variables_initializer())
+        session.run(train)
+        wanted = SQUARE - RATE * np.repeat(X[:8, :2].sum(0)[:, None], 2, 1) / 16
+        np.testing.assert_allclose(session.run(w), wanted, rtol=1e-6)
 
 
 def test_wrong_calls_say_what_is_wrong(graph):

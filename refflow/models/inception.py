@@ -24,7 +24,7 @@ losses by 0.3. Its normalization is that of Krizhevsky et al., over five channel
 
 Szegedy et al., "Going deeper with convolutions", 2014.
 
-Next: models/rnn/rnn_cell.py.
+Next: models/memory.py.
 """
 
 from __future__ import annotations

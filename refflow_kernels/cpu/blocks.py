@@ -31,7 +31,7 @@ import numpy as np
 
 from refflow_kernels import aligned
 from refflow_kernels.cpu import threads
-from refflow_kernels.cpu.choose import choose
+from refflow_kernels.cpu.choose import choose, sign
 
 BLOCK = 1 << 15  # elements
 _PIECE = 1 << 18  # elements worth a thread
@@ -165,7 +165,7 @@ class _Writer:
             return lines
         self._let_go(dying)
         self.value["step", number] = target = self._target(number, kind)
-        self.names[name] = getattr(np, name)
+        self.names[name] = sign if name == "sign" else getattr(np, name)
         # Of an array and a number NumPy's maximum takes twice the time of two arrays.
         number_text = self._filled if name in ("maximum", "minimum") else self._point
         texts = [t if isinstance(o, tuple) else number_text(t) for t, o in zip(texts, operands, strict=True)]

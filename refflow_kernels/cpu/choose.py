@@ -1,6 +1,7 @@
 """Choice by condition without branches [W06].
 
     result = e xor ((t xor e) * condition)        on the numbers' bits, condition 0 or 1
+    sign   = clip(x 2^k 2^k, -1, 1) + 0            k so large that the smallest number comes to 1 or more; 0 for -0
 
     bytes: condition, t, e and the result        operations: 4 on whole numbers for each element
 
@@ -18,6 +19,8 @@ from refflow_kernels.cpu import threads
 
 _BLOCK = 1 << 15  # elements
 _TOGETHER = 8  # blocks worth a thread
+_LARGE = {"f": np.array(2.0**100, np.float32), "d": np.array(2.0**600)}
+_FEW = 256  # elements: for fewer, four calls are not worth it
 
 
 def choose(condition: Any, t: Any, e: Any, out: Any) -> Any:
@@ -32,6 +35,17 @@ def choose(condition: Any, t: Any, e: Any, out: Any) -> Any:
     difference = bits(t) ^ bits(e)
     np.bitwise_xor(difference * condition, bits(e), out=out.view(whole))
     return out
+
+
+def sign(x: Any, out: Any) -> Any:
+    """-1, 0 or 1 for each element, and NaN for NaN, in `out`, which may be x: the bits of NumPy's, which branches."""
+    large = _LARGE.get(x.dtype.char)
+    if large is None or x.size < _FEW:
+        return np.sign(x, out)
+    np.multiply(x, large, out)
+    np.multiply(out, large, out)
+    np.clip(out, -1, 1, out)
+    return np.add(out, 0, out)
 
 
 def select(condition: Any, t: Any, e: Any, out: Any = None) -> Any:

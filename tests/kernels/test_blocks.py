@@ -69,6 +69,19 @@ def test_a_block_may_keep_its_form(form, rng):
     assert out.tobytes() == flat.tobytes() == wanted.tobytes()
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("size", [0, 7, 5000, 70_001])
+def test_signs_have_numpy_s_bits(dtype, size, rng):
+    limits = np.finfo(dtype)
+    rare = [0, -0.0, np.nan, -np.nan, np.inf, -np.inf, limits.smallest_subnormal, -limits.smallest_subnormal,
+            limits.tiny, -limits.tiny, limits.max, limits.min]  # fmt: skip
+    x = np.where(rng.random(size) < 0.5, rng.normal(size=size), rng.choice(rare, size)).astype(dtype)
+    wanted = np.sign(x)
+    with np.errstate(all="ignore"):
+        Blocks([("sign", X)], ["whole"], [0], size, 1, dtype)([x], [x])
+    assert x.tobytes() == wanted.tobytes()
+
+
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_result_may_lie_where_the_last_step_reads(place, rng):
     inputs = [rng.normal(size=(40, 300)).astype(np.float32) for _ in range(2)]

@@ -46,17 +46,20 @@ class Sampler:
         known = self.distribution
         if unique and count > known.range:
             raise ValueError("Sampler's range is too small.")
-        for value in true_classes[(true_classes < 0) | (true_classes >= known.range)][:1]:
-            raise ValueError(f"`true_candidate` out of range [0, {known.range}), received {value}")
+        if true_classes.size and not 0 <= true_classes.min() <= true_classes.max() < known.range:
+            bad = true_classes[(true_classes < 0) | (true_classes >= known.range)][0]
+            raise ValueError(f"`true_candidate` out of range [0, {known.range}), received {bad}")
         words = Words(self.stream, self.stream.reserve(2 * count))  # 512 blocks of words for each class
         tries = count
         if unique:
             candidates, tries = first_distinct(lambda n: known.draw(words, n), count, _LIMIT)
         else:
             candidates = known.draw(words, count)
-        expected = [_expected(known.probability(v), count, tries) for v in (true_classes, candidates)]
+        all_of_them = np.concatenate([true_classes.reshape(-1), candidates])
+        expected = _expected(known.probability(all_of_them), count, tries)
         known.update(true_classes)
-        return candidates.astype(np.int64), expected[0], expected[1]
+        of_true = expected[: true_classes.size].reshape(true_classes.shape)
+        return candidates.astype(np.int64), of_true, expected[true_classes.size :].copy()
 
 
 def _expected(p: np.ndarray, count: int, tries: int) -> np.ndarray:
@@ -160,11 +163,10 @@ HITS.no_gradient()
 
 @HITS.kernel
 def accidental_hits_kernel(true_classes, sampled_candidates):
-    place = {int(c): i for i, c in enumerate(sampled_candidates)}  # the last of equals
-    rows, _ = np.indices(true_classes.shape)
-    hit = np.array([int(c) in place for c in true_classes.reshape(-1)], bool)
-    ids = np.array([place[int(c)] for c in true_classes.reshape(-1)[hit]], np.int64)
-    return rows.reshape(-1)[hit].astype(np.int32), ids, np.full(len(ids), np.finfo(np.float32).min, np.float32)
+    place = {c: i for i, c in enumerate(sampled_candidates.tolist())}  # the last of equals
+    hits = [(row, place[c]) for row, classes in enumerate(true_classes.tolist()) for c in classes if c in place]
+    rows, ids = np.array(hits, np.int64).reshape(-1, 2).T
+    return rows.astype(np.int32), ids.copy(), np.full(len(ids), np.finfo(np.float32).min, np.float32)
 
 
 @HITS.shape

@@ -52,7 +52,7 @@ def below(limit: int, words: Words, count: int, wide: bool = False) -> np.ndarra
     2**bits is no multiple of most limits; words below the remainder are passed over.
     """
     bits, each = (64, 2) if wide else (32, 1)
-    passed = 0 if limit & (limit - 1) == 0 else (2**bits - 1) % limit + 1
+    passed = passed_over(limit, 2**bits)
     found = np.zeros(0, np.uint64)
     while len(found) < count:
         drawn = words.take(each * (count - len(found))).astype(np.uint64)
@@ -60,6 +60,11 @@ def below(limit: int, words: Words, count: int, wide: bool = False) -> np.ndarra
             drawn = drawn[0::2] | (drawn[1::2] << np.uint64(32))
         found = np.concatenate([found, drawn[drawn >= np.uint64(passed)]])
     return (found % np.uint64(limit)).astype(np.int64)
+
+
+def passed_over(limit: int, count: int) -> int:
+    """How many of `count` numbers are passed over, so that all rests of a division by `limit` are equally likely."""
+    return 0 if limit & (limit - 1) == 0 else (count - 1) % limit + 1
 
 
 class Uniform:
@@ -126,6 +131,12 @@ class FixedUnigram(Uniform):
         return np.where(known, self.weights[np.where(known, values, 0)], np.float32(0)) / self.total
 
     def draw(self, words: Words, count: int) -> np.ndarray:
+        pairs = words.peek(2 * count)
+        if np.all(pairs[1::2] >= passed_over(self.range, 2**32)):  # nearly always: each draw takes two words
+            words.take(2 * count)
+            columns = (pairs[1::2] % np.uint32(self.range)).astype(np.int64)
+            own = uniform_float32(pairs[0::2]) < self.share[columns]
+            return np.where(own, columns, self.other[columns])
         found = np.zeros(count, np.int64)
         for i in range(count):
             half = uniform_float32(words.take(1))[0]
@@ -155,11 +166,14 @@ def _alias_table(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def first_distinct(draw: Callable[[int], np.ndarray], count: int, limit: int) -> tuple[np.ndarray, int]:
     """The first `count` different numbers that come, and how many were drawn until then."""
-    values = np.zeros(0, np.int64)
+    seen: dict[int, None] = {}
+    drawn = 0
     while True:
-        values = np.concatenate([values, draw(max(count, len(values)))])
-        first = np.sort(np.unique(values, return_index=True)[1])
-        if len(first) >= count:
-            return values[first[:count]], (int(first[count - 1]) + 1 if count else 0)
-        if len(values) > limit:
-            raise ValueError(f"{len(values)} draws gave no {count} different classes")
+        values = draw(max(count, drawn)).tolist()
+        for tries, value in enumerate(values, drawn + 1):
+            seen[value] = None
+            if len(seen) == count:
+                return np.array(list(seen), np.int64), tries
+        drawn += len(values)
+        if drawn > limit:
+            raise ValueError(f"{drawn} draws gave no {count} different classes")

@@ -45,7 +45,8 @@ def gather_kernel(params, indices):
 
 def check_rows(indices: Any, rows: int, name: str) -> None:
     """Every index must name a row: negative ones do not count from the end."""
-    if indices.size and (indices.min() < 0 or indices.max() >= rows):
+    # Seen as a number without sign, a negative one is beyond all rows.
+    if indices.size and np.maximum.reduce(indices.view(f"u{indices.itemsize}"), axis=None) >= rows:
         bad = np.argwhere((indices < 0) | (indices >= rows))[0]
         at = f"[{','.join(map(str, bad))}]" if indices.ndim else ""
         raise IndexError(f"{name}{at} = {int(indices[tuple(bad)])} is not in [0, {rows})")

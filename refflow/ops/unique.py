@@ -39,6 +39,7 @@ DYNAMIC_PARTITION = define_op(
     "DynamicPartition", "data: T, partitions: int32 -> outputs: num_partitions * T",
     num_partitions=Attr("int", minimum=1), T=ANY, source=("W06",),
 )  # fmt: skip
+_FEW = 600  # elements
 DYNAMIC_PARTITION.moves("data")
 for _op in (UNIQUE, UNIQUE_V2, UNIQUE_WITH_COUNTS, UNIQUE_WITH_COUNTS_V2, LIST_DIFF, WHERE):
     _op.no_gradient_registered()
@@ -82,6 +83,13 @@ def _in_order(x: np.ndarray) -> np.ndarray:
     return keys & ((1 << bits) - 1)
 
 
+def _unique_of_few(x: np.ndarray, kind: Any) -> list[np.ndarray]:
+    """The same for a few whole numbers, of which a dictionary is quicker than a sort."""
+    values = x.tolist()
+    numbers = {value: number for number, value in enumerate(dict.fromkeys(values))}
+    return [np.array(list(numbers), x.dtype), np.array([numbers[value] for value in values], kind)]
+
+
 def _unique(x: Any, out_idx: Any, axis: int | None = None) -> list[np.ndarray]:
     moved = x if axis is None else np.moveaxis(x, axis, 0)
     first, inverse, counts = _by_first(moved)
@@ -107,6 +115,8 @@ def _axis_of(x: Any, axis: Any) -> int | None:
 
 @UNIQUE.kernel
 def unique_kernel(x, out_idx=int32):
+    if x.ndim == 1 and x.dtype.kind in "iu" and len(x) <= _FEW:
+        return _unique_of_few(x, out_idx.as_numpy_dtype)
     return _unique(x, out_idx)[:2]
 
 

@@ -29,18 +29,30 @@ _BLOCK = 1 << 16  # elements of results in cache
 
 
 class Runs:
-    """Places of equal ids: run r is order[starts[r]] and the next lengths[r] - 1; order None is 0, 1, 2, ..."""
+    """Places of equal ids: run r is order[starts[r]] and the next lengths[r] - 1; order None is 0, 1, 2, ...
+
+    Where no id comes twice (`are_single`), each place is a run, and they stay in the order in which they came.
+    """
 
     def __init__(self, ids: Any):
         n = len(ids)
-        self.order = None
-        if n and np.any(ids[1:] < ids[:-1]):
+        self.order, given = None, ids
+        if n and (ids[1:] < ids[:-1]).any():
             bits = (n - 1).bit_length()
             keys = (ids.astype(np.int64) << bits) | np.arange(n)
             keys.sort()
-            self.order, ids = keys & ((1 << bits) - 1), keys >> bits
-        self.starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]])) if n else np.zeros(0, np.int64)
-        self.lengths = np.diff(np.append(self.starts, n))
+            ids = keys >> bits
+        inner = np.flatnonzero(ids[1:] != ids[:-1])
+        self.are_single = len(inner) >= n - 1
+        if self.are_single:
+            self.ids, self.starts, self.lengths = given, np.arange(n), np.ones(n, np.int64)
+            return
+        if ids is not given:
+            self.order = keys & ((1 << bits) - 1)
+        bounds = np.empty(len(inner) + 2, np.int64)
+        bounds[0], bounds[-1] = 0, n
+        np.add(inner, 1, bounds[1:-1])
+        self.starts, self.lengths = bounds[:-1], bounds[1:] - bounds[:-1]
         self.ids = ids[self.starts]
 
     def picking(self, pick: Any) -> Runs:
@@ -71,7 +83,9 @@ def changed(ufunc: Any, data: Any, runs: Runs, y: Any, change: Any) -> Any:
         return y
     rows = widened(data).reshape(len(data), each)
     results = y.reshape(len(y), each) if y.flags.c_contiguous else np.empty((len(y), each), y.dtype)
-    if each < _NARROW:
+    if runs.are_single and len(runs.ids) * each <= _BLOCK:
+        results[runs.ids] = change(runs.ids, rows if runs.order is None else np.take(rows, runs.order, axis=0))
+    elif each < _NARROW:
         rows = rows if runs.order is None else rows[runs.order]
         results[runs.ids] = change(runs.ids, ufunc.reduceat(rows, runs.starts, axis=0, dtype=rows.dtype))
     else:
@@ -82,7 +96,7 @@ def changed(ufunc: Any, data: Any, runs: Runs, y: Any, change: Any) -> Any:
 
 
 def _by_place(ufunc: Any, rows: Any, runs: Runs, results: Any, change: Any) -> None:
-    longest_first = np.argsort(-runs.lengths, kind="stable")
+    longest_first = np.arange(len(runs.ids)) if runs.are_single else np.argsort(-runs.lengths, kind="stable")
     step = max(1, _BLOCK // rows.shape[1])
 
     def picked(places: Any) -> Any:
@@ -250,7 +264,8 @@ def _scattered(combine: Any, ref: Any, indices: Any, updates: Any, out: Any) -> 
         out[...] = ref
     if not indices.size or not ref.size:
         return out
-    rows = np.broadcast_to(updates, (*indices.shape, *ref.shape[1:])).reshape(indices.size, *ref.shape[1:])
+    shape = (*indices.shape, *ref.shape[1:])
+    rows = (updates if updates.shape == shape else np.broadcast_to(updates, shape)).reshape(-1, *ref.shape[1:])
     kept = out.reshape(len(ref), -1)
 
     def change(ids: Any, total: Any) -> Any:

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import refflow as tf
+from refflow.ops.distributions import FixedUnigram, Words
+from refflow.ops.philox import PhiloxStream
 
 TRUE = np.array([[0, 3], [1, 2]], np.int64)
 
@@ -113,3 +115,12 @@ def test_the_losses_are_those_of_the_scores_written_out(remove, rng):
     shifted = scores - scores.max(1, keepdims=True)
     log_softmax = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
     np.testing.assert_allclose(found_soft, -(targets * log_softmax).sum(1), rtol=1e-5)
+
+
+def test_draws_together_are_draws_one_by_one():
+    weights = np.random.default_rng(0).uniform(0.1, 3, 50)
+    together, single = (Words(PhiloxStream(3, 4), 0) for _ in range(2))
+    known = FixedUnigram(weights)
+    drawn = known.draw(together, 200)
+    assert drawn.tolist() == [int(known.draw(single, 1)[0]) for _ in range(200)]
+    assert together.at == single.at == 400

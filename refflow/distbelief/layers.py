@@ -106,6 +106,9 @@ class Layer(ABC):
     def __str__(self) -> str:
         return type(self).__name__
 
+    def __repr__(self) -> str:
+        return f"{self}()"
+
 
 @dataclass(eq=False)
 class Dense(Layer):

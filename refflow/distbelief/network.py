@@ -95,6 +95,9 @@ class Network:
         """How many units layer `number` has."""
         return prod(self.shapes[number])
 
+    def __repr__(self) -> str:
+        return f"Network({list(self.shapes[0])}, {self.layers}, {type(self.loss).__name__}()): {len(self)} parameters"
+
     def __len__(self) -> int:
         """How many parameters there are."""
         return sum(prod(shape) for shape in self.parameters.values())

@@ -122,6 +122,9 @@ class Partition:
         for blocks in self.blocks:
             self.bounds.append(max([self.bounds[-1], *(b.stop for b in blocks)]))
 
+    def __repr__(self) -> str:
+        return f"{self.network}, machine by machine {[stop - start for start, stop in self.ranges()]}"
+
     @classmethod
     def of(cls, model: Any) -> Partition:
         """A partition as it is, a network on one machine. LayerError for anything else."""

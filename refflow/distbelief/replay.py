@@ -13,6 +13,8 @@ A part is start .. stop of the long vector (server.py). To repeat the run: keep 
 each replica a copy, a gradient and a sum; do what the actions say, one after the other. `Player` is that, in NumPy and
 without time, machines or messages; its parameters come out equal to the bit. A graph that has these six as steps of a
 session does the same (tests/distbelief/test_both_systems.py).
+
+Next: distbelief/commands.py.
 """
 
 from __future__ import annotations

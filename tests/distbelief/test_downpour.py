@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from refflow.data import as_examples, fashion_mnist, one_hot
 from refflow.distbelief import (
     Adagrad,
     ClientLoop,
@@ -13,9 +14,12 @@ from refflow.distbelief import (
     Downpour,
     LayerError,
     Links,
+    Network,
     Partition,
+    Relu,
     ScheduleError,
     Sgd,
+    forward,
     loss_and_gradient,
     straggling,
     uneven,
@@ -231,6 +235,22 @@ def test_the_others_need_not_wait_for_a_first_one_that_failed():  # [D07, D09]
     downpour.run(steps=10)
     assert [replica.step for replica in downpour.replicas[1:]] == [10, 10]
     assert downpour.replicas[0].step < 10
+
+
+@pytest.mark.deep
+def test_pictures_of_clothes():  # [D01, D04, D05, D08, D09]
+    """10,000 pictures, six replicas in two parts each, four shards: gradients are ten updates old, and it learns."""
+    clothes = fashion_mnist(size="small")
+    x, targets = as_examples(clothes.train_images), one_hot(clothes.train_labels)
+    partition = Partition.by_channel(Network([784], [Dense(64), Relu(), Dense(10)]), 2)
+    links = Links(Clock(1), latency=1e-4, bandwidth=1.25e8, slowness=uneven(0.5))
+    downpour = Downpour(
+        partition, x, targets, Adagrad(0.02), ClientLoop(batch=32),
+        replicas=6, shards=4, warm_start=30, links=links, speed=1e9, slowness=uneven(0.3),
+    ).run(steps=150)  # fmt: skip
+    assert np.mean([event.what["age"] for event in downpour.clock.events("apply")]) > 5
+    scores = forward(partition, downpour.server.vector(), as_examples(clothes.test_images))
+    assert (scores.argmax(axis=1) == clothes.test_labels).mean() > 0.78
 
 
 # -- scaling ------------------------------------------------------------------------------------------------

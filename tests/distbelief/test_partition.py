@@ -95,6 +95,13 @@ def test_messages_of_a_small_net_by_hand():  # [D02]
     assert partition.crossing_edges() == 9
 
 
+def test_networks_and_partitions_say_what_they_are():
+    network = Network([7], [Dense(6), Relu(), Dense(3)])
+    said = "Network([7], [Dense(units=6), Relu(), Dense(units=3)], SoftmaxLoss()): 69 parameters"
+    assert repr(network) == said
+    assert repr(Partition.by_channel(network, 3)) == said + ", machine by machine [23, 23, 23]"
+
+
 def test_the_long_vector_has_machine_after_machine():  # [D04]
     partition = Partition(Network([2], [Dense(3)]), [[0, 0], [0, 1, 0]])
     parameters = {"1/W": np.array([[1.0, 2, 3], [4, 5, 6]]), "1/b": np.array([7.0, 8, 9])}

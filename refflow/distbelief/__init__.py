@@ -12,7 +12,7 @@ is the order to read it in. docs/distbelief.rst says how it is used, and tutoria
 """
 
 from refflow.distbelief.clock import Clock, Event, Links, Machine, steady, straggling, uneven
-from refflow.distbelief.commands import Add, Dot, Evaluate, Multiply, Scale
+from refflow.distbelief.commands import Add, Alone, Dot, Evaluate, Multiply, Scale, alone
 from refflow.distbelief.costs import speedups, step_seconds, work
 from refflow.distbelief.downpour import ClientLoop, Downpour, Replica
 from refflow.distbelief.errors import DistBeliefError, FixedStructure, LayerError, PartitionError, ScheduleError

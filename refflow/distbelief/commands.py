@@ -94,7 +94,7 @@ class Evaluate(NamedTuple):
     into: str
 
     def __str__(self) -> str:
-        return f"{self.into} := gradient at {self.at}"
+        return f"{self.into} := slopes of the loss at {self.at}"
 
 
 Command = Scale | Add | Multiply | Dot

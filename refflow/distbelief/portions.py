@@ -47,7 +47,7 @@ class Portions:
         self._next = [self.region(replica)[0] for replica in range(self.replicas)]
 
     def region(self, replica: int) -> tuple[int, int]:
-        """The first and the last but one portion of a replica's own N-th."""
+        """A replica's own N-th of the portions, start .. stop."""
         return replica * self.count // self.replicas, (replica + 1) * self.count // self.replicas
 
     @property

@@ -216,7 +216,7 @@ def test_reading_ahead_pays_since_portions_follow_each_other():  # [D11]
 def test_a_replica_that_is_lost_with_what_it_summed_is_told():
     cluster = cluster_of(Logistic(2000), np.zeros(6))
     cluster.clock.at(0.2, cluster.replicas[2].machine.fail)
-    with pytest.raises(ScheduleError, match=r"stands still at .* gradient at trial: replica 2 is down"):
+    with pytest.raises(ScheduleError, match=r"stands still at .* loss at trial: replica 2 is down"):
         cluster.run(gradient())
     with pytest.raises(ScheduleError, match="a program stands still. Make a new cluster"):
         cluster.run(gradient())

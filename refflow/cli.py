@@ -55,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("program", type=_runnable, help="deck, or a .lisp file for the second front end")
     run.add_argument("--spelling", choices=["deck", "python3"], default="deck", help="as on the slide, or in Python 3")
     run.add_argument("--steps", type=count, default=801, help="training steps (default 801)")
+    run.add_argument("--profile", choices=["workstation", "small", "cluster"], default="workstation",
+                     help="where the deck's program runs; small: trained, frozen, under a memory limit")  # fmt: skip
     _session_options(run)
     run.set_defaults(command=_run)
 
@@ -172,8 +174,8 @@ def _run(options: argparse.Namespace) -> int:
 
     if options.program.endswith(".lisp"):
         return _run_lisp(options)
-    deck.run(
-        options.spelling, seed=options.seed, num_steps=options.steps, data=_data(options.data),
+    deck.run_on(
+        options.profile, options.spelling, seed=options.seed, num_steps=options.steps, data=_data(options.data),
         gpu=options.device == "gpu", executor=options.executor, kernels=options.kernels, policy=options.policy,
     )  # fmt: skip
     return 0

@@ -27,6 +27,7 @@ from refflow import ledger
 from refflow.core import graph as graphs
 from refflow.core.graph import Tensor
 from refflow.data import as_examples, fashion_mnist, one_hot
+from refflow.reach import Cluster, Small, Workstation, values_of
 from refflow.runtime.device import local_devices
 from refflow.runtime.session import Session
 
@@ -70,8 +71,8 @@ def accuracy(predictions: Any, labels: Any) -> float:
 class _Tf:
     """What the program calls `tf`: refflow, with seeded graphs and sessions of the kind that was asked for."""
 
-    def __init__(self, seed: int | None, devices: list[Any], options: dict[str, Any]):
-        self._seed, self._devices, self._options = seed, devices, options
+    def __init__(self, seed: int | None, profile: Any):
+        self._seed, self._profile = seed, profile
 
     def __getattr__(self, name: str) -> Any:
         return getattr(refflow, name)
@@ -82,7 +83,7 @@ class _Tf:
         return graph
 
     def Session(self, graph: graphs.Graph | None = None) -> Session:
-        return Session(graph=graph, devices=self._devices, **self._options)
+        return self._profile.session(graph)
 
 
 def free_names(data: Any, num_steps: int, say: Callable[..., None]) -> dict[str, Any]:
@@ -106,27 +107,60 @@ def run(
     num_steps: int = NUM_STEPS,
     data: Any = None,
     gpu: bool = False,
+    profile: Any = None,
     say: Callable[..., None] = print,
     **options: Any,
 ) -> Outcome:
     """Runs the program and says what it prints, then the accuracy on the test images.
 
-    data: a FashionMnist, by default the embedded subset. options: of Session, as kernels="reference".
+    data: a FashionMnist, by default the embedded subset. profile: of refflow/reach.py, by default a Workstation, with
+    a card if `gpu` [S34]. options: of the workstation's sessions, as kernels="reference".
     """
     data = data or fashion_mnist(size="small")
-    devices = local_devices({"GPU": 1} if gpu else None)
-    tf = _Tf(seed, devices, {"allow_soft_placement": gpu, **options})
+    if profile is None:
+        profile = Workstation(local_devices({"GPU": 1} if gpu else None), allow_soft_placement=gpu, **options)
+    tf = _Tf(seed, profile)
     names = free_names(data, num_steps, say) | {"tf": tf}
     text = program_text(spelling)
     exec(compile(to_python3(text) if spelling == "deck" else text, SPELLINGS[spelling], "exec"), names)
-    reached = _test_accuracy(names, data, devices, {"allow_soft_placement": gpu, **options})
+    reached = _test_accuracy(names, data, profile)
     say(f"Test accuracy: {reached:.1f}%")
-    return Outcome(names["graph"], devices, names, reached)
+    return Outcome(names["graph"], profile.devices, names, reached)
 
 
-def _test_accuracy(names: dict[str, Any], data: Any, devices: list[Any], options: dict[str, Any]) -> float:
+def run_on(
+    profile: str, spelling: str = "deck", *, seed: int | None = 1, num_steps: int = NUM_STEPS, data: Any = None,
+    say: Callable[..., None] = print, gpu: bool = False, **options: Any,
+) -> Outcome:  # fmt: skip
+    """`run` under the profile of that name, "workstation", "small" or "cluster", and what can be told of it [S34].
+
+    Under "small" a workstation trains first, in silence; then the program runs once more with what that has found.
+    """
+    data = data or fashion_mnist(size="small")
+    if profile == "workstation":
+        return run(spelling, seed=seed, num_steps=num_steps, data=data, gpu=gpu, say=say, **options)
+    if gpu:
+        raise ValueError(f"a profile {profile!r} has no card: leave --device gpu out, or --profile")
+    if profile == "cluster":
+        cluster = Cluster(kernels=options.get("kernels", "fast"))
+        outcome = run(spelling, seed=seed, num_steps=num_steps, data=data, profile=cluster, say=say)
+        say(f"{len(cluster.devices)} devices, {cluster.seconds:.3f} s of virtual time on the network")
+        return outcome
+    trained = run(spelling, seed=seed, num_steps=num_steps, data=data, say=lambda *words: None, **options)
+    with Workstation(trained.devices).session(trained.graph) as session:
+        small = Small(values_of(session), **options)
+    outcome = run(spelling, seed=seed, num_steps=1, data=data, profile=small, say=say)
+    frozen = small.session(outcome.graph)
+    needed = frozen.bytes_needed([outcome.names["loss"], outcome.names["prediction"]])
+    frozen.close()
+    limit = small.devices[0].memory_limit
+    say(f"A step needs {needed / 2**20:.1f} MiB of {limit / 2**20:.0f}; not run: {', '.join(sorted(small.left_out))}")
+    return outcome
+
+
+def _test_accuracy(names: dict[str, Any], data: Any, profile: Any) -> float:
     """The variables outlive the program's session, because they live on the devices [W47]."""
-    with Session(graph=names["graph"], devices=devices, **options) as session:
+    with profile.session(names["graph"]) as session:
         logits = refflow.matmul(as_examples(data.test_images), names["W"]) + names["b"]
         predictions = session.run(refflow.nn.softmax(logits))
     return accuracy(predictions, one_hot(data.test_labels, NUM_LABELS))

@@ -61,18 +61,22 @@ class DeviceAttributes(NamedTuple):
 
 
 class Device:
-    """A CPU device; the base of every other kind."""
+    """A CPU device; the base of every other kind.
+
+    memory_limit: the bytes that a step may need here (runtime/memory_limit.py); 0 is no limit.
+    """
 
     type = "cpu"
     chained: tuple[tuple[DType, ...], ...] = ((float32,), (float64,))  # types of one chain's values (runtime/fuse.py)
     priority = 1  # placement prefers the kind with the larger one [W21]
     multiply_adds_per_us = 1_000.0  # what the cost model expects, by the first release's rule [W19]
 
-    def __init__(self, index: int = 0):
+    def __init__(self, index: int = 0, memory_limit: int = 0):
         self.spec = DeviceSpec(LOCAL.job, LOCAL.replica, LOCAL.task, self.type, index)
         self.name = self.spec.to_string()
         self.incarnation = next(_incarnations)
         self.resources = ResourceManager()
+        self.memory_limit = memory_limit
         self.peak_bytes = 0  # the most that lay here in the last step that wrote an event log (runtime/memory.py) [W15]
 
     def renamed(self, spec: DeviceSpec, incarnation: int) -> Device:

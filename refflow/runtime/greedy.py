@@ -70,27 +70,33 @@ class _Simulation:
     def _put(self, node: Node) -> tuple[float, ...]:
         """Gives a node its device, and tells when it would be done on each that suits it."""
         choices = self.devices[self.group[node]]
-        finish = [self._finish(node, d) for d in choices]
+        apart = [(n, port, self._sent(n, port)) for n, port in self.before[node]]
+        times = {kind: self.costs.time(node, d) for kind, d in {_kind(d): d for d in choices}.items()}
+        finish = [self._finish(apart, times[_kind(d)], d) for d in choices]
         device = choices[finish.index(min(finish))]
         self.devices[self.group[node]] = [device]
         node.device = device
-        for producer, port in self.before[node]:
-            self.there[producer, port, device] = self._arrival(producer, port, device)
+        for producer, port, sent in apart:
+            self.there[producer, port, device] = self._arrival(producer, port, sent, device)
         self.done[node] = min(finish)
-        if self.costs.time(node, device):
+        if times[_kind(device)]:
             self.free[device] = min(finish)
         return tuple(finish)
 
-    def _finish(self, node: Node, device: Device) -> float:
-        arrived = max((self._arrival(n, port, device) for n, port in self.before[node]), default=0.0)
-        took = self.costs.time(node, device)
+    def _finish(self, apart: Sequence[tuple[Node, int, float]], took: float, device: Device) -> float:
+        arrived = max((self._arrival(n, port, sent, device) for n, port, sent in apart), default=0.0)
         return took + max(arrived, self.free[device]) if took else arrived
 
-    def _arrival(self, producer: Node, port: int, device: Device) -> float:
-        """When a value is on a device: when it is made there, or its transfer ends."""
+    def _arrival(self, producer: Node, port: int, sent: float, device: Device) -> float:
+        """When a value is on a device: when it is made there, or its transfer ends. sent: now, to one without it."""
         if producer.device is device:
             return self.done[producer]
-        known = self.there.get((producer, port, device))
-        if known is not None:
-            return known
+        return self.there.get((producer, port, device), sent)
+
+    def _sent(self, producer: Node, port: int) -> float:
         return self.done[producer] + self.costs.transfer(0 if port == _CONTROL else self.costs.nbytes(producer, port))
+
+
+def _kind(device: Device) -> tuple[str, float]:
+    """All that a node's time depends on."""
+    return device.type, device.multiply_adds_per_us

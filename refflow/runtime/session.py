@@ -36,6 +36,7 @@ from refflow.runtime.device import Device, DeviceAttributes, local_devices
 from refflow.runtime.events import EventLog, watch_of
 from refflow.runtime.feeds import Feed, are_single, mapping, parts_of, single
 from refflow.runtime.kernels import kept_tensors
+from refflow.runtime.memory_limit import are_limited
 from refflow.runtime.metadata import report
 from refflow.runtime.partial import PartialRuns
 from refflow.runtime.policy import as_policy
@@ -260,9 +261,8 @@ class Session:
         return found
 
     def _step(self, signature: Signature, values: Sequence[np.ndarray], watch: type[Unwatched]) -> Step | RemoteStep:
-        fed_shapes: Any = tuple(v.shape for v in values)
-        if self.config.executor != "plan" or len(signature.shapes) > _MANY_SHAPES:
-            fed_shapes = None
+        any_shapes = self.config.executor != "plan" or len(signature.shapes) > _MANY_SHAPES
+        fed_shapes: Any = None if any_shapes and not are_limited(self.devices) else tuple(v.shape for v in values)
         key = (signature.key, fed_shapes, watch)
         step = self._steps.get(key)
         if step is None:
@@ -316,7 +316,7 @@ class Session:
         if self._remote is not None:
             kinds = [(name, DeviceSpec.parse(name).type or "", number) for name, number in self._remote.devices]
             return [DeviceAttributes(name, kind.upper(), 0, number) for name, kind, number in kinds]
-        return [DeviceAttributes(d.name, d.type.upper(), 0, d.incarnation) for d in self.devices]
+        return [DeviceAttributes(d.name, d.type.upper(), d.memory_limit, d.incarnation) for d in self.devices]
 
     def close(self) -> None:
         """Ends the steps that are under way and frees the session's state; every later run is a RuntimeError."""

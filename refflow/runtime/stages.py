@@ -26,6 +26,7 @@ from refflow.runtime.inner_products import multiply_rows
 from refflow.runtime.kernels import OpStates
 from refflow.runtime.loop_products import gather_in_loops
 from refflow.runtime.loop_stacks import stacks_in_loops
+from refflow.runtime.memory_limit import check_limits
 from refflow.runtime.nodes import StepGraph, has_control_flow
 from refflow.runtime.optimise import optimise, unbundle
 from refflow.runtime.partition import Partition, Transfer, by_device, partition, transfers
@@ -77,8 +78,10 @@ class Stages:
     ) -> Executor | Plan:
         """The plan if it is asked for and the step's control flow has a form in Python, else the executor.
 
-        watch: how an event log sees the plan, if it is to write one.
+        watch: how an event log sees the plan, if it is to write one. ResourceExhaustedError for what a device's memory
+        is too small for.
         """
+        check_limits(self.partitioned)
         partitioned = by_reference(self.partitioned)
         if config.executor == "plan":
             try:

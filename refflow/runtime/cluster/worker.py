@@ -29,6 +29,7 @@ from refflow.core.graphdef import FunctionCall, NodeDef
 from refflow.core.registry import find_op_def
 from refflow.core.waiting import InFlight
 from refflow.runtime.cluster.network import Endpoint, Reply
+from refflow.runtime.cores import is_heavy, on_cores
 from refflow.runtime.device import Device
 from refflow.runtime.executor import Executor, Run
 from refflow.runtime.kernels import OpStates
@@ -57,6 +58,11 @@ class Worker:
         self._states: dict[str, OpStates] = {}
         self._steps: dict[StepKey, _Meeting] = {}
         self._over: dict[str, deque[int]] = {}
+
+    @property
+    def used(self) -> set[str]:
+        """The names of the devices that have a part in some step of a session that is open."""
+        return {node.device.name for executor in self._graphs.values() for node in executor.step.nodes}
 
     def handle(self, method: str, message: Any, reply: Reply) -> None:
         """One request, by its method."""
@@ -196,6 +202,8 @@ class _Part:
         self._is_over = False
         with self._flight:
             self._run = Run(executor, worker._policy, None, meeting)
+        run: Any = lambda _: self._run.advance(lambda: True)  # noqa: E731
+        self._advance = on_cores(run, 0) if is_heavy(executor.step) else run  # BLAS as in a session of one process
         meeting.part = self
 
     def start(self, feeds: Sequence[Any]) -> None:
@@ -210,7 +218,7 @@ class _Part:
             return
         try:
             with self._flight:
-                self._run.advance(lambda: True)
+                self._advance(())
                 if self._run.awaited or self._run.arrived:
                     return
                 values = [self._run.fetched(node) for node in self._executor.step.fetches]

@@ -167,7 +167,7 @@ class Machine:
         if self.name in self.clock.names:
             raise ScheduleError(
                 f"there is a machine {self.name!r} on this clock already. Give each cluster a Clock of its own: "
-                "links=Links(Clock(seed), ...)."
+                "links=links.like(Clock(seed))."
             )
         self.clock.names.add(self.name)
         self._chance = self.clock.chance(self.name)

@@ -37,7 +37,7 @@ from refflow.distbelief.costs import step_seconds
 from refflow.distbelief.errors import ScheduleError, whole_numbers
 from refflow.distbelief.network import Network
 from refflow.distbelief.partition import Partition
-from refflow.distbelief.rules import Adagrad, Rule, Sgd
+from refflow.distbelief.rules import Rule
 from refflow.distbelief.server import Range, Server
 
 Array = NDArray[Any]
@@ -49,7 +49,7 @@ class ClientLoop:
     """The settings of a replica's loop [D06].
 
     batch: examples of a step. n_fetch, n_push: steps from one fetch, or push, to the next. rate: of a replica's own
-    updates; unless given, Sgd's rate, or a tenth of Adagrad's gamma.
+    updates; unless given, the one that goes with the server's rule (rules.py).
     """
 
     batch: int = 32
@@ -63,9 +63,8 @@ class ClientLoop:
             raise ScheduleError(f"ClientLoop: rate = {self.rate}, but expected a number of at least 0, or None.")
 
     def own_rate(self, rule: Rule) -> float:
-        if self.rate is not None:
-            return self.rate
-        return rule.rate if isinstance(rule, Sgd) else rule.gamma / 10 if isinstance(rule, Adagrad) else 0.0
+        """The rate of a replica's updates of its own copy, beside this rule of the shards."""
+        return rule.fixed_rate if self.rate is None else self.rate
 
 
 class Downpour:

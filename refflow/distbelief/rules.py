@@ -30,6 +30,11 @@ class Rule(ABC):
 
     slots: ClassVar[tuple[str, ...]] = ()
 
+    @property
+    @abstractmethod
+    def fixed_rate(self) -> float:
+        """The fixed rate that goes with it, for replicas that update a copy of their own [D06]."""
+
     @abstractmethod
     def apply(self, slots: dict[str, Array], gradient: Array) -> None:
         """Changes slots["parameters"], and its own, in place: float[n] each, as gradient."""
@@ -41,6 +46,10 @@ class Sgd(Rule):
 
     rate: float
 
+    @property
+    def fixed_rate(self) -> float:
+        return self.rate
+
     def apply(self, slots: dict[str, Array], gradient: Array) -> None:
         slots["parameters"] -= gradient.dtype.type(self.rate) * gradient
 
@@ -51,6 +60,10 @@ class Adagrad(Rule):
 
     gamma: float
     slots: ClassVar[tuple[str, ...]] = ("squares",)
+
+    @property
+    def fixed_rate(self) -> float:
+        return self.gamma / 10
 
     def apply(self, slots: dict[str, Array], gradient: Array) -> None:
         squares = slots["squares"]

@@ -26,6 +26,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 Seconds = Callable[[random.Random, int], float]
@@ -76,52 +77,69 @@ def interleave(
     unknown = sorted(set(lost or {}) - set(range(groups * replicas)))
     if unknown:
         raise ValueError(f"replica {unknown[0]} is to be lost, but there are 0 to {groups * replicas - 1}")
-    draw = random.Random(seed)
-    queue: list[tuple[float, int, Callable[[], Iterable[Event]]]] = []
-    numbers = itertools.count()  # what happens at one time happens in the order in which it was entered
-    steps, done = [0] * groups, [0] * groups  # of each group: finished steps, and gradients of the present one
-    gone: set[int] = set()
-
-    def at(time: float, job: Callable[[], Iterable[Event]]) -> None:
-        heapq.heappush(queue, (time, next(numbers), job))
-
-    def begin(group: int, now: float) -> Iterator[Event]:
-        members = range(group * replicas, (group + 1) * replicas)
-        if gone.isdisjoint(members):
-            for r in members:
-                there = now + latency
-                yield Event(now, there, "fetch", group, r, steps[group])
-                end = there + seconds(draw, r)
-                at(end, lambda r=r, there=there, end=end: computed(group, r, there, end))  # type: ignore[misc]
-
-    def computed(group: int, r: int, start: float, end: float) -> Iterator[Event]:
-        if r not in gone:
-            yield Event(start, end, "compute", group, r, steps[group])
-            yield Event(end, end + latency, "push", group, r, steps[group])
-            done[group] += 1
-            if done[group] == replicas:
-                at(end + latency, lambda: apply(group, r, end + latency))
-
-    def apply(group: int, r: int, now: float) -> Iterator[Event]:
-        yield Event(now, now, "apply", group, r, steps[group])
-        steps[group], done[group] = steps[group] + 1, 0
-        yield from begin(group, now)
-
-    def lose(r: int, now: float) -> Iterator[Event]:
-        gone.add(r)
-        yield Event(now, now, "lost", r // replicas, r, steps[r // replicas])
-
+    loops = _Loops(groups, replicas, random.Random(seed), seconds, latency)
     for r, time in sorted((lost or {}).items()):
-        at(time, lambda r=r, time=time: lose(r, time))  # type: ignore[misc]
+        loops.at(time, partial(loops.lose, r, time))
     for group in range(groups):
-        at(0.0, lambda group=group: begin(group, 0.0))  # type: ignore[misc]
+        loops.at(0.0, partial(loops.begin, group, 0.0))
     applied = 0
-    while queue and applied < updates:
-        for event in heapq.heappop(queue)[2]():
+    while loops.queue and applied < updates:
+        for event in loops.next():
             yield event
             applied += event.what == "apply"
             if applied == updates:
                 return
+
+
+class _Loops:
+    """The client loops of all groups. queue: what is to happen, in the order of time, and then of entry.
+
+    steps: how many each group has done. came: how many gradients of its present step are there. gone: who was lost.
+    """
+
+    def __init__(self, groups: int, replicas: int, draw: random.Random, seconds: Seconds, latency: float):
+        self.replicas, self.draw, self.seconds, self.latency = replicas, draw, seconds, latency
+        self.queue: list[tuple[float, int, Callable[[], Iterable[Event]]]] = []
+        self.numbers = itertools.count()
+        self.steps, self.came = [0] * groups, [0] * groups
+        self.gone: set[int] = set()
+
+    def at(self, time: float, job: Callable[[], Iterable[Event]]) -> None:
+        heapq.heappush(self.queue, (time, next(self.numbers), job))
+
+    def next(self) -> Iterable[Event]:
+        return heapq.heappop(self.queue)[2]()
+
+    def begin(self, group: int, now: float) -> Iterator[Event]:
+        """A step, unless the group would wait for one that is gone."""
+        members = range(group * self.replicas, (group + 1) * self.replicas)
+        if self.gone.isdisjoint(members):
+            for r in members:
+                there, takes = now + self.latency, self.seconds(self.draw, r)
+                if not (takes >= 0 and self.latency >= 0):
+                    raise ValueError(f"seconds and latency begin at 0, got {takes} and {self.latency} for replica {r}")
+                yield Event(now, there, "fetch", group, r, self.steps[group])
+                self.at(there + takes, partial(self.computed, group, r, there, there + takes))
+
+    def computed(self, group: int, r: int, start: float, end: float) -> Iterator[Event]:
+        if r not in self.gone:
+            arrives = end + self.latency
+            yield Event(start, end, "compute", group, r, self.steps[group])
+            yield Event(end, arrives, "push", group, r, self.steps[group])
+            self.came[group] += 1
+            if self.came[group] == self.replicas:
+                self.at(arrives, partial(self.apply, group, r, arrives))
+
+    def apply(self, group: int, r: int, now: float) -> Iterator[Event]:
+        """The update, after which the group fetches at once: none of another comes between."""
+        yield Event(now, now, "apply", group, r, self.steps[group])
+        self.steps[group], self.came[group] = self.steps[group] + 1, 0
+        yield from self.begin(group, now)
+
+    def lose(self, r: int, now: float) -> Iterator[Event]:
+        self.gone.add(r)
+        group = r // self.replicas
+        yield Event(now, now, "lost", group, r, self.steps[group])
 
 
 class Update(NamedTuple):

@@ -9,7 +9,7 @@ import pytest
 
 import refflow as tf
 from refflow import timeline
-from refflow.train.asynchronous import Event, Trace, Update, interleave
+from refflow.train.asynchronous import Event, interleave
 from refflow.train.replicas import ReplicaTraining
 
 RATE = 0.125
@@ -70,34 +70,6 @@ def by_hand(replicas, groups, updates, seed, batch=None, **options):
 # -- schedules ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("groups", "replicas"), [(1, 1), (1, 4), (4, 1), (2, 3)])
-def test_each_replica_fetches_computes_and_pushes_and_its_group_applies(groups, replicas):  # [S63]
-    events = list(interleave(groups, replicas, 20, seed=5, latency=0.25))
-    assert sum(e.what == "apply" for e in events) == 20
-    for group in range(groups):
-        own = [e for e in events if e.group == group]
-        for step, here in itertools.groupby(own, lambda e: e.step):
-            here = list(here)
-            if here[-1].what != "apply":
-                continue  # the run ended before
-            assert [e.what for e in here[:replicas]] == ["fetch"] * replicas and here[-1].step == step
-            for r in {e.replica for e in here}:
-                fetch, compute, push = (e for e in here if e.replica == r and e.what != "apply")
-                assert (fetch.what, compute.what, push.what) == ("fetch", "compute", "push")
-                assert fetch.until == fetch.time + 0.25 == compute.time and push.until == push.time + 0.25
-                assert compute.until == push.time and 0.9 <= compute.until - compute.time <= 1.1
-            assert here[-1].time == max(e.until for e in here[:-1])
-    effects = [e.time for e in events if e.what in ("fetch", "apply")]
-    assert effects == sorted(effects)
-
-
-def test_a_seed_fixes_the_schedule():  # [S67]
-    one, same, other = (list(interleave(5, 1, 50, seed)) for seed in (1, 1, 2))
-    assert one == same != other
-    orders = [[e.group for e in events if e.what == "apply"] for events in (one, other)]
-    assert orders[0] != orders[1]
-
-
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 8])
 def test_gradients_of_n_equal_replicas_are_n_minus_1_updates_stale(n):  # [S67]
     """Exactly, when all take the same time; on the average, when they do not."""
@@ -114,14 +86,6 @@ def test_gradients_of_n_equal_replicas_are_n_minus_1_updates_stale(n):  # [S67]
             stale.append(version - read[event.group])
             version += 1
     assert abs(np.mean(stale[n:]) - (n - 1)) < 0.01 and max(stale) < 2 * n
-
-
-def test_impossible_schedules_are_refused():
-    with pytest.raises(ValueError, match="at least one group of one replica is needed, got 0 of 2"):
-        next(interleave(0, 2, 1))
-    with pytest.raises(ValueError, match="replica 4 is to be lost, but there are 0 to 3"):
-        next(interleave(2, 2, 1, lost={4: 1.0}))
-    assert list(interleave(2, 2, 0)) == []
 
 
 # -- real gradients at stale parameters -----------------------------------------------------------------------------
@@ -239,11 +203,6 @@ def test_a_lost_replica_takes_its_share_of_the_updates_and_no_more(n):  # [S68]
     assert {u.group for u in trace.updates if u.time > 22} == set(range(n)) - {1}
     assert [e.replica for e in trace.events if e.what == "lost"] == [1]
     assert np.isfinite(trace.losses).all()
-
-
-def test_what_a_lost_replica_has_sent_arrives():  # [S68]
-    events = list(interleave(2, 1, 10, seconds=lambda draw, r: 1.0, latency=0.5, lost={0: 1.75}))
-    assert [e.time for e in events if e.group == 0 and e.what == "apply"] == [2.0]
 
 
 def test_a_group_waits_for_a_lost_member_and_other_groups_do_not():  # [S68, S69]
@@ -372,10 +331,3 @@ def test_wrong_shards_are_told(graph):
         ReplicaTraining(loss_of, [[np.ones(2)]], optimizer, batch=0)
     with pytest.raises(ValueError, match="tower 1 made the variable"):
         ReplicaTraining(loss_of, [[np.ones(2)]] * 2, optimizer, groups=2)
-
-
-def test_staleness_is_what_lies_between():
-    updates = [Update(1.0, 0, 0, 0, 0, 2.0), Update(2.0, 1, 0, 0, 1, 1.0), Update(2.5, 0, 1, 1, 2, 0.5)]
-    trace = Trace([], updates)
-    assert trace.staleness() == {0: 1, 1: 2} and trace.staleness(after=1) == {1: 2}
-    assert trace.throughput(0.5, 2.5) == 1.5 and trace.losses == [2.0, 1.0, 0.5]

@@ -7,8 +7,11 @@ import pytest
 
 import refflow as tf
 from refflow.runtime.cluster.network import Threads
+from refflow.runtime.device import Device
+from refflow.runtime.gpu import GpuDevice
 from refflow.runtime.partition import transfers
 from refflow.train.towers import build_towers, combine_gradients, combine_losses
+from refflow_kernels.simulated import SimulatedCard
 from tests.train.perceptron import RATE, START, Perceptron, bits, trained
 
 
@@ -68,6 +71,29 @@ def test_no_order_of_nodes_lets_a_replica_read_what_is_updated_already(policy, r
         session.run(tf.initialize_all_variables())
         assert session.run([train, loss])[1] == 3 + mean * 5
         assert session.run([a, b]) == [2.5, 5 - 0.5 * mean]
+
+
+def test_variables_and_towers_may_be_on_a_card():  # [S52]
+    """On a simulated one, where a step's reads are copies as they are elsewhere."""
+    x, y = (np.random.default_rng(i).normal(size=(8, n)).astype(np.float32) for i, n in ((1, 3), (2, 2)))
+    found = []
+    for devices in (None, [Device(0), GpuDevice(0, SimulatedCard())]):
+        with tf.Graph().as_default(), tf.Session(devices=devices, allow_soft_placement=True) as session:
+            w = tf.Variable(np.ones((3, 2), np.float32))
+            shards = list(zip(np.split(x, 2), np.split(y, 2), strict=True))
+            training = tf.train.ReplicaTraining(
+                lambda a, b: tf.reduce_mean(tf.square(tf.matmul(a, w) - b)),  # noqa: B023
+                shards, tf.train.GradientDescentOptimizer(RATE),
+            )  # fmt: skip
+            session.run(tf.initialize_all_variables())
+            trace = training.run(session, 5)
+            found.append([session.run(w), *trace.losses])
+            group = training.groups[0]
+            rows = session.stages(session.signature(group.train, list(training.feeds(0, 0)))).placement
+    assert {row.device[-5:] for row in rows if row.op_type in ("Snapshot", "ApplyGradientDescent")} == {"gpu:0"}
+    for got, wanted in zip(found[1], found[0], strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-5)
+    assert found[0][-1] < found[0][1]
 
 
 # -- two by two -----------------------------------------------------------------------------------------------

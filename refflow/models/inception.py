@@ -29,6 +29,7 @@ Next: models/memory.py.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from refflow.core.graph import Tensor
@@ -85,7 +86,8 @@ def googlenet(
     """(logits [N, classes], layers by name) of images [N, H, W, C], centred about 0.
 
     keep_prob: the share that dropout keeps before the last layer, 0.6 in the paper while training and 1 after it.
-    auxiliary: also the two classifiers for training, the layers "logits4a" and "logits4d"; of 224 by 224 pixels.
+    auxiliary: also the two classifiers for training, the layers "logits4a" and "logits4d". ValueError for
+    pictures that are too small for them, or of a size that is not known.
     """
     layers: dict[str, Tensor] = {}
     x = layers["conv1"] = convolution(images, 64, 7, stride=2, scope="conv1")
@@ -111,8 +113,13 @@ def _normalized(x: Tensor) -> Tensor:
 
 def _auxiliary(x: Tensor, classes: int, keep_prob: Any, scope: str) -> Tensor:
     """[N, classes]: means of 5x5 every 3, a 1x1 convolution to 128, a layer of 1024, dropout, and the scores."""
+    height, width = (s.value for s in x.get_shape()[1:3])
+    if height is None or width is None or min(height, width) < 5:
+        raise ValueError(
+            f"googlenet: the auxiliary classifiers need at least 5 by 5 places, but {x.name!r} is {x.get_shape()}. "
+            "Give pictures of 224 by 224, or leave auxiliary out."
+        )
     with variable_scope(scope):
         x = convolution(avg_pool(x, [1, 5, 5, 1], [1, 3, 3, 1], "VALID"), 128, 1, scope="conv")
-        size = [s.value for s in x.get_shape()[1:]]
-        flat = reshape(x, [-1, size[0] * size[1] * size[2]])
+        flat = reshape(x, [-1, math.prod(s.value for s in x.get_shape()[1:])])
         return dense(dropout(dense(flat, 1024, relu, scope="hidden"), keep_prob), classes, scope="logits")

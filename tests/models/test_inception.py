@@ -126,6 +126,31 @@ def test_the_small_classifiers_send_slopes_to_the_lower_layers_alone():  # [S81]
     assert slopes[0] is not None and slopes[1] is None
 
 
+@pytest.mark.parametrize("size", [64, None])
+def test_the_small_classifiers_need_places(size):
+    with pytest.raises(ValueError, match="need at least 5 by 5 places, but '4a/concat:0' is .*Give pictures of 224"):
+        network(size, auxiliary=True)
+
+
+@pytest.mark.deep
+def test_the_published_network_can_be_trained(rng):  # [S81]
+    """Two pictures, all three classifiers, a few steps: 13 million parameters move the right way."""
+    tf.set_random_seed(1)
+    images, logits, layers = network(auxiliary=True)
+    labels = tf.constant(np.eye(1000, dtype=np.float32)[[3, 7]])
+    main, *small = (
+        tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(scores, labels))
+        for scores in (logits, layers["logits4a"], layers["logits4d"])
+    )
+    loss = main + 0.3 * (small[0] + small[1])
+    step = tf.train.GradientDescentOptimizer(0.001).minimize(loss)
+    pictures = rng.normal(size=(2, 224, 224, 3))
+    with tf.Session() as session:
+        session.run(tf.initialize_all_variables())
+        losses = [session.run([loss, step], {images: pictures})[0] for _ in range(5)]
+    assert losses == sorted(losses, reverse=True) and losses[-1] < 0.8 * losses[0]
+
+
 def test_layers_say_what_they_take(rng):
     x = rng.normal(size=(4, 3)).astype(np.float32)
     y = dense(tf.constant(x), 5)

@@ -125,25 +125,24 @@ def until(curve: Curve, target: float, patience: float) -> tuple[float, float]:
 def compare(
     what: Task | None = None, replicas: Iterable[int] = (2, 4, 8, 16), target: float = 0.1, patience: float = 60.0,
     seed: int = 0,
-) -> list[Row]:  # fmt: skip
+) -> Iterator[Row]:  # fmt: skip
     """A row for SGD on one machine, and one for each other method and number of replicas."""
     what = what or task()
-    rows = [Row("SGD", 1, 1, *until(downpour(what, Sgd(ALONE_RATE), 1, seed), target, patience))]
+    yield Row("SGD", 1, 1, *until(downpour(what, Sgd(ALONE_RATE), 1, seed), target, patience))
     for method, rule in (("Downpour SGD", Sgd(RATE)), ("Downpour with Adagrad", Adagrad(GAMMA))):
         for count in replicas:
             found = until(downpour(what, rule, count, seed), target, patience)
-            rows.append(Row(method, count, count + SHARDS, *found))
+            yield Row(method, count, count + SHARDS, *found)
     for count in replicas:
         found = until(sandblaster(what, count, seed), target, patience)
-        rows.append(Row("Sandblaster L-BFGS", count, count + SHARDS + 1, *found))
-    return rows
+        yield Row("Sandblaster L-BFGS", count, count + SHARDS + 1, *found)
 
 
 def main() -> None:
     print("A toy, in virtual time. The paper's results are not reproduced here [D13].")
     print(HEADING)
     for row in compare():
-        print(row)
+        print(row, flush=True)
 
 
 if __name__ == "__main__":

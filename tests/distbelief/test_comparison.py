@@ -12,7 +12,7 @@ from refflow.distbelief.sandblaster import NetworkLoss, Sandblaster
 
 
 def test_all_four_methods_reach_a_modest_target():
-    rows = compare(task(300), replicas=(3,), target=1.0)
+    rows = list(compare(task(300), replicas=(3,), target=1.0))
     assert [(row.method, row.replicas, row.machines) for row in rows] == [
         ("SGD", 1, 1), ("Downpour SGD", 3, 5), ("Downpour with Adagrad", 3, 5), ("Sandblaster L-BFGS", 3, 6),
     ]  # fmt: skip

@@ -22,11 +22,13 @@ import numpy as np
 from refflow_kernels.cpu import threads
 from refflow_kernels.cpu.choose import choose
 from refflow_kernels.cpu.reductions import reduce_mean
-from refflow_kernels.cpu.windows import Axis, axes, channels_last, handed_over, memory_for, run_of, spatial
+from refflow_kernels.cpu.windows import Axis, axes, backwards, channels_last, handed_over, memory_for, run_of, spatial
 
 _BLOCK = 1 << 18  # elements of x at a time
 _LESS = 1 << 17  # for the gradient of a maximum, which has more arrays at a time
 _PIECE = 1 << 18  # elements worth a thread
+_MOST_COUNTS = 1 << 16  # elements that are kept
+_walks = lru_cache(1024)(backwards)
 
 
 def pools_space(attrs: dict[str, Any]) -> bool:
@@ -138,7 +140,7 @@ def avg_pool(value: Any, out: Any = None, **attrs: Any) -> Any:
     if y.size and all(a.out == 1 and a.k == a.size == a.padded for a in spans):  # the whole image
         reduce_mean(x, range(1, x.ndim - 1), True, out=y)
         return handed_over(y, x.dtype, out, layout)
-    counts = _counts(spans, x.dtype)
+    counts = _counts(tuple(spans), x.dtype, x.shape[-1])
 
     def block(run: slice) -> None:
         combined(np.add, x.dtype.type(0), x[run], spans, y[run])
@@ -148,8 +150,9 @@ def avg_pool(value: Any, out: Any = None, **attrs: Any) -> Any:
     return handed_over(y, x.dtype, out, layout)
 
 
-def _counts(spans: list[Axis], dtype: Any) -> Any:
-    """How many cells of the image each window has, [out..., 1], or one number for all."""
+@lru_cache(64)
+def _counts(spans: tuple[Axis, ...], dtype: Any, channels: int) -> Any:
+    """How many cells of the image each window has, [out..., channels], or [out..., 1] where that is large."""
     if not any(a.before or a.after for a in spans):
         return dtype.type(prod(a.k for a in spans))
     counts = np.ones((1,) * len(spans) + (1,), dtype)
@@ -158,6 +161,9 @@ def _counts(spans: list[Axis], dtype: Any) -> Any:
         for place in range(span.k):
             line[_sees(span, place)[0]] += 1
         counts = counts * line.reshape((-1, *(1,) * (len(spans) - i)))
+    if counts.size * channels <= _MOST_COUNTS:  # a division goes through whole lines then
+        counts = np.repeat(counts, channels, axis=-1)
+    counts.flags.writeable = False
     return counts
 
 
@@ -168,7 +174,7 @@ def avg_pool_grad(orig_input_shape: Any, grad: Any, out: Any = None, **attrs: An
     dy = channels_last(grad, layout)
     spans = spans_of(spatial(dims, layout), attrs)
     dx = memory_for((len(dy), *(a.size for a in spans), dy.shape[-1]), dy.dtype, out, layout)
-    counts = _counts(spans, dy.dtype)
+    counts = _counts(tuple(spans), dy.dtype, dy.shape[-1])
 
     def block(run: slice) -> None:
         g = dy[run] / counts
@@ -183,16 +189,12 @@ def _given_back(g: Any, axis: int, span: Axis, back: Any) -> Any:
     """To each cell along an axis the gradients of the windows that see it, added."""
     if back is None:
         back = np.empty((*g.shape[:axis], span.size, *g.shape[axis + 1 :]), g.dtype)
-    seen = [_sees(span, place) for place in range(span.k)]
-    alone = span.k <= span.stride  # each cell belongs to one window at most
-    if not alone or _cells_seen(span) < span.size:
+    if _cells_seen(span) < span.size:
         back[...] = 0
-    for windows, cells in seen:
-        part, given = back[_at(axis, cells)], g[_at(axis, windows)]
-        if alone:
-            part[...] = given
-        else:
-            np.add(part, given, out=part)
+    for walk in _walks(span):
+        part = back[_at(axis, walk.cells)]
+        if part.size:
+            _along(np.add, 0, g[_at(axis, walk.windows)], axis, walk.axis, part)
     return back
 
 

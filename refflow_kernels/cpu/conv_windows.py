@@ -65,12 +65,13 @@ def rows(block: Any) -> Any:
 
 def matrix_of_filters(w: Any, *columns: int) -> Any:
     """w [k..., C, M] as a matrix, these axes its columns; turned, where numbers of a row lie closer in memory."""
-    w = np.moveaxis(w, columns, range(-len(columns), 0))
+    last = [axis % w.ndim for axis in columns]
+    w = w.transpose(*(axis for axis in range(w.ndim) if axis not in last), *last)
     rest = w.ndim - len(columns)
     height, width = prod(w.shape[:rest]), prod(w.shape[rest:])
     if w.strides[-1] <= w.strides[rest - 1]:
         return w.reshape(height, width)
-    return np.moveaxis(w, range(rest), range(-rest, 0)).reshape(width, height).T
+    return w.transpose(*range(rest, w.ndim), *range(rest)).reshape(width, height).T
 
 
 def are_few(images: int, spans: list[Axis], cells: int) -> bool:

@@ -28,7 +28,6 @@ _BLOCK = 1 << 18  # elements of x at a time
 _LESS = 1 << 17  # for the gradient of a maximum, which has more arrays at a time
 _PIECE = 1 << 18  # elements worth a thread
 _MOST_COUNTS = 1 << 16  # elements that are kept
-_walks = lru_cache(1024)(backwards)
 
 
 def pools_space(attrs: dict[str, Any]) -> bool:
@@ -191,7 +190,7 @@ def _given_back(g: Any, axis: int, span: Axis, back: Any) -> Any:
         back = np.empty((*g.shape[:axis], span.size, *g.shape[axis + 1 :]), g.dtype)
     if _cells_seen(span) < span.size:
         back[...] = 0
-    for walk in _walks(span):
+    for walk in backwards(span):
         part = back[_at(axis, walk.cells)]
         if part.size:
             _along(np.add, 0, g[_at(axis, walk.windows)], axis, walk.axis, part)

@@ -10,6 +10,7 @@ Images are [N, spatial..., C] here, whatever the layout of the op.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -159,6 +160,7 @@ class Walk(NamedTuple):
     axis: Axis
 
 
+@lru_cache(1024)
 def backwards(span: Axis) -> list[Walk]:
     """For each residue of the stride that a place of the window meets: p = v - shift, seen from the cells s v + b."""
     found = []

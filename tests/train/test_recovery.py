@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
+from refflow.runtime.cluster.network import Threads
 from refflow.runtime.cluster.simulated import Simulated
 
 SPEC = {"worker": ["worker:1", "worker:2", "worker:3"]}
@@ -99,6 +100,31 @@ def test_a_death_stops_the_step_of_all_replicas(tmp_path):  # [S66]
             cluster.step(session, 0)
         cluster.start_the_dead()
         assert (session.run(cluster.w) == before).all()  # whose gradient lacks a part
+
+
+def test_asynchronous_replicas_go_on_when_the_task_of_one_is_lost():  # [S68, W56]
+    """Each is a thread with a task; the slope of a sum is the same at all parameters."""
+    network = Threads()
+    servers = [tf.train.Server(SPEC, "worker", i, network=network) for i in range(3)]
+    with tf.Graph().as_default() as graph:
+        with tf.device("/job:worker/task:0"):
+            w = tf.Variable(np.zeros(3))
+        shards = [[np.eye(3)[[i]]] for i in range(3)]
+        training = tf.train.ReplicaTraining(
+            lambda x: tf.reduce_sum(x * w), shards, tf.train.GradientDescentOptimizer(1.0), groups=3,
+            devices=[f"/job:worker/task:{i}" for i in range(3)],
+        )  # fmt: skip
+        init = tf.initialize_all_variables()
+    with tf.Session(servers[0].target, graph=graph) as session:
+        session.run(init)
+        training.run_in_threads(session, 2)
+        assert session.run(w).tolist() == [-2, -2, -2]
+        servers[2].stop()
+        with pytest.raises((tf.errors.UnavailableError, tf.errors.AbortedError), match="worker:3"):
+            training.run_in_threads(session, 10)
+        assert session.run(w).tolist() == [-12, -12, -2]
+    for server in servers[:2]:
+        server.stop()
 
 
 def test_one_device_ends_with_the_same_parameters(unharmed):  # [S51, S52, S66]

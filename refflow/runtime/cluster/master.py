@@ -11,10 +11,10 @@ sent its part. From then on a step is one message to each worker that has a part
 numbers of the steps that are over [O02].
 
 A worker that fails, or is lost, ends the step for all [W27]: it is lost when a message to it cannot be delivered, or
-when it does not answer a question after its health, which is asked while steps run. Devices have an incarnation, a
-number that no other process ever had: after a loss the master asks again who is there, and plans anew where a number
-has changed. To begin the step once more is the client's business (train/recovery.py), because only the client knows
-what has to be restored before.
+when it does not answer a question after its health, which is asked while steps run. Steps in which it has no part go
+on [S68]. Devices have an incarnation, a number that no other process ever had: after a loss the master asks again who
+is there, and plans anew where a number has changed. To begin the step once more is the client's business
+(train/recovery.py), because only the client knows what has to be restored before.
 
 Next: runtime/cluster/server.py.
 """
@@ -192,6 +192,7 @@ class _Session:
         self.master, self.name, self.config = master, name, config
         self.graph = Graph()
         self.devices: list[Device] = []
+        self._known: dict[str, Any] = {}  # of each task the names and incarnations of its devices
         self.is_sure = False  # that the devices are those that are there
         self.ended: dict[str, list[int]] = {task: [] for task in master.tasks}  # not told to the task yet
         self.numbers = itertools.count(1)
@@ -210,11 +211,13 @@ class _Session:
             self.master.ask_all("status", None, self._found)
 
     def _found(self, by_task: dict[str, Any], error: BaseException | None) -> None:
-        if error is None:
-            there = [(name, number) for task in sorted(by_task) for name, number in by_task[task]]
+        """A task that is missing stays in the plans with the devices that it had: a step that needs it fails then."""
+        if error is None or (self._known and isinstance(error, errors.UnavailableError)):
+            self._known |= {task: found for task, found in by_task.items() if found is not None}
+            there = [(name, number) for task in sorted(self._known) for name, number in self._known[task]]
             if there != [(d.name, d.incarnation) for d in self.devices]:
                 self._adopt(there)
-            self.is_sure = True
+            self.is_sure, error = True, None
         waiting, self._waiting = self._waiting, []
         for then in waiting:
             then(error)

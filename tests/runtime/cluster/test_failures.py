@@ -95,6 +95,43 @@ def test_a_death_ends_the_step_of_every_worker():  # [W27]
     assert all(number >= 4 for _, number in made["worker1"].worker._steps)
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_steps_without_a_lost_task_go_on(cut):  # [W27, S68]
+    """Dead, or out of reach: only who needs it is told, and the others ask after it once."""
+    network = Simulated()
+    made = servers(network, health=1.0)
+    with tf.Graph().as_default() as graph:
+        with tf.device("/job:ps"):
+            v = tf.Variable(1.0)
+        adds = []
+        for task in range(2):
+            with tf.device(f"/job:worker/task:{task}"):
+                adds.append(v.assign_add(tf.constant(2.0) * 1.0))
+        init = tf.initialize_all_variables()
+    with tf.Session(made["worker0"].target, graph=graph) as session:
+        session.run(init)
+        assert [session.run(add) for add in adds] == [3.0, 5.0]
+        if cut:
+            network.cut("worker:2")
+        else:
+            made["worker1"].stop()
+        with pytest.raises(tf.errors.UnavailableError, match="worker:2"):
+            session.run(adds[1])
+        before = session.run(v)
+        asked = network.messages["worker/status"]
+        for k in range(5):
+            assert session.run(adds[0]) == before + 2 * (k + 1)
+        assert network.messages["worker/status"] == asked
+        with pytest.raises(tf.errors.UnavailableError, match="worker:2"):
+            session.run(adds[1])
+        if cut:
+            network.mend("worker:2")
+        else:
+            made["worker1"] = started_anew(network, "worker", 1)
+        before = session.run(v)
+        assert session.run(adds[1]) == before + 2
+
+
 def test_who_is_cut_off_is_missed_at_the_second_question_after_its_health():  # [W27]
     network = Simulated()
     made = servers(network, health=30.0)

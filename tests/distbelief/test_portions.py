@@ -44,8 +44,8 @@ def test_each_portion_counts_once_and_is_out_twice_at_most(seed):  # [D11]
         assert sorted(counted) == list(range(portions.count))
         given = [portion for _, portion in taken]
         assert all(given.count(portion) <= 2 for portion in given)
-        twice = [portion for i, portion in enumerate(given) if portion in given[:i]]
-        assert not twice or set(given[: given.index(twice[0])]) | {*twice} <= set(range(portions.count))
+        again = [i for i, portion in enumerate(given) if portion in given[:i]]
+        assert set(given[: again[0] if again else None]) == set(range(portions.count)), "all of them once, then again"
 
 
 def test_nothing_is_given_out_again_while_something_is_free():  # [D11]

@@ -153,6 +153,7 @@ def seconds_of_a_batch(problem, **more):
 def test_stragglers_cost_less_than_with_equal_parts():  # [D11]
     """Two portions in a hundred take 60 times as long; in some batches none does."""
     problem, times = Logistic(2000), []
+    assert Sandblaster(problem, np.zeros(6), replicas=4).portions.count == 16 * 4, "much finer than by replicas"
     for seed in range(8):
         settings = {"seed": seed, "slowness": straggling(0.02, 60.0), "portions": 80}
         balanced, static = (seconds_of_a_batch(problem, static=static, **settings)[0] for static in (False, True))

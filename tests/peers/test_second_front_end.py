@@ -12,10 +12,10 @@ from refflow.interop import protos
 from refflow.lisp import FrontEnd
 
 pytestmark = pytest.mark.peers
-tensorflow = pytest.importorskip("tensorflow")
 
 
 def test_tensorflow_trains_the_program_of_s_expressions_with_the_same_losses(rng):
+    v1 = pytest.importorskip("tensorflow", reason="the oracle is TensorFlow: pip install '.[peers]'").compat.v1
     images, labels = rng.integers(0, 256, (60, 28, 28)).astype(np.uint8), rng.integers(0, 10, 60).astype(np.uint8)
     data = FashionMnist(images[:50], labels[:50], images[50:], labels[50:], "made for a test")
     said = []
@@ -23,7 +23,6 @@ def test_tensorflow_trains_the_program_of_s_expressions_with_the_same_losses(rng
     with tf.Session(graph=tf.Graph()) as session:
         program = FrontEnd(names, session)
         program.load(Path(tf.__file__).parent / "lisp" / "deck.lisp")
-    v1 = tensorflow.compat.v1
     graph_def = v1.GraphDef.FromString(protos.write_graph(program.graph_def()).SerializeToString())
     with v1.Graph().as_default(), v1.Session() as session:
         v1.import_graph_def(graph_def, name="")

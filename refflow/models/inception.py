@@ -65,8 +65,9 @@ MODULES = {
 }
 
 
-def inception(x: Tensor, widths: Widths, scope: str = "Inception") -> Tensor:
-    """[N, H, W, one + three + five + pool] of x [N, H, W, C]: one module."""
+def inception(x: Tensor, widths: Widths | tuple[int, ...], scope: str = "Inception") -> Tensor:
+    """[N, H, W, one + three + five + pool] of x [N, H, W, C]: one module, of six widths."""
+    widths = Widths(*widths)
     with variable_scope(scope):
         one = convolution(x, widths.one, 1, scope="1x1")
         three = convolution(convolution(x, widths.three_in, 1, scope="3x3_in"), widths.three, 3, scope="3x3")

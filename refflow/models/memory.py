@@ -55,6 +55,8 @@ class MemoryCell(RNNCell):
     """
 
     def __init__(self, output_size: int, units: int, rows: int, width: int):
+        if min(output_size, units, rows, width) < 1:
+            raise ValueError(f"MemoryCell: sizes are 1 at least, got {output_size=}, {units=}, {rows=}, {width=}")
         super().__init__(units, output_size, rows * width + 2 * rows + width)
         self.units, self.rows, self.width = units, rows, width
 

@@ -22,18 +22,14 @@ from __future__ import annotations
 from typing import Any
 
 from refflow.core.convert import convert_to_tensor
-from refflow.core.dtypes import int64
 from refflow.core.graph import Tensor
-from refflow.ops.array import expand_dims, shape, stop_gradient
-from refflow.ops.cast import cast
+from refflow.ops.array import shape, stop_gradient
 from refflow.ops.constant import zeros_like
 from refflow.ops.elementwise import LOG
 from refflow.ops.functional_loops import scan
-from refflow.ops.logic import EQUAL
+from refflow.ops.log_softmax import SPARSE_XENT
 from refflow.ops.random import random_uniform
-from refflow.ops.range import range_
 from refflow.ops.reductions import argmax, reduce_mean
-from refflow.ops.softmax_xent import softmax_cross_entropy_with_logits
 
 
 def sampled_actions(scores: Tensor, seed: int | None = None) -> Tensor:
@@ -52,7 +48,7 @@ def reinforce_loss(scores: Tensor, actions: Any, advantages: Any) -> Tensor:
     """The mean of -advantage log p(action) over N rows, of scores [N, K], actions [N] and advantages [N].
 
     Advantages are taken as they are: no slope goes into them. One of 0 takes its row out of the sum.
+    An action that is none of 0 ... K - 1 fails in the run.
     """
-    chosen = EQUAL(expand_dims(cast(actions, int64), 1), expand_dims(cast(range_(shape(scores)[1]), int64), 0))
-    surprise = softmax_cross_entropy_with_logits(scores, cast(chosen, scores.dtype.base_dtype))
+    surprise = SPARSE_XENT(scores, actions).loss  # [N]: -log p(action)
     return reduce_mean(surprise * stop_gradient(convert_to_tensor(advantages, scores.dtype.base_dtype)))

@@ -97,3 +97,7 @@ def test_a_loop_begins_where_it_is_told(rng):
 def test_inputs_need_three_axes():
     with pytest.raises(ValueError, match=r"takes inputs \[time, batch, n\], got 'Const:0' of shape \(1, 1\)"):
         looped_rnn(rnn_cell.GRUCell(UNITS), tf.constant([[1.0]]))
+    with pytest.raises(TypeError, match="cell must be an RNNCell, got 5"):
+        looped_rnn(5, tf.zeros([T, B, N]))
+    outputs, _ = looped_rnn(rnn_cell.GRUCell(UNITS), np.zeros((T, B, N)))  # float64, as NumPy has it
+    assert outputs.dtype == tf.float32

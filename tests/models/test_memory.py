@@ -153,3 +153,5 @@ def test_a_memory_begins_empty_with_one_head_on_its_first_row_and_one_nowhere(ba
     assert (memory == np.float32(EMPTY)).all() and not vector.any()
     assert np.array_equal(write, np.eye(ROWS)[[0] * 3])
     np.testing.assert_allclose(read, 1 / ROWS)
+    with pytest.raises(ValueError, match="sizes are 1 at least, .* rows=0, width=3"):
+        MemoryCell(2, 4, 0, WIDTH)

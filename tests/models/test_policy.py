@@ -1,6 +1,7 @@
 """Actions are drawn by their chances, and the slope that REINFORCE estimates is that of the expected reward."""
 
 import numpy as np
+import pytest
 
 import refflow as tf
 from refflow.models.policy import reinforce_loss, returns, sampled_actions
@@ -45,6 +46,11 @@ def test_the_expected_slope_is_that_of_the_expected_reward(rng):  # [S50d]
         with tf.Session() as session:
             found = np.concatenate(session.run(estimates))
         np.testing.assert_allclose(-p @ found, exact, rtol=1e-9)
+
+
+def test_an_action_that_there_is_not_is_an_error():
+    with tf.Session() as session, pytest.raises(tf.errors.InvalidArgumentError, match=r"5 which is outside .*\[0, 2\)"):
+        session.run(reinforce_loss(tf.zeros([2, 2]), [0, 5], [1.0, 2.0]))
 
 
 def test_no_slope_goes_into_the_advantages():

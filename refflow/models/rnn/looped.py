@@ -31,10 +31,12 @@ def looped_rnn(
 ) -> tuple[Tensor, Tensor]:
     """(outputs [time, batch, output_size], states [time, batch, state_size]) of a cell over inputs [time, batch, n].
 
-    initial_state: zeros of type `dtype` unless given. scope: that of the variables, "RNN" as those of `rnn`, so that
-    the two may share them. ValueError for inputs that do not have three axes.
+    dtype: of an array of inputs, and of the zeros to begin with, unless initial_state is given. scope: that of the
+    variables, "RNN" as those of `rnn`, so that the two may share them. ValueError for inputs without three axes.
     """
-    inputs = convert_to_tensor(inputs)
+    if not isinstance(cell, RNNCell):
+        raise TypeError(f"cell must be an RNNCell, got {cell!r}")
+    inputs = inputs if isinstance(inputs, Tensor) else convert_to_tensor(inputs, dtype)
     if inputs.get_shape().ndims != 3:
         raise ValueError(f"looped_rnn takes inputs [time, batch, n], got {inputs.name!r} of shape {inputs.get_shape()}")
     batch = inputs.get_shape()[1].value

@@ -12,7 +12,7 @@ from refflow.runtime.gpu import GpuDevice
 from refflow.runtime.partition import transfers
 from refflow.train.towers import build_towers, combine_gradients, combine_losses
 from refflow_kernels.simulated import SimulatedCard
-from tests.train.perceptron import RATE, START, Perceptron, bits, trained
+from tests.train.perceptron import RATE, START, Perceptron, X, Y, bits, trained
 
 
 @pytest.mark.parametrize("cpus", [2, 3, 8])
@@ -141,3 +141,14 @@ def test_what_crosses_is_one_message_for_each_tensor_and_destination():  # [S62]
         ("1", "0", 6 * 4 * 8): 1, ("3", "2", 6 * 4 * 8): 1,  # and its slopes, back
         ("2", "0", 3 * 4 * 8): 1, ("3", "1", 4 * 2 * 8): 1,  # the gradients, to the variables
     }  # fmt: skip
+
+
+def test_towers_of_one_device_share_the_parameters_that_are_sent_there():  # [S62]
+    with tf.Graph().as_default() as graph, tf.Session(graph=graph, device_count={"CPU": 3}) as session:
+        model = Perceptron((4,) * 6, ("/cpu:0", "/cpu:1", "/cpu:2"), homes=("/cpu:0", "/cpu:1"))
+        stages = session.stages(session.signature(model.train, list(model.feeds(X[:24], Y[:24]))))
+    found = Counter((t.value, t.source[-1], t.destination[-1]) for t in transfers(stages.partitioned))
+    assert set(found.values()) == {1}
+    sent = {edge for edge in found if edge[0].startswith("tower_reads/")}
+    w, v = "tower_reads/w:0", "tower_reads/v:0"
+    assert sent == {(w, "0", "1"), (w, "0", "2"), (v, "1", "0"), (v, "1", "2")}

@@ -167,6 +167,14 @@ def test_a_seed_fixes_everything_that_happens():  # [D05]
     assert logs[0] == logs[1] != logs[2]
 
 
+def test_ages_of_three_equal_replicas_without_delay():
+    """All read before any of them pushes: the first push finds nothing new, the second one update, the third two."""
+    downpour = Downpour(net(), X, TARGETS, Sgd(0.2), ClientLoop(batch=16), replicas=3, speed=1e6).run(steps=5)
+    applied = list(downpour.clock.events("apply"))
+    assert [event.what["age"] for event in applied] == [0, 1, 2] * 5
+    assert [event.what["replica"] for event in applied] == [0, 1, 2] * 5
+
+
 def test_gradients_are_as_old_as_there_are_others():
     """With equal machines, each push finds that the others have pushed once since its parameters were read."""
     ages = {}

@@ -63,6 +63,8 @@ def test_a_cut_network_has_the_values_of_one_machine(cut, rng):  # [D01, D02]
     for ours, its in zip(partition.unpack(gradient).values(), whole.unpack(slopes).values(), strict=True):
         np.testing.assert_allclose(ours, its, rtol=1e-9, atol=1e-12)
     assert sorted(t for t in sent if t.layer > 0) == sorted(partition.transfers())
+    down = [Transfer(-layer, target, source, n) for layer, source, target, n in partition.transfers() if layer > 1]
+    assert sorted(t for t in sent if t.layer < 0) == sorted(down), "slopes go back to whoever sent states"
 
 
 @pytest.mark.parametrize("cut", CUTS)

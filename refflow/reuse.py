@@ -18,44 +18,28 @@ What enters a network as data has no slope, which saves a first layer 2 of the 6
 A variable may be used in several places, each of which adds to U; a branch's both sides count. A row that is looked up
 is an operand of what follows, and has one use for each weight that it meets. Zeros of a padding count as elements.
 
-Next: runtime/turn_counts.py.
+Next: runtime/uses.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from math import prod
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from refflow.core.dtypes import resource
 from refflow.core.graph import Graph, Tensor
-from refflow.core.graphdef import FunctionCall
-from refflow.core.shapes import Shape, is_known
-from refflow.core.shapes import text as shape_text
-from refflow.runtime.costs import multiply_adds
-from refflow.runtime.nodes import CONTROL_FLOW, ENTERS, MERGES, Node, StepGraph
+from refflow.core.shapes import Shape
 from refflow.runtime.prune import prune
 from refflow.runtime.stages import simplified
-from refflow.runtime.turn_counts import TurnCounts
+from refflow.runtime.uses import Count, Walk
 
-Edge = tuple[Node, int]
 TRAINING = 6  # operations for each multiply-add of the forward part
 _MOVES = 2  # fetched and pushed
 
 
-class Use(NamedTuple):
-    """What a step does with one variable. moved: the parameters that it needs. multiply_adds: in which they take part.
-
-    itemsize: bytes of a parameter.
-    """
-
-    variable: str
-    parameters: int
-    moved: int
-    multiply_adds: int
-    itemsize: int
+class Use(Count):
+    """What a step does with one variable, and the times that follow."""
 
     @property
     def uses(self) -> float:
@@ -76,7 +60,7 @@ class Use(NamedTuple):
 
 
 class Reuse(NamedTuple):
-    """uses: of each variable that the fetches need, in the order of the graph. whole: of all, each node once."""
+    """uses: of each variable that is used, in the order of the graph. whole: of all, each node once."""
 
     uses: list[Use]
     whole: Use
@@ -98,166 +82,31 @@ def reuse(
     batch: int | None = None,
     turns: Mapping[str, int] | None = None,
 ) -> Reuse:
-    """The uses of all variables that `fetches` need: the losses, or predictions, not the updates.
+    """The uses of all variables that `fetches` need: the tensors of a forward part, such as a loss.
 
-    shapes: of tensors that are fed, or that nobody knows otherwise. batch: the first size of every placeholder that
-    lacks it. turns: how often a loop turns, by the name of its frame, where its condition depends on data.
-    ValueError for what is not known, with what to give.
+    Nodes that gradients() has added do not count, since the way back is in the 6. shapes: of tensors that are fed, or
+    that nobody knows otherwise. batch: the first size of every placeholder that lacks it. turns: how often a loop
+    turns, by the name of its frame, where its condition depends on data. ValueError for what is not known, with what
+    to give.
     """
     known: dict[Tensor, Shape] = {t: tuple(s) for t, s in (shapes or {}).items()}
     for op in graph.get_operations():
         if op.op_def.family == "Placeholder":
             known.setdefault(op.outputs[0], _with_batch(op.outputs[0].dims, batch))
-    tensors = [graph.as_graph_element(f) for f in fetches]
-    losses = [t for t in tensors if isinstance(t, Tensor)]
-    if not losses:
-        raise ValueError("say which tensor is computed forward, with --fetch LOSS: how often its variables are used")
-    step = simplified(prune(list(known), losses, [], list(known.values())))
-    return _Walk(step, turns).run()
+    tensors = [t for f in fetches if isinstance(t := graph.as_graph_element(f), Tensor)]
+    if not tensors:
+        raise ValueError("say which tensor the forward part computes, with --fetch LOSS: operations have no value")
+    step = simplified(prune(list(known), tensors, [], list(known.values())))
+    walk = Walk(step, turns)
+    uses = [Use(*count) for count in walk.run()]
+    itemsize = max((use.itemsize for use in uses), default=4)
+    moved = sum(use.itemsize * use.moved for use in uses) // itemsize
+    whole = Use("all", sum(use.parameters for use in uses), moved, sum(walk.computing.values()), itemsize)
+    return Reuse(uses, whole)
 
 
 def _with_batch(dims: Shape, batch: int | None) -> Shape:
     return (batch, *dims[1:]) if dims and dims[0] is None else dims
-
-
-class _Walk:
-    """From each variable along all that hands its elements on, to the nodes that compute with them."""
-
-    def __init__(self, step: StepGraph, turns: Mapping[str, int] | None):
-        self.step, self.counts = step, TurnCounts(step, turns)
-        self.users: dict[Edge, list[tuple[Node, int]]] = {}
-        for node in step.nodes:
-            for place, edge in enumerate(node.inputs):
-                self.users.setdefault(edge, []).append((node, place))
-        self.found: dict[tuple[str, Edge], int] = {}
-        self.computing: dict[Node, int] = {}  # each node that uses variables, with its multiply-adds
-        self.variable = ""
-
-    def run(self) -> Reuse:
-        uses = [self._use(n) for n in self.step.nodes if n.op_def.family in ("Variable", "VarHandleOp")]
-        moved, itemsize = sum(u.moved for u in uses), max((u.itemsize for u in uses), default=4)
-        total = sum(u.itemsize * u.moved for u in uses) // itemsize if moved else 0
-        parameters = sum(u.parameters for u in uses)
-        return Reuse(uses, Use("all", parameters, total, sum(self.computing.values()), itemsize))
-
-    def _use(self, node: Node) -> Use:
-        self.variable, edge = node.name, (node, 0)
-        shape = node.shapes[0] if node.op_def.family == "Variable" else node.attrs["shape"].as_tuple
-        dtype = (node.types[0] if node.op_def.family == "Variable" else node.attrs["dtype"]).base_dtype
-        if not is_known(shape):
-            raise ValueError(f"variable {node.name!r} has shape {shape_text(shape)}: how many parameters is not known")
-        size = prod(shape)  # type: ignore[arg-type]
-        return Use(node.name, size, min(size, self._needed(edge)), self._used(edge), dtype.size)
-
-    # -- multiply-adds ------------------------------------------------------------------------------------
-
-    def _used(self, edge: Edge) -> int:
-        """The multiply-adds in which elements of a value take part, wherever they are handed on to."""
-        key = "used", edge
-        if key not in self.found:
-            self.found[key] = 0  # for who comes back here round a loop
-            self.found[key] = sum(self._used_by(*user) for user in self.users.get(edge, ()))
-        return self.found[key]
-
-    def _used_by(self, node: Node, place: int) -> int:
-        if _hands_on(node, place):
-            part, whole = self._share(node, place)
-            return sum(self._used(out) for out in _outputs(node)) * part // whole
-        return self._arithmetic(node, place)
-
-    def _arithmetic(self, node: Node, place: int) -> int:
-        """The multiply-adds of a node in a step, with elements of one of its inputs."""
-        if node.sends or node.inputs[place][0].types[node.inputs[place][1]].base_dtype is resource:
-            return 0
-        if node.op_def.keeps == place or any(isinstance(v, FunctionCall) for v in node.attrs.values()):
-            raise ValueError(
-                f"variable {self.variable!r} goes into {node.name!r} ({node.type}), and what becomes of it there "
-                "is not followed: read it outside of lists and functions"
-            )
-        for n, port in (*node.inputs, *_outputs(node)):
-            if not is_known(n.shapes[port]) and n.types[port].base_dtype is not resource:
-                raise ValueError(self._open(node, n.shapes[port]))
-        amount = multiply_adds(node, place)
-        if not amount:
-            return 0
-        times = self.counts.of(node)
-        self.computing[node] = multiply_adds(node) * times
-        return amount * times
-
-    # -- parameters ---------------------------------------------------------------------------------------
-
-    def _needed(self, edge: Edge) -> int:
-        """How many elements of a value are used."""
-        key = "needed", edge
-        if key not in self.found:
-            self.found[key] = 0
-            needed = sum(self._needed_by(*user) for user in self.users.get(edge, ()))
-            self.found[key] = needed if _is_handle(edge) else min(needed, self._size(edge))
-        return self.found[key]
-
-    def _needed_by(self, node: Node, place: int) -> int:
-        if _hands_on(node, place):
-            part, whole = self._share(node, place)
-            times = self.counts.entered(node) if node.type in ENTERS else 1
-            return times * -(-sum(self._needed(out) for out in _outputs(node)) * part // whole)
-        return self._size(node.inputs[place]) if self._arithmetic(node, place) else 0
-
-    def _size(self, edge: Edge) -> int:
-        node, port = edge
-        if not is_known(node.shapes[port]):
-            raise ValueError(self._open(node, node.shapes[port]))
-        return prod(node.shapes[port])  # type: ignore[arg-type]
-
-    def _share(self, node: Node, place: int) -> tuple[int, int]:
-        """Of the elements that a node hands on, those of one input, and all."""
-        sources = [i for i in range(len(node.inputs)) if _hands_on(node, i)]
-        if len(sources) == 1 or node.type in CONTROL_FLOW:
-            return 1, 1
-        sizes = {i: self._size(node.inputs[i]) for i in sources}
-        return sizes[place], max(1, sum(sizes.values()))
-
-    # -- words --------------------------------------------------------------------------------------------
-
-    def _open(self, node: Node, shape: Shape) -> str:
-        """What is not known, and what to give for it."""
-        found = ", ".join(_origins(node)) or "nothing that could be fed"
-        return (
-            f"how often variable {self.variable!r} is used is not known: {node.name!r} ({node.type}) has a shape "
-            f"{shape_text(shape)}, which comes from {found}. Give the first size of placeholders, --batch N, or a "
-            "whole shape, --shape NAME=64,784"
-        )
-
-
-def _hands_on(node: Node, place: int) -> bool:
-    """Whether a node's outputs are made of the elements of an input, as they are."""
-    if node.type in CONTROL_FLOW or node.op_def.view or place in node.op_def.ref_inputs:
-        return place in node.op_def.ref_inputs or place == 0 or node.type in MERGES
-    return bool(node.op_def.moved) and node.argument(place).name in node.op_def.moved
-
-
-def _outputs(node: Node) -> Iterator[Edge]:
-    return ((node, port) for port in range(1 if node.op_def.name in MERGES else len(node.types)))
-
-
-def _is_handle(edge: Edge) -> bool:
-    return edge[0].types[edge[1]].base_dtype is resource
-
-
-def _origins(node: Node) -> list[str]:
-    """The tensors from which sizes that nobody knows come to a node: of their nodes all inputs are known."""
-    found, stack, seen = [], [node], set()
-    while stack:
-        node = stack.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        before = [n for n, port in node.inputs if not is_known(n.shapes[port])]
-        stack += before
-        for port, shape in enumerate(node.shapes):
-            if not before and not is_known(shape):
-                name = node.attrs["tensor_name"].partition(":")[2] if node.receives else f"{node.name}:{port}"
-                found.append(f"{name} {shape_text(shape)}")
-    return sorted(found)
 
 
 def of_program(
@@ -299,6 +148,8 @@ def table(found: Reuse, rate: float, link: float) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(7)]
     lines = ["  ".join([f"{row[0]:{widths[0]}}", *(f"{x:>{w}}" for x, w in zip(row[1:], widths[1:], strict=True))])
              for row in rows]  # fmt: skip
+    if not found.uses:
+        return "no variable is used: there is nothing to move"
     pays = found.whole.ratio(rate, link)
     verdict = "waits for arithmetic" if pays > 1 else "waits for the link"
     return "\n".join([

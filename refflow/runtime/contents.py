@@ -56,6 +56,25 @@ class Contents:
                 found[node] = {elements.stack: (self._numbers.get(root), *shape)}
         return found
 
+    def put_by(self, node: Node, place: int) -> Edge | None:
+        """What stands for the container that an input is put into, as an element or row by row; None elsewhere."""
+        elements = node.op_def.elements
+        if elements is None or place not in (elements.put, elements.rows):
+            return None
+        return self._root((node, 0) if place == 0 else node.inputs[0])
+
+    def taken_by(self, node: Node) -> tuple[Edge, Edge] | None:
+        """What stands for the container that a node takes elements out of, and the output that they are."""
+        elements = node.op_def.elements
+        if elements is None or not node.inputs or (elements.take is None and elements.stack is None):
+            return None
+        port = elements.stack if elements.take is None else elements.take
+        return self._root(node.inputs[0]), (node, port or 0)
+
+    def is_opaque(self, container: Edge) -> bool:
+        """Whether an op that is not known does something with a container."""
+        return container in self._opaque
+
     def _root(self, edge: Edge) -> Edge:
         while self._parent.get(edge, edge) != edge:
             edge = self._parent[edge]

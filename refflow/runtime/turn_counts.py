@@ -8,7 +8,7 @@ What decides is all that the LoopCond is computed from: tests, and of each loop 
 value. Where nothing else comes in than constants, that part of the loop is run by itself, with the ops' reference
 kernels, until it says that there is no further iteration.
 
-Next: reuse.py.
+Next: runtime/nodes.py.
 """
 
 from __future__ import annotations

@@ -113,6 +113,8 @@ class Sandblaster:
         self.coordinator = Coordinator(self)
         self.shards = [CommandedShard(shard) for shard in self.server.shards]
         each = [slowness] * replicas if callable(slowness) else slowness
+        if len(each) != replicas:
+            raise ScheduleError(f"Sandblaster: {len(each)} slownesses for {replicas} replicas. Give each one, or one.")
         self.replicas = [Worker(self, number, slow) for number, slow in enumerate(each)]
 
     def run(self, program: Program) -> Any:

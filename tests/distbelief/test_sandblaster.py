@@ -228,5 +228,7 @@ def test_mistakes_are_told():
         Sandblaster(Logistic(), np.zeros(6), portions=200)
     with pytest.raises(ScheduleError, match="sums of at least 1 portion"):
         Sandblaster(Logistic(), np.zeros(6), push_every=0)
+    with pytest.raises(ScheduleError, match="1 slownesses for 4 replicas"):
+        Sandblaster(Logistic(), np.zeros(6), slowness=[straggling(0.1, 2.0)])
     with pytest.raises(ScheduleError, match="no vector is called 'nothing'"):
         Sandblaster(Logistic(), np.zeros(6)).run(gradient("nothing"))

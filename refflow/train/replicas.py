@@ -102,13 +102,16 @@ class ReplicaTraining:
         seconds: Seconds = even,
         latency: float = 0.0,
         lost: Mapping[int, float] | None = None,
+        first: int = 0,
     ) -> Trace:
         """Trains by a schedule in virtual time, and returns what happened; see `interleave` for the arguments.
 
+        first: with which of its steps each group begins, as a run that goes on after another does.
         Raises AbortedError when every group has lost a replica before so many updates: with one group, as soon as one
         has [S66]. The updates until then are done.
         """
-        trace = self.follow(session, interleave(len(self.groups), self.replicas, updates, seed, seconds, latency, lost))
+        schedule = interleave(len(self.groups), self.replicas, updates, seed, seconds, latency, lost)
+        trace = self.follow(session, (event._replace(step=first + event.step) for event in schedule))
         if len(trace.updates) < updates:
             who = ", ".join(f"replica {e.replica} at {e.time:g} s" for e in trace.events if e.what == "lost")
             raise AbortedError(

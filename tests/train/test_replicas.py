@@ -174,6 +174,12 @@ def test_groups_of_one_repeat_the_asynchronous_run_to_the_bit(make):  # [S69]
         assert session.run(w).tobytes() == weights.tobytes()
 
 
+def test_a_run_that_goes_on_takes_the_next_examples():
+    model, other = Linear(4, 1, 3), Linear(4, 1, 3)
+    model.run(5)
+    assert model.run(4, first=5)[0].tobytes() == other.run(9)[0].tobytes()
+
+
 def test_devices_change_no_result():  # [S52, S69]
     assert Linear(4, 2, cpus=4).run(10)[0].tobytes() == Linear(4, 2).run(10)[0].tobytes()
 

@@ -197,13 +197,12 @@ class Coordinator:
 
     def _issue(self, command: Command) -> None:
         self.issued += 1
-        is_dot = isinstance(command, Dot)
-        if is_dot:
+        if isinstance(command, Dot):
             self._awaited, self._answer = len(self.cluster.shards), 0.0
         for shard in self.cluster.shards:
-            self._command(shard, command, is_dot)
+            self._command(shard, command)
 
-    def _command(self, shard: CommandedShard, command: Command, is_dot: bool) -> None:
+    def _command(self, shard: CommandedShard, command: Command) -> None:
         links = self.cluster.links
 
         def answer(number: float | None) -> None:

@@ -29,7 +29,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refflow.core.graph import Graph, Tensor
-from refflow.core.shapes import Shape
+from refflow.core.shapes import Shape, compatible
+from refflow.core.shapes import text as shape_text
 from refflow.runtime.prune import prune
 from refflow.runtime.stages import simplified
 from refflow.runtime.uses import Count, Walk
@@ -89,13 +90,15 @@ def reuse(
     turns, by the name of its frame, where its condition depends on data. ValueError for what is not known, with what
     to give.
     """
-    known: dict[Tensor, Shape] = {t: tuple(s) for t, s in (shapes or {}).items()}
+    known: dict[Tensor, Shape] = {t: _fitting(t, tuple(s)) for t, s in (shapes or {}).items()}
     for op in graph.get_operations():
         if op.op_def.family == "Placeholder":
             known.setdefault(op.outputs[0], _with_batch(op.outputs[0].dims, batch))
-    tensors = [t for f in fetches if isinstance(t := graph.as_graph_element(f), Tensor)]
+    elements = [graph.as_graph_element(f) for f in fetches]
+    tensors = [t for e in elements for t in ([e] if isinstance(e, Tensor) else e.outputs[:1])]
     if not tensors:
-        raise ValueError("say which tensor the forward part computes, with --fetch LOSS: operations have no value")
+        names = ", ".join(e.name for e in elements)
+        raise ValueError(f"{names or 'nothing'} has no value: say what the forward part computes, with --fetch LOSS")
     step = simplified(prune(list(known), tensors, [], list(known.values())))
     walk = Walk(step, turns)
     uses = [Use(*count) for count in walk.run()]
@@ -103,6 +106,12 @@ def reuse(
     moved = sum(use.itemsize * use.moved for use in uses) // itemsize
     whole = Use("all", sum(use.parameters for use in uses), moved, sum(walk.computing.values()), itemsize)
     return Reuse(uses, whole)
+
+
+def _fitting(tensor: Tensor, shape: tuple[int, ...]) -> Shape:
+    if not compatible(tensor.dims, shape):
+        raise ValueError(f"{tensor.name} cannot have the shape {shape_text(shape)}: it is {shape_text(tensor.dims)}")
+    return shape
 
 
 def _with_batch(dims: Shape, batch: int | None) -> Shape:

@@ -149,8 +149,9 @@ def test_the_way_back_and_the_updates_do_not_count(graph):
     tf.train.AdamOptimizer(0.1).minimize(loss)
     assert uses(graph, loss) == before == {"w": 6}
     assert uses(graph, tf.reduce_sum(slopes[1]) + loss) == before
-    with pytest.raises(ValueError, match="--fetch LOSS"):
-        reuse(graph, [loss.op])
+    assert reuse(graph, [loss.op]) == reuse(graph, [loss])
+    with pytest.raises(ValueError, match="updates has no value: say what the forward part computes, with --fetch LOSS"):
+        reuse(graph, [tf.group(loss.op, name="updates")])
 
 
 def test_rows_are_followed_through_an_array_into_a_loop():  # [S71, S74]
@@ -340,6 +341,7 @@ def test_the_command_takes_what_is_not_known(tmp_path, capsys):
         (["--fetch", "loss:0", "--turns", "while/while_context=2", "--batch", "4"], "comes from x:0 [4,?,3]"),
         (["--fetch", "loss:0", "--shape", "x=4,y"], "expected a name and numbers, as --shape x:0=64,784"),
         (["--fetch", "loss:0", "--shape", "z=4"], "z:0"),
+        (["--fetch", "loss:0", "--shape", "x=4,5,2"], "x:0 cannot have the shape [4,5,2]: it is [?,?,3]"),
     ):
         assert main(["reuse", str(file), *arguments]) == 1
         assert message in capsys.readouterr().err

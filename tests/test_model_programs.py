@@ -33,7 +33,7 @@ def test_a_program_runs(path):
 
 
 @pytest.mark.parametrize("path", SAMPLED, ids=lambda p: p.stem)
-def test_a_slow_program_learns_something_in_a_few_steps(path, monkeypatch):  # [S50c, S75, S78, S79]
+def test_a_slow_program_learns_something_in_a_few_steps(path, monkeypatch):  # [S50c, S50g, S75, S78, S79]
     monkeypatch.setattr(sys, "argv", [str(path), "--quick"])
     runpy.run_path(str(path), run_name="__main__")
 

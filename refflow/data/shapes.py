@@ -31,6 +31,14 @@ def shapes(count: int, seed: int, size: int = 16, noise: float = 0.2) -> tuple[N
     labels = rng.integers(0, len(SHAPES), count)
     radius = rng.uniform(0.2, 0.35, (count, 1, 1)) * size
     middle = radius + rng.random((2, count, 1, 1)) * (size - 1 - 2 * radius)  # the whole shape is in the picture
+    pictures = filled(labels, middle, radius, size) + noise * rng.normal(size=(count, size, size))
+    return pictures[..., None].astype(np.float32), labels
+
+
+def filled(
+    labels: NDArray[np.integer], middle: NDArray[np.floating], radius: NDArray[np.floating], size: int
+) -> NDArray[np.bool]:
+    """[count, size, size]: which pixels are inside. middle [2, count, 1, 1], row and column; radius [count, 1, 1]."""
     v, u = (np.arange(size)[:, None] - middle[0]) / radius, (np.arange(size) - middle[1]) / radius  # v points down
     far, near = np.maximum(abs(u), abs(v)), np.minimum(abs(u), abs(v))
     inside = np.stack([
@@ -39,5 +47,4 @@ def shapes(count: int, seed: int, size: int = 16, noise: float = 0.2) -> tuple[N
         (v >= -1) & (v <= 0.7) & (abs(u) <= (v + 1) / 1.7),
         (far <= 1) & (near <= 0.35),
     ])  # fmt: skip
-    pictures = inside[labels, np.arange(count)] + noise * rng.normal(size=(count, size, size))
-    return pictures[..., None].astype(np.float32), labels
+    return inside[labels, np.arange(len(labels))]

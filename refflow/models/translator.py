@@ -7,7 +7,8 @@ One graph holds it all, and a step is what is fetched of it [S50c, S75, S78]:
     greedy        the encoder, and the decoder on its own words
     one word      the decoder alone: what the encoder gave is fed in its place, so that nothing of it runs
 
-Sentences come padded, with their lengths; so short and long ones share a batch and the padding counts for nothing.
+Sentences come padded, with their lengths; so short and long ones share a batch, all batches have one shape, and the
+padding counts for nothing.
 
 Next: models/encoder_decoder.py.
 """
@@ -23,6 +24,7 @@ import refflow as tf
 from refflow.models import decoding
 from refflow.models.beam_search import Hypothesis, beam_search
 from refflow.models.encoder_decoder import EncoderDecoder
+from refflow.models.training import clipped_adam
 from refflow.models.words import BEGIN, END, Vocabulary, padded
 
 Pairs = Sequence[tuple[str, str]]
@@ -37,6 +39,7 @@ class Translator:
     def __init__(self, pairs: Pairs, units: int = 64, longest: int = 40, seed: int = 1):
         self.source_words, self.target_words = Vocabulary(s for s, _ in pairs), Vocabulary(t for _, t in pairs)
         self.longest = longest
+        self._most = [max(len(pair[side].split()) for pair in pairs) + 1 for side in (0, 1)]
         with tf.Graph().as_default() as self.graph:
             tf.set_random_seed(seed)
             self._build(EncoderDecoder(len(self.source_words), len(self.target_words), units))
@@ -46,13 +49,10 @@ class Translator:
     def _build(self, model: EncoderDecoder) -> None:
         self.source, self.source_lengths = tf.placeholder(tf.int32, [None, None]), tf.placeholder(tf.int32, [None])
         self.target, self.target_lengths = tf.placeholder(tf.int32, [None, None]), tf.placeholder(tf.int32, [None])
-        self.rate = tf.placeholder(tf.float32, [])
         self.memory, self.start = model.encoder(self.source, self.source_lengths)
         decoder = model.decoder(self.memory, self.source_lengths)
         self.loss = decoding.loss(decoder, self.start, self.target, self.target_lengths, BEGIN)
-        variables = tf.trainable_variables()
-        slopes, _ = tf.clip_by_global_norm(tf.gradients(self.loss, variables), 5.0)
-        self.update = tf.train.AdamOptimizer(self.rate).apply_gradients(zip(slopes, variables, strict=True))
+        self.update, self.rate = clipped_adam(self.loss)
         self.written = decoding.greedy(decoder, self.start, BEGIN, END, self.longest)
         self.symbols, self.state = tf.placeholder(tf.int32, [None]), tf.placeholder(tf.float32, self.start.get_shape())
         scores, self.next_state = decoder.step(self.symbols, self.state)
@@ -60,11 +60,11 @@ class Translator:
         self.shares = model.looking(self.memory, self.source_lengths, tf.expand_dims(self.next_state, 1))[1]
 
     def _read(self, sentences: Sequence[str]) -> dict[Any, Any]:
-        rows, lengths = padded([self.source_words.numbers(s) for s in sentences])
+        rows, lengths = padded([self.source_words.numbers(s) for s in sentences], self._most[0])
         return {self.source: rows, self.source_lengths: lengths}
 
     def _pairs(self, pairs: Pairs) -> dict[Any, Any]:
-        rows, lengths = padded([self.target_words.numbers(t) for _, t in pairs])
+        rows, lengths = padded([self.target_words.numbers(t) for _, t in pairs], self._most[1])
         return {**self._read([s for s, _ in pairs]), self.target: rows, self.target_lengths: lengths}
 
     def train(

@@ -48,14 +48,17 @@ class Vocabulary:
         return " ".join(words)
 
 
-def padded(rows: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+def padded(rows: Sequence[Sequence[int]], least: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """(int32 [rows, longest], int32 [rows]): the rows filled up with END, and how long each one is.
+
+    least: the array's length where all rows are shorter. A session plans a step for each shape that it is fed, so
+    batches of one shape take less time.
 
     >>> padded([[3, 0], [4, 5, 0]])[0].tolist()
     [[3, 0, 0], [4, 5, 0]]
     """
     lengths = np.array([len(row) for row in rows], np.int32)
-    array = np.full((len(rows), lengths.max()), END, np.int32)
+    array = np.full((len(rows), max(least, lengths.max())), END, np.int32)
     for filled, row in zip(array, rows, strict=True):
         filled[: len(row)] = row
     return array, lengths

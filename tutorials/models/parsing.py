@@ -15,6 +15,7 @@
 # language", 2014); that is not reproduced here.
 
 # %%
+import random
 import sys
 
 import numpy as np
@@ -53,28 +54,28 @@ WORDS = {
 }
 
 
-def grow(symbol, rng):
+def grow(symbol, draw):
     """(words, the tree as a line) of a symbol, as two lists."""
     if symbol in WORDS:
-        return [rng.choice(WORDS[symbol])], [symbol]
+        return [draw.choice(WORDS[symbol])], [symbol]
     words, line = [], []
-    for part in RULES[symbol][rng.integers(len(RULES[symbol]))]:
-        more, inside = grow(part, rng)
+    for part in draw.choice(RULES[symbol]):
+        more, inside = grow(part, draw)
         words, line = words + more, line + inside
     return words, ["(" + symbol.strip("-"), *line, ")"]
 
 
-def sentence(rng):
+def sentence(draw):
     """A sentence of at most 12 words, and its tree."""
     while True:
-        words, line = grow("S", rng)
+        words, line = grow("S", draw)
         if len(words) <= 12:
             return " ".join(words), " ".join(line)
 
 
-rng = np.random.default_rng(7)
-pairs = [sentence(rng) for _ in range(10_000)]
-test = sorted({sentence(rng) for _ in range(1000)} - set(pairs))
+draw = random.Random(7)
+pairs = [sentence(draw) for _ in range(10_000)]
+test = sorted({sentence(draw) for _ in range(1000)} - set(pairs))
 lengths = [len(words.split()) for words, _ in test]
 print(f"{len(set(pairs))} sentences to learn from, {len(test)} to be tested on, of {np.mean(lengths):.1f} words each")
 assert len(test) > 400

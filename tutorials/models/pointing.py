@@ -20,6 +20,7 @@ import numpy as np
 import refflow as tf
 from refflow.models import decoding
 from refflow.models.pointer import END, PointerNetwork
+from refflow.models.training import clipped_adam
 from refflow.models.words import padded
 
 QUICK = "--quick" in sys.argv
@@ -67,12 +68,12 @@ assert hull(np.array([[1, 1], [0, 0], [0.5, 0.4], [1, 0], [0, 1]])) == [1, 3, 0,
 
 
 def batch(examples):
-    """Arrays of several inputs and answers, filled up to the longest, and their lengths."""
+    """Arrays of several inputs and answers, filled up to eight places, and their lengths."""
     lengths = np.array([len(x) for x, _ in examples], np.int32)
-    inputs = np.zeros((len(examples), lengths.max(), examples[0][0].shape[1]), np.float32)
+    inputs = np.zeros((len(examples), 8, examples[0][0].shape[1]), np.float32)
     for filled, (x, _) in zip(inputs, examples, strict=True):
         filled[: len(x)] = x
-    return inputs, lengths, *padded([[*answer, END] for _, answer in examples])
+    return inputs, lengths, *padded([[*answer, END] for _, answer in examples], 9)
 
 
 # %% [markdown]
@@ -94,10 +95,7 @@ class Pointing:
             start, decoder = PointerNetwork(units).read(inputs, lengths)
             self.loss = decoding.loss(decoder, start, answers, answer_lengths, END)
             self.answers = decoding.greedy(decoder, start, END, END, most=20)
-            self.rate = tf.placeholder(tf.float32, [])
-            variables = tf.trainable_variables()
-            slopes, _ = tf.clip_by_global_norm(tf.gradients(self.loss, variables), 2.0)
-            self.update = tf.train.AdamOptimizer(self.rate).apply_gradients(zip(slopes, variables, strict=True))
+            self.update, self.rate = clipped_adam(self.loss, most=2.0)
             self.session = tf.Session()
             self.session.run(tf.initialize_all_variables())
 

@@ -1,6 +1,7 @@
 """How often a step uses each parameter: by the report, by hand, and as a simulated step has it."""
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 import refflow as tf
 import refflow.compat.v1 as tf1
 from refflow.cli import main
-from refflow.distbelief.clock import Clock, Links, Machine
+from refflow.distbelief import ClientLoop, Clock, Dense, Downpour, Links, Machine, Network, Relu, Sgd
 from refflow.reuse import of_program, reuse, table
 from refflow.runtime.costs import CostModel, multiply_adds
 from refflow.runtime.device import local_devices
@@ -298,6 +299,30 @@ def test_a_replica_on_a_simulated_link_waits_as_long_as_predicted(batch, width):
     assert replica.busy == pytest.approx(whole.computation(rate))
     assert clock.now - replica.busy == pytest.approx(whole.moving(link))
     assert replica.busy / (clock.now - replica.busy) == pytest.approx(0.75 * batch * link / rate)
+
+
+def test_replicas_pay_until_the_ratio_says(graph):  # [S70, S02]
+    """Half of the moving is on the server's line in, half on its line out: twice the ratio is how many they feed."""
+    batch, sizes, link = 16, [40, 40, 10], 1e7
+    x = tf.placeholder(tf.float32, [batch, sizes[0]])
+    h = x
+    for k, n in pairwise(sizes):
+        h = tf.nn.relu(tf.matmul(h, tf.Variable(tf.zeros([k, n]))) + tf.Variable(tf.zeros([n])))
+    whole = reuse(graph, [h]).whole
+    rate = 0.75 * batch * link / 2  # for a ratio of 2
+    assert whole.uses == batch and whole.ratio(rate, link) == pytest.approx(2)
+    net = Network([40], [Dense(40), Relu(), Dense(10)])
+    rows = np.random.default_rng(0)
+    examples, targets = rows.normal(size=(256, 40)), np.eye(10)[rows.integers(0, 10, 256)]
+
+    def measured(replicas):
+        cluster = Downpour(net, examples, targets, Sgd(0.1), ClientLoop(batch), replicas=replicas,
+                           links=Links(Clock(), bandwidth=link), speed=rate)  # fmt: skip
+        return cluster.run(until=0.15).examples_per_second(since=0.05)
+
+    speedups = [measured(replicas) / measured(1) for replicas in (2, 4, 8, 16)]
+    assert speedups[:2] == pytest.approx([2, 4], rel=0.12)
+    assert speedups[2:] == pytest.approx([4, 4], rel=0.12)
 
 
 def test_the_ratio_does_not_depend_on_the_number_of_parameters(graph):  # [S71]

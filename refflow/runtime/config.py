@@ -76,6 +76,8 @@ class ConfigProto(Options):
     of isolated or shared state, and `experimental` are TensorFlow's and change nothing here: the allocator of a card is
     torch's, and each session of this process has a state of its own.
 
+    cluster_def: a ClusterDef, by which servers of this process work together in this one session.
+
     operation_timeout_in_ms: after so many a run is a DeadlineExceededError; 0 is never.
 
     executor: "plan", the compiled one, or "executor", the one to read and to step through.
@@ -111,6 +113,7 @@ class ConfigProto(Options):
     graph_options: GraphOptions = field(default_factory=GraphOptions)
     use_per_session_threads: bool = False
     isolate_session_state: bool = False
+    cluster_def: Any = None
     share_cluster_devices_in_session: bool = False
     experimental: Experimental = field(default_factory=Experimental)
     executor: str = "plan"

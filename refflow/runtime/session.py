@@ -89,23 +89,23 @@ class Session:
         self.config = ConfigProto(**{**vars(config or ConfigProto()), **options})
         if target and devices is not None:
             raise ValueError(f"the devices of a session at {target!r} are the cluster's: leave `devices` out")
-        self._owns_devices = devices is None
-        if devices is None:
-            devices = [] if target else local_devices(self.config.device_count)
-        self.devices = list(devices)
-        self._remote = _cluster().Remote(target, self.config) if target else None
-        self._clock = clock
+        self._owns_devices = devices is None and not target
+        self._target, self._client = target, CLIENT
+        jobs = getattr(self.config.cluster_def, "job", ())
+        if target and jobs:
+            devices, self._client = _cluster().devices_of(target, self.config.cluster_def)
+        self.devices = list(devices or ([] if target else local_devices(self.config.device_count)))
+        self._remote = _cluster().Remote(target, self.config) if target and not jobs else None
         self.log = log if isinstance(log, EventLog) else EventLog(clock) if log else None
         self.counters = {"runs": 0, "steps_built": 0, "operations_seen": 0}
         self.flights = Flights()
         self._policy = as_policy(self.config.policy)
         self._steps: dict[Any, Any] = {}
-        self._quick = QuickSteps()
+        self._clock, self._quick = clock, QuickSteps()
         self._signatures: dict[Any, Signature] = {}
         self._op_states: dict[str, Any] = {}
         self._placed: dict[str, Device] = {}
-        self._partial_runs = PartialRuns(self)
-        self._lock = locks.rlock()
+        self._partial_runs, self._lock = PartialRuns(self), locks.rlock()
         self._closed = False
         self._ended: BaseException | None = None  # what a run is told after a reset
         self._seconds = self.config.operation_timeout_in_ms / 1000 or None
@@ -159,9 +159,9 @@ class Session:
         if not -1 <= options.inter_op_thread_pool < max(1, len(self.config.session_inter_op_thread_pool)):
             raise InvalidArgumentError(None, None, f"Invalid inter_op_thread_pool: {options.inter_op_thread_pool}")
         graphs, traced = options.output_partition_graphs, options.trace_level > RunOptions.NO_TRACE
+        costs = self.config.graph_options.build_cost_model > 0
         if self._remote is not None and graphs:
             self._remote.devices_here("the graph of each device")
-        costs = self.config.graph_options.build_cost_model > 0
         told = traced or costs or (graphs and self._remote is not None)  # what a step of a server's master cannot
         log = self._trace() if run_metadata is not None and told else None
         step = self._step(signature, values, watch_of(self.log if log is None else log))
@@ -277,7 +277,7 @@ class Session:
     def _build(self, signature: Signature, fed_shapes: Any, watch: type[Unwatched]) -> Step | RemoteStep:
         self.counters["steps_built"] += 1
         self.counters["operations_seen"] = self.graph.version  # Extend: what is newer is known from here on
-        if self._remote is not None and (watch is Unwatched or self._remote.server is None):
+        if self._remote is not None and (watch is Unwatched or not self._remote.is_here):
             return self._remote.step(self, signature)
         stages = self.stages(signature, fed_shapes)
         if self.config.log_device_placement:
@@ -287,7 +287,7 @@ class Session:
     def stages(self, signature: Signature, fed_shapes: Sequence[Shape] | None = None) -> Stages:
         """Every stage of the step with that signature, for those who want to look (`refflow explain`)."""
         remote, what = self._remote, "the stages of a step"
-        devices, client = (self.devices, CLIENT) if remote is None else remote.devices_here(what)
+        devices, client = (self.devices, self._client) if remote is None else remote.devices_here(what)
         feeds, wanted = [f.tensor for f in signature.feeds], (signature.tensors, signature.targets)
         return build(feeds, *wanted, fed_shapes, devices, self._placed, self.config, client)
 
@@ -309,7 +309,7 @@ class Session:
     @property
     def sess_str(self) -> str:
         """The target: "" for this process, or the server's."""
-        return "" if self._remote is None else self._remote.target
+        return self._target
 
     def list_devices(self) -> list[DeviceAttributes]:
         """What this session may place nodes on."""

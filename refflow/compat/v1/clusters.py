@@ -1,4 +1,4 @@
-"""Clusters of 1.x: a specification that travels as a message.
+"""Clusters of 1.x: specifications, and what servers are made of, travel as messages.
 
 Next: runtime/cluster/server.py.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from refflow.core.devices import DeviceSpec
 from refflow.train import ClusterSpec as FirstSpec
+from refflow.train import Server
 
 __all__ = ["ClusterSpec"]
 
@@ -25,3 +27,14 @@ class ClusterSpec(FirstSpec):
             for number, address in self._jobs[name].items():
                 job.tasks[number] = address
         return found
+
+
+def _server_def(server: Server) -> Any:
+    """What a server was made of, as a ServerDef message."""
+    from refflow.interop.schema import message
+
+    me, cluster = DeviceSpec.parse(server.name), ClusterSpec(server.cluster).as_cluster_def()
+    return message("ServerDef")(cluster=cluster, job_name=me.job, task_index=me.task, protocol="refflow")
+
+
+Server.server_def = property(_server_def)  # type: ignore[attr-defined]  # the runtime knows no messages

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakValueDictionary
@@ -17,6 +18,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from refflow.core import errors, locks
+from refflow.core.devices import DeviceSpec
 from refflow.core.graph import Graph
 from refflow.core.graphdef import GraphDef, functions_of
 from refflow.core.values import as_fetched
@@ -36,7 +38,7 @@ _SENT = ("allow_soft_placement", "log_device_placement", "kernels", "optimize", 
          "check_merges", "variable_reads", "placer", "schedule_receives", "recompute", "swap",
          "lossy_transfers")  # fmt: skip
 _tcp: list[Network] = []
-# Servers of this process that are the only task of their cluster, by network (None is TCP) and address.
+# Servers of this process, by network (None is TCP) and address.
 servers_here: WeakValueDictionary[tuple[Network | None, str], Any] = WeakValueDictionary()
 
 
@@ -76,6 +78,36 @@ def address_of(target: str) -> str:
             f"target {target!r}: it is '' for a session in this process, or {SCHEME}host:port, the target of a Server"
         )
     return target[len(SCHEME) :]
+
+
+def _server_here(target: str) -> Any:
+    """The server of this process with that target, or None."""
+    return servers_here.get((getattr(target, "network", None), address_of(target)))
+
+
+def devices_of(target: str, cluster_def: Any) -> tuple[list[Device], str]:
+    """The devices of servers of this process as the tasks that a ClusterDef makes of them, and where feeds come from.
+
+    UnimplementedError where one of the addresses is not a server of this process.
+    """
+    found: list[Device] = []
+    client = ""
+    for job in cluster_def.job:
+        for number, address in sorted(job.tasks.items()):
+            server = servers_here.get((getattr(target, "network", None), address))
+            if server is None:
+                raise errors.UnimplementedError(
+                    None, None, f"ConfigProto.cluster_def: {address} is no server of this process. Give servers that "
+                    "are to work together their cluster when they are made",
+                )  # fmt: skip
+            for device in server.devices:
+                spec = DeviceSpec(job.name, 0, number, device.type, device.spec.index)
+                found.append(copy(device).renamed(spec, device.incarnation))
+            if address == address_of(target):
+                client = DeviceSpec(job.name, 0, number, "cpu", 0).to_string()
+    if not client:
+        raise errors.InvalidArgumentError(None, None, f"ConfigProto.cluster_def: {target} is no task of it")
+    return found, client
 
 
 def reset(target: str, containers: Sequence[str] | None) -> None:
@@ -132,22 +164,31 @@ class Remote:
         return RemoteStep(session, self, signature)
 
     @property
-    def server(self) -> Any:
-        """The server, where it is all of its cluster and in this process; else None."""
-        return servers_here.get((getattr(self.target, "network", None), self.address))
+    def is_here(self) -> bool:
+        """Whether all tasks of the cluster are servers of this process."""
+        return self._servers() is not None
+
+    def _servers(self) -> dict[str, Any] | None:
+        """The servers of all tasks, by name; None where one of them is not in this process."""
+        first = _server_here(self.target)
+        if first is None:
+            return None
+        network = getattr(self.target, "network", None)
+        found = {task: servers_here.get((network, address)) for task, address in sorted(first.tasks.items())}
+        return None if None in found.values() else found
 
     def devices_here(self, what: str) -> tuple[Sequence[Device], str]:
-        """The devices of such a server, and the name of the one that feeds come from; else `refuse`."""
-        server = self.server
-        if server is None:
+        """The devices of such a cluster, and the name of the one that feeds come from; else `refuse`."""
+        servers = self._servers()
+        if servers is None:
             self.refuse(what)
-        return server.devices, f"{server.name}/cpu:0"
+        return [d for server in servers.values() for d in server.devices], f"{_server_here(self.target).name}/cpu:0"
 
     def refuse(self, what: str) -> NoReturn:
         """UnimplementedError for what only this process can tell of its own devices."""
         raise errors.UnimplementedError(
             None, None, f"{what} cannot be had from a cluster: a session in this process, Session(''), has them, and "
-            "one of a server in this process that is all of its cluster",
+            "one of a cluster all of whose servers are in this process",
         )  # fmt: skip
 
     def close(self) -> None:

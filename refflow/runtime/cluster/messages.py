@@ -54,7 +54,7 @@ def encode(value: Any) -> bytes:
 def _put(value: Any, parts: list[bytes]) -> None:
     if value is None:
         parts.append(b"N")
-    elif isinstance(value, (bool, np.bool_)):
+    elif isinstance(value, bool):
         parts.append(b"T" if value else b"F")
     elif isinstance(value, DType):
         parts += [b"Y", _NUMBER.pack(int(value))]

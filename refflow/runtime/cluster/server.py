@@ -157,8 +157,9 @@ class Server:
         self.master = Master(self._endpoint, tasks, self.name, health)
         self.target = Target(f"refflow://{self._endpoint.address}", network)
         self._place = (network, self._endpoint.address)
-        if len(tasks) == 1:
-            servers_here[self._place] = self
+        self.tasks = tasks
+        servers_here[self._place] = self
+        self.cluster = cluster
         self._stopped = threading.Event()
         if start:
             self.start()

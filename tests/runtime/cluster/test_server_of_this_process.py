@@ -1,10 +1,13 @@
 """A server of this process that is all of its cluster: its session tells what one of its own would."""
 
+import socket
+
 import numpy as np
 import pytest
 
 import refflow as tf
 from refflow.files.step_stats import RunMetadata
+from refflow.runtime.cluster import client
 
 
 @pytest.fixture
@@ -40,12 +43,55 @@ def test_times_and_parts_are_told_and_state_is_the_server_s(session):
     assert session.run(v)[0, 0] == 2, "what a traced step has set is there for the master's"
 
 
-def test_a_cluster_of_several_tasks_refuses_them(graph):
-    from refflow.compat.v1.test import create_local_cluster
+def _free():
+    with socket.socket() as found:
+        found.bind(("localhost", 0))
+        return f"localhost:{found.getsockname()[1]}"
 
-    workers, _ = create_local_cluster(2, 0)
-    a = tf.placeholder("float")
-    with tf.Session(workers[0].target) as session, pytest.raises(tf.errors.UnimplementedError, match="from a cluster"):
-        session.partial_run_setup([a + 1.0], [a])
+
+def test_several_servers_of_this_process_tell_it_of_all_their_tasks(graph):
+    spec = {"worker": [_free(), _free()]}
+    workers = [tf.train.Server(spec, "worker", i) for i in range(2)]
+    with tf.device("/job:worker/task:0"):
+        a, b = tf.placeholder("float", []), tf.placeholder("float", [])
+        first = tf.add(a, 1.0, name="first")
+    with tf.device("/job:worker/task:1"):
+        v = tf.Variable(10.0, name="v")
+        second = tf.mul(first * b, v, name="second")
+    metadata, options = RunMetadata(), tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE, output_partition_graphs=True)
+    with tf.Session(workers[1].target) as session:
+        session.run(v.initializer)
+        assert session.run(second, {a: 1.0, b: 3.0}, options, metadata) == 60
+        handle = session.partial_run_setup([first, second], [a, b])
+        assert session.partial_run(handle, first, {a: 2.0}) == 3
+        session.run(v.assign(100.0))  # by way of the master
+        assert session.partial_run(handle, second, {b: 2.0}) in (60, 600)
+    by_device = {d.device: {n.node_name for n in d.node_stats} for d in metadata.step_stats.dev_stats}
+    assert "first" in by_device["/job:worker/replica:0/task:0/cpu:0"]
+    assert "second" in by_device["/job:worker/replica:0/task:1/cpu:0"] and len(metadata.partition_graphs) == 2
     for worker in workers:
         worker.stop()
+
+
+def test_servers_work_together_in_one_session_that_says_how(graph):
+    from refflow.compat.v1 import ConfigProto
+    from refflow.compat.v1.train import ClusterSpec
+
+    one, two = tf.train.Server.create_local_server(), tf.train.Server.create_local_server()
+    places = [client.address_of(server.target) for server in (one, two)]
+    with tf.device("/job:worker/task:1"):
+        v = tf.Variable(3.0, name="v")
+    config = ConfigProto(cluster_def=ClusterSpec({"worker": places}).as_cluster_def())
+    with tf.Session(one.target, config=config) as session:
+        session.run(v.initializer)
+        assert session.run(v) == 3 and session.sess_str == one.target
+        assert [d.name for d in session.list_devices()][1] == "/job:worker/replica:0/task:1/cpu:0"
+    with tf.Session(one.target, config=config) as again:
+        assert again.run(v) == 3, "state is the server's, and outlasts the session"
+    wrong = (({"worker": ["nowhere:1"]}, "no server of this process"), ({"a": places[1:]}, "no task of it"))
+    for pairs, error in wrong:
+        config = ConfigProto(cluster_def=ClusterSpec(pairs).as_cluster_def())
+        with pytest.raises(tf.errors.OpError, match=error):
+            tf.Session(one.target, config=config)
+    for server in (one, two):
+        server.stop()

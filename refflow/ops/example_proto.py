@@ -130,6 +130,8 @@ def varints(data: bytes) -> np.ndarray:
     >>> varints(varint(300) + varint(-1)).tolist()
     [300, -1]
     """
+    if data.isascii():  # numbers of one byte each, as those of categories are
+        return np.frombuffer(data, np.uint8).astype(np.int64)
     if len(data) <= _FEW:
         return _one_by_one(data)
     raw = np.frombuffer(data, np.uint8)

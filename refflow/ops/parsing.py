@@ -232,12 +232,13 @@ def wanted_dense(
     found = []
     for i, (key, dtype, shape, default) in enumerate(zip(keys, types, dims, defaults, strict=True)):
         want = Dense(key, dtype, shape.as_tuple or (), default)
-        if want.is_variable and default.size != 1:
+        is_variable = want.is_variable
+        if is_variable and default.size != 1:
             raise ValueError(
                 f"dense_shape[{i}] is a variable length shape: {listed(want.shape)}, therefore def_value[{i}] must "
                 f"contain a single element (the padding element).  But its shape is: {listed(default.shape)}"
             )
-        if not want.is_variable and default.size and default.shape != want.shape:
+        if not is_variable and default.size and default.shape != want.shape:
             raise ValueError(
                 f"def_value[{i}].shape() == {listed(default.shape)} is not compatible with dense_shapes_[{i}] == "
                 f"{listed(want.shape)}"

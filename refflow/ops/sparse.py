@@ -13,6 +13,7 @@ Next: ops/sparse_join.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -92,8 +93,20 @@ def check_bounds(indices: np.ndarray, dims: Any) -> None:
         raise ValueError(f"Sparse index tuple indices[{at}, :] = [{shown}] is out of bounds")
 
 
+def _are_in_order(indices: np.ndarray, dims: Sequence[int]) -> bool:
+    """True where the places' row-major numbers rise, and all lie within the shape."""
+    if min(dims, default=0) <= 0 or prod(dims) >= 2**63 or indices.shape[1] != len(dims):
+        return False
+    if not ((indices >= 0) & (indices < np.array(dims))).all():
+        return False
+    numbers = indices.astype(np.int64, copy=False) @ np.array([prod(dims[i + 1 :]) for i in range(len(dims))])
+    return bool((numbers[1:] > numbers[:-1]).all())
+
+
 def check_order(indices: np.ndarray, dims: Any) -> None:
     """ValueError for the first place that is out of bounds, out of order or repeated."""
+    if _are_in_order(indices, [int(d) for d in dims]):
+        return
     outside = first_outside(indices, dims)
     before, after = indices[:-1], indices[1:]
     rises = np.zeros(len(before), bool)

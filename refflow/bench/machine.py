@@ -79,12 +79,11 @@ def _version(package: str) -> str | None:
 def _blas() -> str:
     """NumPy's BLAS, and for which processor its kernels were made, which may be an older one than it runs on."""
     import numpy as np
-    from threadpoolctl import threadpool_info
+
+    from refflow.runtime.cores import blas_kernels
 
     found: Any = np.show_config(mode="dicts")
     blas = found["Build Dependencies"]["blas"]
-    libraries = [info for info in threadpool_info() if info["user_api"] == "blas"]
-    kernels = {info["architecture"] for info in libraries if "architecture" in info}
     asked = os.environ.get("OPENBLAS_CORETYPE")
     why = " as OPENBLAS_CORETYPE asks" if asked else ""
-    return f"{blas['name']} {blas['version']} for {' and '.join(sorted(kernels)) or 'what it found'}{why}"
+    return f"{blas['name']} {blas['version']} for {' and '.join(blas_kernels()) or 'what it found'}{why}"

@@ -43,3 +43,10 @@ def on_cores(run: Run, count: int) -> Run:
                 bystanders.update(threads.workers)  # nobody need hope for them
 
     return with_threads
+
+
+def blas_kernels() -> list[str]:
+    """The processors for which the kernels of the BLAS libraries that are loaded were made, where they say so."""
+    from refflow_kernels.cpu import threads
+
+    return sorted({library.architecture for library in threads.blas.libraries() if hasattr(library, "architecture")})

@@ -4,7 +4,8 @@
     a   = tf.nn.softmax(u)                    over the places that are there; the padding behind them gets nothing
     c   = sum_t a_t h_t                 what is read
 
-The scores alone are of use as well: a pointer network answers with their largest (models/pointer.py).
+The scores alone are of use as well: a pointer network answers with their largest (models/pointer.py). The first
+release's attention (models/rnn/seq2seq.py) is for lists of one length, one query at a time.
 
 Bahdanau, Cho and Bengio, "Neural machine translation by jointly learning to align and translate", 2014.
 

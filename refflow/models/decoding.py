@@ -21,7 +21,7 @@ import numpy as np
 
 import refflow as tf
 from refflow.models.attention import places_before
-from refflow.ops.log_softmax import SPARSE_XENT
+from refflow.ops.log_softmax import LOG_SOFTMAX, SPARSE_XENT
 
 
 class Decoder(NamedTuple):
@@ -34,6 +34,11 @@ class Decoder(NamedTuple):
         """(scores [batch, symbols] of what comes after `symbols`, next state)."""
         state = self.advance(symbols, state)
         return tf.squeeze(self.scores(tf.expand_dims(state, 1)), [1]), state
+
+    def log_step(self, symbols: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """As `step`, with log p of each symbol for its score: what a beam adds up."""
+        scores, state = self.step(symbols, state)
+        return LOG_SOFTMAX(scores), state
 
 
 def loss(decoder: Decoder, start: tf.Tensor, target: tf.Tensor, lengths: tf.Tensor, begin: int) -> tf.Tensor:

@@ -26,7 +26,10 @@ from refflow.ops.variable_scope import AUTO_REUSE
 
 
 def encode(inputs: tf.Tensor, lengths: tf.Tensor, cell: RNNCell) -> tuple[tf.Tensor, tf.Tensor]:
-    """(outputs [batch, time, units], last state) of a cell whose output is its state, over inputs [batch, time, n]."""
+    """(outputs [batch, time, units], last state) of a cell whose output is its state, over inputs [batch, time, n].
+
+    As models/rnn/looped.py, for rows of several lengths.
+    """
     there = tf.transpose(places_before(lengths, tf.shape(inputs)[1]), [1, 0])
 
     def turn(state: tf.Tensor, row: Any) -> tf.Tensor:

@@ -37,6 +37,8 @@ class Translator:
     """
 
     def __init__(self, pairs: Pairs, units: int = 64, longest: int = 40, seed: int = 1):
+        if not pairs:
+            raise ValueError("a Translator gets its words from pairs of sentences, and there are none")
         self.source_words, self.target_words = Vocabulary(s for s, _ in pairs), Vocabulary(t for _, t in pairs)
         self.longest = longest
         self._most = [max(len(pair[side].split()) for pair in pairs) + 1 for side in (0, 1)]
@@ -55,8 +57,7 @@ class Translator:
         self.update, self.rate = clipped_adam(self.loss)
         self.written = decoding.greedy(decoder, self.start, BEGIN, END, self.longest)
         self.symbols, self.state = tf.placeholder(tf.int32, [None]), tf.placeholder(tf.float32, self.start.get_shape())
-        scores, self.next_state = decoder.step(self.symbols, self.state)
-        self.log_p = tf.log(tf.nn.softmax(scores))
+        self.log_p, self.next_state = decoder.log_step(self.symbols, self.state)
         self.shares = model.looking(self.memory, self.source_lengths, tf.expand_dims(self.next_state, 1))[1]
 
     def _read(self, sentences: Sequence[str]) -> dict[Any, Any]:

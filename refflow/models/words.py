@@ -52,11 +52,13 @@ def padded(rows: Sequence[Sequence[int]], least: int = 0) -> tuple[np.ndarray, n
     """(int32 [rows, longest], int32 [rows]): the rows filled up with END, and how long each one is.
 
     least: the array's length where all rows are shorter. A session plans a step for each shape that it is fed, so
-    batches of one shape take less time.
+    batches of one shape take less time. ValueError where there is no row.
 
     >>> padded([[3, 0], [4, 5, 0]])[0].tolist()
     [[3, 0, 0], [4, 5, 0]]
     """
+    if not rows:
+        raise ValueError("padded: a batch has one row at least, got none")
     lengths = np.array([len(row) for row in rows], np.int32)
     array = np.full((len(rows), max(least, lengths.max())), END, np.int32)
     for filled, row in zip(array, rows, strict=True):

@@ -132,6 +132,10 @@ def test_a_beam_of_one_writes_what_greedy_writes_and_a_wide_one_begins_with_the_
         assert [p for _, p in wide] == sorted((p for _, p in wide), reverse=True)
     with pytest.raises(KeyError, match="'c' in 'a c' is none of the 2 words"):
         model.translate(["a c"])
+    with pytest.raises(ValueError, match="one row at least"):
+        model.translate([])
+    with pytest.raises(ValueError, match="there are none"):
+        Translator([])
     words, shares = model.looks("a b")
     assert len(words) == len(shares) and shares.shape[1] == 3
     np.testing.assert_allclose(shares.sum(1), 1, rtol=1e-5)

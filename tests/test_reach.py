@@ -162,6 +162,21 @@ def test_what_would_change_a_variable_is_refused(layers):
         Small({"w": values["w"]}).session(graph).run("y:0", {"x:0": np.ones((1, 64))})
 
 
+@pytest.mark.parametrize("by_handle", [True, False])
+def test_loops_and_looked_up_rows_run_frozen(by_handle):
+    graph, table = tf1.Graph(), np.arange(12, dtype=np.float32).reshape(4, 3)
+    with graph.as_default():
+        rows = tf1.get_variable("rows", initializer=table, use_resource=by_handle)
+        found = tf1.nn.embedding_lookup(rows, tf1.placeholder(tf1.int32, [None], name="ids"))
+        y = tf1.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, a + tf1.reduce_sum(rows)), [0, found])[1]
+        if by_handle:
+            y += tf1.raw_ops.ResourceGather(resource=rows.handle, indices=[0], dtype=tf1.float32)
+        y += tf1.cond(found[0, 0] > 5.0, lambda: tf1.identity(rows)[0], lambda: tf1.zeros([3]))
+    with Small({"rows": table}).session(graph) as session:
+        wanted = np.array([[207, 208, 209], [198, 199, 200]]) + np.array([0, 1, 2]) * (1 + by_handle)
+        np.testing.assert_array_equal(session.run(y, {"ids:0": [3, 0]}), wanted)
+
+
 def test_a_callable_and_a_repeated_step_are_frozen_too(layers):
     graph, values, wanted = layers
     with Small(values).session(graph) as session:

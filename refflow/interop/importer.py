@@ -1,11 +1,10 @@
-"""GraphDefs in and out of the client's graph: import, write, cut, freeze.
+"""GraphDefs in and out of the client's graph: import, write, cut.
 
     import_graph_def(bytes, text, message or GraphDef, input_map={"x:0": t}, return_elements=["y:0"], name="scope")
     write_graph(graph, folder, "graph.pb")
     extract_sub_graph(graph_def, ["y"])              only what y needs
-    convert_variables_to_constants(session, graph_def, ["y"])
 
-Next: interop/protos.py.
+Next: interop/freeze.py.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from refflow.core import importer
 from refflow.core.convert import convert_to_tensor
 from refflow.core.errors import DTypeError, NodeError
 from refflow.core.graph import Graph, get_default_graph
-from refflow.core.graphdef import GraphDef, NodeDef, parse_input
+from refflow.core.graphdef import GraphDef, parse_input
 from refflow.core.tensor import Operation, Tensor
 from refflow.interop import protos
 
@@ -115,44 +114,3 @@ def extract_sub_graph(graph_def: Any, dest_nodes: Sequence[str]) -> GraphDef:
             needed.add(name)
             waiting += [parse_input(text)[0] for text in nodes[name].input]
     return replace(plain, node=[n for n in plain.node if n.name in needed])
-
-
-_REFERENCES = {"Variable", "VariableV2", "VarHandleOp"}
-_READS = {"ReadVariableOp"}
-
-
-def convert_variables_to_constants(
-    sess: Any,
-    input_graph_def: Any,
-    output_node_names: Sequence[str],
-    variable_names_whitelist: Sequence[str] | None = None,
-    variable_names_blacklist: Sequence[str] | None = None,
-) -> GraphDef:
-    """What `output_node_names` need, with every variable replaced by a Const of the value it has in `sess`."""
-    cut = extract_sub_graph(input_graph_def, output_node_names)
-    wanted = {
-        n.name for n in cut.node
-        if n.op in _REFERENCES and (variable_names_whitelist is None or n.name in variable_names_whitelist)
-        and n.name not in (variable_names_blacklist or ())
-    }  # fmt: skip
-    readable = {n.name: n for n in cut.node if n.op in _READS and parse_input(n.input[0])[0] in wanted}
-    handles = {n.name for n in cut.node if n.op == "VarHandleOp" and n.name in wanted}
-    reads = {parse_input(n.input[0])[0]: name for name, n in readable.items()}
-    names = [n for n in wanted if n not in handles or n in reads]
-    values = sess.run([f"{reads.get(n, n)}:0" for n in names]) if names else []
-    held = dict(zip(names, values, strict=True))
-    nodes = []
-    for node in cut.node:
-        if node.name in held:
-            nodes.append(NodeDef(node.name, "Const", [], node.device, _constant(held[node.name], node.attr["dtype"])))
-        elif node.name in readable:
-            nodes.append(NodeDef(node.name, "Identity", list(node.input), node.device, {"T": node.attr["dtype"]}))
-        else:
-            nodes.append(node)
-    return replace(cut, node=nodes)
-
-
-def _constant(value: Any, dtype: Any) -> dict[str, Any]:
-    from refflow.core.values import as_value
-
-    return {"dtype": dtype, "value": as_value(value, dtype)}

@@ -21,7 +21,7 @@ from refflow.core.shapes import is_known
 from refflow.core.shapes import text as shape_text
 from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
-from refflow.runtime.nodes import Node, StepGraph
+from refflow.runtime.nodes import MERGES, Node, StepGraph
 from refflow.runtime.sharpen import sharpen_loops
 from refflow.runtime.simulate import Simulation, is_counted, simulate
 
@@ -63,7 +63,8 @@ def _sharp(step: StepGraph) -> StepGraph:
 
 
 def _check_known(node: Node) -> None:
-    for port, shape in enumerate(node.shapes):
+    # Of a Merge the second output says which input has come: one number, whatever is known of it.
+    for port, shape in enumerate(node.shapes[:1] if node.type in MERGES else node.shapes):
         if is_counted((node, port)) and not is_known(shape):
             raise errors.ResourceExhaustedError(
                 node.node_def, node.origin, f"{node.device.name} has a memory limit of "

@@ -15,7 +15,7 @@ from typing import Any
 
 from refflow.core.errors import NodeError
 from refflow.core.graphdef import NodeDef
-from refflow.interop import importer, protos
+from refflow.interop import freeze, importer, protos
 from refflow.interop.importer import import_graph_def
 
 __all__ = [
@@ -46,7 +46,7 @@ def convert_variables_to_constants(
     for name in output_node_names:
         if name not in known:
             raise AssertionError(f"{name} is not in graph")
-    found = importer.convert_variables_to_constants(
+    found = freeze.convert_variables_to_constants(
         sess, input_graph_def, output_node_names, variable_names_whitelist, variable_names_blacklist
     )
     return protos.write_graph(found)

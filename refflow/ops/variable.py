@@ -97,7 +97,7 @@ def assign_sub_kernel(ref, value):
 
 
 IS_VARIABLE_INITIALIZED = define_op("IsVariableInitialized", "ref: Ref(dtype) -> is_initialized: bool[]",
-                                    dtype=Attr("type"), by_handle=True, stateful=True,
+                                    dtype=Attr("type"), by_handle=True, stateful=True, allows_uninitialized=True,
                                     source=("S14",))  # fmt: skip
 COUNT_UP_TO = define_op("CountUpTo", "ref: Ref(T) -> output: T[]", limit=Attr("int"), T=(int32, int64),
                         source=("W06",))  # fmt: skip

@@ -37,4 +37,4 @@ def _server_def(server: Server) -> Any:
     return message("ServerDef")(cluster=cluster, job_name=me.job, task_index=me.task, protocol="refflow")
 
 
-Server.server_def = property(_server_def)  # type: ignore[attr-defined]  # the runtime knows no messages
+Server.server_def = property(_server_def)  # the runtime knows no messages

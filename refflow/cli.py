@@ -189,6 +189,8 @@ def _run_lisp(options: argparse.Namespace) -> int:
     from refflow.lisp import FrontEnd
     from refflow.runtime.session import Session
 
+    if options.profile != "workstation":
+        raise ValueError(f"--profile {options.profile} is for the deck's program in Python: refflow run deck")
     gpu = options.device == "gpu"
     chosen = {"executor": options.executor, "kernels": options.kernels, "policy": options.policy}
     devices = {"CPU": 1, "GPU": int(gpu)}

@@ -1,7 +1,8 @@
 """Programs that the command line can be asked about: what they build, and what a step of theirs fetches.
 
     deck            the program printed on the deck's slides
-    NAME.py         a Python file that builds the default graph; what is under `if __name__ == "__main__"` is not run
+    NAME.py         a Python file that builds the default graph; what is under `if __name__ == "__main__"` is not run;
+                    its `import tensorflow` gives refflow
     NAME.lisp       a program of the second front end (refflow/lisp); its steps are not run
     NAME.pb, .pbtxt a GraphDef, binary or text
 
@@ -88,12 +89,14 @@ class Step(NamedTuple):
 def step_of(name: str, fetches: list[str] | None = None) -> Step:
     """The step of a program as `load` knows them, or of a workload of the benchmarks.
 
-    ValueError where nobody says what a step of a file fetches.
+    ValueError where nobody says what a step of a file fetches, or somebody what one of a workload does.
     """
     from refflow.bench.workloads import WORKLOADS
 
     for workload in WORKLOADS:
         if workload.name == name:
+            if fetches:
+                raise ValueError(f"{name} is a workload, whose step is known: leave out --fetch {' '.join(fetches)}")
             return _of_workload(workload)
     if name != "deck" and not Path(name).suffix:
         raise ValueError(
@@ -123,8 +126,10 @@ def _deck() -> Program:
 
 
 def _from_python(path: str) -> Program:
+    from refflow.compat import as_tensorflow
+
     graph = Graph()
-    with graph.as_default():
+    with graph.as_default(), as_tensorflow():
         runpy.run_path(path, run_name="refflow_program")
     return _whole(graph, path)
 

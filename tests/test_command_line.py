@@ -47,6 +47,23 @@ def test_explain_shows_a_step_of_a_file_with_its_placeholders_fed(tmp_path, caps
     assert "say what a step is, with --fetch NAME" in capsys.readouterr().err
 
 
+def test_a_program_of_tensorflow_is_asked_about_as_it_is(tmp_path, capsys):
+    file = tmp_path / "old.py"
+    file.write_text("import tensorflow as tf\nw = tf.Variable(tf.ones([2, 3]))\n"
+                    "y = tf.matmul(tf.placeholder(tf.float32, [None, 2]), w, name='y')\n")  # fmt: skip
+    assert main(["reuse", str(file), "--fetch", "y:0", "--batch", "5"]) == 0
+    assert "Variable" in capsys.readouterr().out
+
+
+def test_what_would_be_of_no_effect_is_refused(tmp_path, capsys):
+    file = tmp_path / "mine.lisp"
+    file.write_text("(constant 1)")
+    assert main(["run", str(file), "--profile", "cluster"]) == 1
+    assert "--profile cluster is for the deck's program in Python" in capsys.readouterr().err
+    assert main(["reuse", "lenet", "--fetch", "loss"]) == 1
+    assert "lenet is a workload, whose step is known: leave out --fetch loss" in capsys.readouterr().err
+
+
 def test_explain_shows_the_plan_that_runs():
     said = []
     with tf.Graph().as_default(), tf.Session() as session:

@@ -32,6 +32,7 @@ from refflow.distbelief.errors import ScheduleError
 
 Job = Callable[[], object]
 Slowness = Callable[[np.random.Generator], float]
+HEADER = 64  # bytes of a message beside its numbers: what it asks for, names, counts
 
 
 class Event(NamedTuple):

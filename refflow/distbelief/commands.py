@@ -27,8 +27,7 @@ from refflow.distbelief.errors import ScheduleError
 
 Array = NDArray[Any]
 Slots = dict[str, Array]
-HEADER = 64  # bytes of a message beside its numbers: what it asks for, names, counts
-NUMBER = 8
+NUMBER = 8  # bytes of one
 
 
 class Scale(NamedTuple):

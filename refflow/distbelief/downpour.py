@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refflow.distbelief import pieces
-from refflow.distbelief.clock import Clock, Job, Links, Machine, Slowness, steady
+from refflow.distbelief.clock import HEADER, Clock, Job, Links, Machine, Slowness, steady
 from refflow.distbelief.costs import step_seconds
 from refflow.distbelief.errors import ScheduleError, whole_numbers
 from refflow.distbelief.network import Network
@@ -41,7 +41,6 @@ from refflow.distbelief.rules import Rule
 from refflow.distbelief.server import Range, Server
 
 Array = NDArray[Any]
-_HEADER = 64  # bytes of a message beside its numbers
 
 
 @dataclass(frozen=True)
@@ -240,10 +239,10 @@ class Replica:
         def answer() -> None:
             values, version = shard.read(part), shard.updates
             self._tell(shard.machine.name, "read", part, step, updates=version)
-            size = _HEADER + values.nbytes
+            size = HEADER + values.nbytes
             links.send(shard.machine, machine, size, lambda: self._install(part, values, version, step))
 
-        links.send(machine, shard.machine, _HEADER, lambda: shard.machine.compute(0, answer))
+        links.send(machine, shard.machine, HEADER, lambda: shard.machine.compute(0, answer))
 
     def _install(self, part: Range, values: Array, version: int, step: int) -> None:
         self._tell(self.name, "install", part, step, updates=version)
@@ -303,7 +302,7 @@ class Replica:
         def arrive() -> None:
             shard.machine.compute(2 * len(part), apply)
 
-        self.cluster.links.send(machine, shard.machine, _HEADER + gradient.nbytes, arrive)
+        self.cluster.links.send(machine, shard.machine, HEADER + gradient.nbytes, arrive)
 
     # -- the log ----------------------------------------------------------------------------------------
 

@@ -30,8 +30,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from refflow.distbelief.clock import Clock, Job, Links, Machine, Slowness, steady
-from refflow.distbelief.commands import HEADER, NUMBER, Command, Dot, Evaluate, Program, Scale
+from refflow.distbelief.clock import HEADER, Clock, Job, Links, Machine, Slowness, steady
+from refflow.distbelief.commands import NUMBER, Command, Dot, Evaluate, Program, Scale
 from refflow.distbelief.errors import ScheduleError
 from refflow.distbelief.lbfgs import Outcome, minimize
 from refflow.distbelief.network import Network
@@ -59,7 +59,7 @@ class NetworkLoss:
     """A network's mean loss over examples x[N, ...] with targets[N, C]. LayerError where they do not fit."""
 
     def __init__(self, model: Network | Partition, x: Array, targets: Array):
-        self.partition = model if isinstance(model, Partition) else Partition.whole(model)
+        self.partition = Partition.of(model)
         self.partition.network.check(x, targets)
         self.x, self.targets = x, targets
 

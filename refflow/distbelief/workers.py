@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from refflow.distbelief.clock import Job, Machine, Slowness, Task
-from refflow.distbelief.commands import HEADER, NUMBER, Command, Evaluate
+from refflow.distbelief.clock import HEADER, Job, Machine, Slowness, Task
+from refflow.distbelief.commands import NUMBER, Command, Evaluate
 from refflow.distbelief.server import Range, Shard
 
 if TYPE_CHECKING:

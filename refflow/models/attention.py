@@ -1,7 +1,7 @@
 """Attention: a query asks every place of a memory how well it fits, and reads their mean, weighted by the answers.
 
     u_t = v . tanh(W h_t + W' s)        h_t the memory at place t, s the query
-    a   = tf.nn.softmax(u)                    over the places that are there; the padding behind them gets nothing
+    a   = softmax(u)                    over the places that are there; the padding behind them gets nothing
     c   = sum_t a_t h_t                 what is read
 
 The scores alone are of use as well: a pointer network answers with their largest (models/pointer.py). The first

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from refflow.distbelief import Clock, Links, ScheduleError, straggling, uneven
-from refflow.distbelief.commands import HEADER, NUMBER, Add, Dot, Evaluate, Multiply, Scale, alone
+from refflow.distbelief.clock import HEADER
+from refflow.distbelief.commands import NUMBER, Add, Dot, Evaluate, Multiply, Scale, alone
 from refflow.distbelief.lbfgs import TRIAL, minimize
 from refflow.distbelief.sandblaster import Coordinator, Sandblaster
 from refflow.distbelief.workers import CommandedShard

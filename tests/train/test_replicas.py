@@ -244,16 +244,30 @@ def test_threads_apply_all_that_they_compute():  # [W56]
 
 
 def test_a_thread_that_fails_stops_no_other():  # [S68, W56]
+    failed = threading.Event()
+
+    class Watched:
+        """Holds the second group's steps back until the first one has failed."""
+
+        def run(self, fetches, feeds):
+            if fetches[0] is training.groups[1].loss:
+                assert failed.wait(60)
+            try:
+                return session.run(fetches, feeds)
+            except tf.errors.InvalidArgumentError:
+                failed.set()
+                raise
+
     with tf.Graph().as_default(), tf.Session() as session:
         w = tf.Variable(np.zeros(()))
         bad = tf.placeholder(tf.float64, [], name="not_fed")
-        given = iter((lambda x: tf.reduce_sum(x) * w, lambda x: tf.reduce_sum(x) * w * bad))
+        given = iter((lambda x: tf.reduce_sum(x) * w * bad, lambda x: tf.reduce_sum(x) * w))
         training = ReplicaTraining(
             lambda x: next(given)(x), [[np.ones(1)], [np.ones(1)]], tf.train.GradientDescentOptimizer(0.5), groups=2
         )
         session.run(tf.initialize_all_variables())
         with pytest.raises(tf.errors.InvalidArgumentError, match="not_fed"):
-            training.run_in_threads(session, 10)
+            training.run_in_threads(Watched(), 10)
         assert session.run(w) == -5.0
     assert threading.active_count() < 20
 

@@ -73,6 +73,19 @@ def test_no_order_of_nodes_lets_a_replica_read_what_is_updated_already(policy, r
         assert session.run([a, b]) == [2.5, 5 - 0.5 * mean]
 
 
+@pytest.mark.parametrize("policy", ["fifo", "lifo", "adversarial", "random(1)", "random(2)"])
+def test_what_is_read_where_it_is_used_is_not_updated_before_either(policy, graph):  # [S54, S65, S85]
+    """Through `ref()`: b is read again on the way back to a, when its own slope is there already."""
+    a, b = tf.Variable([[3.0]]), tf.Variable([[5.0]])
+    shards = [[tf.constant([[float(i)]])] for i in (1, 3)]
+    towers = build_towers(lambda x: tf.reduce_mean(tf.matmul(tf.matmul(x, a.ref()), b.ref())), shards)
+    train = tf.train.GradientDescentOptimizer(0.5).apply_gradients(combine_gradients(towers))
+    with tf.Session(executor="executor", policy=policy) as session:
+        session.run(tf.initialize_all_variables())
+        session.run(train)
+        assert session.run([a, b]) == [3 - 0.5 * 2 * 5, 5 - 0.5 * 2 * 3]
+
+
 def test_variables_and_towers_may_be_on_a_card():  # [S52]
     """On a simulated one, where a step's reads are copies as they are elsewhere."""
     x, y = (np.random.default_rng(i).normal(size=(8, n)).astype(np.float32) for i, n in ((1, 3), (2, 2)))

@@ -39,11 +39,16 @@ def clipped(candidate: Sequence[str], references: Sequence[Sequence[str]], n: in
 def bleu(candidates: Sequence[str], references: Sequence[str | Sequence[str]], n: int = 4) -> float:
     """BLEU of sentences, each beside its reference or its several references; 0 where no run of n words is right.
 
+    So it is 0 where no sentence has n words, too. ValueError for a single sentence, or where references are missing.
+
     >>> bleu(["the small dog sees a cat"], ["the small dog sees a cat"])
     1.0
     """
-    if len(candidates) != len(references) or not candidates:
-        raise ValueError(f"BLEU needs a reference for each sentence: {len(references)} for {len(candidates)} are not")
+    if isinstance(candidates, str) or isinstance(references, str):
+        raise ValueError("BLEU is of lists of sentences: write [sentence] and [reference]")
+    if len(candidates) != len(references) or not all(references) or not candidates:
+        counts = f"there are {len(references)} for {len(candidates)}, or one is empty"
+        raise ValueError(f"BLEU needs a reference for each sentence: {counts}")
     right, all_of_them, c, r = [0] * n, [0] * n, 0, 0
     for sentence, beside in zip(candidates, references, strict=True):
         words = sentence.split()

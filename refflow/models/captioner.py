@@ -58,6 +58,8 @@ class Captioner:
         """The decoder of words that looks at `places`."""
         units, symbols = self._units, self._symbols
         everywhere = tf.fill(tf.shape(places)[:1], places.get_shape()[1].value)
+        with tf.variable_scope(self._name, reuse=AUTO_REUSE):
+            attention = Attention(places, everywhere, units)
 
         def advance(words: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
             with tf.variable_scope(self._name, reuse=AUTO_REUSE):
@@ -66,8 +68,8 @@ class Captioner:
 
         def scores(states: tf.Tensor) -> tf.Tensor:
             h = states[:, :, units:]
+            contexts, _ = attention.read(h)
             with tf.variable_scope(self._name, reuse=AUTO_REUSE):
-                contexts, _ = Attention(places, everywhere, units).read(h)
                 c, v = tf.get_variable("C", [units + 64, units]), tf.get_variable("V", [units, symbols])
                 return along_last(tf.tanh(along_last(tf.concat(2, [h, contexts]), c)), v)
 

@@ -56,19 +56,24 @@ class EncoderDecoder:
             embedding = tf.get_variable("embedding", [self._sizes[0], self._units])
             return encode(tf.nn.embedding_lookup(embedding, source), lengths, GRUCell(self._units))
 
-    def decoder(self, memory: tf.Tensor, lengths: tf.Tensor) -> Decoder:
-        """The decoder of symbols that looks at `memory`."""
-        return Decoder(self._advance, lambda states: self.looking(memory, lengths, states)[0])
-
-    def _advance(self, symbols: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+    def attention(self, memory: tf.Tensor, lengths: tf.Tensor) -> Attention:
+        """The decoder's attention to a memory [batch, time, units]."""
         with tf.variable_scope(self._name, reuse=AUTO_REUSE), tf.variable_scope("decoder"):
-            embedding = tf.get_variable("embedding", [self._sizes[1], self._units])
-            return GRUCell(self._units)(tf.nn.embedding_lookup(embedding, symbols), state)[1]
+            return Attention(memory, lengths, self._units)
 
-    def looking(self, memory: tf.Tensor, lengths: tf.Tensor, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """(scores [batch, q, target_symbols], shares [batch, q, time]) of states s [batch, q, units]."""
-        with tf.variable_scope(self._name, reuse=AUTO_REUSE), tf.variable_scope("decoder"):
-            contexts, shares = Attention(memory, lengths, self._units).read(states)
-            c = tf.get_variable("C", [2 * self._units, self._units])
-            v = tf.get_variable("V", [self._units, self._sizes[1]])
-            return along_last(tf.tanh(along_last(tf.concat(2, [states, contexts]), c)), v), shares
+    def decoder(self, attention: Attention) -> Decoder:
+        """The decoder of symbols that looks back by this attention."""
+
+        def advance(symbols: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+            with tf.variable_scope(self._name, reuse=AUTO_REUSE), tf.variable_scope("decoder"):
+                embedding = tf.get_variable("embedding", [self._sizes[1], self._units])
+                return GRUCell(self._units)(tf.nn.embedding_lookup(embedding, symbols), state)[1]
+
+        def scores(states: tf.Tensor) -> tf.Tensor:
+            contexts, _ = attention.read(states)
+            with tf.variable_scope(self._name, reuse=AUTO_REUSE), tf.variable_scope("decoder"):
+                c = tf.get_variable("C", [2 * self._units, self._units])
+                v = tf.get_variable("V", [self._units, self._sizes[1]])
+                return along_last(tf.tanh(along_last(tf.concat(2, [states, contexts]), c)), v)
+
+        return Decoder(advance, scores)

@@ -27,7 +27,7 @@ END = 0  # the place that ends an answer, and that is given before its first pla
 
 def with_end(elements: tf.Tensor) -> tf.Tensor:
     """[batch, 1 + time, n + 1] of elements [batch, time, n]: place 0 is zeros and a 1, the others get a 0 behind."""
-    batch, n = tf.shape(elements)[0], elements.get_shape()[2].value
+    batch, n = tf.shape(elements)[0], elements.get_shape().with_rank(3)[2].value
     if n is None:
         raise ValueError(f"a pointer network must know the third size of its elements, {elements.name!r}")
     end = tf.tile(tf.constant([[[0.0] * n + [1.0]]]), tf.pack([batch, 1, 1]))

@@ -52,13 +52,14 @@ class Translator:
         self.source, self.source_lengths = tf.placeholder(tf.int32, [None, None]), tf.placeholder(tf.int32, [None])
         self.target, self.target_lengths = tf.placeholder(tf.int32, [None, None]), tf.placeholder(tf.int32, [None])
         self.memory, self.start = model.encoder(self.source, self.source_lengths)
-        decoder = model.decoder(self.memory, self.source_lengths)
+        attention = model.attention(self.memory, self.source_lengths)
+        decoder = model.decoder(attention)
         self.loss = decoding.loss(decoder, self.start, self.target, self.target_lengths, BEGIN)
         self.update, self.rate = clipped_adam(self.loss)
         self.written = decoding.greedy(decoder, self.start, BEGIN, END, self.longest)
         self.symbols, self.state = tf.placeholder(tf.int32, [None]), tf.placeholder(tf.float32, self.start.get_shape())
         self.log_p, self.next_state = decoder.log_step(self.symbols, self.state)
-        self.shares = model.looking(self.memory, self.source_lengths, tf.expand_dims(self.next_state, 1))[1]
+        self.shares = attention.read(tf.expand_dims(self.next_state, 1))[1]
 
     def _read(self, sentences: Sequence[str]) -> dict[Any, Any]:
         rows, lengths = padded([self.source_words.numbers(s) for s in sentences], self._most[0])

@@ -100,7 +100,7 @@ def test_greedy_takes_the_best_symbol_each_time_until_all_have_ended(session):
 def test_the_gradient_of_the_whole_model_is_its_slope(session, rng):  # [S50c]
     model = EncoderDecoder(5, 6, 4)
     memory, start = model.encoder(tf.constant([[2, 3, 4, 0], [2, 0, 0, 0]]), tf.constant([4, 2]))
-    decoder = model.decoder(memory, tf.constant([4, 2]))
+    decoder = model.decoder(model.attention(memory, tf.constant([4, 2])))
     loss = decoding.loss(decoder, start, tf.constant([[2, 0, 0], [3, 4, 0]]), tf.constant([2, 3]), BEGIN)
     variables = tf.trainable_variables()
     assert len(variables) == 15  # two embeddings, two cells of four each, W, U and v, C and V
@@ -226,3 +226,7 @@ def test_bleu_by_hand():  # [S76]
     assert bleu(["a b c d"], ["d c b a"]) == 0
     with pytest.raises(ValueError, match="1 for 2"):
         bleu(["a", "b"], ["a"])
+    with pytest.raises(ValueError, match="one is empty"):
+        bleu(["a"], [[]])
+    with pytest.raises(ValueError, match="lists of sentences"):
+        bleu("a", "a")

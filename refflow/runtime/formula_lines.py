@@ -53,12 +53,20 @@ def write_formula(lines: NodeLines, node: Node, inputs: list[str]) -> bool:
         if scalars and ufunc in _OPERATORS:
             lines._write(node, f"{name} = {texts[0]} {_OPERATORS[ufunc]} {texts[1]}")
             continue
+        if out is not None:
+            texts = [_as_array(lines, text) for text in texts]
         function = lines._bind("u", (INTEGER_RULES.get(ufunc) if whole else None) or getattr(np, ufunc))
         if out is None:
             lines._write(node, f"{name} = {function}({', '.join(texts)})")
         else:
             lines._write(node, f"{function}({', '.join(texts)}, {'out=' if ufunc in _WIDENED else ''}{out})")
     return True
+
+
+def _as_array(lines: NodeLines, text: str) -> str:
+    """An operand; a constant number as an array without axes, which a ufunc takes in half the time."""
+    value = lines.bindings.get(text)
+    return lines._bind("c", np.asarray(value)) if isinstance(value, np.generic) else text
 
 
 def _steps(node: Node) -> list[Step]:

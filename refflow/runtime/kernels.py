@@ -170,8 +170,8 @@ def read_input(node: Node, value: Any, place: int) -> Any:
     if not isinstance(value, VariableState):
         return value
     if node.takes_by_handle(place):
-        if value.value is None and not node.op_def.allows_uninitialized:
-            value.read()  # says that there is nothing
+        if not node.op_def.allows_uninitialized:
+            must_hold(value)
         return value
     if node.op_def.allows_uninitialized and value.value is None:
         return value.blank()
@@ -179,6 +179,12 @@ def read_input(node: Node, value: Any, place: int) -> Any:
         says_so()
     # An op that passes its input on would hand out the variable's own memory.
     return node.device.private_copy(value.read()) if node.op_def.view else value.read()
+
+
+def must_hold(value: Any) -> None:
+    """A reference is refused that is to a variable without a value; one to a queue is its name alone."""
+    if isinstance(value, VariableState) and value.value is None:
+        value.read()  # says that there is nothing
 
 
 def unset(node: Node, place: int) -> Callable[[], Any] | None:

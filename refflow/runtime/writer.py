@@ -18,7 +18,7 @@ from refflow.core.handles import handle_to
 from refflow.core.waiting import result_of
 from refflow.runtime.card_lines import CardLines
 from refflow.runtime.failures import as_op_error
-from refflow.runtime.kernels import OpStates, variable_state
+from refflow.runtime.kernels import OpStates, must_hold, variable_state
 from refflow.runtime.lifetimes import Arena, Lifetimes
 from refflow.runtime.line_functions import scalar, truth
 from refflow.runtime.nodes import (
@@ -220,7 +220,7 @@ class Writer(CardLines):
             values = [self._alternative(node, place) for place in range(len(node.inputs))]
             self._write(node, f"v{node.id} = {self._chosen(choice, values)}")
             if node.types[0].is_ref_dtype:
-                self._write(node, f"if v{node.id}.value is None: v{node.id}.read()")
+                self._write(node, f"{self._bind('m', must_hold)}(v{node.id})")
             self.names[node, 0] = f"v{node.id}"
             if self.lifetimes.is_read((node, 1)):
                 numbers = [self._bind("c", np.int32(i)) for i in range(len(node.inputs))]
@@ -268,7 +268,7 @@ class Writer(CardLines):
             return name
         if node.takes_by_handle(place):
             if not node.op_def.allows_uninitialized:
-                self._write(node, f"if {name}.value is None: {name}.read()")
+                self._write(node, f"{self._bind('m', must_hold)}({name})")
             return name
         if node.type in SAME and not self.lifetimes.is_read((node, 0)) and not self.watch.each_node:
             self._write(node, f"if {name}.value is None: {name}.read()")  # all that was asked for is that it can be

@@ -98,6 +98,10 @@ class Sandblaster:
         shard_speed: float = math.inf,
         slowness: Slowness | Sequence[Slowness] = steady,
     ):
+        if not hasattr(objective, "part"):
+            raise ScheduleError(
+                f"Sandblaster: the objective is {objective!r}, but expected a loss with part(), as NetworkLoss(...)."
+            )
         portions = min(len(objective), 16 * replicas) if portions is None else portions
         if not 1 <= portions <= len(objective) or push_every < 1:
             raise ScheduleError(

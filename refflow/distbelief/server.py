@@ -80,13 +80,18 @@ class Server:
     """Shards that hold a long vector between them.
 
     initial: float[n]. shards: how many, with nearly equal parts; none is empty. speed: of a shard's machine, in
-    operations a second. ScheduleError for fewer than one shard, or more shards than parameters.
+    operations a second. ScheduleError for what is no vector, for fewer than one shard, or more than parameters.
     """
 
     def __init__(
         self, clock: Clock, links: Links, initial: Array, rule: Rule, shards: int = 1, speed: float = float("inf")
     ):
         whole_numbers("Server", ScheduleError, shards=shards)
+        if np.ndim(initial) != 1:
+            raise ScheduleError(
+                f"Server: the parameters are {type(initial).__name__} of shape {list(np.shape(initial))}, but expected "
+                "one long vector. Make it by partition.pack(parameters)."
+            )
         if shards > len(initial):
             raise ScheduleError(
                 f"Server: {shards} shards for {len(initial)} parameters, but expected 1 to {len(initial)}: "

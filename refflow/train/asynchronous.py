@@ -72,6 +72,8 @@ def interleave(
     [('fetch', 0, 0.0), ('fetch', 1, 0.0), ('compute', 0, 0.0), ('push', 0, 1.0), ('apply', 0, 1.0), ('fetch', 0, 1.0),
      ('compute', 1, 0.0), ('push', 1, 1.5), ('apply', 1, 1.5)]
     """
+    if not callable(seconds):
+        raise TypeError(f"seconds is {seconds!r}, expected a function such as lambda draw, replica: 1.0 + replica / 2")
     if groups < 1 or replicas < 1:
         raise ValueError(f"at least one group of one replica is needed, got {groups} of {replicas}")
     unknown = sorted(set(lost or {}) - set(range(groups * replicas)))
@@ -178,7 +180,9 @@ class Trace:
         return Counter(update.staleness for update in self.updates[after:])
 
     def throughput(self, since: float, to: float) -> float:
-        """Updates a second in that time."""
+        """Updates a second in that time. ValueError where it is none."""
+        if not since < to:
+            raise ValueError(f"from {since:g} s to {to:g} s no time passes")
         return sum(since < update.time <= to for update in self.updates) / (to - since)
 
     def histogram(self, after: int = 0, width: int = 50) -> str:

@@ -17,7 +17,7 @@ take `table.ref()`, which is read where and when it is used.
 Sums are trees over neighbours, ((1 + 2) + (3 + 4)) and so on, so that the order is that of the shards wherever these
 lie, and groups of two, four or eight shards combine to the bits of all at once [S65].
 
-Next: train/replicas.py.
+Next: train/asynchronous.py.
 """
 
 from __future__ import annotations

@@ -225,6 +225,10 @@ def test_a_replica_that_is_lost_with_what_it_summed_is_told():
 
 
 def test_mistakes_are_told():
+    with pytest.raises(ScheduleError, match=r"objective is \[3, 4\], but expected a loss with part\(\)"):
+        Sandblaster([3, 4], np.zeros(2))
+    with pytest.raises(ScheduleError, match=r"parameters are dict of shape \[\], but expected one long vector"):
+        Sandblaster(Logistic(), {"w": np.zeros(6)})
     with pytest.raises(ScheduleError, match="200 portions of 120 examples"):
         Sandblaster(Logistic(), np.zeros(6), portions=200)
     with pytest.raises(ScheduleError, match="sums of at least 1 portion"):

@@ -76,6 +76,8 @@ def test_impossible_schedules_are_refused():
     for options in ({"latency": -1.0}, {"seconds": lambda draw, r: float("nan")}):
         with pytest.raises(ValueError, match=r"seconds and latency begin at 0, got .* for replica 0"):
             list(interleave(2, 2, 1, **options))
+    with pytest.raises(TypeError, match=r"seconds is 1.5, expected a function such as lambda"):
+        next(interleave(2, 2, 1, seconds=1.5))
     assert list(interleave(2, 2, 0)) == []
 
 
@@ -88,4 +90,6 @@ def test_staleness_is_what_lies_between():
     updates = [Update(1.0, 0, 0, 0, 0, 2.0), Update(2.0, 1, 0, 0, 1, 1.0), Update(2.5, 0, 1, 1, 2, 0.5)]
     trace = Trace([], updates)
     assert trace.staleness() == {0: 1, 1: 2} and trace.staleness(after=1) == {1: 2}
+    with pytest.raises(ValueError, match="from 2 s to 2 s no time passes"):
+        trace.throughput(2.0, 2.0)
     assert trace.throughput(0.5, 2.5) == 1.5 and trace.losses == [2.0, 1.0, 0.5]

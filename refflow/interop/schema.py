@@ -265,6 +265,23 @@ ClusterDef
 JobDef
     1 string name
     2 mapint string tasks
+TrackableObjectGraph
+    1 repeated TrackableObject nodes
+TrackableObject
+    1 repeated ObjectReference children
+    2 repeated SerializedTensor attributes
+    3 repeated SlotVariableReference slot_variables
+ObjectReference
+    1 int32 node_id
+    2 string local_name
+SerializedTensor
+    1 string name
+    2 string full_name
+    3 string checkpoint_key
+SlotVariableReference
+    1 int32 original_variable_node_id
+    2 string slot_name
+    3 int32 slot_variable_node_id
 ServerDef
     1 ClusterDef cluster
     2 string job_name

@@ -152,3 +152,16 @@ def test_an_input_pipeline_travels_in_a_meta_graph(tmp_path):
         assert session.run("mine/out:0").tolist() == [0, 1]
         coord.request_stop()
         coord.join(threads)
+
+
+def test_what_a_saver_wrote_is_given_to_objects_by_their_names(graph, tmp_path):
+    v, more = tf.Variable(4.0, name="by_name"), tf.Variable(1.0, name="more")
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        path = tf.train.Saver([v]).save(session, str(tmp_path / "named"))
+    with tf.Session() as session:
+        status = tf.train.Checkpoint(x=v, y=more).restore(path)
+        with pytest.raises(AssertionError, match="for: save_counter, more"):
+            status.assert_existing_objects_matched()
+        status.initialize_or_restore(session)
+        assert session.run([v, more]) == [4, 1]

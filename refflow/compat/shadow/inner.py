@@ -17,7 +17,7 @@ _LIBRARIES: dict[str, dict[str, str]] = {
     "": {"": "tf2 debug", ".train": "pywrap_tensorflow"},
     "autograph.core": {"": "ag_ctx"},
     "autograph.impl": {"": "api"},
-    "checkpoint": {"": "checkpoint checkpoint_options", ".train": "checkpoint_management"},
+    "checkpoint": {"": "checkpoint_options", ".object_checkpoints": "checkpoint", ".train": "checkpoint_management"},
     "client": {"": "client_lib device_lib pywrap_tf_session session", "refflow.timeline": "timeline"},
     "compat": {"": "v2_compat", ".compat": "compat"},
     "data.ops": {".data": "dataset_ops iterator_ops multi_device_iterator_ops options optional_ops readers"},
@@ -123,7 +123,10 @@ _LIBRARIES: dict[str, dict[str, str]] = {
         "warm_starting_util",
     },
     "module": {"": "module"},
-    "trackable": {"": "asset autotrackable base constants data_structures python_state resource trackable_utils"},
+    "trackable": {
+        "": "asset base constants data_structures python_state resource trackable_utils",
+        ".object_checkpoints": "autotrackable",
+    },
     "types": {"": "core data distribute internal trace"},
     "util": {
         "": "all_util compat custom_nest_protocol decorator_utils deprecation dispatch function_utils "

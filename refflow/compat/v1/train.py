@@ -17,6 +17,7 @@ from refflow.compat.v1 import (
     hooks,
     input,
     monitored,
+    object_checkpoints,
     optimizers,
     queue_runner,
     savers,
@@ -47,6 +48,7 @@ from refflow.compat.v1.messages import (
 )
 from refflow.compat.v1.meta_graphs import export_meta_graph
 from refflow.compat.v1.monitored import *  # noqa: F403  (its __all__ says which)
+from refflow.compat.v1.object_checkpoints import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.optimizers import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.queue_runner import *  # noqa: F403  (its __all__ says which)
 from refflow.compat.v1.replicas import replica_device_setter
@@ -81,6 +83,7 @@ __all__ = [
     *hooks.__all__,
     *input.__all__,
     *monitored.__all__,
+    *object_checkpoints.__all__,
     *optimizers.__all__,
     *queue_runner.__all__,
     *savers.__all__,

@@ -27,7 +27,7 @@ def common(a: Shape, b: Shape) -> Shape:
 
 
 class Contents:
-    """What is known of the containers of a step, from the shapes that its nodes have now."""
+    """What is known of the containers of a step, from the shapes that its nodes had when they were last looked at."""
 
     def __init__(self, step: StepGraph):
         self._parent: dict[Edge, Edge] = {}
@@ -36,15 +36,24 @@ class Contents:
         self._numbers: dict[Edge, int | None] = {}  # of elements, by root; None where it changes
         for node in step.nodes:
             self._join(node)
+        self._users = [(n, n.op_def.elements) for n in step.nodes if n.op_def.elements is not None]
         for node in step.nodes:
-            self._note(node)
+            if node.op_def.elements is None and node.type not in CONTROL_FLOW | SAME:
+                self._opaque |= {self._root(e) for e in (*node.inputs, *_outputs(node)) if _holds(e)}
+        self.look()
 
-    def taken(self, step: StepGraph) -> dict[Node, dict[int, Shape]]:
+    def look(self) -> None:
+        """Takes in the shapes that the nodes have now; who is joined with whom does not depend on them."""
+        self._shapes.clear()
+        self._numbers.clear()
+        for node, elements in self._users:
+            self._note(node, elements)
+
+    def taken(self) -> dict[Node, dict[int, Shape]]:
         """For each node that takes an element out: the output, and its shape where something is known of it."""
         found: dict[Node, dict[int, Shape]] = {}
-        for node in step.nodes:
-            elements = node.op_def.elements
-            if elements is None or (elements.take is None and elements.stack is None):
+        for node, elements in self._users:
+            if elements.take is None and elements.stack is None:
                 continue
             root = self._root(node.inputs[0])
             shape = self._shapes.get(root)
@@ -93,13 +102,7 @@ class Contents:
             for edge in node.inputs[:1]:
                 self._joined(edge, (node, 0))
 
-    def _note(self, node: Node) -> None:
-        elements = node.op_def.elements
-        if elements is None:
-            if node.type not in CONTROL_FLOW | SAME:
-                self._opaque |= {self._root(e) for e in node.inputs if _holds(e)}
-                self._opaque |= {self._root(e) for e in _outputs(node) if _holds(e)}
-            return
+    def _note(self, node: Node, elements: Elements) -> None:
         self._count(node, elements)
         for place, first in ((elements.put, 0), (elements.rows, 1)):
             if place is not None:

@@ -14,8 +14,7 @@ Next: runtime/slices.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -144,20 +143,17 @@ def free_constants(step: StepGraph) -> StepGraph:
     if has_control_flow(step.nodes):
         return step
     step = step.copy()
-    matters = cache(_matters)
     waits: dict[Node, list[Node]] = {}
-    behind: dict[Node, list[Node]] = {}
+    behind = _Behind()
     for node in step.nodes:
         read = [n for n, _ in node.inputs if n in waits]
         found = dict.fromkeys(c for n in read for c in waits[n])
         found |= dict.fromkeys(c for n in node.controls for c in waits.get(n, [n]))
         node.controls = list(found)
         if node.type == "Const" and node not in step.targets:
-            for waited in node.controls:
-                if waited not in behind:
-                    behind[waited] = _behind(waited, matters)
-            waits[node] = list(dict.fromkeys(n for waited in node.controls for n in behind[waited]))
+            waits[node] = behind.nodes(node.controls)
             node.controls = []
+        behind.add(node)
     return step
 
 
@@ -188,19 +184,19 @@ def skip_identities(step: StepGraph) -> StepGraph:
 
 def _loosen(nodes: list[Node]) -> None:
     """Lets nodes wait only for what matters, and for that once: not for what another one waits for that they need."""
-    matters = cache(_matters)
-    behind = {n: _behind(n, matters) for n in {c for node in nodes for c in node.controls}}
+    behind = _Behind()
     before: dict[Node, int] = {}  # all that a node waits for and itself, as bits
     for number, node in enumerate(in_order(nodes, paired(nodes))):
         bits = 1 << number
         for producer, _ in node.inputs:
             bits |= before[producer]
         controls = []
-        for waited in dict.fromkeys(n for c in node.controls for n in behind[c]):
+        for waited in behind.nodes(node.controls):
             if before[waited] & ~bits:
                 controls.append(waited)
                 bits |= before[waited]
         node.controls, before[node] = controls, bits
+        behind.add(node)
 
 
 def _passes_on_here(node: Node) -> bool:
@@ -214,19 +210,34 @@ def _matters(node: Node) -> bool:
     return reads or not is_pure(node) or not cannot_fail(node)
 
 
-def _behind(node: Node, matters: Callable[[Node], bool]) -> list[Node]:
-    """What has happened when `node` has: itself, or what it is made of where nothing else can come of it."""
-    found: dict[Node, None] = {}
-    seen, left = {node}, [node]
-    while left:
-        node = left.pop()
-        if matters(node):
-            found[node] = None
+class _Behind:
+    """What has happened when a node has: itself, or what it is made of where nothing else can come of it."""
+
+    def __init__(self) -> None:
+        self._matter: list[Node] = []
+        self._bits: dict[Node, int] = {}  # of each node, those of `_matter` that have happened
+
+    def add(self, node: Node) -> None:
+        """The next node of the order; all that it waits for are there."""
+        if _matters(node):
+            self._bits[node] = 1 << len(self._matter)
+            self._matter.append(node)
         else:
-            before = dict.fromkeys([*(n for n, _ in node.inputs), *node.controls]).keys() - seen
-            seen |= before
-            left += before
-    return list(found)
+            self._bits[node] = self._joined([*(n for n, _ in node.inputs), *node.controls])
+
+    def nodes(self, waited: Iterable[Node]) -> list[Node]:
+        """What has happened when all of these have, the latest first."""
+        bits, found = self._joined(waited), []
+        while bits:
+            found.append(self._matter[bits.bit_length() - 1])
+            bits ^= 1 << bits.bit_length() - 1
+        return found
+
+    def _joined(self, nodes: Iterable[Node]) -> int:
+        bits = 0
+        for node in nodes:
+            bits |= self._bits[node]
+        return bits
 
 
 # -- what a node is to a chain ------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ Next: runtime/piecewise.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from typing import Any
 
@@ -33,18 +34,24 @@ Edge = tuple[Node, int]
 
 def multiply_rows(step: StepGraph) -> StepGraph:
     """`step` with such sums as products. A step with branches or loops stays as it is."""
-    if has_control_flow(step.nodes) or not any(n.type == "Sum" for n in step.nodes):
+    if has_control_flow(step.nodes) or not any(_sums(step)):
         return step
     step = step.copy()
+    for node in _sums(step):
+        _multiply(step, node)
+    step.nodes = in_order(step.nodes, paired(step.nodes))
+    return step
+
+
+def _sums(step: StepGraph) -> Iterator[Node]:
+    """Each such sum."""
     readers: dict[Node, int] = {}
     for node in step.nodes:
         for before in [n for n, _ in node.inputs] + node.controls:
             readers[before] = readers.get(before, 0) + 1
     for node in list(step.nodes):
         if node.type == "Sum" and _is_worth_it(node, readers, step.targets):
-            _multiply(step, node)
-    step.nodes = in_order(step.nodes, paired(step.nodes))
-    return step
+            yield node
 
 
 def _is_worth_it(node: Node, readers: dict[Node, int], targets: list[Node]) -> bool:

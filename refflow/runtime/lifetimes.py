@@ -91,6 +91,7 @@ class Lifetimes:
         self._kept |= {self.origin(e) for n in step.nodes if n.type in PASSED_ON for e in n.inputs}
         self._kept |= {self.origin(n.inputs[n.op_def.keeps]) for n in step.nodes if n.op_def.keeps is not None}
         self._held = self._held_memory()
+        self._hands_on_lists = any(_hands_on_lists(n) and not self._stays_inside(n) for n in step.nodes)
 
     def ending_at(self, item: Node | Loop) -> Sequence[Edge]:
         """The values whose memory nobody needs behind this line, or this loop."""
@@ -116,7 +117,7 @@ class Lifetimes:
         What a stateful node gives may be one's, as the value that is read by a handle. Where a list may outlive the
         step, what it keeps is not even the client's, who may change what was fed.
         """
-        if any(_hands_on_lists(node) for node in self._step.nodes if not self._stays_inside(node)):
+        if self._hands_on_lists:
             return False
         seen: set[Edge] = set()
         stack = [edge]

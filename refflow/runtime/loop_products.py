@@ -29,7 +29,7 @@ from refflow.core.opdef import OpDef
 from refflow.core.shapes import is_known
 from refflow.core.signature import Attr
 from refflow.runtime.loop_stacks import POP, POP_VIEW, Blocks, Readers, readers_of, use_blocks
-from refflow.runtime.nodes import EXITS, SAME, SWITCHES, Node, StepGraph, in_order, is_back_edge
+from refflow.runtime.nodes import EXITS, MERGES, SAME, SWITCHES, Node, StepGraph, in_order, is_back_edge
 from refflow.runtime.rendezvous import paired
 
 _ROWS = 512  # that are multiplied at once
@@ -175,12 +175,11 @@ class _Sum(NamedTuple):
 
 def gather_in_loops(step: StepGraph) -> StepGraph:
     """`step` with such sums as rows that are multiplied together."""
-    if not any(n.type == "NextIteration" for n in step.nodes):
+    if not any(n.type == "NextIteration" for n in step.nodes) or not _sums(step, readers_of(step)):
         return step
     step = step.copy()
     readers = readers_of(step)
-    found = [_sum_of(node, readers) for node in step.nodes if any(is_back_edge(p, node) for p, _ in node.inputs)]
-    totals = [t for t in found if t is not None and not set(step.targets) & {*t.carried, *t.replaced}]
+    totals = _sums(step, readers)
     now: dict[Node, Node] = {}
     popped: dict[Edge, tuple[Node, Node]] = {}  # by the second factor: where such rows begin, and where it is put
     for total in totals:
@@ -202,6 +201,12 @@ def gather_in_loops(step: StepGraph) -> StepGraph:
 
 
 # -- which variables ----------------------------------------------------------------------------------------------
+
+
+def _sums(step: StepGraph, readers: Readers) -> list[_Sum]:
+    merges = [n for n in step.nodes if n.type in MERGES and any(is_back_edge(p, n) for p, _ in n.inputs)]
+    found = [_sum_of(merge, readers) for merge in merges]
+    return [t for t in found if t is not None and not set(step.targets) & {*t.carried, *t.replaced}]
 
 
 def _only(readers: Readers, edge: Edge) -> Node | None:

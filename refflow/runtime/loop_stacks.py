@@ -14,6 +14,7 @@ Next: runtime/loop_products.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -124,17 +125,23 @@ class _Stack(NamedTuple):
 
 def stacks_in_loops(step: StepGraph) -> StepGraph:
     """`step` with such lists as stacks."""
-    if not any(n.type == "EmptyTensorList" for n in step.nodes):
+    if not any(_stacks(step)):
         return step
     step = step.copy()
-    readers = readers_of(step)
-    for node in step.nodes:
-        found = _stack_of(node, readers) if node.type == "EmptyTensorList" else None
-        if found is not None and _needs_no_checks(found):
-            attrs = {"T": node.attrs["element_dtype"], "number": node.id}
-            for old, op_def, inputs in ((found.empty, BEGIN, 0), (found.push, PUSH, 2), (found.pop, POP, 1)):
-                old.op_def, old.attrs, old.inputs = op_def, attrs, old.inputs[:inputs]
+    for found in _stacks(step):
+        attrs = {"T": found.empty.attrs["element_dtype"], "number": found.empty.id}
+        for old, op_def, inputs in ((found.empty, BEGIN, 0), (found.push, PUSH, 2), (found.pop, POP, 1)):
+            old.op_def, old.attrs, old.inputs = op_def, attrs, old.inputs[:inputs]
     return step
+
+
+def _stacks(step: StepGraph) -> Iterator[_Stack]:
+    """Each such list."""
+    empty = [n for n in step.nodes if n.type == "EmptyTensorList"]
+    readers = readers_of(step) if empty else {}
+    for found in (_stack_of(node, readers) for node in empty):
+        if found is not None and _needs_no_checks(found):
+            yield found
 
 
 def use_blocks(step: StepGraph, pop: Node, each: int) -> None:

@@ -195,36 +195,34 @@ def in_order(
     somebody. Raises ValueError on a cycle [W01].
     """
     nodes = list(nodes)
-    members = set(nodes)
-    waits: dict[Node, int] = {}
-    users: dict[Node, list[Node]] = {n: [] for n in nodes}
-    for node in nodes:
-        before = (
-            {n for n, _ in node.inputs if not is_back_edge(n, node)}
-            | set(node.controls)
-            | set((edges or {}).get(node, ()))
-        )
-        before &= members
-        waits[node] = len(before)
-        for n in before:
-            users[n].append(node)
+    edges = edges or {}
+    waits = [0] * len(nodes)  # how many edges from nodes that are not yet in the order
+    users: dict[Node, list[int]] = {n: [] for n in nodes}  # by their places, one for each edge
+    for at, node in enumerate(nodes):
+        before = [n for n, _ in node.inputs]
+        if node.type in MERGES:
+            before = [n for n in before if not is_back_edge(n, node)]
+        for n in (*before, *node.controls, *edges.get(node, ())):
+            if n in users:
+                users[n].append(at)
+                waits[at] += 1
 
-    def key(node: Node, at: int) -> tuple[int, int, int]:
+    def key(at: int) -> tuple[int, int, int]:
+        node = nodes[at]
         late = 2 * changes_variables(node) + node.op_def.waits if changes_last else 0
         return late, -1 if node.type == "Const" else node.id, at
 
-    free = [key(n, i) for i, n in enumerate(nodes) if not waits[n]]
-    place = {n: i for i, n in enumerate(nodes)}
+    free = [key(at) for at, count in enumerate(waits) if not count]
     heapq.heapify(free)
     found = []
     while free:
         node = nodes[heapq.heappop(free)[2]]
         found.append(node)
-        for user in users[node]:
-            waits[user] -= 1
-            if not waits[user]:
-                heapq.heappush(free, key(user, place[user]))
+        for at in users[node]:
+            waits[at] -= 1
+            if not waits[at]:
+                heapq.heappush(free, key(at))
     if len(found) < len(nodes):
-        stuck = ", ".join(n.name for n in nodes if waits[n])[:200]
+        stuck = ", ".join(n.name for n, count in zip(nodes, waits, strict=True) if count)[:200]
         raise ValueError(f"these nodes wait for each other in a circle: {stuck}")
     return found

@@ -24,6 +24,7 @@ Next: runtime/fuse.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NamedTuple
@@ -61,31 +62,38 @@ class Piecewise(NamedTuple):
 
 def update_piecewise(step: StepGraph) -> StepGraph:
     """`step` with such products taken up by their updates. A step with branches or loops stays as it is."""
-    if has_control_flow(step.nodes):
+    if has_control_flow(step.nodes) or not any(_updates(step)):
         return step
     step = step.copy()
-    readers: dict[Node, list[Node]] = {}
-    for node in step.nodes:
-        for producer, _ in node.inputs:
-            readers.setdefault(producer, []).append(node)
     gone: dict[Node, list[Node]] = {}  # what is not computed alone, and what it waited for
-    for node in step.nodes:
-        place = _gradient_place(node)
-        if place is None:
-            continue
-        chain = behind(node.inputs[place][0])
-        alone = all(len(readers[n]) == 1 and n not in step.targets for n in chain)
-        product, pieces = chain[-1], _pieces(node, chain[-1]) if alone else 0
-        if pieces:
-            node.attrs = node.attrs | {"piecewise": Piecewise(product, pieces, place)}
-            node.inputs = [*node.inputs[:place], product.inputs[0], *node.inputs[place + 1 :], product.inputs[1]]
-            node.controls += [c for n in chain for c in n.controls]
-            gone |= {n: [*n.controls, *(p for p, _ in n.inputs)] for n in chain}
+    for node, chain, cut in _updates(step):
+        node.attrs = node.attrs | {"piecewise": cut}
+        (a, b), place = cut.product.inputs, cut.place
+        node.inputs = [*node.inputs[:place], a, *node.inputs[place + 1 :], b]
+        node.controls += [c for n in chain for c in n.controls]
+        gone |= {n: [*n.controls, *(p for p, _ in n.inputs)] for n in chain}
     step.nodes = [n for n in step.nodes if n not in gone]
     for node in step.nodes:
         node.controls = list(dict.fromkeys(waits_of(node.controls, gone)))
     step.nodes = in_order(step.nodes, paired(step.nodes))
     return step
+
+
+def _updates(step: StepGraph) -> Iterator[tuple[Node, list[Node], Piecewise]]:
+    """Each such update, what leads to it from its product, and how it goes through that."""
+    readers: dict[Node, int] = {}
+    for node in step.nodes:
+        for producer, _ in node.inputs:
+            readers[producer] = readers.get(producer, 0) + 1
+    for node in step.nodes:
+        place = _gradient_place(node)
+        if place is None:
+            continue
+        chain = behind(node.inputs[place][0])
+        alone = all(readers[n] == 1 and n not in step.targets for n in chain)
+        pieces = _pieces(node, chain[-1]) if alone else 0
+        if pieces:
+            yield node, chain, Piecewise(chain[-1], pieces, place)
 
 
 def _gradient_place(node: Node) -> int | None:

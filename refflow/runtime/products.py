@@ -11,6 +11,7 @@ Next: runtime/shared_factors.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,28 +29,33 @@ _TRANSPOSED: dict[tuple[bool, bool], tuple[int, int]] = {  # the axes of a and b
 
 def gather_products(step: StepGraph) -> StepGraph:
     """`step` with such sums as single products."""
-    if has_control_flow(step.nodes) or not any(n.type == "AddN" for n in step.nodes):
+    if has_control_flow(step.nodes) or not any(_sums(step)):
         return step
     step = step.copy()
-    readers: dict[Node, int] = {}
-    for node in step.nodes:
-        for producer, _ in node.inputs:
-            readers[producer] = readers.get(producer, 0) + 1
     gone: dict[Node, list[Node]] = {}  # products that are not computed alone, and what they waited for
-    for node in list(step.nodes):
-        if node.type == "AddN" and len(node.inputs) > 1:
-            chains = [behind(n) for n, _ in node.inputs]
-            alone = all(readers[n] == 1 and n not in step.targets for chain in chains for n in chain)
-            products = [chain[-1] for chain in chains]
-            if alone and _is_worth_it(node, products):
-                node.controls += [c for chain in chains for n in chain for c in n.controls]
-                gone |= {n: [*n.controls, *(p for p, _ in n.inputs)] for chain in chains for n in chain}
-                _gather(step, node, products)
+    for node, chains in _sums(step):
+        node.controls += [c for chain in chains for n in chain for c in n.controls]
+        gone |= {n: [*n.controls, *(p for p, _ in n.inputs)] for chain in chains for n in chain}
+        _gather(step, node, [chain[-1] for chain in chains])
     step.nodes = [n for n in step.nodes if n not in gone]
     for node in step.nodes:
         node.controls = list(dict.fromkeys(waits_of(node.controls, gone)))
     step.nodes = in_order(step.nodes, paired(step.nodes))
     return step
+
+
+def _sums(step: StepGraph) -> Iterator[tuple[Node, list[list[Node]]]]:
+    """Each such sum, and what leads to it from each product; one may become a product that the next one adds."""
+    readers: dict[Node, int] = {}
+    for node in step.nodes:
+        for producer, _ in node.inputs:
+            readers[producer] = readers.get(producer, 0) + 1
+    for node in list(step.nodes):
+        if node.type == "AddN" and len(node.inputs) > 1:
+            chains = [behind(n) for n, _ in node.inputs]
+            alone = all(readers[n] == 1 and n not in step.targets for chain in chains for n in chain)
+            if alone and _is_worth_it(node, [chain[-1] for chain in chains]):
+                yield node, chains
 
 
 def behind(node: Node) -> list[Node]:

@@ -20,17 +20,16 @@ from refflow.runtime.optimise import keep_needed
 
 def read_at_use(step: StepGraph) -> StepGraph:
     """`step` with the Identities of variables taken out of the way of their users."""
+    if not any(map(_only_reads, step.nodes)):
+        return step
     step = step.copy()
-    changed = False
     for node in step.nodes:
         if node.type in CONTROL_FLOW or node.type.startswith("_") or node.op_def.by_handle:
             continue
         for place, (producer, _) in enumerate(node.inputs):
             if _only_reads(producer):
                 node.inputs[place] = producer.inputs[0]
-                changed = True
-    if changed:
-        keep_needed(step)
+    keep_needed(step)
     return step
 
 

@@ -15,7 +15,7 @@ from refflow.core import shape_rules
 from refflow.core.errors import OpError, ShapeError
 from refflow.core.shapes import Shape, compatible, is_known, merge
 from refflow.runtime.contents import Contents, common
-from refflow.runtime.nodes import Node, StepGraph, is_back_edge
+from refflow.runtime.nodes import MERGES, Node, StepGraph, is_back_edge
 
 _ROUNDS = 8
 _PASSES = 4  # a slope of a slope takes out what was taken out before
@@ -41,27 +41,52 @@ def sharpen_loops(step: StepGraph) -> StepGraph:
     step = step.copy()
     given = {n: list(n.shapes) for n in step.nodes}
     taken: dict[Node, dict[int, Shape]] = {}
+    contents, rules = Contents(step), _Rules(given)
     for _ in range(_PASSES):
-        _pass(step, given, taken)
-        found = Contents(step).taken(step)
+        _pass(step, given, taken, rules)
+        contents.look()
+        found = contents.taken()
         if found == taken:
             break
         taken = found
     return step
 
 
-def _pass(step: StepGraph, given: dict[Node, list[Shape]], taken: dict[Node, dict[int, Shape]]) -> None:
+class _Rules:
+    """The shape rules of a step's nodes, each asked again only where an input has another shape than last time."""
+
+    def __init__(self, given: dict[Node, list[Shape]]):
+        self._given = given
+        self._last: dict[Node, tuple[list[Shape], list[Shape]]] = {}  # shapes of inputs and of outputs
+
+    def apply(self, node: Node) -> None:
+        """Output shapes from those of the inputs and what was given."""
+        inputs = [n.shapes[port] for n, port in node.inputs]
+        asked, found = self._last.get(node, (None, []))
+        if asked != inputs:
+            node.shapes = list(self._given[node])
+            sharpen(node)
+            found = node.shapes
+            self._last[node] = inputs, found
+        node.shapes = list(found)
+
+
+def _pass(
+    step: StepGraph, given: dict[Node, list[Shape]], taken: dict[Node, dict[int, Shape]], rules: _Rules
+) -> None:  # fmt: skip
     """Finds all shapes from those that the client's graph gave and those of what is taken out of lists."""
-    merges = [n for n in step.nodes if any(is_back_edge(p, n) for p, _ in n.inputs)]
+    merges = {n for n in step.nodes if n.type in MERGES and any(is_back_edge(p, n) for p, _ in n.inputs)}
+    for node in step.nodes:
+        node.shapes = list(given[node])
+    unsure = [n for n in step.nodes if n in merges or not all(map(is_known, given[n]))]  # all others stay as given
     guess: dict[Node, Shape] = {}
     for round_ in range(_ROUNDS):
-        for node in step.nodes:
-            node.shapes = list(given[node])
+        for node in unsure:
             if node in merges:
                 producer, port = node.inputs[0]
-                node.shapes[0] = guess.get(node, producer.shapes[port])
+                node.shapes = [guess.get(node, producer.shapes[port]), *given[node][1:]]
             else:
-                sharpen(node)
+                rules.apply(node)
             for port, shape in taken.get(node, {}).items():
                 node.shapes[port] = _merged(node.shapes[port], shape)
         wider = {m: common(m.shapes[0], _returned(m)) for m in merges}

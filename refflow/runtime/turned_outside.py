@@ -10,6 +10,7 @@ Next: runtime/loop_stacks.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 
 import numpy as np
@@ -32,19 +33,24 @@ def turned_kernel(w):
 
 def turn_outside(step: StepGraph) -> StepGraph:
     """`step` with such matrices turned outside of their loops."""
-    if not any(n.type in ENTERS for n in step.nodes):
+    if not any(_found(step)):
         return step
     step = step.copy()
     turned: dict[Edge, Edge] = {}  # what was made of a matrix, outside and at each loop's beginning
+    for node, way in _found(step):
+        node.inputs[1] = _turned(step, way, turned)
+        node.attrs = node.attrs | {"transpose_b": False}
+    step.nodes = in_order(step.nodes, paired(step.nodes))
+    return step
+
+
+def _found(step: StepGraph) -> Iterator[tuple[Node, list[Edge]]]:
+    """Each product whose second factor is turned in a loop, and that factor's way in."""
     for node in list(step.nodes):
         if node.type == "MatMul" and node.attrs["transpose_b"] and node.device.type == "cpu":
             way = _way_in(node.inputs[1])
             if len(way) > 1 and _is_small(way[0]):
-                node.inputs[1] = _turned(step, way, turned)
-                node.attrs = node.attrs | {"transpose_b": False}
-    if turned:
-        step.nodes = in_order(step.nodes, paired(step.nodes))
-    return step
+                yield node, way
 
 
 def _way_in(edge: Edge) -> list[Edge]:

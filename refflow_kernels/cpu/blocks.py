@@ -25,6 +25,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import prod
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -66,11 +67,17 @@ class Blocks:
             shape = form
         writer = _Writer(steps, kinds, outputs, np.dtype(dtype), shape, spent, own, held or {})
         self.source = writer.source()
-        exec(compile(self.source, "<elementwise blocks>", "exec"), writer.names)
+        exec(_compiled(self.source), writer.names)
         self._run = writer.names["chain"]
 
     def __call__(self, inputs: Sequence[Any], outs: Sequence[Any]) -> None:
         self._run(*inputs, *outs)
+
+
+@lru_cache(256)
+def _compiled(source: str) -> CodeType:
+    """The source as code; a network's layers have many chains that are alike."""
+    return compile(source, "<elementwise blocks>", "exec")
 
 
 class _Writer:

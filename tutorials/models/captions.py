@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Captions: a net that sees and a net that writes
 #
-# Time: 60 s on the reference CPU.
-# With --quick it takes 6 s and learns less.
+# Time: 50 s on the reference CPU.
+# With --quick it takes 5 s and learns less.
 #
 # The deck joins an image model and a sequence model into one that says what is on a photograph, and prints its BLEU
 # beside people's (in `refflow/models/captioner.py`; not reproduced here) [S84]. Here the pictures are drawn, one shape

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Parsing without a parser
 #
-# Time: 25 s on the reference CPU.
-# With --quick it takes 5 s and learns less.
+# Time: 18 s on the reference CPU.
+# With --quick it takes 3 s and learns less.
 #
 # The tree of a sentence can be written in one line, with brackets:
 #

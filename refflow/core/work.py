@@ -9,8 +9,9 @@ Next: core/opdef.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 Shapes = Sequence[tuple[int, ...]]
 
@@ -55,7 +56,8 @@ def cubic(inputs: Shapes, outputs: Shapes, attrs: dict[str, Any]) -> int:
     return prod(inputs[0]) * (inputs[0][-1] if inputs[0] else 1)
 
 
-class Recurrent(NamedTuple):
+@dataclass(frozen=True)
+class Recurrent:
     """Cells of a recurrent net: every row of the sequence, steps and examples alike, meets all weights [S74].
 
     sequence, weights: the numbers of the inputs. passes: over the weights; two for a gradient.

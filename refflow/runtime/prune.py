@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from refflow.core.graph import Operation, Tensor
 from refflow.core.registry import op_def
 from refflow.core.shapes import Shape
-from refflow.runtime.nodes import Node, StepGraph, in_order
+from refflow.runtime.nodes import CONTROL_FLOW, Node, StepGraph, in_order
 
 CLIENT = "/job:localhost/replica:0/task:0/cpu:0"  # where the client reads and writes
 
@@ -54,7 +54,18 @@ def prune(
     step.nodes += step.fetches
     step.targets = [copies[op] for op in dict.fromkeys(targets)]
     step.nodes = in_order(step.nodes)
+    if any(t.dtype.is_ref_dtype for t in feeds):
+        _hand_on_values(step)
     return step
+
+
+def _hand_on_values(step: StepGraph) -> None:
+    """A value that is fed in a reference's place is handed on as one, round loops and through branches."""
+    for node in step.nodes:
+        if node.type in CONTROL_FLOW and node.types[0].is_ref_dtype:
+            producer, port = node.inputs[0]
+            if not producer.types[port].is_ref_dtype:
+                node.types = [t.base_dtype for t in node.types]
 
 
 def _needed(fed: dict[Tensor, int], fetches: Sequence[Tensor], targets: Sequence[Operation]) -> set[Operation]:

@@ -145,3 +145,15 @@ def test_a_read_that_is_only_waited_for_copies_nothing(monkeypatch):
         session.run(train)
         assert not copied
         assert session.run(b).tolist() == [-1] * 4
+
+
+@pytest.mark.parametrize("executor", ["plan", "executor"])
+def test_a_value_may_be_fed_in_a_reference_s_place_that_goes_into_loops_and_branches(executor):
+    with tf.Graph().as_default(), tf.Session(executor=executor) as session:
+        v, p = tf.Variable(2.0), tf.placeholder(tf.bool, [])
+        x = v.value()
+        power = tf.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, a * v), [0, tf.constant(1.0)])[1]
+        side = tf.cond(p, lambda: v + 1.0, lambda: v * 10.0)
+        session.run(tf.initialize_all_variables())
+        assert session.run([power, x * 3.0, side], {x: 5.0, p: True}) == [125.0, 15.0, 6.0]
+        assert session.run([power, side], {p: False}) == [8.0, 20.0]

@@ -73,8 +73,9 @@ class ConfigProto(Options):
     inter_op_parallelism_threads: more than one are for kernels with much to do, in the executor (runtime/pool.py).
 
     session_inter_op_thread_pool, placement_period, device_filters, gpu_options, use_per_session_threads, what is said
-    of isolated or shared state, and `experimental` are TensorFlow's and change nothing here: the allocator of a card is
-    torch's, and each session of this process has a state of its own.
+    of shared devices, and `experimental` are TensorFlow's and change nothing here: the allocator of a card is torch's.
+
+    isolate_session_state: a session at a server has a state of its own, as each session of this process has.
 
     cluster_def: a ClusterDef, by which servers of this process work together in this one session.
 

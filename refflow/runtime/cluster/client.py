@@ -36,7 +36,7 @@ _PATIENCE, _PAUSE = 10.0, 0.1  # seconds that a session waits for its cluster to
 # What makes a step, and so is the master's to know; the rest is the client's or the servers' own.
 _SENT = ("allow_soft_placement", "log_device_placement", "kernels", "optimize", "merge_common_subexpressions",
          "check_merges", "variable_reads", "placer", "schedule_receives", "recompute", "swap",
-         "lossy_transfers")  # fmt: skip
+         "lossy_transfers", "isolate_session_state")  # fmt: skip
 _tcp: list[Network] = []
 # Servers of this process, by network (None is TCP) and address.
 servers_here: WeakValueDictionary[tuple[Network | None, str], Any] = WeakValueDictionary()
@@ -120,7 +120,7 @@ class Remote:
 
     def __init__(self, target: str, config: ConfigProto):
         self.network, self.address = network_of(target), address_of(target)
-        self.target = target
+        self.target, self._isolated = target, config.isolate_session_state
         self._lock = locks.lock()
         self._sent = 0  # nodes of the graph that the master knows
         self._runs = itertools.count(1)
@@ -182,7 +182,8 @@ class Remote:
         servers = self._servers()
         if servers is None:
             self.refuse(what)
-        return [d for server in servers.values() for d in server.devices], f"{_server_here(self.target).name}/cpu:0"
+        found = [server.worker.devices_for(self.session, self._isolated) for server in servers.values()]
+        return [d for by_name in found for d in by_name.values()], f"{_server_here(self.target).name}/cpu:0"
 
     def refuse(self, what: str) -> NoReturn:
         """UnimplementedError for what only this process can tell of its own devices."""

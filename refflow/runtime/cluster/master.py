@@ -278,6 +278,7 @@ class _Planned:
                 "session": session.name,
                 "graph": number,
                 "first": first,
+                "isolated": session.config.isolate_session_state,
                 "kernels": session.config.kernels,
                 "check_merges": session.config.check_merges,
                 "nodes": GraphDef(defs, functions_of(defs)),

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +37,7 @@ from refflow.runtime.kernels import OpStates
 from refflow.runtime.nodes import Node, StepGraph
 from refflow.runtime.policy import as_policy
 from refflow.runtime.rendezvous import Done, Rendezvous
+from refflow.runtime.resources import ResourceManager
 
 _REMEMBERED = 1000  # steps of a session that are known to be over
 StepKey = tuple[str, int]  # session, number
@@ -56,6 +58,7 @@ class Worker:
         self._policy = as_policy(policy)
         self._graphs: dict[tuple[str, int], Executor] = {}
         self._states: dict[str, OpStates] = {}
+        self._apart: dict[str, dict[str, Device]] = {}  # of sessions whose state is their own
         self._steps: dict[StepKey, _Meeting] = {}
         self._over: dict[str, deque[int]] = {}
 
@@ -89,12 +92,20 @@ class Worker:
         else:
             raise errors.UnimplementedError(None, None, f"a worker does not know {method!r}")
 
+    def devices_for(self, session: str, isolated: bool) -> dict[str, Device]:
+        """The devices by their names; for a session that is to be isolated, with a state of their own."""
+        if not isolated:
+            return self.devices
+        if session not in self._apart:
+            self._apart[session] = {name: _apart(device) for name, device in self.devices.items()}
+        return self._apart[session]
+
     # -- graphs ---------------------------------------------------------------------------------------
 
     def _register(self, message: Any) -> None:
         session, first = message["session"], message["first"]
         self._graphs = {k: g for k, g in self._graphs.items() if k[0] != session or k[1] >= first}
-        step = step_graph(message, self.devices)
+        step = step_graph(message, self.devices_for(session, message["isolated"]))
         states = self._states.setdefault(session, {})
         executor = Executor(step, message["kernels"], states, message["check_merges"])
         self._graphs[session, message["graph"]] = executor
@@ -105,6 +116,8 @@ class Worker:
         self._graphs = {k: g for k, g in self._graphs.items() if k[0] != session}
         self._states.pop(session, None)
         self._over.pop(session, None)
+        for device in self._apart.pop(session, {}).values():
+            device.resources.clear_all()
 
     # -- steps ----------------------------------------------------------------------------------------
 
@@ -144,6 +157,12 @@ class Worker:
         meeting = self._steps.pop(key, None)
         if meeting is not None:
             meeting.finish(error)
+
+
+def _apart(device: Device) -> Device:
+    found = copy(device)
+    found.resources = ResourceManager()
+    return found
 
 
 class _Meeting(Rendezvous):

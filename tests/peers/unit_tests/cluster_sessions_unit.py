@@ -258,6 +258,21 @@ class ClusterTest(test.TestCase):
             with self.assertRaises(errors.FailedPreconditionError):
                 again.run(v)
 
+    def testIsolatedSessions(self):
+        server = server_lib.Server.create_local_server()
+        config = config_pb2.ConfigProto(isolate_session_state=True)
+        with ops.Graph().as_default():
+            v = ref(1.0, name="v")
+            one, two = session.Session(server.target, config=config), session.Session(server.target, config=config)
+            shared = session.Session(server.target)
+            one.run(v.initializer)
+            self.assertEqual(3.0, one.run(v.assign_add(2.0)))
+            for other in (two, shared):
+                with self.assertRaises(errors.FailedPreconditionError):
+                    other.run(v)
+            shared.run(v.initializer)
+            self.assertEqual([3.0, 1.0], [one.run(v), shared.run(v)])
+
     def testClusterDefOfConfig(self):
         one, two = server_lib.Server.create_local_server(), server_lib.Server.create_local_server()
         cluster = cluster_pb2.ClusterDef()

@@ -95,3 +95,16 @@ def test_servers_work_together_in_one_session_that_says_how(graph):
             tf.Session(one.target, config=config)
     for server in (one, two):
         server.stop()
+
+
+def test_a_session_that_is_isolated_has_a_state_of_its_own_in_every_kind_of_step(graph):
+    server = tf.train.Server.create_local_server()
+    a, v = tf.placeholder("float", []), tf.Variable(1.0)
+    y = a * v
+    with tf.Session(server.target, isolate_session_state=True) as one, tf.Session(server.target) as other:
+        one.run(v.initializer)
+        handle = one.partial_run_setup([y], [a])
+        assert one.partial_run(handle, y, {a: 3.0}) == one.run(y, {a: 3.0}) == 3
+        with pytest.raises(tf.errors.FailedPreconditionError):
+            other.run(v)
+    server.stop()

@@ -91,9 +91,11 @@ def reuse(
     to give.
     """
     known: dict[Tensor, Shape] = {t: _fitting(t, tuple(s)) for t, s in (shapes or {}).items()}
-    for op in graph.get_operations():
-        if op.op_def.family == "Placeholder":
-            known.setdefault(op.outputs[0], _with_batch(op.outputs[0].dims, batch))
+    holes = [op.outputs[0] for op in graph.get_operations() if op.op_def.family == "Placeholder"]
+    if batch is not None and all(t in known or _with_batch(t.dims, batch) == t.dims for t in holes):
+        raise ValueError(f"a batch of {batch} changes nothing: the first size of every placeholder is known")
+    for t in holes:
+        known.setdefault(t, _with_batch(t.dims, batch))
     elements = [graph.as_graph_element(f) for f in fetches]
     tensors = [t for e in elements for t in ([e] if isinstance(e, Tensor) else e.outputs[:1])]
     if not tensors:

@@ -62,6 +62,8 @@ def test_what_would_be_of_no_effect_is_refused(tmp_path, capsys):
     assert "--profile cluster is for the deck's program in Python" in capsys.readouterr().err
     assert main(["reuse", "lenet", "--fetch", "loss"]) == 1
     assert "lenet is a workload, whose step is known: leave out --fetch loss" in capsys.readouterr().err
+    assert main(["reuse", "lenet", "--batch", "128"]) == 1
+    assert "a batch of 128 changes nothing" in capsys.readouterr().err
 
 
 def test_explain_shows_the_plan_that_runs():

@@ -62,6 +62,8 @@ class Translator:
         self.shares = attention.read(tf.expand_dims(self.next_state, 1))[1]
 
     def _read(self, sentences: Sequence[str]) -> dict[Any, Any]:
+        if isinstance(sentences, str):
+            raise TypeError(f"a Translator takes a list of sentences: write [{sentences!r}]")
         rows, lengths = padded([self.source_words.numbers(s) for s in sentences], self._most[0])
         return {self.source: rows, self.source_lengths: lengths}
 
@@ -73,6 +75,8 @@ class Translator:
         self, pairs: Pairs, steps: int, batch: int = 32, rate: float = 0.01, seed: int = 1, say: Any = None
     ) -> None:
         """`steps` batches drawn from `pairs`; Adam's rate falls evenly to 0. `say` is told the loss ten times."""
+        if not pairs:
+            raise ValueError("there are no pairs of sentences to draw batches from")
         rng, losses = np.random.default_rng(seed), []
         for i in range(1, steps + 1):
             drawn = [pairs[k] for k in rng.integers(0, len(pairs), batch)]

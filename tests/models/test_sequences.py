@@ -134,6 +134,10 @@ def test_a_beam_of_one_writes_what_greedy_writes_and_a_wide_one_begins_with_the_
         model.translate(["a c"])
     with pytest.raises(ValueError, match="one row at least"):
         model.translate([])
+    with pytest.raises(TypeError, match="a list of sentences: write \\['a b'\\]"):
+        model.translate("a b")
+    with pytest.raises(ValueError, match="no pairs of sentences to draw"):
+        model.train([], 1)
     with pytest.raises(ValueError, match="there are none"):
         Translator([])
     words, shares = model.looks("a b")

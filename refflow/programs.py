@@ -100,8 +100,8 @@ def step_of(name: str, fetches: list[str] | None = None) -> Step:
             return _of_workload(workload)
     if name != "deck" and not Path(name).suffix:
         raise ValueError(
-            f"{name!r} is no workload (`refflow bench cpu --list` has them), not deck, and no .py, .lisp, .pb or .pbtxt "
-            "file"
+            f"{name!r} is no workload (`refflow bench cpu --list` has them), not deck, and no .py, .lisp, .pb or "
+            ".pbtxt file"
         )
     if name != "deck" and not fetches:
         raise ValueError(f"{name}: say what a step is, with --fetch NAME")

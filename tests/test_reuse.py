@@ -10,7 +10,7 @@ import refflow as tf
 import refflow.compat.v1 as tf1
 from refflow.cli import main
 from refflow.distbelief import ClientLoop, Clock, Dense, Downpour, Links, Machine, Network, Relu, Sgd
-from refflow.reuse import of_program, reuse, table
+from refflow.reuse import Use, of_program, reuse, table
 from refflow.runtime.costs import CostModel, multiply_adds
 from refflow.runtime.device import local_devices
 from refflow.runtime.events import EventLog
@@ -323,6 +323,11 @@ def test_replicas_pay_until_the_ratio_says(graph):  # [S70, S02]
     speedups = [measured(replicas) / measured(1) for replicas in (2, 4, 8, 16)]
     assert speedups[:2] == pytest.approx([2, 4], rel=0.12)
     assert speedups[2:] == pytest.approx([4, 4], rel=0.12)
+
+
+def test_parameters_of_64_bits_are_twice_as_long_on_the_link():  # [S70]
+    use = Use("w", parameters=10, moved=5, multiply_adds=20, itemsize=8)
+    assert use.moving(link=100.0) == 2 * 5 * 8 / 100.0 and use.ratio(rate=60.0, link=100.0) == 2 / 0.8
 
 
 def test_the_ratio_does_not_depend_on_the_number_of_parameters(graph):  # [S71]

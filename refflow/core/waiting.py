@@ -292,7 +292,9 @@ def _look_for_help(why: Why) -> None:
     if any(w.over() or w.flight.is_off or w.flight.deadline is not None for w in waits.values()):
         return
     idle = {thread.ident for thread in list(bystanders)}
-    if sys._current_frames().keys() - waits.keys() - idle:
+    with locks.uncollected():  # Python up to 3.12.3 may stand still for ever where this call sets off a search
+        threads = sys._current_frames().keys()
+    if threads - waits.keys() - idle:
         return
     others = [w for ident, w in waits.items() if ident != threading.get_ident()]
     told = "".join(f"\n  {w.flight.what}: {w.why()}" for w in others)

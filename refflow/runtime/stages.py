@@ -10,12 +10,10 @@ Next: runtime/session.py.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from refflow.core import errors
+from refflow.core import errors, locks
 from refflow.core.graph import Operation, Tensor
 from refflow.core.shapes import Shape
 from refflow.runtime.card_handles import by_reference
@@ -49,22 +47,6 @@ from refflow.runtime.swap import swap
 from refflow.runtime.turned_outside import turn_outside
 from refflow.runtime.watch import Unwatched
 
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """No search for unreachable objects meanwhile: a build makes many that stay, and would have them searched often.
-
-    Of two builds at once the one that found the search on turns it on again.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
 # What makes a step quicker whose single nodes nobody looks at.
 _REWRITES = (
     free_constants, skip_identities, gather_products, share_factors, turn_outside, stacks_in_loops, gather_in_loops,
@@ -91,7 +73,7 @@ class Stages:
         """What the step moves from one device to another [W24]."""
         return transfers(self.partitioned)
 
-    @_uncollected()
+    @locks.uncollected()  # it makes many objects that stay
     def executable(
         self, config: ConfigProto, states: OpStates, watch: type[Unwatched] = Unwatched
     ) -> Executor | Plan:
@@ -156,7 +138,7 @@ def simplified(pruned: StepGraph, merge: bool = False) -> StepGraph:
     return sharpen_loops(step)
 
 
-@_uncollected()
+@locks.uncollected()
 def build(
     feeds: Sequence[Tensor],
     fetches: Sequence[Tensor],

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,7 +98,7 @@ def _watching(seen: dict[Any, Seen], steps: int, tick: profile.Clock) -> Iterato
         if not (options is run_metadata is None) or session.log is not None:
             return run(session, fetches, feed_dict, options, run_metadata)
         session._check_open()
-        signature, values = session._fed(fetches, feed_dict if isinstance(feed_dict, Mapping) else feed_dict or {})
+        signature, values = session._fed(fetches, {} if feed_dict is None else feed_dict)
         key = (signature.key, tuple(v.shape for v in values))
         with lock:
             kind = seen.get(key) or seen.setdefault(key, Seen(signature.what, LapLog(tick)))

@@ -63,8 +63,12 @@ class Rows:
         self._a[here], self._b[here] = a, b
         self._count += len(a)
 
+    def _factors(self) -> tuple[Any, Any]:
+        """Those that are not multiplied yet, [K, M] and [K, N]."""
+        return self._a[: self._count], self._b[: self._count]
+
     def _multiply(self) -> None:
-        found = self._product(self._a[: self._count], self._b[: self._count])
+        found = self._product(*self._factors())
         self._total = found if self._total is None else np.add(self._total, found, out=self._total)
         self._count = 0
 
@@ -75,49 +79,44 @@ class Rows:
         return start.copy() if self._total is None else np.add(self._total, start, out=self._total)
 
 
-class PoppedRows:
+class PoppedRows(Rows):
     """The same where a is what a stack of blocks gave last: its rows are multiplied where they lie.
 
     sums: whether the columns of b are added up as well.
     """
 
     def __init__(self, multiply: Callable[[Any, Any], Any], sums: bool = False):
-        self._product, self._sums = multiply, sums
-        self._block: Any = None  # [each, K, M]
-        self._b: Any = None  # [each, K, N]
-        self._low = self._high = 0  # the elements of this block that are not multiplied yet
-        self._total: Any = None  # [M, N]
+        super().__init__(multiply)  # _a [each, K, M] and _b [each, K, N]: elements, of which _count wait from _low on
+        self._low = 0
+        self._sums = sums
         self._columns: Any = 0.0  # [N]
 
-    def put(self, blocks: Blocks, b: Any) -> None:
+    def put_popped(self, blocks: Blocks, b: Any) -> None:
         """b [K, N], whose factor was popped last."""
         self._low = place = blocks.place
-        if not self._high:
-            self._block, self._high = blocks.block, place + 1
+        if not self._count:
+            self._a = blocks.block
             if self._b is None:
-                self._b = np.empty((len(self._block), *b.shape), b.dtype)
+                self._b = np.empty((len(self._a), *b.shape), b.dtype)
         self._b[place] = b
+        self._count += 1
         if not place:
             self._multiply()
 
-    def _multiply(self) -> None:
-        here = slice(self._low, self._high)
-        a, b = (x[here].reshape(-1, x.shape[2]) for x in (self._block, self._b))
-        if self._sums:
-            self._columns += np.dot(np.ones(len(b), b.dtype), b)
-        found = self._product(a, b)
-        self._total = found if self._total is None else np.add(self._total, found, out=self._total)
-        self._high = 0
+    def _factors(self) -> tuple[Any, Any]:
+        here = slice(self._low, self._low + self._count)
+        a, b = (x[here].reshape(-1, x.shape[2]) for x in (self._a, self._b))
+        return a, b
 
-    def sum_with(self, start: Any) -> Any:
-        """All products and `start`."""
-        if self._high:
-            self._multiply()
-        return start.copy() if self._total is None else np.add(self._total, start, out=self._total)
+    def _multiply(self) -> None:
+        if self._sums:
+            _, b = self._factors()
+            self._columns += np.dot(np.ones(len(b), b.dtype), b)
+        super()._multiply()
 
     def columns_with(self, start: Any) -> Any:
         """All sums of columns and `start`."""
-        if self._high:
+        if self._count:
             self._multiply()
         return np.add(self._columns, start)
 
@@ -141,7 +140,7 @@ def begin_kernel(start, kind, multiply):  # lists and rows of a plan's own lie i
 
 @PUT_POPPED.kernel
 def put_popped_kernel(rows, stack, b):
-    rows.put(stack, b)
+    rows.put_popped(stack, b)
     return rows
 
 
@@ -165,12 +164,10 @@ def end_columns_kernel(rows, start):
 class _Sum(NamedTuple):
     """A loop's variable that only adds up products, or sums of columns."""
 
-    merge: Node
     carried: list[Node]  # the nodes that pass the variable on, from the Enter to the Exit
     sum: Node
     replaced: list[Node]  # the sum, the product, and what passes it on
     product: Node  # or the sum of columns
-    exit: Node
 
 
 def gather_in_loops(step: StepGraph) -> StepGraph:
@@ -250,7 +247,7 @@ def _sum_of(merge: Node, readers: Readers) -> _Sum | None:
     if not (_sums_columns(other) or (other.type == "MatMul" and (_is_worth_it(other) or _popped(other)))):
         return None
     carried = [enter, merge, switch, *inside[:-1], *behind, exit_]
-    return _Sum(merge, carried, total, replaced, other, exit_)
+    return _Sum(carried, total, replaced, other)
 
 
 def _may_gather(product: Node, nodes: list[Node]) -> bool:
@@ -331,9 +328,9 @@ def _carried(total: _Sum) -> Edge:
 def _carry(step: StepGraph, total: _Sum, begin: Node, after: Edge, end_def: OpDef, readers: Readers) -> None:
     """Lets the variable begin as `begin`, become `after` in each turn, and end as what `end_def` makes of it."""
     enter, dtype = total.carried[0], total.sum.types[0]
-    end = _made(step, end_def, total.exit, [(total.exit, 0), enter.inputs[0]], {})
+    end = _made(step, end_def, total.carried[-1], [(total.carried[-1], 0), enter.inputs[0]], {})
     end.types, end.shapes = [dtype], [total.sum.shapes[0]]
-    for reader, place in readers.get((total.exit, 0), []):
+    for reader, place in readers.get((total.carried[-1], 0), []):
         reader.inputs[place] = (end, 0)
     enter.inputs[0] = (begin, 0)
     for node in total.carried:

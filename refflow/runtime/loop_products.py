@@ -28,8 +28,8 @@ from refflow.core.dtypes import float32, float64, variant
 from refflow.core.opdef import OpDef
 from refflow.core.shapes import is_known
 from refflow.core.signature import Attr
-from refflow.runtime.loop_stacks import POP, POP_VIEW, Blocks, Readers, readers_of, use_blocks
-from refflow.runtime.nodes import EXITS, MERGES, SAME, SWITCHES, Node, StepGraph, in_order, is_back_edge
+from refflow.runtime.loop_stacks import POP, POP_VIEW, Blocks, use_blocks
+from refflow.runtime.nodes import EXITS, MERGES, SAME, SWITCHES, Node, Readers, StepGraph, in_order, is_back_edge
 from refflow.runtime.rendezvous import paired
 
 _ROWS = 512  # that are multiplied at once
@@ -172,10 +172,10 @@ class _Sum(NamedTuple):
 
 def gather_in_loops(step: StepGraph) -> StepGraph:
     """`step` with such sums as rows that are multiplied together."""
-    if not any(n.type == "NextIteration" for n in step.nodes) or not _sums(step, readers_of(step)):
+    if not any(n.type == "NextIteration" for n in step.nodes) or not _sums(step, step.readers()):
         return step
     step = step.copy()
-    readers = readers_of(step)
+    readers = step.readers()
     totals = _sums(step, readers)
     now: dict[Node, Node] = {}
     popped: dict[Edge, tuple[Node, Node]] = {}  # by the second factor: where such rows begin, and where it is put

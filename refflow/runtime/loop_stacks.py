@@ -24,11 +24,10 @@ from refflow.core.elements import Elements
 from refflow.core.opdef import OpDef
 from refflow.core.shapes import compatible, is_known
 from refflow.core.signature import Attr
-from refflow.runtime.nodes import ENTERS, EXITS, MERGES, SAME, SWITCHES, Node, StepGraph, is_back_edge
+from refflow.runtime.nodes import ENTERS, EXITS, MERGES, SAME, SWITCHES, Node, Readers, StepGraph, is_back_edge
 
 _EMPTY = "Trying to pop from an empty list."
 Edge = tuple[Node, int]
-Readers = dict[Edge, list[tuple[Node, int]]]
 
 
 def internal(name: str, signature: str, elements: Elements | None, **attrs: Any) -> OpDef:
@@ -138,7 +137,7 @@ def stacks_in_loops(step: StepGraph) -> StepGraph:
 def _stacks(step: StepGraph) -> Iterator[_Stack]:
     """Each such list."""
     empty = [n for n in step.nodes if n.type == "EmptyTensorList"]
-    readers = readers_of(step) if empty else {}
+    readers = step.readers() if empty else {}
     for found in (_stack_of(node, readers) for node in empty):
         if found is not None and _needs_no_checks(found):
             yield found
@@ -152,15 +151,6 @@ def use_blocks(step: StepGraph, pop: Node, each: int) -> None:
             if node.op_def is BEGIN:
                 node.attrs = node.attrs | {"each": each, "shape": pop.shapes[1]}
             node.op_def = turned[node.op_def]
-
-
-def readers_of(step: StepGraph) -> Readers:
-    """Who reads each value, and as which input."""
-    readers: Readers = {}
-    for node in step.nodes:
-        for place, edge in enumerate(node.inputs):
-            readers.setdefault(edge, []).append((node, place))
-    return readers
 
 
 # -- which lists --------------------------------------------------------------------------------------------------

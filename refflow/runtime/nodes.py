@@ -133,6 +133,9 @@ class Node:
         return f"<Node {self.id} {self.name!r} {self.type}>"
 
 
+Readers = dict[tuple[Node, int], list[tuple[Node, int]]]
+
+
 class StepGraph:
     """The nodes of one step, in an order in which they could run."""
 
@@ -161,6 +164,14 @@ class StepGraph:
         node.device = like.device
         self.nodes.append(node)
         return node
+
+    def readers(self) -> Readers:
+        """Who reads each value, and as which input."""
+        found: Readers = {}
+        for node in self.nodes:
+            for place, edge in enumerate(node.inputs):
+                found.setdefault(edge, []).append((node, place))
+        return found
 
     def take_id(self) -> int:
         self.next_id += 1

@@ -46,10 +46,7 @@ class Walk:
 
     def __init__(self, step: StepGraph, turns: Mapping[str, int] | None):
         self.step, self.counts = step, TurnCounts(step, turns)
-        self.users: dict[Edge, list[tuple[Node, int]]] = {}
-        for node in step.nodes:
-            for place, edge in enumerate(node.inputs):
-                self.users.setdefault(edge, []).append((node, place))
+        self.users = step.readers()
         self.contents = Contents(step)
         self.put: Counter[Edge] = Counter()  # how many nodes put something into each container
         self.taken: dict[Edge, list[Edge]] = {}

@@ -30,6 +30,7 @@ from refflow.core.shapes import is_known
 from refflow.core.signature import Attr
 from refflow.runtime.loop_stacks import POP, POP_VIEW, Blocks, use_blocks
 from refflow.runtime.nodes import EXITS, MERGES, SAME, SWITCHES, Node, Readers, StepGraph, in_order, is_back_edge
+from refflow.runtime.products import behind
 from refflow.runtime.rendezvous import paired
 
 _ROWS = 512  # that are multiplied at once
@@ -232,21 +233,19 @@ def _sum_of(merge: Node, readers: Readers) -> _Sum | None:
     exit_, inside = _only(readers, (switch, 0)), _ahead(readers, (switch, 1))
     if exit_ is None or exit_.type not in EXITS or not inside or _only(readers, (enter, 0)) is not merge:
         return None
-    total, behind = inside[-1], _ahead(readers, (inside[-1], 0))
-    if total.type not in _SUMS or len(total.inputs) != 2 or not behind or behind[-1] is not back:
+    total, after = inside[-1], _ahead(readers, (inside[-1], 0))
+    if total.type not in _SUMS or len(total.inputs) != 2 or not after or after[-1] is not back:
         return None
     passed = inside[-2] if len(inside) > 1 else switch
     (other,) = [n for n, _ in total.inputs if n is not passed] or [passed]
-    replaced = [total, other]
-    while other.type in SAME:
-        other = other.inputs[0][0]
-        replaced.append(other)
+    chain = behind(other)
+    replaced, other = [total, *chain], chain[-1]
     alone = all(_only(readers, (n, 0)) is not None for n in replaced)
     if not alone or not _may_gather(other, [enter, exit_, total, other]):
         return None
     if not (_sums_columns(other) or (other.type == "MatMul" and (_is_worth_it(other) or _popped(other)))):
         return None
-    carried = [enter, merge, switch, *inside[:-1], *behind, exit_]
+    carried = [enter, merge, switch, *inside[:-1], *after, exit_]
     return _Sum(carried, total, replaced, other)
 
 

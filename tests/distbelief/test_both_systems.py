@@ -139,7 +139,7 @@ def test_a_rule_of_ones_own():  # [S03]
     """Momentum with a sign: refused as a shard's rule; in a graph, three nodes."""
 
     class SignedMomentum(Sgd):
-        pass
+        """It would be applied by the shards."""
 
     clock = Clock()
     with pytest.raises(FixedStructure, match="In a graph an update is a node like any other"):

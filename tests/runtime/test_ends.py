@@ -192,6 +192,21 @@ def test_a_wait_that_nobody_can_end_is_told(executor):
     assert "a dequeue of 1 waits for 1 more from FIFOQueue" in text and "names" in text
 
 
+@BOTH
+def test_the_look_at_all_threads_does_not_meet_a_search_for_garbage(executor):
+    """Before Python 3.12.4 the two together stand still for ever."""
+    text = alone(executor, """
+import gc, sys
+seen, look = [], sys._current_frames
+sys._current_frames = lambda: (seen.append(gc.isenabled()), look())[1]
+try:
+    session.run(take)
+finally:
+    print("searched:", set(seen), "afterwards:", gc.isenabled())
+""")
+    assert "searched: {False} afterwards: True" in text and "this wait can never end" in text
+
+
 def test_threads_of_kernels_and_of_logs_are_nobody_s_hope(tmp_path):
     text = alone("plan", f"""
 writer = tf.train.SummaryWriter({str(tmp_path)!r})

@@ -1,7 +1,5 @@
 """Kernels that wait hold no thread, hold nobody back, and leave nothing behind when nobody waits any more [W50]."""
 
-import gc
-import sys
 import threading
 
 import numpy as np
@@ -201,14 +199,3 @@ def test_branches_and_loops_wait_too(options):
         session.run(made.enqueue(9))
         assert session.run(branch, {taken: True}) == 9
         assert options or planned(session, total) is True
-
-
-def test_a_search_for_garbage_does_not_meet_the_look_at_all_threads(monkeypatch):
-    """Before Python 3.12.4 the two together stand still for ever."""
-    seen, look = [], sys._current_frames
-    monkeypatch.setattr(sys, "_current_frames", lambda: (seen.append(gc.isenabled()), look())[1])
-    with tf.Graph().as_default(), tf.Session() as session:
-        value = tf.FIFOQueue(1, [tf.float32]).dequeue()
-        with pytest.raises(tf.errors.FailedPreconditionError, match="can never end"):
-            session.run(value)
-    assert seen and not any(seen) and gc.isenabled()

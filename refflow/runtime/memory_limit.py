@@ -36,18 +36,25 @@ def are_limited(devices: Iterable[Device]) -> bool:
 def need(step: StepGraph, device: Device) -> list[tuple[int, str]]:
     """What a partitioned step keeps on a device at its fullest moment: bytes, and whose they are, the largest first."""
     step = _sharp(step)
-    return sorted([*_lasting(step, device), *_passing(simulate(step, CostModel()), device)], reverse=True)
+    return _need(step, simulate(step, CostModel()), device)
+
+
+def _need(step: StepGraph, run: Simulation, device: Device) -> list[tuple[int, str]]:
+    return sorted([*_lasting(step, device), *_passing(run, device)], reverse=True)
 
 
 def check_limits(step: StepGraph) -> None:
     """ResourceExhaustedError where a device has less than a partitioned step needs, or where nobody knows how much."""
     limited = dict.fromkeys(n.device for n in step.nodes if n.device.memory_limit)
-    step = _sharp(step) if limited else step
+    if not limited:
+        return
+    step = _sharp(step)
+    run = simulate(step, CostModel())
     for device in limited:
         for node in step.nodes:
             if node.device is device:
                 _check_known(node)
-        items = need(step, device)
+        items = _need(step, run, device)
         total = sum(size for size, _ in items)
         if total > device.memory_limit:
             shown = "\n".join(f"  {_text(size):>12}  {whose}" for size, whose in items[:_SHOWN])

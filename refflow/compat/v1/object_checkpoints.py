@@ -78,13 +78,13 @@ class _Tree:
 
     def __init__(self, root: Any):
         self.things, self.paths = [root], [""]
+        self._numbers = {id(root): 0}
         self.edges: list[list[tuple[str, int]]] = []
         for number, thing in enumerate(self.things):  # which grows
             self.edges.append([])
             for name, child in _children(thing):
-                known = next((i for i, t in enumerate(self.things) if t is child), None)
-                if known is None:
-                    known = len(self.things)
+                known = self._numbers.setdefault(id(child), len(self.things))
+                if known == len(self.things):
                     self.things.append(child)
                     before = self.paths[number]
                     self.paths.append(f"{before}/{_escaped(name)}" if before else _escaped(name))
@@ -96,11 +96,10 @@ class _Tree:
         self._add_slots()
 
     def _add_slots(self) -> None:
-        numbers = {id(thing): i for i, thing in enumerate(self.things)}
         for owner, thing in enumerate(list(self.things)):
             for name, held in sorted(thing._slots.items()) if isinstance(thing, Optimizer) else ():
                 for variable, slot in held.items():
-                    original = numbers.get(id(variable))
+                    original = self._numbers.get(id(variable))
                     if original is None:
                         continue
                     self.slots.append((owner, original, name, len(self.things)))

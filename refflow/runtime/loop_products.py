@@ -28,7 +28,7 @@ from refflow.core.dtypes import float32, float64, variant
 from refflow.core.opdef import OpDef
 from refflow.core.shapes import is_known
 from refflow.core.signature import Attr
-from refflow.runtime.loop_stacks import POP, POP_VIEW, Blocks, use_blocks
+from refflow.runtime.loop_stacks import POP, Blocks, use_blocks
 from refflow.runtime.nodes import EXITS, MERGES, SAME, SWITCHES, Node, Readers, StepGraph, in_order, is_back_edge
 from refflow.runtime.products import behind
 from refflow.runtime.rendezvous import paired
@@ -285,7 +285,7 @@ def _same(edge: Edge) -> Edge:
 def _popped(product: Node) -> Node | None:
     """The pop that gives the rows of the first factor, if they are few: one behind the other they are as they are."""
     (pop, port), turns = _same(product.inputs[0]), (product.attrs["transpose_a"], product.attrs["transpose_b"])
-    if pop.op_def not in (POP, POP_VIEW) or port != 1 or turns != (True, False):
+    if pop.op_def is not POP or port != 1 or turns != (True, False):
         return None
     rows = (pop.shapes[1] or (0,))[0]
     return pop if 0 < rows <= _ROWS // 2 and 0 not in (product.shapes[0] or ()) else None  # type: ignore[operator]

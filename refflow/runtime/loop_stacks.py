@@ -30,17 +30,17 @@ _EMPTY = "Trying to pop from an empty list."
 Edge = tuple[Node, int]
 
 
-def internal(name: str, signature: str, elements: Elements | None, **attrs: Any) -> OpDef:
+def _internal(name: str, signature: str, elements: Elements | None, **attrs: Any) -> OpDef:
     op = OpDef(name, signature, {"T": Attr("type"), **attrs}, (), False, False, "exact", False, False)
     op.elements = elements
     return op
 
 
 # number: of the stack in its step, which its three nodes have in common.
-NUMBER = {"number": Attr("int")}
-BEGIN = internal("_Stack", "-> stack: variant[]", Elements(recounts=True), **NUMBER)
-PUSH = internal("_Push", "stack: variant[], x: T -> stack: variant[]", Elements(put=1, recounts=True), **NUMBER)
-POP = internal("_Pop", "stack: variant[] -> stack: variant[], x: T", Elements(take=1, recounts=True), **NUMBER)
+_NUMBER = {"number": Attr("int")}
+BEGIN = _internal("_Stack", "-> stack: variant[]", Elements(recounts=True), **_NUMBER)
+PUSH = _internal("_Push", "stack: variant[], x: T -> stack: variant[]", Elements(put=1, recounts=True), **_NUMBER)
+POP = _internal("_Pop", "stack: variant[] -> stack: variant[], x: T", Elements(take=1, recounts=True), **_NUMBER)
 
 
 @BEGIN.kernel
@@ -56,9 +56,10 @@ def push_kernel(stack, x):
 
 @POP.kernel
 def pop_kernel(stack):
-    if not stack:
-        raise ValueError(_EMPTY)
-    return stack, stack.pop()
+    try:
+        return stack, stack.pop()
+    except IndexError:
+        raise ValueError(_EMPTY) from None
 
 
 class Blocks:
@@ -92,9 +93,9 @@ class Blocks:
         return self.block[self.place]
 
 
-BEGIN_BLOCKS = internal("_StackOfBlocks", "-> stack: variant[]", None, each=Attr("int"), shape=Attr("shape"), **NUMBER)
-PUSH_COPY = internal("_PushCopy", "stack: variant[], x: T -> stack: variant[]", None, **NUMBER)
-POP_VIEW = internal("_PopView", "stack: variant[] -> stack: variant[], x: T", Elements(take=1, recounts=True), **NUMBER)
+BEGIN_BLOCKS = _internal("_StackOfBlocks", "-> stack: variant[]", None, each=Attr("int"), shape=Attr("shape"),
+                         **_NUMBER)  # fmt: skip
+PUSH_COPY = _internal("_PushCopy", "stack: variant[], x: T -> stack: variant[]", None, **_NUMBER)
 PUSH_COPY.view = True
 
 
@@ -107,11 +108,6 @@ def begin_blocks_kernel(each, shape, T):
 def push_copy_kernel(stack, x):
     stack.push(x)
     return stack
-
-
-@POP_VIEW.kernel
-def pop_view_kernel(stack):
-    return stack, stack.pop()
 
 
 class _Stack(NamedTuple):
@@ -145,7 +141,7 @@ def _stacks(step: StepGraph) -> Iterator[_Stack]:
 
 def use_blocks(step: StepGraph, pop: Node, each: int) -> None:
     """Makes the stack that `pop` pops from one of blocks of `each` elements."""
-    turned = {BEGIN: BEGIN_BLOCKS, PUSH: PUSH_COPY, POP: POP_VIEW}
+    turned = {BEGIN: BEGIN_BLOCKS, PUSH: PUSH_COPY}
     for node in step.nodes:
         if node.op_def in turned and node.attrs["number"] == pop.attrs["number"]:
             if node.op_def is BEGIN:

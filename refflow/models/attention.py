@@ -59,6 +59,15 @@ class Attention:
         a = tf.reshape(tf.nn.softmax(tf.reshape(u, [-1, tf.shape(u)[2]])), tf.shape(u))
         return tf.batch_matmul(a, self._memory), a
 
+    def answers(self, queries: tf.Tensor, contexts: tf.Tensor, symbols: int) -> tf.Tensor:
+        """V tanh(C [s, c]) of queries [batch, q, units] and what they read [batch, q, n]: [batch, q, symbols].
+
+        C and V are variables of the present scope.
+        """
+        units, n = self._u.get_shape()[0].value, self._memory.get_shape()[2].value
+        c, v = tf.get_variable("C", [units + n, units]), tf.get_variable("V", [units, symbols])
+        return along_last(tf.tanh(along_last(tf.concat(2, [queries, contexts]), c)), v)
+
 
 def along_last(x: tf.Tensor, matrix: Any) -> tf.Tensor:
     """[..., m], each row along the last axis of x [..., n] times the same matrix [n, m]: one product."""

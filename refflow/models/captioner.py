@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 
 import refflow as tf
-from refflow.models.attention import Attention, along_last
+from refflow.models.attention import Attention
 from refflow.models.decoding import Decoder
 from refflow.models.layers import convolution, dense
 from refflow.models.rnn.rnn_cell import BasicLSTMCell
@@ -70,7 +70,6 @@ class Captioner:
             h = states[:, :, units:]
             contexts, _ = attention.read(h)
             with tf.variable_scope(self._name, reuse=AUTO_REUSE):
-                c, v = tf.get_variable("C", [units + 64, units]), tf.get_variable("V", [units, symbols])
-                return along_last(tf.tanh(along_last(tf.concat(2, [h, contexts]), c)), v)
+                return attention.answers(h, contexts, symbols)
 
         return Decoder(advance, scores)

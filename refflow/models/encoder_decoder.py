@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import Any
 
 import refflow as tf
-from refflow.models.attention import Attention, along_last, places_before
+from refflow.models.attention import Attention, places_before
 from refflow.models.decoding import Decoder
 from refflow.models.rnn.rnn_cell import GRUCell, RNNCell
 from refflow.ops.variable_scope import AUTO_REUSE
@@ -72,8 +72,6 @@ class EncoderDecoder:
         def scores(states: tf.Tensor) -> tf.Tensor:
             contexts, _ = attention.read(states)
             with tf.variable_scope(self._name, reuse=AUTO_REUSE), tf.variable_scope("decoder"):
-                c = tf.get_variable("C", [2 * self._units, self._units])
-                v = tf.get_variable("V", [self._units, self._sizes[1]])
-                return along_last(tf.tanh(along_last(tf.concat(2, [states, contexts]), c)), v)
+                return attention.answers(states, contexts, self._sizes[1])
 
         return Decoder(advance, scores)

@@ -18,6 +18,7 @@ from refflow.bench.workload import Bar
 
 GROUPS: dict[str, tuple[str, Bar]] = {
     "training": ("the training workloads, geometric mean", Bar(0.78, 0.95)),
+    "data": ("input pipelines, geometric mean", Bar(1.0)),
     "conv2d_forward": ("conv2d forward, geometric mean", Bar(0.95, 1.2)),
     "conv2d_filter_gradient": ("conv2d filter gradient, geometric mean", Bar(0.75, 1.0)),
     "conv2d_input_gradient": ("conv2d input gradient, geometric mean", Bar(1.1, 1.3)),

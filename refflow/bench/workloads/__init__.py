@@ -15,6 +15,7 @@ from refflow.bench.workloads import (
     normalisation,
     overhead,
     perceptron,
+    pipelines,
     pooling,
     queues,
     reductions,
@@ -23,5 +24,5 @@ from refflow.bench.workloads import (
 
 _TRAINING = (perceptron, lenet, inception, lstm, attention)
 _KERNELS = (matmul, elementwise, reductions, rows, moves, pooling, convolution, convolution3d, normalisation)
-_PAGES = (overhead, loops, queues, *_TRAINING, *_KERNELS)
+_PAGES = (overhead, loops, queues, pipelines, *_TRAINING, *_KERNELS)
 WORKLOADS: list[Workload] = [workload for page in _PAGES for workload in page.WORKLOADS]

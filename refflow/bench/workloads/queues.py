@@ -1,7 +1,7 @@
 """Queues: one thread puts numbers into a queue of 100 and another takes them out, each by runs of its own.
 
 NumPy's side is Python's own queue. The time is that of one enqueue with its dequeue.
-Next: refflow/bench/workloads/perceptron.py.
+Next: refflow/bench/workloads/pipelines.py.
 """
 
 from __future__ import annotations

@@ -96,8 +96,13 @@ def _rows_of(tensor: np.ndarray, element_shape: Any) -> tuple[list[np.ndarray], 
             f"Specified a list with shape {shapes.text(dims)} from a tensor with shape "
             f"{shapes.text(tensor.shape[1:])}"
         )
-    copied = np.array(tensor, copy=True) if isinstance(tensor, np.ndarray) else tensor  # a device has made its copy
+    copied = _own(tensor)
     return [_row(copied, i) for i in range(copied.shape[0])], dims
+
+
+def _own(tensor: Any) -> Any:
+    """A tensor in memory of its own; where it lies on a device, that has made its copy."""
+    return np.array(tensor, copy=True) if isinstance(tensor, np.ndarray) else tensor
 
 
 def _row(tensor: np.ndarray, i: int) -> np.ndarray:
@@ -122,16 +127,16 @@ def split_kernel(tensor, element_shape, lengths, element_dtype):
         raise ValueError(
             f"tensor shape {shapes.text(tensor.shape)} is not compatible with element_shape {shapes.text(dims)}"
         )
-    at, parts = 0, []
+    at, parts, copied = 0, [], _own(tensor)
     for length in (int(n) for n in lengths):
         if length < 0:
             raise ValueError(f"Invalid value in lengths: {length}")
-        if at + length > len(tensor):
-            raise ValueError(f"Attempting to slice [{at}, {at + length}] from tensor with length {len(tensor)}")
-        parts.append(np.array(tensor[at : at + length], copy=True))
+        if at + length > tensor.shape[0]:
+            raise ValueError(f"Attempting to slice [{at}, {at + length}] from tensor with length {tensor.shape[0]}")
+        parts.append(copied[at : at + length])
         at += length
-    if at != len(tensor):
-        raise ValueError(f"Unused values in tensor. Length of tensor: {len(tensor)} Values used: {at}")
+    if at != tensor.shape[0]:
+        raise ValueError(f"Unused values in tensor. Length of tensor: {tensor.shape[0]} Values used: {at}")
     return handle_to(TensorList(parts, element_dtype, dims))
 
 
@@ -181,10 +186,10 @@ def scatter_into_kernel(input_handle, tensor, indices, element_dtype):
     _at_least_a_vector(tensor)
     if np.ndim(indices) != 1:
         raise ValueError(f"Expected indices to be a vector, but received shape: {shapes.text(np.shape(indices))}")
-    if len(tensor) != len(indices):
+    if tensor.shape[0] != len(indices):
         raise ValueError(
-            f"Expected len(indices) == tensor.shape[0], but saw: {len(indices)} vs. {len(tensor)}"
-        )  # fmt: skip
+            f"Expected len(indices) == tensor.shape[0], but saw: {len(indices)} vs. {tensor.shape[0]}"
+        )
     if any(int(i) < 0 for i in indices):
         raise ValueError("Indices in TensorListScatter must all be non-negative.")
     if not shapes.compatible(found.dims, tensor.shape[1:]):
@@ -192,8 +197,8 @@ def scatter_into_kernel(input_handle, tensor, indices, element_dtype):
             f"Specified a list with shape {shapes.text(found.dims)} from a tensor with shape "
             f"{shapes.text(tensor.shape[1:])}"
         )
-    copied = np.array(tensor, copy=True)
-    rows = [_row(copied, i) for i in range(len(copied))]
+    copied = _own(tensor)
+    rows = [_row(copied, i) for i in range(copied.shape[0])]
     return handle_to(found.with_items(_scattered(list(found.items), rows, indices)))
 
 

@@ -146,14 +146,15 @@ def _concatenated(found: TensorList, dims: shapes.Shape, leading: np.ndarray) ->
         if value is None:
             lengths.append(int(leading[i]) if i < len(leading) else None)
             continue
-        if not np.ndim(value):
+        if not np.shape(value):
             raise ValueError(f"Concat saw a scalar shape at index {i} but requires at least vectors.")
-        if first is not None and first != len(value):
+        count = np.shape(value)[0]
+        if first is not None and first != count:
             raise ValueError(
                 "First entry of element_shape input does not match the first dim of list element at index: "
-                f"{i} Expected: {first} Actual: {len(value)}"
+                f"{i} Expected: {first} Actual: {count}"
             )
-        lengths.append(len(value))
+        lengths.append(count)
         rest = merged(rest, np.shape(value)[1:])
     if not shapes.is_known(rest):
         why = "All except the first dimension must be fully defined when concating an empty tensor list. element_shape"
@@ -175,7 +176,9 @@ def _concatenated(found: TensorList, dims: shapes.Shape, leading: np.ndarray) ->
             lengths[i] = first if first is not None else known[0]
     parts = [zeros((n, *(rest or ())), found.dtype) if v is None else v
              for n, v in zip(lengths, found.items, strict=True)]  # fmt: skip
-    return _joined(parts, np.concatenate), np.array(lengths, np.int64)
+    if found.home is None:
+        return _joined(parts, np.concatenate), np.array(lengths, np.int64)
+    return found.home.joined(parts, (sum(lengths), *(rest or ())), found.dtype), np.array(lengths, np.int64)
 
 
 @LENGTH.kernel

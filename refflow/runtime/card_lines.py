@@ -24,6 +24,7 @@ from refflow.core.handles import handle_to
 from refflow.core.shapes import is_known
 from refflow.runtime.card_crossings import CardCrossings
 from refflow.runtime.card_launches import CardLaunches
+from refflow.runtime.card_lists import is_list_op
 from refflow.runtime.fuse import FUSED
 from refflow.runtime.gpu_kernels import SIZES
 from refflow.runtime.kernels import prepare, variable_state
@@ -58,7 +59,7 @@ class CardLines(CardLaunches, CardCrossings):
         """Whether all that the node touches has its place before the run."""
         if not self._is_top() or not all(is_known(s) for s in node.shapes):
             return False
-        if node.op_def.waits or node.op_def.by_handle or node.op_def.elements is not None or node.type in SIZES:
+        if node.op_def.waits or node.op_def.by_handle or node.type in SIZES or is_list_op(node.op_def, node.attrs):
             return False
         if node.op_def is not FUSED and not node.device.supports(node.op_def, node.attrs):
             return False

@@ -1,8 +1,8 @@
 """Lists of tensors on a card: the list is the host's, and its elements lie on the card [W43].
 
     push, pop, set, get     the page's own kernels, which pass elements on as they are
-    from a tensor           one copy, whose rows are the elements
-    stacked                 a copy for each element, into one array
+    from a tensor           one copy, whose rows are the elements; so where they are scattered, or a tensor is split
+    stacked, end to end     a copy for each element, into one array; so where some are gathered
 
 A loop that runs on a card keeps what its gradient needs in such lists; were they the host's, each iteration would wait
 for the card and move all of it twice. A list goes to a card as a whole, with all ops that ever have it, which is for
@@ -23,8 +23,10 @@ from refflow.core.handles import handle_to
 from refflow.core.opdef import OpDef
 from refflow.core.registry import op_def
 
-_ELEMENTS = frozenset(("TensorListFromTensor", "TensorListPushBack", "TensorListPopBack", "TensorListSetItem",
-                       "TensorListGetItem", "TensorListStack"))  # fmt: skip
+_COPIED = {"TensorListFromTensor": 0, "TensorListScatter": 0, "TensorListScatterV2": 0, "TensorListSplit": 0,
+           "TensorListScatterIntoExistingList": 1}  # fmt: skip  # the input whose rows become elements
+_ELEMENTS = frozenset((*_COPIED, "TensorListPushBack", "TensorListPopBack", "TensorListSetItem", "TensorListGetItem",
+                       "TensorListStack", "TensorListGather", "TensorListConcat", "TensorListConcatV2"))  # fmt: skip
 _ANY = frozenset(("TensorListReserve", "EmptyTensorList", "TensorListLength", "TensorListElementShape",
                   "TensorListResize"))  # fmt: skip
 _OF_VARIANTS = frozenset(("ZerosLike", "AddN"))
@@ -60,11 +62,11 @@ class CardLists:
 
     def kernel(self, listed: OpDef, page: Callable[..., Any]) -> Callable[..., Any]:
         """The page's kernel, for a card."""
-        copies = listed.name == "TensorListFromTensor"
+        copied = _COPIED.get(listed.name)
 
-        def kernel(first: Any, *inputs: Any, **arguments: Any) -> Any:
-            first = self._device.private_copy(first) if copies else first
-            result = page(first, *inputs, **arguments)
+        def kernel(*inputs: Any, **arguments: Any) -> Any:
+            given = [self._device.private_copy(x) if i == copied else x for i, x in enumerate(inputs)]
+            result = page(*given, **arguments)
             return [self._there(v) for v in result] if isinstance(result, (tuple, list)) else self._there(result)
 
         return kernel
@@ -105,6 +107,16 @@ class CardLists:
         whole = self._device.empty((len(elements), *dims), dtype)
         for place, element in enumerate(elements):
             self._device.card.copy(whole[place : place + 1], self._up(element))
+        return whole
+
+    def joined(self, elements: Sequence[Any], dims: Any, dtype: DType) -> Any:
+        """The elements one after the other, as an array of shape `dims`."""
+        whole, at = self._device.empty(dims, dtype), 0
+        for element in elements:
+            end = at + element.shape[0]
+            if 0 not in element.shape:
+                self._device.card.copy(whole[at:end], self._up(element))
+            at = end
         return whole
 
     def added(self, a: Any, b: Any) -> Any:

@@ -137,3 +137,29 @@ def test_random_programs_of_branches_and_loops_have_one_device_s_numbers_and_slo
             found.append([session.run(fetches, given) for _ in range(2)][-1])
     for got, wanted in zip(*found, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=2e-4, atol=1e-5)
+
+
+def test_elements_are_gathered_joined_scattered_and_split_on_the_card(rng):
+    x = tf.placeholder(tf.float32, [4, 3])
+    rows, some = x * 2.0, np.array([3], np.int32)
+    given, kept = {x: rng.normal(size=(4, 3))}, {"element_dtype": tf.float32}
+
+    def stacked(made):
+        return op_def("TensorListStack")(made, some, **kept)
+
+    scattered = op_def("TensorListScatterV2")(rows, np.array([2, 0, 1, 4], np.int32), some, np.int32(6))
+    into = op_def("TensorListScatterIntoExistingList")(scattered, rows[:2], np.array([5, 2], np.int32))
+    split = op_def("TensorListSplit")(rows, np.array([-1, 3], np.int32), np.array([3, 0, 1], np.int64))
+    joined = op_def("TensorListConcatV2")(split, np.array([-1, 3], np.int32), np.zeros(0, np.int64), **kept)
+    picked = op_def("TensorListGather")(into, np.array([5, 3, 0, 5], np.int32), some, **kept)
+    slope = tf.gradients(tf.reduce_sum(tf.square(picked)) + tf.reduce_sum(joined.tensor), x)
+    fetches, found = [stacked(scattered), stacked(into), *joined, picked, *slope], []
+    for devices in ([Device(0)], [Device(0), simulated_gpu()]):
+        with tf.Session(devices=devices, allow_soft_placement=True) as session:
+            found.append(session.run(fetches, given))
+            placed = session.stages(session.signature(fetches, given)).placement
+    for got, wanted in zip(*found, strict=True):
+        np.testing.assert_array_equal(got, wanted)
+    assert {r.device[-5:] for r in placed if r.op_type in (
+        "TensorListScatterV2", "TensorListScatterIntoExistingList", "TensorListSplit", "TensorListConcatV2",
+        "TensorListGather")} == {"gpu:0"}  # fmt: skip

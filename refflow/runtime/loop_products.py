@@ -29,7 +29,18 @@ from refflow.core.opdef import OpDef
 from refflow.core.shapes import is_known
 from refflow.core.signature import Attr
 from refflow.runtime.loop_stacks import POP, Blocks, use_blocks
-from refflow.runtime.nodes import EXITS, MERGES, SAME, SWITCHES, Node, Readers, StepGraph, in_order, is_back_edge
+from refflow.runtime.nodes import (
+    EXITS,
+    MERGES,
+    SAME,
+    SWITCHES,
+    Node,
+    Readers,
+    StepGraph,
+    in_order,
+    is_back_edge,
+    led_past,
+)
 from refflow.runtime.products import behind
 from refflow.runtime.rendezvous import paired
 
@@ -178,22 +189,24 @@ def gather_in_loops(step: StepGraph) -> StepGraph:
     step = step.copy()
     readers = step.readers()
     totals = _sums(step, readers)
-    now: dict[Node, Node] = {}
-    popped: dict[Edge, tuple[Node, Node]] = {}  # by the second factor: where such rows begin, and where it is put
+    gone: dict[Node, list[Node]] = {}  # what takes the place of a node that others wait for: what it waited for itself
+    popped: dict[Edge, Node] = {}  # where rows of blocks begin, by the second factor
     for total in totals:
         if total.product.type == "MatMul":
             begin, put = _gather(step, total, readers)
-            now |= dict.fromkeys(total.replaced, put)
             if put.op_def is PUT_POPPED:
-                popped[_same(put.inputs[2])] = begin, put
+                popped[_same(put.inputs[2])] = begin
+            gone |= {n: [] for n in total.replaced}
     for total in totals:
-        rows = popped.get(_same(total.product.inputs[0])) if total.product.type != "MatMul" else None
-        if rows is not None:
-            _share(step, total, rows[0], readers)
-            now |= dict.fromkeys(total.replaced, rows[1])
-    step.nodes = [n for n in step.nodes if n not in now]
-    for node in step.nodes:
-        node.controls = [n for n in dict.fromkeys(now.get(c, c) for c in node.controls) if n is not node]
+        shared = popped.get(_same(total.product.inputs[0])) if total.product.type != "MatMul" else None
+        if shared is not None:
+            _share(step, total, shared, readers)
+            gone |= {n: [] for n in total.replaced}
+    for node in step.nodes:  # each is behind what it waits for
+        node.controls = led_past(node.controls, gone)
+        if node in gone:
+            gone[node] = led_past([*node.controls, *(n for n, _ in node.inputs)], gone)
+    step.nodes = [n for n in step.nodes if n not in gone]
     step.nodes = in_order(step.nodes, paired(step.nodes))
     return step
 

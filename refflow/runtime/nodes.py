@@ -195,6 +195,11 @@ def changes_variables(node: Node) -> bool:
     return bool(node.op_def.ref_inputs or handle)
 
 
+def led_past(nodes: list[Node], past: dict[Node, list[Node]]) -> list[Node]:
+    """`nodes`, each that is in `past` by those it is replaced with: control edges lead past what is not there."""
+    return list(dict.fromkeys(m for n in nodes for m in past.get(n, [n])))
+
+
 def in_order(
     nodes: Iterable[Node], edges: dict[Node, list[Node]] | None = None, changes_last: bool = False
 ) -> list[Node]:

@@ -30,7 +30,7 @@ from refflow.core.dtypes import DType
 from refflow.core.errors import OpError, ShapeError
 from refflow.core.registry import op_def
 from refflow.core.shapes import Shape, is_known
-from refflow.runtime.nodes import CONTROL_FLOW, SWITCHES, Node, StepGraph, in_order
+from refflow.runtime.nodes import CONTROL_FLOW, SWITCHES, Node, StepGraph, in_order, led_past
 from refflow.runtime.sharpen import sharpen
 
 _PASSING = frozenset(("Reshape", "Sum", "Prod", "Max", "Min"))
@@ -240,13 +240,9 @@ def _skip(step: StepGraph) -> None:
     used = {n for node in step.nodes for n, _ in node.inputs}
     past: dict[Node, list[Node]] = {}
     for node in step.nodes:
-        node.controls = _through(node.controls, past)
+        node.controls = led_past(node.controls, past)
         if node not in used and is_pure(node) and not _reads_a_side(node) and cannot_fail(node):
-            past[node] = _through([*node.controls, *(n for n, _ in node.inputs)], past)
-
-
-def _through(nodes: list[Node], past: dict[Node, list[Node]]) -> list[Node]:
-    return list(dict.fromkeys(m for n in nodes for m in past.get(n, [n])))
+            past[node] = led_past([*node.controls, *(n for n, _ in node.inputs)], past)
 
 
 def cannot_fail(node: Node) -> bool:

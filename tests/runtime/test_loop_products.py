@@ -8,8 +8,11 @@ from refflow.runtime.fuse import fuse
 from refflow.runtime.loop_products import Rows, gather_in_loops
 
 
-def recurrent(turns, rows, width, inputs=7):
-    """The loss of a net whose loop uses one weight, and its slope by that and the bias."""
+def recurrent(turns, rows, width, inputs=7, gated=False):
+    """The loss of a net whose loop uses one weight, and its slope by that and the bias.
+
+    gated: an op's slopes wait for each other, as optimizers ask for.
+    """
     rng = np.random.default_rng(5)
     x = tf.constant(rng.normal(size=(turns, rows, inputs)).astype(np.float32))
     w = tf.Variable(rng.normal(size=(inputs + width, width), scale=0.2).astype(np.float32))
@@ -21,7 +24,7 @@ def recurrent(turns, rows, width, inputs=7):
 
     h = tf.while_loop(lambda i, h: i < turns, turn, [0, tf.zeros([rows, width])])[1]
     loss = tf.reduce_sum(tf.square(h))
-    return loss, tf.gradients(loss, [w, b])
+    return loss, tf.gradients(loss, [w, b], gate_gradients=gated)
 
 
 def rewritten(session, fetches, *rewrites):
@@ -31,12 +34,13 @@ def rewritten(session, fetches, *rewrites):
     return [n.type for n in step.nodes]
 
 
+@pytest.mark.parametrize("gated", [False, True])
 @pytest.mark.parametrize(("turns", "rows"), [(5, 3), (0, 3), (1, 1), (300, 4)])
-def test_a_recurrent_net_s_gradient_is_the_executor_s(turns, rows):
+def test_a_recurrent_net_s_gradient_is_the_executor_s(turns, rows, gated):
     """300 turns of 4 rows are more than are put together at once."""
     graph, found = tf.Graph(), []
     with graph.as_default():
-        loss, slopes = recurrent(turns, rows, 40)
+        loss, slopes = recurrent(turns, rows, 40, gated=gated)
         for executor in ("plan", "executor"):
             with tf.Session(graph=graph, executor=executor) as session:
                 session.run(tf.initialize_all_variables())

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from refflow.core.errors import DataLossError, FailedPreconditionError, InvalidArgumentError, NotFoundError
-from refflow.files.crc32c import crc32c, masked
+from refflow.files.crc32c import crc32c, crc32c_of_each, masked
 
 HEADER, FOOTER = 12, 4  # bytes around each record's data
+_MOST, _WINDOW = 256, 1 << 18  # records, and bytes, that are summed at once
 
 
 def read_file(path: str) -> bytes:
@@ -53,27 +55,57 @@ def records(data: bytes, at: int = 0) -> Iterator[tuple[int, bytes]]:
     >>> list(records(framed(b"one") + framed(b"")))
     [(0, b'one'), (19, b'')]
     """
+    walk, most = _spans(data, at), 1
+    while True:
+        spans: list[tuple[int, int]] = []
+        damage = None
+        try:
+            for span in walk:
+                spans.append(span)
+                if len(spans) >= most or span[1] - spans[0][0] > _WINDOW:
+                    break
+        except DataLossError as error:  # of what comes after those that were found
+            damage = error
+        found = masked(crc32c_of_each(data, spans)).tolist()
+        for (start, end), total in zip(spans, found, strict=True):
+            if total != int.from_bytes(data[end : end + FOOTER], "little"):
+                raise DataLossError(None, None, f"corrupted record at {start}")
+            yield start - HEADER, data[start:end]
+        if damage is not None:
+            raise damage
+        if not spans:
+            return
+        most = min(4 * most, _MOST)  # who asks for one record does not wait for many
+
+
+def _spans(data: bytes, at: int) -> Iterator[tuple[int, int]]:
+    """Where each record's data begins and ends, by lengths whose sums fit."""
     while len(data) - at >= HEADER:  # fewer bytes than a header are no record
-        if masked(crc32c(data[at : at + 8])) != int.from_bytes(data[at + 8 : at + HEADER], "little"):
+        length = data[at : at + 8]
+        if _sum_of_length(length) != data[at + 8 : at + HEADER]:
             hint = " (Is this even a TFRecord file?)" if at == 0 else ""
             raise DataLossError(None, None, f"corrupted record at {at}{hint}")
         start = at + HEADER
-        end = start + int.from_bytes(data[at : at + 8], "little")
+        end = start + int.from_bytes(length, "little")
         if end + FOOTER > len(data):
             raise DataLossError(None, None, f"truncated record at {at}' failed with Read less bytes than requested")
-        record = data[start:end]
-        if masked(crc32c(record)) != int.from_bytes(data[end : end + FOOTER], "little"):
-            raise DataLossError(None, None, f"corrupted record at {start}")
-        yield at, record
+        yield start, end
         at = end + FOOTER
+
+
+@lru_cache(1024)
+def _sum_of_length(length: bytes) -> bytes:
+    return _stored(crc32c(length))
+
+
+def _stored(crc: int) -> bytes:
+    return masked(crc).to_bytes(FOOTER, "little")
 
 
 def framed(record: bytes) -> bytes:
     """One record as it stands in a file."""
     length = len(record).to_bytes(8, "little")
-    return b"".join([
-        length, masked(crc32c(length)).to_bytes(4, "little"), record, masked(crc32c(record)).to_bytes(4, "little")
-    ])  # fmt: skip
+    return b"".join([length, _sum_of_length(length), record, _stored(crc32c(record))])
 
 
 def tf_record_iterator(path: str) -> Iterator[bytes]:

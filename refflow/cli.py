@@ -24,6 +24,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from refflow.audit.command import add_audit
 from refflow.bench.command import add_bench, count
 from refflow.core.errors import OpError
 
@@ -142,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("op_types", nargs="*", metavar="OP_TYPE", help="all where none is given")
     check.set_defaults(command=_check)
 
+    add_audit(commands)
     add_bench(commands)
     return parser
 

@@ -13,17 +13,14 @@ Next: refflow/timeline.py.
 
 from __future__ import annotations
 
-import runpy
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from refflow import profile
 from refflow.core import locks
+from refflow.program_runs import Around, run_program
 from refflow.runtime.events import LapLog
 from refflow.runtime.session import Session
 from refflow.runtime.steps import Step
@@ -68,33 +65,18 @@ def watch_program(path: str, arguments: Sequence[str] = (), steps: int = 20, clo
 
     steps: of each kind, how many are timed line by line. FileNotFoundError where there is no such file.
     """
-    if not Path(path).exists():
-        raise FileNotFoundError(f"there is no program {path!r}")
-    from refflow.compat import as_tensorflow
-
     tick = profile.CLOCKS[clock]
     seen: dict[Any, Seen] = {}
-    before, sys.argv = sys.argv, [path, *arguments]
-    sys.path.insert(0, str(Path(path).resolve().parent))
     start = tick()
-    try:
-        with as_tensorflow(), _watching(seen, steps, tick):
-            runpy.run_path(path, run_name="__main__")
-    except SystemExit as end:
-        if end.code not in (None, 0):
-            raise
-    finally:
-        sys.argv = before
-        sys.path.pop(0)
+    run_program(path, arguments, _watching(seen, steps, tick))
     return Watched(sorted(seen.values(), key=lambda s: -s.total), tick() - start, tick)
 
 
-@contextmanager
-def _watching(seen: dict[Any, Seen], steps: int, tick: profile.Clock) -> Iterator[None]:
-    """Meanwhile every session's plain runs are noted in `seen`."""
-    run, lock = Session.run, locks.lock()
+def _watching(seen: dict[Any, Seen], steps: int, tick: profile.Clock) -> Around:
+    """What notes every session's plain runs in `seen`."""
+    lock = locks.lock()
 
-    def watched(session: Session, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None):
+    def watched(run: Any, session: Session, fetches: Any, feed_dict: Any, options: Any, run_metadata: Any) -> Any:
         if not (options is run_metadata is None) or session.log is not None:
             return run(session, fetches, feed_dict, options, run_metadata)
         session._check_open()
@@ -117,11 +99,7 @@ def _watching(seen: dict[Any, Seen], steps: int, tick: profile.Clock) -> Iterato
             (kind.timed if is_timed else kind.seconds).append(tick() - start)
         return found
 
-    Session.run = watched  # type: ignore[method-assign, assignment]
-    try:
-        yield
-    finally:
-        Session.run = run  # type: ignore[method-assign]
+    return watched
 
 
 # -- words --------------------------------------------------------------------------------------------------

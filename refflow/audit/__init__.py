@@ -1,0 +1,1 @@
+"""What to look at when a model is ported: its parameters, its losses without learning, NaNs, and where values part."""

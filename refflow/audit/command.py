@@ -1,0 +1,130 @@
+"""The command `refflow audit`: what it takes, and who does it [W54].
+
+    refflow audit parameters PROGRAM       variables, their sizes and slots; --expect COUNT, --against OTHER
+    refflow audit losses PROGRAM           losses with learning off, beside another program, TensorFlow, or a file
+    refflow audit finite PROGRAM           which op first makes a NaN or an infinity, and from what
+    refflow audit tensors PROGRAM          the first tensor of a step that leaves its expected error
+
+Each takes an ordinary program and runs it as it is, up to where it has seen enough. The exit status is 1 where
+something differs.
+
+Next: audit/parameters.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import Any
+
+from refflow.bench.command import count
+
+
+def add_audit(commands: Any) -> None:
+    """Adds the command to those of a parser."""
+    audit = commands.add_parser("audit", help="check a model that is ported: parameters, losses, NaNs, tensors")
+    what = audit.add_subparsers(required=True, metavar="parameters|losses|finite|tensors")
+    _add_parameters(what)
+    _add_losses(what)
+
+
+def _added(what: Any, name: str, text: str, command: Any, program: str = "a Python program, which is run") -> Any:
+    parser = what.add_parser(name, help=text)
+    parser.add_argument("program", help=program)
+    parser.add_argument("--args", default="", type=shlex.split, help="the program's own arguments, in one text")
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _map_option(parser: Any) -> None:
+    parser.add_argument("--map", action="append", default=[], metavar="OLD=NEW",
+                        help="a regular expression in names here, and what stands there in its place")  # fmt: skip
+
+
+def _say(lines: list[str], right: str) -> int:
+    for line in lines or [right]:
+        print(line)
+    return 1 if lines else 0
+
+
+def _add_parameters(what: Any) -> None:
+    sources = "a Python program, a .pb or .pbtxt file, a checkpoint, or deck"
+    parser = _added(what, "parameters", "variables with their sizes and slots", _parameters, sources)
+    parser.add_argument("--expect", type=_number, metavar="COUNT", help="of trained elements, as 6_998_552")
+    parser.add_argument("--against", metavar="OTHER", help=sources)
+    parser.add_argument("--trained", action="store_true", help="leave out what is not trained, and slots")
+    parser.add_argument("--depth", type=count, default=1, metavar="N", help="of scopes that are summed (default 1)")
+    _map_option(parser)
+
+
+def _number(text: str) -> int:
+    return count(text.replace(",", "").replace("_", ""))
+
+
+def _parameters(options: argparse.Namespace) -> int:
+    from refflow.audit import parameters
+
+    found = parameters.of_program(options.program, options.args)
+    print(parameters.table(parameters.trained(found) if options.trained else found, options.depth))
+    wrong: list[str] = []
+    if options.expect is not None:
+        wrong += parameters.beside_count(found, options.expect)
+    if options.against:
+        other = parameters.of_program(options.against)
+        if options.trained:
+            found, other = parameters.both_trained(found, other, options.map)
+        wrong += parameters.beside(found, other, options.map)
+    if options.expect is None and not options.against:
+        return 0
+    print()
+    return _say(wrong, "as expected")
+
+
+def _add_losses(what: Any) -> None:
+    parser = _added(what, "losses", "losses with learning off, beside another side's", _losses)
+    parser.add_argument("--loss", default="", metavar="NAME", help="a tensor; by default the scalars that runs fetch")
+    parser.add_argument("--against", metavar="OTHER", help="tensorflow: the same program there; tensorflow:FILE.py; "
+                        "another program FILE.py; or a file of losses")  # fmt: skip
+    parser.add_argument("--steps", type=count, default=10, metavar="N", help="runs with losses (default 10)")
+    parser.add_argument("--write", metavar="FILE", help="write this side's losses")
+    parser.add_argument("--own-start", action="store_true", help="the other side begins with its own parameters")
+    parser.add_argument("--tolerance", type=float, help="relative (default 1e-5)")
+    _map_option(parser)
+
+
+def _losses(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from refflow.audit import beside, losses
+
+    here = beside.record(options.program, options.args, losses.Recorder(options.loss, options.steps))
+    if options.write:
+        Path(options.write).write_text(losses.written(here.losses), encoding="utf-8")
+    if not options.against:
+        for line in losses.written(here.losses).splitlines():
+            print(line)
+        return 0
+    there = _other_losses(options, here.start)
+    tolerance = losses.TOLERANCE if options.tolerance is None else options.tolerance
+    found = losses.pairs(here.losses, there, options.map)
+    for line in losses.table(found, tolerance):
+        print(line)
+    return int(losses.differ(found, tolerance))
+
+
+def _other_losses(options: argparse.Namespace, start: dict[str, Any]) -> Any:
+    from refflow.audit import beside, losses
+    from refflow.audit.parameters import renaming
+
+    against = options.against
+    if against != beside.TENSORFLOW and not against.endswith(".py"):
+        return losses.read(against)
+    start = {} if options.own_start else {renaming(name, options.map): value for name, value in start.items()}
+    if against.startswith(beside.TENSORFLOW):
+        path = against.partition(":")[2] or options.program
+        there = beside.record_in_tensorflow(path, options.args, options.loss, options.steps, start)
+    else:
+        there = beside.record(against, options.args, losses.Recorder(options.loss, options.steps, start))
+    if there.unused:
+        print(f"begins with parameters of its own: the other side has no {', '.join(there.unused)} of the same shape\n")
+    return there.losses

@@ -1,0 +1,92 @@
+"""A user's program, run as it is, with something in the place of each of its sessions' `run`.
+
+    run_program("train.py", ["--quick"], around)
+
+    around(run, session, fetches, feed_dict, options, run_metadata)      is called where the program calls session.run;
+                                                                         `run` is what it would have called
+    raise Enough                                                         in it ends the program there
+
+Runs that go past `run`, as the functions that make_callable gives and `repeat`, are not seen.
+
+Next: refflow/profile_program.py.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+from refflow.core.graph import Graph, get_default_graph, reset_default_graph
+from refflow.runtime.session import Session
+
+Around = Callable[..., Any]
+
+
+class Enough(BaseException):
+    """Ends a program from within; no `except Exception` of its own stops it."""
+
+
+def run_program(path: str, arguments: Sequence[str], around: Around) -> Graph:
+    """Runs a Python file as `python FILE ARGUMENTS` would, with `import tensorflow` giving refflow's.
+
+    The default graph that it begins with is new; what is its default graph at the end is returned.
+    FileNotFoundError where there is no such file, ValueError for what is no Python file.
+    """
+    from refflow.compat import as_tensorflow
+
+    check_program(path)
+    with as_tensorflow(), _new_default_graph():
+        with around_runs(Session, around), suppress(Enough):
+            run_as_main(path, arguments)
+        return get_default_graph()
+
+
+def _new_default_graph() -> Any:
+    """The program-wide default graph is new, and may be reset; inside somebody's `as_default()`, one inside that."""
+    try:
+        reset_default_graph()
+    except AssertionError:
+        return Graph().as_default()
+    return nullcontext()
+
+
+def check_program(path: str) -> None:
+    """FileNotFoundError or ValueError for what cannot be run as a program."""
+    if not path.endswith(".py"):
+        raise ValueError(f"{path!r} is no program that can be run: expected a Python file, NAME.py")
+    if not Path(path).exists():
+        raise FileNotFoundError(f"there is no program {path!r}")
+
+
+def run_as_main(path: str, arguments: Sequence[str]) -> None:
+    """The file as __main__, in this process; its arguments and path are this process's meanwhile."""
+    before, sys.argv = sys.argv, [path, *arguments]
+    sys.path.insert(0, folder := str(Path(path).resolve().parent))
+    try:
+        runpy.run_path(path, run_name="__main__")
+    except SystemExit as end:
+        if end.code not in (None, 0):
+            raise
+    finally:
+        sys.argv = before
+        if folder in sys.path:
+            sys.path.remove(folder)
+
+
+@contextmanager
+def around_runs(kind: Any, around: Around) -> Iterator[None]:
+    """Meanwhile `around` is called for every session of that class, refflow's or another system's."""
+    run = kind.run
+
+    def replaced(session: Any, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None):
+        return around(run, session, fetches, feed_dict, options, run_metadata)
+
+    kind.run = replaced
+    try:
+        yield
+    finally:
+        kind.run = run

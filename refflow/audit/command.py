@@ -26,6 +26,7 @@ def add_audit(commands: Any) -> None:
     what = audit.add_subparsers(required=True, metavar="parameters|losses|finite|tensors")
     _add_parameters(what)
     _add_losses(what)
+    _add_finite(what)
 
 
 def _added(what: Any, name: str, text: str, command: Any, program: str = "a Python program, which is run") -> Any:
@@ -128,3 +129,17 @@ def _other_losses(options: argparse.Namespace, start: dict[str, Any]) -> Any:
     if there.unused:
         print(f"begins with parameters of its own: the other side has no {', '.join(there.unused)} of the same shape\n")
     return there.losses
+
+
+def _add_finite(what: Any) -> None:
+    parser = _added(what, "finite", "the op that first makes a NaN or an infinity", _finite)
+    parser.add_argument("--nan", action="store_true", help="infinities are meant; only NaNs count")
+
+
+def _finite(options: argparse.Namespace) -> int:
+    from refflow.audit import finite
+
+    found = finite.first_in(options.program, options.args, not options.nan)
+    for line in finite.report(found):
+        print(line)
+    return int(bool(found.made))

@@ -94,6 +94,7 @@ def shapes() -> list[Case]:
 def cases(small: bool) -> Iterator[Case]:
     """The cases of all families."""
     from refflow_kernels.bench import (
+        bands,
         convolutions,
         index,
         moves,
@@ -117,6 +118,7 @@ def cases(small: bool) -> Iterator[Case]:
         norms,
         index,
         moves,
+        bands,
         pointwise,
         updates,
     ):

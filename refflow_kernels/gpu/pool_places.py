@@ -8,7 +8,7 @@
 Both walk through a window as pool.py does, and keep beside the largest value the number of its cell; the first cell
 stands until one is larger.
 
-Next: refflow_kernels/gpu/channels.py.
+Next: refflow_kernels/gpu/patches.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Images in other sizes, by the nearest pixel or by lines between pixels, and the gradients [W06].
+"""Images in other sizes, by the nearest pixel, or by lines or cubics between pixels, and the gradients [W06].
 
 Along each axis output pixel i looks at place x of the input, with `scale = in / out`, or `(in - 1) / (out - 1)` with
 aligned corners:
@@ -7,12 +7,14 @@ aligned corners:
 
     nearest     the pixel at floor(x); with aligned corners at floor(x + 0.5)
     lines       (1 - t) * pixel[floor(x)] + t * pixel[ceil(x)],     t = x - floor(x), along W, then along H
+    cubics      of the four pixels round x, weighted by Keys' cubic at t in steps of 1 / 1024, along H, then along W
 
 The gradient is gathered: an input pixel asks the outputs that may have looked at it, from the inverse of x one pixel
 before it to that of one behind it, and a few more for what was rounded; each says by the same numbers as forward
 whether it did, and with which weight. So dx is written once, and nothing is scattered.
 
     bytes: x and y once, if the cache holds what neighbours share        operations: 8 for each output that is asked
+    (cubics: 40, and some 50 in float64 for the weights)
 
 Next: refflow_kernels/gpu/lrn.py.
 """
@@ -26,6 +28,7 @@ import triton
 import triton.language as tl
 
 from refflow_kernels.gpu.arrays import ceil_div, check_out, check_packed, power_of_two, unit
+from refflow_kernels.gpu.functions import rint
 from refflow_kernels.gpu.pool import own_tile, taken_apart
 from refflow_kernels.kernel import Kernel
 
@@ -63,16 +66,65 @@ def _line(first, second, t):
 
 
 @triton.jit
+def _near(t, a):
+    """Keys' cubic at distance t from a pixel."""
+    return (((a + 2) * t - (a + 3)) * t * t + 1).to(tl.float32)
+
+
+@triton.jit
+def _far(t, a):
+    """Keys' cubic at distance 1 + t."""
+    x = t + 1
+    return (((a * x - 5 * a) * x + 8 * a) * x - 4 * a).to(tl.float32)
+
+
+@triton.jit
+def _cubic(i, scale, size, HALF: tl.constexpr):
+    """The first of the four pixels that output i reads, which may lie outside; four weights, and what divides them.
+
+    With half pixels what lies outside counts nothing, and the others make 1.
+    """
+    x = i.to(tl.float32)
+    if HALF:
+        x = (x + 0.5) * scale - 0.5
+    else:
+        x *= scale
+    below = tl.floor(x)
+    t = rint((x - below) * 1024.0).to(tl.float64) * 0.0009765625
+    a = -0.5 if HALF else -0.75
+    first = below.to(tl.int32) - 1
+    w0, w1, w2, w3 = _far(t, a), _near(t, a), _near(1.0 - t, a), _far(1.0 - t, a)
+    by = tl.full(x.shape, 1.0, tl.float32)
+    if HALF:
+        w0, w1 = _there(first, size, w0), _there(first + 1, size, w1)
+        w2, w3 = _there(first + 2, size, w2), _there(first + 3, size, w3)
+        total = w0 + w1 + w2 + w3
+        by = tl.where(tl.abs(total) >= 1000 * 1.1754943508222875e-38, total, 1.0)
+    return first, (w0, w1, w2, w3), by
+
+
+@triton.jit
+def _there(place, size, weight):
+    return tl.where((place >= 0) & (place < size), weight, 0.0)
+
+
+@triton.jit
+def _inside(place, size):
+    """The pixel at a place, or the nearest one where that lies outside."""
+    return tl.minimum(tl.maximum(place, 0), size - 1)
+
+
+@triton.jit
 def _resize(
-    x, y, pixels, c_groups, H, W, OH, OW, down, along, LINES: tl.constexpr, ALIGNED: tl.constexpr, HALF: tl.constexpr,
-    UNIT: tl.constexpr, WIDE: tl.constexpr, BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
+    x, y, pixels, c_groups, H, W, OH, OW, down, along, METHOD: tl.constexpr, ALIGNED: tl.constexpr,
+    HALF: tl.constexpr, UNIT: tl.constexpr, WIDE: tl.constexpr, BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
     """Output pixels by channels. down, along: the scales along H and W."""
     C = c_groups * UNIT
     p, c = own_tile(WIDE, BLOCK_P, BLOCK_C)
     n, _, i, j = taken_apart(p, 1, OH, OW)
     real = (p < pixels)[:, None] & (c < C)
-    if LINES:
+    if METHOD == "lines":
         top, bottom, t = _between(i, down, H, HALF)
         left, right, s = _between(j, along, W, HALF)
         upper, lower = ((n * H + top) * W)[:, None] * C + c, ((n * H + bottom) * W)[:, None] * C + c
@@ -82,6 +134,17 @@ def _resize(
         d = tl.load(x + lower + left, mask=real, other=0).to(tl.float32)
         e = tl.load(x + lower + right, mask=real, other=0).to(tl.float32)
         found = _line(_line(a, b, s), _line(d, e, s), t)
+    elif METHOD == "cubics":
+        first_i, of_lines, by_line = _cubic(i, down, H, HALF)
+        first_j, of_columns, by_column = _cubic(j, along, W, HALF)
+        found = tl.zeros((BLOCK_P, BLOCK_C), tl.float32)
+        for b in tl.static_range(4):
+            column = tl.zeros((BLOCK_P, BLOCK_C), tl.float32)
+            for a in tl.static_range(4):
+                at = (n * H + _inside(first_i + a, H)) * W + _inside(first_j + b, W)
+                value = tl.load(x + at[:, None] * C + c, mask=real, other=0).to(tl.float32)
+                column += value * tl.div_rn(of_lines[a], by_line)[:, None]
+            found += column * tl.div_rn(of_columns[b], by_column)[:, None]
     else:
         at = (n * H + _nearest_at(i, down, H, ALIGNED, HALF)) * W + _nearest_at(j, along, W, ALIGNED, HALF)
         found = tl.load(x + at[:, None] * C + c, mask=real, other=0)
@@ -89,10 +152,12 @@ def _resize(
 
 
 @triton.jit
-def _first(h, scale, LINES: tl.constexpr, ALIGNED: tl.constexpr, HALF: tl.constexpr):
+def _first(h, scale, METHOD: tl.constexpr, ALIGNED: tl.constexpr, HALF: tl.constexpr):
     """The first output that may have read pixel h, and one before it."""
     x = h.to(tl.float32)
-    if LINES:
+    if METHOD == "cubics":
+        found = (x - 1.5) / scale - 0.5 if HALF else (x - 2.0) / scale
+    elif METHOD == "lines":
         found = (x - 0.5) / scale - 0.5 if HALF else (x - 1.0) / scale
     elif ALIGNED:
         found = (x - 0.5) / scale
@@ -102,9 +167,15 @@ def _first(h, scale, LINES: tl.constexpr, ALIGNED: tl.constexpr, HALF: tl.conste
 
 
 @triton.jit
-def _weight(i, h, scale, size, LINES: tl.constexpr, ALIGNED: tl.constexpr, HALF: tl.constexpr):
+def _weight(i, h, scale, size, METHOD: tl.constexpr, ALIGNED: tl.constexpr, HALF: tl.constexpr):
     """How much of pixel h output i has."""
-    if LINES:
+    if METHOD == "cubics":
+        first, weights, by = _cubic(i, scale, size, HALF)
+        found = tl.zeros(weights[0].shape, tl.float32)
+        for k in tl.static_range(4):  # with half pixels no more than one of them is at h
+            found += tl.where(_inside(first + k, size) == h, weights[k], 0.0)
+        return tl.div_rn(found, by)
+    elif METHOD == "lines":
         lower, upper, t = _between(i, scale, size, HALF)
         return tl.where(lower == h, 1.0 - t, 0.0) + tl.where(upper == h, t, 0.0)
     else:
@@ -114,22 +185,22 @@ def _weight(i, h, scale, size, LINES: tl.constexpr, ALIGNED: tl.constexpr, HALF:
 @triton.jit
 def _resize_grad(
     dy, dx, pixels, c_groups, H, W, OH, OW, down, along, asked_down, asked_along,
-    LINES: tl.constexpr, ALIGNED: tl.constexpr, HALF: tl.constexpr,
+    METHOD: tl.constexpr, ALIGNED: tl.constexpr, HALF: tl.constexpr,
     UNIT: tl.constexpr, WIDE: tl.constexpr, BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
     """Input pixels by channels; asked_down, asked_along: how many outputs may have read one."""
     C = c_groups * UNIT
     p, c = own_tile(WIDE, BLOCK_P, BLOCK_C)
     n, _, h, w = taken_apart(p, 1, H, W)
-    first_i, first_j = _first(h, down, LINES, ALIGNED, HALF), _first(w, along, LINES, ALIGNED, HALF)
+    first_i, first_j = _first(h, down, METHOD, ALIGNED, HALF), _first(w, along, METHOD, ALIGNED, HALF)
     total = tl.zeros((BLOCK_P, BLOCK_C), tl.float32)
     for a in range(asked_down):
         i = first_i + a
-        of_line = tl.where((i >= 0) & (i < OH) & (p < pixels), _weight(i, h, down, H, LINES, ALIGNED, HALF), 0.0)
+        of_line = tl.where((i >= 0) & (i < OH) & (p < pixels), _weight(i, h, down, H, METHOD, ALIGNED, HALF), 0.0)
         row = tl.zeros((BLOCK_P, BLOCK_C), tl.float32)
         for b in range(asked_along):
             j = first_j + b
-            of_pixel = tl.where((j >= 0) & (j < OW), _weight(j, w, along, W, LINES, ALIGNED, HALF), 0.0)
+            of_pixel = tl.where((j >= 0) & (j < OW), _weight(j, w, along, W, METHOD, ALIGNED, HALF), 0.0)
             real = ((of_line != 0) & (of_pixel != 0))[:, None] & (c < C)
             slope = tl.load(dy + ((n * OH + i) * OW + j)[:, None] * C + c, mask=real, other=0.0).to(tl.float32)
             row += slope * of_pixel[:, None]
@@ -152,7 +223,7 @@ class _Sizes(NamedTuple):
         pairs = (self.h, self.oh), (self.w, self.ow)
         return tuple((i - 1) / (o - 1) if aligned and i > 1 and o > 1 else i / o for i, o in pairs)  # type: ignore
 
-    def launch(self, kernel: Any, source: Any, target: Any, pixels: int, more: tuple[int, ...], **flags: bool) -> None:
+    def launch(self, kernel: Any, source: Any, target: Any, pixels: int, more: tuple[int, ...], **flags: Any) -> None:
         channels = min(128, power_of_two(self.c))
         block = min(256, _TILE // channels)
         step = unit(self.c)
@@ -163,7 +234,7 @@ class _Sizes(NamedTuple):
         )  # fmt: skip
 
 
-def _resized(images: Any, size: Any, align_corners: bool, half_pixel_centers: bool, out: Any, lines: bool) -> Any:
+def _resized(images: Any, size: Any, align_corners: bool, half_pixel_centers: bool, out: Any, method: str) -> Any:
     n, h, w, c = images.shape
     oh, ow = (int(s) for s in size)
     if min(oh, ow) <= 0 or min(h, w, c) == 0:
@@ -172,7 +243,7 @@ def _resized(images: Any, size: Any, align_corners: bool, half_pixel_centers: bo
     check_out(out, (n, oh, ow, c))
     if n:
         sizes = _Sizes(n, h, w, c, oh, ow)
-        flags = {"LINES": lines, "ALIGNED": align_corners, "HALF": half_pixel_centers}
+        flags = {"METHOD": method, "ALIGNED": align_corners, "HALF": half_pixel_centers}
         sizes.launch(_resize, images, out, n * oh * ow, (), **flags)
     return out
 
@@ -181,17 +252,24 @@ def resize_nearest(
     images: Any, size: Any, align_corners: bool, half_pixel_centers: bool, out: Any = None
 ) -> Any:  # fmt: skip
     """The nearest pixel for each."""
-    return _resized(images, size, align_corners, half_pixel_centers, out, lines=False)
+    return _resized(images, size, align_corners, half_pixel_centers, out, "nearest")
 
 
 def resize_bilinear(
     images: Any, size: Any, align_corners: bool, half_pixel_centers: bool, out: Any = None
 ) -> Any:  # fmt: skip
     """What lies on the lines between the nearest pixels."""
-    return _resized(images, size, align_corners, half_pixel_centers, out, lines=True)
+    return _resized(images, size, align_corners, half_pixel_centers, out, "lines")
 
 
-def _given_back(grads: Any, height: int, width: int, aligned: bool, half: bool, out: Any, lines: bool) -> Any:
+def resize_bicubic(
+    images: Any, size: Any, align_corners: bool, half_pixel_centers: bool, out: Any = None
+) -> Any:  # fmt: skip
+    """What lies on cubics through the pixels around."""
+    return _resized(images, size, align_corners, half_pixel_centers, out, "cubics")
+
+
+def _given_back(grads: Any, height: int, width: int, aligned: bool, half: bool, out: Any, method: str) -> Any:
     n, oh, ow, c = grads.shape
     if min(height, width) <= 0 or min(oh, ow) == 0:
         raise ValueError(f"slopes{list(grads.shape)} of images of {height} by {width} pixels: all must be positive")
@@ -199,9 +277,9 @@ def _given_back(grads: Any, height: int, width: int, aligned: bool, half: bool, 
     check_out(out, (n, height, width, c))
     if prod(out.shape):
         sizes = _Sizes(n, height, width, c, oh, ow)
-        reach = 2 if lines else 1
+        reach = {"nearest": 1, "lines": 2, "cubics": 4}[method]
         asked = tuple(ceil(reach / scale) + 3 for scale in sizes.scale(aligned))
-        flags = {"LINES": lines, "ALIGNED": aligned, "HALF": half}
+        flags = {"METHOD": method, "ALIGNED": aligned, "HALF": half}
         sizes.launch(_resize_grad, grads, out, n * height * width, asked, **flags)
     return out
 
@@ -211,7 +289,7 @@ def resize_nearest_grad(
 ) -> Any:  # fmt: skip
     """dx: for each pixel the slopes of those that were read from it."""
     height, width = (int(s) for s in size)
-    return _given_back(grads, height, width, align_corners, half_pixel_centers, out, lines=False)
+    return _given_back(grads, height, width, align_corners, half_pixel_centers, out, "nearest")
 
 
 def resize_bilinear_grad(
@@ -219,7 +297,15 @@ def resize_bilinear_grad(
 ) -> Any:  # fmt: skip
     """dx: for each pixel its share of the slopes of those that looked at it."""
     height, width = original_image.shape[1:3]
-    return _given_back(grads, height, width, align_corners, half_pixel_centers, out, lines=True)
+    return _given_back(grads, height, width, align_corners, half_pixel_centers, out, "lines")
+
+
+def resize_bicubic_grad(
+    grads: Any, original_image: Any, align_corners: bool, half_pixel_centers: bool, out: Any = None
+) -> Any:  # fmt: skip
+    """dx: for each pixel the slopes of those that looked near it, as much as they weighted it."""
+    height, width = original_image.shape[1:3]
+    return _given_back(grads, height, width, align_corners, half_pixel_centers, out, "cubics")
 
 
 def _is_one_way(attrs: dict[str, Any]) -> bool:
@@ -233,4 +319,6 @@ KERNELS = {
     "ResizeNearestNeighborGrad": Kernel(resize_nearest_grad, _FLOATS, (1,), takes=_is_one_way),
     "ResizeBilinear": Kernel(resize_bilinear, _FLOATS, (1,), takes=_is_one_way),
     "ResizeBilinearGrad": Kernel(resize_bilinear_grad, _FLOATS, takes=_is_one_way),
+    "ResizeBicubic": Kernel(resize_bicubic, _FLOATS, (1,), takes=_is_one_way),
+    "ResizeBicubicGrad": Kernel(resize_bicubic_grad, ("float32",), takes=_is_one_way),
 }

@@ -9,7 +9,7 @@
 The last walks sizes [A, P, B, Q, C], where P and Q are batch and time in either order: what lies before, between and
 behind them is one axis each.
 
-Next: refflow_kernels/gpu/spaces.py.
+Next: refflow_kernels/gpu/diagonals.py.
 """
 
 from __future__ import annotations

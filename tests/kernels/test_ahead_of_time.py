@@ -31,6 +31,8 @@ SCATTERED = (  # loads that cannot be 16 bytes wide, and why
     "ReverseV2 of columns: _copy",  # from the end of a line
     "GatherNd of elements: _gather_nd", "ScatterNd: _zeroslike", "ScatterNd: _rows",  # pairs of numbers
     "TopK 1 of 10 float32: _top", "TopK 40 of 50257 float32: _top_long",  # rows that begin anywhere
+    "MatrixDiag: _put", "MatrixDiagV3: _put", "MatrixDiagPartV3: _take",  # a few elements of a line
+    "ExtractImagePatches 3: _patches",  # three of a pixel
     "LogicalAnd: _logicaland", "LogicalOr: _logicalor", "LogicalNot: _logicalnot",  # 8 elements of a byte for a thread
 )  # fmt: skip
 TENSOR_CORES = ("_matmul", "_matmul_boxes", "_conv", "_conv_to_filter", "_conv_boxes", "_conv_to_filter_boxes")

@@ -29,4 +29,20 @@ def launches():
     yield "ResizeBilinearGrad", run("ResizeBilinearGrad", [large, small], [small], **both)
     yield "ResizeNearestNeighbor", run("ResizeNearestNeighbor", [small, [112, 112]], [large], **both)
     yield "ResizeNearestNeighborGrad", run("ResizeNearestNeighborGrad", [large, [56, 56]], [small], **both)
+    yield "ResizeBicubic", run("ResizeBicubic", [small, [112, 112]], [large], **both)
+    halves = {"align_corners": False, "half_pixel_centers": True}
+    yield "ResizeBicubicGrad", run("ResizeBicubicGrad", [large, small], [small], **halves)
+    matrices, lines = Place([64, 1024, 1024]), Place([64, 1024])
+    yield "MatrixBandPart", run("MatrixBandPart", [matrices, -1, 0], [matrices])
+    yield "MatrixDiag", run("MatrixDiag", [lines], [matrices])
+    yield "MatrixSetDiag", run("MatrixSetDiag", [matrices, lines], [matrices])
+    band, k = Place([64, 5, 1024]), np.array([-2, 2])
+    yield "MatrixDiagPartV3", run("MatrixDiagPartV3", [matrices, k, Place([])], [band], align="RIGHT_LEFT")
+    yield "MatrixDiagV3", run("MatrixDiagV3", [band, k, -1, -1, Place([])], [matrices], align="RIGHT_LEFT")
+    three, one = [1, 3, 3, 1], [1, 1, 1, 1]
+    for channels in (64, 3):
+        yield f"ExtractImagePatches {channels}", run(
+            "ExtractImagePatches", [Place([32, 56, 56, channels])], [Place([32, 54, 54, 9 * channels])],
+            ksizes=three, strides=one, rates=one, padding="VALID",
+        )  # fmt: skip
     yield "InTopK", run("InTopK", [Place([4096, 1000]), Place([4096], "int64")], [Place([4096], "bool")], k=5)

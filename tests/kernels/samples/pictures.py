@@ -34,6 +34,14 @@ def resized(rng, dtype):
             yield (x, np.array(size, np.int32)), {k: bool(v) for k, v in flags.items()}, (64 * unit(np.float32),)
 
 
+def by_cubics(rng, dtype):
+    """Few, for each pixel asks for four along each axis."""
+    for inputs, flags, bound in resized(rng, dtype):
+        few = inputs[0].shape in ((1, 7, 5, 3), (1, 1, 3, 5), (0, 2, 2, 1))
+        if few and (dtype == "float32" or any(flags.values())):
+            yield inputs, flags, bound
+
+
 def nearest(rng, dtype):
     for inputs, flags, _ in resized(rng, dtype):
         yield inputs, flags, (0.0,)
@@ -43,7 +51,7 @@ def given_back(op_type):
     """dy of each size; how much a pixel may get follows from slopes that are all positive."""
 
     def samples(rng, dtype):
-        for (x, size), flags, _ in resized(rng, dtype):
+        for (x, size), flags, _ in (by_cubics if "Bicubic" in op_type else resized)(rng, dtype):
             if x.size > 100:
                 continue
             slopes = normal(rng, (len(x), *size, x.shape[3]), dtype if "Nearest" in op_type else np.float32)
@@ -57,7 +65,8 @@ def given_back(op_type):
 
 
 RESIZES = {
-    "ResizeNearestNeighbor": nearest, "ResizeBilinear": resized,
-    **{name: given_back(name) for name in ("ResizeNearestNeighborGrad", "ResizeBilinearGrad")},
+    "ResizeNearestNeighbor": nearest, "ResizeBilinear": resized, "ResizeBicubic": by_cubics,
+    **{name: given_back(name) for name in (
+        "ResizeNearestNeighborGrad", "ResizeBilinearGrad", "ResizeBicubicGrad")},
 }  # fmt: skip
 SAMPLES = RESIZES | {"AdjustHue": recoloured([0.3, -1.7, 0]), "AdjustSaturation": recoloured([0.5, 3, 0])}

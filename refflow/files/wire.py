@@ -31,16 +31,20 @@ def varint(value: int) -> bytes:
 
 def read_varint(data: Any, at: int) -> tuple[int, int]:
     """The number at `at`, and where it ends; ValueError where the bytes stop before it does."""
-    value = shift = 0
-    while shift < 70:
-        if at >= len(data):
-            raise ValueError("the bytes end inside a number")
+    try:
         byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
         if byte < 128:
-            return value & 0xFFFFFFFFFFFFFFFF, at
-        shift += 7
+            return byte, at + 1
+        value, shift = byte & 127, 7
+        while shift < 70:
+            at += 1
+            byte = data[at]
+            value |= (byte & 127) << shift
+            if byte < 128:
+                return value & 0xFFFFFFFFFFFFFFFF, at + 1
+            shift += 7
+    except IndexError:
+        raise ValueError("the bytes end inside a number") from None
     raise ValueError("a number is longer than ten bytes")
 
 

@@ -25,8 +25,9 @@ from refflow.files.wire import BYTES, FOUR, VARINT, block, fields, read_varint, 
 from refflow.ops.strings import each
 
 _FEW = 32  # bytes: up to so many, numbers are read one by one in less time than side by side
-_NAME, _VALUE = 1 << 3 | BYTES, 2 << 3 | BYTES
-_KINDS = {1: string, 2: float32, 3: int64}
+_FIRST, _SECOND = 1 << 3 | BYTES, 2 << 3 | BYTES  # tags
+_KINDS = {1 << 3 | BYTES: string, 2 << 3 | BYTES: float32, 3 << 3 | BYTES: int64}  # by tag
+_FLOAT = np.dtype("<f4")
 _FIELDS = {string: 1, float32: 2, int64: 3}
 
 
@@ -37,30 +38,42 @@ class Feature(NamedTuple):
     values: Any
 
 
-def entries(data: bytes, field: int = 1) -> dict[bytes, bytes]:
-    """A message's map: the encoded value of each name."""
+def entries(data: bytes, begin: int = 0) -> dict[bytes, bytes]:
+    """A message's map, field 1 of the bytes from `begin` on: the encoded value of each name."""
+    found = _plain_entries(data, begin)
+    if found is not None:
+        return found
+    blocks = (entry for number, entry in fields(data[begin:]) if number == 1)
+    pairs = [dict(_blocks(entry)) for entry in blocks]
+    return {pair.get(1, b""): pair.get(2, b"") for pair in pairs}
+
+
+def _plain_entries(data: bytes, at: int) -> dict[bytes, bytes] | None:
+    """A map as it is nearly always written, a short name and a value in each entry; None for any other.
+
+    One pass over the bytes, every number read where it stands: this is what most of a record's time goes into.
+    """
     found: dict[bytes, bytes] = {}
-    for number, entry in fields(data):
-        if number == field:
-            name, value = _plain_entry(entry) or _entry(entry)
-            found[name] = value
+    end = len(data)
+    try:
+        while at < end:
+            size, begin = data[at + 1], at + 2
+            if size > 127:
+                size, begin = read_varint(data, at + 1)
+            stop = begin + size
+            name = begin + 2
+            middle = name + data[begin + 1]  # where the name ends, and the value's tag stands
+            size, value = data[middle + 1], middle + 2
+            if size > 127:
+                size, value = read_varint(data, middle + 1)
+            tags = data[at] == data[begin] == _FIRST and data[middle] == _SECOND
+            if not tags or data[begin + 1] > 127 or value + size != stop or stop > end:
+                return None
+            found[data[name:middle]] = data[value:stop]
+            at = stop
+    except (IndexError, ValueError):
+        return None
     return found
-
-
-def _entry(entry: Any) -> tuple[bytes, bytes]:
-    pair = dict(_blocks(entry))
-    return pair.get(1, b""), pair.get(2, b"")
-
-
-def _plain_entry(entry: Any) -> tuple[bytes, bytes] | None:
-    """An entry as it is nearly always written, a short name and a value and nothing else; None for any other."""
-    if type(entry) is not bytes or len(entry) < 4 or entry[0] != _NAME or entry[1] > 127:
-        return None
-    at = 2 + entry[1]
-    if len(entry) < at + 2 or entry[at] != _VALUE:
-        return None
-    size, begin = read_varint(entry, at + 1)
-    return (entry[2:at], entry[begin:]) if begin + size == len(entry) else None
 
 
 def _blocks(data: Any) -> list[tuple[int, bytes]]:
@@ -71,6 +84,10 @@ def _blocks(data: Any) -> list[tuple[int, bytes]]:
 
 def features_of(data: bytes, field: int = 1) -> dict[bytes, bytes]:
     """The encoded features of an Example by name; with `field` 2, a SequenceExample's lists of features."""
+    if field == 1 and data and data[0] == _FIRST:
+        size, begin = read_varint(data, 1)
+        if begin + size == len(data):  # nothing else is in it
+            return entries(data, begin)
     found: dict[bytes, bytes] = {}
     for number, part in fields(data, known=(1, 2)):
         if number == field and isinstance(part, bytes):
@@ -80,7 +97,7 @@ def features_of(data: bytes, field: int = 1) -> dict[bytes, bytes]:
 
 def kind_of(feature: bytes) -> DType | None:
     """The type of an encoded feature, None if it holds nothing."""
-    return _KINDS.get(feature[0] >> 3) if feature and feature[0] & 7 == BYTES else None
+    return _KINDS.get(feature[0]) if feature else None
 
 
 def read_feature(feature: bytes) -> Feature | None:
@@ -89,15 +106,26 @@ def read_feature(feature: bytes) -> Feature | None:
     if dtype is None:
         return None
     size, at = read_varint(feature, 1)
-    if at + size > len(feature):
+    end = at + size
+    if end > len(feature):
         raise ValueError("a list ends behind its feature")
-    data = feature[at : at + size]
+    if size and feature[at] == _FIRST:  # a packed list, or strings of which the first may be the only one
+        size, begin = read_varint(feature, at + 1)
+        if begin + size == end:
+            return Feature(dtype, _packed(feature, begin, end, dtype))
+    data = feature[at:end]
     return Feature(dtype, _strings(data) if dtype is string else _numbers(data, dtype))
 
 
+def _packed(feature: bytes, begin: int, end: int, dtype: DType) -> Any:
+    if dtype is string:
+        return [feature[begin:end]]
+    if dtype is float32:
+        return np.frombuffer(feature, _FLOAT, (end - begin) // 4, begin)
+    return varints(feature[begin:end])
+
+
 def _strings(data: bytes) -> list[bytes]:
-    if 1 < len(data) < 130 and data[0] == _NAME and data[1] == len(data) - 2:  # a single short one
-        return [data[2:]]
     found = _blocks(data)
     if any(number != 1 for number, _ in found):
         raise ValueError("a list of bytes has one field")
@@ -107,12 +135,8 @@ def _strings(data: bytes) -> list[bytes]:
 def _numbers(data: bytes, dtype: DType) -> np.ndarray:
     if not data:
         return np.zeros(0, dtype.as_numpy_dtype)
-    if data[0] == 1 << 3 | BYTES:
-        size, at = read_varint(data, 1)
-        if at + size != len(data):
-            raise ValueError("numbers come packed or one by one, not both")
-        packed = data[at:]
-        return np.frombuffer(packed, "<f4", len(packed) // 4) if dtype is float32 else varints(packed)
+    if data[0] == _FIRST:
+        raise ValueError("numbers come packed or one by one, not both")
     if dtype is float32:
         rows = np.frombuffer(data, np.uint8).reshape(-1, 5) if len(data) % 5 == 0 else np.zeros((1, 5), np.uint8)
         if not (rows[:, 0] == (1 << 3 | 5)).all():
@@ -149,10 +173,18 @@ def varints(data: bytes) -> np.ndarray:
 
 
 def _one_by_one(data: bytes) -> np.ndarray:
-    found, at = [], 0
-    while at < len(data):
-        value, at = read_varint(data, at)
-        found.append(signed(value))
+    found, value, shift = [], 0, 0
+    for byte in data:
+        value |= (byte & 127) << shift
+        if byte < 128:
+            found.append(signed(value & 0xFFFFFFFFFFFFFFFF))
+            value = shift = 0
+            continue
+        shift += 7
+        if shift == 70:
+            raise ValueError("a number is longer than ten bytes")
+    if shift:
+        raise ValueError("the bytes end inside a number")
     return np.array(found, np.int64)
 
 

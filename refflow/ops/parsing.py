@@ -63,53 +63,58 @@ for _op in (PARSE_EXAMPLE, PARSE_EXAMPLE_V2, PARSE_SINGLE_EXAMPLE):
 
 
 class Dense(NamedTuple):
-    """A feature that becomes a tensor of a fixed shape, or of a fixed shape in each row."""
+    """A feature that becomes a tensor of a fixed shape, or of a fixed shape in each row.
+
+    is_variable: how many rows it has is each record's own. row: how many values make one record, or one row of it.
+    """
 
     key: bytes
     dtype: DType
     shape: shapes.Dims
     default: np.ndarray
-
-    @property
-    def is_variable(self) -> bool:
-        return bool(self.shape) and self.shape[0] is None
-
-    @property
-    def row(self) -> int:
-        """How many values make one record, or one row of it."""
-        return prod(d for d in self.shape if d is not None)
+    is_variable: bool
+    row: int
 
 
 class Record:
-    """One serialized example: its features by name, and how messages call it."""
+    """One serialized example: its features by name, and how messages call it.
 
-    def __init__(self, serialized: bytes, where: str, features: dict[bytes, bytes]):
-        self.serialized, self.where, self.features = serialized, where, features
+    index: its place in the batch, None of a single one.
+    """
+
+    __slots__ = ("_features", "_read", "index", "name")
+
+    def __init__(self, features: dict[bytes, bytes], name: str, index: int | None):
+        self._features, self.name, self.index = features, name, index
         self._read: dict[bytes, Feature | None] = {}
 
     def read(self, key: bytes, dtype: DType, order: str) -> Feature | None:
         """The feature `key`, None if there is none; an error if it is of another type."""
-        data = self.features.get(key)
+        data = self._features.get(key)
         if not data:
             return None
-        if key not in self._read:
-            try:
-                self._read[key] = read_feature(data)
-            except ValueError:
-                raise self.error(key, "Can't parse serialized Example.") from None
-        feature = self._read[key]
+        try:
+            feature = self._read[key]
+        except KeyError:
+            feature = self._read[key] = self._decoded(key, data)
         if feature is not None and feature.dtype is not dtype:
             names = {"wanted": C_NAMES[dtype], "found": C_NAMES[feature.dtype]}
             raise self.error(key, "Data types don't match. " + order.format(**names))
         return feature
 
+    def _decoded(self, key: bytes, data: bytes) -> Feature | None:
+        try:
+            return read_feature(data)
+        except ValueError:
+            raise self.error(key, "Can't parse serialized Example.") from None
+
     def error(self, key: bytes, text: str) -> ValueError:
-        name, index = self.where.split("|") if self.where else ("", "")
-        place = f"Name: {name}, Key: {key.decode()}, Index: {index}.  " if self.where else f"Key: {key.decode()}.  "
-        return ValueError(place + text)
+        name = f"Name: {self.name}, " if self.index is not None else ""
+        index = f", Index: {self.index}" if self.index is not None else ""
+        return ValueError(f"{name}Key: {key.decode()}{index}.  {text}")
 
     def missing(self, key: bytes, dtype: DType) -> ValueError:
-        name = f"Name: {self.where.split('|')[0]}, " if self.where else ""
+        name = f"Name: {self.name}, " if self.index is not None else ""
         text = f"Feature: {key.decode()} (data type: {C_NAMES[dtype]}) is required but could not be found."
         return ValueError(name + text)
 
@@ -125,15 +130,15 @@ def open_records(serialized: np.ndarray, names: np.ndarray) -> list[Record]:
             f"Expected names have the same shape as serialized: name.shape={listed(names.shape)}, "
             f"serialized.shape={listed(serialized.shape)}"
         )
+    called, batched = names.reshape(-1), serialized.ndim > 0
     found = []
-    for i, text in enumerate(serialized.reshape(-1)):
-        name = names.reshape(-1)[i].decode() if names.size else "<unknown>"
+    for i, text in enumerate(serialized.reshape(-1).tolist()):
         try:
             features = features_of(text)
         except ValueError:
             shown = text.decode("utf-8", "backslashreplace")
             raise ValueError(f"Could not parse example input, value: '{shown}'") from None
-        found.append(Record(text, f"{name}|{i}" if serialized.ndim else "", features))
+        found.append(Record(features, called[i].decode() if called.size else "<unknown>", i if batched else None))
     return found
 
 
@@ -174,25 +179,44 @@ def ragged_feature(
     return joined(rows, dtype), ends.astype(splits.as_numpy_dtype)
 
 
-def dense_feature(records: Sequence[Record], want: Dense, batched: bool) -> np.ndarray:
-    """One dense feature of all records."""
-    rows = [_dense_row(record, want) for record in records]
-    if want.is_variable and batched:
+def dense_feature(
+    records: Sequence[Record], want: Dense, found: Sequence[Feature | None], batched: bool
+) -> np.ndarray:
+    """One dense feature of all records, in each of which `found` is what there is of it."""
+    rows = [
+        feature.values if feature is not None and len(feature.values) == want.row and not want.is_variable
+        else _dense_row(record, want, feature)
+        for record, feature in zip(records, found, strict=True)
+    ]  # fmt: skip
+    if not want.is_variable:
+        return _fixed_rows(rows, want, batched)
+    if batched:
         longest = max((len(row) for row in rows), default=0)
         padding = want.default.reshape(-1).tolist() or [b"" if want.dtype is string else 0]
         rows = [joined([row, padding * (longest - len(row))], want.dtype) for row in rows]
     rest = tuple(d for d in want.shape if d is not None)
     values = joined(rows, want.dtype)
-    if not want.is_variable:
-        return values.reshape((len(rows), *rest) if batched else rest)
     size = -1 if want.row else 0
     if not batched:
         return values.reshape(len(values) // want.row if want.row else 0, *rest)
     return values.reshape(len(rows), len(rows[0]) // want.row if rows and size else 0, *rest)
 
 
-def _dense_row(record: Record, want: Dense) -> Any:
-    feature = record.read(want.key, want.dtype, DENSE_ORDER)
+def _fixed_rows(rows: list[Any], want: Dense, batched: bool) -> np.ndarray:
+    """Rows of equal length in memory of their own."""
+    dims = tuple(d for d in want.shape if d is not None)
+    whole = np.empty((len(rows), *dims) if batched else dims, want.dtype.as_numpy_dtype)
+    flat = whole.reshape(-1)
+    if not batched:
+        flat[:] = rows[0]
+    elif want.dtype is string:
+        flat[:] = [value for row in rows for value in row]
+    elif rows:
+        np.concatenate(rows, out=flat)
+    return whole
+
+
+def _dense_row(record: Record, want: Dense, feature: Feature | None) -> Any:
     if feature is None:
         if want.is_variable:
             return []
@@ -213,9 +237,10 @@ def _miscounted(record: Record, want: Dense, count: int) -> ValueError:
             f"Number of {kind} values is not a multiple of stride length. Saw {count} values but output shape "
             f"is: {dims}",
         )
-    if not record.where or (want.dtype is string and count > want.row):
-        detail = "" if record.where else _single_detail(kind, want.dtype is string and count > want.row)
-        return record.error(want.key, "Can't parse serialized Example" + (detail or "."))
+    single = record.index is None
+    if single or (want.dtype is string and count > want.row):
+        detail = _single_detail(kind, want.dtype is string and count > want.row) if single else "."
+        return record.error(want.key, "Can't parse serialized Example" + detail)
     return record.error(
         want.key, f"Number of {kind} values != expected.  Values size: {count} but output shape: {dims}"
     )
@@ -226,13 +251,14 @@ def _single_detail(kind: str, too_many: bool) -> str:
 
 
 def wanted_dense(
-    keys: Sequence[bytes], types: Sequence[DType], dims: Sequence[TensorShape], defaults: Sequence[np.ndarray]
+    keys: Sequence[bytes], types: Sequence[DType], given: Sequence[TensorShape], defaults: Sequence[np.ndarray]
 ) -> list[Dense]:
     """The dense features asked for; errors where a default does not fit its shape."""
     found = []
-    for i, (key, dtype, shape, default) in enumerate(zip(keys, types, dims, defaults, strict=True)):
-        want = Dense(key, dtype, shape.as_tuple or (), default)
-        is_variable = want.is_variable
+    for i, (key, dtype, shape, default) in enumerate(zip(keys, types, given, defaults, strict=True)):
+        dims = shape.as_tuple or ()
+        is_variable = bool(dims) and dims[0] is None
+        want = Dense(key, dtype, dims, default, is_variable, prod(d for d in dims if d is not None))
         if is_variable and default.size != 1:
             raise ValueError(
                 f"dense_shape[{i}] is a variable length shape: {listed(want.shape)}, therefore def_value[{i}] must "
@@ -253,12 +279,11 @@ def _parse(serialized, names, sparse, dense, ragged):
     records = open_records(serialized, names) if sparse or dense or ragged else []
     if not records and not batched:
         return []
-    for want in dense:  # a type that does not fit is told before a value that is missing
-        for record in records:
-            record.read(want.key, want.dtype, DENSE_ORDER)
+    # A type that does not fit is told before a value that is missing.
+    found = [[record.read(want.key, want.dtype, DENSE_ORDER) for record in records] for want in dense]
     rows = [sparse_feature(records, key, dtype, batched) for key, dtype in sparse]
     out = [part[i] for i in range(3) for part in rows]
-    out += [dense_feature(records, want, batched) for want in dense]
+    out += [dense_feature(records, *both, batched) for both in zip(dense, found, strict=True)]
     pairs = [ragged_feature(records, key, dtype, splits, batched) for key, dtype, splits in ragged]
     return out + [values for values, _ in pairs] + [splits for _, splits in pairs]
 

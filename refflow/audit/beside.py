@@ -17,7 +17,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -93,9 +93,24 @@ def _losses(folder: Path, loss: str, steps: int, program: Sequence[str]) -> dict
     return {"unused": recorder.unused}
 
 
+def _tensors(folder: Path, starts: dict[str, list[str]], names: list[str], program: Sequence[str]) -> dict[str, Any]:
+    """A graph's tensors, its variables begun as given. starts: of each variable, the initializer and its input."""
+    tf = _compat_v1()
+    graph = tf.GraphDef.FromString((folder / "graph.pb").read_bytes())
+    with tf.Graph().as_default() as built, tf.Session() as session:
+        tf.import_graph_def(graph, name="")
+        with np.load(folder / "state.npz") as state, np.load(folder / "feeds.npz") as feeds:
+            begun = {starts[name][1]: state[name] for name in state.files}
+            session.run([built.get_operation_by_name(starts[n][0]) for n in state.files], begun)
+            values = session.run(names, dict(feeds))
+    np.savez(folder / "values.npz", **dict(zip(names, values, strict=True)))
+    return {}
+
+
 def main(what: str, folder: str, options: str, *program: str) -> None:
     """What `in_tensorflow` starts."""
-    told = {"losses": _losses}[what](Path(folder), **json.loads(options), program=program)
+    does: dict[str, Callable[..., dict[str, Any]]] = {"losses": _losses, "tensors": _tensors}
+    told = does[what](Path(folder), **json.loads(options), program=program)
     (Path(folder) / "told.json").write_text(json.dumps(told))
 
 

@@ -27,6 +27,7 @@ def add_audit(commands: Any) -> None:
     _add_parameters(what)
     _add_losses(what)
     _add_finite(what)
+    _add_tensors(what)
 
 
 def _added(what: Any, name: str, text: str, command: Any, program: str = "a Python program, which is run") -> Any:
@@ -143,3 +144,27 @@ def _finite(options: argparse.Namespace) -> int:
     for line in finite.report(found):
         print(line)
     return int(bool(found.made))
+
+
+def _add_tensors(what: Any) -> None:
+    parser = _added(what, "tensors", "a step here and elsewhere, tensor by tensor", _tensors)
+    parser.add_argument("--against", default="reference", metavar="OTHER", help="reference (the default), executor, "
+                        "tensorflow, another program OTHER.py, or arrays in a .npz file")  # fmt: skip
+    parser.add_argument("--fetch", nargs="+", default=[], metavar="NAME", help="only what these tensors need")
+    parser.add_argument("--write", metavar="FILE", help="write every tensor of this side as a .npz file")
+    parser.add_argument("--tolerance", type=float, help="of the largest value, where no definition can be asked "
+                        "(default 1e-4)")  # fmt: skip
+    _map_option(parser)
+
+
+def _tensors(options: argparse.Namespace) -> int:
+    from refflow.audit import judge, tensors
+
+    asked = (options.program, options.args, options.against, options.fetch, options.map)
+    here, there = tensors.compared(*asked)
+    if options.write:
+        tensors.write(options.write, here)
+    found = judge.judge(here, there, judge.PLAIN if options.tolerance is None else options.tolerance)
+    for line in judge.report(here, found):
+        print(line)
+    return int(any(v.wrong for v in found) or not found)

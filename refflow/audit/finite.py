@@ -11,7 +11,7 @@ A constant that is infinite is meant, as in a mask; NaN is not. With `infinities
 none the worse for it: nothing is added to its graph, unlike by add_check_numerics_ops, and the line that built the op
 is told.
 
-Next: runtime/watch.py.
+Next: audit/tensors.py.
 """
 
 from __future__ import annotations

@@ -47,11 +47,12 @@ class Recorder:
         self.start = dict(start or {})
         self.unused: list[str] = []  # names in `start` that no trainable variable has with that shape
         self._loss = loss if ":" in loss or not loss else f"{loss}:0"
-        self._steps, self._trains = steps, {}  # type: ignore[var-annotated]
+        self._steps = steps
+        self._trains: dict[Any, bool] = {}  # by graph and fetched operations
         self._began = False
 
     def __call__(self, run: Callable[..., Any], session: Any, fetches: Any, feed: Any, options: Any, data: Any) -> Any:
-        trains = self._is_training(session.graph, fetches)
+        trains = self._does_train(session.graph, fetches)
         scalars = [f for f in _flat(fetches) if _is_scalar(session.graph, f)]
         asked = fetches
         if self._loss and trains:
@@ -79,15 +80,10 @@ class Recorder:
         variables = {v.op.name: v for v in _trainable(session.graph)}
         return {n: np.array(v) for n, v in run(session, variables).items()} if variables else {}
 
-    def _is_training(self, graph: Any, fetches: Any) -> bool:
-        """Whether a run changes a trainable variable by an update; to assign one is to begin it."""
-        ops = [op for op in (_operation(graph, f) for f in _flat(fetches)) if op is not None]
-        key = (graph, frozenset(ops))
+    def _does_train(self, graph: Any, fetches: Any) -> bool:
+        key = (graph, frozenset(op for f in _flat(fetches) if (op := _operation(graph, f)) is not None))
         if key not in self._trains:
-            variables = {v.op for v in _trainable(graph)}
-            self._trains[key] = any(
-                op.type.startswith(_CHANGES) and variables.intersection(t.op for t in op.inputs) for op in behind(ops)
-            )
+            self._trains[key] = is_training(graph, fetches)
         return self._trains[key]
 
     def _note(self, graph: Any, fetches: Any, found: Any) -> None:
@@ -99,6 +95,13 @@ class Recorder:
             self.losses.append(values)
         if len(self.losses) >= self._steps:
             raise Enough
+
+
+def is_training(graph: Any, fetches: Any) -> bool:
+    """Whether a run changes a trainable variable by an update; to assign one is to begin it."""
+    variables = {v.op for v in _trainable(graph)}
+    ops = [op for f in _flat(fetches) if (op := _operation(graph, f)) is not None]
+    return any(op.type.startswith(_CHANGES) and variables.intersection(t.op for t in op.inputs) for op in behind(ops))
 
 
 def behind(ops: Sequence[Any]) -> set[Any]:

@@ -42,16 +42,21 @@ def _of_floats(got: np.ndarray, wanted: np.ndarray, accuracy: str) -> str:
     special = ~finite & ~((got == wanted) | (np.isnan(got) & np.isnan(wanted)))
     if special.any():
         return _told(got, wanted, special, "")
-    size = np.abs(np.where(finite, wanted, 0))
-    if accuracy in _OF_THE_LARGEST:
-        size = np.full_like(size, size.max())
-    kind = np.finfo(wanted.dtype)
-    _, exponent = np.frexp(np.maximum(size, kind.tiny))
-    unit = np.ldexp(float(kind.eps), exponent - 1)
+    unit = unit_of(wanted, accuracy)
     with np.errstate(invalid="ignore", over="ignore"):
         off = np.abs(got.astype(np.float64) - wanted.astype(np.float64)) / unit
     wrong = finite & ~(off <= UNITS[accuracy])
     return _told(got, wanted, wrong, accuracy, off) if wrong.any() else ""
+
+
+def unit_of(wanted: np.ndarray, accuracy: str) -> np.ndarray:
+    """One unit in the last place of each value, in an op of that class: where it sums, of the largest value."""
+    size = np.abs(np.where(np.isfinite(wanted), wanted, 0))
+    if accuracy in _OF_THE_LARGEST:
+        size = np.full_like(size, size.max())
+    kind = np.finfo(wanted.dtype)
+    _, exponent = np.frexp(np.maximum(size, kind.tiny))
+    return np.ldexp(float(kind.eps), exponent - 1)
 
 
 def _told(got: np.ndarray, wanted: np.ndarray, wrong: np.ndarray, accuracy: str, off: Any = None) -> str:

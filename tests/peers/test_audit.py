@@ -24,3 +24,8 @@ def test_what_fails_there_is_told(write, capsys):  # noqa: F811
     broken = write("broken.py", "import tensorflow as tf\nraise ValueError('no data at ' + tf.__name__)\n")
     with pytest.raises(RuntimeError, match="TensorFlow's side ended with status 1:(?s:.*)no data at"):
         beside.record_in_tensorflow(broken, [], "", 4, {})
+
+
+def test_each_tensor_of_a_step_is_within_its_expected_error_of_tensorflow_s(program, capsys):  # noqa: F811
+    assert main(["audit", "tensors", program, "--against", "tensorflow"]) == 0
+    assert "each within its expected error: 9" in capsys.readouterr().out

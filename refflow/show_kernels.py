@@ -1,5 +1,7 @@
 """`refflow show-kernels`: what computes each node of a step on a card, and the Triton sources of its chains.
 
+A chain that a product's kernel does before it writes is an epilogue: a function that this kernel is given.
+
 No card is needed: kernels are written for one that is not there, and nothing is compiled.
 
 Next: docs/reading.rst.
@@ -14,9 +16,10 @@ from refflow.core.shapes import text as shape_text
 from refflow.programs import step_of
 from refflow.runtime.card_handles import by_reference
 from refflow.runtime.device import Device
-from refflow.runtime.fuse import FUSED, free_constants, fuse
+from refflow.runtime.fuse import FUSED, free_constants, fuse, skip_identities
 from refflow.runtime.gpu import GpuDevice
-from refflow.runtime.gpu_kernels import described
+from refflow.runtime.gpu_kernels import Joined, described
+from refflow.runtime.joins import JOINED, join_products
 from refflow.runtime.nodes import Node
 from refflow.runtime.session import Session
 
@@ -26,7 +29,8 @@ def show_kernels(program: str, fetches: list[str] | None = None, say: Callable[[
     graph, wanted, feeds, _ = step_of(program, fetches)
     with Session(graph=graph, devices=[Device(0), GpuDevice(0)], allow_soft_placement=True) as session:
         stages = session.stages(session.signature(wanted, list(feeds)))
-    step = fuse(free_constants(by_reference(stages.partitioned)))
+    step = skip_identities(free_constants(by_reference(stages.partitioned)))
+    step = join_products(fuse(step))
     chains = _chains(step.nodes)
     rows = [(n.name, n.type, n.device.type, _kernel(n, chains)) for n in step.nodes]
     rows = [("node", "op", "on", "kernel"), *(r for r in rows if r[3] != "no kernel")]
@@ -34,16 +38,17 @@ def show_kernels(program: str, fetches: list[str] | None = None, say: Callable[[
     for row in rows:
         say("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]))
     for source, number in chains.items():
-        say(f"\n# chain {number}: {', '.join(_names(step.nodes, source))}\n{source}")
+        kind = "epilogue" if "def epilogue(" in source else "chain"
+        say(f"\n# {kind} {number}: {', '.join(_names(step.nodes, source))}\n{source}")
 
 
 def _source(node: Node) -> str:
-    chain: Any = node.device.blocks(*node.attrs["blocks"])
+    chain: Any = Joined(node.attrs) if node.op_def is JOINED else node.device.blocks(*node.attrs["blocks"])
     return chain.source
 
 
 def _is_chain(node: Node) -> bool:
-    return node.op_def is FUSED and node.device.type == "gpu"
+    return node.op_def in (FUSED, JOINED) and node.device.type == "gpu"
 
 
 def _chains(nodes: list[Node]) -> dict[str, int]:
@@ -58,6 +63,9 @@ def _names(nodes: list[Node], source: str) -> list[str]:
 
 
 def _kernel(node: Node, chains: dict[str, int]) -> str:
+    if node.op_def is JOINED:
+        product, (steps, *_) = node.attrs["product"], node.attrs["epilogue"]
+        return f"{described(product.op_def, product.attrs)}, epilogue {chains[_source(node)]}: {len(steps)} steps"
     if _is_chain(node):
         return f"chain {chains[_source(node)]}: {len(node.attrs['blocks'][0])} steps"
     if node.device.type == "cpu":

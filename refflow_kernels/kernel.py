@@ -37,6 +37,8 @@ class Kernel:
     all, as any multiple does; 0 where only all do.
     fixed: of (dtype, *inputs, **attributes), where an input is a constant's value or only has a shape, a function of
     (*inputs, out=None) that gives the same for inputs like these without asking about them again, or None.
+    joins: of (inputs, **attributes), inputs as for `workspace`, whether the kernel takes an `epilogue`, which does
+    elementwise steps to its result before that is written; None where it never does.
     """
 
     function: Callable[..., Any]
@@ -48,4 +50,5 @@ class Kernel:
     rows_together: Callable[[tuple[int, ...]], int] | None = None
     fixed: Callable[..., Callable[..., Any] | None] | None = None
     checked: Checked | None = None
+    joins: Callable[..., bool] | None = None
     overlaps: tuple[tuple[int, int], ...] = ()

@@ -167,6 +167,10 @@ class Device:
 
         return Blocks(*chain, **named)
 
+    def joins(self, node: Any) -> bool:
+        """Whether the kernel of a node here can do a chain of elementwise steps before it writes (runtime/joins.py)."""
+        return False
+
     def in_parts(self) -> Callable[[Callable[[int], Any], int], None]:
         """A function that calls another for each part of a batch, on the threads there are (runtime/slices.py)."""
         from refflow_kernels.cpu import threads

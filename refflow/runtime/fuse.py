@@ -9,7 +9,7 @@ waits for. Only the plan is fused, and only with fast kernels; the bits are the 
 On a card a chain is one kernel, and one launch in place of many, so that small ones are worth it too, and comparisons,
 choices and casts may be among its nodes, in float32 and in 16 bits.
 
-Next: runtime/slices.py.
+Next: runtime/joins.py.
 """
 
 from __future__ import annotations
@@ -92,9 +92,12 @@ class _Chain:
         self.columns = max(self.columns, part.columns)
 
     def is_worth_it(self) -> bool:
-        """Whether it is quicker than its nodes: on a CPU also a single large one, over threads."""
-        if self.parts[0].node.device.type != "cpu":
-            return len(self.parts) > 1
+        """Whether it is quicker than its nodes: on a CPU also a single large one, over threads, on a card behind a
+        product (runtime/joins.py).
+        """
+        node = self.parts[0].node
+        if node.device.type != "cpu":
+            return len(self.parts) > 1 or any(node.device.joins(producer) for producer, _ in node.inputs)
         return self.steps > 1 or _count(self.parts[0].node.shapes[0] or ()) >= _LARGE
 
     def waits_for(self, before: set[Node]) -> bool:
@@ -106,7 +109,7 @@ def fuse(step: StepGraph) -> StepGraph:
     """`step` with its chains as single nodes; in branches and loops a chain is of nodes that run together."""
     step = step.copy()
     senders = paired(step.nodes)
-    together = _together(step.nodes, senders)
+    together = run_together(step.nodes, senders)
     chains: list[_Chain] = []
     for node in step.nodes:
         before = {n for n, _ in node.inputs if not is_back_edge(n, node)} | {*node.controls, *senders.get(node, ())}
@@ -126,7 +129,7 @@ def fuse(step: StepGraph) -> StepGraph:
     return step
 
 
-def _together(nodes: list[Node], senders: dict[Node, list[Node]]) -> Callable[[Node], Any]:
+def run_together(nodes: list[Node], senders: dict[Node, list[Node]]) -> Callable[[Node], Any]:
     """A function that gives the same for two nodes that both run, or both do not, in each turn of each loop."""
     if not has_control_flow(nodes):
         return lambda node: None
@@ -201,7 +204,7 @@ def _loosen(nodes: list[Node]) -> None:
 
 def _passes_on_here(node: Node) -> bool:
     producer, port = node.inputs[0]
-    return node.device.type == "cpu" and producer.device is node.device and not producer.types[port].is_ref_dtype
+    return producer.device is node.device and not producer.types[port].is_ref_dtype
 
 
 def _matters(node: Node) -> bool:

@@ -189,6 +189,9 @@ class GpuDevice(Device):
         """A function that runs a chain of elementwise steps as one kernel."""
         return gpu_kernels.chain(*chain)
 
+    def joins(self, node: Any) -> bool:
+        return node.device is self and gpu_kernels.joins(node)
+
     def _through_the_host(self, bound: BoundKernel) -> BoundKernel:
         def there(value: Any) -> Any:
             if isinstance(value, (tuple, list)):

@@ -16,13 +16,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from refflow.core.dtypes import resource, variant
 from refflow.core.formula import ONLY_FLOATS, Formula, triton_line, triton_name
 from refflow.core.opdef import OpDef
+from refflow.core.shapes import is_known
 from refflow.runtime import card_lists
 from refflow.runtime.card_formulas import on_card
 from refflow.runtime.card_handles import twin_of
@@ -55,7 +56,7 @@ _OF_TRUTHS = frozenset(("logical_and", "logical_or", "logical_not", "equal", "no
 
 def lacking(op_def: OpDef, attrs: dict[str, Any]) -> str | None:
     """What keeps a node like this off a card, "" where there is just no kernel; None where it can run there."""
-    if op_def.family in ("_Send", "_Recv", "_Fused"):
+    if op_def.family in ("_Send", "_Recv", "_Fused", "_Joined"):
         return None
     if op_def.name in _KEPT:
         is_data = attrs["dtype"].is_floating and attrs["dtype"].name in HELD
@@ -112,6 +113,8 @@ def formula_of(op_def: OpDef, attrs: dict[str, Any]) -> Formula | None:
 
 def host_inputs(op_def: OpDef, attrs: dict[str, Any]) -> tuple[int, ...]:
     """Places of inputs that are read in host memory."""
+    if op_def.name == "_Joined":
+        return host_inputs(attrs["product"].op_def, attrs["product"].attrs)
     if op_def.name in _HOST_INPUTS:
         return _HOST_INPUTS[op_def.name]
     if card_lists.is_list_op(op_def, attrs):
@@ -143,6 +146,9 @@ def bound(op_def: OpDef, attrs: dict[str, Any], upload: Callable[[Any], Any]) ->
     if op_def.name == "_Fused":
         run = chain(*attrs["blocks"])
         return BoundKernel(lambda inputs, out: run(inputs, out if isinstance(out, tuple) else (out,)), {}, True)
+    if op_def.name == "_Joined":
+        joined = Joined(attrs, upload)
+        return BoundKernel(joined, {}, True, joined.workspace)
     if lacking(op_def, attrs) is not None or op_def.name in _ASKING or twin_of(op_def, attrs) is not None:
         return None
     formula = formula_of(op_def, attrs)
@@ -196,6 +202,52 @@ class Chain:
 def chain(steps: Any, kinds: Sequence[str], outputs: Sequence[int], rows: int, columns: int, dtype: Any) -> Chain:
     """The kernel of a chain, of whatever types its inputs and results are."""
     return Chain(steps, kinds, outputs, rows, columns)
+
+
+class Joined:
+    """A product's kernel that does a chain before it writes (runtime/joins.py); `source` is the chain's text."""
+
+    def __init__(self, attrs: dict[str, Any], upload: Callable[[Any], Any] = lambda value: value):
+        from refflow_kernels.gpu import epilogues
+
+        self._node = attrs["product"]
+        found = bound(self._node.op_def, self._node.attrs, upload)
+        assert found is not None
+        self._bound, self._count = found, len(self._node.inputs)
+        steps, reads, outputs, columns = attrs["epilogue"]
+        lines = [triton_line(number, step) for number, step in enumerate(steps)]
+        dims, dtype = attrs["dims"], self._node.types[0].name
+        many, wide = max(1, columns // dims[-1]), prod(dims) >= 1 << 31
+        self.source = epilogues.source(reads, lines, [triton_name(o) for o in outputs], dtype, many, wide)
+        self._function, self._with = epilogues.function_of(self.source), epilogues.Epilogue
+
+    def workspace(self, arguments: Sequence[Any]) -> Any:
+        """What the product's kernel asks for. arguments: all inputs, as one."""
+        (inputs,) = arguments
+        return self._bound.workspace and self._bound.workspace(self._own(inputs), **self._bound.arguments)
+
+    def __call__(self, inputs: Sequence[Any], out: Any, **workspace: Any) -> None:
+        """inputs: the product's, then the chain's others; out: packed arrays of the product's shape."""
+        first, *others = out if isinstance(out, tuple) else (out,)
+        epilogue = self._with(self._function, (*inputs[self._count :], *others))
+        self._bound.function(*self._own(inputs), **self._bound.arguments, **workspace, out=first, epilogue=epilogue)
+
+    def _own(self, inputs: Sequence[Any]) -> list[Any]:
+        return self._node.op_def.group(inputs[: self._count], self._node.attrs)
+
+
+def joins(node: Any) -> bool:
+    """Whether a node's kernel can do a chain before it writes."""
+    kernel = table().get(node.type)
+    shapes = [producer.shapes[port] for producer, port in node.inputs]
+    if kernel is None or kernel.joins is None or not all(map(is_known, shapes)) or lacking(node.op_def, node.attrs):
+        return False
+    arguments = {name: node.attrs[name] for name in node.op_def.kernels["cpu"].attrs}
+    return kernel.joins([_Shaped(shape) for shape in shapes], **arguments)
+
+
+class _Shaped(NamedTuple):
+    shape: Any
 
 
 def described(op_def: OpDef, attrs: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ from refflow.runtime.device import Device
 from refflow.runtime.executor import Executor
 from refflow.runtime.fuse import free_constants, fuse, skip_identities
 from refflow.runtime.inner_products import multiply_rows
+from refflow.runtime.joins import join_products
 from refflow.runtime.kernels import OpStates
 from refflow.runtime.loop_products import gather_in_loops
 from refflow.runtime.loop_stacks import stacks_in_loops
@@ -50,7 +51,7 @@ from refflow.runtime.watch import Unwatched
 # What makes a step quicker whose single nodes nobody looks at.
 _REWRITES = (
     free_constants, skip_identities, gather_products, share_factors, turn_outside, stacks_in_loops, gather_in_loops,
-    multiply_rows, update_piecewise, fuse, cut_in_slices,
+    multiply_rows, update_piecewise, fuse, join_products, cut_in_slices,
 )  # fmt: skip
 
 

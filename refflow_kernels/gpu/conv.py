@@ -24,6 +24,7 @@ from typing import Any
 
 from refflow_kernels.gpu import conv_boxes, conv_pointers
 from refflow_kernels.gpu.arrays import PROCESSORS, ceil_div, check_out, check_packed
+from refflow_kernels.gpu.epilogues import NONE, Epilogue
 from refflow_kernels.gpu.matmul import add_pieces, check_precision
 from refflow_kernels.gpu.windows import Axis, Volume, Walk, axes_of, backward_walks, forward_walk, spatial, taps, volume
 from refflow_kernels.kernel import Kernel
@@ -33,8 +34,9 @@ _DEEP = 512  # the fewest places that a piece of dw's sum is worth
 
 
 def conv(
-    input: Any, filter: Any, out: Any = None, workspace: Any = None, precision: str = "tf32x3", **attrs: Any
-) -> Any:
+    input: Any, filter: Any, out: Any = None, workspace: Any = None, precision: str = "tf32x3",
+    epilogue: Epilogue = NONE, **attrs: Any,
+) -> Any:  # fmt: skip
     """y of x [N, in..., C] and w [k..., C / groups, M], in the layout of `data_format`."""
     check_precision(precision)
     check_packed(input=input, filter=filter)
@@ -45,9 +47,10 @@ def conv(
         return out
     x, walks = volume(input, layout), [forward_walk(a) for a in axes]
     if x.shape[4] != filter.shape[-2]:
-        conv_pointers.conv(x, taps(filter), volume(out, layout), walks, _groups(x.shape[4], filter), precision)
+        groups = _groups(x.shape[4], filter)
+        conv_pointers.conv(x, taps(filter), volume(out, layout), walks, groups, precision, epilogue)
     else:
-        _sum(x, taps(filter), out, layout, walks, False, precision, workspace)
+        _sum(x, taps(filter), out, layout, walks, False, precision, workspace, epilogue)
     return out
 
 
@@ -70,27 +73,29 @@ def _partial(
 
 
 def _sum(
-    x: Volume, w: Volume, out: Any, layout: str, walks: Sequence[Walk], turned: bool, precision: str, workspace: Any
-) -> None:
+    x: Volume, w: Volume, out: Any, layout: str, walks: Sequence[Walk], turned: bool, precision: str, workspace: Any,
+    epilogue: Epilogue,
+) -> None:  # fmt: skip
     """Fills out, by boxes where they fit, in pieces where there is a workspace; `turned`: the sum is over filters."""
     y = volume(out, layout, [a.cells for a in walks])
     if workspace is not None:
         pieces = workspace.shape[0] // out.shape[0]
         used = conv_boxes.conv(x, w, volume(workspace, layout), walks, turned, precision, pieces)
         if used:
-            return add_pieces(workspace, out, prod(out.shape), used)
-    elif conv_boxes.conv(x, w, y, walks, turned, precision):
+            return add_pieces(workspace, out, prod(out.shape), used, epilogue)
+    elif conv_boxes.conv(x, w, y, walks, turned, precision, 1, epilogue):
         return None
-    return conv_pointers.conv(x, w.turned() if turned else w, y, walks, 1, precision)
+    return conv_pointers.conv(x, w.turned() if turned else w, y, walks, 1, precision, epilogue)
 
 
 def conv_to_input(
     input_sizes: Any, filter: Any, out_backprop: Any, out: Any = None, workspace: Any = None,
-    precision: str = "tf32x3", **attrs: Any,
+    precision: str = "tf32x3", epilogue: Epilogue = NONE, **attrs: Any,
 ) -> Any:  # fmt: skip
     """dx [N, in..., C] of w and dy; `input_sizes`, on the host, spells its shape, or that of an image's space alone.
 
-    For stride s there are s classes of cells along an axis, and a launch for each: a convolution of dy.
+    For stride s there are s classes of cells along an axis, and a launch for each: a convolution of dy. An epilogue is
+    for strides of 1.
     """
     check_precision(precision)
     check_packed(filter=filter, out_backprop=out_backprop)
@@ -104,9 +109,9 @@ def conv_to_input(
         w = taps(filter, [a.places for a in walks])
         if groups > 1:
             dx = volume(out, layout, [a.cells for a in walks])
-            conv_pointers.conv(dy, w.turned(), dx, walks, groups, precision)
+            conv_pointers.conv(dy, w.turned(), dx, walks, groups, precision, epilogue)
         else:
-            _sum(dy, w, out, layout, walks, True, precision, workspace)
+            _sum(dy, w, out, layout, walks, True, precision, workspace, epilogue)
     return out
 
 
@@ -181,11 +186,25 @@ def _shape(images: int, layout: str, space: Sequence[int], filter: Sequence[int]
     return (images, channels, *space) if layout.startswith("NC") else (images, *space, channels)
 
 
+def _is_of_rows(inputs: Any, **attrs: Any) -> bool:
+    """Whether channels are the columns of the result, and each place is one of its rows."""
+    return not attrs["data_format"].startswith("NC")
+
+
+def _is_of_all_rows(inputs: Any, **attrs: Any) -> bool:
+    """Whether that is so, and one launch computes them all."""
+    return _is_of_rows(inputs, **attrs) and all(stride == 1 for stride in attrs["strides"])
+
+
 KERNELS = {
-    "Conv2D": Kernel(conv, FLOATS, workspace=conv_workspace),
-    "Conv2DBackpropInput": Kernel(conv_to_input, FLOATS, host_inputs=(0,), workspace=input_workspace),
+    "Conv2D": Kernel(conv, FLOATS, workspace=conv_workspace, joins=_is_of_rows),
+    "Conv2DBackpropInput": Kernel(
+        conv_to_input, FLOATS, host_inputs=(0,), workspace=input_workspace, joins=_is_of_all_rows
+    ),
     "Conv2DBackpropFilter": Kernel(conv_to_filter, FLOATS, host_inputs=(1,), workspace=filter_workspace),
-    "Conv3D": Kernel(conv, FLOATS, workspace=conv_workspace),
-    "Conv3DBackpropInputV2": Kernel(conv_to_input, FLOATS, host_inputs=(0,), workspace=input_workspace),
+    "Conv3D": Kernel(conv, FLOATS, workspace=conv_workspace, joins=_is_of_rows),
+    "Conv3DBackpropInputV2": Kernel(
+        conv_to_input, FLOATS, host_inputs=(0,), workspace=input_workspace, joins=_is_of_all_rows
+    ),
     "Conv3DBackpropFilterV2": Kernel(conv_to_filter, FLOATS, host_inputs=(1,), workspace=filter_workspace),
 }

@@ -36,6 +36,8 @@ import triton.language as tl
 from triton.tools.tensor_descriptor import TensorDescriptor
 
 from refflow_kernels.gpu.arrays import PROCESSORS, bits_of, ceil_div, power_of_two
+from refflow_kernels.gpu.epilogues import NONE, Epilogue, parts_of
+from refflow_kernels.gpu.matmul_boxes import halves_of
 from refflow_kernels.gpu.windows import Volume, Walk
 
 _NARROW = 32  # filters: so few do not fill the 64 rows of the tensor cores' products
@@ -63,10 +65,43 @@ def _corner(tile, across, BOX: tl.constexpr):
 
 
 @triton.jit
+def _in_box(at, r, BOX: tl.constexpr):
+    """Image, and place along D, H and W, of number r in a box that begins at `at`."""
+    n, d, h, w, _ = at
+    d, h, w = d + r // (BOX[3] * BOX[2]) % BOX[1], h + r // BOX[3] % BOX[2], w + r % BOX[3]
+    return n + r // (BOX[3] * BOX[2] * BOX[1]), d, h, w
+
+
+@triton.jit
+def _write(
+    y, tile, at, columns, memory, EPILOGUE: tl.constexpr,
+    BOX: tl.constexpr, FIRST: tl.constexpr, ROWS: tl.constexpr, BLOCK_N: tl.constexpr, PARTS: tl.constexpr,
+):  # fmt: skip
+    """Writes a tile [BLOCK_N, ROWS], places FIRST and on of a box at `at`, in so many parts, one after the other."""
+    HALF: tl.constexpr = ROWS // 2
+    if PARTS > 1:
+        left, right = halves_of(tile, BLOCK_N, ROWS)
+        _write(y, left, at, columns, memory, EPILOGUE, BOX, FIRST, HALF, BLOCK_N, PARTS // 2)
+        _write(y, right, at, columns, memory, EPILOGUE, BOX, FIRST + HALF, HALF, BLOCK_N, PARTS // 2)
+    else:
+        m = at[4]
+        if EPILOGUE is not None:  # y is a matrix: its rows are the places
+            n, d, h, w = _in_box(at, FIRST + tl.arange(0, ROWS), BOX)
+            D, H, W = y.shape[1].to(tl.int32), y.shape[2].to(tl.int32), y.shape[3].to(tl.int32)
+            row, real = ((n * D + d) * H + h) * W + w, (n < y.shape[0]) & (d < D) & (h < H) & (w < W)
+            column = m + tl.arange(0, BLOCK_N)[:, None]
+            tile = EPILOGUE(tile, row[None, :], column, columns, real[None, :], column < columns, memory)
+        n, d, h, w = _in_box(at, FIRST, BOX)
+        B: tl.constexpr = y.block_shape
+        y.store([n, d, h, w, m], tl.reshape(tl.trans(tile).to(y.dtype), (B[0], B[1], B[2], B[3], BLOCK_N)))
+
+
+@triton.jit
 def _conv_boxes(
-    x, w, y, channels, columns, tiles, pieces, images, across, counts, strides, shifts, starts,
+    x, w, y, channels, columns, tiles, pieces, images, across, counts, strides, shifts, starts, memory,
     BOX: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, PROGRAMS: tl.constexpr,
-    HALVED: tl.constexpr, TURNED: tl.constexpr, PRECISION: tl.constexpr,
+    HALVED: tl.constexpr, TURNED: tl.constexpr, PRECISION: tl.constexpr, EPILOGUE: tl.constexpr,
+    PARTS: tl.constexpr,
 ):  # fmt: skip
     ROWS: tl.constexpr = BOX[0] * BOX[1] * BOX[2] * BOX[3]
     wide, blocks = tl.cdiv(columns, BLOCK_N), tl.cdiv(channels, BLOCK_K)
@@ -92,8 +127,7 @@ def _conv_boxes(
             else:
                 filters = tl.trans(tl.reshape(w.load([qd, qh, qw, c, m]), (BLOCK_K, BLOCK_N)))
             total = tl.dot(filters, tl.trans(seen), total, input_precision=PRECISION)
-        box = tl.reshape(tl.trans(total).to(y.dtype), (BOX[0], BOX[1], BOX[2], BOX[3], BLOCK_N))
-        y.store([n + part * images, jd, jh, jw, m], box)
+        _write(y, total, (n + part * images, jd, jh, jw, m), columns, memory, EPILOGUE, BOX, 0, ROWS, BLOCK_N, PARTS)
 
 
 @triton.jit
@@ -131,12 +165,13 @@ def _conv_to_filter_boxes(
 
 
 def is_boxable(*arrays: Volume) -> bool:
-    """True if the last axis lies together and all else lies on addresses of 16 bytes."""
+    """True if the last axis lies together and all else lies on addresses of 16 bytes, in their shortest type."""
+    bits = min(bits_of(a.memory) for a in arrays)
     return all(
         0 not in a.shape
         and a.strides[-1] == 1
         and a.memory.data_ptr() % 16 == 0
-        and all(s * bits_of(a.memory) % 128 == 0 for s in a.strides[:-1])
+        and all(s * bits % 128 == 0 for s in a.strides[:-1])
         for a in arrays
     )
 
@@ -166,6 +201,19 @@ def box_for(shape: Sequence[int], rows: int) -> tuple[int, ...]:
     powers = [1 << i for i in range(rows.bit_length())]
     boxes = [b for b in itertools.product(powers, repeat=4) if prod(b) == rows]
     return min(boxes, key=lambda b: (prod(ceil_div(s, k) for s, k in zip(shape, b, strict=True)), -b[3], -b[2], -b[1]))
+
+
+def _part_of(box: Sequence[int], parts: int) -> tuple[int, ...]:
+    """The box of so many rows in order, one of that many parts.
+
+    >>> _part_of((2, 1, 8, 8), 4)
+    (1, 1, 4, 8)
+    """
+    rows, part = prod(box) // parts, [1, 1, 1, 1]
+    for axis in reversed(range(4)):
+        part[axis] = min(box[axis], rows)
+        rows //= part[axis]
+    return tuple(part)
 
 
 class _Options(NamedTuple):
@@ -226,7 +274,10 @@ def _aligned(a: Volume) -> Volume:
     return Volume(a.memory, a.shape, tuple(strides))
 
 
-def conv(x: Volume, w: Volume, y: Volume, walks: Sequence[Walk], turned: bool, precision: str, pieces: int = 1) -> int:
+def conv(
+    x: Volume, w: Volume, y: Volume, walks: Sequence[Walk], turned: bool, precision: str, pieces: int = 1,
+    epilogue: Epilogue = NONE,
+) -> int:  # fmt: skip
     """Fills y, and says in how many pieces, or 0 where boxes do not fit.
 
     w is [taps, C, M], or [taps, M, C] if `turned`. With pieces > 1, y has as many times the images, each piece its own;
@@ -248,15 +299,16 @@ def conv(x: Volume, w: Volume, y: Volume, walks: Sequence[Walk], turned: bool, p
     steps = prod(w.shape[:3]) * ceil_div(x.shape[4], depth)
     pieces = ceil_div(steps, ceil_div(steps, pieces))
     programs = min(tiles * pieces, options.each * PROCESSORS)
+    parts = parts_of(options.rows * options.block_n, options.warps) if epilogue.function else 1
     _conv_boxes[(programs,)](
         _described(x, [*box, depth], halved),
         _described(w, [1, 1, 1, options.block_n, depth] if turned else [1, 1, 1, depth, options.block_n]),
-        _described(y, [*box, options.block_n]),
+        _described(y, [*_part_of(box, parts), options.block_n]),
         x.shape[4], y.shape[4], tiles, pieces, shape[0], tuple(across[1:]), tuple(w.shape[:3]),
-        tuple(a.stride for a in walks), tuple(a.shift for a in walks), tuple(a.start for a in walks),
+        tuple(a.stride for a in walks), tuple(a.shift for a in walks), tuple(a.start for a in walks), epilogue.memory,
         BOX=box, BLOCK_N=options.block_n, BLOCK_K=depth, PROGRAMS=programs, HALVED=halved, TURNED=turned,
-        PRECISION=precision if bits == 32 else "ieee",
-        num_warps=options.warps, num_stages=options.stages, enable_fp_fusion=True,
+        PRECISION=precision if bits == 32 else "ieee", EPILOGUE=epilogue.function, PARTS=parts,
+        num_warps=options.warps, num_stages=options.stages, enable_fp_fusion=False,
     )  # fmt: skip
     return pieces
 

@@ -26,6 +26,7 @@ import triton
 import triton.language as tl
 
 from refflow_kernels.gpu.arrays import PROCESSORS, bits_of, ceil_div, power_of_two
+from refflow_kernels.gpu.epilogues import NONE, Epilogue
 from refflow_kernels.gpu.windows import Volume, Walk
 
 
@@ -55,8 +56,9 @@ def _conv(
     x, w, y, images, channels, columns,
     sizes, results, counts,  # along D, H, W: of x, of y, and taps
     strides, shifts, starts,  # along D, H, W: see windows.Walk
-    x_strides, w_strides, y_strides, group_strides,
+    x_strides, w_strides, y_strides, group_strides, memory,
     INDEX: tl.constexpr, PRECISION: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
+    EPILOGUE: tl.constexpr,
 ):  # fmt: skip
     # Where am I: tiles of the same places and other filters follow each other, and share x in the cache.
     across = tl.cdiv(columns, BLOCK_N)
@@ -89,6 +91,9 @@ def _conv(
         filters = tl.load(w + there, mask=(k < length)[:, None] & real_m[None, :], other=0.0)  # [BLOCK_K, BLOCK_N]
         total = tl.dot(seen, filters, total, input_precision=PRECISION)
 
+    if EPILOGUE is not None:
+        c, all_columns = tl.program_id(1) * columns + m, tl.num_programs(1) * columns
+        total = EPILOGUE(total, row[:, None], c[None, :], all_columns, real_row[:, None], real_m[None, :], memory)
     here = n.to(INDEX) * y_strides[0] + jd.to(INDEX) * y_strides[1] + jh.to(INDEX) * y_strides[2]
     here += jw.to(INDEX) * y_strides[3] + group * group_strides[2]
     here = here[:, None] + (m.to(INDEX) * y_strides[4])[None, :]
@@ -169,7 +174,9 @@ def tiles_for(rows: int, channels: int, columns: int, bits: int) -> Tiles:
     return Tiles(128, 128, depth, 8, 3)
 
 
-def conv(x: Volume, w: Volume, y: Volume, walks: Sequence[Walk], groups: int, precision: str) -> None:
+def conv(
+    x: Volume, w: Volume, y: Volume, walks: Sequence[Walk], groups: int, precision: str, epilogue: Epilogue = NONE
+) -> None:
     """Fills y [N, J..., M].
 
     A group has its share of x's channels, of y's, and of that axis of w which counts the filters of all groups:
@@ -178,16 +185,17 @@ def conv(x: Volume, w: Volume, y: Volume, walks: Sequence[Walk], groups: int, pr
     (images, *results, filters) = y.shape
     channels, columns = x.shape[4] // groups, filters // groups
     shared = w.strides[4] * columns if w.shape[3] == channels else w.strides[3] * channels
-    tiles = tiles_for(images * results[0] * results[1] * results[2], channels, columns, bits_of(y.memory))
+    tiles = tiles_for(images * results[0] * results[1] * results[2], channels, columns, bits_of(x.memory))
     rows = ceil_div(images * results[0] * results[1] * results[2], tiles.block_m)
     _conv[rows * ceil_div(columns, tiles.block_n), groups](
         x.memory, w.memory, y.memory, images, channels, columns,
         tuple(x.shape[1:4]), tuple(results), tuple(w.shape[:3]),
         tuple(a.stride for a in walks), tuple(a.shift for a in walks), tuple(a.start for a in walks),
         x.strides, w.strides, y.strides, (channels * x.strides[4], shared, columns * y.strides[4]),
-        INDEX=index_type(x, w, y), PRECISION=precision if bits_of(y.memory) == 32 else "ieee",
-        BLOCK_M=tiles.block_m, BLOCK_N=tiles.block_n, BLOCK_K=tiles.block_k,
-        num_warps=tiles.warps, num_stages=tiles.stages, enable_fp_fusion=True,
+        epilogue.memory,
+        INDEX=index_type(x, w, y), PRECISION=precision if bits_of(x.memory) == 32 else "ieee",
+        BLOCK_M=tiles.block_m, BLOCK_N=tiles.block_n, BLOCK_K=tiles.block_k, EPILOGUE=epilogue.function,
+        num_warps=tiles.warps, num_stages=tiles.stages, enable_fp_fusion=False,
     )  # fmt: skip
 
 

@@ -42,6 +42,7 @@ import triton.language as tl
 
 from refflow_kernels.gpu import matmul_boxes
 from refflow_kernels.gpu.arrays import PROCESSORS, bits_of, ceil_div, check_out, check_packed, packed_strides
+from refflow_kernels.gpu.epilogues import NONE, Epilogue
 from refflow_kernels.gpu.matmul_boxes import tile_place
 from refflow_kernels.kernel import Kernel
 
@@ -55,8 +56,9 @@ def _matmul(
     a, b, product, M, N, K,
     piece, pieces, inner,  # piece: how much of K one program adds up; inner: size of the batch's second axis
     a_strides, b_strides, p_strides,  # along the batch's two axes, rows, columns; and pieces
+    memory,  # the epilogue's
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, GROUP: tl.constexpr,
-    PRECISION: tl.constexpr,
+    PRECISION: tl.constexpr, EPILOGUE: tl.constexpr, TURNED: tl.constexpr,
 ):  # fmt: skip
     # Where am I: tiles first, then pieces, then the batch.
     down, across = tl.cdiv(M, BLOCK_M), tl.cdiv(N, BLOCK_N)
@@ -88,14 +90,19 @@ def _matmul(
         a_here += a_step
         b_here += b_step
 
+    if EPILOGUE is not None:
+        if TURNED:  # what is computed is the transpose
+            total = EPILOGUE(total, batch * N + n[None, :], m[:, None], M, real_n, real_m, memory)
+        else:
+            total = EPILOGUE(total, batch * M + m[:, None], n[None, :], N, real_m, real_n, memory)
     product += part.to(tl.int64) * p_strides[4] + first * p_strides[0] + second * p_strides[1]
     here = m[:, None].to(tl.int64) * p_strides[2] + n[None, :].to(tl.int64) * p_strides[3]
     tl.store(product + here, total.to(product.dtype.element_ty), mask=real_m & real_n)
 
 
 @triton.jit
-def _add_pieces(pieces, product, size, count, BLOCK: tl.constexpr):
-    """product[i] = pieces[0, i] + pieces[1, i] + ..., from first to last.
+def _add_pieces(pieces, product, size, count, columns, memory, BLOCK: tl.constexpr, EPILOGUE: tl.constexpr):
+    """product[i] = pieces[0, i] + pieces[1, i] + ..., from first to last, and what the epilogue makes of that.
 
     bytes: (count + 1) * size elements        operations: count * size
     """
@@ -104,14 +111,17 @@ def _add_pieces(pieces, product, size, count, BLOCK: tl.constexpr):
     total = tl.zeros((BLOCK,), tl.float32)
     for p in range(count):
         total += tl.load(pieces + tl.full((), 1, tl.int64) * p * size + i, mask=real, other=0.0)
+    if EPILOGUE is not None:
+        total = EPILOGUE(total, i // columns, i % columns, columns, real, real, memory)
     tl.store(product + i, total.to(product.dtype.element_ty), mask=real)
 
 
-def add_pieces(pieces: Any, out: Any, size: int, count: int) -> None:
+def add_pieces(pieces: Any, out: Any, size: int, count: int, epilogue: Epilogue = NONE) -> None:
     """out, of `size` elements, is the sum of `count` such arrays, one behind the other in `pieces`."""
     _add_pieces[(ceil_div(size, _SUM_BLOCK),)](
-        pieces, out, size, count, BLOCK=_SUM_BLOCK, num_warps=4, enable_fp_fusion=True
-    )
+        pieces, out, size, count, out.shape[-1] if out.shape else 1, epilogue.memory, BLOCK=_SUM_BLOCK,
+        EPILOGUE=epilogue.function, num_warps=4, enable_fp_fusion=False,
+    )  # fmt: skip
 
 
 def check_precision(precision: str) -> None:
@@ -189,7 +199,7 @@ def _packed(batch: tuple[int, int], M: int, N: int) -> Strides:
 
 def run(
     a: Matrices, b: Matrices, out: Any, batch: tuple[int, int], sizes: tuple[int, int, int], workspace: Any,
-    precision: str, strides: Strides | None = None,
+    precision: str, strides: Strides | None = None, epilogue: Epilogue = NONE,
 ) -> None:  # fmt: skip
     """out [*batch, M, N] of a [*batch, M, K] and b [*batch, K, N]; packed, or with these strides, 0 along axes of 1."""
     M, N, K = sizes
@@ -201,20 +211,21 @@ def run(
         check_out(workspace, (pieces, *batch, M, N), "workspace")
     own = (batch[1] * M * N, M * N, N, 1) if pieces > 1 or strides is None else strides
     product = Matrices(workspace if pieces > 1 else out, own)
-    rows, columns = M, N
-    if M <= 16 < N:  # few rows: (a b)^T = b^T a^T has few columns
+    rows, columns, turned = M, N, M <= 16 < N
+    at_once = epilogue if pieces == 1 else NONE
+    if turned:  # few rows: (a b)^T = b^T a^T has few columns
         a, b, product, rows, columns = b.turned(), a.turned(), product.turned(), N, M
     tiles = tiles_for(rows, columns, bits, precision, count, a.is_wide() and b.is_wide())
     _matmul[(ceil_div(rows, tiles.block_m) * ceil_div(columns, tiles.block_n) * pieces * count,)](
         a.memory, b.memory, product.memory, rows, columns, K,
         ceil_div(piece, tiles.block_k) * tiles.block_k, pieces, batch[1],
-        a.strides, b.strides, (*product.strides, count * M * N),
+        a.strides, b.strides, (*product.strides, count * M * N), at_once.memory,
         BLOCK_M=tiles.block_m, BLOCK_N=tiles.block_n, BLOCK_K=tiles.block_k, GROUP=8,
-        PRECISION=precision if bits == 32 else "ieee", num_warps=tiles.warps, num_stages=tiles.stages,
-        enable_fp_fusion=True,
+        PRECISION=precision if bits == 32 else "ieee", EPILOGUE=at_once.function, TURNED=turned,
+        num_warps=tiles.warps, num_stages=tiles.stages, enable_fp_fusion=False,
     )  # fmt: skip
     if pieces > 1:
-        add_pieces(workspace, out, count * M * N, pieces)
+        add_pieces(workspace, out, count * M * N, pieces, epilogue)
 
 
 # -- MatMul ------------------------------------------------------------------------------------------------------
@@ -252,20 +263,21 @@ def _matmul_workspace(
 
 def matmul(
     a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, out: Any = None, workspace: Any = None,
-    precision: str = "tf32x3",
+    precision: str = "tf32x3", epilogue: Epilogue = NONE,
 ) -> Any:  # fmt: skip
-    """a [M, K] times b [K, N], after the transpositions asked for; zeros where K = 0.
+    """a [M, K] times b [K, N], after the transpositions asked for; zeros where K = 0; or an epilogue of it.
 
     `workspace` is what matmul_workspace asks for. `precision` concerns float32 operands alone.
     """
     check_precision(precision)
     sizes = _sizes(a, b, transpose_a, transpose_b)
     check_out(out, sizes[:2])
-    if 0 in out.shape or matmul_boxes.matmul(a, b, out, sizes, (transpose_a, transpose_b), precision, workspace):
+    turned = transpose_a, transpose_b
+    if 0 in out.shape or matmul_boxes.matmul(a, b, out, sizes, turned, precision, workspace, epilogue):
         return out
     left, right = Matrices(a, (0, 0, *a.stride())), Matrices(b, (0, 0, *b.stride()))
     left, right = left.turned() if transpose_a else left, right.turned() if transpose_b else right
-    run(left, right, out, (1, 1), sizes, workspace, precision)
+    run(left, right, out, (1, 1), sizes, workspace, precision, epilogue=epilogue)
     return out
 
 
@@ -325,11 +337,11 @@ def batch_matmul_workspace(
 
 def batch_matmul(
     x: Any, y: Any, adj_x: bool = False, adj_y: bool = False, out: Any = None, workspace: Any = None,
-    precision: str = "tf32x3",
+    precision: str = "tf32x3", epilogue: Epilogue = NONE,
 ) -> Any:  # fmt: skip
     """x [..., M, K] times y [..., K, N] for each place of the leading axes, which broadcast.
 
-    adj_x, adj_y: take the transpose of each matrix first.
+    adj_x, adj_y: take the transpose of each matrix first. epilogue: for what is one launch.
     """
     check_precision(precision)
     check_packed(x=x, y=y)
@@ -341,9 +353,8 @@ def batch_matmul(
     xs, ys, outs = (a.reshape((prod(a.shape[:-2]), *a.shape[-2:])) for a in (x, y, out))
     if _is_one_matrix(axes, adj_x):
         rows, (tall, whole) = prod(batch) * M, ys.shape[1:]
-        matmul(
-            x.reshape((rows, K)), y.reshape((tall, whole)), False, adj_y, out.reshape((rows, N)), workspace, precision
-        )
+        left, right, place = x.reshape((rows, K)), y.reshape((tall, whole)), out.reshape((rows, N))
+        matmul(left, right, False, adj_y, place, workspace, precision, epilogue)
         return out
     *far, first, second = _ONE, _ONE, *axes
     for number, place in enumerate(itertools.product(*(range(a.size) for a in far))):  # each a launch
@@ -353,8 +364,12 @@ def batch_matmul(
         b = Matrices(right, (first.y * K * N, second.y * K * N, *y.stride()[-2:]))
         a, b = a.turned() if adj_x else a, b.turned() if adj_y else b
         target = outs[number * first.size * second.size :]
-        run(a, b, target, (first.size, second.size), (M, N, K), workspace, precision)
+        run(a, b, target, (first.size, second.size), (M, N, K), workspace, precision, epilogue=epilogue)
     return out
+
+
+def _is_one_launch(inputs: Any, adj_x: bool = False, adj_y: bool = False, Tout: Any = None) -> bool:
+    return len(batch_axes(inputs[0].shape[:-2], inputs[1].shape[:-2])[0]) <= 2
 
 
 def batch_matmul_v3(x: Any, y: Any, Tout: Any, **given: Any) -> Any:
@@ -372,10 +387,11 @@ def _is_of_one_type(attrs: dict[str, Any]) -> bool:
 
 FLOATS = ("float32", "float16", "bfloat16")
 KERNELS = {
-    "MatMul": Kernel(matmul, FLOATS, workspace=matmul_workspace),
-    "BatchMatMul": Kernel(batch_matmul, FLOATS, workspace=batch_matmul_workspace),
-    "BatchMatMulV2": Kernel(batch_matmul, FLOATS, workspace=batch_matmul_workspace),
+    "MatMul": Kernel(matmul, FLOATS, workspace=matmul_workspace, joins=lambda inputs, **attrs: True),
+    "BatchMatMul": Kernel(batch_matmul, FLOATS, workspace=batch_matmul_workspace, joins=_is_one_launch),
+    "BatchMatMulV2": Kernel(batch_matmul, FLOATS, workspace=batch_matmul_workspace, joins=_is_one_launch),
     "BatchMatMulV3": Kernel(
-        batch_matmul_v3, FLOATS, workspace=batch_matmul_v3_workspace, type_attr="Tout", takes=_is_of_one_type
+        batch_matmul_v3, FLOATS, workspace=batch_matmul_v3_workspace, type_attr="Tout", takes=_is_of_one_type,
+        joins=_is_one_launch,
     ),
 }

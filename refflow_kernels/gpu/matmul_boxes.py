@@ -7,7 +7,8 @@ The same sum over tiles as in matmul, with three differences, each for one reaso
 * A program does not end with its tile, but takes every PROGRAMS-th one: to start costs some steps of the sum.
 * Boxes of a and b are copied by the engine, which knows the matrices' sizes and fills the rest with zeros: no lane
   computes an address, and the registers are left to the accumulator.
-* The result leaves in two halves, so that the memory in which it waits to be copied costs no stage of the loop.
+* The result leaves in parts, so that the memory in which it waits to be copied costs no stage of the loop, and an
+  epilogue's values stay in registers.
 
 tf32's products read the right side only with k fastest. Where a lies so and b does not, the transpose of (b^T a^T) is
 computed: the left side may pass through registers, the right one need not.
@@ -30,6 +31,7 @@ import triton.language as tl
 from triton.tools.tensor_descriptor import TensorDescriptor
 
 from refflow_kernels.gpu.arrays import PROCESSORS, bits_of, ceil_div, check_out
+from refflow_kernels.gpu.epilogues import NONE, Epilogue, parts_of
 
 _GROUP = 8  # rows of tiles that are walked together
 _LARGE = 1 << 33  # products of numbers: for so many odd rows are copied
@@ -47,11 +49,35 @@ def tile_place(tile, down, across, GROUP: tl.constexpr):
 
 
 @triton.jit
+def halves_of(tile, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
+    """The left and the right half of a tile's columns."""
+    return tl.split(tl.permute(tl.reshape(tile, (ROWS, 2, COLUMNS // 2)), (0, 2, 1)))
+
+
+@triton.jit
+def _write(
+    product, tile, m, n, M, N, memory, EPILOGUE: tl.constexpr,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, PARTS: tl.constexpr,
+):  # fmt: skip
+    """Writes a tile whose corner is at m, n, in so many parts, one after the other."""
+    if PARTS > 1:
+        left, right = halves_of(tile, ROWS, COLUMNS)
+        _write(product, left, m, n, M, N, memory, EPILOGUE, ROWS, COLUMNS // 2, PARTS // 2)
+        _write(product, right, m, n + COLUMNS // 2, M, N, memory, EPILOGUE, ROWS, COLUMNS // 2, PARTS // 2)
+    else:
+        if EPILOGUE is not None:
+            r, c = m + tl.arange(0, ROWS)[:, None], n + tl.arange(0, COLUMNS)[None, :]
+            tile = EPILOGUE(tile, r, c, N, r < M, c < N, memory)
+        product.store([m, n], tile.to(product.dtype))
+
+
+@triton.jit
 def _matmul_boxes(
-    a, b, product, M, N, K,
+    a, b, product, M, N, K, memory,
     TURNED_A: tl.constexpr, TURNED_B: tl.constexpr, MIRRORED: tl.constexpr,
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
-    GROUP: tl.constexpr, PROGRAMS: tl.constexpr, PRECISION: tl.constexpr,
+    GROUP: tl.constexpr, PROGRAMS: tl.constexpr, PRECISION: tl.constexpr, EPILOGUE: tl.constexpr,
+    PARTS: tl.constexpr,
 ):  # fmt: skip
     down, across = tl.cdiv(M, BLOCK_M), tl.cdiv(N, BLOCK_N)
     for tile in tl.range(tl.program_id(0), down * across, PROGRAMS, flatten=True):
@@ -70,10 +96,7 @@ def _matmul_boxes(
                 total = tl.dot(x, y, total, input_precision=PRECISION)
         if MIRRORED:
             total = tl.trans(total)
-        halves = tl.permute(tl.reshape(total, (BLOCK_M, 2, BLOCK_N // 2)), (0, 2, 1))
-        left, right = tl.split(halves)
-        product.store([m, n], left.to(product.dtype))
-        product.store([m, n + BLOCK_N // 2], right.to(product.dtype))
+        _write(product, total, m, n, M, N, memory, EPILOGUE, BLOCK_M, BLOCK_N, PARTS)
 
 
 @triton.jit
@@ -110,9 +133,10 @@ def _is_enough(sizes: tuple[int, int, int], tiles: _Tiles) -> bool:
     return 4 * _count(sizes, tiles) >= 3 * PROCESSORS
 
 
-def _is_boxable(array: Any) -> bool:
+def _is_boxable(array: Any, bits: int) -> bool:
+    """bits: of the operands, so that the road does not depend on what an epilogue makes of the product."""
     rows, columns = array.stride()
-    return columns == 1 and array.data_ptr() % 16 == 0 and rows * bits_of(array) % 128 == 0
+    return columns == 1 and array.data_ptr() % 16 == 0 and rows * min(bits, bits_of(array)) % 128 == 0
 
 
 def room_for_rows(a: Sequence[int], b: Sequence[int], sizes: tuple[int, int, int]) -> int:
@@ -145,7 +169,7 @@ def _copy(source: Any, target: Any) -> None:
 
 def matmul(
     a: Any, b: Any, out: Any, sizes: tuple[int, int, int], turned: tuple[bool, bool], precision: str,
-    workspace: Any = None,
+    workspace: Any = None, epilogue: Epilogue = NONE,
 ) -> bool:  # fmt: skip
     """Fills out [M, N], or says False where boxes do not fit or tiles are too few for all processors."""
     M, N, K = sizes
@@ -163,17 +187,19 @@ def matmul(
             if copy is not source:
                 _copy(source, copy)
         a, b = left, right
-    if not (_is_boxable(a) and _is_boxable(b) and _is_boxable(target)):
+    if not all(_is_boxable(array, bits) for array in (a, b, target)):
         return False
     (block_m, block_n, block_k, warps, stages), (turned_a, turned_b) = tiles, turned
+    parts = parts_of(block_m * block_n, warps) if epilogue.function else 2
     programs = min(PROCESSORS, _count(sizes, tiles))
     _matmul_boxes[(programs,)](
         _described(a, [block_k, block_m] if turned_a else [block_m, block_k]),
         _described(b, [block_n, block_k] if turned_b else [block_k, block_n]),
-        _described(target, [block_m, block_n // 2]), M, N, K,
+        _described(target, [block_m, block_n // parts]), M, N, K, epilogue.memory,
         TURNED_A=turned_a, TURNED_B=turned_b, MIRRORED=bits == 32 and not turned_a and not turned_b,
         BLOCK_M=block_m, BLOCK_N=block_n, BLOCK_K=block_k, GROUP=_GROUP, PROGRAMS=programs,
-        PRECISION=precision if bits == 32 else "ieee", num_warps=warps, num_stages=stages, enable_fp_fusion=True,
+        PRECISION=precision if bits == 32 else "ieee", EPILOGUE=epilogue.function, PARTS=parts,
+        num_warps=warps, num_stages=stages, enable_fp_fusion=False,
     )  # fmt: skip
     if target is not out:
         _copy(target, out)

@@ -53,7 +53,8 @@ def main(arguments=None):
     for family in options.families:
         for label, launch in FAMILIES[family].launches():
             for name, kernel in compiled(launch):
-                rows.append({"family": family, "case": label, "kernel": name, **resources(kernel.asm["cubin"])})
+                found = resources(kernel.asm["cubin"]) | {"shared": kernel.metadata.shared}
+                rows.append({"family": family, "case": label, "kernel": name, **found})
     print(json.dumps(rows))
 
 

@@ -1,4 +1,5 @@
-"""Every Triton kernel compiles for a Hopper card without one: no spills, wide loads, tensor cores, few registers.
+"""Every Triton kernel compiles for a Hopper card without one: no spills, wide loads, tensor cores, few registers, and
+no more shared memory than there is.
 
 The registers of each kernel are kept in budget/FAMILY.json, and more than those are an error. After a change that
 is worth them:
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUDGETS = Path(__file__).with_name("budget")
 FAMILIES = sorted(path.stem for path in BUDGETS.glob("*.json"))
 SLACK = 1.1  # ptxas differs by that much from one Triton release to the next
+SHARED = 227 * 1024  # bytes of shared memory that a program has on a Hopper card
 SCATTERED = (  # loads that cannot be 16 bytes wide, and why
     "Conv2D 17 to 19: _conv",  # odd channels
     "MaxPool channels first: _pool",  # every other cell of a line
@@ -69,6 +71,7 @@ def test_a_family_compiles_within_its_budget(family, tmp_path):
     rows = named(compile_family(family, tmp_path))
     spilled = {name: row["spills"] for name, row in rows.items() if row["spills"] or row["stack"]}
     assert spilled == {}
+    assert {name: row["shared"] for name, row in rows.items() if row["shared"] > SHARED} == {}
     narrow = {name for name, row in rows.items() if not row["wide_loads"] and name not in SCATTERED}
     assert narrow == set()
     plain = {name for name in rows if "ieee" in name}  # asked for without tensor cores

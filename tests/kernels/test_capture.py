@@ -255,7 +255,7 @@ def test_full_memory_tells_what_was_to_lie_there():  # [W82]
             session.run(y, {x: np.ones((64, 64))})
         text = str(caught.value)
         assert "there is no room for the 32,768 bytes of this step on /job:localhost" in text
-        assert "16,384  product  float32[64,64]" in text
+        assert "16,384  large  float32[64,64]" in text
         w = tf.Variable(tf.zeros([100, 100]), name="wide")
         session, _ = session_on(SimulatedCard(30_000))
         with session, pytest.raises(tf.errors.ResourceExhaustedError, match=r"variables: (.|\n)*40,000  wide"):

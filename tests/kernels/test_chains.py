@@ -60,9 +60,9 @@ def test_what_goes_to_the_host_and_back_is_not_drawn_into_a_chain(rng):  # [W23]
 def test_the_kernels_of_a_step_can_be_read_without_a_card(capsys):
     assert main(["show-kernels", "mlp_sgd"]) == 0
     out = capsys.readouterr().out
-    assert "refflow_kernels.gpu.matmul.matmul" in out and "chain 1: 2 steps" in out
+    assert "refflow_kernels.gpu.matmul.matmul, epilogue 1: 2 steps" in out
     assert "s1 = maximum(s0, 0)" in out and out.count("@triton.jit") == len(
-        [line for line in out.splitlines() if line.startswith("# chain ")]
+        [line for line in out.splitlines() if line.startswith(("# chain ", "# epilogue "))]
     )
 
 

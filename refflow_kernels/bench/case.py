@@ -97,6 +97,7 @@ def cases(small: bool) -> Iterator[Case]:
         bands,
         convolutions,
         index,
+        joined,
         moves,
         norms,
         pointwise,
@@ -110,6 +111,7 @@ def cases(small: bool) -> Iterator[Case]:
 
     for family in (
         products,
+        joined,
         convolutions,
         rows,
         reductions,

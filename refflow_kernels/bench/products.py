@@ -2,7 +2,7 @@
 
 float32 is meant exactly, through tf32x3 here; "ieee" is the same by multiply-adds, and tf32 is asked for on both sides.
 
-Next: refflow_kernels/bench/convolutions.py.
+Next: refflow_kernels/bench/joined.py.
 """
 
 from __future__ import annotations

@@ -3,96 +3,148 @@
     y  = (x - mean) a + offset                      a = scale / sqrt(variance + epsilon)
     dx = (dy - mean of dy - (x - mean) b) a         b = mean of dy (x - mean), over variance + epsilon
 
-    operations: 8 for each element, 10 back        bytes: x three times and y; back x and dy twice and dx
+    operations: 8 for each element, 10 back        bytes: x twice and y; back x and dy twice and dx
 
 Images are a matrix [rows, C], and every vector is one of C. NumPy calls an inner loop for each row, so that 64
 channels would cost as much in calls as in arithmetic: rows are taken several together, as one of some thousand
 elements, beside vectors that are repeated as often. Blocks of them stay in cache through all steps of a pass. A block's
-sums are products with ones and sums of products; those of all blocks are added in float64, in their order.
+sums are products with ones, of numbers that a step before has brought into the cache: BLAS reads several rows side by
+side, which memory likes less than one. Sums of blocks are added in float64, in their order.
 
-The variance is the mean of squared distances from the mean, in a pass of its own: the mean of squares less the squared
-mean would be quicker by a fifth and lose all digits where the mean is far from 0.
+The variance is the mean of squared distances from the mean, which is known when all has been read. Distances d are from
+another centre first, the mean of a piece's first block, so that x is read once:
+
+    sum (x - mean)^2 = sum over pieces of  sum d^2 + 2 (centre - mean) sum d + n (centre - mean)^2
+
+The last two terms are no larger than the spread within and between pieces; the mean of squares less the squared mean,
+centres of 0, would lose all digits where the mean is far from 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from refflow_kernels.cpu import threads
+from refflow_kernels.cpu.blocks import scratch
 from refflow_kernels.cpu.windows import channels_last, handed_over, memory_for, widened
 
 _RUN = 1 << 13  # elements of several rows that are taken as one
 _BLOCK = 1 << 16  # elements in cache
 _TOGETHER = 4  # blocks worth a thread
 
-Work = Callable[[int, slice, int], None]
+Work = Callable[[slice, int], None]
+
+
+def _sum(runs: Any) -> Any:
+    """The sum of the rows."""
+    return np.dot(_ones(len(runs), runs.dtype), runs)
+
+
+@lru_cache(256)
+def _ones(count: int, dtype: Any) -> Any:
+    return np.ones(count, dtype)
 
 
 class Rows:
-    """[rows, C] in blocks. Each is so many rows at a time, the last rows one at a time."""
+    """[rows, C] in blocks. Each is so many rows at a time, the last rows one at a time; several make a piece."""
 
     def __init__(self, rows: int, channels: int):
         self.channels = channels
         self.times = max(1, _RUN // max(1, channels))
         whole = rows // self.times * self.times
         step = max(1, _BLOCK // max(1, channels * self.times)) * self.times
-        self.blocks = [(slice(i, min(whole, i + step)), self.times) for i in range(0, whole, step)]
+        blocks = [(slice(i, min(whole, i + step)), self.times) for i in range(0, whole, step)]
         if whole < rows:
-            self.blocks.append((slice(whole, rows), 1))
+            blocks.append((slice(whole, rows), 1))
+        self.pieces = [blocks[i : i + _TOGETHER] for i in range(0, len(blocks), _TOGETHER)]
+        self.size = step * channels
 
     def repeated(self, vector: Any) -> dict[int, Any]:
         """A vector of C, as often as rows are taken together."""
-        return {1: vector, self.times: np.tile(vector, self.times)}
+        several = np.empty((self.times, self.channels), vector.dtype)
+        several[...] = vector
+        return {1: vector, self.times: several.reshape(-1)}
 
     def each(self, work: Work) -> None:
-        """work(number, rows, how many at a time) for all blocks."""
+        """work(rows, how many at a time) for all blocks."""
 
         def several(piece: int) -> None:
-            first = piece * _TOGETHER
-            for number, (here, times) in enumerate(self.blocks[first : first + _TOGETHER], first):
-                work(number, here, times)
+            for here, times in self.pieces[piece]:
+                work(here, times)
 
-        threads.each(several, -(-len(self.blocks) // _TOGETHER))
+        threads.each(several, len(self.pieces))
 
     def runs(self, x: Any, here: slice, times: int) -> Any:
         return x[here].reshape(-1, times * self.channels)
 
+    def room(self, like: Any) -> Any:
+        """A block of the thread's own memory."""
+        return scratch(((self.size,), like.dtype))[: like.size].reshape(like.shape)
+
+    def folded(self, runs: Any) -> Any:
+        """[C]: what belongs to one channel, added."""
+        return _sum(_sum(runs).reshape(-1, self.channels))
+
     def sums(self, x: Any) -> Any:
         """The sum over all rows, float64."""
-        found = np.empty((len(self.blocks), self.channels))
+        found = np.zeros((len(self.pieces), self.channels))
 
-        def block(number: int, here: slice, times: int) -> None:
-            runs = self.runs(x, here, times)
-            found[number] = self.folded(np.ones(len(runs), x.dtype) @ runs)
+        def piece(number: int) -> None:
+            for block in self.pieces[number]:
+                found[number] += self.folded(self.runs(x, *block))
 
-        self.each(block)
+        threads.each(piece, len(self.pieces))
         return np.add.reduce(found, axis=0)
 
-    def products(self, x: Any, centre: Any, y: Any = None) -> Any:
-        """The sum over all rows of (x - centre) * y, or of its square; float64."""
-        found, centres = np.empty((len(self.blocks), self.channels)), self.repeated(centre)
+    def moments(self, x: Any) -> tuple[Any, Any]:
+        """Mean and variance over all rows, float64."""
+        sums, squares, centres = np.zeros((3, len(self.pieces), self.channels))
 
-        def block(number: int, here: slice, times: int) -> None:
-            distance = np.subtract(self.runs(x, here, times), centres[times])
-            other = distance if y is None else self.runs(y, here, times)
-            found[number] = self.folded(np.einsum("rz,rz->z", distance, other))
+        def piece(number: int) -> None:
+            blocks = self.pieces[number]
+            first = blocks[0][0]
+            centre = self.repeated(self.folded(self.runs(x, *blocks[0])) / x.dtype.type(first.stop - first.start))
+            centres[number] = centre[1]
+            for here, times in blocks:
+                run = self.runs(x, here, times)
+                distance = np.subtract(run, centre[times], out=self.room(run))
+                sums[number] += self.folded(distance)
+                squares[number] += self.folded(np.multiply(distance, distance, out=distance))
 
-        self.each(block)
-        return np.add.reduce(found, axis=0)
+        threads.each(piece, len(self.pieces))
+        counts = np.array([[blocks[-1][0].stop - blocks[0][0].start] for blocks in self.pieces])
+        mean = np.add.reduce(sums + counts * centres, axis=0) / len(x)
+        away = centres - mean
+        variance = np.add.reduce(squares + 2 * away * sums + counts * away**2, axis=0) / len(x)
+        if not np.isfinite(mean).all():  # a channel with infinity, whose distances from it are none
+            mean = self.sums(x) / len(x)
+        return mean, np.maximum(variance, 0)
 
-    def folded(self, run: Any) -> Any:
-        """[C]: what belongs to one channel, added."""
-        return np.add.reduce(run.reshape(-1, self.channels), axis=0, dtype=np.float64)
+    def slope_sums(self, dy: Any, x: Any, centre: Any) -> tuple[Any, Any]:
+        """The sums over all rows of dy, and of dy * (x - centre); float64."""
+        centres = self.repeated(centre)
+        slopes, products = np.zeros((2, len(self.pieces), self.channels))
+
+        def piece(number: int) -> None:
+            for here, times in self.pieces[number]:
+                slope, run = self.runs(dy, here, times), self.runs(x, here, times)
+                distance = np.subtract(run, centres[times], out=self.room(run))
+                products[number] += self.folded(np.multiply(distance, slope, out=distance))
+                slopes[number] += self.folded(slope)  # which the cache has now
+
+        threads.each(piece, len(self.pieces))
+        return np.add.reduce(slopes, axis=0), np.add.reduce(products, axis=0)
 
     def normalised(self, x: Any, centre: Any, factor: Any, offset: Any, y: Any) -> None:
         """y = (x - centre) * factor + offset."""
         centres, factors, offsets = map(self.repeated, (centre, factor, offset))
 
-        def block(_: int, here: slice, times: int) -> None:
+        def block(here: slice, times: int) -> None:
             result = self.runs(y, here, times)
             np.subtract(self.runs(x, here, times), centres[times], out=result)
             np.multiply(result, factors[times], out=result)
@@ -104,7 +156,7 @@ class Rows:
         """dx = (dy - mean - (x - centre) * along) * factor."""
         centres, alongs, means, factors = map(self.repeated, (centre, along, mean, factor))
 
-        def block(_: int, here: slice, times: int) -> None:
+        def block(here: slice, times: int) -> None:
             result = self.runs(dx, here, times)
             np.subtract(self.runs(x, here, times), centres[times], out=result)
             np.multiply(result, alongs[times], out=result)
@@ -118,7 +170,7 @@ class Rows:
         """dx = dy * factor."""
         factors = self.repeated(factor)
 
-        def block(_: int, here: slice, times: int) -> None:
+        def block(here: slice, times: int) -> None:
             np.multiply(self.runs(dy, here, times), factors[times], out=self.runs(dx, here, times))
 
         self.each(block)
@@ -145,8 +197,7 @@ def fused_batch_norm(
     y = memory_for(image.shape, kind, out[0] if out else None, data_format)
     nothing = np.full(len(scale), np.nan, kind)
     if is_training:
-        m = (rows.sums(matrix) / count).astype(kind) if count else nothing
-        v = (rows.products(matrix, m) / count).astype(kind) if count else nothing
+        m, v = (found.astype(kind) for found in rows.moments(matrix)) if count else (nothing, nothing)
         new_m, new_v, share = m, v * kind.type(count / max(count - 1, 1)), kind.type(exponential_avg_factor)
         if exponential_avg_factor != 1.0:
             new_m, new_v = (1 - share) * mean + share * m, (1 - share) * variance + share * new_v
@@ -190,8 +241,8 @@ def fused_batch_norm_grad(
     rows, kind, mean = Rows(*matrix.shape), matrix.dtype, reserve_space_1
     dx = memory_for(image.shape, kind, out[0] if out else None, data_format)
     inverse = 1 / np.sqrt(reserve_space_2 + kind.type(epsilon))
-    doffset = rows.sums(slopes)
-    dscale = rows.products(matrix, mean, slopes) * inverse
+    doffset, along = rows.slope_sums(slopes, matrix, mean)
+    dscale = along * inverse
     result, factor = dx.reshape(matrix.shape), scale * inverse
     if is_training:
         count = max(1, len(matrix))
@@ -229,7 +280,7 @@ def global_batch_norm_grad(
     factor = inverse * gamma if scale_after_normalization else inverse
     dt = memory_for(t.shape, kind, out[0] if out else None, "NHWC")
     rows.scaled(slopes, factor, dt.reshape(matrix.shape))
-    dbeta, along = rows.sums(slopes), rows.products(matrix, m, slopes)
+    dbeta, along = rows.slope_sums(slopes, matrix, m)
     dgamma = along * inverse if scale_after_normalization else np.zeros(len(m))
     found = [-dbeta * factor, -0.5 * along * factor * inverse**2, dbeta, dgamma]
     dt = handed_over(dt, kind, out[0] if out else None, "NHWC")

@@ -83,6 +83,8 @@ def get_gradient_function(op: Operation) -> Callable[..., Any] | None:
         definition = op_def(name)
     else:
         definition = op.op_def
+    if definition.name in op.graph.gradient_rules:
+        return op.graph.gradient_rules[definition.name]
     if not definition.has_gradient_rule:
         raise LookupError(
             f"No gradient defined for operation {op.name!r} (op type: {op.type}). Register one with "
@@ -132,7 +134,8 @@ def ends_of_the_way(y: Any, xs: Sequence[Any]) -> list[Operation]:
     for op in sorted(_ancestors(y.op), key=lambda op: op._id):
         if op in sources or not any(ways.get(t.op) for t in op.inputs):
             continue
-        ways[op] = op.op_def.gradient_function is not None and any(t.dtype.base_dtype.kind in "fc" for t in op.outputs)
+        rule = op.graph.gradient_rules.get(op.op_def.name, op.op_def.gradient_function)
+        ways[op] = rule is not None and any(t.dtype.base_dtype.kind in "fc" for t in op.outputs)
         if not ways[op]:
             ends.append(op)
     return ends

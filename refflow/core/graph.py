@@ -15,7 +15,8 @@ Next: core/opdef.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from refflow.core import errors, registry
@@ -47,6 +48,7 @@ class Graph(GraphScopes):
     operation: type[Operation] = Operation  # what its nodes are
     restricts = False  # whether something in it may not be fed or not be fetched
     divides_as_python_3 = False  # the first release's `/` of whole numbers cuts off; graphs of 1.x do not [W77]
+    gradient_rules: Mapping[str, Callable[..., Any] | None] = MappingProxyType({})  # those of op types that differ
 
     def __init__(self) -> None:
         super().__init__()

@@ -139,10 +139,20 @@ def nce_loss(
     [N, num_true]. Classes come from a log-uniform sampler unless `sampled_values` gives them.
     """
     with op_scope([inputs, labels], name, "nce_loss") as scope:
-        labels = cast(convert_to_tensor(labels, name="labels"), "int64")
-        sampled = _given_or_sampled(sampled_values, labels, num_true, num_sampled, num_classes)
-        scores, targets = _sampled_scores(weights, biases, inputs, labels, num_true, sampled, remove_accidental_hits)
+        scores, targets = nce_scores(
+            weights, biases, inputs, labels, num_sampled, num_classes, num_true, sampled_values, remove_accidental_hits
+        )
         return reduce_sum(sigmoid_cross_entropy_with_logits(scores, targets), [1], name=scope)
+
+
+def nce_scores(
+    weights: Any, biases: Any, inputs: Any, labels: Any, num_sampled: int, num_classes: int, num_true: int,
+    sampled_values: Any, remove_accidental_hits: bool,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """What nce_loss compares: scores and targets [N, num_true + num_sampled]."""
+    labels = cast(convert_to_tensor(labels, name="labels"), "int64")
+    sampled = _given_or_sampled(sampled_values, labels, num_true, num_sampled, num_classes)
+    return _sampled_scores(weights, biases, inputs, labels, num_true, sampled, remove_accidental_hits)
 
 
 def sampled_softmax_loss(

@@ -237,11 +237,16 @@ def _frozen(value: Any) -> Any:
 
 def _skip(step: StepGraph) -> None:
     """Leads control edges past pure nodes that nobody takes a value from."""
-    used = {n for node in step.nodes for n, _ in node.inputs}
+    used: set[Node] = set()  # by nodes that are run for a value
     past: dict[Node, list[Node]] = {}
+    for node in reversed(step.nodes):
+        if node not in used and is_pure(node) and not _reads_a_side(node) and cannot_fail(node):
+            past[node] = []
+        else:
+            used.update(n for n, _ in node.inputs)
     for node in step.nodes:
         node.controls = led_past(node.controls, past)
-        if node not in used and is_pure(node) and not _reads_a_side(node) and cannot_fail(node):
+        if node in past:
             past[node] = led_past([*node.controls, *(n for n, _ in node.inputs)], past)
 
 

@@ -101,3 +101,61 @@ def test_what_is_computed_again_has_the_same_gradient():
     expected, found = run([tf.gradients(plain, [x, w]), tf.gradients(again, [x, w])])
     for e, g in zip(expected, found, strict=True):
         np.testing.assert_allclose(g, e, rtol=1e-6)
+
+
+X = [[1.0, 3.0, 3.0], [0.0, 2.0, 5.0], [0.0, 0.0, 4.0]]
+
+
+@pytest.mark.parametrize(
+    ("build", "slope"),
+    [
+        (lambda x: tf.reduce_max(x, 1), [[0, 0.5, 0.5], [0, 0, 1], [0, 0, 1]]),
+        (lambda x: tf.reduce_min(x, 1, keepdims=True), [[1, 0, 0], [1, 0, 0], [0.5, 0.5, 0]]),
+        (lambda x: tf.reduce_max(tf.stack([x, x]), [0, -1]), [[0, 0.5, 0.5], [0, 0, 1], [0, 0, 1]]),
+        (lambda x: tf.reduce_prod(x, 1), [[9, 3, 3], [10, 0, 0], [0, 0, 0]]),
+        (lambda x: tf.reduce_prod(x, 0), [[0, 0, 20], [0, 0, 12], [0, 6, 15]]),
+        (lambda x: tf.reduce_prod(x + 1.0, [1, 0]), np.divide(2 * 4 * 4 * 3 * 6 * 5, np.add(X, 1))),
+        (lambda x: tf.reduce_prod(x, []), np.ones((3, 3))),
+        (lambda x: tf.reduce_sum(tf.segment_prod(x, [0, 1, 1])), [[1, 1, 1], [0, 0, 4], [0, 2, 5]]),
+        (lambda x: tf.where(x > 0, tf.sqrt(x), x), 0.5 / np.sqrt(np.where(X, X, 0.25))),
+        (lambda x: tf.floor(x) + tf.ceil(x) + x, np.ones((3, 3))),
+    ],
+)
+def test_slopes_are_those_of_1x_where_the_first_release_had_others(build, slope):
+    x = tf.constant(X)
+    np.testing.assert_allclose(run(tf.gradients(build(x), x))[0], slope, rtol=1e-6)
+
+
+def test_running_products_have_no_slope_at_zero_and_axes_may_come_late():
+    x, axes = tf.constant(X), tf.placeholder(tf.int64, [None])
+    assert np.isfinite(run(tf.gradients(tf.cumprod(x, 1), x))[0]).all()
+    with tf.Session() as session:
+        for at, wanted in (([-1], [[9, 3, 3], [10, 0, 0], [0, 0, 0]]), ([0, 1], np.zeros((3, 3)))):
+            slope = session.run(tf.gradients(tf.reduce_prod(x, axes), x), {axes: at})[0]
+            np.testing.assert_array_equal(slope, wanted)
+
+
+def test_functions_and_loops_of_a_1x_graph_have_its_slopes():
+    x = tf.constant([2.0, 2.0])
+    loop = tf.while_loop(lambda i, y: i < 1, lambda i, y: (i + 1, tf.reduce_max(x) + y), [0, 0.0])[1]
+    chosen = tf.cond(x[0] > 1, lambda: tf.reduce_max(x), lambda: 0.0)
+    for y in (loop, chosen):
+        assert run(tf.gradients(y, x))[0].tolist() == [0.5, 0.5]
+
+
+def test_a_first_release_graph_keeps_its_own():
+    import refflow as first
+
+    with first.Graph().as_default(), first.Session() as session:
+        x = first.constant([2.0, 2.0])
+        assert session.run(first.gradients(first.reduce_max(x), x))[0].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("z", [0.0, 0.25, 1.0])
+def test_cross_entropies_have_a_slope_at_zero(z):
+    """sigmoid(0) - z; the weighted form takes the slope of |x| at 0 to be 0, as it is in 1.x."""
+    x = tf.constant([0.0])
+    plain = tf.nn.sigmoid_cross_entropy_with_logits(labels=[z], logits=x)
+    weighted = tf.nn.weighted_cross_entropy_with_logits(labels=[z], logits=x, pos_weight=2.0)
+    assert run([plain, weighted]) == pytest.approx([np.log(2), (1 + z) * np.log(2)])
+    assert run(tf.gradients(plain, x) + tf.gradients(weighted, x)) == [[0.5 - z], [1 - z]]

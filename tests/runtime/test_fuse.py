@@ -109,9 +109,10 @@ def test_who_reads_a_constant_waits_for_what_it_is_made_of_in_the_end(graph):
     """The shape of a value that can come to nothing else is no reason to wait for the value."""
     with graph.as_default():
         x = tf.placeholder(tf.float32, [64, 48], name="x")
-        y = x + tf.ones_like(tf.tanh(x) * 2.0)
+        other = tf.tanh(x) * 2.0
+        y = x + tf.ones_like(other)
         with tf.Session(graph=graph) as session:
-            step = session.stages(session.signature([y], [x]), [(64, 48)]).partitioned
+            step = session.stages(session.signature([y, other], [x]), [(64, 48)]).partitioned
             freed = free_constants(step)
     (constant,) = (n for n in step.nodes if n.type == "Const" and n.controls)
     assert all(n.type == "Mul" for n in constant.controls)

@@ -103,13 +103,22 @@ def test_plans_merge_equal_nodes_and_executors_do_not_unless_asked():  # [W48, E
     assert found == {0: 1, 1: 2, 2: 2}
 
 
-def test_a_pure_node_that_is_only_waited_for_is_not_run():  # [S21]
-    """The gradient of the deck's constant `examples`, and a forward product of which only the shape is asked."""
+@pytest.mark.parametrize(("loss", "left"), [(tf.square, 2), (tf.identity, 0)])
+def test_a_pure_node_that_is_only_waited_for_is_not_run(loss, left):  # [S21]
+    """The gradient of the constant `examples`; of a sum, the forward product too, and what counts is constant."""
     x, w = tf.constant(np.ones((4, 3), np.float32)), tf.Variable(np.ones((3, 2), np.float32))
-    step = tf.train.GradientDescentOptimizer(0.5).minimize(tf.reduce_sum(tf.matmul(x, w)))
+    step = tf.train.GradientDescentOptimizer(0.5).minimize(tf.reduce_sum(loss(tf.matmul(x, w))))
     pruned = prune([], [], [step])
     assert types(pruned).count("MatMul") == 3
-    assert types(optimise(pruned)).count("MatMul") == 1
+    assert types(optimise(pruned)).count("MatMul") == left
+
+
+def test_what_only_such_a_node_reads_is_not_run_either():
+    """The gradient of the number 1 in 1 - x: a sum, and what reshapes it for who waits."""
+    x = tf.Variable(np.full((4, 3), 0.5, np.float32))
+    step = tf.train.GradientDescentOptimizer(0.5).minimize(tf.reduce_sum(tf.square(1.0 - x)))
+    pruned = prune([], [], [step])
+    assert types(pruned).count("Sum") == 3 and types(optimise(pruned)).count("Sum") == 0
 
 
 def test_sizes_that_the_shape_rule_has_read_do_no_harm():

@@ -14,16 +14,19 @@ from typing import Any
 from refflow.compat.v1.activations import log_softmax
 from refflow.compat.v1.arrays import _axis
 from refflow.compat.v1.arrays import concat as joined
-from refflow.compat.v1.math import log_sigmoid, reduce_mean, reduce_sum
+from refflow.compat.v1.math import reduce_mean, reduce_sum
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
-from refflow.nn import candidates, functions, log_uniform_candidate_sampler
+from refflow.nn import candidates, log_uniform_candidate_sampler
 from refflow.ops.array import reshape, shape
 from refflow.ops.cast import cast
+from refflow.ops.constant import ZEROS_LIKE
+from refflow.ops.elementwise import ABS, EXP, NEG, RELU
 from refflow.ops.joining import concat
 from refflow.ops.log_softmax import SPARSE_XENT
+from refflow.ops.logic import GREATER_EQUAL, SELECT
 from refflow.ops.softmax_xent import softmax_cross_entropy_with_logits as xent_of_rows
 from refflow.ops.transpose import transpose
 
@@ -98,12 +101,19 @@ def sparse_softmax_cross_entropy_with_logits(
 
 
 def sigmoid_cross_entropy_with_logits(labels: Any = None, logits: Any = None, name: str | None = None) -> Tensor:
-    """max(x, 0) - x z + log(1 + exp(-|x|)) for logits x and labels z, elementwise."""
+    """max(x, 0) - x z + log(1 + exp(-|x|)) for logits x and labels z, elementwise.
+
+    Its pieces meet at x = 0 so that the slope there is sigmoid(0) - z; the first release's has none.
+    """
     labels, logits = _named(labels, logits)
     if not logits.get_shape().is_compatible_with(labels.get_shape()):
         raise ValueError("`logits` and `labels` must have the same shape, received "
                          f"({logits.get_shape()} vs {labels.get_shape()}).")  # fmt: skip
-    return functions.sigmoid_cross_entropy_with_logits(logits, labels, name=name)
+    with op_scope([logits, labels], name, "logistic_loss") as scope:
+        zeros = ZEROS_LIKE(logits)
+        positive = GREATER_EQUAL(logits, zeros)
+        above, size = SELECT(positive, logits, zeros), SELECT(positive, NEG(logits), logits)  # max(x, 0) and -|x|
+        return op_def("Add")(above - logits * labels, op_def("Log1p")(EXP(size)), name=scope)
 
 
 def weighted_cross_entropy_with_logits(
@@ -115,8 +125,10 @@ def weighted_cross_entropy_with_logits(
     if not logits.get_shape().is_compatible_with(labels.get_shape()):
         raise ValueError("`logits` and `targets` must have the same shape, received "
                          f"({logits.get_shape()} vs {labels.get_shape()}).")  # fmt: skip
-    with op_scope([logits, labels], name, "logistic_loss"):
-        return -(pos_weight * labels * log_sigmoid(logits) + (1 - labels) * log_sigmoid(-logits))
+    with op_scope([logits, labels], name, "logistic_loss") as scope:
+        weight = 1 + (pos_weight - 1) * labels
+        missed = op_def("Log1p")(EXP(NEG(ABS(logits)))) + RELU(NEG(logits))  # log(1 + exp(-x))
+        return op_def("Add")((1 - labels) * logits, weight * missed, name=scope)
 
 
 def log_poisson_loss(targets: Any, log_input: Any, compute_full_loss: bool = False, name: str | None = None) -> Tensor:
@@ -149,9 +161,12 @@ def nce_loss(
     name: str = "nce_loss",
 ) -> Tensor:  # fmt: skip
     """Losses [N] that tell true classes from sampled ones; see refflow.nn."""
-    return candidates.nce_loss(_whole(weights, partition_strategy), _whole(biases, partition_strategy), inputs,
-                               _int64(labels), num_sampled, num_classes, num_true, sampled_values,
-                               remove_accidental_hits, name)  # fmt: skip
+    with op_scope([inputs, labels], name, "nce_loss") as scope:
+        scores, targets = candidates.nce_scores(
+            _whole(weights, partition_strategy), _whole(biases, partition_strategy), inputs, _int64(labels),
+            num_sampled, num_classes, num_true, sampled_values, remove_accidental_hits,
+        )  # fmt: skip
+        return reduce_sum(sigmoid_cross_entropy_with_logits(labels=targets, logits=scores), [1], name=scope)
 
 
 def sampled_softmax_loss(

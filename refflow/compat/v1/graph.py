@@ -20,6 +20,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from refflow.compat.v1 import operation
+from refflow.compat.v1.gradient_rules import RULES
 from refflow.core import graph as first
 from refflow.core.convert import operation_of
 from refflow.core.errors import NodeError
@@ -69,6 +70,7 @@ class Graph(first.Graph):
 
     operation = operation.Operation
     divides_as_python_3 = True
+    gradient_rules = RULES
     _name_stack = _of_thread("name stack", str, True)
     _control_stack = _of_thread("control stack", list, True)
     _context = _of_thread("context", lambda: None, True)

@@ -1,0 +1,92 @@
+"""Slopes that graphs of 1.x have where the first release had others.
+
+    Max, Min       ties share dy evenly; the first release gave it to each of them whole                      [W76]
+    Prod, Cumprod  dx = dy * the product of the others, which also holds where x is 0; there it was NaN       [W76]
+    Sqrt           nothing where dy is 0, so that `where(x > 0, sqrt(x), 0)` has a slope at 0
+    Acosh          dx = dy / sinh(y), NaN outside of the function's domain
+    Floor, Ceil, TruncateDiv    no way back, where Floor's slope was zeros and the others had no rule
+
+`Graph.gradient_rules` says which set a graph goes by.
+
+Next: compat/v1/gradients.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from refflow.core.dtypes import int32
+from refflow.core.graph import Operation, Tensor
+from refflow.core.registry import op_def
+from refflow.ops.arithmetic import DIV_NO_NAN, FLOOR_MOD, SQRT_GRAD
+from refflow.ops.array import rank, reshape, shape, size
+from refflow.ops.cast import cast
+from refflow.ops.constant import ONES_LIKE, ZEROS_LIKE
+from refflow.ops.cumulative import CUMPROD, CUMSUM
+from refflow.ops.gather import gather
+from refflow.ops.holomorphic import for_complex
+from refflow.ops.joining import concat, pack
+from refflow.ops.logic import EQUAL, GREATER, SELECT
+from refflow.ops.range import range_
+from refflow.ops.reductions import reduce_prod, reduce_sum, reduced_ones
+from refflow.ops.segments import SEGMENT
+from refflow.ops.transpose import INVERT_PERMUTATION, transpose
+from refflow.ops.unique import listdiff
+
+Rule = Callable[..., Any]
+
+
+def _extreme(op: Operation, dy: Tensor) -> Any:
+    """Each element equal to the extreme gets its part of the gradient."""
+    x, axes = op.inputs
+    kept = reduced_ones(shape(x), axes)
+    here = cast(EQUAL(x, reshape(op.outputs[0], kept)), dy.dtype)
+    number = reshape(reduce_sum(here, axes), kept)
+    return here / number * reshape(dy, kept), None
+
+
+def _product(op: Operation, dy: Tensor) -> Any:
+    """dx = dy * (the product of what is before) * (the product of what is behind), along the reduced axes as one."""
+    x, axes = op.inputs
+    axes = FLOOR_MOD(reshape(cast(axes, int32), [-1]), rank(x))
+    order = concat(0, [axes, listdiff(range_(0, rank(x)), axes)[0]])
+    turned = transpose(x, order)
+    number = reduce_prod(gather(shape(x), axes))
+    rows = reshape(turned, pack([number, size(op.outputs[0])]))
+    before, behind = (CUMPROD(rows, 0, exclusive=True, reverse=reverse) for reverse in (False, True))
+    others = transpose(reshape(before * behind, shape(turned)), INVERT_PERMUTATION(order))
+    return reshape(dy, reduced_ones(shape(x), op.inputs[1])) * others, None
+
+
+def _running_product(op: Operation, dy: Tensor) -> Any:
+    """dx = the running sum from the other end of y * dy, over x; 0 where x is."""
+    x, axis = op.inputs
+    flags = {"exclusive": op.attrs["exclusive"], "reverse": not op.attrs["reverse"]}
+    return DIV_NO_NAN(CUMSUM(op.outputs[0] * dy, axis, **flags), x), None
+
+
+def _root(op: Operation, dy: Tensor) -> Any:
+    return SQRT_GRAD(op.outputs[0], dy)
+
+
+def _segment_product(op: Operation, dy: Tensor) -> Any:
+    """dx = dy * the product of the others of its segment: by division, or that without the segment's only zero."""
+    x, ids = op.inputs
+    zero, ones = EQUAL(x, ZEROS_LIKE(x)), ONES_LIKE(x)
+    zeros = SEGMENT["Sum"](cast(zero, int32), ids)
+    dy = SELECT(GREATER(zeros, ONES_LIKE(zeros)), ZEROS_LIKE(dy), dy)
+    filled = SELECT(zero, ones, x)
+    others = SELECT(zero, gather(SEGMENT["Prod"](filled, ids), ids), gather(op.outputs[0], ids) / filled)
+    return gather(dy, ids) * others, None
+
+
+def _inverse_cosh(op: Operation, dy: Tensor) -> Any:
+    return dy / op_def("Sinh")(op.outputs[0])
+
+
+RULES: dict[str, Rule | None] = {
+    "Max": _extreme, "Min": _extreme, "Prod": for_complex(_product), "Cumprod": for_complex(_running_product),
+    "SegmentProd": _segment_product, "Sqrt": _root, "Acosh": for_complex(_inverse_cosh),
+    "Floor": None, "Ceil": None, "TruncateDiv": None,
+}  # fmt: skip

@@ -95,14 +95,9 @@ def features_of(data: bytes, field: int = 1) -> dict[bytes, bytes]:
     return found
 
 
-def kind_of(feature: bytes) -> DType | None:
-    """The type of an encoded feature, None if it holds nothing."""
-    return _KINDS.get(feature[0]) if feature else None
-
-
 def read_feature(feature: bytes) -> Feature | None:
     """A feature's values, None if it has not even a type."""
-    dtype = kind_of(feature)
+    dtype = _KINDS.get(feature[0]) if feature else None
     if dtype is None:
         return None
     size, at = read_varint(feature, 1)
@@ -112,17 +107,12 @@ def read_feature(feature: bytes) -> Feature | None:
     if size and feature[at] == _FIRST:  # a packed list, or strings of which the first may be the only one
         size, begin = read_varint(feature, at + 1)
         if begin + size == end:
-            return Feature(dtype, _packed(feature, begin, end, dtype))
+            if dtype is float32:
+                return Feature(float32, np.frombuffer(feature, _FLOAT, size // 4, begin))
+            values = feature[begin:end]
+            return Feature(dtype, [values] if dtype is string else varints(values))
     data = feature[at:end]
     return Feature(dtype, _strings(data) if dtype is string else _numbers(data, dtype))
-
-
-def _packed(feature: bytes, begin: int, end: int, dtype: DType) -> Any:
-    if dtype is string:
-        return [feature[begin:end]]
-    if dtype is float32:
-        return np.frombuffer(feature, _FLOAT, (end - begin) // 4, begin)
-    return varints(feature[begin:end])
 
 
 def _strings(data: bytes) -> list[bytes]:

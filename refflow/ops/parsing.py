@@ -13,6 +13,7 @@ Next: ops/parse_example.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -76,70 +77,67 @@ class Dense(NamedTuple):
     row: int
 
 
-class Record:
-    """One serialized example: its features by name, and how messages call it.
+class Records:
+    """Serialized examples: the features of each by name, and how messages call them.
 
-    index: its place in the batch, None of a single one.
+    batched: they have an axis; without one there is a single record.
     """
 
-    __slots__ = ("_features", "_read", "index", "name")
+    def __init__(self, serialized: np.ndarray, names: np.ndarray):
+        if names.size and names.shape != serialized.shape:
+            raise ValueError(
+                f"Expected names have the same shape as serialized: name.shape={listed(names.shape)}, "
+                f"serialized.shape={listed(serialized.shape)}"
+            )
+        self.batched, self._names = serialized.ndim > 0, names
+        self._features: list[dict[bytes, bytes]] = []
+        for text in serialized.tolist() if self.batched else (serialized.item(),):
+            try:
+                self._features.append(features_of(text))
+            except ValueError:
+                shown = text.decode("utf-8", "backslashreplace")
+                raise ValueError(f"Could not parse example input, value: '{shown}'") from None
 
-    def __init__(self, features: dict[bytes, bytes], name: str, index: int | None):
-        self._features, self.name, self.index = features, name, index
-        self._read: dict[bytes, Feature | None] = {}
+    def __len__(self) -> int:
+        return len(self._features)
 
-    def read(self, key: bytes, dtype: DType, order: str) -> Feature | None:
-        """The feature `key`, None if there is none; an error if it is of another type."""
-        data = self._features.get(key)
-        if not data:
-            return None
-        try:
-            feature = self._read[key]
-        except KeyError:
-            feature = self._read[key] = self._decoded(key, data)
-        if feature is not None and feature.dtype is not dtype:
-            names = {"wanted": C_NAMES[dtype], "found": C_NAMES[feature.dtype]}
-            raise self.error(key, "Data types don't match. " + order.format(**names))
-        return feature
+    def column(self, key: bytes, dtype: DType, order: str) -> list[Any]:
+        """The values of feature `key` in each record, None where it has none; an error if one is of another type."""
+        found: list[Any] = []
+        for i, features in enumerate(self._features):
+            data = features.get(key)
+            feature = self._read(i, key, data) if data else None
+            if feature is None:
+                found.append(None)
+                continue
+            if feature.dtype is not dtype:
+                names = {"wanted": C_NAMES[dtype], "found": C_NAMES[feature.dtype]}
+                raise self.error(i, key, "Data types don't match. " + order.format(**names))
+            found.append(feature.values)
+        return found
 
-    def _decoded(self, key: bytes, data: bytes) -> Feature | None:
+    def _read(self, i: int, key: bytes, data: bytes) -> Feature | None:
         try:
             return read_feature(data)
         except ValueError:
-            raise self.error(key, "Can't parse serialized Example.") from None
+            raise self.error(i, key, "Can't parse serialized Example.") from None
 
-    def error(self, key: bytes, text: str) -> ValueError:
-        name = f"Name: {self.name}, " if self.index is not None else ""
-        index = f", Index: {self.index}" if self.index is not None else ""
-        return ValueError(f"{name}Key: {key.decode()}{index}.  {text}")
+    def _name(self, i: int) -> str:
+        if not self.batched:
+            return ""
+        return f"Name: {self._names[i].decode() if self._names.size else '<unknown>'}, "
 
-    def missing(self, key: bytes, dtype: DType) -> ValueError:
-        name = f"Name: {self.name}, " if self.index is not None else ""
+    def error(self, i: int, key: bytes, text: str) -> ValueError:
+        index = f", Index: {i}" if self.batched else ""
+        return ValueError(f"{self._name(i)}Key: {key.decode()}{index}.  {text}")
+
+    def missing(self, i: int, key: bytes, dtype: DType) -> ValueError:
         text = f"Feature: {key.decode()} (data type: {C_NAMES[dtype]}) is required but could not be found."
-        return ValueError(name + text)
+        return ValueError(self._name(i) + text)
 
 
 SPARSE_ORDER = "Expected type: {wanted}, Actual type: {found}"
 DENSE_ORDER = "Data type: {found} but expected type: {wanted}"
-
-
-def open_records(serialized: np.ndarray, names: np.ndarray) -> list[Record]:
-    """The records of a batch, or the one record of a scalar."""
-    if names.size and names.shape != serialized.shape:
-        raise ValueError(
-            f"Expected names have the same shape as serialized: name.shape={listed(names.shape)}, "
-            f"serialized.shape={listed(serialized.shape)}"
-        )
-    called, batched = names.reshape(-1), serialized.ndim > 0
-    found = []
-    for i, text in enumerate(serialized.reshape(-1).tolist()):
-        try:
-            features = features_of(text)
-        except ValueError:
-            shown = text.decode("utf-8", "backslashreplace")
-            raise ValueError(f"Could not parse example input, value: '{shown}'") from None
-        found.append(Record(features, called[i].decode() if called.size else "<unknown>", i if batched else None))
-    return found
 
 
 def listed(dims: Sequence[int | None]) -> str:
@@ -157,93 +155,88 @@ def joined(parts: Sequence[Any], dtype: DType) -> np.ndarray:
     return np.concatenate([np.zeros(0, kind), *(np.asarray(part, kind) for part in parts)])
 
 
-def sparse_feature(records: Sequence[Record], key: bytes, dtype: DType, batched: bool) -> tuple[np.ndarray, ...]:
+def sparse_feature(records: Records, key: bytes, dtype: DType) -> tuple[np.ndarray, ...]:
     """Indices, values and shape of one sparse feature."""
-    rows = [r.values if (r := record.read(key, dtype, SPARSE_ORDER)) else [] for record in records]
+    rows = [[] if values is None else values for values in records.column(key, dtype, SPARSE_ORDER)]
     lengths = np.array([len(row) for row in rows], np.int64)
     values = joined(rows, dtype)
     first = np.repeat(np.cumsum(lengths) - lengths, lengths)
     place = np.arange(len(values)) - first
-    if not batched:
+    if not records.batched:
         return place[:, None].astype(np.int64), values, lengths
     indices = np.stack([np.repeat(np.arange(len(rows)), lengths), place], axis=1).astype(np.int64)
     return indices, values, np.array([len(rows), lengths.max(initial=0)], np.int64)
 
 
-def ragged_feature(
-    records: Sequence[Record], key: bytes, dtype: DType, splits: DType, batched: bool
-) -> tuple[np.ndarray, np.ndarray]:
+def ragged_feature(records: Records, key: bytes, dtype: DType, splits: DType) -> tuple[np.ndarray, np.ndarray]:
     """Values and row splits of one ragged feature; a single record needs no splits."""
-    rows = [r.values if (r := record.read(key, dtype, SPARSE_ORDER)) else [] for record in records]
-    ends = np.cumsum([0, *map(len, rows)]) if batched else np.zeros(0)
+    rows = [[] if values is None else values for values in records.column(key, dtype, SPARSE_ORDER)]
+    ends = np.cumsum([0, *map(len, rows)]) if records.batched else np.zeros(0)
     return joined(rows, dtype), ends.astype(splits.as_numpy_dtype)
 
 
-def dense_feature(
-    records: Sequence[Record], want: Dense, found: Sequence[Feature | None], batched: bool
-) -> np.ndarray:
-    """One dense feature of all records, in each of which `found` is what there is of it."""
-    rows = [
-        feature.values if feature is not None and len(feature.values) == want.row and not want.is_variable
-        else _dense_row(record, want, feature)
-        for record, feature in zip(records, found, strict=True)
-    ]  # fmt: skip
+def dense_feature(records: Records, want: Dense, found: Sequence[Any]) -> np.ndarray:
+    """One dense feature of all records, in each of which `found` are its values."""
     if not want.is_variable:
-        return _fixed_rows(rows, want, batched)
-    if batched:
+        return _fixed_rows(records, want, found)
+    rows = [_variable_row(records, want, i, values) for i, values in enumerate(found)]
+    if records.batched:
         longest = max((len(row) for row in rows), default=0)
         padding = want.default.reshape(-1).tolist() or [b"" if want.dtype is string else 0]
         rows = [joined([row, padding * (longest - len(row))], want.dtype) for row in rows]
-    rest = tuple(d for d in want.shape if d is not None)
-    values = joined(rows, want.dtype)
-    size = -1 if want.row else 0
-    if not batched:
+    values, rest = joined(rows, want.dtype), want.shape[1:]
+    if not records.batched:
         return values.reshape(len(values) // want.row if want.row else 0, *rest)
-    return values.reshape(len(rows), len(rows[0]) // want.row if rows and size else 0, *rest)
+    return values.reshape(len(rows), len(rows[0]) // want.row if rows and want.row else 0, *rest)
 
 
-def _fixed_rows(rows: list[Any], want: Dense, batched: bool) -> np.ndarray:
-    """Rows of equal length in memory of their own."""
-    dims = tuple(d for d in want.shape if d is not None)
-    whole = np.empty((len(rows), *dims) if batched else dims, want.dtype.as_numpy_dtype)
+def _fixed_rows(records: Records, want: Dense, found: Sequence[Any]) -> np.ndarray:
+    """As many values from each record as the shape takes, in memory of their own."""
+    rows = [
+        values if values is not None and len(values) == want.row else _fixed_row(records, want, i, values)
+        for i, values in enumerate(found)
+    ]
+    dims: Any = (len(rows), *want.shape) if records.batched else want.shape
+    whole = np.empty(dims, want.dtype.as_numpy_dtype)
     flat = whole.reshape(-1)
-    if not batched:
+    if not records.batched:
         flat[:] = rows[0]
-    elif want.dtype is string:
+    elif want.dtype is string or want.row == 1:
         flat[:] = [value for row in rows for value in row]
     elif rows:
         np.concatenate(rows, out=flat)
     return whole
 
 
-def _dense_row(record: Record, want: Dense, feature: Feature | None) -> Any:
-    if feature is None:
-        if want.is_variable:
-            return []
-        if not want.default.size and want.row:
-            raise record.missing(want.key, want.dtype)
-        return want.default.reshape(-1)
-    count = len(feature.values)
-    if count != want.row if not want.is_variable else want.row and count % want.row:
-        raise _miscounted(record, want, count)
-    return feature.values
+def _fixed_row(records: Records, want: Dense, i: int, values: Any) -> np.ndarray:
+    """The default, where there is one and it is asked for."""
+    if values is not None:
+        raise _miscounted(records, want, i, len(values))
+    if not want.default.size and want.row:
+        raise records.missing(i, want.key, want.dtype)
+    return want.default.reshape(-1)
 
 
-def _miscounted(record: Record, want: Dense, count: int) -> ValueError:
-    kind, dims = LIST_NAMES[want.dtype], listed(want.shape)
+def _variable_row(records: Records, want: Dense, i: int, values: Any) -> Any:
+    if values is None:
+        return []
+    if want.row and len(values) % want.row:
+        raise _miscounted(records, want, i, len(values))
+    return values
+
+
+def _miscounted(records: Records, want: Dense, i: int, count: int) -> ValueError:
+    kind, dims, too_many = LIST_NAMES[want.dtype], listed(want.shape), want.dtype is string and count > want.row
     if want.is_variable:
-        return record.error(
-            want.key,
-            f"Number of {kind} values is not a multiple of stride length. Saw {count} values but output shape "
-            f"is: {dims}",
-        )
-    single = record.index is None
-    if single or (want.dtype is string and count > want.row):
-        detail = _single_detail(kind, want.dtype is string and count > want.row) if single else "."
-        return record.error(want.key, "Can't parse serialized Example" + detail)
-    return record.error(
-        want.key, f"Number of {kind} values != expected.  Values size: {count} but output shape: {dims}"
-    )
+        text = (f"Number of {kind} values is not a multiple of stride length. Saw {count} values but output shape "
+                f"is: {dims}")  # fmt: skip
+    elif not records.batched:
+        text = "Can't parse serialized Example" + _single_detail(kind, too_many)
+    elif too_many:
+        text = "Can't parse serialized Example."
+    else:
+        text = f"Number of {kind} values != expected.  Values size: {count} but output shape: {dims}"
+    return records.error(i, want.key, text)
 
 
 def _single_detail(kind: str, too_many: bool) -> str:
@@ -257,8 +250,8 @@ def wanted_dense(
     found = []
     for i, (key, dtype, shape, default) in enumerate(zip(keys, types, given, defaults, strict=True)):
         dims = shape.as_tuple or ()
-        is_variable = bool(dims) and dims[0] is None
-        want = Dense(key, dtype, dims, default, is_variable, prod(d for d in dims if d is not None))
+        is_variable, row = _form(dims)
+        want = Dense(key, dtype, dims, default, is_variable, row)
         if is_variable and default.size != 1:
             raise ValueError(
                 f"dense_shape[{i}] is a variable length shape: {listed(want.shape)}, therefore def_value[{i}] must "
@@ -273,18 +266,23 @@ def wanted_dense(
     return found
 
 
+@lru_cache
+def _form(dims: shapes.Dims) -> tuple[bool, int]:
+    """Whether a dense feature's number of rows is each record's own, and how many values are in a record or a row."""
+    return bool(dims) and dims[0] is None, prod(d for d in dims if d is not None)
+
+
 def _parse(serialized, names, sparse, dense, ragged):
     """All outputs, kind by kind, as the ops list them."""
-    batched = serialized.ndim == 1
-    records = open_records(serialized, names) if sparse or dense or ragged else []
-    if not records and not batched:
+    if not (sparse or dense or ragged):
         return []
+    records = Records(serialized, names)
     # A type that does not fit is told before a value that is missing.
-    found = [[record.read(want.key, want.dtype, DENSE_ORDER) for record in records] for want in dense]
-    rows = [sparse_feature(records, key, dtype, batched) for key, dtype in sparse]
+    found = [records.column(want.key, want.dtype, DENSE_ORDER) for want in dense]
+    rows = [sparse_feature(records, key, dtype) for key, dtype in sparse]
     out = [part[i] for i in range(3) for part in rows]
-    out += [dense_feature(records, *both, batched) for both in zip(dense, found, strict=True)]
-    pairs = [ragged_feature(records, key, dtype, splits, batched) for key, dtype, splits in ragged]
+    out += [dense_feature(records, *both) for both in zip(dense, found, strict=True)]
+    pairs = [ragged_feature(records, *feature) for feature in ragged]
     return out + [values for values, _ in pairs] + [splits for _, splits in pairs]
 
 

@@ -227,10 +227,14 @@ def apart(value: Any, arguments: Sequence[Any]) -> Any:
     """
     if type(value) is not np.ndarray:
         return value
-    fresh = value.base is None
+    if value.base is None:  # in memory of its own, unless it is an argument itself
+        for argument in arguments:
+            if argument is value or (type(argument) is list and any(array is value for array in argument)):
+                return value.copy()
+        return value
     for argument in arguments:
         for array in argument if type(argument) is list else (argument,):
-            if value is array or not (fresh or type(array) is not np.ndarray or not np.may_share_memory(value, array)):
+            if value is array or (type(array) is np.ndarray and np.may_share_memory(value, array)):
                 return value.copy()
     return value
 

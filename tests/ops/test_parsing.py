@@ -9,6 +9,7 @@ import refflow as tf
 from refflow.core.dtypes import float32, int64, string
 from refflow.core.registry import op_def
 from refflow.files.wire import block, varint
+from refflow.ops import example_proto
 from refflow.ops.example_proto import (
     Feature,
     entries,
@@ -78,6 +79,31 @@ def test_an_entry_that_is_cut_off_is_refused():
     for size in [*range(1, 6), *range(7, len(whole))]:
         with pytest.raises(ValueError, match="ends behind the bytes|end inside a number"):
             entries(block(1, whole[:size]))
+
+
+def read_whole(record):
+    """All features of a record, or that it is damaged."""
+    try:
+        return {name: repr(read_feature(data)) for name, data in features_of(record).items()}
+    except ValueError:
+        return "damaged"
+
+
+def test_one_pass_over_a_record_finds_what_reading_field_by_field_does(rng, monkeypatch):
+    whole = write_example({
+        "f": Feature(float32, rng.random(40)), "i": Feature(int64, [1, 300, -1]), "s": Feature(string, [b"x" * 140]),
+        "none": None,
+    })  # fmt: skip
+    records = [whole, whole * 2, *(whole[:size] for size in range(60))]
+    for _ in range(400):
+        record = bytearray(whole)
+        for at in rng.integers(0, len(whole), rng.integers(1, 3)):
+            record[at] = rng.choice([0, 8, 10, 18, 26, 127, 128, 255])
+        records.append(bytes(record))
+    found = [read_whole(record) for record in records]
+    monkeypatch.setattr(example_proto, "_plain_entries", lambda data, at: None)
+    assert found == [read_whole(record) for record in records]
+    assert 50 < found.count("damaged") < 400
 
 
 A = write_example({"f": Feature(float32, [1, 2]), "i": Feature(int64, [3]), "s": Feature(string, [b"x", b"y"])})

@@ -1,7 +1,8 @@
 """Input pipelines: what an example costs on its way from an array or a file into a batch.
 
 Every pipeline goes round without end, and a step takes one whole round of it, so that however it was shuffled the sums
-of a step are the same; NumPy's side only judges, but where it has an equal. The time is that of one example.
+of a step are the same. Nothing is fetched ahead, which would be done by a thread while others are timed. NumPy's side
+only judges, but where it has an equal. The time is that of one example.
 
 Next: refflow/bench/workloads/perceptron.py.
 """
@@ -54,10 +55,17 @@ class Pipeline(Workload):
         """The examples of one round in batches, each a tuple."""
 
     def graph(self, tf: Any, **given: Any) -> list[Any]:
-        return list(tf.data.make_one_shot_iterator(self.dataset(tf, **self.drawn).repeat()).get_next())
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        options.experimental_optimization.inject_prefetch = False
+        endless = self.dataset(tf, **self.drawn).repeat().with_options(options)
+        return [tf.data.make_one_shot_iterator(endless).get_next()]
 
     def drive(self, run: Callable[..., Any], results: list[Any], feeds: dict[Any, Any]) -> list[Any]:
-        return sums([run(results) for _ in range(self.examples // BATCH)])
+        return self.summed([run(results[0]) for _ in range(self.examples // BATCH)])
+
+    def summed(self, batches: list[Any]) -> list[np.ndarray]:
+        return sums(batches)
 
     def numpy(self, x: np.ndarray, y: np.ndarray) -> Any:
         return lambda: sums([(x, y)])
@@ -206,11 +214,7 @@ class Lines(InFiles):
         path = self.file(b"".join(b"line %d, and some more words\n" % n for n in y))
         return tf.data.TextLineDataset(path).shuffle(256, seed=1).batch(BATCH, drop_remainder=True)
 
-    def graph(self, tf: Any, **given: Any) -> list[Any]:
-        return [tf.data.make_one_shot_iterator(self.dataset(tf, **self.drawn).repeat()).get_next()]
-
-    def drive(self, run: Callable[..., Any], results: list[Any], feeds: dict[Any, Any]) -> list[Any]:
-        batches = [run(results)[0] for _ in range(self.examples // BATCH)]
+    def summed(self, batches: list[Any]) -> list[np.ndarray]:
         return [np.sum([sum(map(len, lines)) for lines in batches])]
 
     def numpy(self, x: np.ndarray, y: np.ndarray) -> Any:

@@ -7,18 +7,19 @@
 A kernel takes a core some seconds to compile, and a card's first minutes would go into that. What is compiled is what
 would be launched: the host functions choose the tiles, and a Place is aligned as the memory of a card is.
 
-Next: refflow_kernels/simulated.py.
+Next: refflow_kernels/paper.py.
 """
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from triton.backends.compiler import GPUTarget
 from triton.backends.nvidia import driver as nvidia
@@ -85,33 +86,75 @@ class Target:
         return "cuda"
 
 
-def compiled(launch: Callable[[], Any]) -> list[tuple[str, Any]]:
-    """The kernels that `launch()` would start, by name, for the driver that is set."""
-    found = []
-    original = JITFunction.run
+def compiled(launch: Callable[[], Any], share: tuple[int, int] = (0, 1)) -> list[tuple[str, Any]]:
+    """The kernels that `launch()` would start, by name, for the driver that is set.
+
+    share: (part, parts), where as many processes run the same launches and each compiles its part of the kernels; those
+    of the others are left out.
+    """
+    found, others = [], []
+    original, compiles, (part, parts) = JITFunction.run, JITFunction._do_compile, share
+    numbers = itertools.count()
 
     def only_compile(self: Any, *arguments: Any, grid: Any, warmup: bool, **named: Any) -> Any:
         kernel = original(self, *arguments, grid=grid, warmup=True, **named)
-        found.append((self.__name__, kernel))
+        if kernel is not _ANOTHER_S:
+            found.append((self.__name__, kernel))
         return kernel
 
-    JITFunction.run = only_compile
+    def in_part(self: Any, key: Any, signature: Any, device: Any, *more: Any, **named: Any) -> Any:
+        if next(numbers) % parts == part:
+            return compiles(self, key, signature, device, *more, **named)
+        others.append((self.device_caches[device][0], key))
+        self.device_caches[device][0][key] = _ANOTHER_S
+        return _ANOTHER_S
+
+    JITFunction.run, JITFunction._do_compile = only_compile, in_part
     try:
         launch()
     finally:
-        JITFunction.run = original
+        JITFunction.run, JITFunction._do_compile = original, compiles
+        for cache, key in others:
+            del cache[key]
     return found
 
 
-def fill_cache(launches_of: Callable[[Any], list[Callable[[], Any]]], items: Iterable[Any], capability: int) -> int:
+_ANOTHER_S = object()  # stands for a kernel that another process compiles
+
+
+def fill_cache(
+    launches_of: Callable[[Any], list[Callable[[], Any]]], items: Iterable[Any], capability: int,
+    seconds: float = 180.0, most: float = 60.0,
+) -> int:  # fmt: skip
     """Compiles what `launches_of(item)`, which a new process can import, would launch; the number of kernels.
 
-    What fails here fails again when it is launched, and is told then.
+    An item may be a Shared one. What fails here fails again when it is launched, and is told then. So it is with what
+    is not done after so many seconds: a process that dies takes its item with it, and `most` after the last item that
+    was done nobody waits for the rest.
     """
-    with ProcessPoolExecutor(
-        os.cpu_count(), multiprocessing.get_context("spawn"), _start, (capability,)
-    ) as pool:
-        return sum(pool.map(_Work(launches_of), list(items)))
+    items, count, end = list(items), 0, time.monotonic() + seconds
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(os.cpu_count(), _start, (capability,)) as pool:  # which ends all its processes
+        done = pool.imap_unordered(_Work(launches_of), items)
+        for _ in items:
+            try:
+                count += done.next(max(0.0, min(most, end - time.monotonic())))
+            except multiprocessing.TimeoutError:
+                break
+    return count
+
+
+class Shared(NamedTuple):
+    """An item of which each of `parts` processes compiles a part."""
+
+    item: Any
+    part: int
+    parts: int
+
+
+def shared(items: Iterable[Any], parts: int) -> list[Shared]:
+    """The items, each as many times as there are parts."""
+    return [Shared(item, part, parts) for item in items for part in range(parts)]
 
 
 def _start(capability: int) -> None:
@@ -126,9 +169,10 @@ class _Work:
 
     def __call__(self, item: Any) -> int:
         count = 0
+        item, *share = item if isinstance(item, Shared) else (item, 0, 1)
         with suppress(Exception):
             for launch in self.launches_of(item):
-                for _, kernel in compiled(launch):
+                for _, kernel in compiled(launch, (share[0], share[1])):
                     _build_launcher(kernel)
                     count += 1
         return count

@@ -38,6 +38,7 @@ RULES = {
     "refflow/runtime/metadata.py": ("refflow.core", "refflow.files", "refflow.runtime"),
     "refflow/runtime/": ("numpy", "refflow.core", "refflow.runtime", "refflow_kernels.aligned"),
     "refflow/bench/gpu.py": ("numpy", "refflow", "refflow_kernels.simulated"),
+    "refflow/bench/gpu_rows.py": ("numpy", "refflow", "torch", "refflow_kernels.ahead", "refflow_kernels.paper"),
     "refflow/test/case.py": ("numpy", "refflow", "google.protobuf"),
     "refflow/": ("numpy", "refflow"),
     "refflow_kernels/cpu/threads.py": ("numpy", "threadpoolctl"),

@@ -81,7 +81,7 @@ def _rows(rows: int, width: int, count: int) -> Case:
         return op.reference(*inputs)
 
     label = f"SparseApplyAdagrad {len(ids)} of {rows}x{width}"
-    return Case(label, "SparseApplyAdagrad", tuple(arrays), {}, _torch_rows, setup=setup, page=page)
+    return Case(label, "SparseApplyAdagrad", tuple(arrays), {}, _torch_rows, setup=setup, page=page, outs=())
 
 
 def _update(name: str) -> Any:

@@ -171,7 +171,8 @@ def fused_batch_norm(
         _trained(x, mean, variance, channels, exponential_avg_factor, vectors[:4], third, workspace)
     else:
         _keep[(ceil_div(channels.c, CHANNELS),)](
-            mean, variance, *vectors[:4], C=channels.c, EMPTY=channels.elements == 0, BLOCK_C=CHANNELS, **third
+            mean, variance, *vectors[:4], C=channels.c, EMPTY=channels.elements == 0, BLOCK_C=CHANNELS, **third,
+            enable_fp_fusion=True
         )
     _normalised(x, vectors[2], vectors[3], scale, offset, y, channels, epsilon, scaled=True)
     return tuple(out)

@@ -42,7 +42,9 @@ def bias_add(value: Any, bias: Any, data_format: str = "NHWC", out: Any = None) 
     check_packed(value=value, bias=bias)
     check_out(out, tuple(value.shape))
     if channels.elements * channels.c:
-        _bias_add[channels.grid()](value, bias, out, ACC=accumulator_of(value), **channels.sizes())
+        _bias_add[channels.grid()](
+            value, bias, out, ACC=accumulator_of(value), **channels.sizes(), enable_fp_fusion=True
+        )
     return out
 
 

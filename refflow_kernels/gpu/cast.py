@@ -50,7 +50,7 @@ def cast(x: Any, DstT: Any = None, Truncate: bool = True, out: Any = None) -> An
     size = x.numel()
     if size:
         high = Truncate and str(out.dtype).endswith("bfloat16") and not str(x.dtype).endswith("bfloat16")
-        _cast[(ceil_div(size, BLOCK),)](x, out, size, CUT=high, BLOCK=BLOCK, num_warps=4)
+        _cast[(ceil_div(size, BLOCK),)](x, out, size, CUT=high, BLOCK=BLOCK, num_warps=4, enable_fp_fusion=True)
     return out
 
 

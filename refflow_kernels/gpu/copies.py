@@ -101,6 +101,7 @@ def _launch(x: Any, y: Any, axes: Sequence[tuple[int, int, int]], first_x: int, 
     _copy[(ceil_div(size, BLOCK),)](
         x, y, size, first_x, first_y, *dims[1:], *(m for m, _ in magic), *(h for _, h in magic),
         *from_strides, *to_strides, EVEN=8 if dims[3] % 8 == 0 else 1, WIDE=wide, BLOCK=BLOCK, num_warps=4,
+        enable_fp_fusion=True,
     )  # fmt: skip
 
 
@@ -303,6 +304,7 @@ def pad_v2(input: Any, paddings: Any, constant_values: Any, out: Any = None) -> 
     _pad[(ceil_div(size, BLOCK),)](
         input, number, out, size, *outer[1:], *(m for m, _ in magic), *(h for _, h in magic), *before, *inner,
         HAS_NUMBER=constant_values is not None, WIDE=size + BLOCK > 2**31 - 1, BLOCK=BLOCK, num_warps=4,
+        enable_fp_fusion=True,
     )  # fmt: skip
     return out
 

@@ -124,7 +124,7 @@ def _run(kernel: Any, memory: Any, matrix: Any, low: int, high: int, align: str,
         wide = max(size + BLOCK, prod(matrix.shape)) >= 1 << 31
         kernel[(ceil_div(size, BLOCK),)](
             *memory, size, rows, columns, low, high, _longest(low, high, rows, columns), ABOVE=int(above == "RIGHT"),
-            BELOW=int(below == "RIGHT"), WIDE=wide, BLOCK=BLOCK, num_warps=4, **flags,
+            BELOW=int(below == "RIGHT"), WIDE=wide, BLOCK=BLOCK, num_warps=4, **flags, enable_fp_fusion=True,
         )  # fmt: skip
 
 
@@ -196,7 +196,7 @@ def matrix_band_part(input: Any, num_lower: Any, num_upper: Any, out: Any = None
     if size:
         _keep[(ceil_div(size, BLOCK),)](
             input, out, size, rows, columns, -rows if lower < 0 else -lower, columns if upper < 0 else upper,
-            WIDE=size + BLOCK >= 1 << 31, BLOCK=BLOCK, num_warps=4,
+            WIDE=size + BLOCK >= 1 << 31, BLOCK=BLOCK, num_warps=4, enable_fp_fusion=True,
         )  # fmt: skip
     return out
 

@@ -163,7 +163,7 @@ def _with_room(array: Any, room: Any, place: int) -> tuple[Any, int]:
 def _copy(source: Any, target: Any) -> None:
     rows, columns = source.shape
     _copy_rows[rows, ceil_div(columns, _COPIED)](
-        source, target, columns, source.stride(0), target.stride(0), BLOCK=_COPIED, num_warps=4
+        source, target, columns, source.stride(0), target.stride(0), BLOCK=_COPIED, num_warps=4, enable_fp_fusion=True
     )
 
 

@@ -76,7 +76,7 @@ def gather_nd(params: Any, indices: Any, out: Any = None, **policy: Any) -> Any:
     if size:
         _gather_nd[(ceil_div(size, BLOCK),)](
             params, indices, out, size, prod(params.shape[depth:]), _named(params.shape, depth), K=depth, BLOCK=BLOCK,
-            num_warps=4,
+            num_warps=4, enable_fp_fusion=True,
         )  # fmt: skip
     return out
 
@@ -106,7 +106,9 @@ def _combine(kind: str, y: Any, indices: Any, updates: Any, workspace: Any) -> N
     assert need is not None
     check_out(workspace, need[0], "workspace")
     found = workspace[:n]
-    _rows[(ceil_div(n, BLOCK),)](indices, found, n, _named(dims, depth), K=depth, BLOCK=BLOCK, num_warps=4)
+    _rows[(ceil_div(n, BLOCK),)](
+        indices, found, n, _named(dims, depth), K=depth, BLOCK=BLOCK, num_warps=4, enable_fp_fusion=True
+    )
     behind = workspace[ceil_div(n, _ALIGN) * _ALIGN :]
     change(kind, y.reshape((rows, width)), found, updates.reshape((n, width)), behind)
 

@@ -62,7 +62,7 @@ def _extracted(x: Any, ksizes: Any, strides: Any, rates: Any, padding: str, out:
         wide = max(size + BLOCK, prod(x.shape)) >= 1 << 31
         _patches[(ceil_div(size, BLOCK),)](
             x, out, size, channels, sizes, outs, taps, by, rate, before,
-            EVEN=8 if channels % 8 == 0 else 1, WIDE=wide, BLOCK=BLOCK, num_warps=4,
+            EVEN=8 if channels % 8 == 0 else 1, WIDE=wide, BLOCK=BLOCK, num_warps=4, enable_fp_fusion=True,
         )  # fmt: skip
     return out
 

@@ -162,7 +162,8 @@ def _run(x: Any, largest: bool, out: Any, attrs: dict[str, Any]) -> Any:
         return out
     block_p, block_c = images.tile()
     _pool[ceil_div(images.windows, block_p), ceil_div(images.c, block_c)](
-        x, out, images.windows, LARGEST=largest, START=start_of(x) if largest else 0.0, **images.arguments()
+        x, out, images.windows, LARGEST=largest, START=start_of(x) if largest else 0.0, **images.arguments(),
+        enable_fp_fusion=True
     )
     return out
 

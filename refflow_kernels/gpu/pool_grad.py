@@ -104,7 +104,7 @@ def _gathered(dy: Any, winner: Any, largest: bool, images: Images, dx: Any) -> A
     if images.cells * images.c:
         block_p, block_c = images.tile()
         _gather[ceil_div(images.cells, block_p), ceil_div(images.c, block_c)](
-            dy, winner, dx, images.cells, LARGEST=largest, **images.arguments()
+            dy, winner, dx, images.cells, LARGEST=largest, **images.arguments(), enable_fp_fusion=True
         )
     return dx
 
@@ -142,7 +142,7 @@ def max_pool_grad(
         check_out(workspace, (count,), "workspace")
         block_p, block_c = images.tile()
         _winners[ceil_div(images.windows, block_p), ceil_div(images.c, block_c)](
-            orig_input, workspace, images.windows, **images.arguments()
+            orig_input, workspace, images.windows, **images.arguments(), enable_fp_fusion=True
         )
     return _gathered(grad, workspace if count else grad, True, images, out)
 

@@ -65,7 +65,7 @@ def _run(x: Any, grad: Any, y: Any, where: Any, image: int, attrs: dict[str, Any
     if images.windows * images.c:
         block_p, block_c = images.tile()
         _places[ceil_div(images.windows, block_p), ceil_div(images.c, block_c)](
-            x, grad, y, where, images.windows, image, PICKED=where is y, **images.arguments()
+            x, grad, y, where, images.windows, image, PICKED=where is y, **images.arguments(), enable_fp_fusion=True
         )
 
 

@@ -60,5 +60,5 @@ def first_outside(indices: Any, low: int, sizes: Sequence[int], words: Any) -> N
         many = programs(count)
         chunk = ceil_div(ceil_div(count, many), BLOCK) * BLOCK
         _first_outside[(many,)](
-            indices, words, count, chunk, low, tuple(sizes), many, K=len(sizes), BLOCK=BLOCK
+            indices, words, count, chunk, low, tuple(sizes), many, K=len(sizes), BLOCK=BLOCK, enable_fp_fusion=True
         )

@@ -52,16 +52,16 @@ def pick_row(data: Any, counter: Any, out: Any) -> None:
     """The row of `data` [rows, size] that the counter's step asks for, into `out` [size]."""
     rows, size = data.shape
     if size:
-        _pick_row[(ceil_div(size, BLOCK),)](data, counter, out, rows, size, BLOCK=BLOCK)
+        _pick_row[(ceil_div(size, BLOCK),)](data, counter, out, rows, size, BLOCK=BLOCK, enable_fp_fusion=True)
 
 
 def keep_row(value: Any, counter: Any, out: Any) -> None:
     """`value` [size] into the row of `out` [rows, size] that the counter is at."""
     size = out.shape[1]
     if size:
-        _keep_row[(ceil_div(size, BLOCK),)](value, counter, out, size, BLOCK=BLOCK)
+        _keep_row[(ceil_div(size, BLOCK),)](value, counter, out, size, BLOCK=BLOCK, enable_fp_fusion=True)
 
 
 def advance(counter: Any, rows: int) -> None:
     """One step on; the row goes round."""
-    _advance[(1,)](counter, rows)
+    _advance[(1,)](counter, rows, enable_fp_fusion=True)

@@ -107,7 +107,7 @@ def reverse_sequence(input: Any, seq_lengths: Any, seq_dim: int, batch_dim: int 
     if size:
         _reverse_sequence[(ceil_div(size, BLOCK),)](
             input, seq_lengths, out, size, shape[first], prod(shape[first + 1 : second]), shape[second],
-            prod(shape[second + 1 :]), TIME_FIRST=first == seq_dim, BLOCK=BLOCK, num_warps=4,
+            prod(shape[second + 1 :]), TIME_FIRST=first == seq_dim, BLOCK=BLOCK, num_warps=4, enable_fp_fusion=True,
         )  # fmt: skip
     return out
 

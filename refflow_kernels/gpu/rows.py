@@ -89,12 +89,13 @@ def _gathered(params: Any, indices: Any, axis: int, out: Any) -> Any:
     if width < 32:
         size = lead * count * width
         _gather_narrow[(ceil_div(size, 1024),)](
-            params, indices, out, size, count, rows, width, LED=lead > 1, BLOCK=1024, num_warps=4
+            params, indices, out, size, count, rows, width, LED=lead > 1, BLOCK=1024, num_warps=4, enable_fp_fusion=True
         )
         return out
     block = min(power_of_two(width), 1024)
     _gather[lead * count, ceil_div(width, block)](
-        params, indices, out, count, rows, width, BLOCK=block, num_warps=max(1, min(4, block // 256))
+        params, indices, out, count, rows, width, BLOCK=block, num_warps=max(1, min(4, block // 256)),
+        enable_fp_fusion=True
     )
     return out
 
@@ -209,7 +210,9 @@ def put_in_order(ids: Any, rows: int, workspace: Any) -> int:
     Gives the pitch.
     """
     n = prod(ids.shape)
-    _rank[(ceil_div(n, _COUNTED),)](ids, workspace, n, _pitch(n), rows, ROWS=_COUNTED, BLOCK=_AGAINST, num_warps=4)
+    _rank[(ceil_div(n, _COUNTED),)](
+        ids, workspace, n, _pitch(n), rows, ROWS=_COUNTED, BLOCK=_AGAINST, num_warps=4, enable_fp_fusion=True
+    )
     return _pitch(n)
 
 
@@ -301,7 +304,8 @@ def one_hot(indices: Any, depth: Any, on_value: Any, off_value: Any, axis: int =
     axis, size = axis % len(out.shape), prod(out.shape)
     if size:
         _one_hot[(ceil_div(size, 1024),)](
-            indices, on_value, off_value, out, size, int(depth), prod(out.shape[axis + 1 :]), BLOCK=1024, num_warps=4
+            indices, on_value, off_value, out, size, int(depth), prod(out.shape[axis + 1 :]), BLOCK=1024, num_warps=4,
+            enable_fp_fusion=True
         )
     return out
 

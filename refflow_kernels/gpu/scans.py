@@ -207,7 +207,7 @@ def _place(op: str, x: Any, axis: Any, out: Any, workspace: Any) -> Any:
     if 0 in shape:
         return out
     sizes = _sizes(stage)
-    common = {"OP": op, "ACC": accumulator_of(x), "START": start_of(op, x), **sizes}
+    common = {"OP": op, "ACC": accumulator_of(x), "START": start_of(op, x), "enable_fp_fusion": True, **sizes}
     programs = ceil_div(stage.outer * stage.inner, sizes["BLOCK_J"])
     if stage.pieces == 1:
         _find[programs, 1](x, x, out, pieces=1, FROM_PARTS=False, **common)

@@ -106,13 +106,15 @@ def _run(x: Any, k: int, out: Any) -> tuple[Any, Any]:
         return values, places
     step = unit(C)
     if C > LONG:
-        _top_long[(N,)](x, values, places, C // step, k, UNIT=step, BLOCK=CHUNK, NOTHING=NOTHING, num_warps=8)
+        _top_long[(N,)](
+            x, values, places, C // step, k, UNIT=step, BLOCK=CHUNK, NOTHING=NOTHING, num_warps=8, enable_fp_fusion=True
+        )
         return values, places
     block = power_of_two(C)
     rows = max(1, min(TILE // block, power_of_two(N)))
     _top[(ceil_div(N, rows),)](
         x, values, places, N, C // step, k, UNIT=step, ROWS=rows, BLOCK=block, NOTHING=NOTHING,
-        num_warps=8 if rows * block > TILE else 4,
+        num_warps=8 if rows * block > TILE else 4, enable_fp_fusion=True,
     )  # fmt: skip
     return values, places
 
@@ -153,7 +155,8 @@ def in_top_k(predictions: Any, targets: Any, k: Any, out: Any = None) -> Any:
         block = min(power_of_two(C), TILE)
         rows = max(1, min(TILE // block, power_of_two(N)))
         _in_top[(ceil_div(N, rows),)](
-            predictions, targets, out, N, C // step, int(k), UNIT=step, ROWS=rows, BLOCK=block, num_warps=4
+            predictions, targets, out, N, C // step, int(k), UNIT=step, ROWS=rows, BLOCK=block, num_warps=4,
+            enable_fp_fusion=True
         )
     return out
 

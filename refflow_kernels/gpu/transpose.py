@@ -130,6 +130,7 @@ def _launch(x: Any, y: Any, starts: list[int], a: Axis, b: Axis, outer: list[Axi
         y_step // y_unit, outer[1].size, outer[2].size, *(axis.x // x_unit for axis in outer),
         *(axis.y // y_unit for axis in outer), A_UNIT=a_unit, B_UNIT=b_unit, X_UNIT=x_unit, Y_UNIT=y_unit,
         TURNED=turned, WIDE=tiles * block_a * block_b >= 2**31, BLOCK_A=block_a, BLOCK_B=block_b, num_warps=8,
+        enable_fp_fusion=True,
     )  # fmt: skip
 
 

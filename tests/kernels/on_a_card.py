@@ -4,6 +4,8 @@ Under the interpreter every sample is computed. Here each op and type has MOST o
 the interpreter leaves out. All cores compile them before the first is launched.
 """
 
+from contextlib import suppress
+
 import numpy as np
 import triton  # noqa: F401  (before torch, which has one of its own)
 
@@ -87,7 +89,7 @@ def nowhere(x, name):
 def launches_of(item):
     """The launches of a test, on memory that is only an address."""
     kind, *what = item
-    return list({"op": _of_op, "formula": _of_formula, "update": _of_update}[kind](*what))
+    return list({"op": _of_op, "formula": _of_formula, "update": _of_update, "session": _of_session}[kind](*what))
 
 
 def _of_op(op_type, dtype):
@@ -114,3 +116,21 @@ def _of_update(name):
     op = APPLY[name]
     memory = [nowhere(np.asarray(x), np.asarray(x).dtype.name) for x in given(op, (3, 500), rng())]
     yield lambda: run_update(op, attributes(op), memory)
+
+
+def _of_session(name, *arguments):
+    """A test of sessions on a card of paper, to where it finds that nothing was computed."""
+    from refflow.runtime import gpu
+    from refflow_kernels.paper import PaperCard
+    from tests.kernels import test_sessions_on_gpu
+
+    def run():
+        kept = gpu.gpu_devices
+        gpu.gpu_devices = lambda count: [gpu.GpuDevice(i, PaperCard()) for i in range(count)]
+        try:
+            with suppress(Exception):
+                getattr(test_sessions_on_gpu, name)(*arguments)
+        finally:
+            gpu.gpu_devices = kept
+
+    yield run

@@ -42,6 +42,81 @@ def test_what_processes_have_compiled_is_not_compiled_again(tmp_path):
     assert json.loads(result.stdout) == [2, [True, True]]
 
 
+FAILING = """
+import os, sys, time
+from refflow_kernels.ahead import fill_cache
+
+def launches_of(item):
+    if item == "dies":
+        os._exit(3)
+    if item == "hangs":
+        time.sleep(100)
+    if item == "fails":
+        raise ValueError("no launch")
+    return []
+
+if __name__ == "__main__":
+    began = time.monotonic()
+    counts = [fill_cache(launches_of, ["dies", "fails"], 90, most=8.0)]
+    counts += [fill_cache(launches_of, ["hangs"], 90, seconds=8.0)]
+    print(counts, time.monotonic() - began < 60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Triton compiles on Linux")
+def test_a_process_that_dies_or_hangs_keeps_nobody_waiting(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(FAILING)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TRITON_INTERPRET": "0"}
+    result = subprocess.run([sys.executable, program], capture_output=True, text=True, env=environment, timeout=100)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == ["[0,", "0]", "True"]
+
+
+SHARES = """
+import json
+from refflow_kernels.ahead import Target, compiled
+from refflow.bench.gpu_rows import launches_of as of_a_workload
+from tests.kernels.on_a_card import launches_of
+from triton.runtime import driver
+from triton.runtime.jit import JITFunction
+
+asked, kept = [], []
+
+def noted(self, key, signature, device, *rest):
+    asked.append(self.__name__ + str(key))
+    kept.append((self.device_caches[device][0], key))
+    self.device_caches[device][0][key] = "a kernel"
+    return "a kernel"
+
+JITFunction._do_compile = noted
+driver.set_active(Target(90))
+shares = []
+for launch in (*of_a_workload(0), *launches_of(("session", "test_random_numbers_of_replays_are_the_cpu_s"))):
+    for part in range(3):
+        asked.clear()
+        found = compiled(launch, (part, 3))
+        shares.append([len(asked), len(set(asked)), len(found)])
+        for cache, key in kept:  # as in another process
+            cache.pop(key, None)
+print(json.dumps(shares))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Triton compiles on Linux")
+def test_processes_share_the_kernels_of_a_session_out(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(SHARES)
+    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"} | {"PYTHONPATH": str(ROOT)}
+    result = subprocess.run([sys.executable, program], capture_output=True, text=True, env=environment, timeout=300)
+    assert result.returncode == 0, result.stderr
+    shares = json.loads(result.stdout)
+    counts = [count for count, *_ in shares]
+    assert all(different == count <= launched for count, different, launched in shares)
+    assert sum(counts[:3]) >= 10 and max(counts[:3]) - min(counts[:3]) <= 1
+    assert sum(counts[3:]) == 2
+
+
 def test_the_tests_for_a_card_are_right_under_the_interpreter(monkeypatch, rng):
     from refflow_kernels.interpreter import Memory
     from tests.kernels import test_on_gpu as there

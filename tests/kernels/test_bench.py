@@ -98,6 +98,14 @@ def test_numbers_for_a_case_repeat_but_shapes_alone_take_no_memory():
     assert max(x.base.nbytes if x.base is not None else x.nbytes for c in case.shapes() for x in c.inputs) < 1 << 20
 
 
+def test_every_case_finds_its_kernel_and_its_memory():
+    """Those that are measured, at their full sizes."""
+    from refflow_kernels.bench.case import shapes
+    from refflow_kernels.bench.worker import launches_of
+
+    assert all(callable(launch) for n in range(len(shapes())) for launch in launches_of(("", n)))
+
+
 LABELS = ("Softmax 128x10", "MatMul 1024x1024x1024 ieee", "MaxPoolGrad 128x28x28x256", "ArgMax [8192, 8192] along 0",
           "FusedBatchNorm 32x7x7x2048 NHWC", "ApplyAdam LeNet", "chain: tanh", "Gather 10x512 uniform",
           "Conv2DBackpropFilter 3x3 28 128 float32")  # fmt: skip

@@ -6,6 +6,19 @@ import pytest
 pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("card")]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _compiled(card, request):
+    """Every kernel that the chosen tests launch is compiled by all cores."""
+    from refflow_kernels.ahead import fill_cache, shared
+    from tests.kernels import on_a_card
+
+    given = [i for i in request.session.items if i.module is request.module]
+    chosen = [i.callspec.params.values() if hasattr(i, "callspec") else () for i in given]
+    items = [("session", i.originalname, *values) for i, values in zip(given, chosen, strict=True)]
+    major, minor = card.cuda.get_device_capability()
+    fill_cache(on_a_card.launches_of, shared(items, 4), 10 * major + minor)
+
+
 def test_the_deck_s_program_learns_on_the_card_as_on_the_cpu():  # [S33, S42]
     from refflow import deck
 

@@ -30,6 +30,7 @@ class Inception(Workload):
 
     def __init__(self, batch: int = 8, size: int = 28):
         self.batch, self.size = batch, size
+        self.title = f"GoogLeNet inception 3a, batch {batch}, forward and backward"
 
     def data(self, rng: np.random.Generator) -> Arrays:
         arrays = {"x": normal(rng, self.batch, self.size, self.size, 192)}

@@ -10,6 +10,7 @@
     refflow serve CLUSTER   is one task of a cluster, until it is interrupted
     refflow show-kernels P  prints what computes each node of a step on a card, and the Triton sources of its chains
     refflow show LOGDIR     prints what training runs wrote into their event files
+    refflow show P --html F writes a program's graph as a page to open in a browser
     refflow why S18         prints a clause, its code and its tests
     refflow cases MatMul    prints the examples of an op type, or of all, as lines of JSON for other backends
     refflow check BACKEND   holds another backend against them, a Python function or what it wrote about the lines
@@ -27,6 +28,7 @@ from typing import Any
 from refflow.audit.command import add_audit
 from refflow.bench.command import add_bench, count
 from refflow.core.errors import OpError
+from refflow.viewer.command import add_show
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -123,12 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     kernels.add_argument("--fetch", action="append", metavar="NAME", help="what a step of a file fetches")
     kernels.set_defaults(command=_show_kernels)
 
-    show = commands.add_parser("show", help="print what training runs wrote into their event files")
-    show.add_argument("folder", metavar="LOGDIR")
-    show.add_argument("--by", choices=["step", "relative", "wall"], default="step", help="the axis (default step)")
-    show.add_argument("--tag", default="", help="only tags with this in their names")
-    show.add_argument("--images", metavar="FOLDER", help="write the images there, as PNG files")
-    show.set_defaults(command=_show)
+    add_show(commands)
 
     why = commands.add_parser("why", help="print a clause of the documents, its code and its tests")
     why.add_argument("clause", help="for example S18 or W36; or words, for the clauses that have them")
@@ -346,16 +343,6 @@ def _show_kernels(options: argparse.Namespace) -> int:
     from refflow.show_kernels import show_kernels
 
     show_kernels(options.program, options.fetch)
-    return 0
-
-
-def _show(options: argparse.Namespace) -> int:
-    from refflow.show import pictures, show
-
-    for line in show(options.folder, options.by, options.tag):
-        print(line)
-    if options.images:
-        print(f"{len(pictures(options.folder, options.images))} images in {options.images}")
     return 0
 
 

@@ -24,6 +24,7 @@ from refflow.core.graph import Graph, get_default_graph, reset_default_graph
 from refflow.runtime.session import Session
 
 Around = Callable[..., Any]
+VARIABLES = ("Variable", "VarHandleOp")  # families of ops
 
 
 class Enough(BaseException):
@@ -52,6 +53,27 @@ def _new_default_graph() -> Any:
     except AssertionError:
         return Graph().as_default()
     return nullcontext()
+
+
+def graph_of(source: str, arguments: Sequence[str] = ()) -> Graph:
+    """The graph of a Python program, which is run up to its first step of a graph with variables, or to its end.
+
+    Also that of a .pb, .pbtxt or .lisp file, or of the deck's program. ValueError for what is none of these.
+    """
+    if not source.endswith(".py"):
+        from refflow.programs import load
+
+        return load(source).graph
+    seen: list[Graph] = []
+
+    def around(run: Callable[..., Any], session: Any, *request: Any) -> Any:
+        if any(op.op_def.family in VARIABLES for op in session.graph.get_operations()):
+            seen.append(session.graph)
+            raise Enough
+        return run(session, *request)
+
+    last = run_program(source, arguments, around)
+    return seen[0] if seen else last
 
 
 def check_program(path: str) -> None:

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from refflow.core.graph import Graph, GraphKeys
 from refflow.core.shapes import text as shape_text
-from refflow.program_runs import Enough, run_program
+from refflow.program_runs import graph_of
 
 
 class Parameter(NamedTuple):
@@ -99,31 +99,13 @@ def of_program(source: str, arguments: Sequence[str] = ()) -> list[Parameter]:
 
     FileNotFoundError or ValueError for what is none of these, and where a program has no variables.
     """
-    if source.endswith(".py"):
-        graph = _graph_of(source, arguments)
-    elif source == "deck" or source.endswith((".pb", ".pbtxt", ".lisp")):
-        from refflow.programs import load
-
-        graph = load(source).graph
-    else:
+    if source != "deck" and not source.endswith((".py", ".pb", ".pbtxt", ".lisp")):
         return _of_checkpoint(source)
+    graph = graph_of(source, arguments)
     found = of_graph(graph)
     if not found:
         raise ValueError(f"{source} has no variables in any graph that it runs a step of")
     return found
-
-
-def _graph_of(path: str, arguments: Sequence[str]) -> Graph:
-    seen: list[Graph] = []
-
-    def around(run: Callable[..., Any], session: Any, *request: Any) -> Any:
-        if of_graph(session.graph):
-            seen.append(session.graph)
-            raise Enough
-        return run(session, *request)
-
-    last = run_program(path, arguments, around)
-    return seen[0] if seen else last
 
 
 def _of_checkpoint(path: str) -> list[Parameter]:

@@ -18,11 +18,16 @@ import numpy as np
 from refflow.core.dtypes import int64
 from refflow.core.errors import THIS_NODE
 from refflow.core.opdef import OpDef
+from refflow.core.registry import op_def as registered
 from refflow.core.shapes import text as shape_text
 from refflow.runtime.failures import as_op_error
 from refflow.runtime.nodes import Node
 
 _BELOW = -(1 << 62)  # no lower bound
+SORTED = {  # ops whose results are as long as their last id says, and where the ids are
+    **{f"Segment{kind}": 1 for kind in ("Sum", "Mean", "Prod", "Min", "Max")},
+    **{f"SparseSegment{kind}": 2 for kind in ("Sum", "Mean", "SqrtN")},
+}
 
 
 class Range(NamedTuple):
@@ -43,6 +48,8 @@ _INDEX = "indices[{at}] = {value} is not in [0, {size})"
 _ROW = "Index {value} at offset {at} in indices is out of range"
 _LABEL = "Received a label value of {value} which is outside the valid range of [0, {size})"
 _SEGMENT = "segment_ids[{at}] = {value} is out of range [0, {size})"
+_PICKED = "Bad: indices[{at}] == {value} out of range [0, {size})"
+_BACK = "Index {value} out of range [0, {size})"
 
 
 def range_of(op_def: OpDef, shapes: Sequence[Sequence[int]], value_of: Callable[[int], Any]) -> Range | None:
@@ -59,9 +66,23 @@ def range_of(op_def: OpDef, shapes: Sequence[Sequence[int]], value_of: Callable[
         return Range(1, 0, (shapes[0][int(value_of(2))],), _INDEX)
     if name == "SparseSoftmaxCrossEntropyWithLogits":
         return Range(1, 0, (shapes[0][1],), _LABEL)
-    if name == "UnsortedSegmentSum":
+    if name.startswith("UnsortedSegment"):
         return Range(1, _BELOW, (int(value_of(2)),), _SEGMENT)
+    if name.startswith("SparseSegment") and name.endswith("Grad"):
+        return Range(1, 0, (int(value_of(3)),), _BACK)
+    if name in SORTED:
+        ids = value_of(SORTED[name])
+        if isinstance(ids, np.ndarray):  # which rise, of as many segments as the last one says
+            _check_order(ids)
+        return Range(1, 0, (shapes[0][0],), _PICKED) if name.startswith("Sparse") else None
     return None
+
+
+def _check_order(ids: np.ndarray) -> None:
+    """ValueError for ids that fall, in the page's words."""
+    refuse = registered("SegmentSum").refusal
+    assert refuse is not None
+    refuse(None, ids)
 
 
 def _several(name: str, shapes: Sequence[Sequence[int]], value_of: Callable[[int], Any]) -> Range | None:

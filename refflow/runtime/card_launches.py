@@ -16,6 +16,7 @@ from typing import Any
 from refflow.core.dtypes import as_dtype, int64
 from refflow.runtime.card_checks import Check, range_of
 from refflow.runtime.card_stretches import CardStretches, Update
+from refflow.runtime.failures import as_op_error
 from refflow.runtime.fuse import FUSED
 from refflow.runtime.gpu_kernels import place_of, ranges
 from refflow.runtime.kernels import op_state, unset, variable_state
@@ -52,7 +53,10 @@ class CardLaunches(CardStretches):
     def _check_indices(self, node: Node) -> None:
         """A line that notes an index out of range, for what a CPU's kernel would refuse."""
         shapes: list[Any] = [n.shapes[p] for n, p in node.inputs]
-        asked = range_of(node.op_def, shapes, lambda place: self._known(node.inputs[place]))
+        try:
+            asked = range_of(node.op_def, shapes, lambda place: self._known(node.inputs[place]))
+        except ValueError as error:  # of constants
+            raise as_op_error(error, node) from error
         if asked is None:
             return
         assert self._open is not None

@@ -178,7 +178,7 @@ class GpuDevice(Device):
         return found._replace(check=partial(self._check_indices, op_def))
 
     def _check_indices(self, op_def: OpDef, inputs: list[Any]) -> None:
-        asked = range_of(op_def, [np.shape(i) for i in inputs], lambda place: inputs[place])
+        asked = range_of(op_def, [np.shape(i) for i in inputs], lambda place: self.to_host(inputs[place]))
         if asked is not None:
             check_on_host(asked, self.to_host(inputs[asked.place]))
 

@@ -7,7 +7,8 @@ Next: refflow_kernels/bench/moves.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from refflow_kernels.bench.case import Case, normal, shrink
 
 TABLES = ((50257, 1024), (1000000, 128), (10, 512), (30522, 768), (100000, 64))
 COUNT = 8192  # ids
+SEGMENTS, MANY = (100000, 64), 1 << 19  # rows of a table, and ids: more than are compared with each other
 
 
 def _ids(rows: int, count: int, kind: str) -> np.ndarray:
@@ -38,3 +40,28 @@ def cases(small: bool) -> Iterator[Case]:
                 f"UnsortedSegmentSum {label}", "UnsortedSegmentSum", (data, ids, count), {},
                 lambda torch, x: torch.ops.aten.embedding_dense_backward(x[0], x[1], int(x[2]), -1, False),
             )  # fmt: skip
+    yield from _of_segments(small)
+
+
+def _of_segments(small: bool) -> Iterator[Case]:
+    (rows, width), n = (50, 4) if small else SEGMENTS, 200 if small else MANY
+    rng = np.random.default_rng(0)
+    data, ids, count = normal(n, width), rng.integers(0, rows, n), np.array(rows, np.int32)
+    label = f"{MANY} of {SEGMENTS[0]}x{SEGMENTS[1]}"
+    yield Case(f"UnsortedSegmentSum {label}", "UnsortedSegmentSum", (data, ids, count), {},
+               lambda torch, x: torch.ops.aten.embedding_dense_backward(x[0], x[1], int(x[2]), -1, False))  # fmt: skip
+    rising = np.sort(np.concatenate([ids[: n - rows], np.arange(rows)]))  # none without rows
+    yield Case(f"SegmentMean {label}", "SegmentMean", (data, rising), {}, lambda torch, x: _torch_segments(torch, x),
+               outs=[(rows, width)])  # fmt: skip
+    yield Case(f"SparseSegmentMean {label}", "SparseSegmentMean", (normal(rows, width), ids, rising), {}, _torch_bags,
+               outs=[(rows, width)])  # fmt: skip
+
+
+def _torch_segments(torch: Any, x: Sequence[Any]) -> Any:
+    return torch.segment_reduce(x[0], "mean", lengths=torch.bincount(x[1]), axis=0)
+
+
+def _torch_bags(torch: Any, x: Sequence[Any]) -> Any:
+    """Bags of words, whose vectors are averaged."""
+    counts = torch.bincount(x[2])
+    return torch.nn.functional.embedding_bag(x[1], x[0], counts.cumsum(0) - counts, mode="mean")

@@ -22,7 +22,7 @@ from typing import Any
 from refflow_kernels.gpu.arrays import ceil_div, check_out, check_packed, packed_strides, power_of_two
 from refflow_kernels.gpu.copies import copy
 from refflow_kernels.gpu.elementwise import kernel_of
-from refflow_kernels.gpu.rows import order_workspace, put_in_order
+from refflow_kernels.gpu.order import order_workspace, put_in_order
 
 BLOCK = 512  # columns of one program at most
 

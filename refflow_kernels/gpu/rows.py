@@ -7,19 +7,17 @@
 
 Sums by id use no atomics, so that two runs give the same bits, and a word that is everywhere costs no more than others:
 
-    rank     of each id by counting: how many ids are smaller, and how many equal ones stand before it
-             -> places in order of ids, the first place of each id, how many there are
+    order    of the ids, where each run of equal ones begins, and how long it is (gpu/order.py)
     pieces   a run of equal ids is cut after every RUN rows; a program adds up a piece, row by row in their order
     runs     those of several pieces are finished from the pieces' sums, in order
 
-A run of less than 2 RUN rows is one piece, and has the bits of a loop over its rows. Counting takes n^2 comparisons,
-which for some thousands of ids are done before their rows have been read.
+A run of less than 2 RUN rows is one piece, and has the bits of a loop over its rows.
 
     bytes: gather: rows read and written        sums: rows read, output written twice (zeros first)
 
 An index without a row gives zeros, or changes nothing: a card raises no errors.
 
-Next: refflow_kernels/gpu/top_k.py.
+Next: refflow_kernels/gpu/segments.py.
 """
 
 from __future__ import annotations
@@ -33,10 +31,11 @@ import triton.language as tl
 from refflow_kernels.gpu.arrays import ceil_div, check_out, check_packed, packed_strides, power_of_two
 from refflow_kernels.gpu.cast import zeros_like
 from refflow_kernels.gpu.copies import ANY, copy
+from refflow_kernels.gpu.functions import maximum, minimum
+from refflow_kernels.gpu.order import keys_room, pitch_of, put_in_order
 from refflow_kernels.kernel import Kernel
 
 RUN = 64  # rows of a piece; the last one of a run has up to twice as many
-_COUNTED, _AGAINST = 32, 128  # ids that a program ranks, and those that it compares them with at once
 FLOATS = ("float32", "float16", "bfloat16")
 
 
@@ -104,47 +103,58 @@ def _gathered(params: Any, indices: Any, axis: int, out: Any) -> Any:
 
 
 @triton.jit
-def _rank(ids_at, work_at, n, pitch, segments, ROWS: tl.constexpr, BLOCK: tl.constexpr):
-    """For each id its place in order; and at that place, where its run begins and how long it is."""
-    i = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    mine = tl.load(ids_at + i, mask=i < n, other=0).to(tl.int64)
-    mine = tl.where((mine >= 0) & (mine < segments), mine, segments).to(tl.int32)  # what has no segment comes last
-    smaller = tl.zeros((ROWS, BLOCK), tl.int32)
-    equal = tl.zeros((ROWS, BLOCK), tl.int32)
-    before = tl.zeros((ROWS, BLOCK), tl.int32)
-    for start in range(0, n, BLOCK):
-        j = start + tl.arange(0, BLOCK)
-        other = tl.load(ids_at + j, mask=j < n, other=0).to(tl.int64)
-        other = tl.where((other >= 0) & (other < segments), other, segments).to(tl.int32)
-        other = tl.where(j < n, other, segments + 1)
-        same = mine[:, None] == other[None, :]
-        smaller += (other[None, :] < mine[:, None]).to(tl.int32)
-        equal += same.to(tl.int32)
-        before += (same & (j[None, :] < i[:, None])).to(tl.int32)
-    first = tl.sum(smaller, axis=1)
-    place = first + tl.sum(before, axis=1)
-    tl.store(work_at + place, i, mask=i < n)
-    tl.store(work_at + pitch + place, first, mask=i < n)
-    tl.store(work_at + 2 * pitch + place, tl.where(mine == segments, 0, tl.sum(equal, axis=1)), mask=i < n)
-
-
-@triton.jit
 def _changed(old, new, KIND: tl.constexpr):
     """What becomes of a row by an update."""
     if KIND == "sub":
         found = old - new
     elif KIND == "update":
         found = new
+    elif KIND == "prod":
+        found = old * new
+    elif KIND == "min":
+        found = minimum(old, new)
+    elif KIND == "max":
+        found = maximum(old, new)
     else:
         found = old + new
     return found
 
 
 @triton.jit
+def _begun(place, column, width, KIND: tl.constexpr, FRESH: tl.constexpr, BLOCK: tl.constexpr):
+    """What rows are added to: what lies there, of which there is `width`; or FRESH, what changes nothing."""
+    if FRESH and KIND == "min":
+        found = tl.full((BLOCK,), float("inf"), tl.float32)
+    elif FRESH and KIND == "max":
+        found = tl.full((BLOCK,), -float("inf"), tl.float32)
+    elif FRESH and KIND == "prod":
+        found = tl.full((BLOCK,), 1.0, tl.float32)
+    elif FRESH:
+        found = tl.zeros((BLOCK,), tl.float32)
+    else:
+        found = tl.load(place, mask=column < width, other=0).to(tl.float32)
+    return found
+
+
+@triton.jit
+def _shared(sums, count, BY: tl.constexpr):
+    """Sums of `count` rows, divided by their number or by its root, if asked for."""
+    if BY == "mean":
+        sums = tl.div_rn(sums, tl.zeros_like(sums) + count.to(tl.float32))
+    elif BY == "root":
+        sums = (sums.to(tl.float64) / tl.sqrt(count.to(tl.float64))).to(tl.float32)
+    return sums
+
+
+@triton.jit
 def _pieces(
-    x_at, ids_at, work_at, y_at, pitch, width, each, step, KIND: tl.constexpr, RUN: tl.constexpr, BLOCK: tl.constexpr
-):
-    """The program at the beginning of a piece adds it up, into the output where that is the whole run."""
+    x_at, ids_at, picks_at, work_at, y_at, pitch, width, each, step, x_rows, KIND: tl.constexpr, FRESH: tl.constexpr,
+    BY: tl.constexpr, PICKED: tl.constexpr, RUN: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """The program at the beginning of a piece adds it up, into the output where that is the whole run.
+
+    PICKED: id i is not that of row i, but of row picks[i] of x_rows.
+    """
     k = tl.program_id(0)
     column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     there = column < width
@@ -157,12 +167,16 @@ def _pieces(
         length = tl.where(ends, count - at, RUN)
         row = tl.load(ids_at + tl.load(work_at + k)).to(tl.int64)
         place = y_at + row * width + column
-        sums = tl.load(place, mask=column < tl.where(several, 0, width), other=0).to(tl.float32)
+        sums = _begun(place, column, tl.where(several, 0, width), KIND, FRESH, BLOCK)
         for start in range(0, length, 8):
             for u in tl.static_range(8):  # rows that are on their way together
                 real = start + u < length
                 source = tl.load(work_at + k + start + u, mask=real, other=0).to(tl.int64)
-                known = column < tl.where(real, width, 0)
+                read = real
+                if PICKED:
+                    source = tl.load(picks_at + source, mask=real, other=0).to(tl.int64)
+                    read = real & (source >= 0) & (source < x_rows)
+                known = column < tl.where(read, width, 0)
                 x = tl.load(x_at + source * each + column * step, mask=known, other=0).to(tl.float32)
                 changed = _changed(sums, x, KIND)
                 if KIND == "sub":
@@ -173,11 +187,14 @@ def _pieces(
             slot = (k // RUN).to(tl.int64)  # pieces of long runs begin at least RUN places apart
             tl.store(parts_at + slot * width + column, sums, mask=there)
         else:
-            tl.store(place, sums.to(y_at.dtype.element_ty), mask=there)
+            tl.store(place, _shared(sums, count, BY).to(y_at.dtype.element_ty), mask=there)
 
 
 @triton.jit
-def _runs(ids_at, work_at, y_at, pitch, width, KIND: tl.constexpr, RUN: tl.constexpr, BLOCK: tl.constexpr):
+def _runs(
+    ids_at, work_at, y_at, pitch, width,
+    KIND: tl.constexpr, FRESH: tl.constexpr, BY: tl.constexpr, RUN: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
     """The program at the beginning of a run of several pieces adds up their sums."""
     k = tl.program_id(0)
     column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
@@ -187,42 +204,26 @@ def _runs(ids_at, work_at, y_at, pitch, width, KIND: tl.constexpr, RUN: tl.const
         parts_at = (work_at + 3 * pitch).to(tl.pointer_type(tl.float32))
         row = tl.load(ids_at + tl.load(work_at + k)).to(tl.int64)
         place = y_at + row * width + column
-        sums = tl.load(place, mask=there, other=0).to(tl.float32)
+        sums = _begun(place, column, width, KIND, FRESH, BLOCK)
         for piece in range(count // RUN):
             slot = ((k + piece * RUN) // RUN).to(tl.int64)
             sums = _changed(sums, tl.load(parts_at + slot * width + column, mask=there, other=0), KIND)
-        tl.store(place, sums.to(y_at.dtype.element_ty), mask=there)
-
-
-def _pitch(n: int) -> int:
-    return ceil_div(n, 32) * 32
+        tl.store(place, _shared(sums, count, BY).to(y_at.dtype.element_ty), mask=there)
 
 
 def room_of(n: int, width: int) -> int:
-    """int32s for order, beginnings and lengths, and as many floats for the pieces of long runs."""
-    return 3 * _pitch(n) + (ceil_div(n, RUN) * width if n >= 2 * RUN else 0)
+    """int32s for the ids in order, and behind them as many floats for the pieces of long runs."""
+    return 3 * pitch_of(n) + max(keys_room(n), ceil_div(n, RUN) * width if n >= 2 * RUN else 0)
 
 
-def put_in_order(ids: Any, rows: int, workspace: Any) -> int:
-    """Writes into the workspace, for each place of the sorted ids, what stands there: the place that the id came from,
-    then `pitch` further on the beginning of its run, and again the run's length; 0 of an id without a row.
+def change(
+    kind: str, y: Any, ids: Any, x: Any, workspace: Any, fresh: bool = False, by: str = "", picks: Any = None
+) -> None:
+    """Changes the rows of y that the ids name by those of x, which may be one number for all.
 
-    Gives the pitch.
+    fresh: what lies in those rows does not count. by: "mean" or "root", a sum is divided by the number of its rows or
+    by its root. picks: numbers of rows of x, one for each id.
     """
-    n = prod(ids.shape)
-    _rank[(ceil_div(n, _COUNTED),)](
-        ids, workspace, n, _pitch(n), rows, ROWS=_COUNTED, BLOCK=_AGAINST, num_warps=4, enable_fp_fusion=True
-    )
-    return _pitch(n)
-
-
-def order_workspace(n: int) -> tuple[tuple[int, ...], str] | None:
-    """Shape and type of the memory that `put_in_order` needs for n ids."""
-    return ((3 * _pitch(n),), "int32") if n else None
-
-
-def change(kind: str, y: Any, ids: Any, x: Any, workspace: Any) -> None:
-    """Changes the rows of y that the ids name by those of x, which may be one number for all."""
     check_packed(ids=ids, rows=x, output=y)
     n, rows, width = prod(ids.shape), y.shape[0], prod(y.shape[1:])
     if n == 0 or rows * width == 0:
@@ -232,9 +233,13 @@ def change(kind: str, y: Any, ids: Any, x: Any, workspace: Any) -> None:
     each, step = (0, 0) if len(x.shape) == 0 else (width, 1)
     block = min(power_of_two(width), 512)
     grid = (n, ceil_div(width, block))
-    chosen: dict[str, Any] = {"KIND": kind, "RUN": RUN, "BLOCK": block, "num_warps": max(1, min(4, block // 128)),
-                              "enable_fp_fusion": False}  # fmt: skip
-    _pieces[grid](x, ids, workspace, y, pitch, width, each, step, **chosen)
+    chosen: dict[str, Any] = {"KIND": kind, "FRESH": fresh, "BY": by, "RUN": RUN, "BLOCK": block,
+                              "num_warps": max(1, min(4, block // 128)), "enable_fp_fusion": False}  # fmt: skip
+    picked = picks is not None
+    x_rows = x.shape[0] if picked else 0
+    _pieces[grid](
+        x, ids, picks if picked else ids, workspace, y, pitch, width, each, step, x_rows, PICKED=picked, **chosen
+    )
     if n >= 2 * RUN:
         _runs[grid](ids, workspace, y, pitch, width, **chosen)
 
@@ -243,12 +248,12 @@ def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, out: An
     """output [num_segments, ...]: the sums of rows by id."""
     check_out(out, (int(num_segments), *data.shape[len(segment_ids.shape) :]))
     zeros_like(out, out=out)
-    change("add", out, segment_ids, data, workspace)
+    change("add", out, segment_ids, data, workspace, fresh=True)
     return out
 
 
-def segment_workspace(inputs: Any) -> tuple[tuple[int, ...], str] | None:
-    """Shape and type of the memory for ranks and pieces."""
+def segment_workspace(inputs: Any, T: Any = None) -> tuple[tuple[int, ...], str] | None:
+    """Shape and type of the memory for ids in order and pieces."""
     data, ids = inputs[0], inputs[1]
     room = room_of(prod(ids.shape), prod(data.shape[len(ids.shape) :]))
     return ((room,), "int32") if room else None
@@ -279,7 +284,7 @@ def _scattered(kind: str, ref: Any, indices: Any, updates: Any, out: Any, worksp
 
 
 def scatter_workspace(inputs: Any) -> tuple[tuple[int, ...], str] | None:
-    """Shape and type of the memory for ranks and pieces."""
+    """Shape and type of the memory for ids in order and pieces."""
     room = room_of(prod(inputs[1].shape), prod(inputs[0].shape[1:]))
     return ((room,), "int32") if room else None
 

@@ -8,7 +8,7 @@
 Pixel p of the blocks along an axis is every block-th from p on, less what pads it: a copy by strides. Cells of the
 frame lie in no copy; where there is a frame, y is filled with zeros first.
 
-Next: refflow_kernels/gpu/rows.py.
+Next: refflow_kernels/gpu/order.py.
 """
 
 from __future__ import annotations

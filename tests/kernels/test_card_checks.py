@@ -5,6 +5,7 @@ import pytest
 
 import refflow as tf
 import refflow.compat.v1 as v1
+from refflow.core.registry import op_def
 from tests.kernels.test_capture import session_on
 
 
@@ -81,3 +82,32 @@ def test_an_index_of_several_numbers_is_told_as_on_a_cpu(options):  # [W06, W79]
                     assert "'picked': indices[1] = [2, 3] does not index into param shape [4,3]" in str(error.value)
                 with pytest.raises(tf.errors.InvalidArgumentError, match=r"= \[2, 3\] does not index into shape"):
                     session.run(fetches[1], {pairs: bad})
+
+
+@pytest.mark.parametrize("fed", [True, False], ids=["fed", "constant"])
+def test_segments_of_as_many_rows_as_the_last_id_says_are_reduced_on_the_card(fed, rng):  # [W06, W79]
+    """The host looks at ids whose values say how long the result is; what they belong to stays on the card."""
+    x, rises = tf.placeholder(tf.float32, [5, 3]), np.array([0, 0, 1, 3, 3])
+    ids = tf.placeholder(tf.int64, [5]) if fed else tf.constant(rises)
+    picks = np.array([4, 0, 0, 2, 1])
+    sums = [getattr(tf, f"segment_{kind}")(x * 1.0, ids) for kind in ("sum", "mean", "max")]
+    sums.append(op_def("SparseSegmentSqrtN")(x * 1.0, picks, ids))
+    slope = tf.gradients([tf.reduce_sum(tf.square(s)) for s in sums[:2] + sums[3:]], x)[0]
+    given = {x: rng.normal(size=(5, 3))} | ({ids: rises} if fed else {})
+    with tf.Session() as session:
+        wanted = session.run([*sums, slope], given)
+    with session_on()[0] as session:
+        for _ in range(3):
+            for got, told in zip(session.run([*sums, slope], given), wanted, strict=True):
+                np.testing.assert_allclose(got, told, rtol=1e-6, atol=1e-6)
+        placed = session.stages(session.signature([*sums, slope], given)).placement
+        if fed:
+            with pytest.raises(tf.errors.InvalidArgumentError, match="segment ids are not increasing"):
+                session.run(sums, given | {ids: [0, 1, 0, 3, 3]})
+    assert {r.device[-5:] for r in placed if "Segment" in r.op_type} == {"gpu:0"}
+
+
+def test_constant_ids_that_fall_are_refused_before_the_step():  # [W79]
+    falling = tf.segment_sum(tf.placeholder(tf.float32, [3]), tf.constant([0, 2, 1]), name="falling")
+    with session_on()[0] as session, pytest.raises(tf.errors.InvalidArgumentError, match="'falling'.*not increasing"):
+        session.run(falling, {falling.op.inputs[0]: [1, 2, 3]})

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from refflow.core.dtypes import float32
 from refflow.core.registry import op_def
 from refflow_kernels.gpu import KERNELS
 from refflow_kernels.interpreter import Memory
@@ -49,7 +50,9 @@ def test_every_triton_kernel_has_samples():
 @pytest.mark.parametrize(("op_type", "dtype"), PAIRS)
 def test_a_triton_kernel_agrees_with_its_page(op_type, dtype, rng):
     for inputs, attrs, bounds in SAMPLES[op_type](rng, dtype):
-        if max((np.size(x) for x in inputs if not isinstance(x, list)), default=0) > 20_000:
+        by_id = "Segment" in op_type or op_type.startswith("Scatter")  # a program for each row
+        most = 200 if by_id and (op_type, dtype) != ("ScatterSub", "float32") else 20_000  # elements
+        if max((np.size(x) for x in inputs if not isinstance(x, list)), default=0) > most:
             continue  # the interpreter takes seconds for those
         wanted = reference(op_type, inputs, attrs)
         assert_within(launch(op_type, inputs, attrs, wanted), wanted, bounds, dtype)
@@ -94,6 +97,49 @@ def test_rows_of_which_the_largest_are_sought_are_read_again_where_they_are_long
         if inputs[0].size < 400:
             wanted = reference("TopK", inputs, attrs)
             assert_within(launch("TopK", inputs, attrs, wanted), wanted, bounds, "float32")
+
+
+@pytest.mark.parametrize(
+    "op_type",
+    ["UnsortedSegmentSum", "UnsortedSegmentMax", "SegmentProd", "SegmentMean", "SparseSegmentSqrtN",
+     "SparseSegmentMeanGrad"],
+)  # fmt: skip
+def test_ids_in_order_by_merging_and_long_runs_of_them(op_type, rng, monkeypatch):  # [W06]
+    page = sys.modules["refflow_kernels.gpu.order"]
+    monkeypatch.setattr(page, "FEW", 64)
+    monkeypatch.setattr(page, "CHUNK", 64)
+    n, attrs, count = 200, {}, np.array(4, np.int32)
+    x, ids = (1 + rng.normal(size=(n, 3)) / 64).astype(np.float32), rng.integers(-1, 4, n).astype(np.int32)
+    ids[rng.random(n) < 0.8] = 2
+    if op_type.startswith("Unsorted"):
+        inputs = (x, ids, count)
+        attrs = {} if op_type.endswith("Sum") else {"T": float32}
+    elif op_type.endswith("Grad"):
+        inputs = (x[:4], rng.integers(0, 4, n), np.abs(ids), count)
+    else:
+        picks = (rng.integers(0, n, n),) if op_type.startswith("Sparse") else ()
+        inputs = (x, *picks, np.sort(np.abs(ids)))
+    wanted = reference(op_type, inputs, attrs)
+    first = launch(op_type, inputs, attrs, wanted)
+    np.testing.assert_allclose(first[0], wanted[0], rtol=1e-5, atol=1e-4)
+    assert first[0].tobytes() == launch(op_type, inputs, attrs, wanted)[0].tobytes()
+
+
+@pytest.mark.parametrize("n", [65, 128, 700])
+def test_the_order_of_ids_does_not_depend_on_how_it_was_found(n, rng, monkeypatch):
+    """Ids without a row come last; 700 make merged pieces of several lengths, and one without a neighbour."""
+    page, found = sys.modules["refflow_kernels.gpu.order"], []
+    ids = rng.integers(-2, 9, n).astype(np.int64)
+    for few in (n, 32):
+        monkeypatch.setattr(page, "FEW", few)
+        monkeypatch.setattr(page, "CHUNK", 64)
+        memory, pitch = Memory.empty(*page.order_workspace(n)), page.pitch_of(n)
+        page.put_in_order(Memory.of(ids), 8, memory)
+        assert memory.guard_is_whole()
+        found.append([memory.array[k * pitch : k * pitch + n] for k in range(3)])
+    np.testing.assert_array_equal(*found)
+    known = np.where((ids < 0) | (ids >= 8), 8, ids)
+    np.testing.assert_array_equal(found[0][0], np.argsort(known, kind="stable"))
 
 
 def test_a_number_without_a_class_has_no_loss(rng):  # [S18.1]

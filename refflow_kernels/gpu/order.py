@@ -136,17 +136,22 @@ def put_in_order(ids: Any, rows: int, workspace: Any) -> int:
     n = prod(ids.shape)
     pitch = pitch_of(n)
     if n <= FEW:
-        _rank[(ceil_div(n, _COUNTED),)](ids, workspace, n, pitch, rows, ROWS=_COUNTED, BLOCK=_AGAINST, num_warps=4)
+        _rank[(ceil_div(n, _COUNTED),)](
+            ids, workspace, n, pitch, rows, ROWS=_COUNTED, BLOCK=_AGAINST, num_warps=4, enable_fp_fusion=True
+        )
         return pitch
     keys, merged = 3 * pitch, 5 * pitch
     _in_chunks[(ceil_div(n, _COUNTED),)](
-        ids, workspace, keys, n, rows, ROWS=_COUNTED, BLOCK=min(_AGAINST, CHUNK), CHUNK=CHUNK, num_warps=4
+        ids, workspace, keys, n, rows, ROWS=_COUNTED, BLOCK=min(_AGAINST, CHUNK), CHUNK=CHUNK, num_warps=4,
+        enable_fp_fusion=True,
     )
     grid, length, steps = (ceil_div(n, _BLOCK),), CHUNK, n.bit_length()
     while length < n:
-        _merge[grid](workspace, keys, merged, n, length, STEPS=steps, BLOCK=_BLOCK, num_warps=4)
+        _merge[grid](
+            workspace, keys, merged, n, length, STEPS=steps, BLOCK=_BLOCK, num_warps=4, enable_fp_fusion=True
+        )
         keys, merged, length = merged, keys, 2 * length
-    _runs_of[grid](workspace, keys, n, pitch, rows, STEPS=steps, BLOCK=_BLOCK, num_warps=4)
+    _runs_of[grid](workspace, keys, n, pitch, rows, STEPS=steps, BLOCK=_BLOCK, num_warps=4, enable_fp_fusion=True)
     return pitch
 
 

@@ -108,7 +108,9 @@ def given_back(
         at = _behind(n, width)
         pitch = put_in_order(segment_ids, grad.shape[0], workspace)
         block = min(power_of_two(width), 512)
-        _divide[(n,)](grad, segment_ids, workspace, at, pitch, width, BY=by, BLOCK=block, num_warps=4)
+        _divide[(n,)](
+            grad, segment_ids, workspace, at, pitch, width, BY=by, BLOCK=block, num_warps=4, enable_fp_fusion=True
+        )
         slopes = workspace[at:].view(out.dtype).reshape(tuple(grad.shape))
     change("add", out, indices, slopes, workspace[: room_of(n, width)], fresh=True, picks=segment_ids)
     return out

@@ -16,9 +16,10 @@ from refflow.core.shapes import text as shape_text
 from refflow.programs import step_of
 from refflow.runtime.card_handles import by_reference
 from refflow.runtime.device import Device
+from refflow.runtime.endings import ENDED, end_chains
 from refflow.runtime.fuse import FUSED, free_constants, fuse, skip_identities
 from refflow.runtime.gpu import GpuDevice
-from refflow.runtime.gpu_kernels import Joined, described
+from refflow.runtime.gpu_kernels import Ended, Joined, described
 from refflow.runtime.joins import JOINED, join_products
 from refflow.runtime.nodes import Node
 from refflow.runtime.session import Session
@@ -30,7 +31,7 @@ def show_kernels(program: str, fetches: list[str] | None = None, say: Callable[[
     with Session(graph=graph, devices=[Device(0), GpuDevice(0)], allow_soft_placement=True) as session:
         stages = session.stages(session.signature(wanted, list(feeds)))
     step = skip_identities(free_constants(by_reference(stages.partitioned)))
-    step = join_products(fuse(step))
+    step = end_chains(join_products(fuse(step)))
     chains = _chains(step.nodes)
     rows = [(n.name, n.type, n.device.type, _kernel(n, chains)) for n in step.nodes]
     rows = [("node", "op", "on", "kernel"), *(r for r in rows if r[3] != "no kernel")]
@@ -43,12 +44,12 @@ def show_kernels(program: str, fetches: list[str] | None = None, say: Callable[[
 
 
 def _source(node: Node) -> str:
-    chain: Any = Joined(node.attrs) if node.op_def is JOINED else node.device.blocks(*node.attrs["blocks"])
-    return chain.source
+    chain: Any = {JOINED: Joined, ENDED: Ended}.get(node.op_def)
+    return (chain(node.attrs) if chain else node.device.blocks(*node.attrs["blocks"])).source
 
 
 def _is_chain(node: Node) -> bool:
-    return node.op_def in (FUSED, JOINED) and node.device.type == "gpu"
+    return node.op_def in (FUSED, JOINED, ENDED) and node.device.type == "gpu"
 
 
 def _chains(nodes: list[Node]) -> dict[str, int]:
@@ -67,7 +68,9 @@ def _kernel(node: Node, chains: dict[str, int]) -> str:
         product, (steps, *_) = node.attrs["product"], node.attrs["epilogue"]
         return f"{described(product.op_def, product.attrs)}, epilogue {chains[_source(node)]}: {len(steps)} steps"
     if _is_chain(node):
-        return f"chain {chains[_source(node)]}: {len(node.attrs['blocks'][0])} steps"
+        ends = node.attrs["members"][-len(node.attrs["ends"].values) :] if node.op_def is ENDED else []
+        steps = f"chain {chains[_source(node)]}: {len(node.attrs['blocks'][0])} steps"
+        return ", ".join([steps, *(end.type for end in ends)])
     if node.device.type == "cpu":
         steers = node.op_def.family in ("_Send", "_Recv", "Const", "NoOp")
         return "no kernel" if steers else "the CPU's kernel"

@@ -29,6 +29,10 @@ FORMULAS = {
     ),
 }
 
+# The reductions that end a chain (runtime/endings.py): what the kernel does, and whether it divides what comes of it.
+ENDINGS = {"Sum": ("sum", False), "BiasAddGrad": ("sum", False), "Mean": ("sum", True), "Max": ("max", False),
+           "Min": ("min", False), "Prod": ("prod", False)}  # fmt: skip
+
 
 def on_card(op_def: OpDef, attrs: dict[str, Any]) -> Formula | None:
     """The formula that is all of a node on a card, or None."""

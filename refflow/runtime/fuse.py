@@ -22,7 +22,7 @@ from refflow.core.dtypes import DType, bfloat16, float16
 from refflow.core.opdef import OpDef
 from refflow.core.shapes import Dims, Shape, is_known
 from refflow.core.signature import Attr
-from refflow.runtime.card_formulas import cast_steps
+from refflow.runtime.card_formulas import ENDINGS, cast_steps
 from refflow.runtime.line_functions import may_not_fit
 from refflow.runtime.nodes import SAME, Node, StepGraph, has_control_flow, in_order, is_back_edge
 from refflow.runtime.optimise import cannot_fail, is_pure
@@ -91,13 +91,14 @@ class _Chain:
         self.steps += len(part.steps)
         self.columns = max(self.columns, part.columns)
 
-    def is_worth_it(self) -> bool:
+    def is_worth_it(self, readers: dict[Node, list[Node]]) -> bool:
         """Whether it is quicker than its nodes: on a CPU also a single large one, over threads, on a card behind a
-        product (runtime/joins.py).
+        product (runtime/joins.py) or before a reduction (runtime/endings.py).
         """
         node = self.parts[0].node
         if node.device.type != "cpu":
-            return len(self.parts) > 1 or any(node.device.joins(producer) for producer, _ in node.inputs)
+            ends = any(reader.type in ENDINGS for reader in readers.get(node, ()))
+            return len(self.parts) > 1 or ends or any(node.device.joins(producer) for producer, _ in node.inputs)
         return self.steps > 1 or _count(self.parts[0].node.shapes[0] or ()) >= _LARGE
 
     def waits_for(self, before: set[Node]) -> bool:
@@ -125,7 +126,11 @@ def fuse(step: StepGraph) -> StepGraph:
         for chain in open_chains:
             if chain is not home and chain.waits_for(before | (home.nodes if home else set())):
                 chain.after |= {node} if home is None else home.nodes | home.after
-    _rewrite(step, [c for c in chains if c.is_worth_it()])
+    readers: dict[Node, list[Node]] = {}
+    for node in step.nodes:
+        for producer, _ in node.inputs:
+            readers.setdefault(producer, []).append(node)
+    _rewrite(step, [c for c in chains if c.is_worth_it(readers)], readers)
     return step
 
 
@@ -323,11 +328,7 @@ def _operand(given: Shape, shape: Dims) -> _Operand | None:
 # -- the new graph ------------------------------------------------------------------------------------------------
 
 
-def _rewrite(step: StepGraph, chains: list[_Chain]) -> None:
-    readers: dict[Node, list[Node]] = {}
-    for node in step.nodes:
-        for producer, _ in node.inputs:
-            readers.setdefault(producer, []).append(node)
+def _rewrite(step: StepGraph, chains: list[_Chain], readers: dict[Node, list[Node]]) -> None:
     made: list[tuple[set[Node], list[Edge], Node]] = []
     for chain in chains:
         wanted = [p.node for p in chain.parts if any(r not in chain.nodes for r in readers.get(p.node, ()))]

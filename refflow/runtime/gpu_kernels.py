@@ -56,7 +56,7 @@ _OF_TRUTHS = frozenset(("logical_and", "logical_or", "logical_not", "equal", "no
 
 def lacking(op_def: OpDef, attrs: dict[str, Any]) -> str | None:
     """What keeps a node like this off a card, "" where there is just no kernel; None where it can run there."""
-    if op_def.family in ("_Send", "_Recv", "_Fused", "_Joined"):
+    if op_def.family in ("_Send", "_Recv", "_Fused", "_Joined", "_Ended"):
         return None
     if op_def.name in _KEPT:
         is_data = attrs["dtype"].is_floating and attrs["dtype"].name in HELD
@@ -149,6 +149,9 @@ def bound(op_def: OpDef, attrs: dict[str, Any], upload: Callable[[Any], Any]) ->
     if op_def.name == "_Joined":
         joined = Joined(attrs, upload)
         return BoundKernel(joined, {}, True, joined.workspace)
+    if op_def.name == "_Ended":
+        ended = Ended(attrs)
+        return BoundKernel(ended, {}, True, ended.workspace)
     if lacking(op_def, attrs) is not None or op_def.name in _ASKING or twin_of(op_def, attrs) is not None:
         return None
     formula = formula_of(op_def, attrs)
@@ -202,6 +205,29 @@ class Chain:
 def chain(steps: Any, kinds: Sequence[str], outputs: Sequence[int], rows: int, columns: int, dtype: Any) -> Chain:
     """The kernel of a chain, of whatever types its inputs and results are."""
     return Chain(steps, kinds, outputs, rows, columns)
+
+
+class Ended:
+    """A chain that reductions end (runtime/endings.py); `source` is the text of the first stage's kernel."""
+
+    def __init__(self, attrs: dict[str, Any]):
+        from refflow_kernels.gpu import reduced_chains
+
+        (steps, kinds, outputs, _, columns, _), (shape, axes, values) = attrs["blocks"], attrs["ends"]
+        how = {"whole": "straight", "row": "row", "column": "column", "one": "single"}
+        self._run = reduced_chains.build(
+            tuple(how[kind] for kind in kinds), tuple(triton_line(number, step) for number, step in enumerate(steps)),
+            tuple(triton_name(("step", number)) for number in outputs),
+            tuple(reduced_chains.Ending(triton_name(("step", number)), *kind) for number, *kind in values),
+            shape, axes, columns,
+        )  # fmt: skip
+        self.source = self._run.source
+
+    def workspace(self, inputs: Any) -> Any:
+        return self._run.workspace
+
+    def __call__(self, inputs: Sequence[Any], out: Any, workspace: Any = None) -> None:
+        self._run(inputs, out if isinstance(out, tuple) else (out,), workspace)
 
 
 class Joined:

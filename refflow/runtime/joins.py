@@ -9,7 +9,7 @@ gets it as a further result: to write it twice costs less than to read it again.
 
 What the products' kernels make of a chain is refflow_kernels/gpu/epilogues.py. The bits are those of product and chain.
 
-Next: runtime/slices.py.
+Next: runtime/endings.py.
 """
 
 from __future__ import annotations

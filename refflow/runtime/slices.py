@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from refflow.core.opdef import OpDef
 from refflow.core.shapes import Dims, is_known
+from refflow.runtime.endings import ENDED
 from refflow.runtime.fuse import FUSED, replace
 from refflow.runtime.joins import JOINED
 from refflow.runtime.line_functions import may_not_fit
@@ -53,7 +54,7 @@ class Member(NamedTuple):
 
 def nodes_of(node: Node) -> list[Node]:
     """The graph's nodes that are computed in this one of a plan: a chain's, a group's, an update's, or just itself."""
-    if node.op_def in (FUSED, JOINED):
+    if node.op_def in (FUSED, JOINED, ENDED):
         return list(node.attrs["members"])
     if node.op_def is SLICED:
         return [n for member in node.attrs["members"] for n in nodes_of(member.node)]

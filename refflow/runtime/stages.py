@@ -20,6 +20,7 @@ from refflow.runtime.card_handles import by_reference
 from refflow.runtime.config import ConfigProto
 from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
+from refflow.runtime.endings import end_chains
 from refflow.runtime.executor import Executor
 from refflow.runtime.fuse import free_constants, fuse, skip_identities
 from refflow.runtime.inner_products import multiply_rows
@@ -51,7 +52,7 @@ from refflow.runtime.watch import Unwatched
 # What makes a step quicker whose single nodes nobody looks at.
 _REWRITES = (
     free_constants, skip_identities, gather_products, share_factors, turn_outside, stacks_in_loops, gather_in_loops,
-    multiply_rows, update_piecewise, fuse, join_products, cut_in_slices,
+    multiply_rows, update_piecewise, fuse, join_products, end_chains, cut_in_slices,
 )  # fmt: skip
 
 

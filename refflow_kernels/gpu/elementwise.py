@@ -21,7 +21,7 @@ multiple of 8, the compiler is told that a row is read in groups of 8.
 Arithmetic is NumPy's to the bit for + - * / sqrt in float32: products and sums are not fused, and division is rounded
 correctly. 16-bit floats are computed in float32 and rounded once.
 
-Next: refflow_kernels/gpu/cast.py.
+Next: refflow_kernels/gpu/reduced_chains.py.
 """
 
 from __future__ import annotations
@@ -118,12 +118,12 @@ def _body(
 
 
 @functools.cache
-def kernel_of(name: str, text: str) -> Any:
-    """The compiled function of a source."""
+def kernel_of(name: str, text: str, more: tuple[tuple[str, Any], ...] = ()) -> Any:
+    """The compiled function of a source, which has the names of functions.py and `more`."""
     filename = f"<refflow elementwise {name} {sha256(text.encode()).hexdigest()[:12]}>"
     # Triton reads a kernel's text through inspect, which looks here for files that are none.
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
-    names: dict[str, Any] = {**vars(functions), "triton": triton, "tl": tl, "__name__": __name__}
+    names: dict[str, Any] = {**vars(functions), **dict(more), "triton": triton, "tl": tl, "__name__": __name__}
     exec(compile(text, filename, "exec"), names)
     return names[name]
 

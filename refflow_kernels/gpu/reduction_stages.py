@@ -1,4 +1,13 @@
-"""How a reduction over any axes becomes launches: which axis first, and where it is cut.
+"""How a reduction over any axes becomes launches: which axis first, where it is cut, and the tiles.
+
+A card is kept busy by bytes on their way: 4.8 TB/s for some 0.7 us are 25 KB for each of 132 processors. So there are
+
+    many programs   8 on a processor, of 4 warps, which read 2048 elements at a time: 64 KB of float32
+    few programs    at most 2 on a processor, of 16 warps and 8192 elements: as many bytes
+
+The second way leaves fewer partial results, and is taken where these are most of what the last stage reads, in narrow
+matrices; and where there are no more results than that. A long axis is cut once: the last stage reads at most three
+tiles for each result, whose programs take 8 neighbours each where 64 would leave processors idle.
 
 Next: refflow_kernels/gpu/reductions.py.
 """
@@ -9,11 +18,11 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
 
-from refflow_kernels.gpu.arrays import PROCESSORS, ceil_div
+from refflow_kernels.gpu.arrays import PROCESSORS, ceil_div, power_of_two
 
-_TILE = 2048  # elements that a program reads at a time
-_PIECE = 4096  # elements that one program should at least have where a long axis is cut
-_WALKED = 16  # tiles that a program may walk through before it is worth another launch to have several do it
+_TILE, _LARGE = 2048, 8192  # elements that a program of 4 or of 16 warps reads at a time: 16 for each thread
+_ACROSS, _FEWEST = 64, 8  # neighbouring results of a program: lines of 256 bytes, and of 32
+_WALKED = 8  # tiles that a program may walk through before it is worth another launch to have several do it
 _FOLDED = 640  # columns, at most, of a narrow matrix several of whose rows are taken for one
 _ALIGN = 16  # partial results: parts of the workspace start on such places, so that loads stay 16 bytes wide
 _WORDS = 2  # of 4 bytes, for each: they may be int64
@@ -33,8 +42,20 @@ class Stage(NamedTuple):
 
     @property
     def piece(self) -> int:
-        """How long a piece is: a multiple of every tile's length, but where the axis is whole."""
-        return self.length if self.pieces == 1 else _rounded(ceil_div(self.length, self.pieces), self.inner)
+        """How long a piece is: a multiple of the tile's length, but where the axis is whole."""
+        return self.length if self.pieces == 1 else _piece(self.outer, self.length, self.inner, self.pieces)
+
+    @property
+    def size(self) -> int:
+        return self.outer * self.length * self.inner
+
+
+class Tile(NamedTuple):
+    """What a program takes at a time: lanes along the reduced axis, for each of some results."""
+
+    results: int
+    lanes: int
+    warps: int
 
 
 def axes_of(indices: Any, rank: int) -> tuple[int, ...]:
@@ -57,12 +78,11 @@ def stages_of(shape: Sequence[int], axes: Sequence[int]) -> list[Stage]:
     >>> stages_of((6, 5, 7), (0, 2))
     [Stage(outer=30, length=7, inner=1, pieces=1), Stage(outer=1, length=6, inner=5, pieces=1)]
     >>> [s.pieces for s in stages_of((1 << 20,), (0,))]
-    [256, 1]
-    >>> for stage in stages_of((1 << 20, 10), (0,)):  # 64 rows of 10 columns as one of 640
+    [512, 1]
+    >>> for stage in stages_of((1 << 20, 10), (0,)):  # 32 rows of 10 columns as one of 320
     ...     print(stage)
-    Stage(outer=1, length=16384, inner=640, pieces=103)
-    Stage(outer=1, length=103, inner=640, pieces=1)
-    Stage(outer=1, length=64, inner=10, pieces=1)
+    Stage(outer=1, length=32768, inner=320, pieces=52)
+    Stage(outer=1, length=1664, inner=10, pieces=1)
     """
     runs: list[list[Any]] = []  # [reduced?, size], neighbours merged, axes of size 1 left out
     for axis, size in enumerate(shape):
@@ -84,35 +104,77 @@ def stages_of(shape: Sequence[int], axes: Sequence[int]) -> list[Stage]:
 
 def _cut(outer: int, length: int, inner: int) -> list[Stage]:
     """One stage; or two, where few results leave most of the card idle, or rows of few columns lie badly in tiles."""
-    if outer * length * inner == 0:
-        return [Stage(outer, length, inner, 1)]
+    whole = Stage(outer, length, inner, 1)
+    if whole.size == 0 or length * _across(outer, inner) <= _WALKED * _TILE:
+        return [whole]
     folded = 1
-    while inner > 1 and 2 * folded * inner <= _FOLDED and length % (2 * folded) == 0 and length // folded >= 128:
+    while 1 < inner < _ACROSS and folded * inner % _ACROSS and 2 * folded * inner <= _FOLDED:
+        if length % (2 * folded):
+            break
         folded *= 2
-    rows, columns = length // folded, folded * inner
-    pieces = pieces_of(outer, rows, columns)
-    if pieces * folded == 1:
-        return [Stage(outer, length, inner, 1)]
-    return [Stage(outer, rows, columns, pieces), *_cut(outer, pieces * folded, inner)]
+    first = Stage(outer, length // folded, folded * inner, pieces_of(outer, length // folded, folded * inner))
+    return [first, Stage(outer, first.pieces * folded, inner, 1)] if first.pieces * folded > 1 else [whole]
 
 
-def pieces_of(outer: int, length: int, inner: int) -> int:
-    """In how many pieces the axis is worth cutting: more where there are few results, as long as pieces stay long.
+def pieces_of(outer: int, length: int, inner: int, crowd: int = 0) -> int:
+    """In how many pieces the axis is worth cutting, for `crowd` programs on a processor; 0: as the page has it.
 
-    >>> pieces_of(4096, 1024, 1), pieces_of(1, 1 << 26, 1), pieces_of(1, 8192, 8192)
-    (1, 1024, 8)
+    >>> pieces_of(4096, 1024, 1), pieces_of(1, 1 << 26, 1), pieces_of(1, 8192, 8192), pieces_of(1, 100_000, 64)
+    (1, 1024, 8, 261)
     """
-    across = 64 if inner > 1 else 1
-    if length * across <= _WALKED * _TILE:
+    if length * _across(outer, inner) <= _WALKED * _TILE:
         return 1
-    pieces = min(8 * PROCESSORS // ceil_div(outer * inner, across), length * across // _PIECE)
-    return ceil_div(length, _rounded(ceil_div(length, pieces), inner)) if pieces >= 2 else 1
+    programs = (crowd or (2 if _leaves_few(outer, inner) else 8)) * PROCESSORS
+    pieces = min(programs // _tiles(outer, inner), ceil_div(length, _lanes(outer, inner)))
+    return ceil_div(length, _piece(outer, length, inner, pieces)) if pieces >= 2 else 1
 
 
-def _rounded(length: int, inner: int) -> int:
+def _across(outer: int, inner: int) -> int:
+    """How many neighbouring results a program has where the axis is cut."""
+    return min(_ACROSS, power_of_two(outer * inner)) if inner > 1 else 1
+
+
+def _tiles(outer: int, inner: int) -> int:
+    return ceil_div(outer * inner, _across(outer, inner))
+
+
+def _leaves_few(outer: int, inner: int) -> bool:
+    """True where an axis is cut for few large programs: columns, few enough to be shared out evenly all the same."""
+    return inner > 1 and 4 * _tiles(outer, inner) <= PROCESSORS
+
+
+def _lanes(outer: int, inner: int) -> int:
+    """The lanes of a tile where the axis is cut."""
+    return (_LARGE if _leaves_few(outer, inner) else _TILE) // _across(outer, inner)
+
+
+def _piece(outer: int, length: int, inner: int, pieces: int) -> int:
     """A piece's length, as a multiple of a tile's."""
-    tile = _TILE if inner == 1 else _TILE // 64
-    return ceil_div(length, tile) * tile
+    lanes = _lanes(outer, inner)
+    return ceil_div(ceil_div(length, pieces), lanes) * lanes
+
+
+def tile_of(stage: Stage) -> Tile:
+    """The tile: along whichever axis lies together in memory.
+
+    >>> tile_of(Stage(4096, 1000, 1, 1)), tile_of(Stage(16, 16384, 1, 1)), tile_of(Stage(1, 8192, 8192, 8))
+    (Tile(results=2, lanes=1024, warps=4), Tile(results=1, lanes=8192, warps=16), Tile(results=64, lanes=32, warps=4))
+    >>> tile_of(Stage(1, 261, 64, 1)), tile_of(Stage(1 << 20, 10, 1, 1))
+    (Tile(results=8, lanes=512, warps=8), Tile(results=128, lanes=16, warps=4))
+    """
+    outer, length, inner, pieces = stage
+    if pieces > 1:
+        results, lanes = _across(outer, inner), _lanes(outer, inner)
+    elif inner == 1:
+        lanes = min(power_of_two(length), _LARGE if outer <= 2 * PROCESSORS else _TILE)
+        results = max(1, min(_TILE // lanes, power_of_two(ceil_div(outer, PROCESSORS))))
+    else:
+        results = _across(outer, inner)
+        while results > _FEWEST and ceil_div(outer * inner, results) < PROCESSORS and length * results > _TILE:
+            results //= 2
+        few = ceil_div(outer * inner, results) <= 2 * PROCESSORS
+        lanes = min(power_of_two(length), (_LARGE if few else _TILE) // results)
+    return Tile(results, lanes, min(16, max(1, results * lanes // 512)))
 
 
 def rooms(stages: Sequence[Stage]) -> tuple[list[int], tuple[tuple[int, ...], str] | None]:

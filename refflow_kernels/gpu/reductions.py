@@ -10,7 +10,8 @@ stage over [outer, length, inner], the last axis first:
 A program takes a tile of results and walks along the reduced axis; every lane keeps an accumulator of its own, and at
 the end the lanes are combined as a tree. Lanes of a warp lie where memory does: along the reduced axis where
 inner = 1 (_reduce_rows), else along inner (_reduce_columns). A long axis over few results is cut: the pieces' results
-go to the workspace, and the next stage combines them in order.
+go to the workspace, and the next stage combines them in order. Cuts and tiles follow from the shape alone, and so do
+the bits. Places are int32 while they fit.
 
 Accumulators are float32 for floats, else the integer type itself, which wraps round as NumPy's does; bools are 0 and
 1. NaN wins in maximum and minimum.
@@ -26,11 +27,9 @@ from typing import Any
 import triton
 import triton.language as tl
 
-from refflow_kernels.gpu.arrays import ceil_div, check_out, check_packed, power_of_two, unit
-from refflow_kernels.gpu.reduction_stages import Stage, axes_of, rooms, stages_of
+from refflow_kernels.gpu.arrays import ceil_div, check_out, check_packed, unit
+from refflow_kernels.gpu.reduction_stages import Stage, axes_of, rooms, stages_of, tile_of
 from refflow_kernels.kernel import Kernel
-
-_TILE = 2048  # elements that one program reads at a time
 
 
 @triton.jit
@@ -76,7 +75,8 @@ def _value(x, ACC: tl.constexpr, SQUARED: tl.constexpr):
 
 
 @triton.jit
-def _finished(total, divisor, BLOCK: tl.constexpr, DIVIDED: tl.constexpr, ROOT: tl.constexpr):
+def finished(total, divisor, BLOCK: tl.constexpr, DIVIDED: tl.constexpr, ROOT: tl.constexpr = False):
+    """Sums of floats as the result wants them: divided, or their roots."""
     if DIVIDED:
         total = tl.div_rn(total, tl.full((BLOCK,), 1.0, tl.float32) * divisor)
     return tl.sqrt_rn(total) if ROOT else total
@@ -87,7 +87,7 @@ def _reduce_rows(
     x, result, outer, groups, groups_in_piece, divisor,
     UNIT: tl.constexpr, OP: tl.constexpr, START: tl.constexpr, ACC: tl.constexpr, SQUARED: tl.constexpr,
     DIVIDED: tl.constexpr, ROOT: tl.constexpr, FROM_PARTS: tl.constexpr, TO_PARTS: tl.constexpr, ONE: tl.constexpr,
-    BLOCK_O: tl.constexpr, BLOCK_R: tl.constexpr,
+    WIDE: tl.constexpr, BLOCK_O: tl.constexpr, BLOCK_R: tl.constexpr,
 ):  # fmt: skip
     """result[o, p] = OP over r in piece p of x[o, r]; a piece is a multiple of BLOCK_R long, but for the last."""
     if FROM_PARTS:
@@ -95,11 +95,13 @@ def _reduce_rows(
     if TO_PARTS:
         result = result.to(tl.pointer_type(ACC))
     length, piece = groups * UNIT, groups_in_piece * UNIT
-    o = tl.program_id(0).to(tl.int64) * BLOCK_O + tl.arange(0, BLOCK_O)  # int64: the input may pass 2**31 elements
-    part = tl.program_id(1).to(tl.int64)
+    tile, part = tl.program_id(0), tl.program_id(1)
+    if WIDE:  # places from 2**31 on
+        tile, part = tile.to(tl.int64), part.to(tl.int64)
+    o = tile * BLOCK_O + tl.arange(0, BLOCK_O)
     real = o < outer
     lane = tl.arange(0, BLOCK_R)[None, :]
-    row = x + tl.zeros((BLOCK_O, 1), tl.int64) if ONE else x + o[:, None] * length
+    row = x + tl.zeros((BLOCK_O, 1), tl.int32) if ONE else x + o[:, None] * length
     start = part * piece
     stop = tl.minimum(start + piece, length)
     whole = start + (stop - start) // BLOCK_R * BLOCK_R
@@ -112,7 +114,7 @@ def _reduce_rows(
         there = real[:, None] & (r < stop)
         value = tl.where(there, _value(tl.load(row + r, mask=there, other=START), ACC, SQUARED), START)
         total = combine(total, value, OP)
-    done = _finished(across(total, OP), divisor, BLOCK_O, DIVIDED, ROOT)
+    done = finished(across(total, OP), divisor, BLOCK_O, DIVIDED, ROOT)
     tl.store(result + o * tl.num_programs(1) + part, done.to(result.dtype.element_ty), mask=real)
 
 
@@ -144,7 +146,7 @@ def _reduce_columns(
         there = real[:, None] & (r < stop)
         value = tl.where(there, _value(tl.load(column + r * inner, mask=there, other=START), ACC, SQUARED), START)
         total = combine(total, value, OP)
-    done = _finished(across(total, OP), divisor, BLOCK_J, DIVIDED, ROOT)
+    done = finished(across(total, OP), divisor, BLOCK_J, DIVIDED, ROOT)
     tl.store(result + (o * tl.num_programs(1) + part) * inner + i, done.to(result.dtype.element_ty), mask=real)
 
 
@@ -188,47 +190,52 @@ def reduced_over(
     stages = stages_of(tuple(x.shape), axes)
     if stages[-1].results == 0:
         return
-    places, need = rooms(stages)
+    need = rooms(stages)[1]
     if need is not None:
         check_out(workspace, need[0], "workspace")
     accumulator = accumulator_of(x)
-    more = {"OP": op, "ACC": accumulator, "START": start_of(op, x), "num_warps": 4}
-    source = x
-    for number, stage in enumerate(stages):
-        first, last = number == 0, number == len(stages) - 1
-        target = out if last else workspace[places[number] : places[number + 1]]
+    run_stages(stages, x, out, workspace, divisor, squared, root, OP=op, ACC=accumulator, START=start_of(op, x))
+
+
+def run_stages(
+    stages: list[Stage], x: Any, out: Any, workspace: Any, divisor: float | None, squared: bool = False,
+    root: bool = False, begin: int = 0, **constants: Any,
+) -> None:  # fmt: skip
+    """The launches from stage `begin` on, which reads x or the partial results that lie in the workspace."""
+    places, last = rooms(stages)[0], len(stages) - 1
+    for number in range(begin, len(stages)):
+        source = x if number == 0 else workspace[places[number - 1] : places[number]]
+        target = out if number == last else workspace[places[number] : places[number + 1]]
         reduce_stage(
-            stage, source, target, 1.0 if divisor is None else divisor, FROM_PARTS=not first, TO_PARTS=not last,
-            SQUARED=squared and first, DIVIDED=last and divisor is not None, ROOT=last and root, **more,
+            stages[number], source, target, 1.0 if divisor is None else divisor, FROM_PARTS=number > 0,
+            TO_PARTS=number < last, SQUARED=squared and number == 0, DIVIDED=number == last and divisor is not None,
+            ROOT=number == last and root, **constants,
         )  # fmt: skip
-        source = target
 
 
-def reduce_stage(stage: Stage, source: Any, target: Any, divisor: float, **more: Any) -> None:
-    """One launch; `more` are the kernels' constants."""
-    results, lanes = tile_of(stage)
+def reduce_stage(stage: Stage, source: Any, target: Any, divisor: float, **constants: Any) -> None:
+    """One launch."""
+    results, lanes, warps = tile_of(stage)
+    common = {"WIDE": is_wide(stage), "BLOCK_R": lanes, "num_warps": warps, "enable_fp_fusion": True, **constants}
     if stage.inner == 1:
         step = unit(stage.length)
         _reduce_rows[ceil_div(stage.outer, results), stage.pieces](
             source, target, stage.outer, stage.length // step, stage.piece // step, divisor, UNIT=step,
-            ONE=stage.outer == 1, BLOCK_O=results, BLOCK_R=lanes, enable_fp_fusion=True, **more,
+            ONE=stage.outer == 1, BLOCK_O=results, **common,
         )  # fmt: skip
         return
     step = unit(stage.inner)
-    wide = stage.outer * stage.length * stage.inner + results * stage.inner >= 2**31
     _reduce_columns[ceil_div(stage.outer * stage.inner, results), stage.pieces](
-        source, target, stage.outer, stage.length, stage.inner // step, stage.piece, divisor, UNIT=step, WIDE=wide,
-        BLOCK_J=results, BLOCK_R=lanes, enable_fp_fusion=True, **more,
+        source, target, stage.outer, stage.length, stage.inner // step, stage.piece, divisor, UNIT=step,
+        BLOCK_J=results, **common,
     )  # fmt: skip
 
 
-def tile_of(stage: Stage) -> tuple[int, int]:
-    """Results and lanes of a tile: lanes along whichever axis lies together in memory."""
-    if stage.inner == 1:  # a result's elements are neighbours
-        lanes = min(power_of_two(stage.length), _TILE)
-        return max(1, min(_TILE // lanes, power_of_two(stage.outer))), lanes
-    results = min(64, power_of_two(stage.outer * stage.inner))  # neighbours belong to different results
-    return results, min(power_of_two(stage.length), _TILE // 64)
+def is_wide(stage: Stage) -> bool:
+    """True where a place, of a lane behind the end too, may not fit into an int32."""
+    results, lanes, _ = tile_of(stage)
+    behind = lanes + (stage.piece if stage.pieces > 1 else 0)
+    return (stage.outer + results) * (stage.length + behind) * stage.inner >= 2**31
 
 
 def _run(op: str, x: Any, indices: Any, keep_dims: bool, out: Any, workspace: Any, **more: Any) -> Any:

@@ -26,17 +26,13 @@ from typing import Any
 import triton
 import triton.language as tl
 
-from refflow_kernels.gpu.arrays import ceil_div, check_out, check_packed, unit
+from refflow_kernels.gpu.arrays import ceil_div, check_out, check_packed, power_of_two, unit
 from refflow_kernels.gpu.reduction_stages import Stage, pieces_of, rooms
-from refflow_kernels.gpu.reductions import (
-    accumulator_of,
-    across,
-    combine,
-    reduce_stage,
-    start_of,
-    tile_of,
-)
+from refflow_kernels.gpu.reductions import accumulator_of, across, combine, reduce_stage, start_of
 from refflow_kernels.kernel import Kernel
+
+_TILE = 2048  # elements that a program reads at a time
+_CROWD = 8  # programs on a processor where an axis is cut
 
 
 @triton.jit
@@ -135,12 +131,13 @@ def _cut(shape: Any, axis: Any) -> tuple[int, Stage]:
     at %= len(shape)
     outer, length, inner = prod(shape[:at]), shape[at], prod(shape[at + 1 :])
     empty = outer * length * inner == 0
-    return at, Stage(outer, length, inner, 1 if empty else pieces_of(outer, length, inner))
+    return at, Stage(outer, length, inner, 1 if empty else pieces_of(outer, length, inner, _CROWD))
 
 
 def _sizes(stage: Stage) -> dict[str, Any]:
     """Arguments of both kernels that follow from the shape."""
-    results, lanes = tile_of(stage)
+    lanes = min(power_of_two(stage.length), _TILE if stage.inner == 1 else _TILE // 64)
+    results = min(_TILE // lanes if stage.inner == 1 else 64, power_of_two(stage.outer * stage.inner))
     lengths, inners = unit(stage.length), unit(stage.inner)
     return {
         "outer": stage.outer, "length_groups": stage.length // lengths, "inner_groups": stage.inner // inners,
@@ -167,7 +164,7 @@ def _scanned(op: str, x: Any, axis: Any, exclusive: bool, reverse: bool, out: An
     if stage.pieces > 1:
         check_out(workspace, scan_workspace((x, axis))[0], "workspace")  # type: ignore[index]
         no = dict.fromkeys(("FROM_PARTS", "SQUARED", "DIVIDED", "ROOT"), False)
-        reduce_stage(stage, x, workspace, 1.0, TO_PARTS=True, num_warps=4, **no, **common)
+        reduce_stage(stage, x, workspace, 1.0, TO_PARTS=True, **no, **common)
     sizes = _sizes(stage)
     grid = ceil_div(stage.outer * stage.inner, sizes["BLOCK_J"]), stage.pieces
     _scan[grid](

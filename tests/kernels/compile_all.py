@@ -39,6 +39,13 @@ def resources(cubin):
     }
 
 
+def trees(text):
+    """In which layouts lanes are added up, from the compiler's text: equal ones add in the same order."""
+    layouts = dict(re.findall(r"^(#\w+) = (#ttg\.\w+<.*>)$", text, re.MULTILINE))
+    found = re.findall(r"\}\) : \((tensor<[^)]*), (#\w+)>\) -> ", text)
+    return [f"{kind} {layouts[name]}" for kind, name in found]
+
+
 def _output(tool, *arguments):
     return subprocess.run([TOOLS / tool, *arguments], capture_output=True, text=True, check=True).stdout
 
@@ -54,6 +61,7 @@ def main(arguments=None):
         for label, launch in FAMILIES[family].launches():
             for name, kernel in compiled(launch):
                 found = resources(kernel.asm["cubin"]) | {"shared": kernel.metadata.shared}
+                found["trees"] = trees(kernel.asm["ttgir"])
                 rows.append({"family": family, "case": label, "kernel": name, **found})
     print(json.dumps(rows))
 

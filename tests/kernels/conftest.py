@@ -24,6 +24,7 @@ NEEDS_TRITON = (
     "test_gpu_random.py",
     "test_chains.py",
     "test_epilogues.py",
+    "test_reduced_chains.py",
     "test_everything_on_the_card.py",
     "test_ahead.py",
     "test_ahead_of_time.py",

@@ -8,7 +8,7 @@ Numbers come packed (one block) or one by one. Of two entries with one name the 
 lists, the first. Damaged bytes are a ValueError, but for a field of no such number at a record's end, which TensorFlow
 skips without a look at its length.
 
-Next: ops/parsing.py.
+Next: ops/example_records.py.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from refflow.files.wire import BYTES, FOUR, VARINT, block, fields, read_varint, 
 from refflow.ops.strings import each
 
 _FEW = 32  # bytes: up to so many, numbers are read one by one in less time than side by side
-_FIRST, _SECOND = 1 << 3 | BYTES, 2 << 3 | BYTES  # tags
+FIRST, SECOND = 1 << 3 | BYTES, 2 << 3 | BYTES  # tags
 _KINDS = {1 << 3 | BYTES: string, 2 << 3 | BYTES: float32, 3 << 3 | BYTES: int64}  # by tag
-_FLOAT = np.dtype("<f4")
-_FIELDS = {string: 1, float32: 2, int64: 3}
+FLOAT = np.dtype("<f4")
+FIELDS = {string: 1, float32: 2, int64: 3}
 
 
 class Feature(NamedTuple):
@@ -66,7 +66,7 @@ def _plain_entries(data: bytes, at: int) -> dict[bytes, bytes] | None:
             size, value = data[middle + 1], middle + 2
             if size > 127:
                 size, value = read_varint(data, middle + 1)
-            tags = data[at] == data[begin] == _FIRST and data[middle] == _SECOND
+            tags = data[at] == data[begin] == FIRST and data[middle] == SECOND
             if not tags or data[begin + 1] > 127 or value + size != stop or stop > end:
                 return None
             found[data[name:middle]] = data[value:stop]
@@ -84,7 +84,7 @@ def _blocks(data: Any) -> list[tuple[int, bytes]]:
 
 def features_of(data: bytes, field: int = 1) -> dict[bytes, bytes]:
     """The encoded features of an Example by name; with `field` 2, a SequenceExample's lists of features."""
-    if field == 1 and data and data[0] == _FIRST:
+    if field == 1 and data and data[0] == FIRST:
         size, begin = read_varint(data, 1)
         if begin + size == len(data):  # nothing else is in it
             return entries(data, begin)
@@ -104,11 +104,11 @@ def read_feature(feature: bytes) -> Feature | None:
     end = at + size
     if end > len(feature):
         raise ValueError("a list ends behind its feature")
-    if size and feature[at] == _FIRST:  # a packed list, or strings of which the first may be the only one
+    if size and feature[at] == FIRST:  # a packed list, or strings of which the first may be the only one
         size, begin = read_varint(feature, at + 1)
         if begin + size == end:
             if dtype is float32:
-                return Feature(float32, np.frombuffer(feature, _FLOAT, size // 4, begin))
+                return Feature(float32, np.frombuffer(feature, FLOAT, size // 4, begin))
             values = feature[begin:end]
             return Feature(dtype, [values] if dtype is string else varints(values))
     data = feature[at:end]
@@ -125,7 +125,7 @@ def _strings(data: bytes) -> list[bytes]:
 def _numbers(data: bytes, dtype: DType) -> np.ndarray:
     if not data:
         return np.zeros(0, dtype.as_numpy_dtype)
-    if data[0] == _FIRST:
+    if data[0] == FIRST:
         raise ValueError("numbers come packed or one by one, not both")
     if dtype is float32:
         rows = np.frombuffer(data, np.uint8).reshape(-1, 5) if len(data) % 5 == 0 else np.zeros((1, 5), np.uint8)
@@ -191,7 +191,7 @@ def write_feature(feature: Feature | None) -> bytes:
         data = block(1, np.asarray(feature.values, "<f4").tobytes())
     else:
         data = block(1, b"".join(varint(int(value)) for value in feature.values))
-    return block(_FIELDS[feature.dtype], data, keep_empty=True)
+    return block(FIELDS[feature.dtype], data, keep_empty=True)
 
 
 def _map(items: Mapping[str, bytes]) -> bytes:
@@ -279,7 +279,7 @@ def _json_feature(message: dict[str, Any]) -> bytes:
         return b""
     ((name, content),) = message.items()
     dtype = _JSON_KINDS[name]
-    return block(_FIELDS[dtype], b"".join(_json_value(v, dtype) for v in _members(content, "value")), keep_empty=True)
+    return block(FIELDS[dtype], b"".join(_json_value(v, dtype) for v in _members(content, "value")), keep_empty=True)
 
 
 def _json_value(value: Any, dtype: DType) -> bytes:

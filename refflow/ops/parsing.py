@@ -26,14 +26,13 @@ from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import TensorShape
 from refflow.core.signature import Attr
-from refflow.ops.example_proto import Feature, features_of, read_feature
+from refflow.ops.example_records import Records, listed
 from refflow.ops.strings import strings
 
 TYPES = Attr("list(type)", allowed=(float32, int64, string), minimum=0)
 SPLITS = Attr("list(type)", allowed=(int32, int64), minimum=0)
 COUNT = Attr("int", minimum=0)
 SHAPES = Attr("list(shape)", minimum=0)
-C_NAMES = {float32: "float", int64: "int64", string: "string"}
 LIST_NAMES = {float32: "float", int64: "int64", string: "bytes"}
 
 PARSE_EXAMPLE = define_op(
@@ -77,72 +76,8 @@ class Dense(NamedTuple):
     row: int
 
 
-class Records:
-    """Serialized examples: the features of each by name, and how messages call them.
-
-    batched: they have an axis; without one there is a single record.
-    """
-
-    def __init__(self, serialized: np.ndarray, names: np.ndarray):
-        if names.size and names.shape != serialized.shape:
-            raise ValueError(
-                f"Expected names have the same shape as serialized: name.shape={listed(names.shape)}, "
-                f"serialized.shape={listed(serialized.shape)}"
-            )
-        self.batched, self._names = serialized.ndim > 0, names
-        self._features: list[dict[bytes, bytes]] = []
-        for text in serialized.tolist() if self.batched else (serialized.item(),):
-            try:
-                self._features.append(features_of(text))
-            except ValueError:
-                shown = text.decode("utf-8", "backslashreplace")
-                raise ValueError(f"Could not parse example input, value: '{shown}'") from None
-
-    def __len__(self) -> int:
-        return len(self._features)
-
-    def column(self, key: bytes, dtype: DType, order: str) -> list[Any]:
-        """The values of feature `key` in each record, None where it has none; an error if one is of another type."""
-        found: list[Any] = []
-        for i, features in enumerate(self._features):
-            data = features.get(key)
-            feature = self._read(i, key, data) if data else None
-            if feature is None:
-                found.append(None)
-                continue
-            if feature.dtype is not dtype:
-                names = {"wanted": C_NAMES[dtype], "found": C_NAMES[feature.dtype]}
-                raise self.error(i, key, "Data types don't match. " + order.format(**names))
-            found.append(feature.values)
-        return found
-
-    def _read(self, i: int, key: bytes, data: bytes) -> Feature | None:
-        try:
-            return read_feature(data)
-        except ValueError:
-            raise self.error(i, key, "Can't parse serialized Example.") from None
-
-    def _name(self, i: int) -> str:
-        if not self.batched:
-            return ""
-        return f"Name: {self._names[i].decode() if self._names.size else '<unknown>'}, "
-
-    def error(self, i: int, key: bytes, text: str) -> ValueError:
-        index = f", Index: {i}" if self.batched else ""
-        return ValueError(f"{self._name(i)}Key: {key.decode()}{index}.  {text}")
-
-    def missing(self, i: int, key: bytes, dtype: DType) -> ValueError:
-        text = f"Feature: {key.decode()} (data type: {C_NAMES[dtype]}) is required but could not be found."
-        return ValueError(self._name(i) + text)
-
-
 SPARSE_ORDER = "Expected type: {wanted}, Actual type: {found}"
 DENSE_ORDER = "Data type: {found} but expected type: {wanted}"
-
-
-def listed(dims: Sequence[int | None]) -> str:
-    """Sizes as TensorFlow's messages write them."""
-    return f"[{','.join('?' if d is None else str(d) for d in dims)}]"
 
 
 def joined(parts: Sequence[Any], dtype: DType) -> np.ndarray:
@@ -157,26 +92,44 @@ def joined(parts: Sequence[Any], dtype: DType) -> np.ndarray:
 
 def sparse_feature(records: Records, key: bytes, dtype: DType) -> tuple[np.ndarray, ...]:
     """Indices, values and shape of one sparse feature."""
-    rows = [[] if values is None else values for values in records.column(key, dtype, SPARSE_ORDER)]
-    lengths = np.array([len(row) for row in rows], np.int64)
-    values = joined(rows, dtype)
+    values, lengths = _in_a_row(records, key, dtype)
     first = np.repeat(np.cumsum(lengths) - lengths, lengths)
     place = np.arange(len(values)) - first
     if not records.batched:
         return place[:, None].astype(np.int64), values, lengths
-    indices = np.stack([np.repeat(np.arange(len(rows)), lengths), place], axis=1).astype(np.int64)
-    return indices, values, np.array([len(rows), lengths.max(initial=0)], np.int64)
+    indices = np.stack([np.repeat(np.arange(len(lengths)), lengths), place], axis=1).astype(np.int64)
+    return indices, values, np.array([len(lengths), lengths.max(initial=0)], np.int64)
 
 
 def ragged_feature(records: Records, key: bytes, dtype: DType, splits: DType) -> tuple[np.ndarray, np.ndarray]:
     """Values and row splits of one ragged feature; a single record needs no splits."""
+    values, lengths = _in_a_row(records, key, dtype)
+    ends = np.cumsum([0, *lengths]) if records.batched else np.zeros(0)
+    return values, ends.astype(splits.as_numpy_dtype)
+
+
+def _in_a_row(records: Records, key: bytes, dtype: DType) -> tuple[np.ndarray, np.ndarray]:
+    """All values of a feature, and how many there are in each record."""
+    found = records.together(key, dtype)
+    if found is not None:
+        return found
     rows = [[] if values is None else values for values in records.column(key, dtype, SPARSE_ORDER)]
-    ends = np.cumsum([0, *map(len, rows)]) if records.batched else np.zeros(0)
-    return joined(rows, dtype), ends.astype(splits.as_numpy_dtype)
+    return joined(rows, dtype), np.array([len(row) for row in rows], np.int64)
 
 
-def dense_feature(records: Records, want: Dense, found: Sequence[Any]) -> np.ndarray:
-    """One dense feature of all records, in each of which `found` are its values."""
+def dense_values(records: Records, want: Dense) -> Any:
+    """The values of each record; of all together where each has as many as the shape takes."""
+    if not want.is_variable and want.row:
+        found = records.together(want.key, want.dtype)
+        if found is not None and (found[1] == want.row).all():
+            return found[0]
+    return records.column(want.key, want.dtype, DENSE_ORDER)
+
+
+def dense_feature(records: Records, want: Dense, found: Any) -> np.ndarray:
+    """One dense feature of all records, of what `dense_values` found."""
+    if isinstance(found, np.ndarray):
+        return found.reshape(len(records), *want.shape)
     if not want.is_variable:
         return _fixed_rows(records, want, found)
     rows = [_variable_row(records, want, i, values) for i, values in enumerate(found)]
@@ -278,7 +231,7 @@ def _parse(serialized, names, sparse, dense, ragged):
         return []
     records = Records(serialized, names)
     # A type that does not fit is told before a value that is missing.
-    found = [records.column(want.key, want.dtype, DENSE_ORDER) for want in dense]
+    found = [dense_values(records, want) for want in dense]
     rows = [sparse_feature(records, key, dtype) for key, dtype in sparse]
     out = [part[i] for i in range(3) for part in rows]
     out += [dense_feature(records, *both) for both in zip(dense, found, strict=True)]

@@ -23,7 +23,7 @@ from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import TensorShape
 from refflow.core.signature import Attr
-from refflow.ops.parsing import listed
+from refflow.ops.example_records import listed
 from refflow.ops.sequence_record import (
     Dims,
     SequenceRecord,

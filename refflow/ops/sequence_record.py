@@ -16,7 +16,8 @@ import numpy as np
 from refflow.core.dtypes import DType, string
 from refflow.files.wire import fields
 from refflow.ops.example_proto import features_of, read_feature
-from refflow.ops.parsing import C_NAMES, LIST_NAMES, joined, listed
+from refflow.ops.example_records import C_NAMES, listed
+from refflow.ops.parsing import LIST_NAMES, joined
 
 Dims = tuple[int, ...]
 _REQUIRED = (

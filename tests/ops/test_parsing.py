@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 import refflow as tf
 from refflow.core.dtypes import float32, int64, string
 from refflow.core.registry import op_def
+from refflow.core.shapes import TensorShape
 from refflow.files.wire import block, varint
-from refflow.ops import example_proto
+from refflow.ops import example_proto, example_records
 from refflow.ops.example_proto import (
     Feature,
     entries,
@@ -20,6 +21,7 @@ from refflow.ops.example_proto import (
     write_feature,
     write_sequence_example,
 )
+from refflow.ops.example_records import numbers_of_many
 from refflow.ops.parse_example import parse_example, parse_single_example
 from refflow.ops.strings import strings
 
@@ -104,6 +106,63 @@ def test_one_pass_over_a_record_finds_what_reading_field_by_field_does(rng, monk
     monkeypatch.setattr(example_proto, "_plain_entries", lambda data, at: None)
     assert found == [read_whole(record) for record in records]
     assert 50 < found.count("damaged") < 400
+
+
+NUMBERS = {
+    "of one length": [Feature(float32, [i, i + 1]) for i in range(6)],
+    "long": [Feature(float32, np.arange(200) + i) for i in range(6)],
+    "of several lengths": [Feature(float32, range(i)) for i in range(1, 8)],
+    "integers": [Feature(int64, [5, -1, 300, 2**40][: 1 + i % 4]) for i in range(9)],
+    "some missing": [None, *(Feature(int64, [i, 300]) for i in range(5)), Feature(int64, []), None],
+}
+
+
+@pytest.mark.parametrize("features", NUMBERS.values(), ids=NUMBERS)
+def test_numbers_of_many_features_are_those_of_each(features):
+    values, counts = numbers_of_many([write_feature(f) for f in features], next(f.dtype for f in features if f))
+    expected = [[] if f is None else list(f.values) for f in features]
+    assert values.tolist() == [value for row in expected for value in row]
+    assert counts.tolist() == [len(row) for row in expected]
+
+
+def test_what_is_written_otherwise_is_read_one_by_one():
+    usual = [write_feature(Feature(int64, [i])) for i in range(5)]
+    for other in (block(3, b"\x08\x06"), b"\x1a\x03\x0a\x01\x80", write_feature(Feature(float32, [1.0])),
+                  b"\x1a\x0d\x0a\x0b" + b"\x80" * 10 + b"\1", b"\x1a\x05\x0a\x01\x05"):  # fmt: skip
+        assert numbers_of_many([*usual, other], int64) is None and numbers_of_many([other] * 5, int64) is None
+    assert numbers_of_many(usual, float32) is None
+    assert numbers_of_many(usual[:3], int64) is None  # few
+
+
+def parsed(records):
+    """What a batch is parsed to, or the error."""
+    none = np.zeros(0, object)
+    try:
+        found = op_def("ParseExampleV2").kernels["cpu"].function(
+            np.array(records, object), none, texts(b"i"), texts(b"f", b"g"), texts(b"r"),
+            [np.zeros(0, np.float32), np.zeros(1, np.float32)], Tdense=[float32, float32], sparse_types=[int64],
+            ragged_value_types=[int64], ragged_split_types=[int64],
+            dense_shapes=[TensorShape([3]), TensorShape([None, 1])],
+        )  # fmt: skip
+    except ValueError as error:
+        return str(error)
+    return [(value.dtype.name, value.tolist()) for value in found]
+
+
+def test_a_batch_is_parsed_together_as_it_is_record_by_record(rng, monkeypatch):
+    def record():
+        features = {"f": Feature(float32, rng.random(3)), "g": Feature(float32, rng.random(rng.integers(0, 4)))}
+        many = {name: Feature(int64, rng.integers(-2, 400, rng.integers(0, 5))) for name in "ir"}
+        found = bytearray(write_example(features | many))
+        if rng.random() < 0.03:
+            found[rng.integers(len(found))] ^= 1 << int(rng.integers(8))
+        return bytes(found)
+
+    batches = [[record() for _ in range(8)] for _ in range(60)]
+    together = [parsed(batch) for batch in batches]
+    monkeypatch.setattr(example_records, "numbers_of_many", lambda features, dtype: None)
+    assert together == [parsed(batch) for batch in batches]
+    assert 3 < sum(isinstance(found, str) for found in together) < 40
 
 
 A = write_example({"f": Feature(float32, [1, 2]), "i": Feature(int64, [3]), "s": Feature(string, [b"x", b"y"])})

@@ -7,6 +7,7 @@ Each page has a table of its own, KERNELS, by op type; this one has them all.
 """
 
 from refflow_kernels.gpu import (
+    batch_matmul,
     batch_norm,
     batch_norm_grad,
     bias_add,
@@ -42,6 +43,7 @@ from refflow_kernels.kernel import Kernel
 KERNELS: dict[str, Kernel] = {}
 for _page in (
     matmul,
+    batch_matmul,
     einsum,
     conv,
     depthwise,

@@ -53,6 +53,16 @@ def unit(*sizes: int) -> int:
     return next(u for u in (16, 8, 4, 2, 1) if all(size % u == 0 for size in sizes))
 
 
+def in_units(numbers: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Each number in its unit, and these: 8 or 4 for what is a multiple of that and not of 16, and for all else 1.
+
+    >>> in_units((1000, 1024, 12, 1))
+    ((125, 1024, 3, 1), (8, 1, 4, 1))
+    """
+    units = tuple(u if (u := unit(n)) in (4, 8) else 1 for n in numbers)
+    return tuple(n // u for n, u in zip(numbers, units, strict=True)), units
+
+
 def packed_strides(shape: Sequence[int]) -> tuple[int, ...]:
     """Strides, in elements, of a row-major array without gaps.
 

@@ -35,7 +35,7 @@ import triton
 import triton.language as tl
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from refflow_kernels.gpu.arrays import PROCESSORS, bits_of, ceil_div, power_of_two
+from refflow_kernels.gpu.arrays import PROCESSORS, bits_of, ceil_div, in_units, power_of_two
 from refflow_kernels.gpu.epilogues import NONE, Epilogue, parts_of
 from refflow_kernels.gpu.matmul_boxes import halves_of
 from refflow_kernels.gpu.windows import Volume, Walk
@@ -101,9 +101,10 @@ def _conv_boxes(
     x, w, y, channels, columns, tiles, pieces, images, across, counts, strides, shifts, starts, memory,
     BOX: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, PROGRAMS: tl.constexpr,
     HALVED: tl.constexpr, TURNED: tl.constexpr, PRECISION: tl.constexpr, EPILOGUE: tl.constexpr,
-    PARTS: tl.constexpr,
+    PARTS: tl.constexpr, UNIT: tl.constexpr,  # of columns
 ):  # fmt: skip
     ROWS: tl.constexpr = BOX[0] * BOX[1] * BOX[2] * BOX[3]
+    columns = columns * UNIT
     wide, blocks = tl.cdiv(columns, BLOCK_N), tl.cdiv(channels, BLOCK_K)
     steps = counts[0] * counts[1] * counts[2] * blocks
     piece = tl.cdiv(steps, pieces)
@@ -298,16 +299,16 @@ def conv(
     tiles = prod(across) * ceil_div(y.shape[4], options.block_n)
     steps = prod(w.shape[:3]) * ceil_div(x.shape[4], depth)
     pieces = ceil_div(steps, ceil_div(steps, pieces))
-    programs = min(tiles * pieces, options.each * PROCESSORS)
+    programs, ((columns,), (unit,)) = min(tiles * pieces, options.each * PROCESSORS), in_units(y.shape[4:])
     parts = parts_of(options.rows * options.block_n, options.warps) if epilogue.function else 1
     _conv_boxes[(programs,)](
         _described(x, [*box, depth], halved),
         _described(w, [1, 1, 1, options.block_n, depth] if turned else [1, 1, 1, depth, options.block_n]),
         _described(y, [*_part_of(box, parts), options.block_n]),
-        x.shape[4], y.shape[4], tiles, pieces, shape[0], tuple(across[1:]), tuple(w.shape[:3]),
+        x.shape[4], columns, tiles, pieces, shape[0], tuple(across[1:]), tuple(w.shape[:3]),
         tuple(a.stride for a in walks), tuple(a.shift for a in walks), tuple(a.start for a in walks), epilogue.memory,
         BOX=box, BLOCK_N=options.block_n, BLOCK_K=depth, PROGRAMS=programs, HALVED=halved, TURNED=turned,
-        PRECISION=precision if bits == 32 else "ieee", EPILOGUE=epilogue.function, PARTS=parts,
+        PRECISION=precision if bits == 32 else "ieee", EPILOGUE=epilogue.function, PARTS=parts, UNIT=unit,
         num_warps=options.warps, num_stages=options.stages, enable_fp_fusion=False,
     )  # fmt: skip
     return pieces

@@ -27,21 +27,19 @@ operand does not change has stride 0 there; nothing is copied.
 
 float16 and bfloat16 are multiplied exactly and summed in float32.
 
-Next: refflow_kernels/gpu/einsum.py.
+Next: refflow_kernels/gpu/batch_matmul.py.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from math import prod
 from typing import Any, NamedTuple
 
 import triton
 import triton.language as tl
 
 from refflow_kernels.gpu import matmul_boxes
-from refflow_kernels.gpu.arrays import PROCESSORS, bits_of, ceil_div, check_out, check_packed, packed_strides
+from refflow_kernels.gpu.arrays import PROCESSORS, bits_of, ceil_div, check_out, in_units
 from refflow_kernels.gpu.epilogues import NONE, Epilogue
 from refflow_kernels.gpu.matmul_boxes import tile_place
 from refflow_kernels.kernel import Kernel
@@ -53,13 +51,15 @@ _SUM_BLOCK = 1024  # elements that one program of the second pass adds up
 
 @triton.jit
 def _matmul(
-    a, b, product, M, N, K,
+    a, b, product, sizes,  # M, N, K
     piece, pieces, inner,  # piece: how much of K one program adds up; inner: size of the batch's second axis
-    a_strides, b_strides, p_strides,  # along the batch's two axes, rows, columns; and pieces
+    a_strides, b_strides, p_strides,  # in units, as sizes are; along the batch's two axes, rows, columns; and pieces
     memory,  # the epilogue's
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, GROUP: tl.constexpr,
     PRECISION: tl.constexpr, EPILOGUE: tl.constexpr, TURNED: tl.constexpr,
+    UNITS: tl.constexpr, A: tl.constexpr, B: tl.constexpr, P: tl.constexpr,  # units of sizes and strides
 ):  # fmt: skip
+    M, N, K = sizes[0] * UNITS[0], sizes[1] * UNITS[1], sizes[2] * UNITS[2]
     # Where am I: tiles first, then pieces, then the batch.
     down, across = tl.cdiv(M, BLOCK_M), tl.cdiv(N, BLOCK_N)
     row, column = tile_place(tl.program_id(0) % (down * across), down, across, GROUP)
@@ -75,12 +75,13 @@ def _matmul(
     start = part * piece
     stop = tl.minimum(start + piece, K)
     depth = (start + k).to(tl.int64)
-    a += first * a_strides[0] + second * a_strides[1]
-    b += first * b_strides[0] + second * b_strides[1]
-    a_here = a + m[:, None].to(tl.int64) * a_strides[2] + depth[None, :] * a_strides[3]  # [BLOCK_M, BLOCK_K]
-    b_here = b + depth[:, None] * b_strides[2] + n[None, :].to(tl.int64) * b_strides[3]  # [BLOCK_K, BLOCK_N]
-    a_step = tl.full((), BLOCK_K, tl.int64) * a_strides[3]
-    b_step = tl.full((), BLOCK_K, tl.int64) * b_strides[2]
+    a += first * (a_strides[0] * A[0]) + second * (a_strides[1] * A[1])
+    b += first * (b_strides[0] * B[0]) + second * (b_strides[1] * B[1])
+    a_row, a_column = a_strides[2] * A[2], a_strides[3] * A[3]
+    b_row, b_column = b_strides[2] * B[2], b_strides[3] * B[3]
+    a_here = a + m[:, None].to(tl.int64) * a_row + depth[None, :] * a_column  # [BLOCK_M, BLOCK_K]
+    b_here = b + depth[:, None] * b_row + n[None, :].to(tl.int64) * b_column  # [BLOCK_K, BLOCK_N]
+    a_step, b_step = tl.full((), BLOCK_K, tl.int64) * a_column, tl.full((), BLOCK_K, tl.int64) * b_row
 
     total = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
     for done in range(start, stop, BLOCK_K):
@@ -95,13 +96,16 @@ def _matmul(
             total = EPILOGUE(total, batch * N + n[None, :], m[:, None], M, real_n, real_m, memory)
         else:
             total = EPILOGUE(total, batch * M + m[:, None], n[None, :], N, real_m, real_n, memory)
-    product += part.to(tl.int64) * p_strides[4] + first * p_strides[0] + second * p_strides[1]
-    here = m[:, None].to(tl.int64) * p_strides[2] + n[None, :].to(tl.int64) * p_strides[3]
+    product += part.to(tl.int64) * (p_strides[4] * P[4]) + first * (p_strides[0] * P[0])
+    product += second * (p_strides[1] * P[1])
+    here = m[:, None].to(tl.int64) * (p_strides[2] * P[2]) + n[None, :].to(tl.int64) * (p_strides[3] * P[3])
     tl.store(product + here, total.to(product.dtype.element_ty), mask=real_m & real_n)
 
 
 @triton.jit
-def _add_pieces(pieces, product, size, count, columns, memory, BLOCK: tl.constexpr, EPILOGUE: tl.constexpr):
+def _add_pieces(
+    pieces, product, size, count, columns, memory, BLOCK: tl.constexpr, EPILOGUE: tl.constexpr, UNIT: tl.constexpr
+):
     """product[i] = pieces[0, i] + pieces[1, i] + ..., from first to last, and what the epilogue makes of that.
 
     bytes: (count + 1) * size elements        operations: count * size
@@ -112,15 +116,17 @@ def _add_pieces(pieces, product, size, count, columns, memory, BLOCK: tl.constex
     for p in range(count):
         total += tl.load(pieces + tl.full((), 1, tl.int64) * p * size + i, mask=real, other=0.0)
     if EPILOGUE is not None:
-        total = EPILOGUE(total, i // columns, i % columns, columns, real, real, memory)
+        N = columns * UNIT
+        total = EPILOGUE(total, i // N, i % N, N, real, real, memory)
     tl.store(product + i, total.to(product.dtype.element_ty), mask=real)
 
 
 def add_pieces(pieces: Any, out: Any, size: int, count: int, epilogue: Epilogue = NONE) -> None:
     """out, of `size` elements, is the sum of `count` such arrays, one behind the other in `pieces`."""
+    (columns,), (unit,) = in_units(out.shape[-1:] if epilogue.function else (1,))
     _add_pieces[(ceil_div(size, _SUM_BLOCK),)](
-        pieces, out, size, count, out.shape[-1] if out.shape else 1, epilogue.memory, BLOCK=_SUM_BLOCK,
-        EPILOGUE=epilogue.function, num_warps=4, enable_fp_fusion=False,
+        pieces, out, size, count, columns, epilogue.memory, BLOCK=_SUM_BLOCK,
+        EPILOGUE=epilogue.function, UNIT=unit, num_warps=4, enable_fp_fusion=False,
     )  # fmt: skip
 
 
@@ -216,12 +222,15 @@ def run(
     if turned:  # few rows: (a b)^T = b^T a^T has few columns
         a, b, product, rows, columns = b.turned(), a.turned(), product.turned(), N, M
     tiles = tiles_for(rows, columns, bits, precision, count, a.is_wide() and b.is_wide())
+    (in_sizes, units), (a_strides, a_units) = in_units((rows, columns, K)), in_units(a.strides)
+    (b_strides, b_units), (p_strides, p_units) = in_units(b.strides), in_units((*product.strides, count * M * N))
     _matmul[(ceil_div(rows, tiles.block_m) * ceil_div(columns, tiles.block_n) * pieces * count,)](
-        a.memory, b.memory, product.memory, rows, columns, K,
+        a.memory, b.memory, product.memory, in_sizes,
         ceil_div(piece, tiles.block_k) * tiles.block_k, pieces, batch[1],
-        a.strides, b.strides, (*product.strides, count * M * N), at_once.memory,
+        a_strides, b_strides, p_strides, at_once.memory,
         BLOCK_M=tiles.block_m, BLOCK_N=tiles.block_n, BLOCK_K=tiles.block_k, GROUP=8,
         PRECISION=precision if bits == 32 else "ieee", EPILOGUE=at_once.function, TURNED=turned,
+        UNITS=units, A=a_units, B=b_units, P=p_units,
         num_warps=tiles.warps, num_stages=tiles.stages, enable_fp_fusion=False,
     )  # fmt: skip
     if pieces > 1:
@@ -231,7 +240,7 @@ def run(
 # -- MatMul ------------------------------------------------------------------------------------------------------
 
 
-def _sizes(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> tuple[int, int, int]:
+def sizes_of(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> tuple[int, int, int]:
     """M, N, K of the last two axes; ValueError where the inner sizes differ."""
     M, K = reversed(a.shape[-2:]) if transpose_a else a.shape[-2:]
     inner, N = reversed(b.shape[-2:]) if transpose_b else b.shape[-2:]
@@ -240,7 +249,7 @@ def _sizes(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> tuple[int, i
     return M, N, K
 
 
-def _workspace(sizes: tuple[int, int, int], batch: tuple[int, int]) -> tuple[tuple[int, ...], str] | None:
+def workspace_of(sizes: tuple[int, int, int], batch: tuple[int, int]) -> tuple[tuple[int, ...], str] | None:
     M, N, K = sizes
     pieces = ceil_div(K, piece_of(M, N, K, batch[0] * batch[1]))
     return ((pieces, *batch, M, N), "float32") if pieces > 1 else None
@@ -251,14 +260,14 @@ def matmul_workspace(
 ) -> tuple[tuple[int, ...], str] | None:
     """Shape and type of the partial products [pieces, 1, 1, M, N], or of copies of odd rows; None where neither is."""
     a, b = inputs[0], inputs[1]
-    return _matmul_workspace(a.shape, b.shape, _sizes(a, b, transpose_a, transpose_b), precision)
+    return room_of(a.shape, b.shape, sizes_of(a, b, transpose_a, transpose_b), precision)
 
 
-def _matmul_workspace(
+def room_of(
     a: Sequence[int], b: Sequence[int], sizes: tuple[int, int, int], precision: str
 ) -> tuple[tuple[int, ...], str] | None:
     room = 0 if precision == "ieee" else matmul_boxes.room_for_rows(a, b, sizes)
-    return ((room,), "float32") if room else _workspace(sizes, (1, 1))
+    return ((room,), "float32") if room else workspace_of(sizes, (1, 1))
 
 
 def matmul(
@@ -270,7 +279,7 @@ def matmul(
     `workspace` is what matmul_workspace asks for. `precision` concerns float32 operands alone.
     """
     check_precision(precision)
-    sizes = _sizes(a, b, transpose_a, transpose_b)
+    sizes = sizes_of(a, b, transpose_a, transpose_b)
     check_out(out, sizes[:2])
     turned = transpose_a, transpose_b
     if 0 in out.shape or matmul_boxes.matmul(a, b, out, sizes, turned, precision, workspace, epilogue):
@@ -281,117 +290,7 @@ def matmul(
     return out
 
 
-# -- BatchMatMul, V2, V3 -------------------------------------------------------------------------------------------
-
-
-class _Axis(NamedTuple):
-    """An axis of the batch: its size, and the steps of the two operands along it, counted in matrices."""
-
-    size: int
-    x: int
-    y: int
-
-
-_ONE = _Axis(1, 0, 0)
-
-
-def batch_axes(x: Sequence[int], y: Sequence[int]) -> tuple[list[_Axis], tuple[int, ...]]:
-    """The batch's axes, those merged along which both operands go on alike; and the shape of the batch.
-
-    >>> batch_axes([2, 3], [2, 3])
-    ([_Axis(size=6, x=1, y=1)], (2, 3))
-    >>> batch_axes([2, 1], [3])
-    ([_Axis(size=2, x=1, y=0), _Axis(size=3, x=0, y=1)], (2, 3))
-    """
-    rank = max(len(x), len(y))
-    wide = [[1] * (rank - len(sizes)) + list(sizes) for sizes in (x, y)]
-    found: list[_Axis] = []
-    for n, m, step_x, step_y in zip(*wide, *map(packed_strides, wide), strict=True):
-        if n != m and 1 not in (n, m):
-            raise ValueError(f"x has batches {list(x)}, and y {list(y)}: these do not broadcast")
-        axis = _Axis(m if n == 1 else n, step_x if n > 1 else 0, step_y if m > 1 else 0)
-        if found and found[-1].x == axis.size * axis.x and found[-1].y == axis.size * axis.y:
-            axis = _Axis(found.pop().size * axis.size, axis.x, axis.y)
-        if axis.size != 1:
-            found.append(axis)
-    return found, tuple(m if n == 1 else n for n, m in zip(*wide, strict=True))
-
-
-def _is_one_matrix(axes: Sequence[_Axis], adj_x: bool) -> bool:
-    """True where all matrices of x meet the same y: their rows are those of one tall matrix."""
-    return not adj_x and all(a.y == 0 and a.x != 0 for a in axes)
-
-
-def batch_matmul_workspace(
-    inputs: Any, adj_x: bool = False, adj_y: bool = False, precision: str = "tf32x3"
-) -> tuple[tuple[int, ...], str] | None:
-    """Shape and type of the partial products [pieces, batch, batch, M, N], or None where K is not cut."""
-    M, N, K = _sizes(inputs[0], inputs[1], adj_x, adj_y)
-    axes, batch = batch_axes(inputs[0].shape[:-2], inputs[1].shape[:-2])
-    if _is_one_matrix(axes, adj_x):
-        tall = prod(batch) * M
-        return _matmul_workspace((tall, K), inputs[1].shape[-2:], (tall, N, K), precision)
-    *_, first, second = _ONE, _ONE, *axes
-    return _workspace((M, N, K), (first.size, second.size))
-
-
-def batch_matmul(
-    x: Any, y: Any, adj_x: bool = False, adj_y: bool = False, out: Any = None, workspace: Any = None,
-    precision: str = "tf32x3", epilogue: Epilogue = NONE,
-) -> Any:  # fmt: skip
-    """x [..., M, K] times y [..., K, N] for each place of the leading axes, which broadcast.
-
-    adj_x, adj_y: take the transpose of each matrix first. epilogue: for what is one launch.
-    """
-    check_precision(precision)
-    check_packed(x=x, y=y)
-    M, N, K = _sizes(x, y, adj_x, adj_y)
-    axes, batch = batch_axes(x.shape[:-2], y.shape[:-2])
-    check_out(out, (*batch, M, N))
-    if 0 in out.shape:
-        return out
-    xs, ys, outs = (a.reshape((prod(a.shape[:-2]), *a.shape[-2:])) for a in (x, y, out))
-    if _is_one_matrix(axes, adj_x):
-        rows, (tall, whole) = prod(batch) * M, ys.shape[1:]
-        left, right, place = x.reshape((rows, K)), y.reshape((tall, whole)), out.reshape((rows, N))
-        matmul(left, right, False, adj_y, place, workspace, precision, epilogue)
-        return out
-    *far, first, second = _ONE, _ONE, *axes
-    for number, place in enumerate(itertools.product(*(range(a.size) for a in far))):  # each a launch
-        left = xs[sum(i * a.x for i, a in zip(place, far, strict=True)) :]
-        right = ys[sum(i * a.y for i, a in zip(place, far, strict=True)) :]
-        a = Matrices(left, (first.x * M * K, second.x * M * K, *x.stride()[-2:]))
-        b = Matrices(right, (first.y * K * N, second.y * K * N, *y.stride()[-2:]))
-        a, b = a.turned() if adj_x else a, b.turned() if adj_y else b
-        target = outs[number * first.size * second.size :]
-        run(a, b, target, (first.size, second.size), (M, N, K), workspace, precision, epilogue=epilogue)
-    return out
-
-
-def _is_one_launch(inputs: Any, adj_x: bool = False, adj_y: bool = False, Tout: Any = None) -> bool:
-    return len(batch_axes(inputs[0].shape[:-2], inputs[1].shape[:-2])[0]) <= 2
-
-
-def batch_matmul_v3(x: Any, y: Any, Tout: Any, **given: Any) -> Any:
-    """As batch_matmul; the operands have the result's type already."""
-    return batch_matmul(x, y, **given)
-
-
-def batch_matmul_v3_workspace(inputs: Any, Tout: Any, **given: Any) -> tuple[tuple[int, ...], str] | None:
-    return batch_matmul_workspace(inputs, **given)
-
-
-def _is_of_one_type(attrs: dict[str, Any]) -> bool:
-    return attrs["Ta"] == attrs["Tb"] == attrs["Tout"]
-
-
 FLOATS = ("float32", "float16", "bfloat16")
 KERNELS = {
     "MatMul": Kernel(matmul, FLOATS, workspace=matmul_workspace, joins=lambda inputs, **attrs: True),
-    "BatchMatMul": Kernel(batch_matmul, FLOATS, workspace=batch_matmul_workspace, joins=_is_one_launch),
-    "BatchMatMulV2": Kernel(batch_matmul, FLOATS, workspace=batch_matmul_workspace, joins=_is_one_launch),
-    "BatchMatMulV3": Kernel(
-        batch_matmul_v3, FLOATS, workspace=batch_matmul_v3_workspace, type_attr="Tout", takes=_is_of_one_type,
-        joins=_is_one_launch,
-    ),
 }

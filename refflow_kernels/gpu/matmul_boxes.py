@@ -30,7 +30,7 @@ import triton
 import triton.language as tl
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from refflow_kernels.gpu.arrays import PROCESSORS, bits_of, ceil_div, check_out
+from refflow_kernels.gpu.arrays import PROCESSORS, bits_of, ceil_div, check_out, in_units
 from refflow_kernels.gpu.epilogues import NONE, Epilogue, parts_of
 
 _GROUP = 8  # rows of tiles that are walked together
@@ -77,8 +77,9 @@ def _matmul_boxes(
     TURNED_A: tl.constexpr, TURNED_B: tl.constexpr, MIRRORED: tl.constexpr,
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
     GROUP: tl.constexpr, PROGRAMS: tl.constexpr, PRECISION: tl.constexpr, EPILOGUE: tl.constexpr,
-    PARTS: tl.constexpr,
+    PARTS: tl.constexpr, UNIT: tl.constexpr,  # of N
 ):  # fmt: skip
+    N = N * UNIT
     down, across = tl.cdiv(M, BLOCK_M), tl.cdiv(N, BLOCK_N)
     for tile in tl.range(tl.program_id(0), down * across, PROGRAMS, flatten=True):
         row, column = tile_place(tile, down, across, GROUP)
@@ -191,14 +192,14 @@ def matmul(
         return False
     (block_m, block_n, block_k, warps, stages), (turned_a, turned_b) = tiles, turned
     parts = parts_of(block_m * block_n, warps) if epilogue.function else 2
-    programs = min(PROCESSORS, _count(sizes, tiles))
+    programs, ((columns,), (unit,)) = min(PROCESSORS, _count(sizes, tiles)), in_units((N,))
     _matmul_boxes[(programs,)](
         _described(a, [block_k, block_m] if turned_a else [block_m, block_k]),
         _described(b, [block_n, block_k] if turned_b else [block_k, block_n]),
-        _described(target, [block_m, block_n // parts]), M, N, K, epilogue.memory,
+        _described(target, [block_m, block_n // parts]), M, columns, K, epilogue.memory,
         TURNED_A=turned_a, TURNED_B=turned_b, MIRRORED=bits == 32 and not turned_a and not turned_b,
         BLOCK_M=block_m, BLOCK_N=block_n, BLOCK_K=block_k, GROUP=_GROUP, PROGRAMS=programs,
-        PRECISION=precision if bits == 32 else "ieee", EPILOGUE=epilogue.function, PARTS=parts,
+        PRECISION=precision if bits == 32 else "ieee", EPILOGUE=epilogue.function, PARTS=parts, UNIT=unit,
         num_warps=warps, num_stages=stages, enable_fp_fusion=False,
     )  # fmt: skip
     if target is not out:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from refflow_kernels.gpu import matmul, matmul_boxes
+from refflow_kernels.gpu import batch_matmul, matmul, matmul_boxes
 from refflow_kernels.interpreter import Memory
 from tests.kernels.samples import assert_within, reference
 from tests.kernels.samples.bounds import gamma, normal
@@ -57,17 +57,17 @@ def test_rows_off_16_bytes_and_few_tiles_are_not_for_boxes(sizes, few_processors
 
 
 def test_a_batch_s_axes_are_merged_where_both_operands_go_on_alike():
-    assert matmul.batch_axes([4, 2, 3], [4, 2, 3]) == ([(24, 1, 1)], (4, 2, 3))
-    assert matmul.batch_axes([4, 2, 3], [2, 3]) == ([(4, 6, 0), (6, 1, 1)], (4, 2, 3))
-    assert matmul.batch_axes([4, 2], [1, 1]) == ([(8, 1, 0)], (4, 2))
+    assert batch_matmul.batch_axes([4, 2, 3], [4, 2, 3]) == ([(24, 1, 1)], (4, 2, 3))
+    assert batch_matmul.batch_axes([4, 2, 3], [2, 3]) == ([(4, 6, 0), (6, 1, 1)], (4, 2, 3))
+    assert batch_matmul.batch_axes([4, 2], [1, 1]) == ([(8, 1, 0)], (4, 2))
     with pytest.raises(ValueError, match=r"x has batches \[2\], and y \[3\]: these do not broadcast"):
-        matmul.batch_axes([2], [3])
+        batch_matmul.batch_axes([2], [3])
 
 
 def test_a_batch_of_deep_products_is_cut_and_added_in_order(rng):
     x, y = rng.normal(size=(2, 20, 1100)).astype(np.float32), rng.normal(size=(2, 1100, 10)).astype(np.float32)
     attrs = {"adj_x": False, "adj_y": False}
-    shape, _ = matmul.batch_matmul_workspace((x, y), **attrs)
+    shape, _ = batch_matmul.batch_matmul_workspace((x, y), **attrs)
     assert shape == (3, 1, 2, 20, 10)
     wanted = reference("BatchMatMul", (x, y), attrs)
     first = launch("BatchMatMul", (x, y), attrs, wanted)

@@ -35,6 +35,8 @@ def launches():
 
     yield "MatMul 128x784x512 relu", product(128, 512, 784, "float32", RELU)
     yield "MatMul 128x512x10 relu", product(128, 10, 512, "float32", RELU)
+    yield "MatMul 2048x2048x1000 residual", product(2048, 1000, 2048, "bfloat16", RESIDUAL)
+    yield "MatMul 16384x2048x1000 residual", product(16384, 1000, 2048, "bfloat16", RESIDUAL)
     yield "MatMul 16x4096x4096 relu", product(16, 4096, 4096, "bfloat16", RELU)
     for dtype in ("bfloat16", "float32"):
         yield f"MatMul 8192 {dtype} relu", product(8192, 8192, 8192, dtype, RELU)

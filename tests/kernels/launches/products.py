@@ -19,6 +19,8 @@ def launches():
         yield f"MatMul 8192 {dtype}", product(8192, 8192, 8192, dtype)
         yield f"MatMul 8192 {dtype} turned", product(8192, 8192, 8192, dtype, (True, True))
     yield "MatMul 8192 tf32", product(8192, 8192, 8192, "float32", precision="tf32")
+    for dtype in ("bfloat16", "float32"):
+        yield f"MatMul 256x2048x1000 {dtype}", product(256, 1000, 2048, dtype)
     yield "MatMul 16x4096x4096", product(16, 4096, 4096, "bfloat16")
     yield "MatMul 4097x4099x4093", product(4097, 4093, 4099, "bfloat16")
     yield "MatMul 1001x1003x1005", product(1001, 1005, 1003, "bfloat16")

@@ -7,6 +7,8 @@ Which road a convolution takes is decided by its shape alone:
 
     road       where                                         page
     product    windows of one cell, one on each cell         refflow_kernels/cpu/matmul.py
+    places     long lines, windows along them alone, and M   conv_places.py: nothing gathered, k M numbers summed
+               not much larger than C
     tiles      images, stride 1, three to five places along  conv_winograd.py: a quarter to a third of the products,
                each axis, thirty-two channels or more        and three times the rounding
     lines      stride 1 along the first axis, and C not      conv_lines.py: k C numbers gathered for a window, and k M
@@ -38,7 +40,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow_kernels.cpu import conv_lines, conv_windows, conv_winograd, threads
+from refflow_kernels.cpu import conv_lines, conv_places, conv_windows, conv_winograd, threads
 from refflow_kernels.cpu.conv_windows import Part, block_of, matrix_of_filters, parts, rows
 from refflow_kernels.cpu.matmul import product
 from refflow_kernels.cpu.windows import (
@@ -98,6 +100,8 @@ def _forward(x: Any, w: Any, spans: list[Axis], y: Any) -> None:
     spans, x, w = _folded(spans, x, w)
     if _is_product(spans):
         product(rows(x), matrix_of_filters(w, -1), out=rows(y))
+    elif conv_places.wins(w.shape[-2], w.shape[-1], spans) and _are_finite(w):
+        conv_places.forward(x, w, spans, y)
     elif conv_winograd.forward_wins(w.shape[-2], w.shape[-1], len(x), spans) and conv_winograd.forward(x, w, spans, y):
         return
     elif conv_lines.forward_wins(w.shape[-2], w.shape[-1], spans) and _are_finite(w):
@@ -114,6 +118,10 @@ def _to_filter(x: Any, dy: Any, spans: list[Axis], dw: Any) -> None:
     if _is_product(spans):
         product(rows(x).T, rows(dy), out=rows(dw))
         return
+    if conv_places.wins(dw.shape[-2], dw.shape[-1], spans):
+        conv_places.to_filter(x, dy, spans, dw)
+        if _are_finite(dw):  # then so is all that went into it
+            return
     if conv_winograd.to_filter_wins(dw.shape[-2], dw.shape[-1], len(x), spans):
         conv_winograd.to_filter(x, dy, spans, dw)
         if _are_finite(dw):

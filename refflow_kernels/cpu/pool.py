@@ -22,7 +22,17 @@ import numpy as np
 from refflow_kernels.cpu import threads
 from refflow_kernels.cpu.choose import choose
 from refflow_kernels.cpu.reductions import reduce_mean
-from refflow_kernels.cpu.windows import Axis, axes, backwards, channels_last, handed_over, memory_for, run_of, spatial
+from refflow_kernels.cpu.windows import (
+    Axis,
+    axes,
+    backwards,
+    channels_last,
+    handed_over,
+    memory_for,
+    run_of,
+    sees,
+    spatial,
+)
 
 _BLOCK = 1 << 18  # elements of x at a time
 _LESS = 1 << 17  # for the gradient of a maximum, which has more arrays at a time
@@ -55,18 +65,6 @@ def each_block(x: Any, work: Any, most: int = _BLOCK) -> None:
     threads.each(several, -(-len(runs) // together))
 
 
-@lru_cache(1024)
-def _sees(span: Axis, place: int) -> tuple[slice, slice]:
-    """The windows whose place `place` is a cell of the image, and those cells."""
-    shift = place * span.dilation - span.before
-    first = max(0, -(shift // span.stride))
-    last = min(span.out, (span.size - 1 - shift) // span.stride + 1)
-    if last <= first:
-        return slice(0, 0), slice(0, 0)
-    start = first * span.stride + shift
-    return slice(first, last), slice(start, start + (last - first - 1) * span.stride + 1, span.stride)
-
-
 def _at(axis: int, cells: slice) -> Any:
     return (slice(None),) * axis + (cells,)
 
@@ -91,7 +89,7 @@ def _along(ufunc: Any, start: Any, x: Any, axis: int, span: Axis, y: Any = None)
 @lru_cache(1024)
 def _order(span: Axis) -> tuple[list[slice], list[tuple[slice, slice]]]:
     """The cells of places that all windows have, and windows and cells of the other places."""
-    seen = [_sees(span, place) for place in range(span.k)]
+    seen = [sees(span, place) for place in range(span.k)]
     everywhere = slice(0, span.out)
     return [c for w, c in seen if w == everywhere], [(w, c) for w, c in seen if w != everywhere]
 
@@ -158,7 +156,7 @@ def _counts(spans: tuple[Axis, ...], dtype: Any, channels: int) -> Any:
     for i, span in enumerate(spans):
         line = np.zeros(span.out, dtype)
         for place in range(span.k):
-            line[_sees(span, place)[0]] += 1
+            line[sees(span, place)[0]] += 1
         counts = counts * line.reshape((-1, *(1,) * (len(spans) - i)))
     if counts.size * channels <= _MOST_COUNTS:  # a division goes through whole lines then
         counts = np.repeat(counts, channels, axis=-1)
@@ -198,7 +196,7 @@ def _given_back(g: Any, axis: int, span: Axis, back: Any) -> Any:
 
 
 def _cells_seen(span: Axis) -> int:
-    return sum(len(range(span.size)[_sees(span, place)[1]]) for place in range(span.k))
+    return sum(len(range(span.size)[sees(span, place)[1]]) for place in range(span.k))
 
 
 def max_pool_grad(orig_input: Any, orig_output: Any, grad: Any, out: Any = None, **attrs: Any) -> Any:
@@ -268,7 +266,7 @@ def places(spans: list[Axis]) -> list[tuple[Any, Any]]:
     """For each place of a window, in scan order: the windows that have a cell there, and those cells."""
     found = []
     for at in np.ndindex(*(a.k for a in spans)):
-        views = [_sees(a, p) for a, p in zip(spans, at, strict=True)]
+        views = [sees(a, p) for a, p in zip(spans, at, strict=True)]
         found.append(tuple((slice(None), *part) for part in zip(*views, strict=True)))
     return found  # type: ignore[return-value]
 

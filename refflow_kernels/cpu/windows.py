@@ -126,6 +126,18 @@ def run_of(span: Axis, p: int, q: int) -> tuple[slice, Axis]:
     return slice(low, high), span._replace(size=high - low, out=q - p, before=low - start, after=stop - high)
 
 
+@lru_cache(1024)
+def sees(span: Axis, place: int) -> tuple[slice, slice]:
+    """The windows whose place `place` is a cell of the image, and those cells."""
+    shift = place * span.dilation - span.before
+    first = max(0, -(shift // span.stride))
+    last = min(span.out, (span.size - 1 - shift) // span.stride + 1)
+    if last <= first:
+        return slice(0, 0), slice(0, 0)
+    start = first * span.stride + shift
+    return slice(first, last), slice(start, start + (last - first - 1) * span.stride + 1, span.stride)
+
+
 # -- from windows back to cells ---------------------------------------------------------------------------------
 
 

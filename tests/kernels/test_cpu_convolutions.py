@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from refflow_kernels.cpu import KERNELS, conv, conv_lines, conv_windows, conv_winograd
+from refflow_kernels.cpu import KERNELS, conv, conv_lines, conv_places, conv_windows, conv_winograd
 from refflow_kernels.cpu.windows import Axis, backwards
 from tests.kernels.samples import SAMPLES, assert_within, reference
 from tests.kernels.test_threads import at
 
 OPS = [op_type for op_type in KERNELS if op_type.startswith("Conv")]
-ROADS = ["tiles", "lines", "windows", "planes"]
+ROADS = ["places", "tiles", "lines", "windows", "planes"]
 
 
 @pytest.fixture(params=ROADS)
@@ -20,6 +20,10 @@ def road(request, monkeypatch):
         monkeypatch.setattr(page, "ROWS", 2)
         monkeypatch.setattr(page, "MANY", 0)
     monkeypatch.setattr(conv, "PLANES", 60)
+    for name, size in (("BLOCK", 12), ("LONG", 2)):
+        monkeypatch.setattr(conv_places, name, size)
+    has_line = conv_places.axis_of if request.param == "places" else lambda spans: None
+    monkeypatch.setattr(conv_places, "wins", lambda c, m, spans: has_line(spans) is not None)
     monkeypatch.setattr(conv_windows, "_PIECE", 100)
     for name in ("ROOM", "TILES", "SLOPES"):
         monkeypatch.setattr(conv_winograd, name, 1)
@@ -134,6 +138,11 @@ def test_the_road_is_that_with_fewer_numbers_to_move():
     """LeNet's second layer goes by lines, three times as many filters as channels do not; and large ones by tiles."""
     five, three = ([Axis(14, k, 1, 1, 14, k // 2, k // 2)] * 2 for k in (5, 3))
     halved = [Axis(14, 3, 2, 1, 7, 0, 1)] * 2
+    line = [Axis(1, 1, 1, 1, 1, 0, 0), Axis(1024, 2, 1, 8, 1024, 8, 0)]
+    assert conv_places.wins(32, 64, line) and not conv_places.wins(32, 64, three)
+    assert not conv_places.wins(4, 4, line) and not conv_places.wins(32, 128, line)
+    assert not conv_places.wins(32, 64, [line[0], line[1]._replace(out=100)])
+    assert not conv_places.wins(32, 64, [line[1], line[1]]) and not conv_places.wins(32, 64, [line[1], five[1]])
     assert conv_lines.forward_wins(32, 64, five) and conv_lines.to_filter_wins(32, 64, five)
     assert conv_lines.forward_wins(192, 64, three) and not conv_lines.forward_wins(64, 192, three)
     assert conv_winograd.forward_wins(64, 192, 8, three) and conv_winograd.to_filter_wins(64, 192, 64, three)

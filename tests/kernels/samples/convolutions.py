@@ -27,6 +27,11 @@ CONVOLVED = [  # x, w, strides, padding, layout, dilations
     ((1, 6, 5, 40), (2, 2, 40, 40), (1, 1), "EXPLICIT", "NHWC", (1, 1)),
     ((2, 9, 6, 3), (3, 6, 3, 5), (2, 1), "VALID", "NHWC", (1, 1)),  # windows of whole lines
     ((3, 4, 5, 6), (4, 5, 6, 7), (1, 1), "VALID", "NHWC", (1, 1)),  # and of whole images
+    ((2, 1, 13, 5), (1, 3, 5, 4), (1, 1), "SAME", "NHWC", (1, 2)),  # windows along one axis
+    ((2, 3, 11, 4), (1, 2, 4, 6), (1, 1), "VALID", "NHWC", (1, 3)),
+    ((2, 12, 1, 6), (3, 1, 6, 5), (2, 1), "SAME", "NHWC", (1, 1)),
+    ((1, 1, 4, 3), (1, 5, 3, 2), (1, 1), "SAME", "NHWC", (1, 3)),  # some places see padding alone
+    ((2, 1, 9, 4), (1, 3, 2, 6), (1, 1), "SAME", "NHWC", (1, 1)),
     ((2, 3, 4, 5, 3), (2, 2, 2, 3, 4), (1, 1, 1), "SAME", "NDHWC", (1, 1, 1)),
     ((2, 5, 4, 6, 17), (3, 2, 3, 17, 2), (2, 1, 2), "VALID", "NDHWC", (1, 1, 1)),
     ((2, 3, 4, 5, 40), (2, 2, 2, 40, 40), (1, 1, 1), "SAME", "NDHWC", (1, 1, 1)),

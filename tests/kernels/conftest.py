@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.kernels.lost import _card_is_still_there, pytest_runtest_logreport  # noqa: F401  (pytest finds them here)
+
 
 def pytest_ignore_collect(collection_path, config):
     """Files that need Triton are left out, visibly, where it is not installed."""

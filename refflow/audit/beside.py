@@ -32,7 +32,7 @@ TENSORFLOW = "tensorflow"
 
 def record(path: str, arguments: Sequence[str], recorder: Recorder) -> Recorder:
     """Runs a program on refflow. ValueError where it has no losses."""
-    run_program(path, arguments, recorder)
+    recorder.run(lambda: run_program(path, arguments, recorder))
     return _with_losses(path, recorder)
 
 
@@ -56,7 +56,7 @@ def record_in_tensorflow(
         told = in_tensorflow("losses", folder, [path, *arguments], loss=loss, steps=steps)
         if (Path(folder) / "losses.tsv").stat().st_size:
             recorder.losses = read(str(Path(folder) / "losses.tsv"))
-    recorder.unused = told["unused"]
+    recorder.unused, recorder.ended = told["unused"], told["ended"]
     return _with_losses(f"{path}, on TensorFlow,", recorder)
 
 
@@ -88,9 +88,9 @@ def _losses(folder: Path, loss: str, steps: int, program: Sequence[str]) -> dict
     with np.load(folder / "start.npz") as start:
         recorder = Recorder(loss, steps, dict(start))
     with around_runs(tf.Session.__mro__[1], recorder), suppress(Enough):
-        run_as_main(program[0], program[1:])
+        recorder.run(lambda: run_as_main(program[0], program[1:]))
     (folder / "losses.tsv").write_text(written(recorder.losses))
-    return {"unused": recorder.unused}
+    return {"unused": recorder.unused, "ended": recorder.ended}
 
 
 def _tensors(folder: Path, starts: dict[str, list[str]], names: list[str], program: Sequence[str]) -> dict[str, Any]:

@@ -100,6 +100,7 @@ def _losses(options: argparse.Namespace) -> int:
     from refflow.audit import beside, losses
 
     here = beside.record(options.program, options.args, losses.Recorder(options.loss, options.steps))
+    _say_end(options.program, here)
     if options.write:
         Path(options.write).write_text(losses.written(here.losses), encoding="utf-8")
     if not options.against:
@@ -112,6 +113,11 @@ def _losses(options: argparse.Namespace) -> int:
     for line in losses.table(found, tolerance):
         print(line)
     return int(losses.differ(found, tolerance))
+
+
+def _say_end(who: str, recorder: Any) -> None:
+    if recorder.ended:
+        print(f"{who} ended after {len(recorder.losses)} runs, as it may without learning, with {recorder.ended}\n")
 
 
 def _other_losses(options: argparse.Namespace, start: dict[str, Any]) -> Any:
@@ -127,6 +133,7 @@ def _other_losses(options: argparse.Namespace, start: dict[str, Any]) -> Any:
         there = beside.record_in_tensorflow(path, options.args, options.loss, options.steps, start)
     else:
         there = beside.record(against, options.args, losses.Recorder(options.loss, options.steps, start))
+    _say_end("the other side", there)
     if there.unused:
         print(f"begins with parameters of its own: the other side has no {', '.join(there.unused)} of the same shape\n")
     return there.losses

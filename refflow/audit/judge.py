@@ -37,7 +37,8 @@ PLAIN = 1e-4  # of the largest value, where no definition can be asked
 
 
 class Verdict(NamedTuple):
-    """One tensor. off: its largest difference; largest: of its values. grown: how much larger, in parts of the largest,
+    """One tensor. off: its largest difference; largest: of its values, and of
+    its terms where it sums. grown: how much larger, in parts of the largest,
     its difference is than its inputs'. wrong: in words, "" where it is within its expected error. judged: by f."""
 
     tensor: Tensor
@@ -105,7 +106,7 @@ def _judged(tensor: Tensor, mine: Arrays, other: Arrays, asked: _Definition, tol
         wrong = f"is {y.dtype}{shape_text(y.shape)} here, {z.dtype}{shape_text(z.shape)} there"
         return Verdict(tensor, np.inf, 0.0, 1.0, wrong, True)
     off = _apart(y, z)
-    largest = float(np.max(np.abs(y).astype(float), initial=0.0, where=np.isfinite(y))) if y.size else 0.0
+    largest = _largest(y)
     if not off.any():
         return Verdict(tensor, 0.0, largest, 1.0, "", True)
     found = asked.of(tensor.op)
@@ -114,6 +115,8 @@ def _judged(tensor: Tensor, mine: Arrays, other: Arrays, asked: _Definition, tol
         wrong = "" if np.all(off <= allowed) else _told(y, z, off, allowed, f"{tolerance:.2g} of the largest")
         return Verdict(tensor, float(off.max()), largest, 1.0, wrong, False)
     port, accuracy = tensor.value_index, tensor.op.op_def.accuracy
+    if accuracy in ("dot", "composed"):  # what nearly cancels is small beside its terms
+        largest = max(largest, *(_largest(mine[t.name]) for t in tensor.op.inputs))
     f, g = (outputs[port] for outputs in found)
     own = _units(y, accuracy)
     if accuracy in ("dot", "composed") and y.dtype.kind == "f" and not np.all(off <= _apart(f, g) + 2 * own):
@@ -132,6 +135,13 @@ def _apart(y: np.ndarray, z: np.ndarray) -> np.ndarray:
         same = (y == z) | (np.isnan(y) & np.isnan(z))
         off = np.where(same, 0.0, np.abs(y.astype(wide) - z.astype(wide)))
     return np.where(np.isnan(off), np.inf, off)
+
+
+def _largest(y: Any) -> float:
+    y = np.asarray(y)
+    if y.dtype.kind not in "fciub":
+        return 0.0
+    return float(np.max(np.abs(y).astype(float), initial=0.0, where=np.isfinite(y)))
 
 
 def _units(y: np.ndarray, accuracy: str) -> np.ndarray:
@@ -163,7 +173,7 @@ def _growth(op: Operation, off: float, largest: float, mine: Arrays, other: Arra
     before = 0.0
     for tensor in op.inputs:
         x, w = mine[tensor.name], other[tensor.name]
-        size = float(np.max(np.abs(x).astype(float), initial=0.0)) if np.size(x) else 0.0
+        size = _largest(x)
         if size and np.shape(x) == np.shape(w):
             before = max(before, float(np.max(_apart(np.asarray(x), np.asarray(w)), initial=0.0)) / size)
     return (off / largest) / before if before and largest else 1.0

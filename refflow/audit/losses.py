@@ -46,6 +46,7 @@ class Recorder:
         self.losses: Losses = []
         self.start = dict(start or {})
         self.unused: list[str] = []  # names in `start` that no trainable variable has with that shape
+        self.ended = ""  # the error that the program ended with, after some losses
         self._loss = loss if ":" in loss or not loss else f"{loss}:0"
         self._steps = steps
         self._trains: dict[Any, bool] = {}  # by graph and fetched operations
@@ -67,6 +68,23 @@ class Recorder:
             _write(run, session, before)
         self._note(session.graph, asked, found)
         return found[0] if asked is not fetches else found
+
+    def run(self, program: Callable[[], Any]) -> None:
+        """Runs what runs the program. A model that does not learn may fail the program's own checks: no fault.
+
+        RuntimeError where that was before any loss, LookupError for a loss that is not there.
+        """
+        try:
+            program()
+        except Exception as error:
+            if isinstance(error, LookupError) and not self.losses:
+                raise
+            self.ended = f"{type(error).__name__}: {error}".rstrip(": ")
+            if not self.losses:
+                raise RuntimeError(
+                    f"the program ended before any loss was seen, with {self.ended}. If it fetches none, name one "
+                    "with --loss NAME"
+                ) from error
 
     def _begin(self, run: Callable[..., Any], session: Any) -> None:
         self._began = True

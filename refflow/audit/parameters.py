@@ -6,7 +6,8 @@
 
 A lost bias, a layer with one unit too many, or a table that two layers were to share show here before any step runs.
 A *slot* is what an optimizer keeps beside a variable: the other references that its update takes, by the names that the
-update's op gives them. Who trains what is the graph's collection; files of graphs and checkpoints do not say it.
+update's op gives them, and what else is called as if it were in the variable's scope. Who trains what is the graph's
+collection; files of graphs and checkpoints do not say it.
 
 The table is of the first graph with variables that a program runs a step of, as it is then; the program ends there.
 
@@ -73,6 +74,9 @@ def of_graph(graph: Graph) -> list[Parameter]:
         else:
             continue
         known = "trainable" if op.name in trained else "not trainable" if says_it else ""
+        above = op.name.rpartition("/")[0]
+        if known == "not trainable" and above in trained:  # kept by an update of several nodes, as of rows
+            known = f"slot of {above}"
         known_shape = None if shape is None else tuple(None if d is None else int(d) for d in shape)
         found.append(Parameter(op.name, dtype.name, known_shape, dtype.size, roles.get(op.name, known)))
     return found

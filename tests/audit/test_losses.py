@@ -109,3 +109,17 @@ def test_numbers_that_are_none_are_alike():
     assert losses.differ(losses.pairs(here, [{"a": 1.0}] * 3))
     with pytest.raises(ValueError, match="no loss has the same name on both sides: here a, b; there c"):
         losses.pairs([{"a": 1.0, "b": 1.0}], [{"c": 1.0}])
+
+
+def test_a_program_that_checks_what_it_learned_has_losses_up_to_there(program, write, capsys):
+    checks = write("checks.py", a=("session.run([train, loss], batch)",
+                                   "assert session.run([train, loss], batch)[1] > 0 and i < 3, 'learned'"))  # fmt: skip
+    found = recorded(checks)
+    assert (len(found.losses), found.ended) == (4, "AssertionError: learned")
+    assert main(["audit", "losses", program, "--against", checks]) == 0
+    assert (
+        "the other side ended after 4 runs, as it may without learning, with AssertionError" in capsys.readouterr().out
+    )
+    silent = write("silent.py", a=("session.run([train, loss], batch)", "assert session.run(train, batch)"))
+    assert main(["audit", "losses", silent]) == 1
+    assert "ended before any loss was seen, with AssertionError. If it fetches none, name" in capsys.readouterr().err

@@ -84,3 +84,10 @@ def test_mistakes_are_told(write, tmp_path, capsys):
 def test_a_program_that_only_builds_has_parameters_too(write):
     path = write("builds.py", "import tensorflow as tf\nw = tf.Variable(tf.zeros([4]), name='w')\n")
     assert [p.name for p in parameters.of_program(path)] == ["w"]
+
+
+def test_what_an_update_of_rows_keeps_is_a_slot_by_its_name(graph):
+    w = tf.Variable(tf.zeros([5, 2]), name="w")
+    tf.train.AdamOptimizer(0.1).minimize(tf.reduce_sum(tf.gather(w, [1, 3])))
+    roles = {p.name: p.role for p in parameters.of_graph(graph)}
+    assert roles["w"] == "trainable" and roles["w/Adam"] == roles["w/Adam_1"] == "slot of w"

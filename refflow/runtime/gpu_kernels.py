@@ -290,6 +290,7 @@ def described(op_def: OpDef, attrs: dict[str, Any]) -> str:
     if text_of(op_def, attrs) is not None:
         return "generated from the optimizer's rule"
     function = table()[op_def.name].function
+    function = getattr(function, "func", function)  # of a page with several ops
     return f"{function.__module__}.{function.__name__}"
 
 

@@ -16,6 +16,7 @@ Next: refflow_kernels/gpu/random.py.
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -25,7 +26,7 @@ import triton.language as tl
 from refflow_kernels.gpu.arrays import ceil_div, check_out, check_packed, packed_strides
 from refflow_kernels.gpu.cast import zeros_like
 from refflow_kernels.gpu.copies import ANY, BLOCK, copy
-from refflow_kernels.gpu.rows import FLOATS, change, room_of
+from refflow_kernels.gpu.rows import CHANGES, FLOATS, change, room_of
 from refflow_kernels.kernel import Kernel
 
 _ALIGN = 32  # int32s of rows: what lies behind them in the workspace is read 16 bytes at a time
@@ -125,24 +126,10 @@ def scatter_nd_workspace(inputs: Any, **policy: Any) -> tuple[tuple[int, ...], s
     return _workspace([int(s) for s in inputs[2]], tuple(inputs[0].shape))
 
 
-def scatter_nd_add(ref: Any, indices: Any, updates: Any, out: Any = None, workspace: Any = None, **policy: Any) -> Any:
-    """ref with the updates added at the indices; `out` may be ref itself, as for the other two."""
-    return _changed("add", ref, indices, updates, out, workspace)
-
-
-def scatter_nd_sub(ref: Any, indices: Any, updates: Any, out: Any = None, workspace: Any = None, **policy: Any) -> Any:
-    """ref with the updates subtracted at the indices."""
-    return _changed("sub", ref, indices, updates, out, workspace)
-
-
-def scatter_nd_update(
-    ref: Any, indices: Any, updates: Any, out: Any = None, workspace: Any = None, **policy: Any
-) -> Any:  # fmt: skip
-    """ref with the updates at the indices, of which the last one for a place stays."""
-    return _changed("update", ref, indices, updates, out, workspace)
-
-
-def _changed(kind: str, ref: Any, indices: Any, updates: Any, out: Any, workspace: Any) -> Any:
+def changed(
+    kind: str, ref: Any, indices: Any, updates: Any, out: Any = None, workspace: Any = None, **policy: Any
+) -> Any:
+    """ref changed by the updates at the indices, in their order; `out` may be ref itself."""
     check_packed(ref=ref)
     check_out(out, tuple(ref.shape))
     if out.data_ptr() != ref.data_ptr():
@@ -161,13 +148,13 @@ def _raises(attrs: dict[str, Any]) -> bool:
     return attrs.get("bad_indices_policy", "") == ""
 
 
-_CHANGES = {"Add": scatter_nd_add, "Sub": scatter_nd_sub, "Update": scatter_nd_update}
+_ON_TENSORS = ("Add", "Sub", "Min", "Max", "Update")
 KERNELS = {
     "GatherNd": Kernel(gather_nd, ANY, type_attr="Tparams", takes=_raises),
     "ScatterNd": Kernel(scatter_nd, FLOATS, (2,), scatter_nd_workspace, takes=_raises),
-    "ScatterNdNonAliasingAdd": Kernel(scatter_nd_add, FLOATS, workspace=changed_workspace, takes=_raises),
+    "ScatterNdNonAliasingAdd": Kernel(partial(changed, "add"), FLOATS, workspace=changed_workspace, takes=_raises),
 } | {
-    f"{op}{kind}": Kernel(function, FLOATS, workspace=changed_workspace, takes=_raises)
+    f"{op}{name}": Kernel(partial(changed, CHANGES[name]), FLOATS, workspace=changed_workspace, takes=_raises)
     for op in ("TensorScatter", "ScatterNd")
-    for kind, function in _CHANGES.items()
+    for name in _ON_TENSORS
 }

@@ -2,7 +2,7 @@
 
     Gather              output[i] = params[indices[i]]
     UnsortedSegmentSum  output[s] = the sum of the rows with id s: the gradient of an embedding
-    ScatterAdd Sub Update         the same on the rows of a variable
+    ScatterAdd Sub Mul Div Min Max Update        the same on the rows of a variable, with another sum
     OneHot              on where the place is the index
 
 Sums by id use no atomics, so that two runs give the same bits, and a word that is everywhere costs no more than others:
@@ -22,6 +22,7 @@ Next: refflow_kernels/gpu/segments.py.
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -37,6 +38,7 @@ from refflow_kernels.kernel import Kernel
 
 RUN = 64  # rows of a piece; the last one of a run has up to twice as many
 FLOATS = ("float32", "float16", "bfloat16")
+CHANGES = {"Add": "add", "Sub": "sub", "Mul": "prod", "Div": "div", "Min": "min", "Max": "max", "Update": "update"}
 
 
 # -- gather ----------------------------------------------------------------------------------------------------------
@@ -111,6 +113,8 @@ def _changed(old, new, KIND: tl.constexpr):
         found = new
     elif KIND == "prod":
         found = old * new
+    elif KIND == "div":
+        found = tl.div_rn(old, new)
     elif KIND == "min":
         found = minimum(old, new)
     elif KIND == "max":
@@ -121,18 +125,18 @@ def _changed(old, new, KIND: tl.constexpr):
 
 
 @triton.jit
-def _begun(place, column, width, KIND: tl.constexpr, FRESH: tl.constexpr, BLOCK: tl.constexpr):
-    """What rows are added to: what lies there, of which there is `width`; or FRESH, what changes nothing."""
-    if FRESH and KIND == "min":
+def _begun(place, counts, KIND: tl.constexpr, FRESH: tl.constexpr, BLOCK: tl.constexpr):
+    """What a piece is added to: what lies there, if it counts and nothing is FRESH; else what changes nothing."""
+    if KIND == "min":
         found = tl.full((BLOCK,), float("inf"), tl.float32)
-    elif FRESH and KIND == "max":
+    elif KIND == "max":
         found = tl.full((BLOCK,), -float("inf"), tl.float32)
-    elif FRESH and KIND == "prod":
+    elif KIND == "prod" or KIND == "div":
         found = tl.full((BLOCK,), 1.0, tl.float32)
-    elif FRESH:
-        found = tl.zeros((BLOCK,), tl.float32)
     else:
-        found = tl.load(place, mask=column < width, other=0).to(tl.float32)
+        found = tl.zeros((BLOCK,), tl.float32)
+    if not FRESH:
+        found = tl.where(counts, tl.load(place, mask=counts, other=0).to(tl.float32), found)
     return found
 
 
@@ -167,7 +171,7 @@ def _pieces(
         length = tl.where(ends, count - at, RUN)
         row = tl.load(ids_at + tl.load(work_at + k)).to(tl.int64)
         place = y_at + row * width + column
-        sums = _begun(place, column, tl.where(several, 0, width), KIND, FRESH, BLOCK)
+        sums = _begun(place, column < tl.where(several, 0, width), KIND, FRESH, BLOCK)
         for start in range(0, length, 8):
             for u in tl.static_range(8):  # rows that are on their way together
                 real = start + u < length
@@ -181,6 +185,8 @@ def _pieces(
                 changed = _changed(sums, x, KIND)
                 if KIND == "sub":
                     changed = tl.where(several, sums + x, changed)
+                if KIND == "div":
+                    changed = tl.where(several, sums * x, changed)
                 sums = tl.where(real, changed, sums)
         if several:
             parts_at = (work_at + 3 * pitch).to(tl.pointer_type(tl.float32))
@@ -204,7 +210,7 @@ def _runs(
         parts_at = (work_at + 3 * pitch).to(tl.pointer_type(tl.float32))
         row = tl.load(ids_at + tl.load(work_at + k)).to(tl.int64)
         place = y_at + row * width + column
-        sums = _begun(place, column, width, KIND, FRESH, BLOCK)
+        sums = _begun(place, there, KIND, FRESH, BLOCK)
         for piece in range(count // RUN):
             slot = ((k + piece * RUN) // RUN).to(tl.int64)
             sums = _changed(sums, tl.load(parts_at + slot * width + column, mask=there, other=0), KIND)
@@ -259,22 +265,8 @@ def segment_workspace(inputs: Any, T: Any = None) -> tuple[tuple[int, ...], str]
     return ((room,), "int32") if room else None
 
 
-def scatter_add(ref: Any, indices: Any, updates: Any, out: Any = None, workspace: Any = None) -> Any:
-    """ref with the updates added to its rows; `out` may be ref itself, as for the other two."""
-    return _scattered("add", ref, indices, updates, out, workspace)
-
-
-def scatter_sub(ref: Any, indices: Any, updates: Any, out: Any = None, workspace: Any = None) -> Any:
-    """ref with the updates subtracted from its rows."""
-    return _scattered("sub", ref, indices, updates, out, workspace)
-
-
-def scatter_update(ref: Any, indices: Any, updates: Any, out: Any = None, workspace: Any = None) -> Any:
-    """ref with the updates as its rows, of which the last one for a row stays."""
-    return _scattered("update", ref, indices, updates, out, workspace)
-
-
-def _scattered(kind: str, ref: Any, indices: Any, updates: Any, out: Any, workspace: Any) -> Any:
+def scattered(kind: str, ref: Any, indices: Any, updates: Any, out: Any = None, workspace: Any = None) -> Any:
+    """ref with its rows changed by the updates, in their order; `out` may be ref itself."""
     check_out(out, tuple(ref.shape))
     if out.data_ptr() != ref.data_ptr():
         strides = packed_strides(ref.shape)
@@ -321,8 +313,8 @@ KERNELS = {
         gather_v2, ANY, host_inputs=(2,), type_attr="Tparams", takes=lambda attrs: attrs["batch_dims"] == 0
     ),
     "UnsortedSegmentSum": Kernel(unsorted_segment_sum, FLOATS, (2,), segment_workspace),
-    "ScatterAdd": Kernel(scatter_add, FLOATS, workspace=scatter_workspace),
-    "ScatterSub": Kernel(scatter_sub, FLOATS, workspace=scatter_workspace),
-    "ScatterUpdate": Kernel(scatter_update, FLOATS, workspace=scatter_workspace),
     "OneHot": Kernel(one_hot, ANY, host_inputs=(1,)),
+} | {
+    f"Scatter{name}": Kernel(partial(scattered, kind), FLOATS, workspace=scatter_workspace)
+    for name, kind in CHANGES.items()
 }

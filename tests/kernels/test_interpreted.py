@@ -50,8 +50,7 @@ def test_every_triton_kernel_has_samples():
 @pytest.mark.parametrize(("op_type", "dtype"), PAIRS)
 def test_a_triton_kernel_agrees_with_its_page(op_type, dtype, rng):
     for inputs, attrs, bounds in SAMPLES[op_type](rng, dtype):
-        by_id = "Segment" in op_type or op_type.startswith("Scatter")  # a program for each row
-        most = 200 if by_id and (op_type, dtype) != ("ScatterSub", "float32") else 20_000  # elements
+        most = 200 if "Segment" in op_type or op_type.startswith("Scatter") else 20_000  # of those a program has a row
         if max((np.size(x) for x in inputs if not isinstance(x, list)), default=0) > most:
             continue  # the interpreter takes seconds for those
         wanted = reference(op_type, inputs, attrs)
@@ -102,7 +101,7 @@ def test_rows_of_which_the_largest_are_sought_are_read_again_where_they_are_long
 @pytest.mark.parametrize(
     "op_type",
     ["UnsortedSegmentSum", "UnsortedSegmentMax", "SegmentProd", "SegmentMean", "SparseSegmentSqrtN",
-     "SparseSegmentMeanGrad"],
+     "SparseSegmentMeanGrad", "ScatterDiv", "ScatterSub"],
 )  # fmt: skip
 def test_ids_in_order_by_merging_and_long_runs_of_them(op_type, rng, monkeypatch):  # [W06]
     page = sys.modules["refflow_kernels.gpu.order"]
@@ -116,6 +115,8 @@ def test_ids_in_order_by_merging_and_long_runs_of_them(op_type, rng, monkeypatch
         attrs = {} if op_type.endswith("Sum") else {"T": float32}
     elif op_type.endswith("Grad"):
         inputs = (x[:4], rng.integers(0, 4, n), np.abs(ids), count)
+    elif op_type.startswith("Scatter"):
+        inputs = (x[:4], np.abs(ids), x)
     else:
         picks = (rng.integers(0, n, n),) if op_type.startswith("Sparse") else ()
         inputs = (x, *picks, np.sort(np.abs(ids)))

@@ -120,7 +120,7 @@ def changes_nd(kind):
             return kept[-1]
 
         for _, indices, updates, bound in _sums(rng, dtype, base):
-            yield (kept[-1], indices, updates), {}, (0.0 if kind == "Update" else bound,)
+            yield (kept[-1], indices, updates), {}, (bound if kind in ("Add", "Sub") else 0.0,)
         x = normal(rng, (6, 3), dtype)  # a vector is as many numbers of rows
         yield (x, ints(4, 0, 1), normal(rng, (3, 3), dtype)), {}, (0.0,)
 
@@ -147,6 +147,7 @@ SAMPLES = {
     "SpaceToDepth": into_depth, "DepthToSpace": out_of_depth, "SpaceToBatchND": into_batch,
     "BatchToSpaceND": out_of_batch, "SpaceToBatch": square(into_batch), "BatchToSpace": square(out_of_batch),
     "GatherNd": gathers_nd, "ScatterNd": scatters_nd, "ScatterNdNonAliasingAdd": changes_nd("Add"),
-    **{f"{op}{kind}": changes_nd(kind) for op in ("TensorScatter", "ScatterNd") for kind in ("Add", "Sub", "Update")},
+    **{f"{op}{kind}": changes_nd(kind) for op in ("TensorScatter", "ScatterNd")
+       for kind in ("Add", "Sub", "Min", "Max", "Update")},
     "InTopK": among_the_largest, "InTopKV2": among_the_largest_v2,
 }  # fmt: skip

@@ -78,14 +78,20 @@ def in_any_order(kind):
 
 
 def scattered(kind):
+    """Factors near 1, so that their products stay in range."""
+
     def samples(rng, dtype):
         for shape, indices in [((5, 3), (4,)), ((5,), (2, 3)), ((4, 0), (3,)), ((9, 7), (0,)), ((50, 30), (500,)),
                                ((3, 2, 4), ())]:  # fmt: skip
             ref, places = normal(rng, shape, dtype), rng.integers(0, shape[0], indices).astype(np.int32)
             for updates in (normal(rng, (*indices, *shape[1:]), dtype), normal(rng, (), dtype)):
+                if kind in ("Mul", "Div"):
+                    updates = _near_one("Prod", np.asarray(updates, dtype))
                 given = (ref, places, np.asarray(updates, dtype))
                 bound = 0.0
-                if ref.dtype.kind == "f":
+                if kind in ("Mul", "Div"):
+                    bound = (gamma(2 * places.size + 2, dtype) + (places.size + 1) * unit(dtype)) * 8 * np.abs(ref)
+                elif ref.dtype.kind == "f" and kind in ("Add", "Sub"):
                     wide = [np.abs(x.astype(np.float64)) if x.dtype.kind == "f" else x for x in given]
                     size = reference("ScatterAdd", wide, {})[0]
                     bound = (gamma(places.size + 2, dtype) + (places.size + 1) * unit(dtype)) * size
@@ -99,6 +105,5 @@ SAMPLES = {
     **{f"SparseSegment{kind}": picked(kind) for kind in ("Sum", "Mean", "SqrtN")},
     **{f"SparseSegment{kind}Grad": given_back(kind) for kind in ("Sum", "Mean", "SqrtN")},
     **{f"UnsortedSegment{kind}": in_any_order(kind) for kind in ("Sum", "Prod", "Min", "Max")},
-    "ScatterAdd": scattered("Add"),
-    "ScatterSub": scattered("Sub"),
+    **{f"Scatter{kind}": scattered(kind) for kind in ("Add", "Sub", "Mul", "Div", "Min", "Max")},
 }

@@ -136,13 +136,19 @@ def source(
     return f"""@triton.jit{plain}
 def {name}(
     {", ".join([*memory, *numbers])},
-    {", ".join(f"{c}: tl.constexpr" for c in constants)},
+    {_listed(constants)},
 ):
     tile, part = tl.program_id(0), tl.program_id(1)
     if WIDE:
         tile, part = tile.to(tl.int64), part.to(tl.int64)
 {walk}{_indented(after, 4)}
 """
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Parameters that the compiler knows, in lines that can be read."""
+    given = [f"{name}: tl.constexpr" for name in names]
+    return ",\n    ".join(", ".join(part) for part in (given[:5], given[5:]) if part)
 
 
 _ROWS = """    length, piece = groups * UNIT, groups_in_piece * UNIT

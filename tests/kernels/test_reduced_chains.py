@@ -1,5 +1,7 @@
 """A chain that a reduction ends is one kernel, with the bits of the chain, written, and then reduced."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,16 @@ def test_several_reductions_end_a_chain_whose_value_is_written_too(axes, rng):  
 @pytest.mark.parametrize("axes", [[0, 1], [0], [1]], ids=["all", "columns", "rows"])
 def test_what_a_chain_rounds_is_reduced_rounded(axes, rng):
     found, wanted = both(rng, (70, 24), axes, 24, ["Sum"], 1, "float16")
+    for f, w in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(f, w)
+
+
+@pytest.mark.parametrize("axes", [[0, 1], [0], [1]], ids=["all", "columns", "rows"])
+def test_places_from_2_to_the_31_on_are_counted_in_64_bits(axes, rng, monkeypatch):
+    for page in ("reductions", "reduced_chains"):
+        monkeypatch.setattr(sys.modules[f"refflow_kernels.gpu.{page}"], "is_wide", lambda stage: True)
+    found, wanted = both(rng, (300, 24), axes, 24, ["Sum"], 1)
+    np.testing.assert_allclose(wanted[1], wanted[0].reshape(300, 24).sum(tuple(axes)), rtol=1e-5)
     for f, w in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(f, w)
 
@@ -168,7 +180,6 @@ def test_a_sum_that_waits_for_others_or_is_over_other_axes_stays_apart(rng):
         alike(graph, [rows, columns, late], feeds)
         kept = chains_of(graph, [rows, columns, late], feeds)
     assert ends(kept[0]) == (["Sum"], 1)
-
 
 
 def test_a_training_step_s_reductions_end_its_chains_that_are_not_a_product_s(capsys):

@@ -12,7 +12,7 @@ where a product and an addition would be two. With a stride, every s-th column i
     dx   the same sum over dy with turned filters, for each residue of rows and columns by the stride
     dw   sums over windows of x times dy, for a whole row of windows; the row is added up at the end
 
-A pass takes a twelfth of a millisecond for a million products, and that is the limit of this page: NumPy's sum of
+A pass takes an eighth of a millisecond for a million products, and that is the limit of this page: NumPy's sum of
 products is compiled for registers of four numbers. Images are copied between their padding, into memory that the
 thread keeps; large ones in bands of lines. With M filters to a channel, x has each of its channels M times.
 

@@ -7,6 +7,9 @@ The gradient of a maximum goes to the first of the window's largest cells, which
 places in order: each that has the largest value closes the window, and gets its slope. That is k * k passes, but half
 of them over truths, a byte each.
 
+Tried and left out: with strides, cells copied as records into one piece first, which spares the ufunc its many short
+runs and costs as much in memory; smaller blocks.
+
     bytes: x and y once, and dx        float32 and float64; what is no number is passed over, as the op says
 """
 

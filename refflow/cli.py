@@ -138,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="hold another backend against the examples of ops")
     check.add_argument("backend", help="MODULE:FUNCTION, or a .jsonl file of results for `refflow cases`")
     check.add_argument("op_types", nargs="*", metavar="OP_TYPE", help="all where none is given")
+    check.add_argument("--quick", action="store_true", help="of what is drawn beside the pages one example for each op")
     check.set_defaults(command=_check)
 
     add_audit(commands)
@@ -368,7 +369,7 @@ def _check(options: argparse.Namespace) -> int:
         with open(options.backend, encoding="utf-8") as file:
             report = judged(file, options.op_types)
     else:
-        report = check(_function(options.backend), options.op_types)
+        report = check(_function(options.backend), options.op_types, options.quick)
     print(report)
     return 0 if report.is_right else 1
 

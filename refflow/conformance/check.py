@@ -6,9 +6,10 @@
     report = check(backend, ["MatMul", "MaxPool"])
     print(report)                                report.is_right: nothing is wrong
 
-The examples are those of the ops' pages, and more that are drawn from them: the same attributes and shapes with other
-numbers, awkward ones for ops that treat each number alone; there the page's kernel says what is expected. A backend
-that lacks an op raises NotImplementedError. Where an example is an error, any other exception is right.
+The examples are those of the ops' pages, and more that are drawn from them (conformance/bends.py): there the page's
+kernel says what is expected. A backend that lacks an op, or a type, raises NotImplementedError; where another type is
+drawn, a TypeError is taken for that. Where an example is an error, any other exception is right. Inputs and what was
+given before are to stay as they are.
 
 Types are named: attrs["T"] is "float32". Backends in other languages read `refflow cases` and write what they find as
 lines of JSON, which `judged` reads: {"op": ..., "title": ..., "outputs": {name: TENSOR}}, or "error": "text" in place
@@ -23,14 +24,16 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from refflow.conformance.bends import drawn
 from refflow.conformance.compare import difference
 from refflow.conformance.corpus import Example, read_case, read_outputs, write_case
+from refflow.conformance.drawn import result_names
 from refflow.core.dtypes import DType
-from refflow.core.elementwise import broadcast_all
 from refflow.core.errors import NodeError
 from refflow.core.opdef import OpDef
 from refflow.core.registry import op_def, registered_ops
@@ -38,8 +41,6 @@ from refflow.core.shapes import TensorShape
 
 Backend = Callable[[str, dict[str, Any], dict[str, Any]], Any]
 RIGHT, WRONG, ABSENT = "right", "wrong", "absent"
-_DRAWN = ("exact", "rounded", "transcendental", "dot")  # classes whose results a little change leaves nearly the same
-_AWKWARD = (0.5, -0.0, np.nan, 2.5, -1.5, np.inf, 1.0, -np.inf, 3e4, -2.5, 6e-5, 0.0, -7.25)
 
 
 class Verdict(NamedTuple):
@@ -79,41 +80,94 @@ class Report:
         return "\n".join(lines)
 
 
-def check(backend: Backend, op_types: Sequence[str] | None = None) -> Report:
-    """The verdicts on every example of these op types, or of all that need no state beside their inputs."""
+def check(backend: Backend, op_types: Sequence[str] | None = None, quick: bool = False) -> Report:
+    """The verdicts on every example of these op types, or of all that need no state beside their inputs.
+
+    quick: beside the pages' own examples one that is drawn for each op, that of the most numbers.
+    """
     ops = [op_def(name) for name in op_types] if op_types else [op for op in registered_ops() if op.make_state is None]
-    return Report([_tried(backend, example) for op in ops for example in examples(op)])
+    runs = ((Run(backend), op) for op in ops)
+    return Report([run.tried(example) for run, op in runs for example in examples(op, quick)])
 
 
-def examples(op: OpDef) -> Iterator[Example]:
-    """Those of the op's page, and those that are drawn from them."""
-    seen = set()
-    for case in op.cases:
-        example = read_case(write_case(op, case))
-        yield example
-        for drawn in _drawn(example):
-            key = (drawn.title, str(drawn.attrs), *map(_shapes, drawn.inputs.values()))
-            if key not in seen:  # one for each kind of input is enough
-                seen.add(key)
-                yield drawn
+def examples(op: OpDef, quick: bool = False) -> Iterator[Example]:
+    """Those of the op's page, and those that are drawn from them, or of these but the first."""
+    shown = [read_case(write_case(op, case)) for case in op.cases]
+    yield from shown
+    yield from islice(drawn(op, shown), 1 if quick else None)
 
 
-def _shapes(value: Any) -> Any:
-    return tuple(map(_shapes, value)) if isinstance(value, list) else value.shape
+class Run:
+    """A backend at work: what it gave is looked at again after each later call."""
+
+    def __init__(self, backend: Backend):
+        self._backend = backend
+        self._given: list[tuple[Example, list[np.ndarray], list[np.ndarray]]] = []
+
+    def tried(self, example: Example) -> Verdict:
+        """The verdict on one example."""
+        inputs = _copied(example.inputs)
+        try:
+            found, error = (
+                self._backend(example.op.name, inputs, {k: _plain(v) for k, v in example.attrs.items()}),
+                None,
+            )
+        except NotImplementedError:
+            return _verdict(example, ABSENT)
+        except Exception as raised:
+            if isinstance(raised, TypeError) and " of type " in example.title:
+                return _verdict(example, ABSENT)  # a type that it does not know
+            found, error = None, f"{type(raised).__name__}: {raised}"
+        changed = "" if example.op.ref_inputs else _changed(inputs, example.inputs)
+        if changed:
+            return _verdict(example, WRONG, f"input {changed} is overwritten")
+        if error is not None or example.error is not None:
+            return _of_error(example, error)
+        values = [] if found is None else list(found) if isinstance(found, (list, tuple)) else [found]
+        verdict = _judged(example, values)
+        late = self._changed_late()
+        if verdict.kind == RIGHT and late is not None:
+            return _verdict(example, WRONG, f"it overwrites what {late.title!r} gave")
+        kept = [v for v in values if isinstance(v, np.ndarray)]
+        self._given.append((example, kept, [v.copy() for v in kept]))
+        return verdict
+
+    def _changed_late(self) -> Example | None:
+        """An earlier example whose results are no longer what they were."""
+        for i, (example, values, copies) in enumerate(self._given):
+            if not all(map(_same, values, copies)):
+                del self._given[i]
+                return example
+        return None
 
 
-def _tried(backend: Backend, example: Example) -> Verdict:
-    inputs = {name: [v.copy() for v in x] if isinstance(x, list) else x.copy() for name, x in example.inputs.items()}
-    try:
-        found, error = backend(example.op.name, inputs, {k: _plain(v) for k, v in example.attrs.items()}), None
-    except NotImplementedError:
-        return _verdict(example, ABSENT)
-    except Exception as raised:
-        found, error = None, f"{type(raised).__name__}: {raised}"
-    if error is not None or example.error is not None:
-        return _of_error(example, error)
-    places = example.op.places(example.attrs, outputs=True)
-    values = [] if found is None else list(found) if isinstance(found, (list, tuple)) else [found]
+def _copied(inputs: dict[str, Any]) -> dict[str, Any]:
+    return {name: [v.copy() for v in x] if isinstance(x, list) else x.copy() for name, x in inputs.items()}
+
+
+def _changed(inputs: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """The name of an input that is no longer what it was, or nothing."""
+    for name, value in wanted.items():
+        pairs = zip(inputs[name], value, strict=True) if isinstance(value, list) else [(inputs[name], value)]
+        if not all(_same(a, b) for a, b in pairs):
+            return name
+    return ""
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return a is b or a.tobytes() == b.tobytes()
+
+
+def _judged(example: Example, values: list[Any]) -> Verdict:
+    """The verdict on what a backend gave, where no error is expected."""
+    op = example.op
+    if op.ref_inputs:
+        names = result_names(op)
+        if len(values) != len(names):
+            what = f"the new values of what it updates, then what it gives: {', '.join(names)}"
+            return _verdict(example, WRONG, f"{len(values)} outputs, expected {len(names)}: {what}")
+        return _compared(example, dict(zip(names, values, strict=True)))
+    places = op.places(example.attrs, outputs=True)
     count = sum(p.stop - p.start if isinstance(p, slice) else 1 for p in places.values())
     if len(values) != count:
         return _verdict(example, WRONG, f"{len(values)} outputs, expected {count}")
@@ -153,42 +207,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, TensorShape):
         return None if value.as_tuple is None else list(value.as_tuple)
     return value
-
-
-# -- drawn examples ------------------------------------------------------------------------------------------------
-
-
-def _drawn(example: Example) -> Iterator[Example]:
-    """The example with other numbers in place of its floats, where the page's kernel can say what is expected."""
-    op, arrays = example.op, [v for v in example.inputs.values() if isinstance(v, np.ndarray)]
-    floats = [a for a in arrays if a.dtype.kind == "f" and a.size]
-    if example.error is not None or op.accuracy not in _DRAWN or op.make_state is not None or not floats:
-        return
-    alone = op.shape_rule is broadcast_all and len(floats) == len(example.inputs)
-    rng = np.random.default_rng(sum(map(ord, op.name)))
-    if alone or len(floats) == 1 or (op.accuracy == "dot" and len(floats) == 2):  # others' inputs belong together
-        yield from _with(example, "drawn numbers", lambda a: rng.normal(size=a.shape))
-    if alone:  # each with each
-        axes = iter(np.ix_(*[_AWKWARD] * len(floats)))
-        yield from _with(example, "awkward numbers", lambda a: next(axes))
-
-
-def _with(example: Example, title: str, make: Callable[[np.ndarray], np.ndarray]) -> Iterator[Example]:
-    op = example.op
-    inputs = {
-        name: make(v).astype(v.dtype) if isinstance(v, np.ndarray) and v.dtype.kind == "f" else v
-        for name, v in example.inputs.items()
-    }
-    kernel = op.kernels["cpu"]
-    try:
-        with np.errstate(all="ignore"):
-            found = op.page_kernel(example.attrs)(*inputs.values(), **kernel.arguments(example.attrs))
-    except Exception:  # it takes no such numbers
-        return
-    values = [np.asarray(v) for v in (found if isinstance(found, (list, tuple)) else [found])]
-    places = op.places(example.attrs, outputs=True)
-    if not op.ref_inputs and set(example.outputs) == set(places):
-        yield example._replace(title=title, inputs=inputs, outputs={n: values[p] for n, p in places.items()})
 
 
 # -- what others wrote ---------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import refflow as tf
 from refflow.cli import main
 from refflow.conformance import check, examples, judged, write_cases
 from refflow.conformance.compare import UNITS, difference
+from refflow.core.bfloat16 import rounded
 from refflow.core.registry import op_def, registered_ops
 
 OPS = [
@@ -51,7 +52,7 @@ def summed(x, kind, axes, keep):
 def pooled(x, attrs, first):
     """The largest of each window along the third axis, where padding that cannot be split goes first or last."""
     image, (size, step) = x["input"], (attrs["ksize"][2], attrs["strides"][2])
-    if attrs["padding"] != "SAME":
+    if attrs["padding"] != "SAME" or image.shape[1] > 1:
         raise NotImplementedError
     width = image.shape[2]
     count = -(-width // step)
@@ -102,6 +103,35 @@ def test_a_fault_is_found_and_told(fault):
     assert re.search(text, str(report)), str(report)
 
 
+def test_what_a_backend_does_to_arrays_is_found():
+    def overwrites(op_type, x, attrs):
+        x["x"][...] = -x["x"]
+        return x["x"].copy()
+
+    assert "input x is overwritten" in str(check(overwrites, ["Neg"]))
+    kept = {}
+
+    def reuses(op_type, x, attrs):
+        place = kept.setdefault((x["x"].shape, x["x"].dtype), np.empty_like(x["x"]))
+        return np.negative(x["x"], out=place)
+
+    assert "it overwrites what 'awkward numbers' gave" in str(check(reuses, ["Neg"]))
+
+
+def test_an_update_gives_all_that_it_updates():
+    def alone(op_type, x, attrs):
+        return x["var"] - x["lr"] * x["grad"]
+
+    text = str(check(alone, ["ApplyMomentum"]))
+    assert "1 outputs, expected 2: the new values of what it updates, then what it gives: out, accum" in text
+
+
+def test_a_type_that_a_backend_does_not_know_is_not_there():
+    report = check(lambda name, x, attrs: np.negative(x["x"]), ["Neg"])  # NumPy has no bfloat16
+    assert {v.title for v in report.verdicts if v.kind == "absent"} == {"awkward numbers of type bfloat16"}
+    assert report.is_right
+
+
 def test_a_pool_that_pads_as_it_should_passes():
     report = check(lambda name, x, attrs: pooled(x, attrs, False), ["MaxPool"])
     assert report.is_right and not report.faults, str(report)
@@ -118,13 +148,20 @@ def test_what_is_not_there_is_not_wrong_but_nothing_at_all_is_not_right():
 def test_drawn_examples_are_those_of_a_page_with_other_numbers():
     found = list(examples(op_def("Maximum")))
     awkward = next(e for e in found if e.title == "awkward numbers")
-    assert awkward.inputs["x"].shape == (13, 1) and awkward.outputs["z"].shape == (13, 13)
-    assert np.isnan(awkward.outputs["z"]).sum() == 25
+    assert awkward.inputs["x"].shape == (23, 1, 1, 1, 1) and awkward.outputs["z"].shape == (23, 1, 1, 1, 23)
+    assert np.isnan(awkward.outputs["z"]).sum() == 45
     again = next(e for e in examples(op_def("Maximum")) if e.title == "drawn numbers")
     drawn = next(e for e in found if e.title == "drawn numbers")
     np.testing.assert_array_equal(again.inputs["x"], drawn.inputs["x"])
-    grads = {e.title for e in examples(op_def("MaxPoolGrad"))}
-    assert not any("numbers" in title for title in grads)  # its inputs belong together
+    assert [e.title for e in examples(op_def("Maximum"), quick=True)][-1] == "awkward numbers"
+    of_pool = next(e for e in examples(op_def("MaxPoolGrad")) if e.title == "drawn numbers in long rows")
+    attrs = of_pool.attrs | {"explicit_paddings": []}
+    pool = op_def("MaxPool")
+    forward = pool.reference(of_pool.inputs["orig_input"], **pool.kernels["cpu"].arguments(attrs))
+    np.testing.assert_array_equal(of_pool.inputs["orig_output"], forward)  # its inputs belong together
+
+
+LINE = np.arange(1, 64).astype(np.float16)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +176,10 @@ def test_drawn_examples_are_those_of_a_page_with_other_numbers():
         (np.complex64(1 + 2j), np.complex64(1 + 1j), "exact", "in its imaginary part is 2.0, expected 1.0"),
         (np.array([b"a"], object), np.array([b"b"], object), "exact", "[0] is b'a', expected b'b'"),
         (b"a", np.array(b"a", object), "exact", ""),
+        (np.float32(0), np.float32(1e-39), "rounded", ""),
+        (rounded(np.float32(-0.0)), rounded(np.float32(0)), "exact", ""),
+        (rounded(np.float32(2)), rounded(np.float32(1)), "dot", "is 2.0, expected 1.0: off by 128 units"),
+        (np.nextafter(LINE, np.float16(0)), LINE, "rounded", "leans to 0: 63 of 63 values are too near to it, 0 too"),
         (np.float32(7), np.float32(1), "random", ""),
         (np.finfo("f2").max, np.finfo("f2").max, "rounded", ""),
     ],

@@ -53,7 +53,7 @@ class _Operand(NamedTuple):
 class _Part(NamedTuple):
     """A node as a part of a chain: its steps, whose operands ("in", place) are its own inputs, of these kinds.
 
-    place: of the node in branches and loops, equal for all of a chain.
+    place: of the node in branches and loops, equal for all of a chain. product: it reads one that joins chains.
     """
 
     node: Node
@@ -61,6 +61,7 @@ class _Part(NamedTuple):
     steps: list[tuple[Any, ...]]
     kinds: list[str]
     columns: int
+    product: bool
 
 
 class _Chain:
@@ -71,11 +72,14 @@ class _Chain:
         self.nodes: set[Node] = set()
         self.after: set[Node] = set()  # all that waits for the chain
         self.steps = self.columns = 0
+        self.product = False
 
     def takes(self, part: _Part, before: set[Node]) -> bool:
-        """True where the node may join: it fits, and waits for nothing that waits for the chain."""
+        """True where the node may join: it fits, and waits for nothing that waits for the chain. Behind a product only
+        what reads the chain joins: another product is to have its own.
+        """
         node, first = part.node, self.parts[0].node
-        if part.place != self.parts[0].place:
+        if part.place != self.parts[0].place or ((self.product or part.product) and self.nodes.isdisjoint(before)):
             return False
         if node.shapes[0] != first.shapes[0] or node.device is not first.device:
             return False
@@ -90,15 +94,14 @@ class _Chain:
         self.nodes.add(part.node)
         self.steps += len(part.steps)
         self.columns = max(self.columns, part.columns)
+        self.product |= part.product
 
     def is_worth_it(self, readers: dict[Node, list[Node]]) -> bool:
-        """Whether it is quicker than its nodes: on a CPU also a single large one, over threads, on a card behind a
-        product (runtime/joins.py) or before a reduction (runtime/endings.py).
-        """
+        """Whether it is quicker than its nodes. One node is: on a CPU a large one, over threads; on a card behind a
+        product (runtime/joins.py) or before a reduction (runtime/endings.py)."""
         node = self.parts[0].node
         if node.device.type != "cpu":
-            ends = any(reader.type in ENDINGS for reader in readers.get(node, ()))
-            return len(self.parts) > 1 or ends or any(node.device.joins(producer) for producer, _ in node.inputs)
+            return len(self.parts) > 1 or self.product or any(r.type in ENDINGS for r in readers.get(node, ()))
         return self.steps > 1 or _count(self.parts[0].node.shapes[0] or ()) >= _LARGE
 
     def waits_for(self, before: set[Node]) -> bool:
@@ -270,7 +273,8 @@ def _part(node: Node, place: Any) -> _Part | None:
     columns = {o.columns for o in operands} - {0}
     if len(columns) > 1 or not any(o.kind == "whole" for o in operands):
         return None
-    return _Part(node, place, steps, [o.kind for o in operands], max(columns, default=0))
+    product = any(node.device.joins(producer) for producer, _ in node.inputs)
+    return _Part(node, place, steps, [o.kind for o in operands], max(columns, default=0), product)
 
 
 def _group(node: Node) -> tuple[DType, ...] | None:

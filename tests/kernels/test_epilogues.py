@@ -286,6 +286,16 @@ def test_of_two_products_that_a_chain_reads_the_last_takes_it(numbers):
         assert_same_values(fetches, feeds)
 
 
+def test_two_products_of_one_shape_have_a_chain_each(numbers):
+    with tf.Graph().as_default():
+        x = tf.placeholder(tf.float32, [9, 5])
+        sums = [tf.matmul(x, tf.constant(numbers(5, 11))) + tf.constant(numbers(11)) for _ in range(3)]
+        fetches, feeds = [tf.nn.relu(s) for s in sums], {x: numbers(9, 5)}
+        joined, types = plan_of([*fetches, tf.square(tf.constant(numbers(9, 11)) * x[0, 0])], feeds)
+        assert [len(n.attrs["members"]) for n in joined] == [3, 3, 3] and "MatMul" not in types
+        assert_same_values(fetches, feeds)
+
+
 def test_two_chains_that_each_wait_for_the_other_s_product_are_not_both_joined(numbers):
     with tf.Graph().as_default():
         x = tf.placeholder(tf.float32, [9, 5])

@@ -59,6 +59,8 @@ class Records:
 
     def together(self, key: bytes, dtype: DType) -> tuple[np.ndarray, np.ndarray] | None:
         """The numbers of feature `key` of all records, and how many each has; None if they are to be read by column."""
+        if len(self._features) < _FEW:
+            return None
         return numbers_of_many([features.get(key) for features in self._features], dtype)
 
     def _read(self, i: int, key: bytes, data: bytes) -> Feature | None:

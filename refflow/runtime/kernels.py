@@ -87,12 +87,13 @@ class ShapeCheck:
     def __init__(self, node: Node):
         self._node = node
         self._fitted: dict[Any, list[shapes.Shape]] = {}
-        self._asked: tuple[int, ...] = ()  # places whose values the rule has asked for
+        self._asked: tuple[int, ...] = ()  # places whose values the rule has asked for, and that may change
+        self._constant = {place for place, (producer, _) in enumerate(node.inputs) if producer.type == "Const"}
 
     def __call__(self, arrays: Sequence[Any]) -> list[shapes.Shape]:
         """The outputs' shapes for these inputs; ShapeError where they do not fit."""
         known = tuple([a.shape for a in arrays])
-        found = self._fitted.get(self._key(known, arrays))
+        found = self._fitted.get(self._key(known, arrays) if self._asked else known)
         if found is not None:
             return found
         asked = set(self._asked)
@@ -102,6 +103,7 @@ class ShapeCheck:
             return np.asarray(self._node.device.to_host(arrays[place]))
 
         found = shape_rules.infer(self._node.op_def, self._node.attrs, known, value_of)
+        asked -= self._constant
         if len(asked) > len(self._asked):
             self._fitted.clear()
             self._asked = tuple(sorted(asked))

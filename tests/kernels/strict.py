@@ -94,7 +94,6 @@ class Launcher:
             and box.strides[-1] == 1
             and all(1 <= b <= 256 for b in block)
             and block[-1] * size % 16 == 0
-            and all(a % b == 0 for a, b in zip(box.strides, box.strides[1:], strict=False))
         )
         if not right:
             raise Refused(f"{self._name}: a box {block} of {box.shape}, strides {box.strides}, {name}")

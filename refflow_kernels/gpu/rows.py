@@ -17,7 +17,7 @@ A run of less than 2 RUN rows is one piece, and has the bits of a loop over its 
 
 An index without a row gives zeros, or changes nothing: a card raises no errors.
 
-Next: refflow_kernels/gpu/segments.py.
+Next: refflow_kernels/gpu/stitch.py.
 """
 
 from __future__ import annotations

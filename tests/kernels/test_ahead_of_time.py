@@ -29,7 +29,7 @@ SCATTERED = (  # loads that cannot be 16 bytes wide, and why
     "advance round 1: _advance", "advance round 32: _advance",  # two numbers
     "pick_row of bytes: _pick_row", "first_outside of 1000: _first_outside",  # rows that end anywhere
     "UnsortedSegmentMax: _filled", "SegmentMean: _filled", "SparseSegmentSqrtN: _filled",
-    "SparseSegmentMeanGrad: _filled", "UnsortedSegmentSum of many: _zeroslike",  # read nothing
+    "SparseSegmentMeanGrad: _filled", "UnsortedSegmentSum of many: _zeroslike", "DynamicStitch: _zeroslike",
     "UnsortedSegmentMax: _pieces",  # 8 bytes for a thread
     "UnsortedSegmentSum: _zeroslike", "RandomUniform: _uniforms", "RandomUniform bfloat16: _uniforms",  # read nothing
     "RandomStandardNormal: _normals", "TruncatedNormal: _truncated",

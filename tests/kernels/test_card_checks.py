@@ -111,3 +111,21 @@ def test_constant_ids_that_fall_are_refused_before_the_step():  # [W79]
     falling = tf.segment_sum(tf.placeholder(tf.float32, [3]), tf.constant([0, 2, 1]), name="falling")
     with session_on()[0] as session, pytest.raises(tf.errors.InvalidArgumentError, match="'falling'.*not increasing"):
         session.run(falling, {falling.op.inputs[0]: [1, 2, 3]})
+
+
+def test_rows_that_a_sharded_table_gave_are_stitched_on_the_card(rng):  # [O04]
+    """How many rows there are the host finds out from the indices; the rows stay on the card."""
+    x, ids = tf.placeholder(tf.float32, [4, 3]), tf.placeholder(tf.int32, [6])
+    shards = [x * 1.0, x * 2.0]
+    rows = tf.dynamic_partition(ids // 2, ids % 2, 2)
+    places = tf.dynamic_partition(tf.range(6), ids % 2, 2)
+    found = tf.dynamic_stitch(places, [tf.gather(s, r) for s, r in zip(shards, rows, strict=True)])
+    fetches = [found, *tf.gradients(tf.reduce_sum(tf.square(found)), x)]
+    given, results = {x: rng.normal(size=(4, 3)), ids: [5, 0, 7, 2, 2, 1]}, []
+    for session in (tf.Session(), session_on()[0]):
+        with session:
+            results.append([session.run(fetches, given) for _ in range(2)][-1])
+            placed = session.stages(session.signature(fetches, given)).placement
+    for got, wanted in zip(*results, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-6)
+    assert next(r.device[-5:] for r in placed if r.node == found.op.name) == "gpu:0"

@@ -27,6 +27,7 @@ def launches():
     yield "SegmentMean", run("SegmentMean", [rows, ids], [means])
     yield "SparseSegmentSqrtN", run("SparseSegmentSqrtN", [table, ids, ids], [means])
     yield "SparseSegmentMeanGrad", run("SparseSegmentMeanGrad", [grads, ids, ids, 50257], [table])
+    yield "DynamicStitch", run("DynamicStitch", [[ids, ids], [rows, rows]], [Place([8192, 1024])])
     yield "ScatterDiv", run("ScatterDiv", [table, ids, rows], [table])
     yield "ScatterSub", run("ScatterSub", [table, ids, rows], [table])
     yield "OneHot", run("OneHot", [ids, 1000, Place([]), Place([])], [Place([4096, 1000])], axis=-1)

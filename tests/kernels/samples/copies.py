@@ -111,6 +111,13 @@ def puts(rng, dtype):
         yield (some(rng, shape, dtype), indices, given), {}, (0.0,)
 
 
+def stitches(rng, dtype):
+    """The later row for a place stays, one that is not named is 0; pieces of no rows, and of several axes."""
+    for row, pieces in [((3,), [[0, 2, 2], [4, 0]]), ((), [[1], []]), ((2, 5), [[[3, 1], [0, 1]], [2]])]:
+        ids = [ints(*piece) for piece in pieces]
+        yield (ids, [some(rng, (*i.shape, *row), dtype) for i in ids]), {}, (0.0,)
+
+
 def places(rng, dtype):
     for shape, depth, axis in [((4,), 3, -1), ((2, 3), 5, 0), ((2, 3), 4, 1), ((), 6, -1), ((0,), 2, -1)]:
         ids = rng.integers(-1, depth + 1, shape)
@@ -121,5 +128,5 @@ SAMPLES = {
     "Slice": slices, "StridedSlice": strided, "StridedSliceGrad": strided_slopes, "Concat": joins,
     "ConcatV2": joins_today, "Split": splits, "SplitV": splits_by_size, "Pack": packs, "Unpack": unpacks,
     "Tile": tiles, "Pad": pads, "PadV2": pads_by_a_number, "GatherV2": gathers, "ScatterUpdate": puts,
-    "OneHot": places,
+    "OneHot": places, "DynamicStitch": stitches, "ParallelDynamicStitch": stitches,
 }  # fmt: skip

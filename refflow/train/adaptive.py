@@ -136,11 +136,11 @@ class AdamOptimizer(Optimizer):
 
     def _create_slots(self, variables: list[Variable]) -> None:
         if self._powers is None:  # how much of the means is there by now
-            graph, number = variables[0].graph, variables[0].dtype.base_dtype.as_numpy_dtype
+            graph = variables[0].graph
             with graph.as_default(), graph.device(variables[0].device), graph.name_scope(None):
-                self._powers = (
-                    Variable(number(self._beta1), trainable=False, name="beta1_power"),
-                    Variable(number(self._beta2), trainable=False, name="beta2_power"),
+                self._powers = (  # float32: 1 - beta2 is nothing that float16 could keep
+                    Variable(self._beta1, trainable=False, name="beta1_power"),
+                    Variable(self._beta2, trainable=False, name="beta2_power"),
                 )
         for variable in variables:
             self._slot(variable, "m")

@@ -20,6 +20,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from refflow.core.control import group, tuple_
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import float32, float64
@@ -171,10 +173,11 @@ class Optimizer:
 
     @staticmethod
     def _number(value: Any, variable: Variable) -> Any:
-        """A setting as a tensor of the variable's type."""
+        """A setting as a tensor of the variable's type. Python's floats are float32 first, whatever that type is."""
         wanted = variable.dtype.base_dtype
         if not isinstance(value, (Tensor, Variable)):
-            return convert_to_tensor(value, wanted)
+            value = np.float32(value) if type(value) is float else value
+            return convert_to_tensor(wanted.as_numpy_dtype(value), wanted)
         tensor = convert_to_tensor(value)
         return tensor if tensor.dtype.base_dtype is wanted else cast(tensor, wanted)
 

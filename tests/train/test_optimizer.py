@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
+import refflow.compat.v1 as v1
 
 
 def descend(loss, variable, rate=0.5, **options):
@@ -160,3 +161,27 @@ def test_slots_are_variables_that_are_initialized_and_not_trained():
     assert {x.op.name for x in tf.all_variables()} == {"v", "v/Adam", "v/Adam_1", "beta1_power", "beta2_power"}
     assert tf.trainable_variables() == [v]
     assert optimizer.get_slot(v, "nothing") is None
+
+
+@pytest.mark.parametrize(("tf", "kind"), [(tf, np.float32), (tf, np.float64), (v1, np.float16), (v1, np.float64)])
+def test_adam_s_powers_are_float32_whatever_the_variables_are(tf, kind):
+    """Under one slope each step is as long as the rate. In float16 a power of 0.999 would not get smaller."""
+    v = tf.Variable(np.array([1, 2, -3], kind), name="v")
+    train = tf.train.AdamOptimizer(0.01).minimize(tf.reduce_sum(v * np.array([1, 0.5, 2], kind)))
+    power1, power2 = (x for x in tf.all_variables() if x.op.name in ("beta1_power", "beta2_power"))
+    with tf.Session() as session:
+        session.run(tf.initialize_all_variables())
+        for _ in range(60):
+            session.run(train)
+        assert session.run([power1, power2]) == [pytest.approx(0.9**61, 1e-5), pytest.approx(0.999**61, 1e-5)]
+        assert session.run(power2).dtype == np.float32
+        error = 0.05 if kind is np.float16 else 2e-6
+        np.testing.assert_allclose(session.run(v), np.array([1, 2, -3]) - 0.6, rtol=error)
+
+
+def test_a_rate_in_python_counts_as_float32():
+    v = tf.Variable(np.float64([0.0]))
+    with tf.Session() as session:
+        session.run(tf.initialize_all_variables())
+        session.run(tf.train.GradientDescentOptimizer(0.1).minimize(v * 1.0))
+        assert session.run(v)[0] == -np.float64(np.float32(0.1))

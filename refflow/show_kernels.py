@@ -17,10 +17,11 @@ from refflow.programs import step_of
 from refflow.runtime.card_handles import by_reference
 from refflow.runtime.device import Device
 from refflow.runtime.endings import ENDED, end_chains
-from refflow.runtime.fuse import FUSED, free_constants, fuse, skip_identities
+from refflow.runtime.fuse import FUSED, fuse
 from refflow.runtime.gpu import GpuDevice
 from refflow.runtime.gpu_kernels import Ended, Joined, described
 from refflow.runtime.joins import JOINED, join_products
+from refflow.runtime.loosen import free_constants, skip_identities
 from refflow.runtime.nodes import Node
 from refflow.runtime.session import Session
 

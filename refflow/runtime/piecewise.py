@@ -19,7 +19,7 @@ kernels only.
 
     bytes saved: the gradient written, and read again
 
-Next: runtime/fuse.py.
+Next: runtime/loosen.py.
 """
 
 from __future__ import annotations

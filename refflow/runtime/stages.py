@@ -22,12 +22,13 @@ from refflow.runtime.costs import CostModel
 from refflow.runtime.device import Device
 from refflow.runtime.endings import end_chains
 from refflow.runtime.executor import Executor
-from refflow.runtime.fuse import free_constants, fuse, skip_identities
+from refflow.runtime.fuse import fuse
 from refflow.runtime.inner_products import multiply_rows
 from refflow.runtime.joins import join_products
 from refflow.runtime.kernels import OpStates
 from refflow.runtime.loop_products import gather_in_loops
 from refflow.runtime.loop_stacks import stacks_in_loops
+from refflow.runtime.loosen import free_constants, skip_identities
 from refflow.runtime.memory_limit import check_limits
 from refflow.runtime.nodes import StepGraph, has_control_flow
 from refflow.runtime.optimise import optimise, unbundle

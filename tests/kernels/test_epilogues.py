@@ -8,9 +8,10 @@ import pytest
 import refflow as tf
 from refflow.core.registry import op_def
 from refflow.runtime.device import Device
-from refflow.runtime.fuse import FUSED, free_constants, fuse, skip_identities
+from refflow.runtime.fuse import FUSED, fuse
 from refflow.runtime.gpu_kernels import Chain
 from refflow.runtime.joins import JOINED, join_products
+from refflow.runtime.loosen import free_constants, skip_identities
 from refflow_kernels.gpu import KERNELS, conv_boxes, epilogues, matmul_boxes
 from refflow_kernels.interpreter import Memory
 from tests.kernels.samples import reference

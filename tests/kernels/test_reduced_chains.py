@@ -9,7 +9,8 @@ import refflow as tf
 from refflow.cli import main
 from refflow.runtime.device import Device
 from refflow.runtime.endings import ENDED, end_chains
-from refflow.runtime.fuse import FUSED, free_constants, fuse
+from refflow.runtime.fuse import FUSED, fuse
+from refflow.runtime.loosen import free_constants
 from refflow_kernels.gpu import KERNELS
 from refflow_kernels.gpu.elementwise import build
 from refflow_kernels.gpu.reduced_chains import Ending, ReducedChain

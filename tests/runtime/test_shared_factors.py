@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refflow.compat.v1 as tf
-from refflow.runtime.fuse import free_constants, skip_identities
+from refflow.runtime.loosen import free_constants, skip_identities
 from refflow.runtime.products import gather_products
 from refflow.runtime.shared_factors import share_factors
 

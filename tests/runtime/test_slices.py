@@ -8,7 +8,8 @@ import pytest
 import refflow as tf
 from refflow.ops.log_softmax import SPARSE_XENT
 from refflow.runtime import stages
-from refflow.runtime.fuse import free_constants, fuse
+from refflow.runtime.fuse import fuse
+from refflow.runtime.loosen import free_constants
 from refflow.runtime.slices import SLICED, cut_in_slices
 
 

@@ -121,7 +121,7 @@ def _run(kernel: Any, memory: Any, matrix: Any, low: int, high: int, align: str,
     size = prod(memory[-1].shape)
     if size:
         above, below = align.split("_")
-        wide = max(size + BLOCK, prod(matrix.shape)) >= 1 << 31
+        wide = max(prod(a.shape) for a in memory) + BLOCK >= 1 << 31  # a band may be twice as large as its matrices
         kernel[(ceil_div(size, BLOCK),)](
             *memory, size, rows, columns, low, high, _longest(low, high, rows, columns), ABOVE=int(above == "RIGHT"),
             BELOW=int(below == "RIGHT"), WIDE=wide, BLOCK=BLOCK, num_warps=4, **flags, enable_fp_fusion=True,

@@ -130,22 +130,43 @@ def test_the_tests_for_a_card_are_right_under_the_interpreter(monkeypatch, rng):
     there.test_indices_out_of_range_are_noted(memory)
 
 
+class Noted:
+    """In the place of a kernel: the grids and the constants that it is launched with."""
+
+    def __init__(self):
+        self.launches = []
+
+    def __getitem__(self, grid):
+        return lambda *arguments, **named: self.launches.append((grid, named))
+
+
 def test_a_gather_s_programs_are_no_more_than_a_card_takes_however_many_places_lead(monkeypatch):
     """65,535 along the second and third axis of a grid, and 2^31 altogether."""
     from refflow_kernels.ahead import Place
     from refflow_kernels.gpu import rows
     from refflow_kernels.gpu.arrays import ceil_div
 
-    grids = []
-
-    class Noted:
-        def __getitem__(self, grid):
-            grids.append(grid)
-            return lambda *arguments, **named: None
-
+    noted = Noted()
     for name in ("_gather", "_gather_narrow"):
-        monkeypatch.setattr(rows, name, Noted())
+        monkeypatch.setattr(rows, name, noted)
     for width in (1, 40, 2000):
         places = Place([100_000, 7, width]), Place([3], "int32"), np.array(1)
         rows.gather_v2(*places, out=Place([100_000, 3, width]))
-    assert grids == [(ceil_div(300_000, 1024),), (300_000, 1), (300_000, 2)]
+    assert [grid for grid, _ in noted.launches] == [(ceil_div(300_000, 1024),), (300_000, 1), (300_000, 2)]
+
+
+@pytest.mark.parametrize(("rows", "wide"), [(40_000, True), (30_000, False)])
+def test_a_band_s_places_have_64_bits_where_it_has_more_of_them_than_its_matrix(rows, wide, monkeypatch):
+    """All diagonals of 1.6e9 numbers are 3.2e9 places."""
+    from refflow_kernels.ahead import Place
+    from refflow_kernels.gpu import diagonals
+
+    put, take = Noted(), Noted()
+    monkeypatch.setattr(diagonals, "_put", put)
+    monkeypatch.setattr(diagonals, "_take", take)
+    matrix, band, number = Place([rows, rows]), Place([2 * rows - 1, rows]), Place([])
+    k = np.array([1 - rows, rows - 1])
+    diagonals.matrix_set_diag_v3(matrix, band, k, out=Place([rows, rows]))
+    diagonals.matrix_diag_v3(band, k, rows, rows, number, out=matrix)
+    diagonals.matrix_diag_part_v3(matrix, k, number, out=band)
+    assert [named["WIDE"] for _, named in put.launches + take.launches] == [wide] * 3

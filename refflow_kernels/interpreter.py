@@ -6,6 +6,7 @@ slowly. `guard_is_whole` tells afterwards if anything was written behind the end
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ class Memory:
     """A contiguous array with what a launch asks of a tensor. It shares the array: nothing is copied."""
 
     def __init__(self, array: np.ndarray, whole: np.ndarray | None = None, dtype: str = ""):
+        _let_loops_count()
         self.array = array
         self.whole = array if whole is None else whole
         self.shape = array.shape
@@ -122,6 +124,23 @@ class Memory:
     @property
     def device(self) -> str:
         return "cpu"
+
+
+@cache
+def _let_loops_count() -> None:
+    """Triton 3.6 takes int() of an array with one element for the bound of a loop, which NumPy refuses since 2.4."""
+    import triton
+    from triton.runtime import interpreter
+
+    if tuple(map(int, triton.__version__.split(".")[:2])) > (3, 6):
+        return
+    patch = interpreter._patch_lang_tensor
+
+    def patched(tensor: Any, scope: Any) -> None:
+        patch(tensor, scope)
+        scope.set_attr(tensor, "__index__", lambda self: self.handle.data.item())
+
+    interpreter._patch_lang_tensor = patched
 
 
 class InterpretedCard:

@@ -53,7 +53,13 @@ FUNCTIONS: dict[str, tuple[str, str, str]] = {
 OF_CARDS: dict[str, tuple[str, str, str]] = {
     "erf": ("erf", "erf({})", r"\operatorname{{erf}}({})"),
     "rint": ("rint", "rint({})", r"\operatorname{{rint}}({})"),
+    "arctan2": ("arctan2", "arctan2({}, {})", r"\operatorname{{arctan2}}({}, {})"),
 }
+OF_CARDS |= {
+    name: (name, f"{name}({{}})", rf"\operatorname{{{{{name}}}}}({{}})")
+    for name in ("tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "arcsinh", "arccosh", "arctanh", "erfc", "erfinv",
+                 "ndtri", "lgamma", "digamma")
+}  # fmt: skip
 # What a chain on a card does between types: it computes in float32, and rounds where a node's type is shorter.
 _CONVERSIONS = {
     "positive": "({})", "as_float": "{}.to(tl.float32)", "as_float16": "{}.to(tl.float16).to(tl.float32)",
@@ -80,7 +86,7 @@ _TRITON = {form[0]: form[1] for form in (*_CALLS.values(), *_BINARY.values(), *_
 _TRITON |= _CONVERSIONS
 _LETTER = {"step": "s", "early": "e"}
 ONLY_FLOATS = frozenset(("divide", "sqrt", "fmod", "floor", "ceil", "power", "exp", "expm1", "log", "log1p",
-                         "tanh", "sin", "cos", "erf", "rint"))  # fmt: skip
+                         "tanh", "sin", "cos", *OF_CARDS))  # fmt: skip
 
 Step = tuple[Any, ...]  # a ufunc's name and its operands: names, numbers, or ("step", n) for an earlier result
 

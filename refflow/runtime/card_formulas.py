@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from refflow.core.dtypes import DType, bfloat16, bool_
+from refflow.core.dtypes import DType, bfloat16, bool_, float32
 from refflow.core.formula import Formula
 from refflow.core.opdef import OpDef
 
@@ -27,6 +27,17 @@ FORMULAS = {
         f"where({_LEFT} == 0, y * 0, where(({_LEFT} < 0) != (y < 0), {_LEFT} + y, {_LEFT}))",
         ("x", "y"),
     ),
+    "Atan2": Formula("arctan2(y, x)"),
+}
+_UNDER_NUMPY_S_NAME = {"Asin": "arcsin", "Acos": "arccos", "Atan": "arctan", "Asinh": "arcsinh", "Acosh": "arccosh",
+                       "Atanh": "arctanh"}  # fmt: skip
+_UNDER_THEIR_OWN = ("Tan", "Sinh", "Cosh", "Erfc", "Erfinv", "Ndtri", "Lgamma", "Digamma")
+FORMULAS |= {op: Formula(f"{name}(x)") for op, name in _UNDER_NUMPY_S_NAME.items()}
+FORMULAS |= {op: Formula(f"{op.lower()}(x)") for op in _UNDER_THEIR_OWN}
+# A quotient that is rounded to a shorter type may reach the next whole number, so that these are of float32 alone.
+_WHOLE = {
+    "FloorDiv": Formula("floor(x / y)"),
+    "TruncateDiv": Formula("where(x / y < 0, ceil(x / y), floor(x / y))"),
 }
 
 # The reductions that end a chain (runtime/endings.py): what the kernel does, and whether it divides what comes of it.
@@ -36,6 +47,8 @@ ENDINGS = {"Sum": ("sum", False), "BiasAddGrad": ("sum", False), "Mean": ("sum",
 
 def on_card(op_def: OpDef, attrs: dict[str, Any]) -> Formula | None:
     """The formula that is all of a node on a card, or None."""
+    if op_def.name in _WHOLE and attrs["T"] is float32:
+        return _WHOLE[op_def.name]
     return op_def.expression(attrs) or FORMULAS.get(op_def.name)
 
 

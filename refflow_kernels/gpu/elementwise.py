@@ -33,10 +33,7 @@ from hashlib import sha256
 from math import prod
 from typing import Any
 
-import triton
-import triton.language as tl
-
-from refflow_kernels.gpu import functions
+from refflow_kernels.gpu import functions, special_functions
 from refflow_kernels.gpu.arrays import ceil_div, check_out, check_packed
 
 BLOCK = 1024  # elements in one program: 8 for each thread
@@ -119,11 +116,11 @@ def _body(
 
 @functools.cache
 def kernel_of(name: str, text: str, more: tuple[tuple[str, Any], ...] = ()) -> Any:
-    """The compiled function of a source, which has the names of functions.py and `more`."""
+    """The compiled function of a source, which has the names of both pages of functions and `more`."""
     filename = f"<refflow elementwise {name} {sha256(text.encode()).hexdigest()[:12]}>"
     # Triton reads a kernel's text through inspect, which looks here for files that are none.
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
-    names: dict[str, Any] = {**vars(functions), **dict(more), "triton": triton, "tl": tl, "__name__": __name__}
+    names: dict[str, Any] = {**vars(special_functions), **vars(functions), **dict(more), "__name__": __name__}
     exec(compile(text, filename, "exec"), names)
     return names[name]
 

@@ -16,7 +16,7 @@ over all of float32's exponents: exp 1, log 1, tanh 1.5, erf 2.5, expm1 and log1
 
 The polynomials are those of S. L. Moshier's Cephes library; erf's are fitted for the least largest error.
 
-Next: refflow_kernels/gpu/elementwise.py.
+Next: refflow_kernels/gpu/special_functions.py.
 """
 
 from __future__ import annotations
@@ -38,9 +38,21 @@ def minimum(a, b):
 
 
 @triton.jit
+def signed(size, x):
+    """size with the sign of x, of which -0 has one too."""
+    return tl.where(x.to(tl.int32, bitcast=True) < 0, size * -1, size)
+
+
+@triton.jit
 def exp(x):
     """e^x."""
-    inside = tl.minimum(tl.maximum(x, -104.0), 89.0)  # beyond, the result is 0 or infinite all the same
+    return exp_times(x, 0)
+
+
+@triton.jit
+def exp_times(x, k):
+    """2^k e^x, for k = 0 or -1."""
+    inside = tl.minimum(tl.maximum(x, -104.0), 90.0)  # beyond, the result is 0 or infinite all the same
     n = tl.floor(inside * 1.44269504088896341 + 0.5)
     r = inside - n * 0.693359375 - n * -2.12194440e-4
     p = 1.9875691500e-4 * r + 1.3981999507e-3
@@ -49,7 +61,7 @@ def exp(x):
     p = p * r + 1.6666665459e-1
     p = p * r + 5.0000001201e-1
     p = p * r * r + r + 1.0
-    n = n.to(tl.int32)
+    n = n.to(tl.int32) + k
     half = n >> 1  # 2^n in two steps: it may lie outside of the numbers while the result does not
     first = ((half + 127) << 23).to(tl.float32, bitcast=True)
     second = ((n - half + 127) << 23).to(tl.float32, bitcast=True)
@@ -92,7 +104,7 @@ def tanh(x):
     p = p * s - 5.37397155531e-2
     p = p * s + 1.33314422036e-1
     p = p * s - 3.33332819422e-1
-    return tl.where(z >= 0.625, tl.where(x < 0, -far, far), p * s * x + x)
+    return signed(tl.where(z >= 0.625, far, p * s * z + z), x)
 
 
 @triton.jit

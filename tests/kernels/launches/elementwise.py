@@ -10,9 +10,11 @@ from tests.kernels.launches.places import Place, run
 
 SHAPE = [1024, 1024]
 OPS = (  # between them they have every function of the language
-    "Abs", "Add", "Ceil", "ClipByValue", "Cos", "Div", "DivNoNan", "Elu", "EluGrad", "Erf", "Exp", "Floor", "Greater",
-    "GreaterEqual", "InvGrad", "LessEqual", "Log", "Log1p", "LogicalAnd", "LogicalNot", "LogicalOr", "Maximum", "Mod",
-    "NotEqual", "Pow", "Rint", "Rsqrt", "SigmoidGrad", "Sign", "Sin", "Softplus", "SoftsignGrad", "Tanh",
+    "Abs", "Acos", "Acosh", "Add", "Asin", "Asinh", "Atan", "Atan2", "Atanh", "Ceil", "ClipByValue", "Cos", "Cosh",
+    "Digamma", "Div", "DivNoNan", "Elu", "EluGrad", "Erf", "Erfc", "Erfinv", "Exp", "Floor", "FloorDiv", "Greater",
+    "GreaterEqual", "InvGrad", "LessEqual", "Lgamma", "Log", "Log1p", "LogicalAnd", "LogicalNot", "LogicalOr",
+    "Maximum", "Mod", "Ndtri", "NotEqual", "Pow", "Rint", "Rsqrt", "SigmoidGrad", "Sign", "Sin", "Sinh", "Softplus",
+    "SoftsignGrad", "Tan", "Tanh",
 )  # fmt: skip
 OTHERS = [("Tanh", "bfloat16"), ("Add", "bfloat16"), ("Mul", "float16"), ("Add", "int32")]
 

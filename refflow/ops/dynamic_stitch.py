@@ -35,7 +35,7 @@ def dynamic_stitch_kernel(indices, data):
     rows = data[0].shape[indices[0].ndim :]
     merged = blank((size, *rows), data[0].dtype)
     for where, what in zip(indices, data, strict=True):
-        merged[where.reshape(-1)] = what.reshape(-1, *rows)
+        merged[where.reshape(-1)] = what.reshape(where.size, *rows)
     return merged
 
 
@@ -98,5 +98,6 @@ DYNAMIC_STITCH.case("O04", "the later row wins", indices=[[0, 1, 2], [1]], data=
                     merged=[10, 99, 12])  # fmt: skip
 DYNAMIC_STITCH.case("O04", "whole rows move", indices=[[2, 0], [1]], data=[[[1, 2], [3, 4]], [[5, 6]]], N=2,
                     merged=[[3, 4], [5, 6], [1, 2]])  # fmt: skip
+DYNAMIC_STITCH.case("O04", "rows may be empty", indices=[[0, 2]], data=[[[], []]], N=1, merged=[[], [], []])
 DYNAMIC_STITCH.case("O04", "an index for each row", indices=[[0, 1]], data=[[1, 2, 3]], N=1,
                     error="data[0].shape = [3] does not start with indices[0].shape = [2]")  # fmt: skip

@@ -50,10 +50,21 @@ _LABEL = "Received a label value of {value} which is outside the valid range of 
 _SEGMENT = "segment_ids[{at}] = {value} is out of range [0, {size})"
 _PICKED = "Bad: indices[{at}] == {value} out of range [0, {size})"
 _BACK = "Index {value} out of range [0, {size})"
+_HELD = "Segment id {value} out of range [0, {size})"
 
 
-def range_of(op_def: OpDef, shapes: Sequence[Sequence[int]], value_of: Callable[[int], Any]) -> Range | None:
-    """The range that a node's indices must be in, from the shapes of its inputs and the values that are known."""
+def ranges_of(op_def: OpDef, shapes: Sequence[Sequence[int]], value_of: Callable[[int], Any]) -> list[Range]:
+    """The ranges that a node's indices must be in, from the shapes of its inputs and the values that are known."""
+    name = op_def.name
+    if name.startswith("SparseSegment") and name.endswith("Grad"):
+        rows = int(value_of(3))
+        return [Range(1, 0, (rows,), _BACK), Range(2, 0, (shapes[0][0],), _HELD)] if rows else []
+    found = _range_of(op_def, shapes, value_of)
+    return [] if found is None else [found]
+
+
+def _range_of(op_def: OpDef, shapes: Sequence[Sequence[int]], value_of: Callable[[int], Any]) -> Range | None:
+    """Of a node with one input of indices."""
     name = op_def.name
     if name == "GatherNd" or "ScatterNd" in name or name.startswith("TensorScatter"):
         return _several(name, shapes, value_of)
@@ -68,8 +79,6 @@ def range_of(op_def: OpDef, shapes: Sequence[Sequence[int]], value_of: Callable[
         return Range(1, 0, (shapes[0][1],), _LABEL)
     if name.startswith("UnsortedSegment"):
         return Range(1, _BELOW, (int(value_of(2)),), _SEGMENT)
-    if name.startswith("SparseSegment") and name.endswith("Grad"):
-        return Range(1, 0, (int(value_of(3)),), _BACK)
     if name in SORTED:
         ids = value_of(SORTED[name])
         if isinstance(ids, np.ndarray):  # which rise, of as many segments as the last one says

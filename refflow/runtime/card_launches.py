@@ -14,7 +14,7 @@ from math import prod
 from typing import Any
 
 from refflow.core.dtypes import as_dtype, int64
-from refflow.runtime.card_checks import Check, range_of
+from refflow.runtime.card_checks import Check, Range, ranges_of
 from refflow.runtime.card_stretches import CardStretches, Update
 from refflow.runtime.failures import as_op_error
 from refflow.runtime.fuse import FUSED
@@ -51,16 +51,18 @@ class CardLaunches(CardStretches):
             self._sink = None
 
     def _check_indices(self, node: Node) -> None:
-        """A line that notes an index out of range, for what a CPU's kernel would refuse."""
+        """Lines that note indices out of range, for what a CPU's kernel would refuse."""
         shapes: list[Any] = [n.shapes[p] for n, p in node.inputs]
         try:
-            asked = range_of(node.op_def, shapes, lambda place: self._known(node.inputs[place]))
+            found = ranges_of(node.op_def, shapes, lambda place: self._known(node.inputs[place]))
         except ValueError as error:  # of constants
             raise as_op_error(error, node) from error
-        if asked is None:
-            return
+        for asked in found:
+            self._check_range(node, asked, shapes[asked.place])
+
+    def _check_range(self, node: Node, asked: Range, shape: Any) -> None:
         assert self._open is not None
-        kernels, shape = ranges(), shapes[asked.place]
+        kernels = ranges()
         check = Check(node.device.card, node, asked, shape, kernels.programs(prod(shape) // len(asked.sizes)))
         self.stretches[-1].checks.append(check)
         function, words = self._bind("k", kernels.first_outside), self._bind("w", check.words)
@@ -119,7 +121,7 @@ class CardLaunches(CardStretches):
     def _change(self, node: Node) -> None:
         """A change of variables, where they lie."""
         states = [self.names[node.inputs[place]] for place in node.op_def.ref_inputs]
-        inputs = [self._card_input(node, place) for place in range(len(node.inputs))]
+        inputs = [self._change_input(node, place, states) for place in range(len(node.inputs))]
         for port, dtype in enumerate(node.types):
             if dtype.is_ref_dtype:
                 self.names[node, port] = states[0]
@@ -148,6 +150,20 @@ class CardLaunches(CardStretches):
         alike.append(Update(node, kernel, arrays, numbers))
         return True
 
+    def _change_input(self, node: Node, place: int, states: list[str]) -> str:
+        """An input of a change; a copy of the variable whose rows it moves: its programs run at once."""
+        given, edge = self._card_input(node, place), node.inputs[place]
+        is_own = place not in node.op_def.ref_inputs and self.names[edge] in states
+        if not is_own or node.type == "Assign" or node.op_def.by_element is not None:
+            return given
+        copied = self._room(node, edge[0].shapes[edge[1]], edge[0].types[edge[1]].base_dtype)
+        copied.span.end = self._moment + 1
+        return self._copied(node, self._bind("b", copied), given)
+
+    def _copied(self, node: Node, name: str, given: str) -> str:
+        self._write(node, f"{self._bind('d', node.device.card.copy)}({name}, {given})")
+        return name
+
     def _look(self, node: Node) -> None:
         """The same bytes in another shape; of a variable a copy, which later changes leave alone."""
         edge = node.inputs[0]
@@ -156,8 +172,7 @@ class CardLaunches(CardStretches):
             self._keep_place(node, 0, place._replace(shape=tuple(node.shapes[0])))  # type: ignore[arg-type]
         elif edge[0].types[edge[1]].is_ref_dtype:
             given = self._card_input(node, 0)
-            name = self._keep_place(node, 0, self._room(node, node.shapes[0], node.types[0]))
-            self._write(node, f"{self._bind('d', node.device.card.copy)}({name}, {given})")
+            self._copied(node, self._keep_place(node, 0, self._room(node, node.shapes[0], node.types[0])), given)
         else:
             whole = self.bindings[self.names[edge]]
             self.names[node, 0] = self._bind("c", whole.reshape(tuple(node.shapes[0] or ())))

@@ -29,7 +29,7 @@ from refflow.core.locks import lock
 from refflow.core.opdef import OpDef
 from refflow.runtime import gpu_kernels
 from refflow.runtime.capture import Captured
-from refflow.runtime.card_checks import check_on_host, range_of
+from refflow.runtime.card_checks import check_on_host, ranges_of
 from refflow.runtime.card_formulas import on_card
 from refflow.runtime.card_lists import CardLists, is_list_op
 from refflow.runtime.device import BoundKernel, Device
@@ -178,8 +178,7 @@ class GpuDevice(Device):
         return found._replace(check=partial(self._check_indices, op_def))
 
     def _check_indices(self, op_def: OpDef, inputs: list[Any]) -> None:
-        asked = range_of(op_def, [np.shape(i) for i in inputs], lambda place: self.to_host(inputs[place]))
-        if asked is not None:
+        for asked in ranges_of(op_def, [np.shape(i) for i in inputs], lambda place: self.to_host(inputs[place])):
             check_on_host(asked, self.to_host(inputs[asked.place]))
 
     def formula(self, op_def: OpDef, attrs: dict[str, Any]) -> Any:

@@ -98,6 +98,20 @@ def test_nothing_is_read_before_the_step_has_written_it():
         assert_same_bits(*results)
 
 
+def test_rows_of_a_variable_that_go_elsewhere_in_it_are_those_from_before_the_step():  # [W12, W32]
+    """A card's programs run at once: none may read what another has written."""
+    rows, places = np.arange(12, dtype=np.float32).reshape(4, 3), np.array([1, 0, 3, 2])
+    for change, wanted in ((tf.scatter_update, rows[places]), (tf.scatter_add, rows + rows[places])):
+        for kept in (tf.identity, lambda v: v):
+            with tf.Graph().as_default():
+                v = tf.Variable(rows)
+                changed = change(v, places, kept(v))
+                with session_on()[0] as session:
+                    for _ in range(3):
+                        session.run(tf.initialize_all_variables())
+                        np.testing.assert_array_equal(session.run(changed), wanted)
+
+
 def test_a_part_of_the_cpu_splits_the_stretch_and_sees_each_step_s_values():  # [W22, W23]
     with tf.Graph().as_default():
         x = tf.placeholder(tf.float32, [5])

@@ -107,6 +107,20 @@ def test_segments_of_as_many_rows_as_the_last_id_says_are_reduced_on_the_card(fe
     assert {r.device[-5:] for r in placed if "Segment" in r.op_type} == {"gpu:0"}
 
 
+@pytest.mark.parametrize("options", [{}, {"executor": "executor"}], ids=str)
+def test_slopes_of_picked_rows_have_segments_that_are_there_and_of_no_rows_any_will_do(options):  # [W06, W79]
+    slopes, ids = tf.placeholder(tf.float32, [2, 3]), tf.placeholder(tf.int32, [3])
+    back = [op_def("SparseSegmentMeanGrad")(slopes, np.array([0, 1, 7]), ids, np.array(n, np.int32)) for n in (8, 0)]
+    given = {slopes: np.ones((2, 3)), ids: [0, 1, 1]}
+    with tf.Session() as on_cpu, session_on(**options)[0] as session:
+        for _ in range(3):
+            for got, wanted in zip(session.run(back, given), on_cpu.run(back, given), strict=True):
+                np.testing.assert_array_equal(got, wanted)
+            for each in (session, on_cpu):
+                with pytest.raises(tf.errors.InvalidArgumentError, match=r"MeanGrad.*id 2 out of range \[0, 2\)"):
+                    each.run(back, given | {ids: [0, 1, 2]})
+
+
 def test_constant_ids_that_fall_are_refused_before_the_step():  # [W79]
     falling = tf.segment_sum(tf.placeholder(tf.float32, [3]), tf.constant([0, 2, 1]), name="falling")
     with session_on()[0] as session, pytest.raises(tf.errors.InvalidArgumentError, match="'falling'.*not increasing"):

@@ -36,10 +36,7 @@ def cases(small: bool) -> Iterator[Case]:
             yield Case(f"Gather {label}", "Gather", (normal(rows, width), ids), {},
                        lambda torch, x: x[0].index_select(0, x[1]))  # fmt: skip
             data, count = normal(len(ids), width), np.array(rows, np.int32)
-            yield Case(
-                f"UnsortedSegmentSum {label}", "UnsortedSegmentSum", (data, ids, count), {},
-                lambda torch, x: torch.ops.aten.embedding_dense_backward(x[0], x[1], int(x[2]), -1, False),
-            )  # fmt: skip
+            yield _sum(label, data, ids, count)
     yield from _of_segments(small)
 
 
@@ -48,13 +45,19 @@ def _of_segments(small: bool) -> Iterator[Case]:
     rng = np.random.default_rng(0)
     data, ids, count = normal(n, width), rng.integers(0, rows, n), np.array(rows, np.int32)
     label = f"{MANY} of {SEGMENTS[0]}x{SEGMENTS[1]}"
-    yield Case(f"UnsortedSegmentSum {label}", "UnsortedSegmentSum", (data, ids, count), {},
-               lambda torch, x: torch.ops.aten.embedding_dense_backward(x[0], x[1], int(x[2]), -1, False))  # fmt: skip
+    yield _sum(label, data, ids, count)
     rising = np.sort(np.concatenate([ids[: n - rows], np.arange(rows)]))  # none without rows
-    yield Case(f"SegmentMean {label}", "SegmentMean", (data, rising), {}, lambda torch, x: _torch_segments(torch, x),
+    yield Case(f"SegmentMean {label}", "SegmentMean", (data, rising), {}, _torch_segments,
                outs=[(rows, width)])  # fmt: skip
     yield Case(f"SparseSegmentMean {label}", "SparseSegmentMean", (normal(rows, width), ids, rising), {}, _torch_bags,
                outs=[(rows, width)])  # fmt: skip
+
+
+def _sum(label: str, data: np.ndarray, ids: np.ndarray, count: np.ndarray) -> Case:
+    return Case(
+        f"UnsortedSegmentSum {label}", "UnsortedSegmentSum", (data, ids, count), {},
+        lambda torch, x: torch.ops.aten.embedding_dense_backward(x[0], x[1], int(x[2]), -1, False),
+    )  # fmt: skip
 
 
 def _torch_segments(torch: Any, x: Sequence[Any]) -> Any:

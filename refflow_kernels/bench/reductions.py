@@ -23,7 +23,7 @@ _SUMS = (  # the usual places of axes: everything, rows, columns, images' channe
 class Reduced(NamedTuple):
     """A chain's lines over matrices x0, x1, ..., the values that are written, and those that are summed over `axes`."""
 
-    sizes: tuple[int, int]
+    sizes: tuple[int, ...]  # rows and columns
     lines: tuple[str, ...]
     written: tuple[str, ...]
     summed: tuple[tuple[str, bool], ...]  # and whether it is the mean
@@ -33,15 +33,18 @@ class Reduced(NamedTuple):
 
 
 _SQUARES = ("s0 = (x0 - x1)", "s1 = (s0 * s0)")
+
+
+def _mean_square(*sizes: int) -> Reduced:
+    return Reduced(
+        sizes, _SQUARES, (), (("s1", True),), (0, 1),
+        lambda torch, x: torch.nn.functional.mse_loss(x[0], x[1]), lambda x, y: np.square(x - y).mean(),
+    )  # fmt: skip
+
+
 _CHAINS = {
-    "mean square": Reduced(
-        (8192, 8192), _SQUARES, (), (("s1", True),), (0, 1),
-        lambda torch, x: torch.nn.functional.mse_loss(x[0], x[1]), lambda x, y: np.square(x - y).mean(),
-    ),
-    "mean square of 1000003": Reduced(
-        (1000003, 1), _SQUARES, (), (("s1", True),), (0, 1),
-        lambda torch, x: torch.nn.functional.mse_loss(x[0], x[1]), lambda x, y: np.square(x - y).mean(),
-    ),
+    "mean square": _mean_square(8192, 8192),
+    "mean square of 1000003": _mean_square(1000003, 1),
     "mean square beside its slope": Reduced(
         (8192, 8192), (*_SQUARES, "s2 = (s0 * 0.5)"), ("s2",), (("s1", True),), (0, 1),
         lambda torch, x: ((x[0] - x[1]) * 0.5, torch.nn.functional.mse_loss(x[0], x[1])),

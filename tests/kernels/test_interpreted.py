@@ -104,10 +104,9 @@ def test_rows_of_which_the_largest_are_sought_are_read_again_where_they_are_long
      "SparseSegmentMeanGrad", "ScatterDiv", "ScatterSub"],
 )  # fmt: skip
 def test_ids_in_order_by_merging_and_long_runs_of_them(op_type, rng, monkeypatch):  # [W06]
-    page = sys.modules["refflow_kernels.gpu.order"]
-    monkeypatch.setattr(page, "FEW", 64)
-    monkeypatch.setattr(page, "CHUNK", 64)
-    n, attrs, count = 200, {}, np.array(4, np.int32)
+    for page, name, least in (("order", "FEW", 32), ("order", "CHUNK", 32), ("rows", "RUN", 16)):
+        monkeypatch.setattr(sys.modules[f"refflow_kernels.gpu.{page}"], name, least)
+    n, attrs, count = 70, {}, np.array(4, np.int32)
     x, ids = (1 + rng.normal(size=(n, 3)) / 64).astype(np.float32), rng.integers(-1, 4, n).astype(np.int32)
     ids[rng.random(n) < 0.8] = 2
     if op_type.startswith("Unsorted"):

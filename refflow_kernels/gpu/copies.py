@@ -11,7 +11,7 @@ A copy is a shape and two sets of strides, which may be 0 or negative. Neighbour
 are joined first, so that a part of a row is a row, and most of what is left are matrices; where more than AXES of them
 are left, there are several launches. Where an axis is not walked by 1 the loads are single elements.
 
-Next: refflow_kernels/gpu/reverse.py.
+Next: refflow_kernels/gpu/mirrors.py.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from refflow_kernels.kernel import Kernel
 
 BLOCK = 1024
 ANY = ("float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
-_PLAIN = ["m1", "m2", "m3", "h1", "h2", "h3"]
+PLAIN = ["m1", "m2", "m3", "h1", "h2", "h3"]
 
 
 @triton.jit
-def _coordinates(i, d1, d2, d3, m1, m2, m3, h1, h2, h3, EVEN: tl.constexpr, WIDE: tl.constexpr):
+def coordinates(i, d1, d2, d3, m1, m2, m3, h1, h2, h3, EVEN: tl.constexpr, WIDE: tl.constexpr):
     """The place of element i along four axes, of which the last is the quickest, and a whole number of EVENs long."""
     if WIDE:
         rest = i // d3
@@ -57,7 +57,7 @@ def _coordinates(i, d1, d2, d3, m1, m2, m3, h1, h2, h3, EVEN: tl.constexpr, WIDE
     return i0, i1, i2, i3
 
 
-@triton.jit(do_not_specialize=_PLAIN)
+@triton.jit(do_not_specialize=PLAIN)
 def _copy(
     x_at, y_at, size, first_x, first_y, d1, d2, d3, m1, m2, m3, h1, h2, h3,
     x0, x1, x2, x3, y0, y1, y2, y3, EVEN: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr,
@@ -66,7 +66,7 @@ def _copy(
     if WIDE:
         start = start.to(tl.int64)
     i = start * BLOCK + tl.arange(0, BLOCK)
-    i0, i1, i2, i3 = _coordinates(i, d1, d2, d3, m1, m2, m3, h1, h2, h3, EVEN, WIDE)
+    i0, i1, i2, i3 = coordinates(i, d1, d2, d3, m1, m2, m3, h1, h2, h3, EVEN, WIDE)
     real = i < size
     if EVEN > 1:  # all of a group is there, or nothing
         real = tl.max_constancy(real, EVEN)
@@ -264,7 +264,7 @@ def tile(input: Any, multiples: Any, out: Any = None) -> Any:
 # -- a frame ---------------------------------------------------------------------------------------------------------
 
 
-@triton.jit(do_not_specialize=_PLAIN)
+@triton.jit(do_not_specialize=PLAIN)
 def _pad(
     x_at, number_at, y_at, size, d1, d2, d3, m1, m2, m3, h1, h2, h3, b0, b1, b2, b3, n0, n1, n2, n3,
     HAS_NUMBER: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr,
@@ -273,7 +273,7 @@ def _pad(
     if WIDE:
         start = start.to(tl.int64)
     i = start * BLOCK + tl.arange(0, BLOCK)
-    i0, i1, i2, i3 = _coordinates(i, d1, d2, d3, m1, m2, m3, h1, h2, h3, 1, WIDE)
+    i0, i1, i2, i3 = coordinates(i, d1, d2, d3, m1, m2, m3, h1, h2, h3, 1, WIDE)
     i0, i1, i2, i3 = i0 - b0, i1 - b1, i2 - b2, i3 - b3
     inside = (i0 >= 0) & (i0 < n0) & (i1 >= 0) & (i1 < n1) & (i2 >= 0) & (i2 < n2) & (i3 >= 0) & (i3 < n3)
     value = tl.load(x_at + ((i0 * n1 + i1) * n2 + i2) * n3 + i3, mask=inside & (i < size), other=0)

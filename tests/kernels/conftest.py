@@ -25,6 +25,7 @@ NEEDS_TRITON = (
     "test_gpu_updates.py",
     "test_gpu_random.py",
     "test_chains.py",
+    "test_mirrors.py",
     "test_epilogues.py",
     "test_reduced_chains.py",
     "test_everything_on_the_card.py",

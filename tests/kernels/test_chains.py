@@ -100,3 +100,20 @@ def test_functions_that_numpy_has_not_are_in_chains_too(rng):
             (chain,) = chains(session, [gelu], [x], [(6, 40)])
     assert len(chain.attrs["blocks"][0]) == 5
     np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-7)
+
+
+def test_functions_of_angles_and_gammas_and_the_slope_of_a_root_are_one_chain(rng):
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.placeholder(tf.float32, [6, 40])
+        root = tf.sqrt(x)
+        slope = op_def("SqrtGrad")(root, op_def("Tan")(x) + op_def("Atan2")(x, root))
+        y = op_def("DivNoNan")(slope * op_def("Lgamma")(x), x - 0.5)
+        feeds = {x: rng.uniform(0, 1, size=(6, 40))}
+        wanted = on([Device(0)], graph, y, feeds)
+        found = on([Device(0), simulated_gpu()], graph, y, feeds)
+        with tf.Session(graph=graph, devices=[Device(0), simulated_gpu()]) as session:
+            (chain,) = chains(session, [y], [x], [(6, 40)])
+    assert {"SqrtGrad", "Tan", "Atan2", "DivNoNan", "Lgamma"} <= {n.type for n in graph.get_operations()}
+    assert {step[0] for step in chain.attrs["blocks"][0]} >= {"sqrt", "tan", "arctan2", "lgamma", "divide"}
+    np.testing.assert_allclose(found, wanted, rtol=3e-6)

@@ -13,6 +13,9 @@ def launches():
     yield "Concat bfloat16", run("Concat", [np.int32(1), [half16, half16]], [whole16])
     yield "Split", run("Split", [np.int32(1), x], [half, half], num_split=2)
     yield "Tile", run("Tile", [half, [1, 2]], [x])
+    image, framed, around = Place([64, 64, 64, 64]), Place([64, 70, 70, 64]), [[0, 0], [3, 3], [3, 3], [0, 0]]
+    yield "MirrorPad", run("MirrorPad", [image, around], [framed], mode="REFLECT")
+    yield "MirrorPadGrad", run("MirrorPadGrad", [framed, around], [image], mode="REFLECT")
     yield "Pad", run("Pad", [half, [[0, 0], [256, 256]]], [x])
     table, rows = Place([50257, 1024]), Place([4096, 1024])
     yield "Gather", run("Gather", [table, ids], [rows])

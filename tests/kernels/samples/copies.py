@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.kernels.samples.bounds import reference, some
+from tests.kernels.samples.bounds import reference, some, unit
 
 PLAIN = {"begin_mask": 0, "end_mask": 0, "ellipsis_mask": 0, "new_axis_mask": 0, "shrink_axis_mask": 0}
 
@@ -95,6 +95,25 @@ def pads_by_a_number(rng, dtype):
         yield (some(rng, shape, dtype), ints(*around), some(rng, (), dtype)), {}, (0.0,)
 
 
+MIRRORS = [((3,), [[1, 2]], "REFLECT"), ((3,), [[3, 2]], "SYMMETRIC"), ((2, 3), [[1, 0], [2, 1]], "REFLECT"),
+           ((2, 3), [[0, 0], [0, 0]], "REFLECT"), ((2, 3, 4), [[0, 0], [0, 0], [0, 4]], "SYMMETRIC"),
+           ((2, 3, 2, 3), [[1, 1], [2, 2], [1, 0], [2, 1]], "REFLECT"),
+           ((2, 12, 7, 8), [[0, 0], [3, 3], [1, 2], [0, 0]], "SYMMETRIC")]  # fmt: skip
+
+
+def mirrors(rng, dtype):
+    for shape, around, mode in MIRRORS:
+        yield (some(rng, shape, dtype), ints(*around)), {"mode": mode}, (0.0,)
+
+
+def folds(rng, dtype):
+    """In float32 the page's bits; what is shorter is rounded once, and on the page for each image."""
+    for shape, around, mode in MIRRORS:
+        dy = some(rng, [n + a + b for n, (a, b) in zip(shape, around, strict=True)], dtype)
+        sizes = reference("MirrorPadGrad", (np.abs(dy).astype(np.float32), ints(*around)), {"mode": mode})[0]
+        yield (dy, ints(*around)), {"mode": mode}, (0.0 if dtype == "float32" else 4 * unit(dtype) * sizes,)
+
+
 def gathers(rng, dtype):
     for shape, indices, axis in [((5, 3), (4,), 0), ((5, 3), (2,), 1), ((2, 5, 40), (3, 2), 1), ((5, 40), (4,), -2),
                                  ((3,), (), 0)]:  # fmt: skip
@@ -127,6 +146,7 @@ def places(rng, dtype):
 SAMPLES = {
     "Slice": slices, "StridedSlice": strided, "StridedSliceGrad": strided_slopes, "Concat": joins,
     "ConcatV2": joins_today, "Split": splits, "SplitV": splits_by_size, "Pack": packs, "Unpack": unpacks,
-    "Tile": tiles, "Pad": pads, "PadV2": pads_by_a_number, "GatherV2": gathers, "ScatterUpdate": puts,
+    "Tile": tiles, "Pad": pads, "PadV2": pads_by_a_number, "MirrorPad": mirrors,
+    "MirrorPadGrad": folds, "GatherV2": gathers, "ScatterUpdate": puts,
     "OneHot": places, "DynamicStitch": stitches, "ParallelDynamicStitch": stitches,
 }  # fmt: skip

@@ -191,7 +191,9 @@ def zero_fraction(value: Any, name: str | None = None) -> Tensor:
 
     with op_scope([value], name, "zero_fraction"):
         value = convert_to_tensor(value, name="value")
-        return reduce_mean(cast(EQUAL(value, ZEROS_LIKE(value)), float32))
+        found = reduce_mean(cast(EQUAL(value, ZEROS_LIKE(value)), float32))
+        found.set_shape([])
+        return found
 
 
 def l2_normalize(x: Any, dim: int, epsilon: float = 1e-12, name: str | None = None) -> Tensor:

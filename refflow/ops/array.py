@@ -328,7 +328,8 @@ def tile_kernel(input, multiples):
 def _tile_shape(context: ShapeContext) -> shapes.Shape:
     dims, multiples = context.dims("input"), context.ints("multiples")
     if dims is None:
-        return shape_from(context, "multiples") and (None,) * len(shape_from(context, "multiples") or ())
+        count = (context.dims("multiples") or (None,))[0]
+        return None if count is None else tuple(0 if m == 0 else None for m in multiples or (None,) * count)
     vector = context.dims("multiples")
     need_rank(vector, 1, "Expected multiples to be 1-D, but got shape {0}")
     if vector is not None and vector[0] not in (None, len(dims)):
@@ -339,7 +340,7 @@ def _tile_shape(context: ShapeContext) -> shapes.Shape:
     for i, m in enumerate(multiples):
         if m < 0:
             raise ShapeError(f"Expected multiples[{i}] >= 0, but got {m}")
-    found = tuple(None if d is None else d * m for d, m in zip(dims, multiples, strict=True))
+    found = tuple((None if m else 0) if d is None else d * m for d, m in zip(dims, multiples, strict=True))
     count = 1
     for size in found:
         if size is not None and count * size > _MOST:

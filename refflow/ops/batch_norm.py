@@ -154,6 +154,7 @@ def _forward_shape(context: ShapeContext) -> list[shapes.Shape]:
         "variance": ("estimated_variance", condition),
     })  # fmt: skip
     spare: shapes.Shape = None if x is None else (0,) if len(x) == 4 else ()
+    x = (None,) * len(attrs["data_format"]) if x is None else x
     return [x, vector, vector, vector, vector, *[spare] * (len(context.op_def.outputs) - 5)]
 
 

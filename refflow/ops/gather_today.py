@@ -6,19 +6,25 @@ Next: ops/nd.py.
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import INDICES, int16
+from refflow.core.dtypes import INDICES, int16, int32
 from refflow.core.errors import ShapeError
+from refflow.core.graph import Tensor
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops import gather as rows
-from refflow.ops.array import ANY, reshape, shape
-from refflow.ops.joining import concat
+from refflow.ops.arithmetic import FLOOR_MOD
+from refflow.ops.array import ANY, rank, reshape, shape
+from refflow.ops.cast import cast
+from refflow.ops.joining import concat, pack
+from refflow.ops.range import range_
+from refflow.ops.reductions import reduce_prod
 from refflow.ops.slicing import SLICE
 from refflow.ops.transpose import transpose
 
@@ -91,34 +97,49 @@ def _gather_v2_shape(context: ShapeContext) -> shapes.Shape:
 def _gathered(params: shapes.Dims, indices: shapes.Dims, at: int, batch: int) -> shapes.Dims:
     """The shape of what `indices` pick along axis `at`."""
     batch += len(indices) if batch < 0 else 0
-    return (*params[:at], *indices[batch:], *params[at + 1 :])
+    lead = (i if p is None else p for p, i in zip(params[:batch], indices[:batch], strict=True))
+    return (*lead, *params[batch:at], *indices[batch:], *params[at + 1 :])
 
 
 @GATHER_V2.gradient
 def _gather_v2_gradient(op, dy):
-    """Rows along the first axis stay IndexedSlices; along another axis the gradient is dense."""
+    """Rows along the first axis stay IndexedSlices. Otherwise, with the axes before and behind the picked one as one:
+
+    dparams[b, o, i, r] = the sum of dy[b, o, m, r] over all m with indices[b, m] = i
+    """
     from refflow.core.constants import constant_value
-    from refflow.ops.gather import UNSORTED_SEGMENT_SUM
 
     params, indices, axis = op.inputs
-    if op.attrs["batch_dims"]:
-        raise LookupError("the gradient of GatherV2 with batch_dims is not defined here; use gather_nd")
-    known = constant_value(axis)
+    known, batch = constant_value(axis), op.attrs["batch_dims"]
     with op.graph.device(params.op.device):
         sizes = shape(params)
     if known is not None and int(known) == 0:
         flat = reshape(indices, [-1])
         tail = SLICE(sizes, [1], [-1])
         return IndexedSlices(reshape(dy, concat(0, [np.array([-1], np.int32), tail])), flat, sizes), None, None
-    if known is None or params.dims is None or indices.dims is None:
-        raise ValueError("the gradient of GatherV2 along a later axis needs a known axis and known ranks")
-    at, rank, width = int(known) % len(params.dims), len(params.dims), len(indices.dims)
-    front = list(range(at, at + width)) + [i for i in range(rank - 1 + width) if not at <= i < at + width]
-    moved = transpose(dy, front)  # the picked axes come first
-    others = [i for i in range(rank) if i != at]
-    summed = UNSORTED_SEGMENT_SUM(moved, indices, reshape(SLICE(sizes, [at], [1]), []))
-    order = np.argsort([at, *others]).tolist()
-    return transpose(summed, order), None, None
+    if batch < 0:
+        if indices.dims is None:
+            raise ValueError("the gradient of gather() with batch_dims below 0 needs indices of a known rank: count "
+                             "batch_dims from the front, or say the indices' shape")  # fmt: skip
+        batch += len(indices.dims)
+    at = FLOOR_MOD(cast(axis, int32), rank(params)) if known is None or known < 0 else int(known)
+    return _added(dy, indices, sizes, at, batch), None, None
+
+
+def _added(dy: Tensor, indices: Tensor, sizes: Tensor, at: Any, batch: int) -> Tensor:
+    """`dy` added up at the places along axis `at` of an array of `sizes` from which it was picked."""
+    from refflow.ops.gather import UNSORTED_SEGMENT_SUM
+
+    b, o, r = (reduce_prod(SLICE(sizes, pack([start]), pack([count])), [0])
+               for start, count in ((0, batch), (batch, at - batch), (at + 1, -1)))  # fmt: skip
+    n = reshape(SLICE(sizes, pack([at]), [1]), [])
+    m = reduce_prod(SLICE(shape(indices), [batch], [-1]), [0])
+    kind = indices.dtype.base_dtype if indices.dtype.base_dtype in INDICES else int32
+    places = cast(reshape(indices, pack([b, m])), kind)
+    places = places + reshape(cast(range_(0, b) * n, kind), [-1, 1])
+    rows = reshape(transpose(reshape(dy, pack([b, o, m, r])), [0, 2, 1, 3]), pack([b * m, o, r]))
+    found = UNSORTED_SEGMENT_SUM(rows, reshape(places, pack([b * m])), b * n)
+    return reshape(transpose(reshape(found, pack([b, n, o, r])), [0, 2, 1, 3]), sizes)
 
 
 _ROWS = [[1, 2, 3], [4, 5, 6]]

@@ -57,7 +57,7 @@ def _lrn_shape(context: ShapeContext) -> shapes.Shape:
     if not 0 <= radius < 2**31:
         raise ShapeError(f"depth_radius = {radius} larger than int max, or less than 0")
     need_rank(dims, 4, "in must be 4-dimensional, got {0}")
-    return dims
+    return (None,) * 4 if dims is None else dims
 
 
 @LRN_GRAD.shape

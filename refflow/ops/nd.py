@@ -18,12 +18,13 @@ import numpy as np
 from refflow.core import shapes
 from refflow.core.dtypes import INDICES, int16
 from refflow.core.errors import THIS_NODE, ShapeError
+from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import is_known
 from refflow.core.signature import Attr
 from refflow.core.values import blank
-from refflow.ops.array import shape
+from refflow.ops.array import reshape, shape
 from refflow.ops.cast import cast
 
 ANY = Attr("type")
@@ -98,8 +99,10 @@ def _gather_nd_shape(context: ShapeContext) -> shapes.Shape:
 
 @GATHER_ND.gradient
 def _gather_nd_gradient(op, dy):
-    """dparams: dy added up at the indices."""
+    """dparams: dy added up at the indices; rows named one by one stay IndexedSlices."""
     params, indices = op.inputs
+    if indices.dims is not None and len(indices.dims) == 2 and indices.dims[1] == 1:
+        return IndexedSlices(dy, reshape(indices, [-1]), sizes_of(params, indices)), None
     return SCATTER_ND(indices, dy, sizes_of(params, indices)), None
 
 

@@ -137,7 +137,7 @@ def _getitem(tensor: Any, key: Any) -> Tensor:
         if not all(_is_plain(k) for k in keys) or tensor.dims is None:
             return strided(tensor, keys)
         keys = _spell_out(keys, len(tensor.dims), tensor.name)
-        if any(_counts_from_the_end(k) and size is None for k, size in zip(keys, tensor.dims, strict=True)):
+        if any(_asks_for_the_size(k) and size is None for k, size in zip(keys, tensor.dims, strict=True)):
             return strided(tensor, keys)
         begin, size, drop = [], [], []
         for axis, k in enumerate(keys):
@@ -158,9 +158,9 @@ def _is_plain(key: Any) -> bool:
     return key is Ellipsis or (isinstance(key, _INTS) and not isinstance(key, bool))
 
 
-def _counts_from_the_end(key: Any) -> bool:
-    bounds = (key.start, key.stop) if isinstance(key, slice) else (key,)
-    return any(b is not None and b < 0 for b in bounds)
+def _asks_for_the_size(key: Any) -> bool:
+    """Whether it counts from the end, or has a bound that may lie behind the end."""
+    return bool(key.start or key.stop is not None) if isinstance(key, slice) else key < 0
 
 
 def _is_list(key: Any) -> bool:

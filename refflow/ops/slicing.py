@@ -71,7 +71,9 @@ def _slice_gradient(op, dy):
     x, begin, _ = op.inputs
     before = reshape(begin, [-1, 1]) if begin.dtype.base_dtype is int32 else reshape(_to_int32(begin), [-1, 1])
     after = reshape(shape(x) - shape(op.outputs[0]), [-1, 1]) - before
-    return pad(dy, concat(1, [before, after])), None, None
+    dx = pad(dy, concat(1, [before, after]))
+    dx.set_shape(x.get_shape())
+    return dx, None, None
 
 
 def _to_int32(x: Tensor) -> Tensor:
@@ -102,7 +104,8 @@ def pad_shape(context: ShapeContext) -> shapes.Shape:
     dims, paddings = context.dims("input"), context.ints("paddings")
     check_paddings(context.dims("paddings"), paddings, dims)
     if dims is None or paddings is None:
-        return None if dims is None else (None,) * len(dims)
+        count = len(dims) if dims is not None else (context.dims("paddings") or (None,))[0]
+        return None if count is None else (None,) * count
     return tuple(None if d is None else d + paddings[2 * i] + paddings[2 * i + 1] for i, d in enumerate(dims))
 
 

@@ -57,6 +57,7 @@ class Part(NamedTuple):
     end: int | None
     step: int
     shrinks: bool = False
+    whole: bool = False  # all of the axis is taken, whatever the bounds turn out to be
 
 
 def parts(count: int, rank: int, begin: Any, end: Any, strides: Any, masks: dict[str, int]) -> list[Part]:
@@ -79,7 +80,7 @@ def parts(count: int, rank: int, begin: Any, end: Any, strides: Any, masks: dict
     for i in range(count + (at_dots == count)):
         if i == at_dots:
             stop = max(rank - after, axis)
-            found += [Part(a, None, None, 1) for a in range(axis, stop)]
+            found += [Part(a, None, None, 1, whole=True) for a in range(axis, stop)]
             axis = stop
         elif new >> i & 1:
             found.append(Part(None, None, None, 1))
@@ -95,7 +96,8 @@ def parts(count: int, rank: int, begin: Any, end: Any, strides: Any, masks: dict
             if not shrinks:
                 first = None if open_begin >> i & 1 else first
                 last = None if open_end >> i & 1 else last
-            found.append(Part(axis, first, last, step, shrinks))
+            whole = bool(open_begin & open_end & ~shrink & 1 << i) and strides is not None and step == 1
+            found.append(Part(axis, first, last, step, shrinks, whole))
             axis += 1
     return found
 
@@ -171,10 +173,8 @@ def _sliced(context: ShapeContext, name: str) -> shapes.Shape:
             continue
         if size is not None and None not in (begin, end, strides):
             found.append(len(range(*slice(part.begin, part.end, part.step).indices(size))))
-        elif part.begin is None and part.end is None and part.step == 1 and None not in (begin, end, strides):
-            found.append(size)
         else:
-            found.append(None)
+            found.append(size if part.whole else None)
     return tuple(found)
 
 

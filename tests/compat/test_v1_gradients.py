@@ -159,3 +159,32 @@ def test_cross_entropies_have_a_slope_at_zero(z):
     weighted = tf.nn.weighted_cross_entropy_with_logits(labels=[z], logits=x, pos_weight=2.0)
     assert run([plain, weighted]) == pytest.approx([np.log(2), (1 + z) * np.log(2)])
     assert run(tf.gradients(plain, x) + tf.gradients(weighted, x)) == [[0.5 - z], [1 - z]]
+
+
+def test_picked_elements_give_their_slopes_back():
+    x, axis = tf.placeholder(tf.float32), tf.placeholder(tf.int32, [])
+    picked = tf.gather(x, [[2, 2], [0, 1]], axis=axis, batch_dims=1)
+    slope = tf.gradients(picked * [[1.0, 2.0], [3.0, 4.0]], x)[0]
+    with tf.Session() as session:
+        for at in (1, -1):
+            found = session.run(slope, {x: np.ones((2, 3)), axis: at})
+            assert found.tolist() == [[0, 0, 3], [3, 4, 0]]
+    table = tf.constant(X)
+    (rows,) = tf.gradients(tf.gather_nd(table, [[2], [0]]), table)
+    assert isinstance(rows, tf.IndexedSlices)
+    assert run(rows.indices).tolist() == [2, 0]
+
+
+def test_edges_of_slices_tiles_labels_and_shares():
+    x = tf.placeholder_with_default([1.0, 2.0], [None])
+    p = tf.constant([[0.25, 0.75]])
+    loss = tf.nn.softmax_cross_entropy_with_logits_v2(labels=p, logits=[[0.0, 0.0]])
+    mean, variance = tf.nn.weighted_moments(x, [0], 0.0)
+    dropped = tf.nn.dropout(x / 0.0, rate=tf.constant(1.0))
+    found = run([x[5:], x[:9], tf.gradients(x[5:], x)[0], tf.gradients(tf.tile(x, [0]), x)[0],
+                 tf.gradients(loss, p)[0], mean, variance, dropped, tf.sequence_mask([], dtype=tf.int32)])  # fmt: skip
+    assert [f.tolist() for f in found[:4]] == [[], [1, 2], [0, 0], [0, 0]]
+    np.testing.assert_allclose(found[4], [[np.log(2)] * 2], rtol=1e-6)
+    assert found[5:7] == [0, 0]
+    assert found[7].tolist() == [0, 0] and not found[8].size
+    assert tf.gradients(tf.nn.softmax_cross_entropy_with_logits(labels=p, logits=[[0.0, 0.0]]), p) == [None]

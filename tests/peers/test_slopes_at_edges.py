@@ -15,6 +15,8 @@ ODD = np.float32([0, -0.0, 1, -1, 0.5, -0.5, 2, -2, 3, 6, 7, 1e10, -1e10, np.inf
 TIES = np.float32([[1, 2, 2], [0, 3, 3], [0, 0, 1], [2, 2, 2], [-1, -1, -5]])
 PAIRS = np.meshgrid(ODD, ODD)
 IMAGE = np.random.default_rng(1).integers(0, 3, (2, 7, 6, 2)).astype(np.float32)  # many ties
+ROWS = np.random.default_rng(2).standard_normal((4, 3)).astype(np.float32)
+IDS = np.array([[0, 2], [1, 1], [0, 0], [2, 1]])
 GIVEN = {"ODD": ODD, "TIES": TIES, "LEFT": PAIRS[0], "RIGHT": PAIRS[1], "IMAGE": IMAGE}
 
 OF_ONE = """
@@ -59,6 +61,39 @@ CASES = [
         "tf.nn.weighted_cross_entropy_with_logits(labels=X, logits=X, pos_weight=2.0)",
     )),
 ]  # fmt: skip
+
+
+PLACES = {"X": "tf.placeholder_with_default(ROWS, SHAPE)", "I": "tf.placeholder_with_default(IDS, SHAPE)"}
+OF_PLACES = [
+    "tf.gather(X, I, axis=1)", "tf.gather(X, I, axis=-1)", "tf.gather(X, I, axis=1, batch_dims=1)",
+    "tf.gather(X, I, batch_dims=1)", "tf.gather_nd(X, I[:, :1])", "tf.gather_nd(X, tf.reshape(I, [-1, 1]))",
+    "tf.tile(X, [0, 2])", "tf.tile(X, tf.cast(I[3], tf.int64))", "tf.linspace(X, 2.0 * X, 3)", "tf.linspace(X, X, 0)",
+    "tf.strided_slice(X, I[0] * 0, I[0])", "tf.boolean_mask(X, [2, 0, 0, 1])", "tf.pad(X, [[1, 0], [0, 2]])",
+    "tf.nn.weighted_moments(X, [0], X * 0.0)", "tf.nn.dropout(X / 0.0, rate=0.5, seed=3)",
+    "tf.nn.dropout(X, rate=tf.constant(1.0), seed=3)", "tf.nn.zero_fraction(X)",
+    "tf.nn.safe_embedding_lookup_sparse(1.0 * X, tf.SparseTensor([[0, 0], [2, 0]], np.int64([1, -1]), [3, 2]), None)",
+]  # fmt: skip
+OF_SLICES = ["X[5:]", "X[:9]", "X[:, 2:7]", "X[I[0, 1]]", "X[I[0, 1]:]", "X[:, I[0, 1]]", "tf.batch_gather(X, I)"]
+LABELS = [f"tf.nn.softmax_cross_entropy_with_logits{kind}(logits=X, labels=Y{axis})"
+          for kind in ("", "_v2") for axis in ("", ", dim=0")]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", ["None", "[None, None]", "[4, 3]"])
+@pytest.mark.parametrize("line", [*OF_PLACES, *OF_SLICES])
+def test_places_and_their_slopes_are_the_same(tensorflow, line, shape):
+    """Of shapes that are known, partly known and unknown before the step."""
+    if shape == "None" and line in [*OF_SLICES, *OF_PLACES[2:5], OF_PLACES[7]]:
+        shape = "[None, 3]"
+    given = {"ROWS": ROWS, "IDS": IDS}
+    made = {name: text.replace("SHAPE", shape if name == "X" else "[4, 2]") for name, text in PLACES.items()}
+    both = f"(lambda y: [y, tf.gradients(y, [X])])({line})"
+    assert unlike(tensorflow, both, given, made) is None
+
+
+@pytest.mark.parametrize("line", LABELS)
+def test_slopes_of_labels_are_the_same(tensorflow, line):
+    assert unlike(tensorflow, f"[g for g in tf.gradients({line}, [X, Y]) if g is not None]", {"ROWS": ROWS},
+                  {"X": "tf.constant(ROWS)", "Y": "tf.constant(np.abs(ROWS))"}) is None  # fmt: skip
 
 
 @pytest.mark.parametrize("line", CASES)

@@ -12,12 +12,12 @@ import numpy as np
 
 from refflow.compat.v1.arrays import _axis
 from refflow.compat.v1.derived import derived
+from refflow.compat.v1.random import random_uniform
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import as_dtype, int32
 from refflow.core.errors import InvalidArgumentError
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
-from refflow.nn import functions
 from refflow.ops.array import reshape, shape
 from refflow.ops.elementwise_functions import sigmoid
 from refflow.ops.joining import concat
@@ -100,16 +100,26 @@ def dropout(
     x = convert_to_tensor(x, name="x")
     if not x.dtype.is_floating:
         raise ValueError(f"x has to be a floating point tensor since it's going to be scaled. Got a {x.dtype} tensor.")
+    rate = 1.0 - keep_prob if rate is None else rate
     if isinstance(rate, (int, float)) and not 0 <= rate < 1:
         raise ValueError(f"rate must be a scalar tensor or a float in the range [0, 1), got {rate}")
-    keep = keep_prob if rate is None else 1 - rate
-    if isinstance(keep, (int, float)) and keep == 1:
+    if isinstance(rate, (int, float)) and rate == 0:
         return x
     if noise_shape is not None and not isinstance(noise_shape, Tensor):
         noise_shape = [shape(x)[i] if n is None else n for i, n in enumerate(noise_shape)]
         if any(isinstance(n, Tensor) for n in noise_shape):
             noise_shape = op_def("Pack")(noise_shape)
-    return functions.dropout(x, keep, noise_shape, seed, name)
+    with op_scope([x], name, "dropout"):
+        kind = x.dtype.base_dtype
+        draw = random_uniform(shape(x) if noise_shape is None else noise_shape, dtype=kind, seed=seed)
+        if isinstance(rate, (int, float)):
+            scaled = op_def("Mul")(x, convert_to_tensor(1 / (1 - rate), kind))
+        else:
+            rate = convert_to_tensor(rate, kind)
+            scaled = op_def("RealDiv")(x, op_def("Sub")(convert_to_tensor(1, kind), rate))
+        found = op_def("SelectV2")(op_def("GreaterEqual")(draw, rate), scaled, convert_to_tensor(0, kind))
+        found.set_shape(x.get_shape())
+        return found
 
 
 def top_k(input: Any, k: Any = 1, sorted: bool = True, index_type: Any = int32, name: str | None = None) -> Any:

@@ -162,7 +162,7 @@ def strided_slice(
 ) -> Tensor:  # fmt: skip
     """What Python writes as input_[begin:end:strides], a number for each axis."""
     if strides is None:
-        strides = np.ones(convert_to_tensor(begin).get_shape().as_list(), np.int32)
+        strides = op_def("OnesLike")(convert_to_tensor(begin))
     return op_def("StridedSlice")(
         input_, begin, end, strides, begin_mask=begin_mask, end_mask=end_mask, ellipsis_mask=ellipsis_mask,
         new_axis_mask=new_axis_mask, shrink_axis_mask=shrink_axis_mask, name=name,
@@ -195,7 +195,7 @@ def one_hot(
 def boolean_mask(tensor: Any, mask: Any, name: str = "boolean_mask", axis: int | None = None) -> Tensor:
     """The elements of `tensor` where `mask`, over its first axes or those from `axis` on, is true."""
     with op_scope([], name, "boolean_mask"):
-        tensor, mask = convert_to_tensor(tensor), convert_to_tensor(mask, bool_)
+        tensor, mask = convert_to_tensor(tensor), convert_to_tensor(mask)
         at, rank = axis or 0, mask.get_shape().ndims
         if not rank:
             raise ValueError(f"mask must have a known rank of 1 or more, got shape {mask.get_shape()}")
@@ -203,7 +203,8 @@ def boolean_mask(tensor: Any, mask: Any, name: str = "boolean_mask", axis: int |
         dims[at : at + rank].assert_is_compatible_with(mask.get_shape())
         sizes = shape(tensor)
         flat = array.reshape(tensor, concat([sizes[:at], [-1], sizes[at + rank :]], 0))
-        flat.set_shape([*dims.as_list()[:at], None, *dims.as_list()[at + rank :]])
+        if dims.ndims is not None:
+            flat.set_shape([*dims.as_list()[:at], None, *dims.as_list()[at + rank :]])
         places = squeeze(coordinates(array.reshape(mask, [-1])), [1])
         return gather(flat, places, axis=at)
 
@@ -216,7 +217,7 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = bool_, name: st
 
     with op_scope([], name, "SequenceMask"):
         lengths = convert_to_tensor(lengths)
-        longest = reduce_max(lengths) if maxlen is None else convert_to_tensor(maxlen)
+        longest = op_def("Maximum")(reduce_max(lengths), 0) if maxlen is None else convert_to_tensor(maxlen)
         if maxlen is not None and longest.get_shape().ndims not in (0, None):
             raise ValueError(f"Argument `maxlen` must be scalar for sequence_mask, received `maxlen` = {maxlen}")
         kind = longest.dtype.base_dtype

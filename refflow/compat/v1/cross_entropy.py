@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from refflow.compat.v1.activations import log_softmax
 from refflow.compat.v1.arrays import _axis
 from refflow.compat.v1.arrays import concat as joined
 from refflow.compat.v1.math import reduce_mean, reduce_sum
@@ -43,8 +42,17 @@ def softmax_cross_entropy_with_logits(
 ) -> Tensor:
     """The cross-entropy of each row of `labels`, which are shares of the classes. Nothing flows back to them."""
     labels, logits = _named(labels, logits)
+    at = dim if axis is None else axis
+    return softmax_cross_entropy_with_logits_v2(op_def("StopGradient")(labels), logits, at, name)
+
+
+def softmax_cross_entropy_with_logits_v2(
+    labels: Any, logits: Any, axis: int | None = None, name: str | None = None, dim: int | None = None
+) -> Tensor:
+    """As softmax_cross_entropy_with_logits, and -log p flows back to the labels."""
+    labels, logits = _named(labels, logits)
     labels = labels if labels.dtype.is_floating else cast(labels, logits.dtype.base_dtype)
-    at, rank = dim if axis is None else axis, logits.get_shape().ndims
+    at, rank = _axis(axis, dim, -1), logits.get_shape().ndims
     if rank == 2 and at in (-1, 1):
         return xent_of_rows(logits, labels, name=name)
     with op_scope([], name, "softmax_cross_entropy_with_logits"):
@@ -53,22 +61,6 @@ def softmax_cross_entropy_with_logits(
             labels, logits = transpose(labels, order), transpose(logits, order)
         rows = concat(0, [[-1], shape(logits)[-1:]])
         return _as_without_last(xent_of_rows(reshape(logits, rows), reshape(labels, rows)), logits)
-
-
-def softmax_cross_entropy_with_logits_v2(
-    labels: Any, logits: Any, axis: int | None = None, name: str | None = None, dim: int | None = None
-) -> Tensor:
-    """As softmax_cross_entropy_with_logits; labels that depend on something get their gradients, -log p."""
-    at = _axis(axis, dim, -1)
-    if labels is None or logits is None:
-        raise ValueError("Both labels and logits must be provided.")
-    labels, logits = convert_to_tensor(labels, name="labels"), convert_to_tensor(logits, name="logits")
-    loss = softmax_cross_entropy_with_logits(labels, logits, at, name)
-    if not labels.op.inputs or not labels.dtype.is_floating:
-        return loss  # data
-    # The op takes labels for data. What is added is zero, and its slope is the one that is wanted.
-    away = op_def("Sub")(labels, op_def("StopGradient")(labels))
-    return loss - reduce_sum(away * op_def("StopGradient")(log_softmax(logits, at)), at)
 
 
 def _as_without_last(rows: Tensor, like: Tensor, name: str | None = None) -> Tensor:

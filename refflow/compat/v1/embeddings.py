@@ -153,7 +153,7 @@ def safe_embedding_lookup_sparse(
             spread = op_def("Reshape")(empty, concat(0, [[-1], [1] * ((rows.get_shape().ndims or 2) - 1)]))
             rows = op_def("SelectV2")(spread, op_def("ZerosLike")(rows), rows, name=scope)
         found = reshape(rows, concat(0, [cast(whole[:-1], "int32"), op_def("Shape")(rows)[1:]]))
-        if rank:
+        if rank and tables[0].get_shape().ndims is not None:
             found.set_shape([None] * (rank - 1) + tables[0].get_shape().as_list()[1:])
         return found
 

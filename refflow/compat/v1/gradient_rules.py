@@ -3,6 +3,8 @@
     Max, Min       ties share dy evenly; the first release gave it to each of them whole                      [W76]
     Prod, Cumprod  dx = dy * the product of the others, which also holds where x is 0; there it was NaN       [W76]
     Sqrt           nothing where dy is 0, so that `where(x > 0, sqrt(x), 0)` has a slope at 0
+    Tile           also of no copies at all, whose sum is 0
+    SoftmaxCrossEntropyWithLogits    also flows back to the labels, which were data
     Acosh          dx = dy / sinh(y), NaN outside of the function's domain
     Floor, Ceil, TruncateDiv    no way back, where Floor's slope was zeros and the others had no rule
 
@@ -20,17 +22,20 @@ from refflow.core.dtypes import int32
 from refflow.core.graph import Operation, Tensor
 from refflow.core.registry import op_def
 from refflow.ops.arithmetic import DIV_NO_NAN, FLOOR_MOD, SQRT_GRAD
-from refflow.ops.array import rank, reshape, shape, size
+from refflow.ops.array import expand_dims, rank, reshape, shape, size
+from refflow.ops.broadcast import unbroadcast
 from refflow.ops.cast import cast
 from refflow.ops.constant import ONES_LIKE, ZEROS_LIKE
 from refflow.ops.cumulative import CUMPROD, CUMSUM
 from refflow.ops.gather import gather
 from refflow.ops.holomorphic import for_complex
 from refflow.ops.joining import concat, pack
+from refflow.ops.log_softmax import LOG_SOFTMAX
 from refflow.ops.logic import EQUAL, GREATER, SELECT
 from refflow.ops.range import range_
 from refflow.ops.reductions import reduce_prod, reduce_sum, reduced_ones
 from refflow.ops.segments import SEGMENT
+from refflow.ops.softmax_xent import XENT
 from refflow.ops.transpose import INVERT_PERMUTATION, transpose
 from refflow.ops.unique import listdiff
 
@@ -66,6 +71,13 @@ def _running_product(op: Operation, dy: Tensor) -> Any:
     return DIV_NO_NAN(CUMSUM(op.outputs[0] * dy, axis, **flags), x), None
 
 
+def _copies(op: Operation, dy: Tensor) -> Any:
+    """dx = the sum of dy over the copies, of which there may be none."""
+    x, multiples = op.inputs
+    each = reshape(transpose(pack([cast(multiples, int32), shape(x)])), [-1])
+    return reshape(reduce_sum(reshape(dy, each), range_(0, size(each), 2)), shape(x)), None
+
+
 def _root(op: Operation, dy: Tensor) -> Any:
     return SQRT_GRAD(op.outputs[0], dy)
 
@@ -85,8 +97,17 @@ def _inverse_cosh(op: Operation, dy: Tensor) -> Any:
     return dy / op_def("Sinh")(op.outputs[0])
 
 
+def _cross_entropy(op: Operation, dloss: Tensor, dbackprop: Tensor) -> Any:
+    """Also dlabels[n, c] = -dloss[n] * log p[n, c]."""
+    scores, targets = op.inputs
+    dfeatures, _ = XENT.gradient_function(op, dloss, dbackprop)  # type: ignore[misc]
+    dlabels = -expand_dims(dloss, -1) * LOG_SOFTMAX(scores)
+    return dfeatures, unbroadcast([scores, targets], dlabels, dlabels)[1]
+
+
 RULES: dict[str, Rule | None] = {
     "Max": _extreme, "Min": _extreme, "Prod": for_complex(_product), "Cumprod": for_complex(_running_product),
     "SegmentProd": _segment_product, "Sqrt": _root, "Acosh": for_complex(_inverse_cosh),
+    "Tile": _copies, "SoftmaxCrossEntropyWithLogits": _cross_entropy,
     "Floor": None, "Ceil": None, "TruncateDiv": None,
 }  # fmt: skip

@@ -18,6 +18,7 @@ from refflow.compat.v1.math import reduce_mean, reduce_sum
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
+from refflow.ops.arithmetic import DIV_NO_NAN
 from refflow.ops.cast import cast
 
 
@@ -92,8 +93,9 @@ def weighted_moments(
         weights = weights if weights.dtype.base_dtype is x.dtype.base_dtype else cast(weights, x.dtype)
         weights = weights + op_def("ZerosLike")(x)  # one for each element
         total = reduce_sum(weights, over, True)
-        mean = reduce_sum(weights * x, over, True) / total
-        variance = reduce_sum(weights * op_def("SquaredDifference")(x, mean), over, True) / total
+        mean = DIV_NO_NAN(reduce_sum(weights * x, over, True), total)  # 0 where nothing counts
+        spread = reduce_sum(weights * op_def("SquaredDifference")(x, mean), over, True)
+        variance = DIV_NO_NAN(spread, total)
         found = [t if keep else squeeze(t, over) for t in (mean, variance)]
         found = [cast(t, given.dtype) for t in found] if half else found
         return found[0], found[1]

@@ -14,7 +14,7 @@ import numpy as np
 
 import refflow as first
 from refflow.compat.v1 import freer
-from refflow.compat.v1.arrays import _axis, expand_dims
+from refflow.compat.v1.arrays import _axis, expand_dims, one_hot
 from refflow.compat.v1.math import reduce_sum
 from refflow.core.convert import convert_to_tensor as first_convert
 from refflow.core.convert import convert_to_tensor_or_indexed_slices as first_or_slices
@@ -92,16 +92,16 @@ def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int
     """`num` numbers at equal distances from `start` to `stop`; of tensors along a new axis."""
     low = first_convert(start)
     high = first_convert(stop, low.dtype.base_dtype)
-    if low.get_shape().ndims == 0 and high.get_shape().ndims == 0 and low.dtype.is_floating and axis in (0, -1):
-        return op_def("LinSpace")(low, high, num, name=name)
     with op_scope([], name, "linspace"):
         kind = low.dtype.base_dtype if low.dtype.is_floating else as_dtype("float64")
         low, high = cast(low, kind), cast(high, kind)
         last = cast(op_def("Maximum")(first_convert(num, int32) - 1, 1), kind)
-        rank = low.get_shape().with_rank_at_least(0).ndims or 0
-        at = axis % (rank + 1)
+        rank = low.get_shape().ndims
+        axes = (op_def("Rank")(low) if rank is None else rank) + 1
+        at = axis % axes
         places = cast(op_def("Range")(0, num, 1), kind) / last
-        places = op_def("Reshape")(places, [-1 if i == at else 1 for i in range(rank + 1)])
+        form = 1 - 2 * one_hot(at, axes, dtype=int32) if rank is None else [1 - 2 * (i == at) for i in range(axes)]
+        places = op_def("Reshape")(places, form)
         low, high = expand_dims(low, at), expand_dims(high, at)
         return op_def("SelectV2")(op_def("Equal")(places, np.ones((), kind.as_numpy_dtype)), high,
                                   low + (high - low) * places)  # fmt: skip

@@ -20,7 +20,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -28,6 +27,7 @@ from typing import Any
 from refflow.audit.command import add_audit
 from refflow.bench.command import add_bench, count
 from refflow.core.errors import OpError
+from refflow.program_runs import add_args, notes_of
 from refflow.viewer.command import add_show
 
 
@@ -41,12 +41,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `refflow explain deck | head`
         sys.stderr.close()
         return 0
-    except (ValueError, LookupError, OSError, RuntimeError, TypeError, OpError) as error:
-        if options.traceback:
+    except Exception as error:
+        if options.traceback or not (isinstance(error, _MISTAKES) or notes_of(error)):
             raise
-        text = error.args[0] if isinstance(error, LookupError) and error.args else error
-        print(f"refflow: {text}", file=sys.stderr)
+        print(f"refflow: {_told(error)}", *notes_of(error), sep="\n  ", file=sys.stderr)
         return 1
+
+
+_MISTAKES = (ValueError, LookupError, OSError, RuntimeError, TypeError, OpError)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{str(error.filename)!r}: {error.strerror.lower()}"
+    text = str(error.args[0] if isinstance(error, LookupError) and error.args else error)
+    is_python_s = bool(notes_of(error)) and not isinstance(error, (ValueError, OpError))  # and its text says little
+    return f"{type(error).__name__}: {text}" if is_python_s else text
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     profile = commands.add_parser("profile", help="print what each line of a plan takes, and what the machine allows")
     profile.add_argument("program", help="deck, a workload of `refflow bench cpu --list`, a .pb or .pbtxt file, or a "
                          "Python program, which is run")  # fmt: skip
-    profile.add_argument("--args", default="", help="the Python program's own arguments, in one text")
+    add_args(profile)
     profile.add_argument("--fetch", action="append", metavar="NAME", help="what a step fetches; a .py is then not run")
     profile.add_argument("--steps", type=count, default=20, help="steps to run (default 20)")
     profile.add_argument("--threads", type=count, default=1, help="of the session (default 1)")
@@ -308,7 +318,7 @@ def _profile(options: argparse.Namespace) -> int:
     from refflow.runtime.metadata import step_stats
 
     if options.program.endswith(".py") and not options.fetch:
-        watched = watch_program(options.program, shlex.split(options.args), options.steps, options.clock)
+        watched = watch_program(options.program, options.args, options.steps, options.clock)
         print(report(watched, options.threads))
         log = (seen := longest(watched)) and seen.log
     else:

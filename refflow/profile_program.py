@@ -4,9 +4,9 @@
     timed          every second run of a kind, up to `steps` of them, has the clock read at each line of its plan
     outside        what the program does between its runs: it makes batches, prints, writes files
 
-The runs are the program's own: its data, its feeds, the variables as they are then. What goes past run(), as the
-functions that make_callable gives and `repeat`, is not seen. Of a step that other threads run at the same time the
-clock of the CPU counts their time as well; `--clock wall` does not.
+The runs are the program's own: its data, its feeds, the variables as they are then. Runs with options that ask for
+something, as for a trace, are counted and never timed line by line; `repeat` is not seen. Of a step that other threads
+run at the same time the clock of the CPU counts their time as well; `--clock wall` does not.
 
 Next: refflow/timeline.py.
 """
@@ -21,6 +21,7 @@ from typing import Any
 from refflow import profile
 from refflow.core import locks
 from refflow.program_runs import Around, run_program
+from refflow.runtime.config import RunOptions
 from refflow.runtime.events import LapLog
 from refflow.runtime.session import Session
 from refflow.runtime.steps import Step
@@ -73,18 +74,17 @@ def watch_program(path: str, arguments: Sequence[str] = (), steps: int = 20, clo
 
 
 def _watching(seen: dict[Any, Seen], steps: int, tick: profile.Clock) -> Around:
-    """What notes every session's plain runs in `seen`."""
+    """What notes every session's runs in `seen`."""
     lock = locks.lock()
 
     def watched(run: Any, session: Session, fetches: Any, feed_dict: Any, options: Any, run_metadata: Any) -> Any:
-        if not (options is run_metadata is None) or session.log is not None:
-            return run(session, fetches, feed_dict, options, run_metadata)
         session._check_open()
         signature, values = session._fed(fetches, {} if feed_dict is None else feed_dict)
         key = (signature.key, tuple(v.shape for v in values))
+        asks_nothing = (options is None or options == RunOptions()) and session.log is None
         with lock:
             kind = seen.get(key) or seen.setdefault(key, Seen(signature.what, LapLog(tick)))
-            is_timed = kind.runs % 2 == 1 and len(kind.timed) < steps
+            is_timed = kind.runs % 2 == 1 and len(kind.timed) < steps and asks_nothing
         start = tick()
         if is_timed:
             step = session._step(signature, values, LapLog.watch)
@@ -94,7 +94,7 @@ def _watching(seen: dict[Any, Seen], steps: int, tick: profile.Clock) -> Around:
             feeds = [v[()] if v.shape == () and v.dtype != object else v for v in values]
             found = step(feeds, session._seconds, kind.log)
         else:
-            found = run(session, fetches, feed_dict)
+            found = run(session, fetches, feed_dict, options, run_metadata)
         with lock:
             (kind.timed if is_timed else kind.seconds).append(tick() - start)
         return found

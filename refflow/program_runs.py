@@ -6,15 +6,19 @@
                                                                          `run` is what it would have called
     raise Enough                                                         in it ends the program there
 
-Runs that go past `run`, as the functions that make_callable gives and `repeat`, are not seen.
+The functions that make_callable gives are such runs as well; steps of `repeat` and of partial_run are not seen. What
+the program raises goes through, with a note of the line of the program that it was at.
 
 Next: refflow/profile_program.py.
 """
 
 from __future__ import annotations
 
+import argparse
 import runpy
+import shlex
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -93,22 +97,55 @@ def run_as_main(path: str, arguments: Sequence[str]) -> None:
     except SystemExit as end:
         if end.code not in (None, 0):
             raise
+    except Exception as error:
+        error.add_note(_where(path, error))
+        raise
     finally:
         sys.argv = before
         if folder in sys.path:
             sys.path.remove(folder)
 
 
+def _where(path: str, error: Exception) -> str:
+    """The program's line at which an error arose, or that is no Python."""
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return f"at {path}, line {error.lineno}"
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    return f"at {path}, line {lines[-1].lineno}: {lines[-1].line}" if lines else f"in {path}"
+
+
+def notes_of(error: BaseException) -> list[str]:
+    """What was noted of an error on its way; of a program's own, where in the program it was."""
+    return getattr(error, "__notes__", [])
+
+
+def add_args(parser: Any) -> None:
+    """The option of a command that runs a program, for what that program takes itself."""
+    parser.add_argument("--args", default="", type=_words, help="the Python program's own arguments, in one text")
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be split into arguments: {error}") from error
+
+
 @contextmanager
 def around_runs(kind: Any, around: Around) -> Iterator[None]:
     """Meanwhile `around` is called for every session of that class, refflow's or another system's."""
-    run = kind.run
+    run, make_callable = kind.run, kind.make_callable
 
     def replaced(session: Any, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None):
         return around(run, session, fetches, feed_dict, options, run_metadata)
 
-    kind.run = replaced
+    def callable_of(session: Any, fetches: Any, feed_list: Any = None, accept_options: bool = False):
+        make_callable(session, fetches, feed_list, accept_options)  # for its errors
+        feeds = tuple(feed_list or ())
+        return lambda *values, **more: replaced(session, fetches, dict(zip(feeds, values, strict=True)), **more)
+
+    kind.run, kind.make_callable = replaced, callable_of
     try:
         yield
     finally:
-        kind.run = run
+        kind.run, kind.make_callable = run, make_callable

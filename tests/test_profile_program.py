@@ -86,3 +86,46 @@ def test_a_python_program_whose_step_is_named_only_builds_its_graph(tmp_path, ca
                     "if __name__ == '__main__':\n    raise SystemExit('it was run')\n")  # fmt: skip
     assert main(["profile", str(path), "--fetch", "y:0", "--steps", "3"]) == 0
     assert "MatMul y" in capsys.readouterr().out
+
+
+def test_callables_and_monitored_sessions_are_seen_and_traces_are_not_timed(tmp_path):
+    path = tmp_path / "others.py"
+    path.write_text(
+        textwrap.dedent("""
+        import tensorflow as tf
+        step = tf.train.get_or_create_global_step()
+        x = tf.placeholder(tf.float32, [])
+        y, more = tf.square(x, name="y"), tf.assign_add(step, 1, name="more")
+        other = tf.negative(y)
+        with tf.train.MonitoredTrainingSession(hooks=[tf.train.StopAtStepHook(8)]) as session:
+            while not session.should_stop():
+                session.run(more)
+        with tf.Session() as session:
+            square = session.make_callable(y, [x])
+            assert [square(float(i)) for i in range(5)] == [0, 1, 4, 9, 16]
+            metadata = tf.RunMetadata()
+            for i in range(3):
+                session.run(other, {x: 2.0}, tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), metadata)
+            assert metadata.step_stats.dev_stats
+        """)
+    )
+    seen = {(kind.what, kind.runs, len(kind.timed)) for kind in profile_program.watch_program(str(path)).steps}
+    assert ("run(y:0)", 5, 2) in seen and ("run(Neg:0)", 3, 0) in seen
+    assert any("more" in what and runs == 8 and timed == 4 for what, runs, timed in seen)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("tf.zeros([2]) + tf.zeros([3])", "program.py, line 3: tf.zeros([2]) + tf.zeros([3])"),
+     ("1 / 0", "refflow: ZeroDivisionError: division by zero\n  at "), ("f(", "program.py, line 3"),
+     ("open('no.txt')", "refflow: 'no.txt': no such file or directory\n  at ")],
+)  # fmt: skip
+@pytest.mark.parametrize("command", [["profile"], ["audit", "finite"], ["audit", "parameters"], ["audit", "losses"]])
+def test_an_error_of_the_program_is_told_with_its_line(command, line, said, tmp_path, capsys):
+    path = tmp_path / "program.py"
+    path.write_text(f"import tensorflow as tf\n\n{line}\n")
+    assert main([*command, str(path)]) == 1
+    told = capsys.readouterr().err
+    if command[-1] != "losses":
+        assert said in told
+    assert f"at {path}, line 3" in told and "Traceback" not in told

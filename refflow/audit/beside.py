@@ -32,6 +32,7 @@ TENSORFLOW = "tensorflow"
 
 def record(path: str, arguments: Sequence[str], recorder: Recorder) -> Recorder:
     """Runs a program on refflow. ValueError where it has no losses."""
+    check_program(path)
     recorder.run(lambda: run_program(path, arguments, recorder))
     return _with_losses(path, recorder)
 

@@ -14,10 +14,10 @@ Next: audit/parameters.py.
 from __future__ import annotations
 
 import argparse
-import shlex
 from typing import Any
 
 from refflow.bench.command import count
+from refflow.program_runs import add_args
 
 
 def add_audit(commands: Any) -> None:
@@ -33,7 +33,7 @@ def add_audit(commands: Any) -> None:
 def _added(what: Any, name: str, text: str, command: Any, program: str = "a Python program, which is run") -> Any:
     parser = what.add_parser(name, help=text)
     parser.add_argument("program", help=program)
-    parser.add_argument("--args", default="", type=shlex.split, help="the program's own arguments, in one text")
+    add_args(parser)
     parser.set_defaults(command=command)
     return parser
 

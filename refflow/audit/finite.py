@@ -162,7 +162,10 @@ def _is_made(node: Node, look: Look, inputs: Sequence[Look | None], infinities: 
 
 
 def first_in(path: str, arguments: Sequence[str] = (), infinities: bool = True) -> Found:
-    """Runs a program until a step makes a NaN or an infinity, or to its end: `made` is empty then."""
+    """Runs a program until a step makes a NaN or an infinity, or to its end: `made` is empty then.
+
+    ValueError for a program that runs no step.
+    """
     found = Found(0)
 
     def around(run: Callable[..., Any], session: Any, *request: Any) -> Any:
@@ -189,13 +192,15 @@ def first_in(path: str, arguments: Sequence[str] = (), infinities: bool = True) 
         return result
 
     run_program(path, arguments, around)
+    if not found.made and not found.runs:
+        raise ValueError(f"{path} runs no step of a session: give it with --args what makes it run one")
     return found
 
 
 def report(found: Found) -> list[str]:
     """The lines to print."""
     if not found.made:
-        return [f"{found.runs} runs, and every value of every node was finite"]
+        return [f"in {found.runs} run{'s' * (found.runs > 1)} every value of every node was finite"]
     first, *others = found.made
     lines = [f"run {found.runs} made {first.what}: {found.what}", "", *_told(first)]
     if others:

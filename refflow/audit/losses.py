@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refflow.audit.parameters import renaming
-from refflow.program_runs import Enough
+from refflow.program_runs import Enough, notes_of
 
 TOLERANCE = 1e-5  # relative: about a hundred units in the last place of a float32, for sums in another order
 _CHANGES = ("Apply", "ResourceApply", "SparseApply", "ResourceSparseApply", "AssignAdd", "AssignSub", "Scatter",
@@ -79,12 +79,11 @@ class Recorder:
         except Exception as error:
             if isinstance(error, LookupError) and not self.losses:
                 raise
-            self.ended = f"{type(error).__name__}: {error}".rstrip(": ")
+            notes = "".join(f"\n  {note}" for note in notes_of(error))
+            self.ended = f"{type(error).__name__}: {error}".rstrip(": ") + notes
             if not self.losses:
-                raise RuntimeError(
-                    f"the program ended before any loss was seen, with {self.ended}. If it fetches none, name one "
-                    "with --loss NAME"
-                ) from error
+                hint = "\n  its runs fetch no loss: name one with --loss NAME" if any(self._trains.values()) else ""
+                raise RuntimeError(f"the program ended before any loss was seen, with {self.ended}{hint}") from error
 
     def _begin(self, run: Callable[..., Any], session: Any) -> None:
         self._began = True

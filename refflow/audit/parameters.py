@@ -22,9 +22,15 @@ from collections.abc import Iterable, Sequence
 from math import prod
 from typing import NamedTuple
 
+from refflow.core.errors import DataLossError
 from refflow.core.graph import Graph, GraphKeys
 from refflow.core.shapes import text as shape_text
 from refflow.program_runs import graph_of
+
+_EXPECTED = (
+    "Expected: NAME.py, a graph in a .pb or .pbtxt file, a checkpoint as Saver.save returned it, a folder of "
+    "checkpoints, or deck"
+)
 
 
 class Parameter(NamedTuple):
@@ -116,11 +122,11 @@ def _of_checkpoint(path: str) -> list[Parameter]:
     from refflow.compat.v1.checkpoints import load_checkpoint
 
     if not os.path.isdir(path) and not any(os.path.exists(path + end) for end in ("", ".index")):
-        raise FileNotFoundError(
-            f"{path!r} is nothing with parameters: expected NAME.py, a graph in a .pb or .pbtxt file, a checkpoint as "
-            "Saver.save returned it, a folder of checkpoints, or deck"
-        )
-    reader = load_checkpoint(path)
+        raise FileNotFoundError(f"there is no {path!r}. {_EXPECTED}")
+    try:
+        reader = load_checkpoint(path)
+    except DataLossError as error:
+        raise ValueError(f"{path!r} is no checkpoint: {error}. {_EXPECTED}") from error
     shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
     return [Parameter(n, types[n].name, tuple(shapes[n]), types[n].size) for n in sorted(shapes)]
 

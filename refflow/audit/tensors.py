@@ -17,6 +17,7 @@ Next: audit/judge.py.
 from __future__ import annotations
 
 import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,6 +92,9 @@ def compared(
 
 def read(path: str) -> Arrays:
     """Arrays by names of tensors; a name without a number means the first output."""
+    if not zipfile.is_zipfile(path):
+        open(path, "rb").close()  # FileNotFoundError
+        raise ValueError(f"{path} is no .npz file: expected what --write or numpy.savez wrote")
     with np.load(path) as file:
         return {name if ":" in name else f"{name}:0": file[name] for name in file.files}
 
@@ -104,7 +108,10 @@ def write(path: str, side: Side) -> None:
 
 
 def _at_the_step(path: str, arguments: Sequence[str], fetches: Sequence[str], see: Callable[..., None]) -> None:
-    """Runs a program to its first step that trains, or else the last that fetches a tensor, and looks at it there."""
+    """Runs a program to its first step that trains, and looks at it there.
+
+    One without such a step is run once more, to its first that fetches a number.
+    """
     seen: list[bool] = []
 
     def around(run: Callable[..., Any], session: Any, *request: Any) -> Any:

@@ -9,8 +9,9 @@ Next: viewer/fold.py.
 from __future__ import annotations
 
 import argparse
-import shlex
 from typing import Any
+
+from refflow.program_runs import add_args
 
 
 def add_show(commands: Any) -> None:
@@ -19,7 +20,7 @@ def add_show(commands: Any) -> None:
     show.add_argument("what", metavar="LOGDIR|PROGRAM", help="a folder with event files; for --html a Python program, "
                       "which is run up to its first step, a graph in a .pb or .pbtxt file, or deck")  # fmt: skip
     show.add_argument("--html", metavar="FILE", help="write the graph as one file for a browser")
-    show.add_argument("--args", default="", help="the Python program's own arguments, in one text")
+    add_args(show)
     show.add_argument("--by", choices=["step", "relative", "wall"], default="step", help="the axis (default step)")
     show.add_argument("--tag", default="", help="only tags with this in their names")
     show.add_argument("--images", metavar="FOLDER", help="write the images there, as PNG files")
@@ -44,7 +45,7 @@ def _graph(options: argparse.Namespace) -> int:
     from refflow.program_runs import graph_of
     from refflow.viewer.page import write
 
-    graph = graph_of(options.what, shlex.split(options.args))
+    graph = graph_of(options.what, options.args)
     write(options.html, graph, options.what)
     print(f"{len(graph.get_operations()):,} operations in {options.html}")
     return 0

@@ -3,7 +3,7 @@
     write("graph.html", graph, "a title")
 
 Whoever has the file can open it: it asks nothing of a server, a network or a library. What it does is in
-viewer/viewer.js, which a browser runs as it stands there.
+viewer/viewer.js, and where boxes stand in viewer/layout.js, which a browser runs as they stand there.
 
 Next: docs/viewer.rst.
 """
@@ -52,9 +52,8 @@ markerUnits="userSpaceOnUse" orient="auto-start-reverse"><path d="M0 0L8 4L0 8z"
 
 def page(graph: Graph, title: str) -> str:
     """The text of the file."""
-    return _PAGE.format(
-        title=html.escape(title), style=_text("viewer.css"), script=_text("viewer.js"), data=_safe(data(graph))
-    )
+    script = _text("layout.js") + _text("viewer.js")
+    return _PAGE.format(title=html.escape(title), style=_text("viewer.css"), script=script, data=_safe(data(graph)))
 
 
 def write(path: str, graph: Graph, title: str) -> None:

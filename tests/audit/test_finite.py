@@ -32,7 +32,7 @@ def test_the_first_op_is_named_with_its_inputs_and_line(write, capsys):
 
 def test_a_sound_program_runs_to_its_end(program, capsys):
     assert main(["audit", "finite", program]) == 0
-    assert capsys.readouterr().out == "the end\n13 runs, and every value of every node was finite\n"
+    assert capsys.readouterr().out == "the end\nin 13 runs every value of every node was finite\n"
 
 
 def test_a_nan_of_infinities_is_made_and_one_of_nans_is_passed_on(write):
@@ -100,3 +100,8 @@ def test_a_spoiled_variable_is_named(write):
         """)  # fmt: skip
     found = finite.first_in(path, infinities=False)
     assert found.made[0].what == "NaN" and found.spoiled == ["GradientDescent/update_w/ApplyGradientDescent"]
+
+
+def test_a_program_without_a_run_is_no_finite_one(write, capsys):
+    assert main(["audit", "finite", write("none.py", "x = 1\n")]) == 1
+    assert "none.py runs no step of a session" in capsys.readouterr().err

@@ -115,11 +115,13 @@ def test_a_program_that_checks_what_it_learned_has_losses_up_to_there(program, w
     checks = write("checks.py", a=("session.run([train, loss], batch)",
                                    "assert session.run([train, loss], batch)[1] > 0 and i < 3, 'learned'"))  # fmt: skip
     found = recorded(checks)
-    assert (len(found.losses), found.ended) == (4, "AssertionError: learned")
+    assert (len(found.losses), found.ended.splitlines()[0]) == (4, "AssertionError: learned")
     assert main(["audit", "losses", program, "--against", checks]) == 0
     assert (
         "the other side ended after 4 runs, as it may without learning, with AssertionError" in capsys.readouterr().out
     )
     silent = write("silent.py", a=("session.run([train, loss], batch)", "assert session.run(train, batch)"))
     assert main(["audit", "losses", silent]) == 1
-    assert "ended before any loss was seen, with AssertionError. If it fetches none, name" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "ended before any loss was seen, with AssertionError\n  at " in told and "silent.py, line 2" in told
+    assert "its runs fetch no loss: name one with --loss NAME" in told

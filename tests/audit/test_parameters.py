@@ -69,7 +69,7 @@ def test_variables_behind_handles_and_graphs_in_files_are_seen(graph, tmp_path):
 
 def test_mistakes_are_told(write, tmp_path, capsys):
     assert main(["audit", "parameters", str(tmp_path / "nothing")]) == 1
-    assert "is nothing with parameters: expected NAME.py" in capsys.readouterr().err
+    assert "Expected: NAME.py" in capsys.readouterr().err
     assert main(["audit", "parameters", str(tmp_path / "none.py")]) == 1
     assert "there is no program" in capsys.readouterr().err
     empty = write("empty.py", "import tensorflow as tf\ntf.Session().run(tf.constant(1.0))\n")

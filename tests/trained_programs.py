@@ -2,6 +2,7 @@
 
     net = random_net(seed)
     trained(net, tf)       the losses and variables after some steps, by any library with TensorFlow 1.x's names
+                           and in any float type
 
 A state is a list of tensors [ROWS, width]. A statement is a tuple:
 
@@ -76,15 +77,15 @@ class Net:
         return ("norm", at)
 
 
-def trained(net, tf, steps=3, **session):
+def trained(net, tf, steps=3, dtype=np.float64, **session):
     """[losses, variables] of a session with the given arguments after `steps` steps."""
     rng = np.random.default_rng(net.seed)
     with tf.Graph().as_default():
-        x = tf.placeholder(tf.float64, [TIME, ROWS, INPUTS])
+        x = tf.placeholder(dtype, [TIME, ROWS, INPUTS])
         times = tf.placeholder(tf.int32, [])
-        weights = [tf.get_variable(f"w{i}", initializer=rng.normal(size=s, scale=0.5 / s[0] ** 0.5 if s[1:] else 0.1))
-                   for i, s in enumerate(net.shapes)]  # fmt: skip
-        start = [tf.constant(rng.normal(size=(ROWS, w))) for w in net.widths]
+        first = [rng.normal(size=s, scale=0.5 / s[0] ** 0.5 if s[1:] else 0.1) for s in net.shapes]
+        weights = [tf.get_variable(f"w{i}", initializer=w.astype(dtype)) for i, w in enumerate(first)]
+        start = [tf.constant(rng.normal(size=(ROWS, w)).astype(dtype)) for w in net.widths]
         built = Built(net, tf, x, times, weights)
         state = built.block(net.body, start, tf.constant(0))
         loss = tf.add_n([tf.reduce_mean(tf.square(s - 0.3)) for s in (*state, *built.written)])
@@ -170,7 +171,7 @@ class Built:
         tf, net = self.tf, self.net
         writes = writes if not self.depth else None
         limit = self.times if net.fed_times and times == 5 else times
-        arrays = [] if writes is None else [tf.TensorArray(tf.float64, limit)]
+        arrays = [] if writes is None else [tf.TensorArray(state[0].dtype, limit)]
 
         def one(i, *carried):
             states, lists = list(carried[: len(state)]), carried[len(state) :]

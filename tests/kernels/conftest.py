@@ -38,6 +38,7 @@ NEEDS_TRITON = (
     "test_on_gpu.py",
     "test_sessions_on_gpu.py",
     "test_lists_on_a_card.py",
+    "test_branching_on_a_card.py",
     "test_same_answers.py",
 )
 

@@ -217,7 +217,9 @@ def _eig_gradient(op, de, dv):
     e, v = op.outputs
     diagonal = MATRIX_DIAG[1](de)
     middle = diagonal
-    if op.attrs["compute_v"]:
+    if not op.attrs["compute_v"]:  # the slopes of the values need the vectors too
+        v = SELF_ADJOINT_EIG_V2(op.inputs[0], compute_v=True).v
+    else:
         gaps = expand_dims(e, -2) - expand_dims(e, -1)
         middle = diagonal + DIV_NO_NAN(BATCH_MATMUL_V2(v, dv, adj_x=True), gaps)
     whole = BATCH_MATMUL_V2(v, BATCH_MATMUL_V2(middle, v, adj_y=True))

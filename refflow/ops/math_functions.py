@@ -153,7 +153,10 @@ def global_norm(t_list: Sequence[Any], name: str | None = None) -> Tensor | None
     from refflow.ops.joining import pack
 
     with op_scope(present, name, "global_norm") as scope:
-        halves = pack([reduce_sum(t * t) for t in present])
+        each = [reduce_sum(t * t) for t in present]
+        for total in each:
+            total.set_shape([])
+        halves = pack(each)
         return SQRT(reduce_sum(halves), name=scope)
 
 

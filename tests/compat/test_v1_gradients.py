@@ -175,6 +175,21 @@ def test_picked_elements_give_their_slopes_back():
     assert run(rows.indices).tolist() == [2, 0]
 
 
+def test_an_overflow_shows_in_all_clipped_gradients_and_rows_are_clipped_one_by_one():
+    clipped, norm = tf.clip_by_global_norm([tf.constant([np.inf]), None, tf.constant([1.0])], 1.0)
+    assert run(norm) == np.inf and clipped[1] is None
+    assert np.isnan(run([clipped[0], clipped[2]])).all()
+    rows = tf.clip_by_value(tf.IndexedSlices(tf.constant([[3.0], [4.0]]), tf.constant([0, 0])), -1.0, 1.0)
+    assert run(tf.convert_to_tensor(rows.values)).tolist() == [[1], [1]]
+
+
+def test_slopes_of_eigenvalues_alone():
+    """d e / d a of a diagonal matrix: each value follows its own place."""
+    a = tf.constant([[1.0, 0.0], [0.0, 3.0]])
+    slope = tf.gradients(tf.self_adjoint_eigvals(a) * [2.0, 5.0], a)[0]
+    np.testing.assert_allclose(run(slope), [[2, 0], [0, 5]], atol=1e-6)
+
+
 def test_edges_of_slices_tiles_labels_and_shares():
     x = tf.placeholder_with_default([1.0, 2.0], [None])
     p = tf.constant([[0.25, 0.75]])

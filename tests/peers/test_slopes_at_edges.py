@@ -90,6 +90,19 @@ def test_places_and_their_slopes_are_the_same(tensorflow, line, shape):
     assert unlike(tensorflow, both, given, made) is None
 
 
+@pytest.mark.parametrize("line", [
+    "tf.self_adjoint_eigvals(X[:3] + tf.transpose(X[:3]))", "tf.clip_by_global_norm([X / 0.0, None, X], 1.0)",
+    "tf.clip_by_global_norm([X, X], 1.0)",
+    "tf.convert_to_tensor(tf.clip_by_value(tf.IndexedSlices(X, tf.constant([0, 1, 1, 0]), tf.constant([5, 3])), -1.0, "
+    "0.5))",
+])  # fmt: skip
+@pytest.mark.parametrize("shape", ["None", "[4, 3]"])
+def test_values_of_matrices_and_clipped_slices_are_the_same(tensorflow, line, shape):
+    made = {"X": f"tf.placeholder_with_default(ROWS, {shape})"}
+    both = f"(lambda y: [y, tf.gradients(y, [X])])({line})".replace("X[:3]", "tf.ensure_shape(X, [4, 3])[:3]")
+    assert unlike(tensorflow, both, {"ROWS": ROWS}, made) is None
+
+
 @pytest.mark.parametrize("line", LABELS)
 def test_slopes_of_labels_are_the_same(tensorflow, line):
     assert unlike(tensorflow, f"[g for g in tf.gradients({line}, [X, Y]) if g is not None]", {"ROWS": ROWS},

@@ -33,8 +33,6 @@ from refflow import (
     check_numerics,
     cholesky,
     clip_by_average_norm,
-    clip_by_global_norm,
-    clip_by_value,
     complex,
     complex64,
     complex128,

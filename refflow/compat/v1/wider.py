@@ -27,7 +27,8 @@ from refflow.ops.cast import cast
 from refflow.ops.transpose import transpose as first_transpose
 
 __all__ = [
-    "clip_by_norm", "constant", "convert_to_tensor", "convert_to_tensor_or_indexed_slices", "count_nonzero",
+    "clip_by_global_norm", "clip_by_norm", "clip_by_value", "constant", "convert_to_tensor",
+    "convert_to_tensor_or_indexed_slices", "count_nonzero",
     "fill", "is_symbolic_tensor", "lin_space", "linspace", "map_fn", "ones",
     "reverse_sequence", "transpose", "unique", "zeros",
 ]  # fmt: skip
@@ -157,6 +158,26 @@ def count_nonzero(
         zero: Any = "" if x.dtype.base_dtype is first.string else np.zeros((), x.dtype.base_dtype.as_numpy_dtype)
         full = cast(op_def("NotEqual")(x, zero), int64)
         return cast(reduce_sum(full, _axis(axis, reduction_indices), _axis(keepdims, keep_dims)), dtype)
+
+
+def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Any:
+    """`t` with every element moved into [clip_value_min, clip_value_max]; of IndexedSlices each row by itself."""
+    if isinstance(t, first.IndexedSlices):
+        kept = first.clip_by_value(t.values, clip_value_min, clip_value_max, name)
+        return first.IndexedSlices(kept, t.indices, t.dense_shape)
+    return first.clip_by_value(t, clip_value_min, clip_value_max, name)
+
+
+def clip_by_global_norm(
+    t_list: Any, clip_norm: Any, use_norm: Any = None, name: str | None = None
+) -> tuple[list[Any], Any]:
+    """(clipped, norm), as in the first release; a norm that is not finite makes NaN of all, so that it shows."""
+    norm = first.global_norm(t_list) if use_norm is None else first_convert(use_norm)
+    if norm is None:
+        return list(t_list), None
+    with op_scope([], name, "clip_by_global_norm"):
+        kept = first.clip_by_global_norm(t_list, clip_norm, norm + (norm - norm))[0]
+    return kept, norm
 
 
 def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = None) -> Any:

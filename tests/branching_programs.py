@@ -171,7 +171,9 @@ def program(seed, tf):
     optimizer = draw.choice((tf.train.GradientDescentOptimizer(0.05), tf.train.AdagradOptimizer(0.02)))
     if pairs:
         with tf.control_dependencies(fetches):  # what is fetched is of before the step
-            fetches.append(optimizer.apply_gradients(pairs))
+            # Clipped, since steps that diverge make much of what rounding left of a slope that is 0
+            slopes, _ = tf.clip_by_global_norm([g for g, _ in pairs], 0.5)
+            fetches.append(optimizer.apply_gradients(list(zip(slopes, [v for _, v in pairs], strict=True))))
     return grown.fed, fetches, grown.variables
 
 

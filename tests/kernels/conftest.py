@@ -40,6 +40,7 @@ NEEDS_TRITON = (
     "test_lists_on_a_card.py",
     "test_branching_on_a_card.py",
     "test_same_answers.py",
+    "test_strict.py",
 )
 
 

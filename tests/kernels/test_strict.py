@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("triton", reason="Triton binds the launches")
 ROOT = Path(__file__).resolve().parents[2]
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Triton compiles on Linux")
 

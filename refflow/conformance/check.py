@@ -20,6 +20,7 @@ Next: cli.py.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -84,10 +85,27 @@ def check(backend: Backend, op_types: Sequence[str] | None = None, quick: bool =
     """The verdicts on every example of these op types, or of all that need no state beside their inputs.
 
     quick: beside the pages' own examples one that is drawn for each op, that of the most numbers.
+    TypeError for what cannot be called as a backend is.
     """
+    _check_callable(backend)
     ops = [op_def(name) for name in op_types] if op_types else [op for op in registered_ops() if op.make_state is None]
     runs = ((Run(backend), op) for op in ops)
     return Report([run.tried(example) for run, op in runs for example in examples(op, quick)])
+
+
+def _check_callable(backend: Backend) -> None:
+    """Otherwise every example would tell it, and those of errors would be right."""
+    name = getattr(backend, "__name__", str(backend))
+    if not callable(backend):
+        raise TypeError(f"{name} is no function: expected one of (op_type, inputs, attrs)")
+    try:
+        taken = inspect.signature(backend)
+    except (TypeError, ValueError):  # of a function in C, which says nothing of its arguments
+        return
+    try:
+        taken.bind("op_type", {}, {})
+    except TypeError as error:
+        raise TypeError(f"{name}{taken} cannot be called with (op_type, inputs, attrs): {error}") from None
 
 
 def examples(op: OpDef, quick: bool = False) -> Iterator[Example]:
@@ -108,10 +126,8 @@ class Run:
         """The verdict on one example."""
         inputs = _copied(example.inputs)
         try:
-            found, error = (
-                self._backend(example.op.name, inputs, {k: _plain(v) for k, v in example.attrs.items()}),
-                None,
-            )
+            found = self._backend(example.op.name, inputs, {k: _plain(v) for k, v in example.attrs.items()})
+            error = None
         except NotImplementedError:
             return _verdict(example, ABSENT)
         except Exception as raised:
@@ -224,7 +240,10 @@ def judged(lines: Iterable[str], op_types: Sequence[str] | None = None) -> Repor
                 result = json.loads(line)
                 found[result["op"], result["title"]] = result
             except (ValueError, KeyError, TypeError) as error:
-                raise NodeError(f"line {number} is no result: {type(error).__name__}: {error}. {line[:80]!r}") from None
+                raise NodeError(
+                    f"line {number} is no result: {type(error).__name__}: {error}. Expected a JSON object with op, "
+                    f"title, and outputs or error; got {line[:80]!r}"
+                ) from None
     verdicts = []
     for op in [op_def(name) for name in op_types or dict.fromkeys(name for name, _ in found)]:
         for case in op.cases:

@@ -242,3 +242,13 @@ def test_the_command_takes_functions_and_files(tmp_path, capsys, monkeypatch):
     for name, text in (("some_backend:left", "no attribute 'left'"), ("nowhere", "expected MODULE:FUNCTION")):
         capsys.readouterr()
         assert main(["check", name]) == 1 and text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("backend", "said"),
+    [(lambda op_type: [], "cannot be called with (op_type, inputs, attrs): too many positional arguments"),
+     (3, "3 is no function: expected one of (op_type, inputs, attrs)")],
+)  # fmt: skip
+def test_what_cannot_be_called_as_a_backend_is_told_once(backend, said):
+    with pytest.raises(TypeError, match=re.escape(said)):
+        check(backend, ["Add"])

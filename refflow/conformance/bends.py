@@ -30,6 +30,7 @@ from refflow.conformance.drawn import (
     retyped,
     with_numbers,
 )  # fmt: skip
+from refflow.conformance.nudged import is_steady
 from refflow.conformance.windows import windows
 from refflow.core.dtypes import DType, as_dtype
 from refflow.core.opdef import OpDef
@@ -68,18 +69,21 @@ def drawn(op: OpDef, shown: list[Example]) -> Iterator[Example]:
     bases = [e for e in shown if e.error is None and e.inputs]
     if op.make_state is not None or op.by_handle or op.accuracy == "random" or not op.outputs or op.name in _FREE:
         return
+    told = {name for e in bases for name in e.outputs}
+    own = {a.name for a in op.outputs if a.name.startswith("reserve_space") and a.name not in told}
     bases = [b for b in map(answered, bases) if b is not None]
     if not bases:
         return
-    long = longest(bases)
+    long = None if each_alone(op) else longest(bases)  # awkward numbers make long rows of their own
     found, sources = list(shown), ([] if long is None else [long]) + bases
     for bend in bends(op, long):
         if bend.on_pages and any(bend.shows(e) for e in found):
             continue
         for call in (call for base in sources for call in bend.calls(base)):
             example = refused(call) if bend.title.startswith("refused") else answered(call)
-            if example is not None and bend.shows(example):
-                found.append(example._replace(title=bend.title))
+            if example is not None and bend.shows(example) and is_steady(example):
+                outputs = {k: v for k, v in example.outputs.items() if k not in own}  # what a kernel keeps is its own
+                found.append(example._replace(title=bend.title, outputs=outputs))
                 yield found[-1]
                 break
 

@@ -34,6 +34,7 @@ from refflow.conformance.bends import drawn
 from refflow.conformance.compare import difference
 from refflow.conformance.corpus import Example, read_case, read_outputs, write_case
 from refflow.conformance.drawn import result_names
+from refflow.conformance.nudged import slack
 from refflow.core.dtypes import DType
 from refflow.core.errors import NodeError
 from refflow.core.opdef import OpDef
@@ -205,7 +206,10 @@ def _compared(example: Example, found: dict[str, Any]) -> Verdict:
                 return _verdict(example, WRONG, f"{name} has {len(got)} parts, expected {len(wanted)}")
             pairs = [(f"{name}[{i}]", g, w) for i, (g, w) in enumerate(zip(got, wanted, strict=True))]
         for label, value, expected in pairs:
-            if text := difference(value, expected, example.accuracy):
+            text = difference(value, expected, example.accuracy)
+            if text and example.accuracy == "special":
+                text = difference(value, expected, example.accuracy, slack(example)[name])
+            if text:
                 return _verdict(example, WRONG, f"{label}{'' if text[0] == '[' else ' '}{text}")
     return _verdict(example, RIGHT)
 

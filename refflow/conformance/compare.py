@@ -5,7 +5,7 @@ units in the last place of the expected value, `UNITS` by the op's class, and in
 sum of many terms may be off by units of the largest value beside it: where terms cancel, there is less left to be right
 about. Where what differs is nearly always too near to 0, results were cut. Random ops are held to types and shapes.
 
-Next: conformance/check.py.
+Next: conformance/drawn.py.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ import numpy as np
 
 from refflow.core.bfloat16 import RECORD, widened
 from refflow.core.dtypes import as_dtype
+from refflow.core.registry import op_def
 
-UNITS = {"exact": 0, "rounded": 1, "transcendental": 4, "dot": 16, "composed": 64}
+UNITS = {"exact": 0, "rounded": 1, "transcendental": 4, "special": 64, "dot": 16, "composed": 128}
 BITS = {"float16": 10, "bfloat16": 7}  # types with few bits of mantissa: sums of them are made with more, so that
 FEW = 4  # units are allowed, whatever the class
 _OF_THE_LARGEST = ("dot", "composed")
 
 
-def difference(got: Any, wanted: np.ndarray, accuracy: str) -> str:
-    """What is wrong with a value, "" where nothing is."""
+def difference(got: Any, wanted: np.ndarray, accuracy: str, slack: np.ndarray | None = None) -> str:
+    """What is wrong with a value, "" where nothing is. slack: how far it may be off beside, place by place."""
     got = _like(got, wanted)
     if got.dtype != wanted.dtype:
         return f"is {_type(got)}, expected {_type(wanted)}"
@@ -33,22 +34,24 @@ def difference(got: Any, wanted: np.ndarray, accuracy: str) -> str:
     if accuracy == "random" or not wanted.size:
         return ""
     if wanted.dtype == RECORD:
-        return _of_floats(widened(got), widened(wanted), accuracy, BITS["bfloat16"])
+        return _of_floats(widened(got), widened(wanted), accuracy, BITS["bfloat16"], None, slack)
     if wanted.dtype.kind not in "fc":
-        wrong = np.asarray(_plain(got) != _plain(wanted))
+        wrong = np.asarray(_plain(_unpacked(got)) != _plain(_unpacked(wanted)))
         return _told(got, wanted, wrong, 0) if wrong.any() else ""
     if wanted.dtype.kind == "c":
-        if got.dtype != wanted.dtype or accuracy == "exact":
-            parts = [difference(getattr(got, p), getattr(wanted, p), accuracy) for p in ("real", "imag")]
-        else:
-            whole = abs(wanted)
-            parts = [_of_floats(getattr(got, p), getattr(wanted, p), accuracy, None, whole) for p in ("real", "imag")]
+        whole = None if accuracy == "exact" else abs(wanted)
+        parts = [_of_floats(getattr(got, p), getattr(wanted, p), accuracy, None, whole) for p in ("real", "imag")]
         return next((f"in its {p} part {t}" for p, t in zip(("real", "imaginary"), parts, strict=True) if t), "")
-    return _of_floats(got, wanted, accuracy, BITS.get(wanted.dtype.name))
+    return _of_floats(got, wanted, accuracy, BITS.get(wanted.dtype.name), None, slack)
 
 
 def _of_floats(
-    got: np.ndarray, wanted: np.ndarray, accuracy: str, bits: int | None, whole: np.ndarray | None = None
+    got: np.ndarray,
+    wanted: np.ndarray,
+    accuracy: str,
+    bits: int | None,
+    whole: np.ndarray | None = None,
+    slack: np.ndarray | None = None,
 ) -> str:
     """bits: of the mantissa, where there are but few. whole: the size of the number that this is a part of."""
     finite = np.isfinite(wanted)
@@ -57,13 +60,17 @@ def _of_floats(
         return _told(got, wanted, special, 0)
     unit = unit_of(wanted, accuracy, bits, whole)
     allowed = FEW if bits is not None and UNITS[accuracy] else UNITS[accuracy]
+    if whole is not None:
+        allowed = max(allowed, FEW)  # parts of complex numbers are sums of products
     with np.errstate(invalid="ignore", over="ignore"):
-        off = np.abs(got.astype(np.float64) - wanted.astype(np.float64)) / unit
+        distance = np.abs(got.astype(np.float64) - wanted.astype(np.float64))
+        off = np.maximum(distance - (0 if slack is None else slack), 0) / unit
     flushed = (got == 0) & (np.abs(wanted) < np.finfo(wanted.dtype).tiny)  # a subnormal may be 0
     wrong = finite & ~((off <= allowed) | flushed)
     if wrong.any():
         return _told(got, wanted, wrong, allowed, off)
-    return _cut(got, wanted, flushed) if allowed and (bits is not None or accuracy == "rounded") else ""
+    narrow = bits is not None or (accuracy == "rounded" and whole is None)
+    return _cut(got, wanted, flushed) if allowed and narrow else ""
 
 
 def unit_of(wanted: np.ndarray, accuracy: str, bits: int | None = None, whole: np.ndarray | None = None) -> np.ndarray:
@@ -112,6 +119,30 @@ def _like(value: Any, wanted: np.ndarray) -> np.ndarray:
 
 def _plain(array: np.ndarray) -> np.ndarray:
     return array.view(array.dtype[0]) if array.dtype.names else array
+
+
+def _unpacked(array: np.ndarray) -> np.ndarray:
+    """Strings that are PNGs as the pictures in them: how well they are packed is free."""
+    if array.dtype != object or not any(_is_png(text) for text in array.reshape(-1)):
+        return array
+    found = np.empty(array.shape, object)
+    found.reshape(-1)[:] = [_picture(text) if _is_png(text) else text for text in array.reshape(-1)]
+    return found
+
+
+def _is_png(text: Any) -> bool:
+    return isinstance(text, bytes) and text.startswith(b"\x89PNG\r\n")
+
+
+def _picture(text: bytes) -> Any:
+    """Its size and elements, or the bytes as they are where they cannot be read."""
+    try:
+        kind = as_dtype("uint16" if text[24] == 16 else "uint8")
+        op = op_def("DecodePng")
+        image = op.reference(np.array(text, object), **op.kernels["cpu"].arguments({"channels": 0, "dtype": kind}))
+        return image.shape, image.tobytes()
+    except Exception:  # it is no picture, whatever the reason
+        return text
 
 
 def _type(array: np.ndarray) -> str:

@@ -111,9 +111,10 @@ def read_case(line: str) -> Example:
     """What a line of the corpus holds, as arrays and attribute values; NodeError where it is no such line."""
     try:
         found = json.loads(line)
+        op = op_def(found["op"])
         return Example(
-            op_def(found["op"]), found["title"], found["clause"], found["accuracy"],
-            {key: _read_attr(value) for key, value in found["attrs"].items()},
+            op, found["title"], found["clause"], found["accuracy"],
+            {key: _read_attr(value, op.attrs[key].kind) for key, value in found["attrs"].items()},
             {key: _read_side(value) for key, value in found["inputs"].items()},
             {key: _read_side(value) for key, value in found.get("outputs", {}).items()}, found.get("error"),
         )  # fmt: skip
@@ -150,11 +151,11 @@ def _read_value(value: Any, kind: str) -> Any:
     return float(value) if kind == "f" else value
 
 
-def _read_attr(value: Any) -> Any:
+def _read_attr(value: Any, kind: str) -> Any:
     if isinstance(value, list):
-        return [_read_attr(v) for v in value]
+        return [_read_attr(v, kind) for v in value]
     if not isinstance(value, dict):
-        return value
+        return float(value) if kind in ("float", "list(float)") else value  # "-inf" is one
     if "data" in value:
         return _read_tensor(value)
     if "dtype" in value:

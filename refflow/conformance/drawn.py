@@ -7,7 +7,7 @@ bends know nothing of single ops, and each holds for all where it can be bent.
 
     page's example --bend--> calls --page's kernel--> the first that shows what the bend is for
 
-Next: conformance/bends.py.
+Next: conformance/nudged.py.
 """
 
 from __future__ import annotations
@@ -79,9 +79,10 @@ def results(example: Example) -> dict[str, Any]:
         given = example.inputs[arg.name]
         if not isinstance(given, list) and not isinstance(wanted, list) and given.dtype != wanted.as_numpy_dtype:
             raise _Unfit("it is of another type")
-        places = arg.name.endswith("indices") and arg.fixed is int64 and not isinstance(given, list) and given.ndim == 2
-        if places and len(given) > len(np.unique(given, axis=0)):
-            raise _Unfit("a sparse tensor has each place once")
+        for places in given if isinstance(given, list) else [given]:
+            sparse = arg.name.endswith("indices") and arg.fixed is int64 and places.ndim == 2
+            if sparse and len(places) > len({place.tobytes() for place in places}):
+                raise _Unfit("a sparse tensor has each place once")
     shapes = shape_rules.infer(op, attrs, [a.shape for a in flat], lambda i: flat[i])
     if any(s is not None and None not in s and prod(s) > 4 * MOST for s in shapes):  # type: ignore[arg-type]
         raise _Unfit("it is too large")
@@ -161,13 +162,7 @@ def fitted(example: Example) -> Example:
     if image is None:
         given = next(v for k, v in x.items() if k in ("input_sizes", "orig_input_shape"))
         image = np.zeros(given.tolist(), example.attrs["T"].as_numpy_dtype)
-    weights = (
-        x["filter"]
-        if "filter" in x
-        else np.zeros(x["filter_sizes"].tolist(), image.dtype)
-        if "filter_sizes" in x
-        else None
-    )
+    weights = np.zeros(x["filter_sizes"].tolist(), image.dtype) if "filter_sizes" in x else x.get("filter")
     given = {op.inputs[0].name: image} | ({} if weights is None else {op.inputs[1].name: weights})
     attrs = {k: a.default for k, a in op.attrs.items() if a.default is not REQUIRED}
     attrs |= {k: v for k, v in example.attrs.items() if k in op.attrs}
@@ -175,6 +170,9 @@ def fitted(example: Example) -> Example:
     for name in ("ksize", "strides"):
         if name in x:
             attrs[name] = x[name].tolist()
+    axis = 1 if str(example.attrs.get("data_format", "")).startswith("NC") else -1
+    if weights is not None and "depthwise" not in op.name.lower() and image.shape[axis] != weights.shape[-2]:
+        raise _Unfit("gradients of filters in groups are often not there")
     (result,) = results(Example(op, "", "", op.accuracy, attrs, given, {}, None)).values()
     new: dict[Where, np.ndarray] = {("orig_output", None): result}
     for name in ("out_backprop", "grad"):
@@ -210,6 +208,8 @@ def free(example: Example) -> list[Where]:
         names = set(op.moved) or {op.inputs[0].name}
         return [where for where, a in arrays(example) if where[0] in names and a.size]
     typed = {a.name for a in op.inputs if a.type == main or a.fixed in (float32, float64)}
+    if main and forward(op.name):  # all of them, so that no two cells of a window tie
+        typed |= {a.name for a in op.inputs if example.attrs.get(a.type) == example.attrs[main]}
     given = [where for where, a in arrays(example) if a.size and where[0] in typed]
     if each_alone(op) or (op.accuracy == "dot" and len({w[0] for w in given}) <= 2) or forward(op.name):
         return given
@@ -345,14 +345,14 @@ def grown(example: Example, want: int, least: int) -> Iterator[Example]:
                 _climbs(by_place[w]) and not _climbs(a) for w, a in new.items()
             ):
                 continue
-            yield replaced(example, new)
             spelled = {
                 w: np.where(a == old, size, a).astype(a.dtype)
                 for w, a in by_place.items()
                 if _spells(w, a, old) and w not in new
             }
-            for where, array in spelled.items():
+            for where, array in spelled.items():  # before the old length: what lies past it may be left open
                 yield replaced(example, {**new, where: array})
+            yield replaced(example, new)
 
 
 def _climbs(array: np.ndarray) -> bool:

@@ -110,7 +110,7 @@ def define_function(
 def define_in_float64(name: str, operands: str, function: Callable[..., Any], types: Any = (float32, float64)) -> OpDef:
     """Registers a function of several arguments that is computed in float64 and rounded once."""
     wide = in_float64(function)
-    return define_broadcasting(name, operands, wide, T=types, accuracy="transcendental", source=("W06",))
+    return define_broadcasting(name, operands, wide, T=types, accuracy="special", source=("W06",))
 
 
 def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:

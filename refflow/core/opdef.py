@@ -34,7 +34,7 @@ from refflow.core.registry import register
 from refflow.core.shapes import Shape
 from refflow.core.signature import Arg, Attr, as_attr, parse_signature
 
-ACCURACY = ("exact", "rounded", "transcendental", "dot", "composed", "random")
+ACCURACY = ("exact", "rounded", "transcendental", "special", "dot", "composed", "random")
 
 
 class Case(NamedTuple):

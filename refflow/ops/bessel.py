@@ -119,7 +119,7 @@ for _name, _bessel in {
     "BesselY0": lambda x: _bessel_y(0, x),
     "BesselY1": lambda x: _bessel_y(1, x),
 }.items():
-    BESSEL[_name] = define_function(_name, in_float64(_bessel), types=FLOATS)
+    BESSEL[_name] = define_function(_name, in_float64(_bessel), types=FLOATS, accuracy="special")
 
 
 def _bessel_slope(name: str, rule: Callable[[Tensor, Tensor], Tensor]) -> None:

@@ -148,6 +148,9 @@ ALL.shape(_sampler_shapes)
 @ALL.kernel
 def all_candidates_kernel(true_classes, num_sampled):
     """Every class once, each expected once."""
+    beyond = true_classes[(true_classes < 0) | (true_classes >= num_sampled)]
+    if beyond.size:
+        raise ValueError(f"`true_candidate` out of range [0, {num_sampled}), received {beyond[0]}")
     return np.arange(num_sampled), np.ones(true_classes.shape, np.float32), np.ones(num_sampled, np.float32)
 
 
@@ -186,3 +189,5 @@ HITS.case("W73", "sampled though true", true_classes=[[1, 2], [0, 9], [3, 3]], s
           indices=[0, 1, 2, 2], ids=[1, 0, 2, 2], weights=[np.finfo(np.float32).min] * 4)  # fmt: skip
 HITS.case("W73", "a matrix of true classes", true_classes=[1, 2], sampled_candidates=[0], num_true=2,
           error="true_candidates must be a batch_size * num_true matrix")  # fmt: skip
+ALL.case("W73", "classes lie below num_sampled", true_classes=[[2]], num_true=1, num_sampled=2, unique=True,
+         error=r"`true_candidate` out of range [0, 2), received 2")  # fmt: skip

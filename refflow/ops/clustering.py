@@ -29,7 +29,7 @@ from refflow.ops.philox import OneByOne
 NEAREST_NEIGHBORS = define_op(
     "NearestNeighbors",
     "points: float32, centers: float32, k: int64 -> nearest_center_indices: int64, nearest_center_distances: float32",
-    source=("W06",),
+    accuracy="composed", source=("W06",),
 )
 KMEANS_PLUS_PLUS = define_op(
     "KmeansPlusPlusInitialization",

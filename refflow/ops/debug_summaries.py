@@ -47,16 +47,25 @@ def _check_name(name: str) -> None:
         raise ValueError(f'Failed to parse tensor name: "{name}"')
 
 
+def _is_shut(urls: list[str], gated: bool) -> bool:
+    """Whether the op watches for gRPC streams alone, none of which asks for it."""
+    return gated and all(url.startswith("grpc://") for url in urls)
+
+
 @NAN_COUNT.kernel
-def nan_count_kernel(input, tensor_name):
+def nan_count_kernel(input, tensor_name, debug_urls, gated_grpc):
     _check_name(tensor_name)
+    if _is_shut(debug_urls, gated_grpc):
+        return np.zeros(0, np.int64)
     return np.array([np.count_nonzero(np.isnan(input))], np.int64)
 
 
 @SUMMARY.kernel
-def summary_kernel(input, T, tensor_name, lower_bound, upper_bound):
+def summary_kernel(input, T, tensor_name, lower_bound, upper_bound, debug_urls, gated_grpc):
     """An element at both bounds counts as one at the lower."""
     _check_name(tensor_name)
+    if _is_shut(debug_urls, gated_grpc):
+        return np.zeros(0)
     x = np.asarray(input, np.float64)
     nan, low = np.isnan(x), x <= lower_bound
     high = (x >= upper_bound) & ~low
@@ -105,13 +114,13 @@ def _health(x: np.ndarray, dtype: DType, mode: int) -> list[float]:
 
 @NAN_COUNT.shape
 def _nan_count_shape(context):
-    return (1,)
+    return (None,) if context.attrs["gated_grpc"] else (1,)
 
 
 @SUMMARY.shape
 def _summary_shape(context):
     dims = context.dims("input")
-    return (None,) if dims is None else (14 + len(dims),)
+    return (None,) if dims is None or context.attrs["gated_grpc"] else (14 + len(dims),)
 
 
 @SUMMARY_V2.shape
@@ -137,3 +146,4 @@ SUMMARY_V2.case("W80", "of many axes the last", input=np.ones((2, 1, 3, 1, 1, 1,
                 output=np.array([-1, 2, 7, 24, 1, 3, 1, 1, 1, 4], np.float32))  # fmt: skip
 SUMMARY_V2.case("W80", "a mode that is none", input=_MIXED, tensor_debug_mode=7,
                 error="Unimplemented tensor debug mode")  # fmt: skip
+SUMMARY.case("W80", "nobody watches", input=np.array([1.0]), tensor_name="x:0", gated_grpc=True, output=[])

@@ -31,7 +31,7 @@ MAXIMUM = define_elementwise("Maximum", "maximum(x, y)", T=REALS, accuracy="exac
 MINIMUM = define_elementwise("Minimum", "minimum(x, y)", T=REALS, accuracy="exact", source=("W06",))
 NEG = define_elementwise("Neg", "-x", T=NUMBERS, accuracy="exact", source=("W06",))
 ABS = define_elementwise("Abs", "abs(x)", T=REALS, accuracy="exact", source=("W06", "S47"))
-SIGN = define_elementwise("Sign", "sign(x)", T=NUMBERS, accuracy="exact")
+SIGN = define_elementwise("Sign", "sign(x)", T=NUMBERS)  # of complex numbers x / |x|
 FLOOR = define_elementwise("Floor", "floor(x)", T=FLOATS, accuracy="exact")
 CEIL = define_elementwise("Ceil", "ceil(x)", T=FLOATS, accuracy="exact")
 MOD = define_elementwise("Mod", "fmod(x, y)", T=(int32, int64, float32, float64), accuracy="exact", source=("W77",))

@@ -41,8 +41,8 @@ ndtri = each(_quantile)
 
 ERF = define_function("Erf", erf, lambda x: number(2 / math.sqrt(math.pi), x) * EXP(NEG(SQUARE(x))), FLOATS)
 ERFC = define_function("Erfc", erfc, lambda x: number(-2 / math.sqrt(math.pi), x) * EXP(NEG(SQUARE(x))), FLOATS)
-ERFINV = define_function("Erfinv", in_float64(erfinv), types=FLOATS)
-NDTRI = define_function("Ndtri", ndtri, types=FLOATS)
+ERFINV = define_function("Erfinv", in_float64(erfinv), types=FLOATS, accuracy="special")
+NDTRI = define_function("Ndtri", ndtri, types=FLOATS, accuracy="special")
 
 
 @ERFINV.gradient

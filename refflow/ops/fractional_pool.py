@@ -238,6 +238,9 @@ def _check_borders(context: ShapeContext, dims: shapes.Shape) -> None:
     dy = context.dims("out_backprop")
     need_rank(dims, 4, "orig_input must be 4-dimensional, got {0}")
     need_rank(dy, 4, "out_backprop must be 4-dimensional, got {0}")
+    for axis, what in ((0, "pictures"), (3, "channels")):
+        if dims is not None and dy is not None and None not in (dims[axis], dy[axis]) and dims[axis] != dy[axis]:
+            raise ShapeError(f"out_backprop has {dy[axis]} {what}, but orig_input has {dims[axis]}")
     for axis, name, short in ((1, "row_pooling_sequence", "row"), (2, "col_pooling_sequence", "col")):
         places = context.dims(name)
         if places is not None and len(places) != 1:
@@ -254,6 +257,9 @@ def _check_borders(context: ShapeContext, dims: shapes.Shape) -> None:
         if values and min(values) < 0:
             spelt = " ".join(f"{v:2d}" for v in values)
             raise ShapeError(f"{short.capitalize()} sequence tensor values must not be negative, got {spelt}")
+        size = None if dims is None else dims[axis]
+        if values and (sorted(values) != list(values) or (size is not None and max(values) > size)):
+            raise ShapeError(f"{name} must climb, to {size} at most, where the image ends, got {list(values)}")
 
 
 @MAX_GRAD.shape
@@ -308,3 +314,9 @@ MEAN_GRAD.case("W75", "as many borders as regions", orig_input_tensor_shape=[1, 
                error="row_seq_tensor must have at least 3 elements, but got 2")  # fmt: skip
 MAX_GRAD.case("W75", "the same maxima", orig_input=_X, out_backprop=_DY, **_B, orig_output=_DY,
               error="tensor_out_dup is not the same as tensor_out")  # fmt: skip
+MEAN_GRAD.case("W75", "as many pictures as the image has", orig_input_tensor_shape=[2, 2, 2, 1],
+               out_backprop=np.ones((1, 1, 1, 1), np.float32), row_pooling_sequence=[0, 2], col_pooling_sequence=[0, 2],
+               error="out_backprop has 1 pictures, but orig_input has 2")  # fmt: skip
+MEAN_GRAD.case("W75", "regions end with the image", orig_input_tensor_shape=[1, 2, 2, 1],
+               out_backprop=np.ones((1, 1, 1, 1), np.float32), row_pooling_sequence=[0, 3], col_pooling_sequence=[0, 2],
+               error="row_pooling_sequence must climb, to 2 at most, where the image ends")  # fmt: skip

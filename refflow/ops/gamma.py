@@ -172,8 +172,9 @@ def _away(value: np.ndarray) -> np.ndarray:
     return np.where(np.abs(value) < 1e-300, 1e-300, value)
 
 
-LGAMMA = define_function("Lgamma", lgamma, lambda x: find("Digamma")(x), FLOATS)
-DIGAMMA = define_function("Digamma", in_float64(digamma), lambda x: find("Polygamma")(one(x), x), FLOATS)
+LGAMMA = define_function("Lgamma", lgamma, lambda x: find("Digamma")(x), FLOATS, accuracy="special")
+DIGAMMA = define_function("Digamma", in_float64(digamma), lambda x: find("Polygamma")(one(x), x), FLOATS,
+                          accuracy="special")  # fmt: skip
 
 POLYGAMMA = define_in_float64("Polygamma", "a x", polygamma)
 ZETA = define_in_float64("Zeta", "x q", zeta)

@@ -57,9 +57,11 @@ def _fresnel(function: Callable[[Any], Any]) -> Callable[[np.ndarray], np.ndarra
 
 
 FRESNEL_SIN = define_function("FresnelSin", in_float64(_fresnel(np.sin)),
-                              lambda x: SIN(SQUARE(x) * number(math.pi / 2, x)), FLOATS)  # fmt: skip
+                              lambda x: SIN(SQUARE(x) * number(math.pi / 2, x)), FLOATS,
+                              accuracy="special")  # fmt: skip
 FRESNEL_COS = define_function("FresnelCos", in_float64(_fresnel(np.cos)),
-                              lambda x: COS(SQUARE(x) * number(math.pi / 2, x)), FLOATS)  # fmt: skip
+                              lambda x: COS(SQUARE(x) * number(math.pi / 2, x)), FLOATS,
+                              accuracy="special")  # fmt: skip
 
 
 def spence(x: np.ndarray) -> np.ndarray:
@@ -115,9 +117,10 @@ def exponential_integral(x: np.ndarray) -> np.ndarray:
     return np.where(x > 0, found, np.where(x == 0, -np.inf, np.nan))
 
 
-SPENCE = define_function("Spence", in_float64(spence), types=FLOATS)
-DAWSN = define_function("Dawsn", in_float64(dawson), types=FLOATS)
-EXPINT = define_function("Expint", in_float64(exponential_integral), lambda x: EXP(x) / x, FLOATS)
+SPENCE = define_function("Spence", in_float64(spence), types=FLOATS, accuracy="special")
+DAWSN = define_function("Dawsn", in_float64(dawson), types=FLOATS, accuracy="special")
+EXPINT = define_function("Expint", in_float64(exponential_integral), lambda x: EXP(x) / x, FLOATS,
+                         accuracy="special")  # fmt: skip
 
 
 @SPENCE.gradient

@@ -162,7 +162,7 @@ NMS_V5 = define_op(
     "NonMaxSuppressionV5",
     f"{_BOXES}, iou_threshold: T, score_threshold: T, soft_nms_sigma: T -> "
     "selected_indices: int32, selected_scores: T, valid_outputs: int32",
-    T=HALF_OR_SINGLE, pad_to_max_output_size=False, source=("W06",),
+    T=HALF_OR_SINGLE, pad_to_max_output_size=False, accuracy="composed", source=("W06",),
 )  # fmt: skip
 NMS_OVERLAPS = define_op(
     "NonMaxSuppressionWithOverlaps",

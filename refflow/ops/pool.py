@@ -125,7 +125,7 @@ class _Pools:
         if rank == 3:
             self.max_grad = define_op(
                 "MaxPool3DGrad", "orig_input: TInput, orig_output: TInput, grad: T -> output: T", **plain, **types,
-                TInput=types["T"],
+                TInput=types["T"], accuracy="composed",
             )  # fmt: skip
         else:
             self.max_grad = define_op(f"MaxPool{end}Grad", three, accuracy="dot", **window, **edges, **types)
@@ -245,7 +245,8 @@ POOL_2D, POOL_3D = _Pools(2), _Pools(3)
 def _v2(name: str, base: OpDef, inputs: str) -> OpDef:
     """`base` with ksize and strides as inputs instead of attributes."""
     types: dict[str, Any] = {"T": base.attrs["T"], "data_format": base.attrs["data_format"], "padding": PLAIN_PADDINGS}
-    op_def = define_op(name, f"{inputs}, ksize: int32, strides: int32 -> output: T", source=base.source, **types)
+    op_def = define_op(name, f"{inputs}, ksize: int32, strides: int32 -> output: T", source=base.source,
+                       accuracy=base.accuracy, **types)
     kernel = base.reference
 
     def run(*tensors, data_format, padding):

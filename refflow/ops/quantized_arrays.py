@@ -102,6 +102,8 @@ def quantized_instance_norm_kernel(
     x, x_min, x_max, T, output_range_given=False, given_y_min=0.0, given_y_max=0.0, variance_epsilon=1e-5,
     min_separation=1e-3,
 ):  # fmt: skip
+    if output_range_given and not given_y_min < given_y_max:
+        raise ValueError(f"given_y_min must be less than given_y_max : {given_y_min:g} >= {given_y_max:g}")
     numbers = _as_floats(x, x_min, x_max, T)
     mean, variance = numbers.mean(axis=(1, 2), keepdims=True), numbers.var(axis=(1, 2), keepdims=True)
     y = (numbers - mean) / np.sqrt(variance + variance_epsilon)
@@ -143,3 +145,6 @@ QUANTIZED_CONCAT.case("W16", "axes exist", concat_dim=1, N=2, T=quint8, values=[
 QUANTIZED_INSTANCE_NORM.case("W16", "two pixels", x=_bytes([[[0], [255]]]).reshape(1, 1, 2, 1), T=quint8, x_min=-1,
                              x_max=1, variance_epsilon=0.0, y=_bytes([[[0], [255]]]).reshape(1, 1, 2, 1), y_min=-1,
                              y_max=1)  # fmt: skip
+QUANTIZED_INSTANCE_NORM.case("W16", "a range that is given has two ends", x=_bytes([[[0], [255]]]).reshape(1, 1, 2, 1),
+                             T=quint8, x_min=-1, x_max=1, output_range_given=True,
+                             error="given_y_min must be less than given_y_max : 0 >= 0")  # fmt: skip

@@ -50,7 +50,10 @@ def _floats(q: np.ndarray, low: Any, high: Any, T: Any) -> np.ndarray:
     """The floats that were meant, as float64."""
     least, most = limits(T)
     steps = as_numbers(q).astype(np.float64) - least
-    return np.float64(low) + steps * ((np.float64(high) - np.float64(low)) / (most - least))
+    step = (np.float64(high) - np.float64(low)) / (most - least)
+    whole = _F(step)  # the lowest is a whole number of these, all in float32, so that 0.0 is one of the floats
+    first = away_from_zero(_F(low) / whole) * whole if whole else _F(low)
+    return np.float64(first) + steps * step
 
 
 # -- products -------------------------------------------------------------------------------------------------
@@ -327,3 +330,6 @@ _example(CHANNELS, "each by its own step", input=_FOUR, input_min=[-100, -50], i
          output=_q([[[[-21, 0], [83, 83]]]], qint8), output_min=_F(-0.1), output_max=_F(0.3))  # fmt: skip
 _example(CHANNELS, "pictures of channels", input=_TALL, input_min=[0], input_max=[1], requested_output_min=0,
          requested_output_max=1, error="4D tensors only")  # fmt: skip
+ADD.case("W16", "ranges begin at a whole number of steps", x=as_quantized([1], quint8), y=as_quantized([10], quint8),
+         min_x=0.08417242, max_x=255.02399, min_y=0.026726147, max_y=255.07048,
+         z=as_quantized([5652], qint32))  # fmt: skip

@@ -209,7 +209,7 @@ def sample_slope(alpha: Any, sample: Any) -> np.ndarray:
 
 
 RANDOM_GAMMA_GRAD = define_broadcasting("RandomGammaGrad", "alpha sample", sample_slope, output="output",
-                                        T=(float32, float64), accuracy="transcendental", source=("W73",))  # fmt: skip
+                                        T=(float32, float64), accuracy="special", source=("W73",))  # fmt: skip
 RANDOM_GAMMA_GRAD.no_gradient_registered()
 
 

@@ -266,9 +266,9 @@ ALL_OF, ANY_OF = (_logical(name, function) for name, function in LOGICAL.items()
 
 
 def euclidean_norm_kernel(input, reduction_indices, keep_dims=False):
-    if input.dtype.kind in "iu":  # in the type itself, also where it overflows; no number is the root of less than 0
+    if input.dtype.kind in "iu":  # in the type itself; where it overflows below 0, what comes of it is left open
         whole = np.sum(input * input, axis=_axes(reduction_indices, input.ndim), keepdims=keep_dims, dtype=input.dtype)
-        return np.asarray(np.sqrt(np.maximum(whole, 0))).astype(input.dtype)
+        return np.asarray(np.sqrt(whole)).astype(input.dtype)
     wide = _wide(input)
     squares = np.sum((wide * np.conj(wide)).real if wide.dtype.kind == "c" else wide * wide,
                      axis=_axes(reduction_indices, input.ndim), keepdims=keep_dims)  # fmt: skip

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import REALS, float16, float32, float64, uint8
+from refflow.core.bfloat16 import rounded
+from refflow.core.dtypes import REALS, bfloat16, float16, float32, float64, uint8
 from refflow.core.errors import ShapeError
 from refflow.core.graph import GraphKeys, Tensor, get_default_graph
 from refflow.core.opdef import define_op
@@ -211,9 +212,14 @@ def _tensor_summary_name(node_name):
 
 
 @TENSOR.kernel
-def tensor_summary_kernel(tensor, state):
+def tensor_summary_kernel(tensor, state, T):
     """The tensor under the node's name, which is `state`."""
-    return _string(block(1, block(7, state.encode()) + block(8, summaries.tensor_proto(tensor))))
+    return _string(block(1, block(7, state.encode()) + block(8, summaries.tensor_proto(_itself(tensor, T)))))
+
+
+def _itself(tensor: Any, T: Any) -> Any:
+    """bfloat16 with its own bytes, not those of a float32."""
+    return rounded(tensor) if T is bfloat16 and tensor.dtype == np.float32 else tensor
 
 
 @TENSOR.shape
@@ -222,13 +228,13 @@ def _tensor_shape(context: ShapeContext) -> shapes.Shape:
 
 
 @TENSOR_V2.kernel
-def tensor_summary_v2_kernel(tag, tensor, serialized_summary_metadata):
+def tensor_summary_v2_kernel(tag, tensor, serialized_summary_metadata, T):
     metadata = serialized_summary_metadata.item()
     try:
         list(fields(metadata))
     except ValueError:
         metadata = b""  # as TensorFlow takes what is no message
-    told = block(8, summaries.tensor_proto(tensor)) + block(9, metadata, keep_empty=True)
+    told = block(8, summaries.tensor_proto(_itself(tensor, T))) + block(9, metadata, keep_empty=True)
     return _string(summaries.as_value(tag.item(), told))
 
 
@@ -279,6 +285,9 @@ AUDIO.case("W60", "silence", tag=_TAG, tensor=[[0]], sample_rate=8000.0, max_out
            summary=_string(summaries.audio_value("t/audio", np.zeros((1, 1), np.float32), 8000)))  # fmt: skip
 AUDIO_V2.case("W60", "sound takes time", tag=_TAG, tensor=[[0]], sample_rate=0, error="sample_rate must be > 0")
 TENSOR.case("W60", "one tensor", tensor=[1, 2])
+TENSOR_V2.case("W60", "bfloat16 has its own bytes", tag=_TAG, tensor=rounded(np.array([0.2], np.float32)), T="bfloat16",
+               serialized_summary_metadata=b"",
+               summary=b'\n\x13\n\x01tB\x0c\x08\x0e\x12\x04\x12\x02\x08\x01"\x02M>J\x00')  # fmt: skip
 TENSOR_V2.case("W60", "a tensor's shape and bytes", tag=_TAG, tensor=np.array([1, 2], np.uint8),
                serialized_summary_metadata=np.array(b"", object),
                summary=_string(b'\n\x13\n\x01tB\x0c\x08\x04\x12\x04\x12\x02\x08\x02"\x02\x01\x02J\x00'))  # fmt: skip

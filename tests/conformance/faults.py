@@ -26,7 +26,7 @@ from refflow.core.registry import op_def, registered_ops
 from refflow.core.shapes import TensorShape
 
 KINDS: dict[str, Callable[[OpDef], Backend | None]] = {}
-NUMBERS = ("rounded", "transcendental", "dot")
+NUMBERS = ("rounded", "transcendental", "special", "dot")
 INDICES = ("indices", "segment_ids")
 HOW = ("use_locking", "use_cudnn_on_gpu", "validate_indices", "validate_shape", "fast")  # not what comes out
 AXES = ("reduction_indices", "axis", "dim", "split_dim", "concat_dim", "dimension")

@@ -54,11 +54,12 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("families", nargs="*", default=list(FAMILIES), metavar="FAMILY", help=", ".join(FAMILIES))
     parser.add_argument("--target", type=int, default=90, help="the card's compute capability, times ten")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only each Nth launch")
     options = parser.parse_args(arguments)
     driver.set_active(Target(options.target))
     rows = []
     for family in options.families:
-        for label, launch in FAMILIES[family].launches():
+        for label, launch in list(FAMILIES[family].launches())[:: options.every]:
             for name, kernel in compiled(launch):
                 found = resources(kernel.asm["cubin"]) | {"shared": kernel.metadata.shared}
                 found["trees"] = trees(kernel.asm["ttgir"])

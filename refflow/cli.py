@@ -14,6 +14,7 @@
     refflow why S18         prints a clause, its code and its tests
     refflow cases MatMul    prints the examples of an op type, or of all, as lines of JSON for other backends
     refflow check BACKEND   holds another backend against them, a Python function or what it wrote about the lines
+    refflow audit WHAT P    checks a model that is ported: its parameters, losses, tensors, or where a NaN begins
     refflow bench           prints speed as ratios to the leanest NumPy, measured in the same run
 """
 

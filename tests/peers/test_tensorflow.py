@@ -19,6 +19,8 @@ RENAMED = {"reduction_indices": "axis", "dim": "axis", "squeeze_dims": "axis", "
 BEYOND = {
     "Softmax: scores are a matrix",  # the first release's rule; today's takes any rank
     "DataFormatDimMap: as many axes as letters",  # TensorFlow does not count them
+    "FractionalAvgPoolGrad: as many pictures as the image has",  # TensorFlow does not look at either
+    "FractionalAvgPoolGrad: regions end with the image",
     "QuantizedAdd: ranges begin at a whole number of steps",
     "QuantizedAdd: one by one, and stretched",  # few elements, and TensorFlow reads beyond its memory
     "RealDiv: integers truncate toward zero",  # TensorFlow has kernels for real numbers alone

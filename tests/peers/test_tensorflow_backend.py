@@ -28,6 +28,7 @@ DIFFERENT = {
     "takes what is wrong": {
         "DataFormatDimMap": ["as many axes as letters"], "DepthwiseConv2dNative": ["refused: shapes that do not fit"],
         "Einsum": ["new names mean nothing"],
+        "FractionalAvgPoolGrad": ["as many pictures as the image has", "regions end with the image"],
     },
     "convolves the first picture for all": {"FusedPadConv2D": [""], "FusedResizeAndPadConv2D": [""]},
     "gives 0 for integers": {"Round": ["awkward numbers of type int"]},

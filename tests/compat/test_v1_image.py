@@ -79,3 +79,32 @@ def test_a_box_by_lot_lies_in_the_image_and_covers_enough():
 def test_what_makes_no_sense_is_told_when_it_is_built(build, text):
     with pytest.raises(ValueError, match=text):
         build()
+
+
+def test_images_whose_size_comes_late_are_cut_and_framed():
+    """As a decoded file is; what does not fit is told of when it runs."""
+    x = tf.placeholder(tf.float32, [None, None, 1])
+    image = np.arange(12.0).reshape(3, 4, 1)
+    found = [
+        tf.image.central_crop(x, 0.5), tf.image.crop_to_bounding_box(x, 1, 2, 2, 2),
+        tf.image.pad_to_bounding_box(x, 1, 0, 4, 5), tf.image.resize_image_with_crop_or_pad(x, 1, 6),
+    ]  # fmt: skip
+    assert [f.get_shape().as_list() for f in found[1:]] == [[2, 2, 1], [4, 5, 1], [1, 6, 1]]
+    with tf.Session() as session:
+        middle, box, framed, line = session.run(found, {x: image})
+        assert middle[..., 0].tolist() == [[1, 2], [5, 6], [9, 10]]
+        assert box[..., 0].tolist() == [[6, 7], [10, 11]]
+        assert framed[1:, :4].tolist() == image.tolist() and framed.sum() == image.sum()
+        assert line[0, :, 0].tolist() == [0, 4, 5, 6, 7, 0]
+        with pytest.raises(tf.errors.InvalidArgumentError, match="height must be >= target"):
+            session.run(found[1], {x: image[:2]})
+    with pytest.raises(ValueError, match="width must be <= target - offset"):
+        tf.image.pad_to_bounding_box(image, 0, 3, 5, 5)
+
+
+def test_each_image_of_a_batch_is_turned_by_itself():
+    images = np.arange(800.0, dtype=np.float32).reshape(100, 2, 4, 1)
+    with tf.Session() as session:
+        turned = session.run(tf.image.random_flip_left_right(tf.constant(images), seed=1))
+    ways = [(t == i[:, ::-1]).all() + 2 * (t == i).all() for t, i in zip(turned, images, strict=True)]
+    assert set(ways) == {1, 2} and 30 < ways.count(1) < 70

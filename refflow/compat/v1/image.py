@@ -38,6 +38,15 @@ from refflow.compat.v1.image_colours import (
     yiq_to_rgb,
     yuv_to_rgb,
 )
+from refflow.compat.v1.image_frames import (
+    central_crop,
+    crop_to_bounding_box,
+    pad_to_bounding_box,
+    random_flip_left_right,
+    random_flip_up_down,
+    resize_image_with_crop_or_pad,
+    with_frame,
+)
 from refflow.compat.v1.image_measures import (
     image_gradients,
     psnr,
@@ -54,18 +63,13 @@ from refflow.image import (
     ResizeMethod,
     adjust_hue,
     adjust_saturation,
-    crop_to_bounding_box,
     encode_jpeg,
     extract_glimpse,
     hsv_to_rgb,
-    pad_to_bounding_box,
     random_brightness,
     random_contrast,
-    random_flip_left_right,
-    random_flip_up_down,
     random_hue,
     random_saturation,
-    resize_image_with_crop_or_pad,
     rgb_to_hsv,
 )
 from refflow.ops.cast import cast
@@ -129,22 +133,11 @@ def _within(images: Tensor, size: Any) -> Any:
 def resize_image_with_pad(
     image: Any, target_height: int, target_width: int, method: int = ResizeMethod.BILINEAR, align_corners: bool = False
 ) -> Tensor:
-    """`image`, of known size, as large as fits with its proportions, in the middle of zeros."""
-    x = convert_to_tensor(image, name="image")
-    rank = x.get_shape().ndims
-    if rank not in (3, 4):
-        raise ValueError(f"'image' (shape {x.get_shape()}) must have either 3 or 4 dimensions.")
-    height, width = x.get_shape().as_list()[-3:-1]
-    if height is None or width is None:
-        raise ValueError(f"resize_image_with_pad needs an image of known size, got {x.get_shape()}")
-    if target_height <= 0 or target_width <= 0:
-        raise ValueError("target_height and target_width must be > 0.")
-    ratio = max(width / target_width, height / target_height)
-    size = [int(height / ratio), int(width / ratio)]
-    small = resize_images(x, size, method, align_corners)
-    top, left = (target_height - size[0]) // 2, (target_width - size[1]) // 2
-    borders = [[top, target_height - size[0] - top], [left, target_width - size[1] - left], [0, 0]]
-    return op_def("Pad")(small, np.array([[0, 0]] * (rank - 3) + borders, np.int32))
+    """`image` as large as fits with its proportions, in the middle of zeros."""
+    with op_scope([], None, "resize_image_with_pad"):
+        return with_frame(
+            image, target_height, target_width, lambda x, size: resize_images(x, size, method, align_corners)
+        )
 
 
 _SIZED = "images, size, align_corners, name, half_pixel_centers"
@@ -216,18 +209,6 @@ def per_image_standardization(image: Any) -> Tensor:
         sizes = op_def("Shape")(x)[-3:]
         least = op_def("Rsqrt")(cast(op_def("Prod")(sizes, [0]), x.dtype))
         return (x - mean) / op_def("Maximum")(deviation, least)
-
-
-def central_crop(image: Any, central_fraction: float) -> Tensor:
-    """The middle `central_fraction` of an image [H, W, C], each way."""
-    if not 0 < central_fraction <= 1:
-        raise ValueError("central_fraction must be within (0, 1]")
-    x = convert_to_tensor(image, name="image")
-    height, width = x.get_shape().with_rank(3).as_list()[:2]
-    if height is None or width is None:
-        raise ValueError(f"central_crop must know the image's size, got {x.get_shape()}")
-    top, left = (int((n - n * central_fraction) / 2) for n in (height, width))
-    return crop_to_bounding_box(x, top, left, height - 2 * top, width - 2 * left)
 
 
 def rot90(image: Any, k: int = 1, name: str | None = None) -> Tensor:

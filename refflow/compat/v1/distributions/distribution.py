@@ -106,8 +106,8 @@ class Distribution:
             if not isinstance(parent, Tensor):
                 raise ValueError(f"Graph parent item {number} is not a Tensor; {parent}.")
         if not name or name[-1] != "/":  # a name that is not a scope yet
-            with tf.name_scope(name or type(self).__name__) as name:
-                pass
+            with tf.name_scope(name or type(self).__name__) as scope:
+                name = scope
         self._dtype, self._name = dtype, name
         self._reparameterization_type = reparameterization_type
         self._allow_nan_stats, self._validate_args = allow_nan_stats, validate_args

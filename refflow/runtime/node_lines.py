@@ -146,14 +146,21 @@ class NodeLines:
             self._write(node, f"with {state}.lock: {call}")
             return
         # The kernel gives the references' new values first, then its plain outputs.
-        references = node.op_def.ref_inputs
+        states = [self.names[node.inputs[place]] for place in node.op_def.ref_inputs]
         plain = [port for port, dtype in enumerate(node.types) if not dtype.is_ref_dtype]
-        results = [f"v{node.id}_{i}" for i in range(len(references) + len(plain))]
-        self._write(node, f"{', '.join(results)} = {self._call_text(node, bound, inputs)}")
-        for name, place in zip(results, references, strict=False):
-            self._write(node, f"{self.names[node.inputs[place]]}.store({name})")
-        for name, port in zip(results[len(references) :], plain, strict=True):
+        results = [f"v{node.id}_{i}" for i in range(len(states) + len(plain))]
+        lines = [f"{', '.join(results)} = {self._call_text(node, bound, self._read_again(node, inputs))}"]
+        lines += [f"{of}.store({name})" for of, name in zip(states, results, strict=False)]
+        self._write(node, f"with {state}.lock: {'; '.join(lines)}")
+        for name, port in zip(results[len(states) :], plain, strict=True):
             self.names[node, port] = name
+
+    def _read_again(self, node: Node, inputs: list[str]) -> list[str]:
+        """The inputs with the changed variables as they are now, for who holds the lock: another step may have been."""
+        edges = {} if node.op_def.allows_uninitialized else {p: node.inputs[p] for p in node.op_def.ref_inputs}
+        one = {p for p, (n, port) in edges.items() if n.shapes[port] == () and node.device.type == "cpu"}
+        again = {p: f"{self.names[edge]}.value{'[()]' * (p in one)}" for p, edge in edges.items()}
+        return [again.get(place, text) for place, text in enumerate(inputs)]
 
     def _in_place(self, node: Node, state: str, inputs: list[str]) -> bool:
         """An update that writes where the references lie."""

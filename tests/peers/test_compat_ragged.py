@@ -52,7 +52,8 @@ R.with_values([1, 2, 3, 4, 5]), D.with_flat_values(tf.constant([1.0, 2.0, 3.0, 4
 R.to_tensor(), R.to_tensor(-1), D.to_tensor(), T.to_tensor(), T.to_tensor("?"), V.to_tensor(), R.to_tensor(shape=[2, 2])
 R.to_tensor(shape=[None, 5]), R.to_tensor(default_value=7, shape=[4, None])
 R.to_sparse(), D.to_sparse(), T.to_sparse()
-R[0], R[2], R[-1], D[0][1], D[0, 1], R[0, 1], D[2, 0, 0], R[:], V[2]
+tf.placeholder_with_default(D[0][1], None), tf.placeholder_with_default(D[0, 1], None)
+R[0], R[2], R[-1], R[0, 1], D[2, 0, 0], R[:], V[2]
 V[1:], V[:2], V[::2], D[:, :1], R[:, :2], R[:, 1:], R[:, -1:], R[:, :-1]
 R[:, 1]
 R + 1, 2 * R, R - R, R * R, -R, F / 2.0, abs(F), R // 2, R % 2, R > 2, R <= R, F ** 2.0, 1.0 - F

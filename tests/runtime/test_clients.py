@@ -292,3 +292,21 @@ def test_a_forked_child_runs_steps_whatever_the_parent_s_threads_were_doing(opti
     code = FORK.replace("OPTIONS", repr(options))
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout == "twenty children\n", done.stderr
+
+
+@pytest.mark.parametrize("executor", ["plan", "executor"])
+def test_what_threads_add_to_one_number_is_all_there(executor):
+    """A number without axes has no memory to be added to in place: it is read and stored under its lock."""
+    counter = tf.Variable(0)
+    more = tf.assign_add(counter.ref(), 1, use_locking=True)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with tf.Session(executor=executor) as session:
+            session.run(counter.initializer)
+            for _ in range(20 if executor == "plan" else 3):
+                with ThreadPoolExecutor(10) as threads:
+                    list(threads.map(lambda _: [session.run(more.op) for _ in range(20)], range(10)))
+            assert session.run(counter) == (4000 if executor == "plan" else 600)
+    finally:
+        sys.setswitchinterval(before)

@@ -75,7 +75,10 @@ def _copies(op: Operation, dy: Tensor) -> Any:
     """dx = the sum of dy over the copies, of which there may be none."""
     x, multiples = op.inputs
     each = reshape(transpose(pack([cast(multiples, int32), shape(x)])), [-1])
-    return reshape(reduce_sum(reshape(dy, each), range_(0, size(each), 2)), shape(x)), None
+    dx = reshape(reduce_sum(reshape(dy, each), range_(0, size(each), 2)), shape(x))
+    axes = multiples.get_shape().as_list()[0] if multiples.get_shape().ndims else None
+    dx.set_shape(None if axes is None else [None] * axes)
+    return dx, None
 
 
 def _root(op: Operation, dy: Tensor) -> Any:

@@ -69,21 +69,22 @@ CUMPROD = _running("Cumprod", lambda x, axis: np.cumprod(x, axis, dtype=x.dtype)
 CUMULATIVE_LOGSUMEXP = _running("CumulativeLogsumexp", _log_sums, -np.inf, FLOATS, "composed")
 
 
-def _flags(op: Any) -> dict[str, Any]:
+def from_the_other_end(op: Any) -> dict[str, Any]:
+    """The attributes of a running sum the other way."""
     return {"exclusive": op.attrs["exclusive"], "reverse": not op.attrs["reverse"]}
 
 
 @CUMSUM.gradient
 def _cumsum_gradient(op, dy):
     """dx is the running sum of dy from the other end."""
-    return CUMSUM(dy, op.inputs[1], **_flags(op)), None
+    return CUMSUM(dy, op.inputs[1], **from_the_other_end(op)), None
 
 
 @CUMPROD.gradient
 def _cumprod_gradient(op, dy):
     """dx = the running sum from the other end of y * dy, over x."""
     x, axis = op.inputs
-    return CUMSUM(op.outputs[0] * dy, axis, **_flags(op)) / x, None
+    return CUMSUM(op.outputs[0] * dy, axis, **from_the_other_end(op)) / x, None
 
 
 @CUMULATIVE_LOGSUMEXP.gradient
@@ -100,7 +101,7 @@ def _cumulative_logsumexp_gradient(op, dy):
         here = (GREATER if positive else LESS)(dy, ZEROS_LIKE(dy))
         size = SELECT(here, dy if positive else NEG(dy), ZEROS_LIKE(dy) + cast(np.float32(1), dy.dtype))
         logs = SELECT(here, LOG(size) - y, lowest)
-        return EXP(CUMULATIVE_LOGSUMEXP(logs, axis, **_flags(op)) + x)
+        return EXP(CUMULATIVE_LOGSUMEXP(logs, axis, **from_the_other_end(op)) + x)
 
     return part(True) - part(False), None
 

@@ -210,21 +210,29 @@ UNSORTED["Max"].gradient(_unsorted_extreme_gradient)
 
 @UNSORTED["Prod"].gradient
 def _unsorted_prod_gradient(op, dy):
-    """dx = dy * the product of the others: by division, or for a segment's only zero by the product without it."""
     from refflow.ops.gather import UNSORTED_SEGMENT_SUM
+
+    _, ids, count = op.inputs
+    dx = prod_slope(
+        op, dy, lambda x: UNSORTED_SEGMENT_SUM(x, ids, count), lambda x: UNSORTED["Prod"](x, ids, count),
+        lambda x: gathered(x, ids)[0],
+    )  # fmt: skip
+    return dx, None, None
+
+
+def prod_slope(op: Any, dy: Tensor, total: Any, product: Any, spread: Any) -> Tensor:
+    """dx = dy * the product of the others: by division, or for a segment's only zero by the product without it.
+
+    total, product: of a segment's rows, for each segment. spread: what a segment has, for each of its rows.
+    """
     from refflow.ops.logic import GREATER
 
-    data, ids, count = op.inputs
+    data = op.inputs[0]
     is_zero = EQUAL(data, ZEROS_LIKE(data))
-    zeros = UNSORTED_SEGMENT_SUM(cast(is_zero, int32), ids, count)
-    two = FILL(shape(zeros), np.int32(1))
-    slope = SELECT(GREATER(zeros, two), ZEROS_LIKE(dy), dy)
+    zeros = total(cast(is_zero, int32))
+    slope = SELECT(GREATER(zeros, ONES_LIKE(zeros)), ZEROS_LIKE(dy), dy)
     safe = SELECT(is_zero, ONES_LIKE(data), data)
-    others = UNSORTED["Prod"](safe, ids, count)
-    whole, _ = gathered(op.outputs[0], ids)
-    without, _ = gathered(others, ids)
-    back, _ = gathered(slope, ids)
-    return SELECT(is_zero, without, whole / safe) * back, None, None
+    return SELECT(is_zero, spread(product(safe)), spread(op.outputs[0]) / safe) * spread(slope)
 
 
 _ROWS = [[1.0, 4.0], [3.0, 2.0], [5.0, 6.0]]

@@ -143,11 +143,11 @@ def prepare(node: Node, kernels: str, states: OpStates, is_settled: bool = False
     def run(inputs: list[Any]) -> Any:
         references = [inputs[i] for i in node.op_def.ref_inputs]
         if not references:
-            return of(inputs, references)
+            return compute(inputs, references)
         with references[0].lock:  # nobody changes a variable between what is read of it and what is stored
-            return of(inputs, references)
+            return compute(inputs, references)
 
-    def of(inputs: list[Any], references: list[Any]) -> Any:
+    def compute(inputs: list[Any], references: list[Any]) -> Any:
         arrays = [read_input(node, value, i) for i, value in enumerate(inputs)]
         for place in on_host:  # what has no kernel here was done on the host, and is back by now
             arrays[place] = device.to_host(arrays[place])

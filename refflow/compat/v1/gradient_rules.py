@@ -25,16 +25,15 @@ from refflow.ops.arithmetic import DIV_NO_NAN, FLOOR_MOD, SQRT_GRAD
 from refflow.ops.array import expand_dims, rank, reshape, shape, size
 from refflow.ops.broadcast import unbroadcast
 from refflow.ops.cast import cast
-from refflow.ops.constant import ONES_LIKE, ZEROS_LIKE
-from refflow.ops.cumulative import CUMPROD, CUMSUM
+from refflow.ops.cumulative import CUMPROD, CUMSUM, from_the_other_end
 from refflow.ops.gather import gather
 from refflow.ops.holomorphic import for_complex
 from refflow.ops.joining import concat, pack
 from refflow.ops.log_softmax import LOG_SOFTMAX
-from refflow.ops.logic import EQUAL, GREATER, SELECT
+from refflow.ops.logic import EQUAL
 from refflow.ops.range import range_
 from refflow.ops.reductions import reduce_prod, reduce_sum, reduced_ones
-from refflow.ops.segments import SEGMENT
+from refflow.ops.segments import SEGMENT, prod_slope
 from refflow.ops.softmax_xent import XENT
 from refflow.ops.transpose import INVERT_PERMUTATION, transpose
 from refflow.ops.unique import listdiff
@@ -67,8 +66,7 @@ def _product(op: Operation, dy: Tensor) -> Any:
 def _running_product(op: Operation, dy: Tensor) -> Any:
     """dx = the running sum from the other end of y * dy, over x; 0 where x is."""
     x, axis = op.inputs
-    flags = {"exclusive": op.attrs["exclusive"], "reverse": not op.attrs["reverse"]}
-    return DIV_NO_NAN(CUMSUM(op.outputs[0] * dy, axis, **flags), x), None
+    return DIV_NO_NAN(CUMSUM(op.outputs[0] * dy, axis, **from_the_other_end(op)), x), None
 
 
 def _copies(op: Operation, dy: Tensor) -> Any:
@@ -86,14 +84,10 @@ def _root(op: Operation, dy: Tensor) -> Any:
 
 
 def _segment_product(op: Operation, dy: Tensor) -> Any:
-    """dx = dy * the product of the others of its segment: by division, or that without the segment's only zero."""
-    x, ids = op.inputs
-    zero, ones = EQUAL(x, ZEROS_LIKE(x)), ONES_LIKE(x)
-    zeros = SEGMENT["Sum"](cast(zero, int32), ids)
-    dy = SELECT(GREATER(zeros, ONES_LIKE(zeros)), ZEROS_LIKE(dy), dy)
-    filled = SELECT(zero, ones, x)
-    others = SELECT(zero, gather(SEGMENT["Prod"](filled, ids), ids), gather(op.outputs[0], ids) / filled)
-    return gather(dy, ids) * others, None
+    """As of unsorted segments."""
+    ids = op.inputs[1]
+    total, product = SEGMENT["Sum"], SEGMENT["Prod"]
+    return prod_slope(op, dy, lambda x: total(x, ids), lambda x: product(x, ids), lambda x: gather(x, ids)), None
 
 
 def _inverse_cosh(op: Operation, dy: Tensor) -> Any:

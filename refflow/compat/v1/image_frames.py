@@ -151,13 +151,19 @@ def _edge(size: Size, share: Any) -> Size:
 def resize_image_with_crop_or_pad(image: Any, target_height: Size, target_width: Size) -> Tensor:
     """The middle of `image`, or `image` in the middle of black, in the target's size, each axis by itself."""
     with op_scope([], None, "resize_image_with_crop_or_pad"):
-        x = images_of(image)
-        targets = [_number(target_height), _number(target_width)]
-        x = _holding(x, (targets[1] > 0, "target_width must be > 0."), (targets[0] > 0, "target_height must be > 0."))
+        x, targets = _with_targets(image, target_height, target_width)
         sizes = list(zip(_sizes(x), targets, strict=True))
         cut = [_larger((n - target) // 2, 0) for n, target in sizes]
         x = crop_to_bounding_box(x, *cut, *(_smaller(n, target) for n, target in sizes))
         return pad_to_bounding_box(x, *(_larger((target - n) // 2, 0) for n, target in sizes), *targets)
+
+
+def _with_targets(image: Any, height: Any, width: Any) -> tuple[Tensor, list[Size]]:
+    """An image, and the size that it is to have, which is not 0."""
+    targets = [_number(height), _number(width)]
+    x = _holding(images_of(image), (targets[1] > 0, "target_width must be > 0."),
+                 (targets[0] > 0, "target_height must be > 0."))  # fmt: skip
+    return x, targets
 
 
 def _larger(a: Size, b: Size) -> Size:
@@ -170,9 +176,7 @@ def _smaller(a: Size, b: Size) -> Size:
 
 def with_frame(image: Any, target_height: Size, target_width: Size, resize: Callable[[Tensor, Any], Tensor]) -> Tensor:
     """`image` as large as fits with its proportions, by resize(image, [height, width]), in the middle of a frame."""
-    x = images_of(image)
-    targets = [_number(target_height), _number(target_width)]
-    x = _holding(x, (targets[1] > 0, "target_width must be > 0."), (targets[0] > 0, "target_height must be > 0."))
+    x, targets = _with_targets(image, target_height, target_width)
     sizes: list[Any] = list(zip(_sizes(x), targets, strict=True))
     if any(isinstance(n, Tensor) for pair in sizes for n in pair):
         sizes = [[cast(convert_to_tensor(n), "float32") for n in pair] for pair in sizes]

@@ -8,8 +8,11 @@ Next: runtime/rendezvous.py.
 
 from __future__ import annotations
 
+from typing import Any
+
 from refflow.core.shapes import is_known
 from refflow.runtime.card_stretches import CardStretches
+from refflow.runtime.gpu_memory import Place
 from refflow.runtime.kernels import variable_state
 from refflow.runtime.node_lines import NodeLines
 from refflow.runtime.nodes import Node, has_control_flow
@@ -62,6 +65,8 @@ class CardCrossings(CardStretches):
         sender = self.senders[node]
         if sender in self.landed:
             return self.landed[sender]
+        if edge in self.brought_down:
+            return self.brought_down[edge]
         name = self.names.get((sender, 0)) or self.names[edge]
         producer, _ = self._origin_of(edge)
         if edge[0].device.type == "cpu":
@@ -81,6 +86,9 @@ class CardCrossings(CardStretches):
         if not self._is_top() or not is_known(shape) or edge not in self.steady:
             self._send(node)
             return
+        if edge in self.brought_down:
+            self.landed[node], self._came_down[node] = self.brought_down[edge], self.steady[edge]
+            return
         stretch = self._stretch(node.device)
         stretch.nodes[producer.name] = None
         place, name = self.steady[edge], self.names[edge]
@@ -93,15 +101,32 @@ class CardCrossings(CardStretches):
             stretch.body.append((node, f"if {self.names[edge]}.value is None: {self.names[edge]}.read()"))
             copy = self._bind("d", node.device.card.copy)
             stretch.body.append((node, f"{copy}({name}, {self.names[edge]}.value)"))
+        if place is not None and is_ref:
+            place.span.end = self._moment
+        self.landed[node] = self._download(node, name, place, shape, dtype)
+        self._came_down[node] = place
+
+    def _download(self, node: Node, name: str, place: Place | None, shape: Any, dtype: Any) -> str:
+        """Copies down when the stretch ends; what the host calls it from then on."""
+        stretch = self._stretch(node.device)
         if place is not None:
             stretch.held.append(place.span)
-            if is_ref:
-                place.span.end = self._moment
         pinned, array = self._pinned(node, shape, dtype)
         stretch.down.append((node, f"{self._bind('d', node.device.card.download)}({pinned}, {name})"))
         stretch.landing.add(array)
-        self.landed[node] = f"{array}[()]" if shape == () else array
-        self._came_down[node] = place
+        return f"{array}[()]" if shape == () else array
+
+    def _bring_predicates_down(self, node: Node) -> None:
+        """What decides branches comes down once, however many blocks stand under it."""
+        for port, (shape, dtype) in enumerate(zip(node.shapes, node.types, strict=True)):
+            edge = node, port
+            if edge not in self.predicates:
+                continue
+            if edge in self.steady:
+                self.brought_down[edge] = self._download(node, self.names[edge], self.steady[edge], shape, dtype)
+            else:
+                self.brought_down[edge] = f"t{node.id}_{port}"
+                self._write(node, f"t{node.id}_{port} = {self._bind('d', node.device.to_host)}({self.names[edge]})[()]")
 
     def _receive(self, node: Node) -> None:
         """On the host, what came from a card has no line; a copy where somebody keeps it beyond the step."""

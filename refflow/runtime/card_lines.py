@@ -53,6 +53,7 @@ class CardLines(CardLaunches, CardCrossings):
             self._depart(node)
         elif node.type not in ("NoOp", "ControlTrigger"):
             self._in_stretch(node) if self._is_steady(node) else self._by_itself(node)
+            self._bring_predicates_down(node)
         self._moment += 1
 
     def _is_steady(self, node: Node) -> bool:

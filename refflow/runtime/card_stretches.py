@@ -53,7 +53,9 @@ class Open:
 
 
 class CardStretches(NodeLines):
-    """A Writer's stretches. captures: whether it writes any."""
+    """A Writer's stretches.
+
+    captures: whether it writes any."""
 
     captures: bool
 
@@ -64,6 +66,7 @@ class CardStretches(NodeLines):
         self.card_blocks: dict[str, Any] = {}
         self.steady: dict[Edge, Place | None] = {}  # values at fixed addresses; None is a constant's or a variable's
         self.landed: dict[Node, str] = {}  # for a _Send, what its value is called on the host
+        self.brought_down: dict[Edge, str] = {}  # what the host calls a predicate that a card has made
         self.alone: Alone | None = None  # where the step is nothing but one stretch
         self._went_up: dict[Node, Place] = {}  # by what was sent, where it is on the card
         self._came_down: dict[Node, Place | None] = {}  # by their _Send

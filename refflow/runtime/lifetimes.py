@@ -2,14 +2,15 @@
 
     origin      a view lies in its input's memory; a Switch and an Exit hand on what they get
     last use    the place of the last line that needs a memory; what a loop reads from outside, until the loop's end
-    kept        what outlives its line: a fetched value is the caller's, and loops and branches pass values on
+    kept        what outlives its line: a fetched value is the caller's, loops and branches pass values on, and a
+                predicate is asked once more for each block under it
 
 Next: refflow_kernels/cpu/matmul.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
 
 import numpy as np
@@ -78,10 +79,10 @@ def is_view(node: Node) -> bool:
 class Lifetimes:
     """What is known of every value's memory before the first line is written.
 
-    sent: for each _Recv of the step, the value that its _Send takes.
+    sent: for each _Recv of the step, the value that its _Send takes. predicates: what branches are decided by.
     """
 
-    def __init__(self, step: StepGraph, sent: dict[Node, Edge], places: Places):
+    def __init__(self, step: StepGraph, sent: dict[Node, Edge], places: Places, predicates: Iterable[Edge] = ()):
         self._step, self._sent, self._places = step, sent, places
         self._last_use = self._last_uses()
         self._ending: dict[int, list[Edge]] = {}
@@ -90,6 +91,7 @@ class Lifetimes:
         self._kept = {self.origin(n.inputs[0]) for n in step.fetches}
         self._kept |= {self.origin(e) for n in step.nodes if n.type in PASSED_ON for e in n.inputs}
         self._kept |= {self.origin(n.inputs[n.op_def.keeps]) for n in step.nodes if n.op_def.keeps is not None}
+        self._kept |= {self.origin(edge) for edge in predicates}
         self._held = self._held_memory()
         self._hands_on_lists = any(_hands_on_lists(n) and not self._stays_inside(n) for n in step.nodes)
 

@@ -86,6 +86,7 @@ class Structure:
     def __init__(self, nodes: list[Node], sends: dict[Node, Node]):
         self.choices: dict[Node, Choice | int] = {}
         self.levels: dict[Any, int] = {}
+        self.predicates: dict[Edge, None] = {}  # asked anew for each block under them and for each choice
         self._nodes, self._sends = nodes, sends
         self._frames: dict[Node, tuple[str, ...]] = {}
         self._loops: dict[tuple[str, ...], Loop] = {}
@@ -110,6 +111,7 @@ class Structure:
         if node.type not in SWITCHES:
             return self._guards[node]
         pred, value = self._literal(node.inputs[1])
+        self.predicates[pred] = None
         return {**self._guards[node], (pred, value == (port == 1)): None}
 
     def place_of(self, node: Node) -> tuple[tuple[str, ...], frozenset[Literal]]:
@@ -334,12 +336,9 @@ class Structure:
             if ends in guard:
                 raise Unstructured(f"{node.name!r} runs when the loop {loop.name!r} has ended, but inside it")
             after = any(n in late for n in self._before(node))
-            if goes_on in guard:
-                body.append(node)
-                late.add(node)
-            elif after and node.type != "ControlTrigger":
+            if after and goes_on not in guard and node.type != "ControlTrigger":
                 raise Unstructured(f"{node.name!r} runs in every iteration, also the last, but waits for the body")
-            elif after:
+            if after or goes_on in guard:
                 body.append(node)
                 late.add(node)
             else:

@@ -80,7 +80,8 @@ class Writer(CardLines):
         self.levels = self.structure.levels if self.structure else {}
         self.blocks_of_code = self.structure.blocks if self.structure else [Block((), list(self.order))]
         places = Places(self.blocks_of_code)
-        self.lifetimes = Lifetimes(step, self.sent, places)
+        self.predicates = self.structure.predicates if self.structure else {}
+        self.lifetimes = Lifetimes(step, self.sent, places, self.predicates)
         self.turns = Turns(step, self.blocks_of_code, places, self.lifetimes)
         self._begin_cards(captures and watch is Unwatched)
 
@@ -170,11 +171,12 @@ class Writer(CardLines):
         self._end_spans(self.lifetimes.ending_at(item))
         if isinstance(item, Loop):
             return
-        self._end_spans((item, p) for p in range(len(item.types)) if not self.lifetimes.is_read((item, p)))
-        for port in range(len(item.types)):
-            # An output that nobody reads still had to be written somewhere.
-            if (item, port) in self.blocks and not self.lifetimes.is_read((item, port)):
-                self.arena.give_back(self.blocks.pop((item, port)))
+        made = [(item, port) for port in range(len(item.types))]
+        unread = [edge for edge in made if not self.lifetimes.is_read(self.lifetimes.origin(edge))]
+        self._end_spans(unread)
+        for edge in unread:  # it still had to be written somewhere
+            if edge in self.blocks:
+                self.arena.give_back(self.blocks.pop(edge))
 
     def _node(self, node: Node) -> None:
         if node in self.step.fetches:
@@ -256,9 +258,8 @@ class Writer(CardLines):
         if node.type == "LoopCond":  # says of its output what a Switch needs, whatever it is given
             source, place = node.inputs[0]
             shape = source.shapes[place]
-        if shape == ():
-            return self.names[pred]
-        return f"{self._bind('t', truth)}({self.names[pred]})"
+        name = self.brought_down.get(pred) or self.names[pred]
+        return name if shape == () else f"{self._bind('t', truth)}({name})"
 
     def _passed(self, node: Node, place: int) -> str:
         """The name of an input that is passed on as it is; of a variable, what it holds now."""

@@ -40,6 +40,36 @@ def test_the_programs_have_what_a_card_s_plans_rewrite():
         assert kinds.count(kind) >= 5, kind.name
 
 
+def given_to_a_branch_in_another_shape(x):
+    """A Merge hands a product on by a view of it; a sum is made between."""
+    y = tf.reshape(tf.matmul(x, x), [2, 8])
+    return [tf.cond(tf.reduce_sum(y) > 0, lambda: y, lambda: 2 * y)]
+
+
+def asked_twice(x):
+    """Between two branches by one predicate, others of its size are made on the card."""
+    first = tf.reduce_sum(x) > 0
+    chosen = tf.cond(first, lambda: x + 1, lambda: x - 1)
+    with tf.control_dependencies([chosen]):
+        others = [tf.reduce_sum(x * k) < 100 for k in range(1, 4)]
+    with tf.control_dependencies(others):
+        again = tf.cond(tf.logical_not(first), lambda: x * 3, lambda: x / 3)
+    return [chosen, again, *others]
+
+
+@pytest.mark.parametrize("sign", (1, -1))
+@pytest.mark.parametrize("build", (given_to_a_branch_in_another_shape, asked_twice))
+def test_what_branches_need_stays_as_it_is(build, sign):
+    def run(**options):
+        with tf.Graph().as_default() as graph, tf.Session(graph=graph, **options) as session:
+            x = tf.placeholder(tf.float32, [4, 4])
+            fetches = build(x)
+            value = sign * np.linspace(-1, 2, 16, dtype=np.float32).reshape(4, 4)
+            return [np.asarray(v) for _ in range(2) for v in session.run(fetches, {x: value})]
+
+    check(run)
+
+
 @pytest.mark.parametrize("seed", (1,))
 def test_a_card_does_as_the_executor(seed):
     check(lambda **options: run_all(seed, tf, **options))

@@ -53,11 +53,10 @@ class Open:
 
 
 class CardStretches(NodeLines):
-    """A Writer's stretches.
-
-    captures: whether it writes any."""
+    """A Writer's stretches. captures: whether it writes any. predicates: what branches are decided by."""
 
     captures: bool
+    predicates: dict[Edge, None]
 
     def _begin_cards(self, captures: bool) -> None:
         self.captures = captures

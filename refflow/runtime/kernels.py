@@ -76,9 +76,10 @@ def op_state(node: Node, states: OpStates) -> dict[str, Any]:
         if check is not None:
             check(found, known)
         return {"state": found}
-    if node.name not in states:
-        states[node.name] = made()
-    return {"state": states[node.name]}
+    name = node.attrs.get("_state_of", node.name)  # the turns of a loop draw from one stream
+    if name not in states:
+        states[name] = made()
+    return {"state": states[name]}
 
 
 class ShapeCheck:

@@ -99,13 +99,13 @@ def _fold(step: StepGraph) -> None:
             folded[node, 0] = node.inputs[0][0]
             nodes.append(node)
             continue
-        values = _known_outputs(node)
+        values = known_outputs(node)
         for port, value in enumerate(values or ()):
             if value is None:
                 continue
-            constant = _constant(step, node, port, value)
-            folded[node, port] = constant
-            nodes.append(constant)
+            made = constant(step, node, port, value)
+            folded[node, port] = made
+            nodes.append(made)
         # The node stays for those that wait for it; if nobody does, it goes with the rest at the end.
         nodes.append(node)
     step.nodes = in_order(nodes)
@@ -148,7 +148,8 @@ class _Static:
         self.inputs = [type("Input", (), {"dims": n.shapes[port]}) for n, port in node.inputs]
 
 
-def _known_outputs(node: Node) -> list[Any] | None:
+def known_outputs(node: Node) -> list[Any] | None:
+    """The outputs of a node whose inputs are constants, each None if only the others are known; else None."""
     if not is_pure(node) or not node.inputs or _reads_a_side(node):
         return None
     if node.op_def.constant_rule is not None:
@@ -179,7 +180,7 @@ def _bytes(shapes: Sequence[Shape], types: Sequence[DType]) -> list[int]:
     return [prod(s) * t.size for s, t in zip(shapes, types, strict=True) if is_known(s)]  # type: ignore[arg-type]
 
 
-def _constant(step: StepGraph, node: Node, port: int, value: np.ndarray) -> Node:
+def constant(step: StepGraph, node: Node, port: int, value: np.ndarray) -> Node:
     """A Const for one output; it waits for whatever the node waited for."""
     attrs = {"value": value, "dtype": node.types[port]}
     if "_class" in node.attrs:  # who is to be with others stays with them [W37]

@@ -9,7 +9,7 @@ is sent when its user would read it, so that k devices give the numbers of one [
 
 A session with `variable_reads="snapshot"` leaves this page out: what an Identity gives is what it read.
 
-Next: runtime/partition.py.
+Next: runtime/unroll.py.
 """
 
 from __future__ import annotations

@@ -48,6 +48,7 @@ from refflow.runtime.slices import cut_in_slices
 from refflow.runtime.structure import Unstructured
 from refflow.runtime.swap import swap
 from refflow.runtime.turned_outside import turn_outside
+from refflow.runtime.unroll import unroll
 from refflow.runtime.watch import Unwatched
 
 # What makes a step quicker whose single nodes nobody looks at.
@@ -163,7 +164,10 @@ def build(
     )  # fmt: skip
     saving: list[Saving] = []
     live = config.variable_reads == "live"
-    placed = _relieved(read_at_use(placed) if live else placed, devices, config, saving)
+    placed = read_at_use(placed) if live else placed
+    if config.executor == "plan" and config.kernels == "fast" and config.capture:
+        placed = unroll(placed)
+    placed = _relieved(placed, devices, config, saving)
     partitioned, partitions = partition(placed, config.lossy_transfers)
     if config.schedule_receives:
         partitioned, found = hold_back_receives(partitioned, config.costs or CostModel())

@@ -1,0 +1,258 @@
+"""Lists without loops: where every change to a list is known, who takes an element out takes it from who put it in.
+
+    push(push([], a), b) -> pop: b          set([_, _], 1, a) -> get 1: a          stack([a, b]) -> Pack(a, b)
+
+A loop's turns hand lists on to one another, and to its gradient's: each is a value, of which it is known here what is
+in it, as long as its beginning, its indices and its length are constants. What is only read through a list then needs
+none; lists that somebody else reads, as a fetch does, stay beside it. Elements that nobody has set are zeros. What the
+ops would refuse, as an index out of range, is left to them.
+
+Next: runtime/partition.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refflow.core.dtypes import DType, variant
+from refflow.core.registry import op_def
+from refflow.core.shapes import Shape, compatible, is_known
+from refflow.runtime.nodes import CONTROL_FLOW, SAME, Node, StepGraph, in_order, led_past
+from refflow.runtime.optimise import constant, is_pure, keep_needed, known_outputs
+from refflow.runtime.sharpen import sharpen
+from refflow.runtime.structure import Edge
+
+
+class _List(NamedTuple):
+    """What is in a list: where each element comes from, None for one that is not set; and the shape that all have."""
+
+    items: tuple[Edge | None, ...]
+    dims: Shape
+    dtype: DType
+
+
+def take_lists_apart(step: StepGraph) -> StepGraph:
+    """`step`, where what is taken out of known lists comes from where it was made. Changes `step` itself."""
+    _Lists(step).look()
+    step.nodes = in_order(step.nodes)
+    _wait_for_others(step)
+    keep_needed(step)
+    return step
+
+
+def _wait_for_others(step: StepGraph) -> None:
+    """Leads what only computes past what only computes, or makes lists: it waits for what those wait for."""
+    past: dict[Node, list[Node]] = {}
+    for node in step.nodes:
+        if _computes(node):
+            node.controls = led_past(node.controls, past)
+            past[node] = led_past([*node.controls, *(n for n, _ in node.inputs)], past)
+
+
+def _computes(node: Node) -> bool:
+    is_list_op = variant in (*node.types, *(n.types[port] for n, port in node.inputs))
+    return (is_pure(node) or is_list_op) and not any(n.type in CONTROL_FLOW for n, _ in node.inputs)
+
+
+class _Lists:
+    def __init__(self, step: StepGraph):
+        self._step = step
+        self._known: dict[Edge, _List] = {}
+        self._now: dict[Edge, Edge] = {}  # for what was taken out of a list, where it comes from
+
+    def look(self) -> None:
+        for node in list(self._step.nodes):
+            node.inputs = [self._now.get(edge, edge) for edge in node.inputs]
+            self._node(node)
+
+    def _node(self, node: Node) -> None:
+        make, read = _MAKES.get(node.type), _READS.get(node.type)
+        if node.type in SAME and node.inputs[0] in self._known:
+            self._known[node, 0] = self._known[node.inputs[0]]
+        elif make is not None and (made := make(self, node)) is not None:
+            self._known[node, 0] = made
+        elif read is not None and node.inputs[0] in self._known:
+            read(self, node, self._known[node.inputs[0]])
+        elif node.types:
+            self._fold(node)
+
+    def _fold(self, node: Node) -> None:
+        """What has become known with the lists."""
+        sharpen(node)
+        for port, value in enumerate(known_outputs(node) or ()):
+            if value is not None:
+                made = constant(self._step, node, port, value)
+                made.device = node.device
+                self._step.nodes.append(made)
+                self._now[node, port] = made, 0
+
+    def _add(self, op_type: str, attrs: dict[str, Any], inputs: list[Edge], shapes: list[Shape], like: Node) -> Node:
+        types = [attrs["T"]] * len(shapes)
+        return self._step.add(f"{like.name}/{op_type}", op_def(op_type), attrs, inputs, types, shapes, like)
+
+    def _zeros(self, shape: Any, dtype: DType, like: Node) -> Edge:
+        attrs = {"value": np.zeros(shape, dtype.as_numpy_dtype), "dtype": dtype}
+        return self._step.add(f"{like.name}/zeros", op_def("Const"), attrs, [], [dtype], [shape], like), 0
+
+    # -- what makes and changes lists ---------------------------------------------------------------------
+
+    def _empty(self, node: Node) -> _List | None:
+        dims, most = map(_value, node.inputs)
+        if dims is None or most is None or most != -1:
+            return None
+        return _List((), _dims(dims), node.attrs["element_dtype"])
+
+    def _reserve(self, node: Node) -> _List | None:
+        dims, count = map(_value, node.inputs)
+        if dims is None or count is None or count.ndim or count < 0:
+            return None
+        return _List((None,) * int(count), _dims(dims), node.attrs["element_dtype"])
+
+    def _from_tensor(self, node: Node) -> _List | None:
+        (tensor, port), dims = node.inputs[0], _value(node.inputs[1])
+        shape = tensor.shapes[port]
+        if dims is None or not is_known(shape) or not shape or not compatible(_dims(dims), shape[1:]):
+            return None
+        found = _List((), _dims(dims), node.attrs["element_dtype"])
+        if tensor.type == "Pack" and tensor.attrs["axis"] == 0:
+            return found._replace(items=tuple(tensor.inputs))
+        attrs = {"T": found.dtype, "num": shape[0], "axis": 0}
+        rows = self._add("Unpack", attrs, node.inputs[:1], [shape[1:]] * int(shape[0] or 0), node)
+        return found._replace(items=tuple((rows, i) for i in range(len(rows.shapes))))
+
+    def _push(self, node: Node) -> _List | None:
+        found = self._known.get(node.inputs[0])
+        if found is None or not _fits(node.inputs[1], found):
+            return None
+        return found._replace(items=(*found.items, node.inputs[1]))
+
+    def _set(self, node: Node) -> _List | None:
+        found, index = self._known.get(node.inputs[0]), _value(node.inputs[1])
+        if found is None or index is None or not _fits(node.inputs[2], found):
+            return None
+        if not 0 <= index < len(found.items):
+            return None
+        at = int(index)
+        return found._replace(items=(*found.items[:at], node.inputs[2], *found.items[at + 1 :]))
+
+    def _resize(self, node: Node) -> _List | None:
+        found, size = self._known.get(node.inputs[0]), _value(node.inputs[1])
+        if found is None or size is None or size < 0:
+            return None
+        return found._replace(items=(*found.items, *(None,) * int(size))[: int(size)])
+
+    def _zeros_like(self, node: Node) -> _List | None:
+        found = self._known.get(node.inputs[0])
+        return None if found is None else found._replace(items=(None,) * len(found.items))
+
+    def _sum(self, node: Node) -> _List | None:
+        lists = [self._known.get(edge) for edge in node.inputs]
+        if any(x is None for x in lists) or len({len(x.items) for x in lists if x}) != 1:
+            return None
+        known = [x for x in lists if x is not None]
+        items: list[Edge | None] = []
+        for column in zip(*(x.items for x in known), strict=True):
+            terms = [edge for edge in column if edge is not None]
+            if len(terms) > 1:
+                shape = terms[0][0].shapes[terms[0][1]]
+                added = self._add("AddN", {"T": known[0].dtype, "N": len(terms)}, terms, [shape], node)
+                terms = [(added, 0)]
+            items.append(terms[0] if terms else None)
+        return known[0]._replace(items=tuple(items))
+
+    # -- what reads them ----------------------------------------------------------------------------------
+
+    def _pop(self, node: Node, found: _List) -> None:
+        if found.items and self._take(node, 1, found, found.items[-1], node.inputs[1]):
+            self._known[node, 0] = found._replace(items=found.items[:-1])
+
+    def _get(self, node: Node, found: _List) -> None:
+        index = _value(node.inputs[1])
+        if index is not None and not index.ndim and 0 <= index < len(found.items):
+            self._take(node, 0, found, found.items[int(index)], node.inputs[2])
+
+    def _stack(self, node: Node, found: _List) -> None:
+        dims, number = _value(node.inputs[1]), node.attrs["num_elements"]
+        if dims is not None and number in (-1, len(found.items)):
+            self._pack(node, found, list(found.items), _dims(dims))
+
+    def _gather(self, node: Node, found: _List) -> None:
+        indices, dims = _value(node.inputs[1]), _value(node.inputs[2])
+        if indices is not None and dims is not None and all(0 <= i < len(found.items) for i in indices.ravel()):
+            self._pack(node, found, [found.items[int(i)] for i in indices], _dims(dims))
+
+    def _length(self, node: Node, found: _List) -> None:
+        attrs = {"value": np.asarray(len(found.items), np.int32), "dtype": node.types[0]}
+        length = self._step.add(f"{node.name}/length", op_def("Const"), attrs, [], node.types, [()], node)
+        self._now[node, 0] = length, 0
+
+    def _shape(self, node: Node, found: _List) -> None:
+        dims = -1 if found.dims is None else [-1 if d is None else d for d in found.dims]
+        kind = node.types[0]
+        value = np.asarray(dims, kind.as_numpy_dtype)
+        attrs = {"value": value, "dtype": kind}
+        made = self._step.add(f"{node.name}/shape", op_def("Const"), attrs, [], [kind], [value.shape], node)
+        self._now[node, 0] = made, 0
+
+    def _take(self, node: Node, port: int, found: _List, item: Edge | None, asked: Edge) -> bool:
+        """Whether one element could be had."""
+        dims = _value(asked)
+        if item is None:
+            shape = _both(found.dims, None if dims is None else _dims(dims))
+            if not is_known(shape):
+                return False
+            item = self._zeros(shape, found.dtype, node)
+        if dims is None or not compatible(_dims(dims), item[0].shapes[item[1]]):
+            return False
+        self._now[node, port] = item
+        return True
+
+    def _pack(self, node: Node, found: _List, items: list[Edge | None], dims: Shape) -> None:
+        """All elements on a new axis in front, if there is at least one whose shape is known."""
+        shapes = [n.shapes[port] for n, port in filter(None, items)]
+        shape = shapes[0] if shapes else _both(found.dims, dims)
+        if not items or not is_known(shape) or any(s != shape for s in shapes) or not compatible(dims, shape):
+            return
+        zeros = self._zeros(shape, found.dtype, node) if None in items else None
+        inputs = [item or zeros for item in items]
+        attrs = {"T": found.dtype, "N": len(items), "axis": 0}
+        whole = self._add("Pack", attrs, inputs, [(len(items), *(shape or ()))], node)  # type: ignore[arg-type]
+        self._now[node, 0] = whole, 0
+
+
+def _value(edge: Edge) -> Any:
+    return edge[0].attrs["value"] if edge[0].type == "Const" else None
+
+
+def _dims(value: Any) -> Shape:
+    """A shape as lists' ops are given it: -1 for an unknown size, a scalar -1 for an unknown rank."""
+    return None if value.ndim == 0 else tuple(None if d < 0 else int(d) for d in value)
+
+
+def _both(a: Shape, b: Shape) -> Shape:
+    return a if is_known(a) else b
+
+
+def _fits(edge: Edge, found: _List) -> bool:
+    shape = edge[0].shapes[edge[1]]
+    return is_known(shape) and compatible(found.dims, shape) and edge[0].types[edge[1]] is found.dtype
+
+
+def _of_lists(make: Callable[[_Lists, Node], _List | None]) -> Callable[[_Lists, Node], _List | None]:
+    return lambda lists, node: make(lists, node) if node.attrs["T"] is variant else None
+
+
+_MAKES: dict[str, Callable[[_Lists, Node], _List | None]] = {
+    "EmptyTensorList": _Lists._empty, "TensorListReserve": _Lists._reserve, "TensorListFromTensor": _Lists._from_tensor,
+    "TensorListPushBack": _Lists._push, "TensorListSetItem": _Lists._set,
+    "TensorListResize": _Lists._resize,
+    "ZerosLike": _of_lists(_Lists._zeros_like), "AddN": _of_lists(_Lists._sum),
+}  # fmt: skip
+_READS: dict[str, Callable[[_Lists, Node, _List], None]] = {
+    "TensorListPopBack": _Lists._pop, "TensorListGetItem": _Lists._get, "TensorListStack": _Lists._stack,
+    "TensorListGather": _Lists._gather, "TensorListLength": _Lists._length,
+    "TensorListElementShape": _Lists._shape,
+}  # fmt: skip

@@ -156,7 +156,8 @@ class Lifetimes:
         """For each memory, the place in the code of the line that needs it last."""
         last: dict[Edge, int] = {}
         for node in self._step.nodes:
-            for edge in node.inputs:
+            # What goes from one memory to another is copied where it arrives.
+            for edge in [*node.inputs, *([self._sent[node]] if node in self._sent else ())]:
                 origin = self.origin(edge)
                 last[origin] = max(last.get(origin, 0), self._places.use(origin[0], node))
         return last

@@ -103,7 +103,7 @@ class NodeLines:
         """The values of all inputs, and a line that checks them where that is not certain before."""
         inputs = [self._input(node, place) for place in range(len(node.inputs))]
         if node.op_def not in (FUSED, SLICED, PART) and "piecewise" not in node.attrs and may_not_fit(node):
-            check = self._bind("s", checker(node))
+            check = self._bind("x", checker(node))
             self._write(node, f"{check}(({', '.join(inputs)},))")
         return inputs
 

@@ -52,6 +52,7 @@ class Plan:
     def __init__(
         self, step: StepGraph, kernels: str, states: OpStates, watch: type[Unwatched] = Unwatched, captures: bool = True
     ):
+        self.step = step
         self._make = (step, kernels, states, watch, captures)
         self._lock = locks.lock()
         self._spare: list[Plan] = []

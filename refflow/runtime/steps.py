@@ -111,7 +111,7 @@ class Step:
             step.finish()
             if log.watch.each_node:
                 events = [e for e in log.events[first:] if e.step == step.step]
-                most = peaks(events, self.stages.partitioned.nodes)
+                most = peaks(events, self._executable.step.nodes)
                 for part in self.stages.partitions:
                     part.device.peak_bytes = most[part.device.name]
 

@@ -116,7 +116,7 @@ class Watch(Unwatched):
         """The last argument of a log line: where in which loops it stands."""
         if not self._loops:
             return ""
-        place = self._writer._bind("p", _path([loop.name for loop in self._loops]))
+        place = self._writer._bind("q", _path([loop.name for loop in self._loops]))
         return f", {place}({', '.join(f'i{loop.id}' for loop in self._loops)})"
 
 

@@ -39,6 +39,7 @@ NEEDS_TRITON = (
     "test_sessions_on_gpu.py",
     "test_lists_on_a_card.py",
     "test_branching_on_a_card.py",
+    "test_programs_on_a_card.py",
     "test_same_answers.py",
     "test_strict.py",
 )

@@ -1,0 +1,64 @@
+"""Programs whose values cross between host and card, with state: on an interpreted card as the executor has them [S33].
+
+Each small program here was once found among random ones, and failed.
+"""
+
+import numpy as np
+import pytest
+
+import refflow.compat.v1 as tf
+from refflow.runtime.device import Device
+from tests.kernels.test_gpu_device import simulated_gpu
+from tests.runtime.test_branching_programs import assert_close
+
+
+def runs_of(build, times=3, **session):
+    """What each of some runs fetched. build: gives fetches and feeds."""
+    with tf.Graph().as_default() as graph, tf.Session(graph=graph, **session) as running:
+        fetches, feeds = build()
+        running.run(tf.global_variables_initializer())
+        return [np.asarray(v) for _ in range(times) for v in running.run(fetches, feeds)]
+
+
+def on_a_card(build, **options):
+    return runs_of(build, devices=[Device(0), simulated_gpu()], allow_soft_placement=True, **options)
+
+
+def truths_by_handle():
+    """What the host reads by a handle is let go of behind its last line, which is where it goes up."""
+    x = tf.placeholder(tf.float32, [4])
+    v = tf.get_variable("v", initializer=np.zeros(4, np.bool_), use_resource=True)
+    with tf.control_dependencies([tf.assign(v, x > 0)]):
+        seen = v.read_value()
+    return [tf.tanh(tf.cast(seen, tf.float32))], {x: np.float32([1, -1, 2, 3])}
+
+
+def many_stretches():
+    """A check of shapes in a step of more stretches than lines before it: names of both kinds."""
+    x = tf.placeholder(tf.float32, [None])
+    with tf.device("/cpu:0"):
+        y = tf.reduce_sum(tf.reverse(tf.boolean_mask(x, x > 0), [0]))
+    for _ in range(12):
+        y = tf.tanh(y)
+        with tf.device("/cpu:0"):
+            y = tf.sin(y)
+    return [y], {x: np.float32([1, -1, 2, 3])}
+
+
+@pytest.mark.parametrize("build", (truths_by_handle, many_stretches))
+def test_small_programs_that_failed(build):
+    found, again = on_a_card(build), on_a_card(build, capture=False)
+    assert_close(found, runs_of(build, executor="executor", kernels="reference"))
+    assert [a.tobytes() for a in found] == [b.tobytes() for b in again]
+
+
+def test_a_traced_step_that_changes_variables_behind_handles_is_counted_as_it_ran():  # [W15, W47]
+    x = tf.placeholder(tf.float32, [4])
+    v = tf.get_variable("v", initializer=np.zeros(4, np.float32), use_resource=True)
+    with tf.Session(devices=[Device(0), simulated_gpu()], allow_soft_placement=True) as session:
+        session.run(v.initializer)
+        metadata = tf.RunMetadata()
+        trace = tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)
+        session.run(tf.assign(v, x * 2).op, {x: np.float32([1, 2, 3, 4])}, trace, metadata)
+        assert [n.node_name for d in metadata.step_stats.dev_stats for n in d.node_stats if n.node_name == "mul"]
+        assert session.run(v).tolist() == [2, 4, 6, 8]

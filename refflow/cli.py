@@ -143,12 +143,13 @@ def _parser() -> argparse.ArgumentParser:
     why.set_defaults(command=_why)
 
     cases = commands.add_parser("cases", help="print the examples of ops as lines of JSON")
-    cases.add_argument("op_types", nargs="*", metavar="OP_TYPE", help="for example MatMul; all where none is given")
+    cases.add_argument("op_types", nargs="*", default=[], metavar="OP_TYPE", help="for example MatMul; all for none")
+    cases.add_argument("--drawn", action="store_true", help="also those that `refflow check` draws beside the pages")
     cases.set_defaults(command=_cases)
 
     check = commands.add_parser("check", help="hold another backend against the examples of ops")
     check.add_argument("backend", help="MODULE:FUNCTION, or a .jsonl file of results for `refflow cases`")
-    check.add_argument("op_types", nargs="*", metavar="OP_TYPE", help="all where none is given")
+    check.add_argument("op_types", nargs="*", default=[], metavar="OP_TYPE", help="all where none is given")
     check.add_argument("--quick", action="store_true", help="of what is drawn beside the pages one example for each op")
     check.set_defaults(command=_check)
 
@@ -368,7 +369,7 @@ def _why(options: argparse.Namespace) -> int:
 def _cases(options: argparse.Namespace) -> int:
     from refflow.conformance import write_cases
 
-    for line in write_cases(options.op_types):
+    for line in write_cases(options.op_types, options.drawn):
         print(line)
     return 0
 

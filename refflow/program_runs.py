@@ -98,7 +98,7 @@ def run_as_main(path: str, arguments: Sequence[str]) -> None:
         if end.code not in (None, 0):
             raise
     except Exception as error:
-        error.add_note(_where(path, error))
+        error.add_note(where(path, error))
         raise
     finally:
         sys.argv = before
@@ -106,7 +106,7 @@ def run_as_main(path: str, arguments: Sequence[str]) -> None:
             sys.path.remove(folder)
 
 
-def _where(path: str, error: Exception) -> str:
+def where(path: str, error: Exception) -> str:
     """The program's line at which an error arose, or that is no Python."""
     if isinstance(error, SyntaxError) and error.filename == path:
         return f"at {path}, line {error.lineno}"

@@ -22,6 +22,7 @@ import numpy as np
 from refflow.core.graph import Graph
 from refflow.core.graphdef import GraphDef
 from refflow.ops.variable import initialize_all_variables
+from refflow.program_runs import check_program, where
 
 
 class Program(NamedTuple):
@@ -129,9 +130,14 @@ def _deck() -> Program:
 def _from_python(path: str) -> Program:
     from refflow.compat import as_tensorflow
 
+    check_program(path)
     graph = Graph()
     with graph.as_default(), as_tensorflow():
-        runpy.run_path(path, run_name="refflow_program")
+        try:
+            runpy.run_path(path, run_name="refflow_program")
+        except Exception as error:
+            error.add_note(where(path, error))
+            raise
     return _whole(graph, path)
 
 

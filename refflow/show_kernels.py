@@ -18,7 +18,7 @@ from refflow.runtime.card_handles import by_reference
 from refflow.runtime.device import Device
 from refflow.runtime.endings import ENDED, end_chains
 from refflow.runtime.fuse import FUSED, fuse
-from refflow.runtime.gpu import GpuDevice
+from refflow.runtime.gpu import planning_device
 from refflow.runtime.gpu_kernels import Ended, Joined, described
 from refflow.runtime.joins import JOINED, join_products
 from refflow.runtime.loosen import free_constants, skip_identities
@@ -27,9 +27,9 @@ from refflow.runtime.session import Session
 
 
 def show_kernels(program: str, fetches: list[str] | None = None, say: Callable[[str], Any] = print) -> None:
-    """Says it for the step of a program, as `refflow profile` knows them."""
+    """Says it for the step of a program, as `refflow profile` knows them. RuntimeError without Triton."""
     graph, wanted, feeds, _ = step_of(program, fetches)
-    with Session(graph=graph, devices=[Device(0), GpuDevice(0)], allow_soft_placement=True) as session:
+    with Session(graph=graph, devices=[Device(0), planning_device()], allow_soft_placement=True) as session:
         stages = session.stages(session.signature(wanted, list(feeds)))
     step = skip_identities(free_constants(by_reference(stages.partitioned)))
     step = end_chains(join_products(fuse(step)))

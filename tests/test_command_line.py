@@ -123,18 +123,37 @@ def test_cases_are_lines_that_can_be_read(capsys):
         (["why", "S999"], "no clause is called 'S999'"),
         (["run", "deck", "--data", "nowhere"], "nowhere"),
         (["place", "graph.txt"], "'graph.txt' is no program: expected deck, a Python file, a .lisp file, or a graph"),
-        (["place", "missing.py"], "missing.py': no such file or directory"),
+        (["place", "missing.py"], "there is no program 'missing.py'"),
         (["run", "deck", "--policy", "best", "--executor", "executor"], "policy 'best' is none of"),
-        (["run", "deck", "--device", "gpu"], "/gpu:0 needs torch|GPU asked for"),
+        (["run", "deck", "--device", "gpu"], "/gpu:0 needs torch"),
+        (["place", "deck", "--device", "gpu"], "/gpu:0 needs triton"),
+        (["show-kernels", "deck"], "/gpu:0 needs triton"),
     ],
 )
 def test_a_mistake_is_one_line_and_no_traceback(capsys, monkeypatch, arguments, message):
     import sys
 
     monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setitem(sys.modules, "triton", None)
     assert main(arguments) == 1
     error = capsys.readouterr().err
     assert re.search(message, error) and error.startswith("refflow: ") and "Traceback" not in error
+
+
+def test_a_program_s_own_fault_is_told_with_its_line(capsys, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text("import refflow as tf\nx = tf.constant(1.0)\nraise ValueError('my own')\n")
+    for command in (["place"], ["explain", "--fetch", "x"], ["show-kernels", "--fetch", "x"]):
+        assert main([command[0], str(program), *command[1:]]) == 1
+        assert capsys.readouterr().err.splitlines()[:2] == [
+            "refflow: my own", f"  at {program}, line 3: raise ValueError('my own')"
+        ]  # fmt: skip
+
+
+def test_what_has_to_be_given_is_named_and_no_more(capsys):
+    with pytest.raises(SystemExit):
+        main(["check"])
+    assert capsys.readouterr().err.endswith("the following arguments are required: backend\n")
 
 
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["run", "deck", "--steps", "-1"], ["run", "wheel"]])

@@ -97,7 +97,7 @@ def test_torch_gives_memory_streams_and_captures_and_computes_nothing():
         "offset + prod(shape) * dtype.size", "prod(shape) * dtype.size",
     }, "numbers of bytes, no tensors"  # fmt: skip
     rest = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and ast.unparse(n.value).startswith("torch")}
-    assert rest <= MEMORY_STREAMS_CAPTURE
+    assert rest <= MEMORY_STREAMS_CAPTURE | {"version", "__version__"}  # said where there is no card
 
 
 def loaded_by(code):

@@ -265,7 +265,8 @@ def _simulated() -> tuple[Callable[[], list[Any]], str, str]:
     os.environ["TRITON_INTERPRET"] = "1"
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     from refflow.runtime.device import Device
-    from refflow.runtime.gpu import GpuDevice
+    from refflow.runtime.gpu import GpuDevice, needs
     from refflow_kernels.simulated import SimulatedCard
 
+    needs("triton")
     return lambda: [Device(0), GpuDevice(0, SimulatedCard())], "cpu", "no card: Triton's interpreter"

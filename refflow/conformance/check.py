@@ -32,10 +32,10 @@ import numpy as np
 
 from refflow.conformance.bends import drawn
 from refflow.conformance.compare import difference
-from refflow.conformance.corpus import Example, read_case, read_outputs, write_case
+from refflow.conformance.corpus import Example, read_case, read_outputs, write_case, write_cases
 from refflow.conformance.drawn import result_names
 from refflow.conformance.nudged import slack
-from refflow.core.dtypes import DType
+from refflow.core.dtypes import DType, as_dtype
 from refflow.core.errors import NodeError
 from refflow.core.opdef import OpDef
 from refflow.core.registry import op_def, registered_ops
@@ -43,16 +43,18 @@ from refflow.core.shapes import TensorShape
 
 Backend = Callable[[str, dict[str, Any], dict[str, Any]], Any]
 RIGHT, WRONG, ABSENT = "right", "wrong", "absent"
+_FEW = 6  # elements of an array that are told
 
 
 class Verdict(NamedTuple):
-    """What came of one example. text: what is wrong."""
+    """What came of one example, which is the call and what was expected of it. text: what is wrong."""
 
     op_type: str
     title: str
     clause: str
     kind: str
-    text: str = ""
+    text: str
+    example: Example
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,43 @@ class Report:
     def __str__(self) -> str:
         counts = Counter(v.kind for v in self.verdicts)
         ops = {v.op_type for v in self.verdicts if v.kind != ABSENT}
-        lines = [f"{v.op_type}, {v.title} [{v.clause}]: {v.text}" for v in self.faults]
+        lines = []
+        for v in self.faults:
+            lines += [f"{v.op_type}, {v.title} [{v.clause}]: {v.text}", f"  in {call_text(v.example)}"]
         lines.append(
             f"{counts[RIGHT]} examples of {len(ops)} op types are right, {counts[WRONG]} are wrong, {counts[ABSENT]} "
             "are of what is not there"
         )
+        if counts[ABSENT]:
+            lines.append(f"not there: {self._absent(ops)}")
+        if counts[WRONG]:
+            first = self.faults[0].op_type
+            lines.append(f"`refflow cases --drawn {first}` has all numbers of these calls of {first}")
         return "\n".join(lines)
+
+    def _absent(self, there: set[str]) -> str:
+        """What is not there, the first few: op types, or what of those that are there."""
+        absent = [v for v in self.verdicts if v.kind == ABSENT]
+        named = list(dict.fromkeys(f"{v.op_type}, {v.title}" if v.op_type in there else v.op_type for v in absent))
+        more = f"; and {len(named) - 6} more" if len(named) > 6 else ""
+        return "; ".join(named[:6]) + more
+
+
+def call_text(example: Example) -> str:
+    """A call in short: its inputs by type and shape, the values of small ones, and attributes that are set."""
+    op, parts = example.op, []
+    for name, value in example.inputs.items():
+        arrays = [(f"{name}[{i}]", v) for i, v in enumerate(value)] if isinstance(value, list) else [(name, value)]
+        parts += [f"{label}: {_array_text(array)}" for label, array in arrays]
+    for key, value in example.attrs.items():
+        if not isinstance(value, DType) and value != op.attrs[key].default:
+            parts.append(f"{key}={_plain(value)}")
+    return f"{op.name}({', '.join(parts)})"
+
+
+def _array_text(array: np.ndarray) -> str:
+    kind = f"{as_dtype(array.dtype).name}[{','.join(map(str, array.shape))}]"
+    return kind if array.size > _FEW or array.dtype.names else f"{kind} {array.tolist()}"
 
 
 def check(backend: Backend, op_types: Sequence[str] | None = None, quick: bool = False) -> Report:
@@ -127,7 +160,8 @@ class Run:
         """The verdict on one example."""
         inputs = _copied(example.inputs)
         try:
-            found = self._backend(example.op.name, inputs, {k: _plain(v) for k, v in example.attrs.items()})
+            with np.errstate(all="ignore"):  # overflows and NaNs are what some examples are for
+                found = self._backend(example.op.name, inputs, {k: _plain(v) for k, v in example.attrs.items()})
             error = None
         except NotImplementedError:
             return _verdict(example, ABSENT)
@@ -215,7 +249,7 @@ def _compared(example: Example, found: dict[str, Any]) -> Verdict:
 
 
 def _verdict(example: Example, kind: str, text: str = "") -> Verdict:
-    return Verdict(example.op.name, example.title, example.clause, kind, text)
+    return Verdict(example.op.name, example.title, example.clause, kind, text, example)
 
 
 def _plain(value: Any) -> Any:
@@ -250,13 +284,15 @@ def judged(lines: Iterable[str], op_types: Sequence[str] | None = None) -> Repor
                 ) from None
     verdicts = []
     for op in [op_def(name) for name in op_types or dict.fromkeys(name for name, _ in found)]:
-        for case in op.cases:
-            example, result = read_case(write_case(op, case)), found.pop((op.name, case.title), None)
+        shown = {case.title for case in op.cases}
+        has_drawn = any(name == op.name and title not in shown for name, title in found)
+        for example in examples(op) if has_drawn else map(read_case, write_cases([op.name])):
+            result = found.pop((op.name, example.title), None)
             verdicts.append(_verdict(example, ABSENT) if result is None else _read(example, result))
     left = [key for key in found if not op_types or key[0] in op_types]
     if left:
         name, title = left[0]
-        raise NodeError(f"{name} has no example called {title!r}: `refflow cases {name}` has them")
+        raise NodeError(f"{name} has no example called {title!r}: `refflow cases --drawn {name}` has them")
     return Report(verdicts)
 
 

@@ -44,27 +44,40 @@ class Example(NamedTuple):
     error: str | None
 
 
-def write_cases(names: list[str] | None = None) -> Iterator[str]:
-    """A line for each example of the op types called `names`, or of all."""
+def write_cases(names: list[str] | None = None, drawn: bool = False) -> Iterator[str]:
+    """A line for each example of the op types called `names`, or of all. drawn: also of those that are on no page."""
+    from refflow.conformance.bends import drawn as drawn_from
+
     for op in [op_def(n) for n in names] if names else registered_ops():
-        for case in op.cases:
-            yield write_case(op, case)
+        shown = [write_case(op, case) for case in op.cases]
+        yield from shown
+        if drawn:
+            yield from map(write_example, drawn_from(op, list(map(read_case, shown))))
 
 
 def write_case(op: OpDef, case: Case) -> str:
-    """One example as a line of JSON."""
+    """One example of a page as a line of JSON."""
     attrs = attrs_of(op, case)
-    types = {a.name: a.fixed or attrs.get(a.type) for a in (*op.inputs, *op.outputs)}
     inputs = dict(zip([a.name for a in op.inputs], inputs_of(op, case, attrs), strict=True))
-    line: dict[str, Any] = {"op": op.name, "title": case.title, "clause": case.clause, "accuracy": op.accuracy}
-    line["attrs"] = {key: _attr(value) for key, value in sorted(attrs.items())}
-    line["inputs"] = {name: _side(value, types[name]) for name, value in inputs.items()}
+    outputs: dict[str, Any] = {}
     if case.error is None:
         flat = expected(op, case)
-        places = op.places(attrs, outputs=True)
-        line["outputs"] = {n: _side(flat[p], types[n]) for n, p in places.items() if n in case.outputs}
+        outputs = {n: flat[p] for n, p in op.places(attrs, outputs=True).items() if n in case.outputs}
+    return write_example(Example(op, case.title, case.clause, op.accuracy, attrs, inputs, outputs, case.error))
+
+
+def write_example(example: Example) -> str:
+    """One example as a line of JSON."""
+    op, attrs = example.op, example.attrs
+    types = {a.name: a.fixed or attrs.get(a.type) for a in (*op.inputs, *op.outputs)}
+    line: dict[str, Any] = {"op": op.name, "title": example.title, "clause": example.clause}
+    line["accuracy"] = example.accuracy
+    line["attrs"] = {key: _attr(value) for key, value in sorted(attrs.items())}
+    line["inputs"] = {name: _side(value, types[name]) for name, value in example.inputs.items()}
+    if example.error is None:
+        line["outputs"] = {name: _side(value, types[name]) for name, value in example.outputs.items()}
     else:
-        line["error"] = case.error
+        line["error"] = example.error
     return json.dumps(line, ensure_ascii=False, allow_nan=False)
 
 
@@ -137,6 +150,8 @@ def _read_side(value: Any) -> Any:
 def _read_tensor(value: dict[str, Any]) -> np.ndarray:
     dtype, shape = np.dtype(as_dtype(value["dtype"]).as_numpy_dtype), value["shape"]
     plain = dtype[0] if dtype.names else dtype
+    if len(value["data"]) != prod(shape):
+        raise ValueError(f"data has {len(value['data'])} numbers, but shape {shape} takes {prod(shape)}")
     array = np.empty(prod(shape), plain)
     for i, number in enumerate(value["data"]):
         array[i] = _read_value(number, plain.kind)

@@ -1,6 +1,6 @@
 """What Python and NumPy ask of numbers, and what a node answers that holds none before it runs [S10, W81].
 
-    if tensor:   int(tensor)   np.sin(tensor)   tensor[0] = 1   for row in tensor   f"{tensor:.2f}"
+    if tensor:   int(tensor)   np.sin(tensor)   tensor.numpy()   tensor[0] = 1   for row in tensor   f"{tensor:.2f}"
 
 Each of these would go wrong later and elsewhere, or quietly give nonsense; here it is an error at once that says what
 to write in its place.
@@ -60,6 +60,13 @@ class NoNumbers:
         raise TypeError(
             f"{self.name!r} is no array: it is a node of a graph, and NumPy cannot compute with it. Use the operation, "
             "as tf.sin for np.sin, or py_func() to put a NumPy function into the graph, or take what a run gives"
+        )
+
+    @property
+    def numpy(self) -> NoReturn:
+        raise AttributeError(
+            f"{self.name!r} has no numpy(): it is a node of a graph and holds no value yet. session.run({self.name!r}) "
+            "gives a NumPy array"
         )
 
     def __setitem__(self, key: Any, value: Any) -> NoReturn:

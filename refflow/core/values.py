@@ -155,7 +155,7 @@ def _leaves(value: Any) -> Any:
 
 def _strings(array: np.ndarray, dtype: DType | None) -> np.ndarray:
     if dtype is not None and dtype is not string:
-        raise DTypeError(f"expected {dtype.name}, got text")
+        raise DTypeError(f"expected {dtype.name}, got text: {_short(array.tolist())}")
     found = np.empty(array.shape, dtype=object)
     flat, source = found.reshape(-1), array.reshape(-1)
     for i, item in enumerate(source):

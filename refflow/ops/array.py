@@ -266,7 +266,7 @@ def _squeeze_gradient(op, dy):
 
 RESHAPE.case("W06", "row by row", tensor=[[1, 2, 3], [4, 5, 6]], shape=[3, 2], output=[[1, 2], [3, 4], [5, 6]])
 RESHAPE.case("W06", "-1 is found", tensor=[1, 2, 3, 4], shape=[2, -1], output=[[1, 2], [3, 4]])
-RESHAPE.case("W06", "a scalar", tensor=[5], shape=np.zeros(0, np.int32), output=5)
+RESHAPE.case("W06", "one element as a scalar", tensor=[5], shape=np.zeros(0, np.int32), output=5)
 RESHAPE.case("W06", "elements are kept", tensor=[1, 2, 3], shape=[2, 2],
              error="a tensor with 3 values, but the requested shape has 4: shape = [2, 2]")  # fmt: skip
 RESHAPE.case("W06", "no more than can be counted", tensor=[1, 2], shape=[2**40, 2**40, 0], Tshape="int64",

@@ -137,6 +137,8 @@ BATCH_MATMUL_V3.work(work.product)
 @BATCH_MATMUL_V3.kernel
 def batch_matmul_v3_kernel(x, y, Tout, adj_x=False, adj_y=False):
     wide = np.dtype(Tout.as_numpy_dtype if Tout.name != "bfloat16" else np.float32)
+    if (x.dtype.kind == "c" or y.dtype.kind == "c") and wide.kind != "c":
+        raise ValueError(f"a product of complex numbers is complex, but Tout is {Tout.name}")
     return batch_matmul_kernel(x.astype(wide), y.astype(wide), adj_x, adj_y)
 
 

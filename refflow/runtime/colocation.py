@@ -176,6 +176,9 @@ def unsatisfiable(group: Group, devices: Sequence[Device], supported: Callable[[
     lines += [f"  {n} asks for {r}; it is not part of this step" for n, r in group.asks.items() if n not in inside]
     here = ", ".join(d.name for d in devices)
     advice = f"Devices here: {here}. Change the request, or set allow_soft_placement=True"
+    asked, had = {DeviceSpec.parse(r).type for r in group.asks.values()}, {d.type for d in devices}
+    if "gpu" in asked - had:
+        advice += '. A session has a card only if it asks for one: tf.Session(device_count={"GPU": 1})'
     first, sentence = _first_sentence(group, devices, supported)
     return errors.InvalidArgumentError(first.node_def, first.origin, "\n".join([sentence, *lines, advice]))
 

@@ -254,22 +254,26 @@ def type_of(array: Any) -> DType:
 
 def gpu_devices(count: int) -> list[Device]:
     """The first `count` GPUs; RuntimeError that says what is missing where there are fewer."""
-    _needs("torch", "triton")
+    needs("torch", "triton")
     import torch
 
     found = torch.cuda.device_count()
     if found < count:
-        raise RuntimeError(f"{count} GPU asked for, but torch finds {found}. Use --device cpu, or check the driver")
+        why = f"torch {torch.__version__} is built without CUDA: install the one that has it"
+        if torch.version.cuda is not None:
+            why = "look whether nvidia-smi shows it, and that CUDA_VISIBLE_DEVICES does not hide it"
+        raise RuntimeError(f"{count} GPU asked for, but torch finds {found}: {why}. Without one, all runs on the CPU")
     return [GpuDevice(i, Card(i)) for i in range(count)]
 
 
 def planning_device() -> Device:
     """A GPU to plan with, where there is none."""
-    _needs("triton")
+    needs("triton")
     return GpuDevice()
 
 
-def _needs(*modules: str) -> None:
+def needs(*modules: str) -> None:
+    """RuntimeError that says how to install the first of these packages that is not there."""
     from importlib import import_module
 
     for name in modules:

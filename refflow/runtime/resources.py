@@ -56,7 +56,8 @@ class VariableState:
                 None,
                 None,
                 f"Attempting to use uninitialized value {self.name}. Run its initializer first: "
-                f"session.run(tf.initialize_all_variables())",
+                "session.run(tf.initialize_all_variables()). What runs in the same step, as another variable's initial "
+                "value, waits for it if it reads initialized_value()",
             )
         return self.value
 

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         facts, rows = _dry(options.only) if options.dry_run else _on_a_card(options.only, began + options.seconds)
     except (AssertionError, ImportError, RuntimeError) as missing:  # torch asserts that it was built for CUDA
-        print(f"this needs torch and a CUDA card ({missing}); --dry-run needs neither", file=sys.stderr)
+        print(f"this needs torch, triton and a CUDA card ({missing}); --dry-run needs triton alone", file=sys.stderr)
         return 1
     found = []
     for row in rows:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 import refflow as tf
 from refflow.cli import main
-from refflow.conformance import check, examples, judged, write_cases
+from refflow.conformance import check, examples, judged, read_case, write_cases
 from refflow.conformance.compare import UNITS, difference
 from refflow.core.bfloat16 import rounded
 from refflow.core.registry import op_def, registered_ops
@@ -195,8 +196,49 @@ def test_the_manual_has_the_units_that_are_allowed():
     assert told == {name: str(count) for name, count in UNITS.items() if count}
 
 
-def results(op_type, change=lambda result: result):
-    lines = map(json.loads, write_cases([op_type]))
+def test_a_fault_can_be_repeated_from_what_is_told():
+    report = check(lambda name, x, attrs: x["a"] @ x["b"], ["MatMul"])
+    told = "MatMul(a: float32[2,2] [[1.0, 2.0], [3.0, 4.0]], b: float32[2,1] [[1.0], [0.0]], transpose_a=True)"
+    assert f"\n  in {told}\n" in str(report)
+    assert "`refflow cases --drawn MatMul` has all numbers of these calls of MatMul" in str(report)
+    fault = report.faults[-1]
+    lines = [read_case(line) for line in write_cases(["MatMul"], drawn=True)]
+    (again,) = [e for e in lines if e.title == fault.title]
+    for name, value in fault.example.inputs.items():
+        np.testing.assert_array_equal(again.inputs[name], value)
+
+
+def test_the_first_of_what_is_not_there_are_named():
+    def backend(op_type, x, attrs):
+        if op_type != "Neg":
+            raise NotImplementedError
+        return np.negative(x["x"])
+
+    told = str(check(backend, ["Neg", "Abs"]))
+    assert told.endswith("\nnot there: Neg, awkward numbers of type bfloat16; Abs")
+
+
+@pytest.mark.filterwarnings("error")
+def test_awkward_numbers_warn_nobody():
+    assert check(lambda name, x, attrs: np.exp(x["x"]).astype(x["x"].dtype), ["Exp"]).is_right
+
+
+def titles_taken_twice(ops):
+    found = Counter((op.name, example.title) for op in ops for example in examples(op))
+    return [name for name, count in found.items() if count > 1]
+
+
+def test_a_title_names_one_example_of_an_op():
+    assert not titles_taken_twice([op_def(name) for name in (*OPS, "Reshape")])
+
+
+@pytest.mark.deep
+def test_every_title_names_one_example_of_an_op():
+    assert not titles_taken_twice([op for op in registered_ops() if op.make_state is None])
+
+
+def results(op_type, change=lambda result: result, drawn=False):
+    lines = map(json.loads, write_cases([op_type], drawn))
     kept = [{k: c[k] for k in ("op", "title", "outputs", "error") if k in c} for c in lines]
     return [json.dumps(change(line)) for line in kept]
 
@@ -205,6 +247,9 @@ def test_results_in_lines_are_judged():
     assert judged([*results("MatMul"), ""]).is_right
     assert {v.kind for v in judged(results("MatMul")[1:]).verdicts} == {"right", "absent"}
     assert len(judged(results("MatMul"), ["Neg"]).verdicts) == len(op_def("Neg").cases)
+    for op_type in ("MatMul", "Concat", "ApplyMomentum"):  # what no page shows, too
+        assert judged(lines := results(op_type, drawn=True)).is_right and len(lines) > len(op_def(op_type).cases)
+        assert len(judged(lines[:-1]).verdicts) == len(lines)
 
     def wrong(result):
         if "outputs" in result:
@@ -220,8 +265,13 @@ def test_results_in_lines_are_judged():
     [
         ("bad", "line 1 is no result: JSONDecodeError"),
         ("{}", "line 1 is no result: KeyError: 'op'"),
-        ('{"op": "MatMul", "title": "no"}', "MatMul has no example called 'no': `refflow cases MatMul` has them"),
+        ('{"op": "MatMul", "title": "no"}', "no example called 'no': `refflow cases --drawn MatMul` has them"),
         ('{"op": "MatMul", "title": "rows times columns"}', "no outputs: KeyError: 'outputs'"),
+        (
+            '{"op": "MatMul", "title": "rows times columns", "outputs": {"product": {"dtype": "float32", '
+            '"shape": [2, 2], "data": [19, 22, 43]}}}',
+            "data has 3 numbers, but shape [2, 2] takes 4",
+        ),
     ],
 )
 def test_lines_that_are_no_results_are_said(line, text):

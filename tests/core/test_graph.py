@@ -171,6 +171,13 @@ def test_who_takes_a_node_for_numbers_is_told_what_to_write(graph, kind, ask):
         function(kind([1.0, 2.0]))
 
 
+@pytest.mark.parametrize("kind", [tf.constant, tf.Variable])
+def test_a_node_has_no_numpy(graph, kind):
+    with pytest.raises(AttributeError, match=r"holds no value yet. session.run\('(Const|Variable):0'\) gives a NumPy"):
+        kind([1.0, 2.0]).numpy()
+    assert not hasattr(kind(1.0), "numpy")
+
+
 def test_a_node_has_no_length(graph):
     with pytest.raises(TypeError, match=r"len is not well defined for a symbolic Tensor \(c:0\)"):
         len(tf.constant([1.0], name="c"))

@@ -186,6 +186,7 @@ def test_a_device_that_is_not_there_is_told_with_those_that_are(graph):  # [W22,
         "Cannot assign a device for operation y: {{node y}} was explicitly assigned to /gpu:0 but available devices "
         f"are [ {cpu}0, {cpu}1 ]. Make sure the device specification refers to a valid device."
     )
+    assert 'only if it asks for one: tf.Session(device_count={"GPU": 1})' in complaint(y)
 
 
 def test_soft_placement_changes_the_device_but_not_the_process(graph):  # [W22]

@@ -11,6 +11,9 @@ Which road a convolution takes is decided by its shape alone:
                not much larger than C
     tiles      images, stride 1, three to five places along  conv_winograd.py: a quarter to a third of the products,
                each axis, thirty-two channels or more        and three times the rounding
+    stacks     few channels, but not one, and filters of     conv_stacks.py: k C numbers gathered for a window
+               which a product of many windows fits in a
+               cache
     lines      stride 1 along the first axis, and C not      conv_lines.py: k C numbers gathered for a window, and k M
                much smaller than M                           summed; a wide product
     windows    all others                                    conv_windows.py: k k C numbers gathered for a window
@@ -40,7 +43,7 @@ from typing import Any
 
 import numpy as np
 
-from refflow_kernels.cpu import conv_lines, conv_places, conv_windows, conv_winograd, threads
+from refflow_kernels.cpu import conv_lines, conv_places, conv_stacks, conv_windows, conv_winograd, threads
 from refflow_kernels.cpu.conv_windows import Part, block_of, matrix_of_filters, parts, rows
 from refflow_kernels.cpu.matmul import product
 from refflow_kernels.cpu.windows import (
@@ -104,6 +107,8 @@ def _forward(x: Any, w: Any, spans: list[Axis], y: Any) -> None:
         conv_places.forward(x, w, spans, y)
     elif conv_winograd.forward_wins(w.shape[-2], w.shape[-1], len(x), spans) and conv_winograd.forward(x, w, spans, y):
         return
+    elif conv_stacks.forward_wins(w.shape[-2], w.shape[-1], len(x), spans):
+        conv_stacks.forward(x, w, spans, y)
     elif conv_lines.forward_wins(w.shape[-2], w.shape[-1], spans) and _are_finite(w):
         conv_lines.forward(x, w, spans, y)
     else:
@@ -126,6 +131,9 @@ def _to_filter(x: Any, dy: Any, spans: list[Axis], dw: Any) -> None:
         conv_winograd.to_filter(x, dy, spans, dw)
         if _are_finite(dw):
             return
+    if conv_stacks.to_filter_wins(dw.shape[-2], dw.shape[-1], len(x), spans):
+        conv_stacks.to_filter(x, dy, spans, dw)
+        return
     if conv_lines.to_filter_wins(dw.shape[-2], dw.shape[-1], spans):
         conv_lines.to_filter(x, dy, spans, dw)
         if _are_finite(dw):  # then so is all that went into it

@@ -10,7 +10,7 @@ BLAS reads it. Only where there are too few windows to make several blocks of is
 can be cut along the filters.
 
 A copy takes as long for five numbers as for fifty. Images of one channel are laid out turned, [k..., windows]: then a
-run is a row of windows that sees a row of cells, and not the row of a window. Next: refflow_kernels/cpu/conv_lines.py.
+run is a row of windows that sees a row of cells, and not the row of a window. Next: refflow_kernels/cpu/conv_stacks.py.
 """
 
 from __future__ import annotations

@@ -3,13 +3,18 @@
 import numpy as np
 import pytest
 
-from refflow_kernels.cpu import KERNELS, conv, conv_lines, conv_places, conv_windows, conv_winograd
+from refflow_kernels.cpu import KERNELS, conv, conv_lines, conv_places, conv_stacks, conv_windows, conv_winograd
 from refflow_kernels.cpu.windows import Axis, backwards
 from tests.kernels.samples import SAMPLES, assert_within, reference
 from tests.kernels.test_threads import at
 
 OPS = [op_type for op_type in KERNELS if op_type.startswith("Conv")]
-ROADS = ["places", "tiles", "lines", "windows", "planes"]
+ROADS = ["places", "tiles", "stacks", "lines", "windows", "planes"]
+
+
+def stacks(spans):
+    """True where windows have several axes, the first without dilation, and there are windows."""
+    return len(spans) > 1 and spans[0].dilation == 1 and all(a.out for a in spans)
 
 
 @pytest.fixture(params=ROADS)
@@ -19,6 +24,8 @@ def road(request, monkeypatch):
         monkeypatch.setattr(page, "BLOCK", 60)
         monkeypatch.setattr(page, "ROWS", 2)
         monkeypatch.setattr(page, "MANY", 0)
+    for name, size in (("BLOCK", 60), ("UNPACKED", 100), ("FEWEST", 2)):
+        monkeypatch.setattr(conv_stacks, name, size)
     monkeypatch.setattr(conv, "PLANES", 60)
     for name, size in (("BLOCK", 12), ("LONG", 2)):
         monkeypatch.setattr(conv_places, name, size)
@@ -31,6 +38,8 @@ def road(request, monkeypatch):
     for choice in ("forward_wins", "to_filter_wins"):  # as for many channels, filters and images
         wins = getattr(conv_winograd, choice) if request.param == "tiles" else lambda *shape: False
         monkeypatch.setattr(conv_winograd, choice, lambda c, m, n, spans, wins=wins: wins(1000, 1000, 1000, spans))
+    for choice in ("forward_wins", "to_filter_wins"):
+        monkeypatch.setattr(conv_stacks, choice, lambda c, m, n, spans: request.param == "stacks" and stacks(spans))
     if request.param == "lines":  # as for many channels and one filter
         for choice in ("forward_wins", "to_filter_wins"):
             wins = getattr(conv_lines, choice)
@@ -150,4 +159,10 @@ def test_the_road_is_that_with_fewer_numbers_to_move():
     assert not conv_winograd.forward_wins(64, 192, 1, three)  # the filters' transform would take more
     assert not conv_winograd.forward_wins(3, 64, 64, three) and not conv_winograd.forward_wins(64, 64, 64, halved)
     assert not conv_lines.forward_wins(64, 64, halved) and not conv_lines.to_filter_wins(64, 64, halved)
+    wide = [Axis(28, 3, 1, 1, 28, 1, 1)] * 2
+    assert conv_stacks.forward_wins(3, 64, 64, wide) and not conv_stacks.forward_wins(1, 64, 64, wide)
+    assert not conv_stacks.forward_wins(3, 64, 64, three) and not conv_stacks.forward_wins(3, 512, 64, wide)
+    assert not conv_stacks.forward_wins(3, 64, 1, wide) and not conv_stacks.forward_wins(3, 64, 64, halved)
+    assert conv_stacks.to_filter_wins(3, 64, 64, [three[0], *wide])  # of volumes
+    assert not conv_stacks.to_filter_wins(3, 64, 64, wide)
     assert conv._planes_win(3, 64, three) and not conv._planes_win(8, 64, three) and conv._planes_win(8, 64, halved)

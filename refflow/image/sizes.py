@@ -5,6 +5,7 @@ Next: image/adjustments.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,37 @@ def check_3d_image(image: Tensor) -> None:
         raise ValueError("'image' must be three-dimensional.")
     if not all(dims.as_list()):
         raise ValueError(f"all dims of 'image.shape' must be > 0: {dims.as_list()}")
+
+
+Claims = list[tuple[Any, str]]  # each a truth, or a tensor of one, and what is said where it is none
+
+
+def target_claims(rows: Any, columns: Any) -> Claims:
+    """What holds of a size that an image is to have. Here and below sizes are integers, or tensors of one."""
+    return [(columns > 0, "target_width must be > 0."), (rows > 0, "target_height must be > 0.")]
+
+
+def box_claims(sizes: Sequence[Any], top: Any, left: Any, rows: Any, columns: Any) -> Claims:
+    """What holds of a box inside an image whose height and width come first in `sizes`."""
+    return [
+        (left >= 0, "offset_width must be >= 0."), (top >= 0, "offset_height must be >= 0."),
+        *target_claims(rows, columns), (sizes[1] >= columns + left, "width must be >= target + offset."),
+        (sizes[0] >= rows + top, "height must be >= target + offset."),
+    ]  # fmt: skip
+
+
+def frame_claims(top: Any, left: Any, below: Any, right: Any) -> Claims:
+    """What holds of the widths of a frame around an image."""
+    return [
+        (top >= 0, "offset_height must be >= 0"), (left >= 0, "offset_width must be >= 0"),
+        (right >= 0, "width must be <= target - offset"), (below >= 0, "height must be <= target - offset"),
+    ]  # fmt: skip
+
+
+def _check(claims: Claims) -> None:
+    for claim, message in claims:
+        if not claim:
+            raise ValueError(message)
 
 
 def _flipped(image: Any, axis: int, seed: int | None = None, at_random: bool = False) -> Tensor:
@@ -81,13 +113,8 @@ def pad_to_bounding_box(
     image = convert_to_tensor(image, name="image")
     check_3d_image(image)
     height, width, _ = image.get_shape().as_list()
-    if target_width < width:
-        raise ValueError("target_width must be >= width")
-    if target_height < height:
-        raise ValueError("target_height must be >= height")
     below, right = target_height - offset_height - height, target_width - offset_width - width
-    if min(offset_height, offset_width) < 0 or min(below, right) < 0:
-        raise ValueError("the image at its offset reaches beyond the target")
+    _check(frame_claims(offset_height, offset_width, below, right))
     if (target_height, target_width) == (height, width):
         return image
     return pad(image, np.array([[offset_height, below], [offset_width, right], [0, 0]], np.int32))
@@ -102,15 +129,7 @@ def crop_to_bounding_box(
     """
     image = convert_to_tensor(image, name="image")
     check_3d_image(image)
-    height, width, _ = image.get_shape().as_list()
-    if offset_width < 0:
-        raise ValueError("offset_width must be >= 0.")
-    if offset_height < 0:
-        raise ValueError("offset_height must be >= 0.")
-    if width < target_width + offset_width:
-        raise ValueError("width must be >= target + offset.")
-    if height < target_height + offset_height:
-        raise ValueError("height must be >= target + offset.")
+    _check(box_claims(image.get_shape().as_list(), offset_height, offset_width, target_height, target_width))
     return slice_(image, [offset_height, offset_width, 0], [target_height, target_width, -1])
 
 
@@ -119,10 +138,7 @@ def resize_image_with_crop_or_pad(image: Any, target_height: int, target_width: 
     image = convert_to_tensor(image, name="image")
     check_3d_image(image)
     height, width, _ = image.get_shape().as_list()
-    if target_width <= 0:
-        raise ValueError("target_width must be > 0.")
-    if target_height <= 0:
-        raise ValueError("target_height must be > 0.")
+    _check(target_claims(target_height, target_width))
     cut_width, cut_height = max((width - target_width) // 2, 0), max((height - target_height) // 2, 0)
     cropped = crop_to_bounding_box(image, cut_height, cut_width, min(target_height, height), min(target_width, width))
     add_width, add_height = max((target_width - width) // 2, 0), max((target_height - height) // 2, 0)

@@ -46,7 +46,8 @@ def test_an_image_cut_and_padded():
     ("call", "text"),
     [
         (lambda: image.crop_to_bounding_box(PICTURE, 0, 3, 2, 2), "width must be >= target"),
-        (lambda: image.pad_to_bounding_box(PICTURE, 0, 0, 1, 4), "target_height must be >= height"),
+        (lambda: image.pad_to_bounding_box(PICTURE, 0, 0, 1, 4), "height must be <= target - offset"),
+        (lambda: image.crop_to_bounding_box(PICTURE, 0, 0, 0, 2), "target_height must be > 0"),
         (lambda: image.flip_up_down(tf.placeholder(tf.float32)), "fully defined"),
         (lambda: image.resize_images(np.zeros((2, 2), np.float32), 1, 1), "3 or 4 dimensions"),
         (lambda: image.random_brightness(PICTURE, -1.0), "max_delta"),

@@ -5,8 +5,8 @@ import pytest
 
 from refflow_kernels.cpu import KERNELS, conv, conv_lines, conv_places, conv_stacks, conv_windows, conv_winograd
 from refflow_kernels.cpu.windows import Axis, backwards
+from tests.kernels import pieces
 from tests.kernels.samples import SAMPLES, assert_within, reference
-from tests.kernels.test_threads import at
 
 OPS = [op_type for op_type in KERNELS if op_type.startswith("Conv")]
 ROADS = ["places", "tiles", "stacks", "lines", "windows", "planes"]
@@ -53,18 +53,12 @@ def road(request, monkeypatch):
 
 @pytest.mark.parametrize("op_type", OPS)
 def test_every_road_agrees_with_the_page_in_small_blocks(op_type, road, rng):  # [W74]
-    for inputs, attrs, bounds in SAMPLES[op_type](rng, "float32"):
-        wanted = reference(op_type, inputs, attrs)
-        out = np.full_like(wanted[0], np.nan)
-        assert KERNELS[op_type].function(*inputs, out=out, **attrs) is out
-        assert_within([out], wanted, bounds, "float32")
+    pieces.agree_with_the_page(op_type, rng)
 
 
 @pytest.mark.parametrize("op_type", OPS)
 def test_pieces_give_the_same_bits_on_any_number_of_threads(op_type, road, rng):
-    for inputs, attrs, _ in SAMPLES[op_type](rng, "float32"):
-        one, three = (at(count, lambda i=inputs, a=attrs: KERNELS[op_type].function(*i, **a)) for count in (1, 3))
-        assert one.tobytes() == three.tobytes()
+    pieces.have_the_same_bits_on_any_number_of_threads(op_type, rng)
 
 
 @pytest.mark.parametrize("op_type", OPS)

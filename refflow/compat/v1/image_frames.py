@@ -24,6 +24,7 @@ from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import int32
 from refflow.core.graph import Tensor, get_default_graph
 from refflow.core.registry import op_def
+from refflow.image.sizes import box_claims, frame_claims, target_claims
 from refflow.ops.array import identity, reshape, shape
 from refflow.ops.cast import cast
 from refflow.ops.joining import pack
@@ -94,14 +95,8 @@ def crop_to_bounding_box(
     """The box of the target's size in `image`, so many rows from the top and columns from the left."""
     with op_scope([], None, "crop_to_bounding_box"):
         x = images_of(image)
-        height, width = _sizes(x)
         top, left, rows, columns = map(_number, (offset_height, offset_width, target_height, target_width))
-        x = _holding(
-            x, (left >= 0, "offset_width must be >= 0."), (top >= 0, "offset_height must be >= 0."),
-            (columns > 0, "target_width must be > 0."), (rows > 0, "target_height must be > 0."),
-            (width >= columns + left, "width must be >= target + offset."),
-            (height >= rows + top, "height must be >= target + offset."),
-        )  # fmt: skip
+        x = _holding(x, *box_claims(_sizes(x), top, left, rows, columns))
         batch = len(x.get_shape().as_list()) - 3
         begin, size = [0] * batch + [top, left, 0], [-1] * batch + [rows, columns, -1]
         return _of_size(slice_(x, _numbers(begin), _numbers(size)), x, [rows, columns])
@@ -116,10 +111,7 @@ def pad_to_bounding_box(
         height, width = _sizes(x)
         top, left, rows, columns = map(_number, (offset_height, offset_width, target_height, target_width))
         below, right = rows - top - height, columns - left - width
-        x = _holding(
-            x, (top >= 0, "offset_height must be >= 0"), (left >= 0, "offset_width must be >= 0"),
-            (right >= 0, "width must be <= target - offset"), (below >= 0, "height must be <= target - offset"),
-        )  # fmt: skip
+        x = _holding(x, *frame_claims(top, left, below, right))
         frame: list[list[Size]] = [[0, 0]] * (len(x.get_shape().as_list()) - 3) + [[top, below], [left, right], [0, 0]]
         return _of_size(pad(x, _numbers(*frame)), x, [rows, columns])
 
@@ -161,9 +153,7 @@ def resize_image_with_crop_or_pad(image: Any, target_height: Size, target_width:
 def _with_targets(image: Any, height: Any, width: Any) -> tuple[Tensor, list[Size]]:
     """An image, and the size that it is to have, which is not 0."""
     targets = [_number(height), _number(width)]
-    x = _holding(images_of(image), (targets[1] > 0, "target_width must be > 0."),
-                 (targets[0] > 0, "target_height must be > 0."))  # fmt: skip
-    return x, targets
+    return _holding(images_of(image), *target_claims(*targets)), targets
 
 
 def _larger(a: Size, b: Size) -> Size:

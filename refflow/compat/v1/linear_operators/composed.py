@@ -40,7 +40,10 @@ def _every(hints: Sequence[bool | None]) -> bool | None:
 class _Of(LinearOperator):
     """Operators of several operators of one type."""
 
-    def _start(self, operators: Sequence[LinearOperator], hints: tuple[Hint, ...], name: str | None) -> None:
+    def __init__(
+        self, operators: Sequence[LinearOperator], is_non_singular: Hint = None, is_self_adjoint: Hint = None,
+        is_positive_definite: Hint = None, is_square: Hint = None, name: str | None = None,
+    ):  # fmt: skip
         if not operators:
             raise ValueError(f"Expected a non-empty list of operators. Found: {operators}")
         kinds = {op.dtype for op in operators}
@@ -48,20 +51,19 @@ class _Of(LinearOperator):
             found = [op.dtype.name for op in operators]
             raise TypeError(f"Expected all operators to have the same dtype. Found: {found}")
         self._operators = list(operators)
-        non_singular, self_adjoint, positive, square = hints
-        if non_singular is None:
-            non_singular = _every([op.is_non_singular for op in operators])
-        elif non_singular is False and all(op.is_non_singular for op in operators):
+        if is_non_singular is None:
+            is_non_singular = _every([op.is_non_singular for op in operators])
+        elif is_non_singular is False and all(op.is_non_singular for op in operators):
             raise ValueError("The composition of non-singular operators is always non-singular.")
         if self._INHERITS:
-            if self_adjoint is None:
-                self_adjoint = _every([op.is_self_adjoint for op in operators])
-            if positive is None:
-                positive = _every([op.is_positive_definite for op in operators])
+            if is_self_adjoint is None:
+                is_self_adjoint = _every([op.is_self_adjoint for op in operators])
+            if is_positive_definite is None:
+                is_positive_definite = _every([op.is_positive_definite for op in operators])
         called = name or self._AND.join(op.name.rstrip("/") for op in operators)
         parents = [t for op in operators for t in op.graph_parents]
-        super().__init__(next(iter(kinds)), parents, non_singular, self_adjoint, positive, square, called,
-                         {"operators": self._operators})  # fmt: skip
+        super().__init__(next(iter(kinds)), parents, is_non_singular, is_self_adjoint, is_positive_definite, is_square,
+                         called, {"operators": self._operators})  # fmt: skip
 
     _AND = "_and_"
     _INHERITS = False  # whether it is self-adjoint, or positive, where all its operators are
@@ -83,12 +85,6 @@ class LinearOperatorComposition(_Of):
     """A product of operators, the last of which acts first."""
 
     _AND = "_o_"
-
-    def __init__(
-        self, operators: Sequence[LinearOperator], is_non_singular: Hint = None, is_self_adjoint: Hint = None,
-        is_positive_definite: Hint = None, is_square: Hint = None, name: str | None = None,
-    ):  # fmt: skip
-        self._start(operators, (is_non_singular, is_self_adjoint, is_positive_definite, is_square), name)
 
     def _shape(self) -> TensorShape:
         for left, right in zip(self._operators, self._operators[1:], strict=False):
@@ -128,12 +124,6 @@ class LinearOperatorKronecker(_Of):
     _AND = "_x_"
     _INHERITS = True
 
-    def __init__(
-        self, operators: Sequence[LinearOperator], is_non_singular: Hint = None, is_self_adjoint: Hint = None,
-        is_positive_definite: Hint = None, is_square: Hint = None, name: str | None = None,
-    ):  # fmt: skip
-        self._start(operators, (is_non_singular, is_self_adjoint, is_positive_definite, is_square), name)
-
     def _shape(self) -> TensorShape:
         return self._batch().concatenate([None if None in s else math.prod(s) for s in self._sides()])
 
@@ -171,7 +161,7 @@ class LinearOperatorBlockDiag(_Of):
         self, operators: Sequence[LinearOperator], is_non_singular: Hint = None, is_self_adjoint: Hint = None,
         is_positive_definite: Hint = None, is_square: Hint = True, name: str | None = None,
     ):  # fmt: skip
-        self._start(operators, (is_non_singular, is_self_adjoint, is_positive_definite, is_square), name)
+        super().__init__(operators, is_non_singular, is_self_adjoint, is_positive_definite, is_square, name)
 
     def _shape(self) -> TensorShape:
         return self._batch().concatenate([None if None in s else sum(s) for s in self._sides()])

@@ -1,7 +1,8 @@
 """Optimise: the same results from fewer nodes.
 
     fold       a node whose inputs are all constant becomes a constant
-    pass       a sum over no axes, or a change of shape to the shape that is there, becomes an Identity
+    pass       a sum over no axes, or a change of shape to the shape that is there, becomes an Identity; an Assert of what
+               is known to be true a NoOp
     merge      two nodes with the same op, inputs and attributes become one; not in a step with loops [W48, E08]
     skip       a pure node that others only wait for is not run: they wait for what it waited for
     unbundle   who reads one result of a function does not wait for the others
@@ -95,6 +96,8 @@ def _fold(step: StepGraph) -> None:
         sharpen(node)
         if _passes(node):
             _pass(node)
+        if _is_sure(node):
+            node.op_def, node.attrs, node.inputs = op_def("NoOp"), {}, []
         if _is_the_same(node):
             folded[node, 0] = node.inputs[0][0]
             nodes.append(node)
@@ -120,6 +123,13 @@ def _passes(node: Node) -> bool:
     if not is_known(shape) or shape != node.shapes[0] or producer.types[port].is_ref_dtype:
         return False
     return node.type == "Reshape" or node.inputs[1][0].attrs["value"].size == 0
+
+
+def _is_sure(node: Node) -> bool:
+    """True for an Assert of what is known to be true."""
+    if node.type != "Assert" or node.inputs[0][0].type != "Const":
+        return False
+    return node.inputs[0][0].attrs["value"].shape == () and bool(node.inputs[0][0].attrs["value"])
 
 
 def _is_the_same(node: Node) -> bool:

@@ -72,6 +72,16 @@ def test_what_changes_nothing_becomes_an_identity_that_waits_for_the_same():
     assert types(step) == ["Add", "Const", "Identity", "Identity"]
 
 
+@pytest.mark.parametrize(("rows", "left"), [(4, []), (5, ["Assert"])])
+def test_what_is_asserted_of_shapes_is_asked_once(rows, left, graph):
+    """It holds, and nothing waits for it; or it does not, and the run says so."""
+    x = tf.placeholder(tf.float32, [None, 3])
+    with graph.control_dependencies([tf.Assert(tf.equal(tf.shape(x)[0], 4), [x])]):
+        y = tf.exp(x)
+    step = optimise(prune([x], [y], [], [(rows, 3)]))
+    assert [t for t in types(step) if t not in ("Const", "Exp")] == left
+
+
 def test_a_folded_node_still_waits_for_what_it_waited_for(graph):
     """The value is known, but the assignment before it must happen."""
     v = tf.Variable(0.0)

@@ -1,8 +1,8 @@
 """Optimise: the same results from fewer nodes.
 
     fold       a node whose inputs are all constant becomes a constant
-    pass       a sum over no axes, or a change of shape to the shape that is there, becomes an Identity; an Assert of what
-               is known to be true a NoOp
+    pass       a sum over no axes, or a change of shape to the shape that is there, becomes an Identity; an Assert of
+               what is known to be true becomes a NoOp
     merge      two nodes with the same op, inputs and attributes become one; not in a step with loops [W48, E08]
     skip       a pure node that others only wait for is not run: they wait for what it waited for
     unbundle   who reads one result of a function does not wait for the others

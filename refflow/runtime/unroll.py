@@ -10,9 +10,9 @@ known when the step is planned is on a card what a static one is, and so is its 
     harmless     nothing in the loop changes a variable, waits or prints; what draws at random does so in the same order
     sure         the loop stands in no branch, and no loop is left in it
 
-What is the same in every turn is made in the first one only. Lists that the turns fill and empty are taken apart by
-runtime/unrolled_lists.py. A loop that would become more than `LARGEST` nodes stays: to write its plan would take longer
-than is saved.
+What is the same in every turn is made in the first one only. Lists and arrays that the turns fill are taken apart by
+runtime/unrolled_lists.py and runtime/unrolled_arrays.py. A loop that would become more than `LARGEST` nodes stays: to
+write its plan would take longer than is saved.
 
 Next: runtime/unrolled_lists.py.
 """
@@ -20,6 +20,7 @@ Next: runtime/unrolled_lists.py.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from refflow.core.registry import op_def
 from refflow.runtime.nodes import (
@@ -39,6 +40,7 @@ from refflow.runtime.optimise import constant, is_pure, keep_needed, known_outpu
 from refflow.runtime.sharpen import sharpen
 from refflow.runtime.structure import Block, Edge, Loop, Structure, Unstructured
 from refflow.runtime.turn_counts import TurnCounts, UnknownTurnsError
+from refflow.runtime.unrolled_arrays import ARRAY_OPS, take_arrays_apart
 from refflow.runtime.unrolled_lists import take_lists_apart
 
 LARGEST = 50_000
@@ -54,7 +56,25 @@ def unroll(step: StepGraph) -> StepGraph:
             _Turns(step, *found).write()
             found = _first(step)
         take_lists_apart(step)  # which may tell how often the next one turns
+        while take_arrays_apart(step):
+            take_lists_apart(step)
+        _draw_to_cards(step)
     return step
+
+
+def _draw_to_cards(step: StepGraph) -> None:
+    """What was on the host for the sake of an array there goes to the card that has what it reads."""
+    for node in step.nodes:
+        cards = (n.device for n, _ in node.inputs if n.device.type != "cpu")
+        card = next(cards, None) if node.device.type == "cpu" and is_pure(node) and not node.request else None
+        if card is not None and _is_at_home(node, card):
+            node.device = card
+
+
+def _is_at_home(node: Node, card: Any) -> bool:
+    types = [n.types[port].base_dtype for n, port in node.inputs] + node.types
+    shapes = [n.shapes[port] for n, port in node.inputs] + node.shapes
+    return card.supports(node.op_def, node.attrs) and card.suits(node.op_def, types, shapes)
 
 
 def _first(step: StepGraph) -> tuple[Loop, int] | None:
@@ -106,8 +126,8 @@ def _is_harmless(node: Node) -> bool:
         return False
     if node.type in CONTROL_FLOW and node.types[0].is_ref_dtype:
         return node.type in ENTERS and node.attrs["is_constant"]
-    # In a loop that changes nothing, reading may be done at any time.
-    return not node.op_def.stateful or node.op_def.family == "ReadVariableOp" or _draws(node)
+    # In a loop that changes nothing, reading may be done at any time; arrays' flows say which op is before which.
+    return not node.op_def.stateful or node.op_def.family == "ReadVariableOp" or _draws(node) or node.type in ARRAY_OPS
 
 
 def _draws(node: Node) -> bool:
@@ -126,8 +146,16 @@ class _Turns:
         self._past: dict[Node, list[Node]] = {}  # what others wait for who waited for a node
         self._lasting = {n for n in loop.enters if n.attrs["is_constant"]}  # the same in every turn
         self._new: dict[Node, None] = {}
-        # Where a turn has branches, who waits for one may be dead with it; else only what reads has to wait.
-        self._has_branches = any(n.type in SWITCHES and n.inputs[1][0] is not loop.cond for n in _nodes(loop))
+        # Where a turn has branches, who waits for one may be dead with it; else only what meets state has to wait.
+        branches = (n.type in SWITCHES and n.inputs[1][0] is not loop.cond for n in _nodes(loop))
+        self._gate = self._made_gate() if any(n.type in ARRAY_OPS for n in _nodes(loop)) else None
+        self._keeps_waits = any(branches) or self._gate is not None
+
+    def _made_gate(self) -> Node:
+        """Arrays are only met when all that enters is there: a gradient's begin when all is written."""
+        gate = self._step.add(f"{self._loop.name}/entered", op_def("NoOp"), {}, [], [], [], self._loop.enters[0])
+        gate.controls = list(dict.fromkeys([*self._waits, *(n.inputs[0][0] for n in self._loop.enters)]))
+        return gate
 
     def write(self) -> None:
         for enter in self._loop.enters:
@@ -161,14 +189,14 @@ class _Turns:
             return
         inputs = [self._edges.get(edge, edge) for edge in node.inputs]
         controls = led_past(node.controls, self._past)
-        if not self._has_branches and is_pure(node) and not _reads(inputs):
+        if not self._keeps_waits and is_pure(node) and not _reads(inputs):
             controls = []
         if node.type in SWITCHES and node.inputs[1][0] is self._loop.cond:
             self._edges |= {(node, port): inputs[0] for port in range(2)}
         elif node.type in NEXTS or node is self._loop.cond or not node.types:
             self._past[node] = controls
-        elif node.type in SAME and inputs[0][0].type not in SWITCHES and not _reads(inputs):
-            self._past[node], self._edges[node, 0] = controls, inputs[0]
+        elif node.type in SAME and inputs[0][0].type not in SWITCHES and not controls and not _reads(inputs):
+            self._past[node], self._edges[node, 0] = [], inputs[0]
         else:
             self._copy(node, turn, inputs, controls)
 
@@ -180,9 +208,11 @@ class _Turns:
         if _draws(node):
             twin.attrs = node.attrs | {"_state_of": node.name}
             twin.controls = [*controls, *self._past.get(node, [])]  # behind the last turn's
-        elif not controls and all(n in self._lasting for n, _ in node.inputs):
+        elif not controls and node.type not in ARRAY_OPS and all(n in self._lasting for n, _ in node.inputs):
             self._lasting.add(node)
-        if not any(n in self._new for n, _ in inputs):
+        if self._gate is not None and node.type in ARRAY_OPS:
+            twin.controls = [*controls, self._gate]
+        elif not any(n in self._new for n, _ in inputs):
             twin.controls = [*twin.controls, *self._waits]
         values = known_outputs(twin) if twin.shapes == [()] and all(n.type == "Const" for n, _ in inputs) else None
         if values is not None:

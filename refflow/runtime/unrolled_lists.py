@@ -7,12 +7,12 @@ in it, as long as its beginning, its indices and its length are constants. What 
 none; lists that somebody else reads, as a fetch does, stay beside it. Elements that nobody has set are zeros. What the
 ops would refuse, as an index out of range, is left to them.
 
-Next: runtime/partition.py.
+Next: runtime/unrolled_arrays.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,14 +57,62 @@ def _computes(node: Node) -> bool:
     return (is_pure(node) or is_list_op) and not any(n.type in CONTROL_FLOW for n, _ in node.inputs)
 
 
-class _Lists:
+class Parts:
+    """New nodes of a step that take values apart and put them together, where the parts are."""
+
     def __init__(self, step: StepGraph):
-        self._step = step
+        self.step = step
+
+    def add(self, op_type: str, attrs: dict[str, Any], inputs: list[Edge], shapes: list[Shape], like: Node) -> Node:
+        types = [attrs["T"]] * len(shapes)
+        node = self.step.add(f"{like.name}/{op_type}", op_def(op_type), attrs, inputs, types, shapes, like)
+        cards = (n.device for n, _ in inputs if n.device.type != "cpu" and n.device.supports(node.op_def, attrs))
+        node.device = next(cards, like.device)
+        return node
+
+    def constant(self, value: Any, dtype: DType, like: Node) -> Edge:
+        value = np.asarray(value, dtype.as_numpy_dtype)
+        attrs = {"value": value, "dtype": dtype}
+        return self.step.add(f"{like.name}/Const", op_def("Const"), attrs, [], [dtype], [value.shape], like), 0
+
+    def rows(self, edge: Edge, dtype: DType, like: Node) -> list[Edge] | None:
+        """What lies on the first axis, if it is known how many."""
+        tensor, port = edge
+        shape = tensor.shapes[port]
+        if not is_known(shape) or not shape:
+            return None
+        if tensor.type == "Pack" and tensor.attrs["axis"] == 0:
+            return list(tensor.inputs)
+        attrs, count = {"T": dtype, "num": shape[0], "axis": 0}, int(shape[0] or 0)
+        rows = self.add("Unpack", attrs, [edge], [shape[1:]] * count, like)
+        return [(rows, i) for i in range(count)]
+
+    def whole(self, items: Sequence[Edge | None], dims: Shape, dtype: DType, like: Node) -> Edge | None:
+        """All on a new first axis, zeros for None, if there is at least one and their shape is known."""
+        shapes = [n.shapes[port] for n, port in filter(None, items)]
+        shape = shapes[0] if shapes else dims
+        if not items or not is_known(shape) or any(s != shape for s in shapes):
+            return None
+        zeros = self.constant(np.zeros(shape), dtype, like) if None in items else None
+        inputs: list[Any] = [item or zeros for item in items]
+        attrs = {"T": dtype, "N": len(items), "axis": 0}
+        return self.add("Pack", attrs, inputs, [(len(items), *(shape or ()))], like), 0
+
+    def total(self, terms: Sequence[Edge], dtype: DType, like: Node) -> Edge:
+        if len(terms) == 1:
+            return terms[0]
+        node, port = terms[0]
+        return self.add("AddN", {"T": dtype, "N": len(terms)}, list(terms), [node.shapes[port]], like), 0
+
+
+class _Lists(Parts):
+    def __init__(self, step: StepGraph):
+        super().__init__(step)
         self._known: dict[Edge, _List] = {}
         self._now: dict[Edge, Edge] = {}  # for what was taken out of a list, where it comes from
 
     def look(self) -> None:
-        for node in list(self._step.nodes):
+        for node in list(self.step.nodes):
             node.inputs = [self._now.get(edge, edge) for edge in node.inputs]
             self._node(node)
 
@@ -84,18 +132,10 @@ class _Lists:
         sharpen(node)
         for port, value in enumerate(known_outputs(node) or ()):
             if value is not None:
-                made = constant(self._step, node, port, value)
+                made = constant(self.step, node, port, value)
                 made.device = node.device
-                self._step.nodes.append(made)
+                self.step.nodes.append(made)
                 self._now[node, port] = made, 0
-
-    def _add(self, op_type: str, attrs: dict[str, Any], inputs: list[Edge], shapes: list[Shape], like: Node) -> Node:
-        types = [attrs["T"]] * len(shapes)
-        return self._step.add(f"{like.name}/{op_type}", op_def(op_type), attrs, inputs, types, shapes, like)
-
-    def _zeros(self, shape: Any, dtype: DType, like: Node) -> Edge:
-        attrs = {"value": np.zeros(shape, dtype.as_numpy_dtype), "dtype": dtype}
-        return self._step.add(f"{like.name}/zeros", op_def("Const"), attrs, [], [dtype], [shape], like), 0
 
     # -- what makes and changes lists ---------------------------------------------------------------------
 
@@ -113,15 +153,11 @@ class _Lists:
 
     def _from_tensor(self, node: Node) -> _List | None:
         (tensor, port), dims = node.inputs[0], _value(node.inputs[1])
-        shape = tensor.shapes[port]
-        if dims is None or not is_known(shape) or not shape or not compatible(_dims(dims), shape[1:]):
+        found = None if dims is None else _List((), _dims(dims), node.attrs["element_dtype"])
+        if found is None or not compatible(found.dims, (tensor.shapes[port] or (None,))[1:]):
             return None
-        found = _List((), _dims(dims), node.attrs["element_dtype"])
-        if tensor.type == "Pack" and tensor.attrs["axis"] == 0:
-            return found._replace(items=tuple(tensor.inputs))
-        attrs = {"T": found.dtype, "num": shape[0], "axis": 0}
-        rows = self._add("Unpack", attrs, node.inputs[:1], [shape[1:]] * int(shape[0] or 0), node)
-        return found._replace(items=tuple((rows, i) for i in range(len(rows.shapes))))
+        rows = self.rows(node.inputs[0], found.dtype, node)
+        return None if rows is None else found._replace(items=tuple(rows))
 
     def _push(self, node: Node) -> _List | None:
         found = self._known.get(node.inputs[0])
@@ -156,11 +192,7 @@ class _Lists:
         items: list[Edge | None] = []
         for column in zip(*(x.items for x in known), strict=True):
             terms = [edge for edge in column if edge is not None]
-            if len(terms) > 1:
-                shape = terms[0][0].shapes[terms[0][1]]
-                added = self._add("AddN", {"T": known[0].dtype, "N": len(terms)}, terms, [shape], node)
-                terms = [(added, 0)]
-            items.append(terms[0] if terms else None)
+            items.append(self.total(terms, known[0].dtype, node) if terms else None)
         return known[0]._replace(items=tuple(items))
 
     # -- what reads them ----------------------------------------------------------------------------------
@@ -185,17 +217,11 @@ class _Lists:
             self._pack(node, found, [found.items[int(i)] for i in indices], _dims(dims))
 
     def _length(self, node: Node, found: _List) -> None:
-        attrs = {"value": np.asarray(len(found.items), np.int32), "dtype": node.types[0]}
-        length = self._step.add(f"{node.name}/length", op_def("Const"), attrs, [], node.types, [()], node)
-        self._now[node, 0] = length, 0
+        self._now[node, 0] = self.constant(len(found.items), node.types[0], node)
 
     def _shape(self, node: Node, found: _List) -> None:
         dims = -1 if found.dims is None else [-1 if d is None else d for d in found.dims]
-        kind = node.types[0]
-        value = np.asarray(dims, kind.as_numpy_dtype)
-        attrs = {"value": value, "dtype": kind}
-        made = self._step.add(f"{node.name}/shape", op_def("Const"), attrs, [], [kind], [value.shape], node)
-        self._now[node, 0] = made, 0
+        self._now[node, 0] = self.constant(dims, node.types[0], node)
 
     def _take(self, node: Node, port: int, found: _List, item: Edge | None, asked: Edge) -> bool:
         """Whether one element could be had."""
@@ -204,23 +230,18 @@ class _Lists:
             shape = _both(found.dims, None if dims is None else _dims(dims))
             if not is_known(shape):
                 return False
-            item = self._zeros(shape, found.dtype, node)
+            item = self.constant(np.zeros(shape), found.dtype, node)
         if dims is None or not compatible(_dims(dims), item[0].shapes[item[1]]):
             return False
         self._now[node, port] = item
         return True
 
     def _pack(self, node: Node, found: _List, items: list[Edge | None], dims: Shape) -> None:
-        """All elements on a new axis in front, if there is at least one whose shape is known."""
         shapes = [n.shapes[port] for n, port in filter(None, items)]
-        shape = shapes[0] if shapes else _both(found.dims, dims)
-        if not items or not is_known(shape) or any(s != shape for s in shapes) or not compatible(dims, shape):
-            return
-        zeros = self._zeros(shape, found.dtype, node) if None in items else None
-        inputs = [item or zeros for item in items]
-        attrs = {"T": found.dtype, "N": len(items), "axis": 0}
-        whole = self._add("Pack", attrs, inputs, [(len(items), *(shape or ()))], node)  # type: ignore[arg-type]
-        self._now[node, 0] = whole, 0
+        if all(compatible(dims, shape) for shape in shapes):
+            whole = self.whole(items, _both(found.dims, dims), found.dtype, node)
+            if whole is not None:
+                self._now[node, 0] = whole
 
 
 def _value(edge: Edge) -> Any:

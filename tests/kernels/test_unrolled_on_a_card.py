@@ -24,7 +24,7 @@ def no_turn(x):
 
 
 def arrays(x):
-    """Arrays are places, not values: their loop stays."""
+    """Elements of one array are read backwards and written to another, not in order; some are never set."""
     taken = tf.TensorArray(tf.float32, 4, clear_after_read=False).unstack(x)
     made = tf.TensorArray(tf.float32, 6, element_shape=[4], clear_after_read=False)
 
@@ -35,6 +35,19 @@ def arrays(x):
     _, made, total = tf.while_loop(lambda i, *_: i < 4, body, [0, made, tf.zeros([4])])
     found = [made.stack(), made.gather([2, 0]), total, made.size()]
     return found + tf.gradients(found[:3], x)
+
+
+def arrays_that_grow(x):
+    """Each turn adds an element, and reads the one before; what is scattered and read comes by its rows."""
+    made = tf.TensorArray(tf.float32, 1, dynamic_size=True, clear_after_read=False).write(0, x[0])
+    rows = tf.TensorArray(tf.float32, 4).scatter([3, 2, 1, 0], x * x)
+
+    def body(i, made):
+        return i + 1, made.write(i, made.read(i - 1) * 0.5 + rows.read(i))
+
+    _, made = tf.while_loop(lambda i, _: i < 4, body, [1, made])
+    first = tf.gradients(made.stack(), x)
+    return [made.stack(), *first, *tf.gradients(tf.square(made.gather([3, 3])), x, name="gradients_again")]
 
 
 def scanned(x):
@@ -126,8 +139,8 @@ def counting(x):
         return [y, v.read_value()]
 
 
-UNROLLED = (powers, no_turn, scanned, nested, recurrent, drawn, in_order)
-LEFT = (arrays, slope_of_nested, branch_in_a_turn, bounded_by_data, in_a_branch, counting)
+UNROLLED = (powers, no_turn, arrays, arrays_that_grow, scanned, nested, recurrent, drawn, in_order)
+LEFT = (slope_of_nested, branch_in_a_turn, bounded_by_data, in_a_branch, counting)
 
 
 @pytest.mark.parametrize("build", UNROLLED + LEFT)
@@ -139,7 +152,8 @@ def test_a_card_does_as_the_executor(build):
             session.run(tf.global_variables_initializer())
             value = np.linspace(-0.5, 1.5, 16, dtype=np.float32).reshape(4, 4)
             kept = session.stages(session.signature(fetches, [x]), [value.shape]).partitioned
-            return has_control_flow(kept.nodes), [
+            places = [n.type for n in kept.nodes if n.type.startswith(("TensorArray", "TensorList"))]
+            return has_control_flow(kept.nodes) or bool(places), [
                 np.asarray(v) for _ in range(3) for v in session.run(fetches, {x: value})
             ]  # fmt: skip
 

@@ -186,4 +186,7 @@ def as_attr(name: str, given: Any) -> Attr:
         return Attr("type", default=given)
     if isinstance(given, TensorShape):
         return Attr("shape", default=given)
-    raise NodeError(f"attribute {name}: {given!r} is no default and no set of types; use Attr(kind, ...)")
+    raise NodeError(
+        f"attribute {name}: {given!r} is no default and no set of types, as (float32, float64) is, without quotes; use "
+        "Attr(kind, ...) for others"
+    )

@@ -9,8 +9,8 @@ Which road a convolution takes is decided by its shape alone:
     product    windows of one cell, one on each cell         refflow_kernels/cpu/matmul.py
     places     long lines, windows along them alone, and M   conv_places.py: nothing gathered, k M numbers summed
                not much larger than C
-    tiles      images, stride 1, three to five places along  conv_winograd.py: a quarter to a third of the products,
-               each axis, thirty-two channels or more        and three times the rounding
+    tiles      stride 1, three to five places along the last conv_winograd.py: a quarter to a third of the products,
+               two axes, thirty-two channels or more         and three times the rounding
     stacks     few channels, but not one, and filters of     conv_stacks.py: k C numbers gathered for a window
                which a product of many windows fits in a
                cache

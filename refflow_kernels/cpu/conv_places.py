@@ -50,7 +50,7 @@ def _line(spans: list[Axis]) -> Axis:
     return next(a for a in spans if a.k > 1)
 
 
-class _Block(NamedTuple):
+class Block(NamedTuple):
     """Windows first to last, the cells that they see, and for each place its windows and cells among these."""
 
     windows: slice
@@ -59,14 +59,14 @@ class _Block(NamedTuple):
 
 
 @lru_cache(1024)
-def _blocks(span: Axis, first: int, last: int, step: int) -> list[_Block]:
+def blocks_of(span: Axis, first: int, last: int, step: int) -> list[Block]:
     """The place that sees most windows goes first: it writes, the others add."""
     found = []
     for p in range(first, last, step):
         cells, band = run_of(span, p, min(last, p + step))
         places = [(place, *sees(band, place)) for place in range(span.k)]
         places.sort(key=lambda at: at[1].start - at[1].stop)
-        found.append(_Block(slice(p, min(last, p + step)), cells, places))
+        found.append(Block(slice(p, min(last, p + step)), cells, places))
     return found
 
 
@@ -82,7 +82,7 @@ def _forward(x: Any, w: Any, span: Axis, y: Any, part: Part) -> None:
     lines = min(part.last - part.first, max(LONG, BLOCK // filters))
     images = max(1, BLOCK // (lines * filters))
     memory = scratch(((images * lines * filters,), x.dtype))
-    for block in _blocks(span, part.first, part.last, lines):
+    for block in blocks_of(span, part.first, part.last, lines):
         for i in range(part.images.start, part.images.stop, images):
             j = min(part.images.stop, i + images)
             given, sums = x[i:j, block.cells], y[i:j, block.windows]
@@ -103,7 +103,7 @@ def to_filter(x: Any, dy: Any, spans: list[Axis], dw: Any) -> None:
 
     def piece(number: int) -> None:
         part = pieces[number]
-        (block,) = _blocks(span, part.first, part.last, max(1, part.last - part.first))
+        (block,) = blocks_of(span, part.first, part.last, max(1, part.last - part.first))
         product = np.empty(total.shape[1:], dw.dtype)
         for i in range(part.images.start, part.images.stop):
             given, slopes = x[i, block.cells], dy[i, block.windows]

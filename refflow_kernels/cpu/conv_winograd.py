@@ -18,6 +18,9 @@ dw is a convolution as well, of a tile's cells with its slopes, as many as it ha
 
     dw = A (sum over tiles of V.T @ (G dy G')) A'
 
+Of volumes the last two axes are cut into tiles. Along the first a window's places are products of their own, of U for
+each place with V of the lines that it sees, summed as Y before the way back: a line's V serves all windows that see it.
+
     operations: 72 C M for each tile       bytes: image and result, V and Y once through the cache, and U
 
 The points 0, 3/4, -3/4, 3/2 and -3/2 lose half of what 0, 1, -1, 2 and -2 would: errors are three times those of the
@@ -40,6 +43,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from refflow_kernels.cpu import threads
+from refflow_kernels.cpu.conv_places import Block, blocks_of
 from refflow_kernels.cpu.conv_windows import Part, block_of, parts
 from refflow_kernels.cpu.windows import Axis
 
@@ -180,68 +184,98 @@ def forward_wins(channels: int, filters: int, images: int, spans: list[Axis]) ->
 
 def to_filter_wins(channels: int, filters: int, images: int, spans: list[Axis]) -> bool:
     """The same for dw: BLAS turns V, and blocks are added, in a sum for each part of the work that is to be held."""
-    return SIX * SIX * channels * filters <= SUM and _wins(channels, filters, images, spans, 1 / 22, 6)
+    held = SIX * SIX * channels * filters * prod(a.k for a in spans[:-2])
+    return held <= SUM and _wins(channels, filters, images, spans, 1 / 22, 6)
 
 
 def _wins(channels: int, filters: int, images: int, spans: list[Axis], product: float, number: float) -> bool:
     """In nanoseconds, fitted on a core with AVX-512: for a product of V and U, for a number of U, and of V and Y."""
-    if len(spans) != 2 or min(channels, filters) < FEWEST:
+    if len(spans) not in (2, 3) or min(channels, filters) < FEWEST or any(a.stride > 1 or not a.out for a in spans):
         return False
-    if not all(a.stride == a.dilation == 1 and 2 < a.k < SIX and a.out and max(a.before, a.after) < a.k for a in spans):
+    front, tiled = spans[:-2], spans[-2:]
+    if any(max(a.before, a.after) > _beyond(a) or a.dilation > a.size for a in front):
+        return False
+    if not all(a.dilation == 1 and 2 < a.k < SIX and max(a.before, a.after) < a.k for a in tiled):
         return False  # or windows see padding alone, of which the sum is exactly zero
-    tiles = images * prod(-(-a.out // results(a.k)) for a in spans)
+    tiles = images * prod(a.out for a in front) * prod(-(-a.out // results(a.k)) for a in tiled)
     windows = images * prod(a.out * a.k for a in spans) * channels * filters / 40
-    pairs, numbers = channels * filters, tiles * (channels + filters)
+    pairs, numbers = prod(a.k for a in front) * channels * filters, tiles * (channels + filters)
     return SIX * SIX * (pairs * (tiles * product + number) + 0.8 * numbers) < windows
+
+
+def _volumes(spans: list[Axis], x: Any, w: Any, y: Any) -> tuple[Axis, list[Axis], Any, Any, Any]:
+    """The axis in front of the tiles, those of the tiles, and volumes; images are lines of one, a window on each."""
+    if len(spans) == 3:
+        return spans[0], spans[1:], x, w, y
+    return Axis(len(x), 1, 1, 1, len(x), 0, 0), spans, x[None], w[None], y[None]
 
 
 def forward(x: Any, w: Any, spans: list[Axis], y: Any) -> bool:
     """y, and whether all of it is finite: else it is not what it should be."""
+    depth, spans, x, w, y = _volumes(spans, x, w, y)
     rows, columns = cuts = [_cuts(a)[0] for a in spans]
-    matrix = _filters(w)
-    channels, filters = matrix.shape[1:]
-    pieces = parts(len(x), spans, w.size, rows.tiles)
+    matrices = [_filters(places) for places in w]
+    channels, filters = w.shape[-2:]
+    pieces = parts(len(x) * depth.out, spans, w.size, rows.tiles)
     finite = [True] * len(pieces)
 
     def part(number: int) -> None:
-        images, lines = block_of(pieces[number], *_room(columns.tiles, channels + filters, TILES))
-        patches = _Patches(images, lines, cuts, [_cells(x.dtype)] * 2, channels, x.dtype)
-        back = _Results(images, lines, spans, filters, x.dtype)
-        memory = np.empty((images * lines * columns.tiles, SIX * SIX, filters), x.dtype)
-        for i, j, p, q in _blocks(pieces[number], images, lines):
-            seen = patches.of(x[i:j], p, q)
-            points = memory[: len(seen)]
-            np.matmul(seen.transpose(1, 0, 2), matrix, out=points.transpose(1, 0, 2))
-            back.put(points, y[i:j], p, q)
-            found = (np.vdot(run, run) for run in y[i:j, p * back.m[0] : q * back.m[0]])
+        lines, step = _block_of(pieces[number], depth, columns.tiles, channels + filters, TILES)
+        patches = _Patches(lines + _beyond(depth), step, cuts, [_cells(x.dtype)] * 2, channels, x.dtype)
+        back = _Results(lines, step, spans, filters, x.dtype)
+        memory = np.empty((2, lines * step * columns.tiles, SIX * SIX, filters), x.dtype)
+        for n, block, p, q in _blocks(pieces[number], depth, lines, step):
+            seen = _by_lines(patches.of(x[n, block.cells], p, q), block.cells)
+            results = y[n, block.windows]
+            points, scratch = memory[:, : len(results) * (q - p) * columns.tiles]
+            points = _by_lines(points, block.windows)
+            back.put(_sum(seen, matrices, block, points, scratch), results, p, q)
+            found = (np.vdot(run, run) for run in results[:, p * back.m[0] : q * back.m[0]])
             finite[number] &= all(map(np.isfinite, found))
 
     threads.each(part, len(pieces))
     return all(finite)
 
 
+def _sum(seen: Any, matrices: Sequence[Any], block: Block, points: Any, scratch: Any) -> Any:
+    """Y of V [lines, tiles, 36, C]: a product for each place in front, the first of them written, others added."""
+    (place, windows, lines), *others = block.places
+    points[: windows.start] = points[windows.stop :] = 0
+    np.matmul(_points(seen[lines]), matrices[place], out=_points(points[windows]))
+    for place, windows, lines in others:
+        result = points[windows].reshape(-1, *points.shape[2:])
+        product = scratch[: len(result)]
+        np.matmul(_points(seen[lines]), matrices[place], out=product.transpose(1, 0, 2))
+        np.add(result, product, out=result)
+    return points.reshape(-1, *points.shape[2:])
+
+
 def to_filter(x: Any, dy: Any, spans: list[Axis], dw: Any) -> None:
     """dw; where something is not finite dw is not, and not what it should be."""
+    depth, spans, x, dw, dy = _volumes(spans, x, dw, dy)
     cuts, slopes = zip(*map(_cuts, spans), strict=True)
     places = [_places(c.reach, x.dtype) for c in slopes]
     channels, filters = dw.shape[-2:]
-    pieces = parts(len(x), spans, dw.size, cuts[0].tiles)
-    sums = np.zeros((len(pieces), SIX * SIX, channels, filters), x.dtype)
+    pieces = parts(len(x) * depth.out, spans, dw.size, cuts[0].tiles)
+    sums = np.zeros((len(pieces), depth.k, SIX * SIX, channels, filters), x.dtype)
 
     def part(number: int) -> None:
-        images, lines = block_of(pieces[number], *_room(cuts[1].tiles, channels + filters, SLOPES))
-        patches = _Patches(images, lines, cuts, [_cells(x.dtype)] * 2, channels, x.dtype)
-        given = _Patches(images, lines, slopes, places, filters, x.dtype)
-        scratch = np.empty(sums.shape[1:], x.dtype)
-        for i, j, p, q in _blocks(pieces[number], images, lines):
-            seen, slope = patches.of(x[i:j], p, q), given.of(dy[i:j], p, q)
-            np.matmul(seen.transpose(1, 2, 0), slope.transpose(1, 0, 2), out=scratch)
-            np.add(sums[number], scratch, out=sums[number])
+        lines, step = _block_of(pieces[number], depth, cuts[1].tiles, channels + filters, SLOPES)
+        patches = _Patches(lines + _beyond(depth), step, cuts, [_cells(x.dtype)] * 2, channels, x.dtype)
+        given = _Patches(lines, step, slopes, places, filters, x.dtype)
+        scratch = np.empty(sums.shape[2:], x.dtype)
+        for n, block, p, q in _blocks(pieces[number], depth, lines, step):
+            seen = _by_lines(patches.of(x[n, block.cells], p, q), block.cells)
+            slope = _by_lines(given.of(dy[n, block.windows], p, q), block.windows)
+            for place, windows, cells in block.places:
+                np.matmul(_points(seen[cells]).transpose(0, 2, 1), _points(slope[windows]), out=scratch)
+                np.add(sums[number, place], scratch, out=sums[number, place])
 
     threads.each(part, len(pieces))
     total = np.add.reduce(sums, axis=0)  # in the order of the parts
     back = np.kron(*(_back(a.k, x.dtype) for a in spans))
-    np.matmul(back, total.transpose(1, 0, 2), out=dw.reshape(-1, channels, filters).transpose(1, 0, 2))
+    for place, points in zip(dw, total, strict=True):
+        np.matmul(back, points.transpose(1, 0, 2), out=place.reshape(-1, channels, filters).transpose(1, 0, 2))
 
 
 def _filters(w: Any) -> Any:
@@ -253,13 +287,37 @@ def _filters(w: Any) -> Any:
     return matrix
 
 
-def _room(tiles: int, numbers: int, fewest: int) -> tuple[int, int]:
-    """Numbers of a row of so many tiles, and of a block: with tiles enough for a product."""
-    return SIX * SIX * tiles * numbers, max(ROOM, fewest * SIX * SIX * numbers)
+def _by_lines(points: Any, lines: slice) -> Any:
+    """[lines, tiles, 36, C] of [tiles of all lines, 36, C]."""
+    return points.reshape(lines.stop - lines.start, -1, *points.shape[1:])
 
 
-def _blocks(part: Part, images: int, lines: int) -> Iterator[tuple[int, int, int, int]]:
-    """(i, j, p, q): images i to j, tile rows p to q."""
-    for i in range(part.images.start, part.images.stop, images):
-        for p in range(part.first, part.last, lines):
-            yield i, min(part.images.stop, i + images), p, min(part.last, p + lines)
+def _points(points: Any) -> Any:
+    """The matrices [36, tiles, C] of [lines, tiles, 36, C]."""
+    return points.reshape(-1, *points.shape[2:]).transpose(1, 0, 2)
+
+
+def _beyond(depth: Axis) -> int:
+    """Lines that some windows see, besides one for each."""
+    return (depth.k - 1) * depth.dilation
+
+
+def _block_of(part: Part, depth: Axis, tiles: int, numbers: int, fewest: int) -> tuple[int, int]:
+    """How many lines of windows, and tile rows of each, are taken at a time: of volumes many lines, which share V."""
+    row, room = SIX * SIX * tiles * numbers, max(ROOM, fewest * SIX * SIX * numbers)
+    if depth.k == 1:
+        return block_of(part, row, room)
+    lines = max(1, min(part.images.stop - part.images.start, depth.out, room // row))
+    return lines, max(1, min(part.last - part.first, room // (row * lines)))
+
+
+def _blocks(part: Part, depth: Axis, lines: int, step: int) -> Iterator[tuple[int, Block, int, int]]:
+    """(n, lines of windows, p, q): of volume n, with the cells that they see; tile rows p to q."""
+    i = part.images.start
+    while i < part.images.stop:
+        n, a = divmod(i, depth.out)
+        b = min(depth.out, a + lines, a + part.images.stop - i)
+        (block,) = blocks_of(depth, a, b, b - a)
+        for p in range(part.first, part.last, step):
+            yield n, block, p, min(part.last, p + step)
+        i += b - a

@@ -97,13 +97,14 @@ def test_cells_meet_each_place_of_each_window_once_on_the_way_back(axis):
     assert sorted(met) == within
 
 
-@pytest.mark.parametrize(("k", "channels"), [(3, 32), (5, 32), (4, 32), (3, 64)])
-def test_tiles_stay_within_the_bound_of_the_sums_in_order(k, channels, rng):  # [W74]
+@pytest.mark.parametrize(("k", "channels", "depth"), [(3, 32, 1), (5, 32, 1), (4, 32, 1), (3, 64, 1), (3, 32, 3)])
+def test_tiles_stay_within_the_bound_of_the_sums_in_order(k, channels, depth, rng):  # [W74]
     """A quarter of it, where numbers vary as activations do: half of them zero, the largest many times the usual."""
-    x = np.maximum(rng.normal(size=(4, 13, 22, channels)) ** 3, 0).astype(np.float32)
-    w = rng.normal(size=(k, k, channels, 32)).astype(np.float32)
     spans = [Axis(13, k, 1, 1, 13, k // 2, k - 1 - k // 2), Axis(22, k, 1, 1, 22, k // 2, k - 1 - k // 2)]
-    y, dw = np.empty((4, 13, 22, 32), np.float32), np.empty_like(w)
+    spans = [Axis(4, depth, 1, 1, 4, 1, 1)] * (depth > 1) + spans
+    x = np.maximum(rng.normal(size=(4, *(a.size for a in spans), channels)) ** 3, 0).astype(np.float32)
+    w = rng.normal(size=(*(a.k for a in spans), channels, 32)).astype(np.float32)
+    y, dw = np.empty((*x.shape[:-1], 32), np.float32), np.empty_like(w)
     wide = [np.empty(a.shape, np.float64) for a in (y, dw, y, dw)]
     dy = rng.normal(size=y.shape).astype(np.float32)
     assert conv_winograd.forward(x, w, spans, y)
@@ -137,6 +138,28 @@ def test_tiles_may_be_cut_off_or_see_padding_alone(axis, rng, monkeypatch):
             np.testing.assert_allclose(dw, right, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize("depth", [
+    Axis(7, 3, 1, 1, 7, 1, 1), Axis(4, 2, 1, 3, 5, 3, 1), Axis(5, 4, 1, 1, 2, 0, 0), Axis(1, 3, 1, 1, 1, 1, 1),
+])  # fmt: skip
+def test_tiles_of_volumes_are_summed_along_their_first_axis(depth, rng, monkeypatch):
+    """In blocks of all lines and of one, which sees the cells of its neighbours."""
+    spans = [depth, Axis(9, 3, 1, 1, 9, 1, 1), Axis(6, 5, 1, 1, 6, 2, 2)]
+    x = rng.normal(size=(2, *(a.size for a in spans), 2))
+    w = rng.normal(size=(*(a.k for a in spans), 2, 3))
+    y, wanted = (np.full((2, *(a.out for a in spans), 3), np.nan) for _ in range(2))
+    dw, right = np.empty_like(w), np.empty_like(w)
+    dy = rng.normal(size=y.shape)
+    conv_windows.forward(x, w, spans, wanted)
+    conv_windows.to_filter(x, dy, spans, right)
+    for room in (conv_winograd.ROOM, 1):
+        for name in ("ROOM", "TILES", "SLOPES"):
+            monkeypatch.setattr(conv_winograd, name, room)
+        assert conv_winograd.forward(x, w, spans, y)
+        conv_winograd.to_filter(x, dy, spans, dw)
+        np.testing.assert_allclose(y, wanted, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(dw, right, rtol=0, atol=1e-11)
+
+
 def test_the_road_is_that_with_fewer_numbers_to_move():
     """LeNet's second layer goes by lines, three times as many filters as channels do not; and large ones by tiles."""
     five, three = ([Axis(14, k, 1, 1, 14, k // 2, k // 2)] * 2 for k in (5, 3))
@@ -151,6 +174,9 @@ def test_the_road_is_that_with_fewer_numbers_to_move():
     assert conv_winograd.forward_wins(64, 192, 8, three) and conv_winograd.to_filter_wins(64, 192, 64, three)
     assert not conv_winograd.to_filter_wins(512, 512, 1000, three)  # eight sums of 38 MB
     assert not conv_winograd.forward_wins(64, 192, 1, three)  # the filters' transform would take more
+    assert conv_winograd.forward_wins(64, 64, 2, [three[0], *three])  # of volumes, and each window sees a line
+    assert not conv_winograd.forward_wins(64, 64, 2, [Axis(1, 2, 1, 3, 1, 3, 0), *three])
+    assert not conv_winograd.forward_wins(64, 64, 2, [halved[0], *three])
     assert not conv_winograd.forward_wins(3, 64, 64, three) and not conv_winograd.forward_wins(64, 64, 64, halved)
     assert not conv_lines.forward_wins(64, 64, halved) and not conv_lines.to_filter_wins(64, 64, halved)
     wide = [Axis(28, 3, 1, 1, 28, 1, 1)] * 2

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from typing import Any, NamedTuple
 
 
@@ -37,6 +38,7 @@ class Kernel:
     all, as any multiple does; 0 where only all do.
     fixed: of (dtype, *inputs, **attributes), where an input is a constant's value or only has a shape, a function of
     (*inputs, out=None) that gives the same for inputs like these without asking about them again, or None.
+    reserves: from the result's shape, how many numbers of its stream a random op counts for a run.
     joins: of (inputs, **attributes), inputs as for `workspace`, whether the kernel takes an `epilogue`, which does
     elementwise steps to its result before that is written; None where it never does.
     """
@@ -52,3 +54,4 @@ class Kernel:
     checked: Checked | None = None
     joins: Callable[..., bool] | None = None
     overlaps: tuple[tuple[int, int], ...] = ()
+    reserves: Callable[[tuple[int, ...]], int] = prod

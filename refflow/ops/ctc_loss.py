@@ -141,17 +141,24 @@ def _one(x: np.ndarray, label: list[int], blank: int, merge: bool) -> tuple[floa
     return -log_p, slope
 
 
-def _kernel(inputs, labels_indices, labels_values, sequence_length, flags, blank_first):
-    time, batch, classes = inputs.shape
-    lengths = [int(n) for n in sequence_length]
-    for b, steps in enumerate(lengths):
+def _matched(
+    dims: Any, indices: np.ndarray, values: np.ndarray, lengths: np.ndarray, blank_first: bool = False, **flags: Any
+) -> list[tuple[int, list[int]]]:
+    """For each example its steps, and its labels as they are matched; ValueError for one that has no loss."""
+    time, batch, classes = dims
+    for b, steps in enumerate(lengths.tolist()):
         if not 0 <= steps <= time:
             raise ValueError(f"sequence_length({b}) <= {time}" if steps >= 0 else f"seq_len({b}) < 0")
     blank = 0 if blank_first else classes - 1
-    labels = labels_of(labels_indices, labels_values, batch)
-    loss, gradient = np.zeros(batch), np.zeros(inputs.shape)
-    for b, (steps, label) in enumerate(zip(lengths, labels, strict=True)):
-        label = _checked(label, b, blank, classes, steps, flags)
+    labels = enumerate(zip(lengths.tolist(), labels_of(indices, values, batch), strict=True))
+    return [(steps, _checked(label, b, blank, classes, steps, flags)) for b, (steps, label) in labels]
+
+
+def _kernel(inputs, labels_indices, labels_values, sequence_length, flags, blank_first):
+    found = _matched(inputs.shape, labels_indices, labels_values, sequence_length, blank_first, **flags)
+    blank = 0 if blank_first else inputs.shape[2] - 1
+    loss, gradient = np.zeros(inputs.shape[1]), np.zeros(inputs.shape)
+    for b, (steps, label) in enumerate(found):
         if steps and len(label) <= steps:
             x = inputs[:steps, b].astype(np.float64)
             loss[b], gradient[:steps, b] = _one(x, label, blank, flags["ctc_merge_repeated"])
@@ -171,6 +178,10 @@ def _define(op_def: OpDef, blank_first: bool) -> None:
         return _kernel(inputs, labels_indices, labels_values, sequence_length, flags, blank_first)
 
     op_def.shape(_loss_shape)
+
+    @op_def.refuses
+    def refuse(dims, labels_indices, labels_values, sequence_length, **flags):
+        _matched(dims, labels_indices, labels_values, sequence_length, blank_first, **flags)
 
     @op_def.gradient
     def gradient(op, dloss, _):

@@ -28,6 +28,7 @@ SORTED = {  # ops whose results are as long as their last id says, and where the
     **{f"Segment{kind}": 1 for kind in ("Sum", "Mean", "Prod", "Min", "Max")},
     **{f"SparseSegment{kind}": 2 for kind in ("Sum", "Mean", "SqrtN")},
 }
+REFUSING = frozenset(("CTCLoss", "CTCLossV2"))  # whose pages refuse more than indices, after a look at all but data
 
 
 class Range(NamedTuple):
@@ -49,6 +50,8 @@ _ROW = "Index {value} at offset {at} in indices is out of range"
 _LABEL = "Received a label value of {value} which is outside the valid range of [0, {size})"
 _SEGMENT = "segment_ids[{at}] = {value} is out of range [0, {size})"
 _PICKED = "Bad: indices[{at}] == {value} out of range [0, {size})"
+_LABELLED = "All labels must be nonnegative integers: labels_values[{at}] = {value}"
+_STEPS = "sequence_length({at}) = {value} is not in [0, {size})"
 _BACK = "Index {value} out of range [0, {size})"
 _HELD = "Segment id {value} out of range [0, {size})"
 
@@ -59,6 +62,8 @@ def ranges_of(op_def: OpDef, shapes: Sequence[Sequence[int]], value_of: Callable
     if name.startswith("SparseSegment") and name.endswith("Grad"):
         rows = int(value_of(3))
         return [Range(1, 0, (rows,), _BACK), Range(2, 0, (shapes[0][0],), _HELD)] if rows else []
+    if name in REFUSING:  # of which a stretch notes what is easily told; what else has no loss has NaN
+        return [Range(2, 0, (1 << 31,), _LABELLED), Range(3, 0, (shapes[0][0] + 1,), _STEPS)]
     found = _range_of(op_def, shapes, value_of)
     return [] if found is None else [found]
 

@@ -18,7 +18,7 @@ from refflow.runtime.card_checks import Check, Range, ranges_of
 from refflow.runtime.card_stretches import CardStretches, Update
 from refflow.runtime.failures import as_op_error
 from refflow.runtime.fuse import FUSED
-from refflow.runtime.gpu_kernels import place_of, ranges
+from refflow.runtime.gpu_kernels import place_of, ranges, reserved
 from refflow.runtime.kernels import op_state, unset, variable_state
 from refflow.runtime.many_updates import rule_of
 from refflow.runtime.node_lines import NodeLines
@@ -108,7 +108,7 @@ class CardLaunches(CardStretches):
         """Where a random op's numbers begin: the host counts, and sends it up before the stretch."""
         assert self._open is not None
         shape: Any = node.shapes[0]
-        stream, count = op_state(node, self.states)["state"], prod(shape)
+        stream, count = op_state(node, self.states)["state"], reserved(node.type, tuple(shape))
         place = self._room(node, (3,), int64, self._open.begin)
         place.span.end = self._moment + 1
         self._went_up[node] = place

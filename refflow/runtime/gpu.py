@@ -29,7 +29,7 @@ from refflow.core.locks import lock
 from refflow.core.opdef import OpDef
 from refflow.runtime import gpu_kernels
 from refflow.runtime.capture import Captured
-from refflow.runtime.card_checks import check_on_host, ranges_of
+from refflow.runtime.card_checks import REFUSING, check_on_host, ranges_of
 from refflow.runtime.card_formulas import on_card
 from refflow.runtime.card_lists import CardLists, is_list_op
 from refflow.runtime.device import BoundKernel, Device
@@ -175,9 +175,11 @@ class GpuDevice(Device):
         found = gpu_kernels.bound(op_def, attrs, self.from_host)
         if found is None:
             return self._through_the_host(super().kernel(op_def, attrs, kernels))
-        return found._replace(check=partial(self._check_indices, op_def))
+        return found._replace(check=partial(self._check_inputs, op_def, found.arguments))
 
-    def _check_indices(self, op_def: OpDef, inputs: list[Any]) -> None:
+    def _check_inputs(self, op_def: OpDef, arguments: dict[str, Any], inputs: list[Any]) -> None:
+        if op_def.name in REFUSING and op_def.refusal is not None:
+            op_def.refusal(inputs[0].shape, *map(self.to_host, inputs[1:]), **arguments)
         for asked in ranges_of(op_def, [np.shape(i) for i in inputs], lambda place: self.to_host(inputs[place])):
             check_on_host(asked, self.to_host(inputs[asked.place]))
 

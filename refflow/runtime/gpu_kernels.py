@@ -165,16 +165,14 @@ def bound(op_def: OpDef, attrs: dict[str, Any], upload: Callable[[Any], Any]) ->
     kernel = table()[op_def.name]
     arguments = {name: attrs[name] for name in op_def.kernels["cpu"].attrs}
     if op_def.make_state is not None:
-        return BoundKernel(partial(_draw, kernel.function, upload), arguments, True)
+        return BoundKernel(partial(_draw, kernel, upload), arguments, True)
     return BoundKernel(kernel.function, arguments, True, kernel.workspace)
 
 
-def _draw(
-    kernel: Callable[..., Any], upload: Callable[[Any], Any], shape: Any, state: Any, out: Any, **more: Any
-) -> Any:
+def _draw(kernel: Any, upload: Callable[[Any], Any], *inputs: Any, state: Any, out: Any, **more: Any) -> Any:
     """Random numbers. state: the stream, or the place in it, in device memory."""
-    place = state if hasattr(state, "data_ptr") else upload(place_of(state, prod(out.shape)))
-    return kernel(shape, state=place, out=out, **more)
+    place = state if hasattr(state, "data_ptr") else upload(place_of(state, kernel.reserves(tuple(out.shape))))
+    return kernel.function(*inputs, state=place, out=out, **more)
 
 
 def place_of(stream: Any, count: int) -> np.ndarray:
@@ -298,6 +296,11 @@ def table() -> dict[str, Any]:
     from refflow_kernels.gpu import KERNELS
 
     return KERNELS
+
+
+def reserved(op_type: str, shape: tuple[int, ...]) -> int:
+    """How many numbers of its stream a random op counts for a result of this shape."""
+    return table()[op_type].reserves(shape)
 
 
 def repeats() -> Any:

@@ -14,7 +14,7 @@ is replayed draws other numbers each time.
 Logarithm, sine and cosine are taken in float64 and rounded, as on the op's page: two libraries that are right to a
 unit of float64 give one float32 but for one number in some hundred millions.
 
-Next: refflow_kernels/gpu/updates.py.
+Next: refflow_kernels/gpu/multinomial.py.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _BITS = {"float32": 23, "float16": 10, "bfloat16": 7}  # of a uniform number's m
 
 
 @triton.jit
-def _words(state_at, block):
+def words(state_at, block):
     """Four words for each block: Salmon, Moraes, Dror and Shaw, 2011."""
     key = tl.load(state_at).to(tl.uint64)
     low = tl.load(state_at + 1).to(tl.uint64) + block
@@ -111,14 +111,14 @@ def _store(y_at, n0, n1, n2, n3, size, LANES: tl.constexpr):
 @triton.jit
 def _uniforms(state_at, y_at, size, BITS: tl.constexpr, LANES: tl.constexpr):
     block = (tl.program_id(0).to(tl.int64) * LANES + tl.arange(0, LANES)).to(tl.uint64)
-    w0, w1, w2, w3 = _words(state_at, block)
+    w0, w1, w2, w3 = words(state_at, block)
     _store(y_at, _uniform(w0, BITS), _uniform(w1, BITS), _uniform(w2, BITS), _uniform(w3, BITS), size, LANES)
 
 
 @triton.jit
 def _normals(state_at, y_at, size, LANES: tl.constexpr):
     block = (tl.program_id(0).to(tl.int64) * LANES + tl.arange(0, LANES)).to(tl.uint64)
-    w0, w1, w2, w3 = _words(state_at, block)
+    w0, w1, w2, w3 = words(state_at, block)
     n0, n1 = _pair(w0, w1)
     n2, n3 = _pair(w2, w3)
     _store(y_at, n0, n1, n2, n3, size, LANES)
@@ -143,7 +143,7 @@ def _truncated(state_at, y_at, size, REGION: tl.constexpr, LANES: tl.constexpr):
     n1, n2, n3 = n0, n0, n0
     block = group * REGION  # each group has a region of its own, whatever others had to drop
     while tl.min(have, axis=0) < 4:
-        w0, w1, w2, w3 = _words(state_at, block)
+        w0, w1, w2, w3 = words(state_at, block)
         a, b = _pair(w0, w1)
         c, d = _pair(w2, w3)
         have, n0, n1, n2, n3 = _taken(a, have, n0, n1, n2, n3)

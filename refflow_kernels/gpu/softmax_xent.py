@@ -13,7 +13,7 @@ either.
 What is not finite follows the formulas: a score of -infinity with target 0 is 0 * infinity, so the loss is NaN while
 backprop is 0, as in NumPy.
 
-Next: refflow_kernels/gpu/reduction_stages.py.
+Next: refflow_kernels/gpu/ctc_loss.py.
 """
 
 from __future__ import annotations

@@ -37,6 +37,8 @@ SCATTERED = (  # loads that cannot be 16 bytes wide, and why
     "RandomStandardNormal: _normals", "TruncatedNormal: _truncated",
     "ReverseV2 of columns: _copy",  # from the end of a line
     "GatherNd of elements: _gather_nd", "ScatterNd: _zeroslike", "ScatterNd: _rows",  # pairs of numbers
+    "CTCLoss 1000 of 29: _norms", "CTCLoss 1000 of 29: _slopes", "Multinomial 1 of 10 float32: _classes",  # odd rows
+    "CTCLoss 1000 of 29: _paths", "CTCLoss 150 of 5000: _paths",  # classes anywhere
     "TopK 1 of 10 float32: _top", "TopK 40 of 50257 float32: _top_long",  # rows that begin anywhere
     "MatrixDiag: _put", "MatrixDiagV3: _put", "MatrixDiagPartV3: _take",  # a few elements of a line
     "ExtractImagePatches 3: _patches",  # three of a pixel

@@ -143,3 +143,59 @@ def test_rows_that_a_sharded_table_gave_are_stitched_on_the_card(rng):  # [O04]
     for got, wanted in zip(*results, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-6)
     assert next(r.device[-5:] for r in placed if r.node == found.op.name) == "gpu:0"
+
+
+def speech(options):
+    """A session, the losses of labellings and a slope, and what is fed."""
+    scores = tf.placeholder(tf.float32, [5, 2, 4])
+    entries, labels = tf.placeholder(tf.int64, [None, 2]), tf.placeholder(tf.int32, [None])
+    lengths = tf.placeholder(tf.int32, [2])
+    loss, _ = op_def("CTCLoss")(tf.tanh(scores) * 2.0, entries, labels, lengths, **options, name="speech")
+    x = np.float32(np.arange(40).reshape(5, 2, 4) % 7 - 3)
+    return [loss, tf.gradients(loss, scores)[0]], {
+        scores: x, entries: [[0, 0], [0, 1], [1, 0]], labels: [0, 0, 2], lengths: [5, 4],
+    }, labels, lengths  # fmt: skip
+
+
+@pytest.mark.parametrize("capture", [True, False])
+def test_a_labelling_without_a_loss_is_told(capture):  # [W06, W79]
+    """By the page itself where a node runs alone; a captured step tells of ranges, and other losses are NaN."""
+    with tf.Graph().as_default():
+        fetches, good, labels, lengths = speech({})
+        with tf.Session() as session:
+            wanted = session.run(fetches, good)
+        told = [({labels: [0, -1, 2]}, "nonnegative"), ({lengths: [6, 4]}, r"sequence_length\(0\)")]
+        with session_on(capture=capture)[0] as session:
+            for _ in range(2):
+                for ours, theirs in zip(session.run(fetches, good), wanted, strict=True):
+                    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+                for bad, text in told:
+                    with pytest.raises(tf.errors.InvalidArgumentError, match=text):
+                        session.run(fetches, good | bad)
+            if capture:
+                assert np.isnan(session.run(fetches[0], good | {lengths: [5, 0]})).tolist() == [False, True]
+            else:
+                with pytest.raises(tf.errors.InvalidArgumentError, match="Not enough time"):
+                    session.run(fetches, good | {lengths: [5, 0]})
+            where = session.stages(session.signature(fetches, list(good))).placement
+    assert {row.device[-5:] for row in where if row.op_type == "CTCLoss"} == {"gpu:0"}
+
+
+def test_a_labelling_without_a_loss_has_nan_in_its_example_alone(rng):  # [W06]
+    from refflow_kernels.gpu import KERNELS
+    from refflow_kernels.interpreter import Memory
+
+    x, rows = rng.normal(size=(3, 4, 5)).astype(np.float32), [0, 1, 1, 1, 1, 2, 2]
+    entries = np.array([[b, rows[:i].count(b)] for i, b in enumerate(rows)])
+    labels, lengths = np.array([1, 0, 1, 2, 3, 4, 1], np.int32), np.array([3, 3, 3, 3], np.int32)
+    inputs = [Memory.of(a) for a in (x, entries, labels, lengths)]
+    loss, slope = Memory.empty((4,), np.float32), Memory.empty(x.shape, np.float32)
+    kernel = KERNELS["CTCLoss"]
+    flags = {"preprocess_collapse_repeated": False, "ctc_merge_repeated": True,
+             "ignore_longer_outputs_than_inputs": False}  # fmt: skip
+    scratch = Memory.empty(*kernel.workspace(inputs, **flags))
+    kernel.function(*inputs, **flags, out=(loss, slope), workspace=scratch)
+    bad = [False, True, True, True]  # more labels than steps; one behind a blank; none
+    assert np.isnan(loss.array).tolist() == bad
+    assert np.isnan(slope.array).any((0, 2)).tolist() == np.isnan(slope.array).all((0, 2)).tolist() == bad
+    assert scratch.guard_is_whole()

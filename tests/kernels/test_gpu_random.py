@@ -34,6 +34,44 @@ def test_the_bits_are_the_cpu_s(op_type, dtype, shape):  # [W73]
         np.testing.assert_array_equal(drawn(op_type, ours, shape, dtype), wanted)
 
 
+@pytest.mark.parametrize(("rows", "classes", "samples"), [(3, 5, 4), (70, 10, 1), (2, 2100, 3), (1, 1, 7), (4, 3, 0)])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_the_classes_are_the_cpu_s(rows, classes, samples, dtype, rng):  # [W73]
+    """Also of rows with classes without a chance, or with none that has one; run after run."""
+    scores = (3 * rng.normal(size=(rows, classes))).astype(dtype)
+    if rows > 2:
+        scores[0, 1:], scores[1, :2], scores[2] = -np.inf, [np.inf, np.nan], -np.inf
+    ours, theirs = PhiloxStream(3, 4), PhiloxStream(3, 4)
+    kernel, kind = KERNELS["Multinomial"], as_dtype("int64")
+    for _ in range(2):
+        wanted = op_def("Multinomial").reference(scores, np.array(samples, np.int32), kind, theirs)
+        out, given = Memory.empty(wanted.shape, np.int64), Memory.of(scores)
+        state = Memory.of(place_of(ours, kernel.reserves(wanted.shape)))
+        kernel.function(given, np.array(samples, np.int32), output_dtype=kind, state=state, out=out)
+        assert out.guard_is_whole() and given.guard_is_whole()
+        np.testing.assert_array_equal(out.array, wanted)
+
+
+@pytest.mark.parametrize("capture", [True, False])
+def test_a_policy_s_actions_are_the_cpu_s_at_each_step(capture):  # [W72, W73]
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.placeholder(tf.float32, [6, 4])
+        actions = op_def("Multinomial")(tf.nn.relu(x) * 2.0, 3, seed=3, seed2=4, output_dtype="int32")
+        taken = tf.reduce_sum(op_def("OneHot")(actions, 4, 1.0, 0.0) * tf.expand_dims(x, 1))
+    found = []
+    for devices in ([Device(0)], [Device(0), simulated_gpu()]):
+        with tf.Session(graph=graph, devices=devices, allow_soft_placement=True, capture=capture) as session:
+            given = {x: np.float32(np.arange(24).reshape(6, 4) % 5 - 2)}
+            where = session.stages(session.signature([actions], [x])).placement
+            found.append([session.run([actions, taken], given) for _ in range(3)])
+    assert {row.device[-5:] for row in where if row.op_type == "Multinomial"} == {"gpu:0"}
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_array_equal(ours[0], theirs[0])
+        assert ours[1] == pytest.approx(theirs[1], rel=1e-6)
+    assert not np.array_equal(found[0][0][0], found[0][1][0])
+
+
 def test_a_quarter_of_a_million_normal_numbers_are_the_cpu_s():
     """Sine and cosine are other polynomials than the CPU's, and come to the same float32."""
     ours, theirs = PhiloxStream(1, 2), PhiloxStream(1, 2)

@@ -1,4 +1,4 @@
-"""Softmax, its logarithm and its losses: on short rows, on rows that fit the registers, and on long ones."""
+"""Softmax, its logarithm and losses: on short rows, on rows that fit the registers, on long ones; labellings."""
 
 from tests.kernels.launches.places import Place, run
 
@@ -21,3 +21,10 @@ def launches():
         x, loss, labels = Place([4096, c], dtype), Place([4096], dtype), Place([4096], "int64")
         sparse = "SparseSoftmaxCrossEntropyWithLogits"
         yield f"{sparse} {c} {dtype}", run(sparse, [x, labels], [loss, x])
+    flags = {"preprocess_collapse_repeated": False, "ctc_merge_repeated": True}
+    for time, c, longest in ((1000, 29, 200), (150, 5000, 30)):
+        x, labels = Place([time, 64, c]), Place([64 * longest], "int32")
+        yield f"CTCLoss {time} of {c}", run(
+            "CTCLoss", [x, Place([64 * longest, 2], "int64"), labels, Place([64], "int32")], [Place([64]), x],
+            ignore_longer_outputs_than_inputs=False, **flags,
+        )  # fmt: skip

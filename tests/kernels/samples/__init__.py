@@ -19,6 +19,7 @@ from tests.kernels.samples import (
     rows,
     segments,
     sparse,
+    speech,
     updates,
 )
 from tests.kernels.samples.bounds import assert_within, reference
@@ -42,6 +43,7 @@ for family in (
     arrays,
     segments,
     sparse,
+    speech,
     updates,
     elementwise,
 ):

@@ -38,7 +38,7 @@ def relu6(features: Any, name: str | None = None) -> Tensor:
 
 
 def elu(features: Any, name: str | None = None) -> Tensor:
-    """features, and exp(features) - 1 below zero."""
+    """Floats `features` as they are, and exp(features) - 1 below zero, elementwise."""
     return activations.ELU(features, name=name)
 
 
@@ -58,7 +58,7 @@ def bias_add(value: Any, bias: Any, name: str | None = None) -> Tensor:
 
 
 def l2_loss(t: Any, name: str | None = None) -> Tensor:
-    """Half of the sum of squares of `t`."""
+    """Half of the sum of squares of floats `t` of any shape, a scalar of their type; no root is taken."""
     return activations.L2_LOSS(t, name=name)
 
 
@@ -149,7 +149,10 @@ lrn = local_response_normalization
 
 
 def top_k(input: Any, k: int, name: str | None = None) -> Any:
-    """(values, indices) of the k largest along the last axis, largest first."""
+    """(values, indices) [..., k] of the k largest along the last axis of reals, largest first; indices are int32.
+
+    Of equals the first comes first. ShapeError where the axis is shorter than k.
+    """
     return TOP_K(input, k=k, name=name)
 
 
@@ -177,7 +180,7 @@ def dropout(
 
 
 def moments(x: Any, axes: Sequence[int], name: str | None = None) -> tuple[Tensor, Tensor]:
-    """(mean, variance) of `x` over `axes`."""
+    """(mean, variance) of floats `x` over `axes`, a list of integers; both lack these axes."""
     from refflow.ops.math_functions import moments as of
 
     return of(x, axes, name)
@@ -205,7 +208,10 @@ def l2_normalize(x: Any, dim: int, epsilon: float = 1e-12, name: str | None = No
 
 
 def sigmoid_cross_entropy_with_logits(logits: Any, targets: Any, name: str | None = None) -> Tensor:
-    """max(x, 0) - x * z + log(1 + exp(-|x|)) for x = logits and z = targets, elementwise."""
+    """max(x, 0) - x * z + log(1 + exp(-|x|)) for x = logits and z = targets, elementwise.
+
+    Floats of one type; the losses [...] have the logits' shape. Finite for logits of any size.
+    """
     with op_scope([logits, targets], name, "logistic_loss") as scope:
         x = convert_to_tensor(logits, name="logits")
         z = convert_to_tensor(targets, name="targets")
@@ -219,7 +225,7 @@ def xw_plus_b(x: Any, weights: Any, biases: Any, name: str | None = None) -> Ten
 
 
 def relu_layer(x: Any, weights: Any, biases: Any, name: str | None = None) -> Tensor:
-    """relu(x * weights + biases)."""
+    """relu of x [N, K] times weights [K, M], plus biases [M]; floats of one type [S45]."""
     with op_scope([x, weights, biases], name, "relu_layer") as scope:
         return RELU(BIAS_ADD(matmul(x, weights), biases), name=scope)
 

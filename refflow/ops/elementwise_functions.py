@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from refflow.core.dtypes import DType, bool_, string
 from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef
 from refflow.ops import elementary, elementwise, logic
@@ -21,20 +22,39 @@ def _of_one(called: str, op_def: OpDef, meaning: str) -> Callable[..., Tensor]:
     def function(x: Any, name: str | None = None) -> Tensor:
         return op_def(x, name=name)
 
-    return _introduced(function, called, meaning)
+    return _introduced(function, called, meaning, op_def)
 
 
 def _of_two(called: str, op_def: OpDef, meaning: str) -> Callable[..., Tensor]:
     def function(x: Any, y: Any, name: str | None = None) -> Tensor:
         return op_def(x, y, name=name)
 
-    return _introduced(function, called, meaning)
+    return _introduced(function, called, meaning, op_def)
 
 
-def _introduced(function: Any, called: str, meaning: str) -> Any:
+def _introduced(function: Any, called: str, meaning: str, op_def: OpDef) -> Any:
+    """The function with its name, and what its op type is known to take and to give."""
+    first, result = op_def.inputs[0], op_def.outputs[0]
+    types = [first.fixed] if first.fixed else op_def.attrs[first.type].allowed
+    kinds = [name for name, holds in _KINDS.items() if any(holds(t) for t in types if isinstance(t, DType))]
+    both = len(op_def.inputs) == 2
+    names = " and ".join(a.name for a in op_def.inputs)
+    clauses = f" [{', '.join(op_def.source)}]" if op_def.source else ""
+    gives = f"{result.fixed.name}s" if result.fixed else "a tensor of their type" if both else "a tensor of its type"
+    shapes = "of one type and of shapes that broadcast, else a DTypeError or a ShapeError" if both else "of any shape"
     function.__name__ = function.__qualname__ = called
-    function.__doc__ = f"{meaning}, elementwise."
+    of_inputs = f"{names}: {', '.join(kinds)}; {shapes}"
+    function.__doc__ = f"{meaning}, elementwise: {gives}, by the op {op_def.name}{clauses}.\n\n    {of_inputs}."
     return function
+
+
+_KINDS: dict[str, Callable[[DType], bool]] = {
+    "floats": lambda t: t.is_floating,
+    "whole numbers": lambda t: t.is_integer,
+    "complex numbers": lambda t: t.is_complex,
+    "bools": lambda t: t is bool_,
+    "strings": lambda t: t is string,
+}
 
 
 abs = _of_one("abs", elementwise.ABS, "|x|")
@@ -59,7 +79,7 @@ tanh = _of_one("tanh", elementwise.TANH, "The hyperbolic tangent of x")
 
 add = _of_two("add", elementwise.ADD, "x + y")
 div = _of_two("div", elementwise.DIV, "x / y; whole numbers are cut off toward zero [E25]")
-equal = _of_two("equal", logic.EQUAL, "Whether x is y")
+equal = _of_two("equal", logic.EQUAL, "Whether x equals y")
 greater = _of_two("greater", logic.GREATER, "Whether x > y")
 greater_equal = _of_two("greater_equal", logic.GREATER_EQUAL, "Whether x >= y")
 less = _of_two("less", logic.LESS, "Whether x < y")
@@ -70,7 +90,7 @@ maximum = _of_two("maximum", elementwise.MAXIMUM, "The larger of x and y")
 minimum = _of_two("minimum", elementwise.MINIMUM, "The smaller of x and y")
 mod = _of_two("mod", elementwise.MOD, "The remainder of x / y, with the sign of x")
 mul = _of_two("mul", elementwise.MUL, "x * y")
-not_equal = _of_two("not_equal", logic.NOT_EQUAL, "Whether x is not y")
+not_equal = _of_two("not_equal", logic.NOT_EQUAL, "Whether x differs from y")
 sub = _of_two("sub", elementwise.SUB, "x - y")
 
 

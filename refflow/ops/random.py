@@ -121,7 +121,10 @@ def random_normal(
     shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = float32, seed: int | None = None,
     name: str | None = None,
 ) -> Tensor:  # fmt: skip
-    """Normal numbers of the given mean and deviation."""
+    """Floats [*shape] of type `dtype`, normal with that mean and deviation, others in each run [S13].
+
+    seed: with the graph's, it fixes the numbers of all runs; the first run of each session begins anew [W72].
+    """
     with op_scope([shape], name, "random_normal") as scope:
         return _scaled(RANDOM_STANDARD_NORMAL, shape, mean, stddev, dtype, seed, scope)
 
@@ -143,7 +146,10 @@ def random_uniform(
     shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = float32, seed: int | None = None,
     name: str | None = None,
 ) -> Tensor:  # fmt: skip
-    """Numbers in [minval, maxval), all equally likely."""
+    """Numbers [*shape] of type `dtype`, a float or an integer, in [minval, maxval), all equally likely.
+
+    seed: as of random_normal [W72]. InvalidArgumentError for integers without any in the range.
+    """
     from refflow.ops.elementwise import ADD
 
     dtype = as_dtype(dtype)
@@ -157,6 +163,6 @@ def random_uniform(
 
 
 def random_shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Tensor:
-    """The rows of `value` in a random order."""
+    """The rows of `value`, of any type and at least rank 1, in a random order; seed as of random_normal [W72]."""
     first, second = get_seed(seed)
     return RANDOM_SHUFFLE(value, seed=first, seed2=second, name=name)

@@ -214,35 +214,42 @@ def _has_int64(indices: Any) -> bool:
 def reduce_sum(
     input_tensor: Any, reduction_indices: Any = None, keep_dims: bool = False, name: str | None = None
 ) -> Tensor:
-    """The sum over `reduction_indices`, or over all axes; 0 for nothing."""
+    """The sum over the axes `reduction_indices`, or over all; 0 for nothing [S19, W06].
+
+    input_tensor: numbers of any shape. reduction_indices: an integer, or several, from -rank to rank - 1; others are a
+    ShapeError. The result has the input's type, and lacks these axes; under keep_dims their sizes are 1.
+    """
     return _reduce(SUM, input_tensor, reduction_indices, keep_dims, name)
 
 
 def reduce_mean(
     input_tensor: Any, reduction_indices: Any = None, keep_dims: bool = False, name: str | None = None
 ) -> Tensor:
-    """The mean over `reduction_indices`, or over all axes; NaN for nothing [S19]."""
+    """The mean over the axes, with types and errors as of reduce_sum; NaN for nothing [S19].
+
+    Whole numbers are cut off toward zero, since the mean has their type [W77].
+    """
     return _reduce(MEAN, input_tensor, reduction_indices, keep_dims, name)
 
 
 def reduce_max(
     input_tensor: Any, reduction_indices: Any = None, keep_dims: bool = False, name: str | None = None
 ) -> Tensor:
-    """The largest value; NaN if there is one; the type's lowest for nothing."""
+    """The largest along the axes, as reduce_sum's; NaN if there is one; the type's lowest for nothing [W76]."""
     return _reduce(MAX, input_tensor, reduction_indices, keep_dims, name)
 
 
 def reduce_min(
     input_tensor: Any, reduction_indices: Any = None, keep_dims: bool = False, name: str | None = None
 ) -> Tensor:
-    """The smallest value; NaN if there is one; the type's highest for nothing."""
+    """The smallest along the axes, as reduce_sum's; NaN if there is one; the type's highest for nothing [W76]."""
     return _reduce(MIN, input_tensor, reduction_indices, keep_dims, name)
 
 
 def reduce_prod(
     input_tensor: Any, reduction_indices: Any = None, keep_dims: bool = False, name: str | None = None
 ) -> Tensor:
-    """The product over `reduction_indices`, or over all axes; 1 for nothing."""
+    """The product along the axes, which are as reduce_sum's, of the input's type; 1 for nothing [W76]."""
     return _reduce(PROD, input_tensor, reduction_indices, keep_dims, name)
 
 

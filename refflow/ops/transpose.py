@@ -117,7 +117,10 @@ INVERT_PERMUTATION.case("W06", "where each went", x=[2, 0, 1], y=[1, 2, 0])
 
 
 def transpose(a: Any, perm: Any = None, name: str = "transpose") -> Tensor:
-    """`a` with its axes in the order `perm`, or reversed."""
+    """`a`, of any type, with its axes in the order `perm`: axis i of the result is axis perm[i] of `a`.
+
+    Without perm the axes are reversed. ShapeError where perm is no permutation of them.
+    """
     a = convert_to_tensor(a, name="a")
     if perm is None:
         from refflow.ops.range import range_

@@ -149,17 +149,20 @@ ASSIGN_SUB.case("S32", "-=", ref=[1, 2], value=[10, 20], output_ref=[-9, -18])
 def assign(
     ref: Any, value: Any, validate_shape: bool = True, use_locking: bool = True, name: str | None = None
 ) -> Tensor:
-    """Sets the variable behind `ref`; the result is the reference, after the change."""
+    """Sets the variable behind `ref` [W11]; the result is the reference, after the change.
+
+    value: of the variable's type, and of its shape unless validate_shape is False; else a DTypeError or ShapeError.
+    """
     return ASSIGN(ref, value, validate_shape=validate_shape, use_locking=use_locking, name=name)
 
 
 def assign_add(ref: Any, value: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
-    """Adds to the variable behind `ref`; the result is the reference, after the change."""
+    """Adds a value of its shape and type to the variable behind `ref`, which is returned, after the change [W11]."""
     return ASSIGN_ADD(ref, value, use_locking=use_locking, name=name)
 
 
 def assign_sub(ref: Any, value: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
-    """Subtracts from the variable behind `ref`; the result is the reference, after the change."""
+    """Subtracts a value of its shape and type from the variable behind `ref`, which is returned [W11, S32]."""
     return ASSIGN_SUB(ref, value, use_locking=use_locking, name=name)
 
 

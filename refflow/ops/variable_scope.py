@@ -180,17 +180,17 @@ def zeros_initializer(shape: Any, dtype: Any = float32) -> Any:
 
 
 def constant_initializer(value: Any = 0.0) -> Callable[..., Any]:
-    """Every element is `value`."""
+    """A function of (shape, dtype) for get_variable: every element is `value`."""
     return lambda shape, dtype=float32: constant(value, dtype, shape)
 
 
 def random_uniform_initializer(minval: float = 0.0, maxval: float = 1.0, seed: int | None = None) -> Callable[..., Any]:
-    """Evenly from [minval, maxval)."""
+    """A function of (shape, dtype) for get_variable: floats, evenly from [minval, maxval)."""
     return lambda shape, dtype=float32: random_uniform(shape, minval, maxval, dtype, seed=seed)
 
 
 def random_normal_initializer(mean: float = 0.0, stddev: float = 1.0, seed: int | None = None) -> Callable[..., Any]:
-    """Normally distributed."""
+    """A function of (shape, dtype) for get_variable: floats, normally distributed."""
     return lambda shape, dtype=float32: random_normal(shape, mean, stddev, dtype, seed=seed)
 
 

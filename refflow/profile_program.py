@@ -20,6 +20,7 @@ from typing import Any
 
 from refflow import profile
 from refflow.core import locks
+from refflow.core.values import scalar
 from refflow.program_runs import Around, run_program
 from refflow.runtime.config import RunOptions
 from refflow.runtime.events import LapLog
@@ -91,7 +92,7 @@ def _watching(seen: dict[Any, Seen], steps: int, tick: profile.Clock) -> Around:
             is_timed = isinstance(step, Step)  # and not one of a cluster's
         if is_timed:
             session.counters["runs"] += 1
-            feeds = [v[()] if v.shape == () and v.dtype != object else v for v in values]
+            feeds = [scalar(v) for v in values]
             found = step(feeds, session._seconds, kind.log)
         else:
             found = run(session, fetches, feed_dict, options, run_metadata)

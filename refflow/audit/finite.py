@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refflow.core.shapes import text as shape_text
+from refflow.core.values import scalar
 from refflow.program_runs import Enough, run_program
 from refflow.runtime.events import EventLog, StepLog
 from refflow.runtime.frames import DEAD
@@ -178,7 +179,7 @@ def first_in(path: str, arguments: Sequence[str] = (), infinities: bool = True) 
         step = session._step(signature, values, _Log.watch)
         if not isinstance(step, Step):  # a cluster's
             return run(session, *request)
-        feeds = [v[()] if v.shape == () and v.dtype != object else v for v in values]
+        feeds = [scalar(v) for v in values]
         try:
             result = step(feeds, session._seconds, log)
         except Exception as error:

@@ -18,8 +18,6 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-import numpy as np
-
 from refflow.core.control import tuple_
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import int64, resource
@@ -29,6 +27,7 @@ from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.loop_gradients import has_slope, loop_gradient
 from refflow.core.registry import op_def
+from refflow.core.values import as_value
 
 _NAMED: dict[str, Callable[..., Any] | None] = {}
 
@@ -177,9 +176,8 @@ def _seed(y: Tensor, given: Any, sweep: _Sweep) -> Any:
         if not (y.dtype.base_dtype.is_floating or y.dtype.base_dtype.is_complex):
             raise DTypeError(f"only floats have gradients, but y = {y.name!r} is {y.dtype.base_dtype.name}")
         with sweep.device_of(y.op):
-            one = np.ones((), y.dtype.base_dtype.as_numpy_dtype)
-            shape = op_def("Shape")(y)
-            return op_def("Fill")(shape, op_def("Const")(value=one, dtype=y.dtype.base_dtype))
+            kind, shape = y.dtype.base_dtype, op_def("Shape")(y)
+            return op_def("Fill")(shape, op_def("Const")(value=as_value(1, kind), dtype=kind))
     if isinstance(given, IndexedSlices):
         return given
     given = convert_to_tensor(given, name="grad_y")

@@ -101,6 +101,13 @@ def in_rows(parts: Sequence[np.ndarray], dims: tuple[int, ...], numpy_type: Any)
     return whole
 
 
+def scalar(value: Any) -> Any:
+    """An array without axes as a NumPy scalar, which nobody can change; strings stay, and records, which one could."""
+    if isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind not in "OV":
+        return value[()]
+    return value
+
+
 def as_fetched(value: Any, dtype: DType) -> Any:
     """A result as a user gets it: a quantized type's integers plain, a bfloat16 as other libraries know it."""
     if dtype is bfloat16:

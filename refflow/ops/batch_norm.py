@@ -303,7 +303,8 @@ def _global_shape(context: ShapeContext) -> shapes.Shape:
 def _global_grad_shape(context: ShapeContext) -> list[shapes.Shape]:
     for name in ("m", "v", "gamma"):
         context.match(name, "C")
-    context.match("t", "?", "?", "?", "C")
+    for name in ("t", "backprop"):
+        context.match(name, "N", "H", "W", "C")
     vector = context.shape("C")
     return [context.dims("t"), vector, vector, vector, vector]
 
@@ -337,3 +338,6 @@ GLOBAL.case("W06", "given statistics", t=_X, m=[1], v=[4], beta=[5], gamma=[2], 
             scale_after_normalization=True, result=np.array([5, 7], np.float32).reshape(2, 1, 1, 1))  # fmt: skip
 GLOBAL_GRAD.case("W30", "given statistics", t=_X, m=[1], v=[4], gamma=[2], backprop=_X, variance_epsilon=0.0,
                  scale_after_normalization=True, dx=_X, dm=[-4], dv=[-0.75], db=[4], dg=[3])  # fmt: skip
+GLOBAL_GRAD.case("W30", "what arrives has the shape of t", t=_X, m=[1], v=[4], gamma=[2], variance_epsilon=0.0,
+                 scale_after_normalization=True, backprop=np.ones((2, 1, 2, 1), np.float32),
+                 error="backprop has W = 2, but t has W = 1")  # fmt: skip

@@ -26,6 +26,7 @@ from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
+from refflow.core.values import as_value
 from refflow.ops.array import fill, reshape, shape
 from refflow.ops.broadcast import BROADCAST_GRADIENT_ARGS
 from refflow.ops.complex import CONJ
@@ -207,7 +208,7 @@ def _slope(x: Tensor, own: Labels, dy: Tensor, result: Labels, other: Tensor | N
     elif other is not None and Ellipsis in own and Ellipsis in its:
         dx = _unstretched(dx, there, x, own, other, its)
     if gone:  # summed away
-        ones = fill(concat(0, [_part(x, own, label) for label in gone]), np.ones((), x.dtype.as_numpy_dtype))
+        ones = fill(concat(0, [_part(x, own, label) for label in gone]), as_value(1, x.dtype.base_dtype))
         return EINSUM([dx, ones], equation=f"{_text(there)},{_text(gone)}->{_text(own)}")
     return dx if there == own else EINSUM([dx], equation=f"{_text(there)}->{_text(own)}")
 

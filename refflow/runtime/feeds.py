@@ -23,7 +23,7 @@ from refflow.core.values import as_bfloat16, as_value
 
 
 class Feed:
-    """How a value is turned into what stands in for a tensor."""
+    """How a value is turned into what stands in for a tensor: its numbers, row after row."""
 
     def __init__(self, tensor: Tensor):
         self.tensor = tensor
@@ -44,7 +44,7 @@ class Feed:
                 f"Cannot feed value of shape {array.shape} for Tensor {self.tensor.name}, which has shape "
                 f"{shapes.python_text(self.tensor.dims)}"
             )
-        return array
+        return np.asarray(array, order="C")
 
     def _array(self, value: Any) -> np.ndarray:
         if self.dtype is string:

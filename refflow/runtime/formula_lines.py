@@ -14,12 +14,16 @@ Next: runtime/line_functions.py.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from refflow.core.dtypes import bfloat16
+from refflow.core.elementwise import broadcast_all
+from refflow.core.errors import ShapeError
 from refflow.core.formula import INTEGER_RULES
+from refflow.core.shapes import broadcast
 from refflow.runtime.nodes import Node
 
 if TYPE_CHECKING:
@@ -38,7 +42,9 @@ Step = tuple[Any, ...]  # a ufunc's name and its operands, as in core/formula.py
 def write_formula(lines: NodeLines, node: Node, inputs: list[str]) -> bool:
     """Writes the node's lines, if it is of this kind."""
     steps = _steps(node)
-    if node.device.type != "cpu" or not steps or any(n.types[p].base_dtype is bfloat16 for n, p in node.inputs):
+    if node.device.type != "cpu" or not steps or not _broadcasts(node):
+        return False
+    if any(n.types[p].base_dtype is bfloat16 for n, p in node.inputs):
         return False
     known = dict(zip(node.op_def.expression(node.attrs).parameters, inputs, strict=True))
     types = [n.types[p] for n, p in node.inputs]
@@ -61,6 +67,17 @@ def write_formula(lines: NodeLines, node: Node, inputs: list[str]) -> bool:
         else:
             lines._write(node, f"{function}({', '.join(texts)}, {'out=' if ufunc in _WIDENED else ''}{out})")
     return True
+
+
+def _broadcasts(node: Node) -> bool:
+    """Whether the result has the shape that NumPy gives it; of some slopes it is that of the first input alone."""
+    given = [n.shapes[p] for n, p in node.inputs]
+    if node.op_def.shape_rule is broadcast_all or len(given) < 2:
+        return True
+    try:
+        return node.shapes[0] is not None and reduce(broadcast, given) == node.shapes[0]
+    except ShapeError:
+        return False
 
 
 def _as_array(lines: NodeLines, text: str) -> str:

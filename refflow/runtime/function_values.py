@@ -24,6 +24,7 @@ from refflow.core.graph import Graph, Operation, Tensor
 from refflow.core.graphdef import FunctionCall, GraphDef, NodeDef
 from refflow.core.handles import handle_to
 from refflow.core.shapes import unknown_shape
+from refflow.core.values import scalar
 from refflow.runtime.config import ConfigProto
 from refflow.runtime.device import Device
 from refflow.runtime.executor import Executor
@@ -111,7 +112,7 @@ class Function:
         if isinstance(executable, Executor):
             return lambda values: executable.run(list(values))
         run = executable.run
-        return lambda values: run([v if v.shape or v.dtype == object else v[()] for v in values])
+        return lambda values: run([scalar(v) for v in values])
 
 
 def _array(value: Any, kind: np.dtype) -> np.ndarray:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from refflow.core.dtypes import variant
 from refflow.core.shapes import is_known
 from refflow.runtime.line_functions import may_not_fit
 from refflow.runtime.nodes import ENTERS, EXITS, MERGES, NEXTS, SWITCHES, Node, StepGraph
-from refflow.runtime.structure import Edge, Loop, Places
+from refflow.runtime.structure import Block, Edge, Loop
 from refflow_kernels import aligned
 
 _FIRST = SWITCHES | EXITS | {"LoopCond"}  # their outputs are their first input
@@ -74,6 +75,39 @@ def is_view(node: Node) -> bool:
     if node.device.type != "cpu" or producer.types[port].is_ref_dtype:
         return False
     return node.type in _PARTS or (node.type in RESHAPES and bool(producer.shapes[port]))
+
+
+class Places:
+    """Where in the code each node's line is, and until where a value has to stay."""
+
+    def __init__(self, blocks: list[Block]):
+        self._at: dict[Any, int] = {}  # a node, or the end of a loop
+        self._within: dict[Node, tuple[Loop, ...]] = {}
+        self._walk(blocks, ())
+
+    def _walk(self, blocks: list[Block], loops: tuple[Loop, ...]) -> None:
+        for block in blocks:
+            for item in block.items:
+                if isinstance(item, Loop):
+                    for first in (*item.enters, *item.merges):
+                        self._at[first] = len(self._at)
+                        self._within[first] = (*loops, item) if first in item.merges else loops
+                    self._walk(item.test, (*loops, item))
+                    self._walk(item.body, (*loops, item))
+                else:
+                    self._within[item] = loops
+                self._at[item] = len(self._at)
+
+    def end(self, item: Node | Loop) -> int:
+        return self._at[item]
+
+    def is_within(self, node: Node, loop: Loop) -> bool:
+        return loop in self._within[node]
+
+    def use(self, made: Node, user: Node) -> int:
+        """The place until which `user` needs what `made` gives: what comes from outside a loop, until its end."""
+        outside = [loop for loop in self._within[user] if loop not in self._within[made]]
+        return self._at[outside[0] if outside else user]
 
 
 class Lifetimes:

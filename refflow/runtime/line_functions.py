@@ -44,10 +44,12 @@ def fresh(function: Any) -> Any:
     return kernel
 
 
-def scalar(value: Any) -> Any:
-    if isinstance(value, np.ndarray) and value.shape == () and value.dtype != object:
-        return value[()]
-    return value
+def is_a_number(node: Node, edge: Edge) -> bool:
+    """Whether a node of the host gets this variable's value as a NumPy scalar, as `scalar` has it."""
+    producer, port = edge
+    if producer.shapes[port] != () or node.device.type != "cpu":
+        return False
+    return np.dtype(producer.types[port].base_dtype.as_numpy_dtype).kind not in "OV"
 
 
 def owned(value: Any) -> Any:
@@ -56,7 +58,7 @@ def owned(value: Any) -> Any:
         copy = memory.empty(value.shape, value.dtype)
         copy[...] = value
         return copy
-    return np.array(value, copy=True)[()]
+    return np.array(np.asarray(value), copy=True)[()]  # a record without axes is copied as an array only
 
 
 def may_not_fit(node: Node, origin: Callable[[Edge], Edge] = lambda edge: edge) -> bool:

@@ -32,7 +32,7 @@ Edge = tuple[Node, int]
 
 def _internal(name: str, signature: str, elements: Elements | None, **attrs: Any) -> OpDef:
     op = OpDef(name, signature, {"T": Attr("type"), **attrs}, (), False, False, "exact", False, False)
-    op.elements = elements
+    op.elements, op.moves_bits = elements, True
     return op
 
 

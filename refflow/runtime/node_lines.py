@@ -24,7 +24,7 @@ from refflow.runtime.fuse import FUSED
 from refflow.runtime.handed_back import LARGE, memory
 from refflow.runtime.kernels import OpStates, op_state
 from refflow.runtime.lifetimes import RESHAPES, Arena, Lifetimes, is_view, shared_input
-from refflow.runtime.line_functions import PARTS, Shaped, checker, fresh, may_not_fit, owned
+from refflow.runtime.line_functions import PARTS, Shaped, checker, fresh, is_a_number, may_not_fit, owned
 from refflow.runtime.nodes import CONTROL_FLOW, SAME, Node, StepGraph
 from refflow.runtime.piecewise import write_pieces
 from refflow.runtime.shared_factors import PART, write_part
@@ -123,7 +123,7 @@ class NodeLines:
         self._write(node, f"if {local} is None: {name}.read()")
         if node.op_def.view:  # it would hand out the variable's own memory
             self._write(node, f"{local} = {self._bind('d', node.device.private_copy)}({local})")
-        elif edge[0].shapes[edge[1]] == () and node.device.type == "cpu":
+        elif is_a_number(node, edge):
             self._write(node, f"{local} = {local}[()]")
         if again:
             self.reads[name] = local
@@ -158,8 +158,7 @@ class NodeLines:
     def _read_again(self, node: Node, inputs: list[str]) -> list[str]:
         """The inputs with the changed variables as they are now, for who holds the lock: another step may have been."""
         edges = {} if node.op_def.allows_uninitialized else {p: node.inputs[p] for p in node.op_def.ref_inputs}
-        one = {p for p, (n, port) in edges.items() if n.shapes[port] == () and node.device.type == "cpu"}
-        again = {p: f"{self.names[edge]}.value{'[()]' * (p in one)}" for p, edge in edges.items()}
+        again = {p: f"{self.names[e]}.value{'[()]' * is_a_number(node, e)}" for p, e in edges.items()}
         return [again.get(place, text) for place, text in enumerate(inputs)]
 
     def _in_place(self, node: Node, state: str, inputs: list[str]) -> bool:

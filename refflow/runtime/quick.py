@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refflow.core.graph import Tensor
+from refflow.core.values import scalar
 from refflow.runtime.feeds import Feed
 
 _MOST = 512
@@ -51,9 +52,9 @@ class QuickSteps:
                 value = feed(value)
                 if value.shape != shape:
                     return None
-            elif value.dtype is not dtype or value.shape != shape:
+            elif value.dtype is not dtype or value.shape != shape or not value.flags.c_contiguous:
                 return None
-            values.append(value if shape else value[()])
+            values.append(value if shape else scalar(value))
         return known.step, values
 
     def add(self, fetches: Any, feed_dict: Mapping[Any, Any], step: Any, feeds: Sequence[Feed], shapes: Any) -> None:

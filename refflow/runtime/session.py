@@ -30,6 +30,7 @@ from refflow.core.graph import Graph, get_default_graph
 from refflow.core.graphdef import GraphDef
 from refflow.core.shapes import Shape
 from refflow.core.tensor import default_sessions
+from refflow.core.values import scalar
 from refflow.runtime import place as place_module
 from refflow.runtime.config import ConfigProto, RunOptions
 from refflow.runtime.device import Device, DeviceAttributes, local_devices
@@ -149,12 +150,10 @@ class Session:
                 self._quick.add(fetches, feed_dict, step, signature.feeds, shapes)
         return found
 
-    def _run_once(
-        self, signature: Signature, values: list[np.ndarray], options: RunOptions, run_metadata: Any
-    ) -> Any:
+    def _run_once(self, signature: Signature, values: list[np.ndarray], options: RunOptions, metadata: Any) -> Any:
         self.counters["runs"] += 1
-        feeds = [v[()] if v.shape == () and v.dtype != object else v for v in values]
-        if options is _PLAIN and run_metadata is None:
+        feeds = [scalar(v) for v in values]
+        if options is _PLAIN and metadata is None:
             return self._step(signature, values, watch_of(self.log))(feeds, self._seconds)
         if not -1 <= options.inter_op_thread_pool < max(1, len(self.config.session_inter_op_thread_pool)):
             raise InvalidArgumentError(None, None, f"Invalid inter_op_thread_pool: {options.inter_op_thread_pool}")
@@ -163,14 +162,14 @@ class Session:
         if self._remote is not None and graphs:
             self._remote.devices_here("the graph of each device")
         told = traced or costs or (graphs and self._remote is not None)  # what a step of a server's master cannot
-        log = self._trace() if run_metadata is not None and told else None
+        log = self._trace() if metadata is not None and told else None
         step = self._step(signature, values, watch_of(self.log if log is None else log))
         seconds = options.timeout_in_ms / 1000 if options.timeout_in_ms else self._seconds
         try:
             return step(feeds, seconds, log)
         finally:
-            if run_metadata is not None and isinstance(step, Step):
-                report(run_metadata, log, step.stages, traced, costs, graphs)
+            if metadata is not None and isinstance(step, Step):
+                report(metadata, log, step.stages, traced, costs, graphs)
 
     def repeat(self, fetches: Any, steps: int, feeds: Mapping[Any, Any] | None = None) -> Any:
         """Runs so many steps, step i fed with row i of each array, and round again; the results, on a new first axis.

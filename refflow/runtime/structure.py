@@ -182,7 +182,11 @@ class Structure:
         """The predicate that decides, seen through what only passes it on or negates it."""
         value = True
         while True:
-            node, _ = pred
+            node, port = pred
+            if node.types[port].is_ref_dtype:
+                raise Unstructured(f"each Switch under the variable {node.name!r} is decided when it runs")
+            if any(n.types[p].is_ref_dtype for n, p in node.inputs):
+                return pred, value  # what it reads of a variable is what that held then
             if node.type == "LogicalNot":
                 value = not value
             elif node.type == "Equal" and self._number(node) is not None:
@@ -346,39 +350,6 @@ class Structure:
             if node.type in NEXTS and inner == frame and set(guard) != {goes_on}:
                 raise Unstructured(f"{node.name!r} gives a value to the next iteration under a condition of its own")
         loop.test, loop.body = self._region(frame, test), self._region(frame, body)
-
-
-class Places:
-    """Where in the code each node's line is, and until where a value has to stay."""
-
-    def __init__(self, blocks: list[Block]):
-        self._at: dict[Any, int] = {}  # a node, or the end of a loop
-        self._within: dict[Node, tuple[Loop, ...]] = {}
-        self._walk(blocks, ())
-
-    def _walk(self, blocks: list[Block], loops: tuple[Loop, ...]) -> None:
-        for block in blocks:
-            for item in block.items:
-                if isinstance(item, Loop):
-                    for first in (*item.enters, *item.merges):
-                        self._at[first] = len(self._at)
-                        self._within[first] = (*loops, item) if first in item.merges else loops
-                    self._walk(item.test, (*loops, item))
-                    self._walk(item.body, (*loops, item))
-                else:
-                    self._within[item] = loops
-                self._at[item] = len(self._at)
-
-    def end(self, item: Node | Loop) -> int:
-        return self._at[item]
-
-    def is_within(self, node: Node, loop: Loop) -> bool:
-        return loop in self._within[node]
-
-    def use(self, made: Node, user: Node) -> int:
-        """The place until which `user` needs what `made` gives: what comes from outside a loop, until its end."""
-        outside = [loop for loop in self._within[user] if loop not in self._within[made]]
-        return self._at[outside[0] if outside else user]
 
 
 def _choice(cases: list[tuple[int, Guard]]) -> Choice | int | None:

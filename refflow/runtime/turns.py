@@ -17,9 +17,9 @@ from __future__ import annotations
 import numpy as np
 
 from refflow.core.shapes import is_known
-from refflow.runtime.lifetimes import PASSED_ON, Lifetimes
+from refflow.runtime.lifetimes import PASSED_ON, Lifetimes, Places
 from refflow.runtime.nodes import CONTROL_FLOW, Node, StepGraph
-from refflow.runtime.structure import Block, Edge, Loop, Places
+from refflow.runtime.structure import Block, Edge, Loop
 
 
 class Turns:

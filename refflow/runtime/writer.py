@@ -15,12 +15,13 @@ import numpy as np
 
 from refflow.core.dtypes import bool_
 from refflow.core.handles import handle_to
+from refflow.core.values import scalar
 from refflow.core.waiting import result_of
 from refflow.runtime.card_lines import CardLines
 from refflow.runtime.failures import as_op_error
 from refflow.runtime.kernels import OpStates, must_hold, variable_state
-from refflow.runtime.lifetimes import Arena, Lifetimes
-from refflow.runtime.line_functions import scalar, truth
+from refflow.runtime.lifetimes import Arena, Lifetimes, Places
+from refflow.runtime.line_functions import truth
 from refflow.runtime.nodes import (
     CONTROL_FLOW,
     MERGES,
@@ -41,7 +42,6 @@ from refflow.runtime.structure import (
     Edge,
     Literal,
     Loop,
-    Places,
     Structure,
     Unstructured,
 )

@@ -176,7 +176,7 @@ def _by_planes(w: Any, dy: Any, spans: list[Axis], dx: Any) -> None:
     """One product [k... C, windows]; each of its rows is added to a plane of dx."""
     channels, filters = w.shape[-2:]
     first, *beside = spans
-    matrix = w.reshape(-1, filters)
+    matrix = w.reshape(prod(w.shape[:-1]), filters)
     line = max(1, prod(a.out for a in beside) * len(matrix))
     images, lines = block_of(Part(slice(0, len(dy)), 0, first.out), line, PLANES)
     for i in range(0, len(dy), images):

@@ -147,3 +147,21 @@ def test_the_library_s_own_lines_divide_alike_in_all_graphs():
     with tf.Session() as session:
         assert [x.tolist() for x in session.run(slopes)] == [[1, 6], [1, np.float32(1 / 6)]]
         assert session.run(tf.constant(7) / tf.constant(2)) == 3.5
+
+
+def test_ones_are_ones_in_bfloat16_too():
+    kind = tf.bfloat16
+    numbers = tf.constant([[1.5, 2.0], [0.0, -0.5]], kind)
+    images = tf.constant([[[0.5, 0.25, 1.0]]], kind)
+    found = run([
+        tf.eye(2, dtype=kind), tf.sparse.eye(2, dtype=kind).values, tf.math.reciprocal_no_nan(numbers),
+        tf.gradients(tf.einsum("ij->i", numbers), numbers)[0], tf.math.unsorted_segment_mean(numbers, [0, 0], 1),
+        tf.linspace(tf.constant(0.0, kind), tf.constant(1.0, kind), 3), tf.image.rgb_to_yuv(images),
+        tf.data.make_one_shot_iterator(tf.data.Dataset.from_generator(lambda: iter([2.5]), kind)).get_next(),
+    ])  # fmt: skip
+    wanted = [
+        np.eye(2), [1, 1], [[0.667969, 0.5], [0, -2]], np.ones((2, 2)), [[0.75, 0.75]], [0, 0.5, 1],
+        [[[0.41015625, 0.291, 0.08]]], 2.5,
+    ]  # fmt: skip
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(np.asarray(one, np.float32), other, atol=4e-3)

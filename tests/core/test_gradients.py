@@ -261,3 +261,10 @@ def test_every_gradient_is_among_those_checked():
     by_hand |= {"SparseMatMul"}  # tests/ops/test_sparse_matmul.py
     missing = {op.name for op in registered_ops() if op.gradient_function is not None} - checked - by_hand
     assert not missing
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.complex64])
+def test_what_flows_into_the_ys_is_one_in_every_type(dtype):  # [W32]
+    x = tf.constant([1.5, -2.0], dtype)
+    found = run(*tf.gradients(x * x, x))[0]
+    assert found.astype(np.complex64).tolist() == [3, -4]

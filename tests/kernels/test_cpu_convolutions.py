@@ -186,3 +186,19 @@ def test_the_road_is_that_with_fewer_numbers_to_move():
     assert conv_stacks.to_filter_wins(3, 64, 64, [three[0], *wide])  # of volumes
     assert not conv_stacks.to_filter_wins(3, 64, 64, wide)
     assert conv._planes_win(3, 64, three) and not conv._planes_win(8, 64, three) and conv._planes_win(8, 64, halved)
+
+
+@pytest.mark.parametrize("dims", [(1, 3, 0), (0, 3, 2)], ids=["no filters", "no images"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_every_road_leads_past_nothing(dims, stride, road):
+    """dx of no filters is zeros, as dw of no images is."""
+    images, channels, filters = dims
+    x, w = np.ones((images, 5, 5, channels), np.float32), np.ones((3, 3, channels, filters), np.float32)
+    attrs = {"strides": [1, stride, stride, 1], "padding": "SAME", "data_format": "NHWC", "dilations": [1, 1, 1, 1]}
+    dy = KERNELS["Conv2D"].function(x, w, **attrs)
+    assert dy.shape == (images, -(-5 // stride), -(-5 // stride), filters)
+    for op_type, first, second, like in (
+        ("Conv2DBackpropInput", np.int32(x.shape), w, x), ("Conv2DBackpropFilter", x, np.int32(w.shape), w),
+    ):  # fmt: skip
+        found = KERNELS[op_type].function(first, second, dy, **attrs)
+        assert found.shape == like.shape and not found.any()

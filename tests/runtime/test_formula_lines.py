@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
-from refflow.core.registry import registered_ops
+from refflow.core.registry import op_def, registered_ops
 from refflow.runtime.formula_lines import _steps
 from tests.graphs import assert_same_bits
 
@@ -60,3 +60,17 @@ def test_formulas_that_need_more_than_the_step_before_are_left_to_the_kernel():
             node = next(n for n in step.nodes if n.type == y.op.type)
             many[node.type] = len(_steps(node))
     assert many["Sigmoid"] == 4 and many["Square"] == many["Relu"] == 1 and many["Elu"] == 0
+
+
+@pytest.mark.parametrize(("y", "dy"), [((2,), (2, 1)), ((2, 1), (2,)), ((1, 2), (2, 1)), ((2, 3), (3, 2))])
+@pytest.mark.parametrize("kernels", ["fast", "reference"])
+def test_a_slope_of_another_shape_counts_as_numbers_in_a_row(kernels, y, dy):
+    """An op whose result has its first input's shape is no broadcast, whatever NumPy makes of the two."""
+    with tf.Graph().as_default():
+        holes = [tf.placeholder(tf.float32, s) for s in (y, dy)]
+        found = op_def("TanhGrad")(*holes)
+        rows = [np.linspace(-1, 2, np.prod(s), dtype=np.float32) for s in (y, dy)]
+        with tf.Session(kernels=kernels) as session:
+            got = session.run(found, {h: r.reshape(h.get_shape().as_list()) for h, r in zip(holes, rows, strict=True)})
+    assert got.shape == y
+    np.testing.assert_allclose(got.reshape(-1), rows[1] * (1 - rows[0] * rows[0]), rtol=1e-6)

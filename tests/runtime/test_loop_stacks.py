@@ -204,3 +204,14 @@ def test_a_variable_that_a_loop_changes_is_read_each_time(rng):
         for i in (1, 2, 3):
             wanted = wanted @ (w + i).T
         np.testing.assert_allclose(found, wanted, rtol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{}, {"kernels": "reference"}, {"executor": "executor"}])
+def test_a_loop_of_bfloat16_has_its_slope(options):  # [W40]
+    """x^8 at 1.5 and -1: 8 x^7, each product rounded to 8 bits."""
+    with tf.Graph().as_default(), tf.Session(**options) as session:
+        x = tf.constant([1.5, -1.0], tf.bfloat16)
+        y = tf.while_loop(lambda i, _: i < 3, lambda i, a: (i + 1, a * a), [0, x])[1]
+        value, slope = session.run([y, tf.gradients(y, x)[0]])
+    np.testing.assert_allclose(value.astype(np.float32), [1.5**8, 1], rtol=2e-2)
+    np.testing.assert_allclose(slope.astype(np.float32), [8 * 1.5**7, -8], rtol=2e-2)

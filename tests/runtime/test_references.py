@@ -157,3 +157,23 @@ def test_a_value_may_be_fed_in_a_reference_s_place_that_goes_into_loops_and_bran
         session.run(tf.initialize_all_variables())
         assert session.run([power, x * 3.0, side], {x: 5.0, p: True}) == [125.0, 15.0, 6.0]
         assert session.run([power, side], {p: False}) == [8.0, 20.0]
+
+
+@pytest.mark.parametrize("kernels", ["fast", "reference"])
+def test_a_variable_that_decides_is_read_and_not_only_there(session, kernels):  # [W39]
+    """A plan once took the side of True for whatever a variable held."""
+    decides = tf.Variable(np.array(False))
+    session.run(decides.initializer)
+    x = tf.placeholder(tf.float32, [])
+    for pred in (decides, decides.ref(), tf.identity(decides.ref()), tf.logical_not(tf.logical_not(decides.ref()))):
+        assert session.run(tf.cond(pred, lambda: x + 1.0, lambda: x * 10.0), {x: 3.0}) == 30.0
+    pred = after(tf.assign(decides.ref(), True), lambda: tf.identity(decides.ref()))
+    assert session.run(tf.cond(pred, lambda: x + 1.0, lambda: x * 10.0), {x: 3.0}) == 4.0
+
+
+def test_a_string_in_a_variable_stays_an_array_without_axes(session):
+    v = tf.Variable(np.array(b"\x01\x00\x00", object))
+    session.run(v.initializer)
+    assert session.run(op_def("DecodeRaw")(v.ref(), out_type=tf.uint8)).tolist() == [1, 0, 0]
+    shown = op_def("TensorSummaryV2")(tf.constant("tag"), tf.constant([1.0]), v.ref())
+    assert session.run(shown).startswith(b"\n")

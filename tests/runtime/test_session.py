@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 import refflow as tf
+from refflow.core.bfloat16 import rounded
 from refflow.core.registry import op_def
 from refflow.runtime.device import local_devices
+from tests.graphs import assert_same_bits
 
 
 @pytest.fixture(params=["plan", "executor"])
@@ -354,3 +356,30 @@ def test_what_a_shape_rule_leaves_to_the_run_names_its_operation(graph, executor
     with tf.Session(executor=executor) as session, pytest.raises(tf.errors.UnimplementedError) as told:
         session.run(y, fed)
     assert told.value.op is y.op
+
+
+def test_a_bfloat16_without_axes_is_the_callers_own(session):  # [S65]
+    """A record of NumPy's is no number: it looks into an array, and whoever has it could change a constant."""
+    fed = np.asarray(rounded(np.float32(2.5)))
+    hole, pred = tf.placeholder(tf.bfloat16, []), tf.placeholder(tf.bool, [])
+    held = tf.constant(np.asarray(rounded(np.float32(1.5))))
+    both = [tf.identity(held), tf.cond(pred, lambda: held, lambda: held), tf.identity(hole)]
+    for _ in range(2):
+        got = session.run(both, {hole: fed, pred: True})
+        assert [float(g) for g in got] == [1.5, 1.5, 2.5]
+        for value in got:
+            value[...] = 77
+
+
+@pytest.mark.parametrize("kernels", ["fast", "reference"])
+def test_how_a_fed_array_lies_in_memory_changes_no_bit(kernels, graph, rng):  # [S65]
+    x = rng.normal(size=(19, 2, 2, 19)).astype(np.float32)
+    spread = np.zeros((38, 4, 2, 38), np.float32)[::2, ::2, :, ::2]
+    spread[...] = x
+    hole = tf.placeholder(tf.float32, x.shape)
+    values = [tf.nn.softmax(tf.reshape(hole, [-1, 19])), tf.reduce_sum(hole, [0, 3]), tf.reduce_mean(hole)]
+    with tf.Session(kernels=kernels) as session:
+        wanted = session.run(values, {hole: x})
+        for other in (np.asfortranarray(x), spread, x.astype(">f4"), x[::-1][::-1]):
+            for _ in range(2):
+                assert_same_bits([session.run(values, {hole: other})], [wanted])

@@ -23,6 +23,7 @@ from refflow.core.dtypes import as_dtype, int32
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
 from refflow.core.shapes import TensorShape
+from refflow.core.values import as_value
 from refflow.ops.array import reshape
 from refflow.ops.cast import cast
 
@@ -252,7 +253,7 @@ def broadcast_dynamic_shape(shape_x: Any, shape_y: Any) -> Tensor:
 
 def _counts(data: Tensor, segment_ids: Tensor, num_segments: Any) -> Tensor:
     """How many slices each segment has, at least 1, with axes of size 1 for those of a slice."""
-    ones = op_def("Fill")(op_def("Shape")(segment_ids), np.ones((), data.dtype.base_dtype.as_numpy_dtype))
+    ones = op_def("Fill")(op_def("Shape")(segment_ids), as_value(1, data.dtype.base_dtype))
     found = op_def("UnsortedSegmentSum")(ones, segment_ids, num_segments)
     inner = (data.get_shape().ndims or 0) - (segment_ids.get_shape().ndims or 0)
     found = reshape(found, op_def("ConcatV2")([shape(found), np.ones(inner, np.int32)], 0))

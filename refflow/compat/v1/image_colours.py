@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from refflow import image as first
 from refflow.compat.v1.math import tensordot
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import as_dtype
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
+from refflow.core.values import as_value
 from refflow.ops.random import random_uniform
 
 _TO_YIQ = [[0.299, 0.59590059, 0.2115], [0.587, -0.27455667, -0.52273617], [0.114, -0.32134392, 0.31119955]]
@@ -29,7 +28,7 @@ _FROM_YUV = [[1, 1, 1], [0, -0.394642334, 2.03206185], [1.13988303, -0.58062185,
 def _basis(called: str, matrix: Any) -> Any:
     def function(images: Any) -> Tensor:
         x = convert_to_tensor(images, name="images")
-        kernel = np.array(matrix, x.dtype.base_dtype.as_numpy_dtype)
+        kernel = as_value(matrix, x.dtype.base_dtype)
         return tensordot(x, kernel, [[(x.get_shape().ndims or 3) - 1], [0]])
 
     function.__name__ = function.__qualname__ = called

@@ -17,6 +17,7 @@ from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import as_dtype, float32, int32, int64
 from refflow.core.graph import GraphKeys, Tensor, get_default_graph
 from refflow.core.registry import op_def
+from refflow.core.values import as_value
 from refflow.ops.random import get_seed, random_uniform
 
 __all__ = [
@@ -36,7 +37,7 @@ def eye(
         columns = num_rows if num_columns is None else num_columns
         least = op_def("Minimum")(convert_to_tensor(num_rows, int32), convert_to_tensor(columns, int32))
         batch = np.zeros(0, np.int32) if batch_shape is None else convert_to_tensor(batch_shape, int32)
-        one = np.ones((), kind.as_numpy_dtype)
+        one = as_value(1, kind)
         diagonal = op_def("Fill")(op_def("ConcatV2")([batch, op_def("Pack")([least])], 0), one)
         found = matrix_diag(diagonal, num_rows=num_rows, num_cols=columns)
         outer = constant_value(batch) if isinstance(batch, Tensor) else batch

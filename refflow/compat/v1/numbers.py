@@ -22,6 +22,7 @@ from refflow.core.graph import Tensor
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.registry import op_def
 from refflow.core.sparse_tensor import SparseTensor
+from refflow.core.values import as_value
 from refflow.ops.array import reshape
 from refflow.ops.cast import cast as first_cast
 
@@ -48,7 +49,7 @@ def reciprocal_no_nan(x: Any, name: str | None = None) -> Tensor:
     """1 / x, and 0 where x is 0, elementwise."""
     with op_scope([], name, "reciprocal_no_nan") as scope:
         x = convert_to_tensor(x)
-        return op_def("DivNoNan")(np.ones((), x.dtype.base_dtype.as_numpy_dtype), x, name=scope)
+        return op_def("DivNoNan")(as_value(1, x.dtype.base_dtype), x, name=scope)
 
 
 def _of_reals(op: str, called: str, x: Any, y: Any, name: str | None) -> Tensor:

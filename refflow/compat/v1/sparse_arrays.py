@@ -20,6 +20,7 @@ from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import as_dtype, float32, int64, string
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
+from refflow.core.values import as_value
 from refflow.ops import sparse_functions as first
 from refflow.ops.array import expand_dims, identity, reshape
 from refflow.ops.cast import cast
@@ -239,8 +240,7 @@ def sparse_eye(num_rows: Any, num_columns: Any = None, dtype: Any = float32, nam
         columns = rows if num_columns is None else cast(convert_to_tensor(num_columns), int64)
         count = op_def("Minimum")(rows, columns)
         on = op_def("Range")(np.int64(0), count, np.int64(1))
-        one = np.ones((), as_dtype(dtype).as_numpy_dtype)
-        ones = op_def("Fill")(reshape(count, [1]), one)
+        ones = op_def("Fill")(reshape(count, [1]), as_value(1, as_dtype(dtype)))
         return SparseTensor(op_def("Pack")([on, on], axis=1), ones, op_def("Pack")([rows, columns]))
 
 

@@ -22,6 +22,7 @@ from refflow.core.convert import op_scope
 from refflow.core.dtypes import as_dtype, int32, int64
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
+from refflow.core.values import as_value
 from refflow.ops import constant as filling
 from refflow.ops.cast import cast
 from refflow.ops.transpose import transpose as first_transpose
@@ -104,7 +105,7 @@ def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int
         form = 1 - 2 * one_hot(at, axes, dtype=int32) if rank is None else [1 - 2 * (i == at) for i in range(axes)]
         places = op_def("Reshape")(places, form)
         low, high = expand_dims(low, at), expand_dims(high, at)
-        return op_def("SelectV2")(op_def("Equal")(places, np.ones((), kind.as_numpy_dtype)), high,
+        return op_def("SelectV2")(op_def("Equal")(places, as_value(1, kind)), high,
                                   low + (high - low) * places)  # fmt: skip
 
 

@@ -21,8 +21,9 @@ from refflow.compat.v1.data.nodes import made
 from refflow.compat.v1.sparse_tensor import SparseTensor
 from refflow.compat.v1.type_specs import SparseTensorSpec, TensorSpec, TypeSpec, shown
 from refflow.core.convert import convert_to_tensor
-from refflow.core.dtypes import DType, int64, string
+from refflow.core.dtypes import DType, bfloat16, int64, string
 from refflow.core.shapes import TensorShape
+from refflow.core.values import as_bfloat16
 from refflow.ops.py_func import py_func
 
 
@@ -138,7 +139,10 @@ def _joined(leaf: TypeSpec, flat: Iterator[Any]) -> Any:
 def _array(value: Any, dtype: DType, shape: TensorShape) -> np.ndarray:
     """What was yielded, of that type and shape."""
     try:
-        array = _texts(value) if dtype is string else np.asarray(value, dtype.as_numpy_dtype)
+        if dtype is bfloat16:
+            array = as_bfloat16(value)
+        else:
+            array = _texts(value) if dtype is string else np.asarray(value, dtype.as_numpy_dtype)
     except (TypeError, ValueError) as error:
         raise TypeError(
             "`generator` yielded an element that could not be converted to the expected type. The expected type was "

@@ -1,5 +1,7 @@
 """What is rewritten to save memory: how much it saves by the simulated step, and that no bit changes."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -153,6 +155,23 @@ def test_recomputation_lowers_the_peak_and_leaves_every_bit(which, options):  # 
     assert again and all(n.origin is not None for n in again)
     if which == "cheap":
         assert not any(n.type == "MatMul" for n in again)
+
+
+def test_the_manual_has_what_recomputation_costs_and_saves():
+    manual = (Path(__file__).parents[2] / "docs/devices.rst").read_text(encoding="utf-8")
+    buffers = []
+    for text, which in (("", None), ('"cheap"', "cheap"), ("lambda name: True", lambda name: True)):
+        with tf.Graph().as_default():
+            fetches, _, feeds = deep(12, 64, 256)
+            with tf.Session(kernels="reference", recompute=which) as session:
+                stages = session.stages(session.signature(fetches, list(feeds)))
+        buffers.append(f"{Plan(stages.partitioned, 'reference', {}).arena_bytes:,}")
+        if which is not None:
+            (saving,) = stages.saving
+            long = f"{saving.length_before:.0f} us before, {saving.length_after:.0f} us after"
+            size = f"{saving.before[CPU + '0']:,} bytes before, {saving.after[CPU + '0']:>9,} after"
+            assert f"recompute={text:<20}{long}; {size}\n" in manual
+    assert "are {} bytes before, and {} or {} after".format(*buffers) in manual
 
 
 def test_the_memory_of_the_plan_falls_with_it():  # [W16, W33]

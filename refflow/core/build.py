@@ -13,7 +13,7 @@ from collections import namedtuple
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from refflow.core.convert import convert_to_tensor, graph_of
+from refflow.core.convert import convert_to_tensor, graph_of, held_tensor
 from refflow.core.dtypes import DType
 from refflow.core.errors import DTypeError, NodeError
 from refflow.core.graph import Graph, Operation, Tensor
@@ -84,7 +84,10 @@ def _is_list(op_def: OpDef, arg: Arg, value: Any) -> bool:
 
 
 def _add(op_def: OpDef, graph: Graph, values: list[Any], given: dict[str, Any], name: str | None) -> Operation:
-    attrs = {key: op_def.attrs[key].check(key, value) for key, value in given.items() if value is not None}
+    try:
+        attrs = {key: op_def.attrs[key].check(key, value) for key, value in given.items() if value is not None}
+    except NodeError as error:
+        raise NodeError(f"{op_def.name} {_plain(name, op_def)!r}: {error}") from None
     said: dict[str, str] = dict.fromkeys(attrs, "given")  # attribute -> who decided it, for the messages
     for arg, value in zip(op_def.inputs, values, strict=True):
         for item in value if isinstance(value, (list, tuple)) and _is_list(op_def, arg, value) else [value]:
@@ -104,8 +107,15 @@ def _add(op_def: OpDef, graph: Graph, values: list[Any], given: dict[str, Any], 
             try:
                 attrs[key] = op_def.attrs[key].check(key, attrs[key])
             except (DTypeError, NodeError) as error:
-                raise type(error)(f"{op_def.name} {_plain(name, op_def)!r}: {error} (from {who})") from None
+                raise type(error)(f"{op_def.name} {_plain(name, op_def)!r}: {_why(who, attrs[key], error)}") from None
     return graph.create_op(op_def.name, inputs, op_def.output_types(attrs), None, name, attrs, op_def)
+
+
+def _why(who: str, value: Any, error: Exception) -> str:
+    """An attribute that an input decides, and that the op does not have: what to do about the input."""
+    if isinstance(value, DType):
+        return f"{who} is {value.name}, and no such type is taken: {error} (from {who}). Use cast() on {who}"
+    return f"{error} (from {who})"
 
 
 def _convert(op_def: OpDef, arg: Arg, value: Any, attrs: dict[str, Any], said: dict[str, str]) -> list[Tensor]:
@@ -133,7 +143,7 @@ def _convert(op_def: OpDef, arg: Arg, value: Any, attrs: dict[str, Any], said: d
 
 def _one(op_def: OpDef, arg: Arg, value: Any, attrs: dict[str, Any], said: dict[str, str], i: int | None) -> Tensor:
     wanted = arg.fixed or attrs.get(arg.type)
-    if wanted is None and not isinstance(value, Tensor):
+    if wanted is None and held_tensor(value) is None:  # what holds a tensor has that one's type
         wanted = op_def.attrs[arg.type].default
         wanted = None if wanted is REQUIRED else wanted
     tensor = _tensor(op_def, arg, value, wanted, said, i)

@@ -34,6 +34,8 @@ def _sought(tensor: Tensor, depth: int, unknown: set[Tensor]) -> Any:
 
 
 def _find(tensor: Tensor, depth: int, unknown: set[Tensor]) -> Any:
+    from refflow.core.sizes import element_of
+
     op = tensor.op
     if op.type == "Const":
         return op.attrs["value"]
@@ -42,6 +44,10 @@ def _find(tensor: Tensor, depth: int, unknown: set[Tensor]) -> Any:
         known = known[tensor.value_index] if isinstance(known, list) else known
         if known is not None:
             return known
+    if tensor.dims == () and tensor.dtype.is_integer:
+        element = element_of(tensor)
+        if element is not None:
+            return np.array(element, tensor.dtype.as_numpy_dtype)
     if not op.op_def.foldable or not op.inputs or any(t is None for t in op.inputs):  # a loop that is not closed yet
         return None
     if not all(t.dtype.is_integer or t.dtype.is_bool for t in (*op.inputs, *op.outputs)):

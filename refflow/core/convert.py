@@ -61,6 +61,14 @@ def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None, as
     raise DTypeError(f"a {type(value).__name__} cannot become a tensor: {value!r}")
 
 
+def held_tensor(value: Any) -> Tensor | None:
+    """The value itself or the first tensor in it, where it is a tensor or a list, of lists, that holds one."""
+    if isinstance(value, (list, tuple)):
+        inner = (held_tensor(v) for v in value if isinstance(v, (Tensor, list, tuple)))
+        return next((tensor for tensor in inner if tensor is not None), None)
+    return value if isinstance(value, Tensor) else None
+
+
 def convert_to_tensor_or_indexed_slices(
     value: Any, dtype: Any = None, name: str | None = None, as_ref: bool = False
 ) -> Any:

@@ -114,7 +114,8 @@ class Graph(GraphScopes):
         form = 'Tensor names must be of the form "<op_name>:<output_index>".'
         if ":" not in text:
             if text in self._by_name:
-                raise NodeError(f"The name '{text}' refers to an Operation, not a {wanted}. {form}")
+                first = f" Its output is '{text}:0'"
+                raise NodeError(f"The name '{text}' refers to an Operation, not a {wanted}. {form}{first}")
             raise NodeError(
                 f"The name '{text}' looks like an (invalid) Operation name, not a {wanted}. {form}{self._near(text)}"
             )

@@ -103,6 +103,7 @@ class OpDef:
         self.kernels: dict[str, Kernel] = {}
         self.shape_rule: shape_rules.Rule | None = None
         self.shape_function: Callable[[Any], Any] | None = None  # RegisterShape's: of the operation itself
+        self.ranks: dict[str, int | tuple[int, int]] = {}  # of inputs, which only a graph that is built must show
         self.constant_rule: Callable[[Any], Any] | None = None
         self.work_rule: Callable[..., int] | None = None
         self.refusal: Callable[..., None] | None = None
@@ -180,6 +181,10 @@ class OpDef:
         """Registers a rule `rule(context)` where the signature's dimension names cannot say it."""
         self.shape_rule = rule
         return rule
+
+    def built_with(self, **ranks: int | tuple[int, int]) -> None:
+        """States ranks of inputs, or least and most, that a graph must show where a kernel takes more."""
+        self.ranks = ranks
 
     def constant(self, rule: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Registers `rule(op)`: the value where it is known before the run, else None; of several outputs, a list."""
@@ -319,7 +324,7 @@ class OpDef:
                 f"{label}: {t.dtype.base_dtype.name}{shapes.text(t.dims)}"
                 for label, t in zip(self.labels(op.attrs), op.inputs, strict=True)
             )
-            said = str(error).replace(errors.THIS_NODE, op.name)
+            said = str(error).replace(errors.THIS_NODE, op.name).rstrip(".")
             raise errors.ShapeError(f"{self.name} {op.name!r}: {said}. {given}. Signature: {self.signature}") from None
 
     def labels(self, attrs: dict[str, Any]) -> list[str]:

@@ -25,6 +25,16 @@ def need_equal(a: Any, b: Any, text: str) -> None:
         raise ShapeError(text.format(a, b))
 
 
+def either(a: int | None, b: int | None) -> int | None:
+    """Of two sizes that are the same, what is known of them."""
+    return b if a is None else a
+
+
+def of_rank(dims: shapes.Shape, rank: int) -> shapes.Dims:
+    """A shape that has this rank, whether or not anything of it is known yet."""
+    return (None,) * rank if dims is None else dims
+
+
 def size_at(dims: shapes.Shape, axis: int) -> int | None:
     """A shape's size along an axis, None where it is not known."""
     return None if dims is None else dims[axis]

@@ -47,6 +47,7 @@ class ShapeContext:
         self._value_of, self._sizes_of = value_of, sizes_of
         self._places = op_def.places(attrs, outputs=False)
         self._bound: dict[str, tuple[Any, str]] = {}  # dimension name -> size, and who said so
+        self.building = sizes_of is not None  # and not about to run: what is wrong then may never be run
         self.undecided = False  # a value was asked for that is not known yet: more may be wrong than shows
 
     def dims(self, name: str) -> Shape:
@@ -79,6 +80,43 @@ class ShapeContext:
     def sizes(self, name: str) -> Shape:
         """The shape that a vector input spells, None for sizes that are not known; None where nothing is."""
         return None if self._sizes_of is None else self._sizes_of(self._places[name])  # type: ignore[arg-type]
+
+    def of(self, op_def: OpDef, attrs: dict[str, Any], inputs: Sequence[Shape]) -> list[Shape]:
+        """The outputs' shapes of another op that stands for this one, of whose inputs no values are asked."""
+        nothing = (lambda _: None) if self.building else None
+        return infer(op_def, attrs, inputs, lambda _: None, nothing)
+
+    def spelled(self, name: str) -> Shape:
+        """The sizes that the numbers of a vector ask for, None for -1, which a step may still find to be wrong."""
+        values = self.ints(name)
+        if values is None:
+            return self.sizes(name)
+        if self.building and min(values, default=0) < -1:
+            raise ShapeError(f"Dimension {min(values)} must be >= 0: {name} = {values} are sizes")
+        return tuple(v if v >= 0 else None for v in values)
+
+    def count(self, name: str) -> int | None:
+        """The size that a number asks for, None where that is not known; it cannot be negative in a new graph."""
+        values = self.ints(name)
+        if values is None or len(values) != 1:
+            return None
+        if values[0] < 0 and self.building:
+            told = f"{name} ({values[0]}) must be non-negative"
+            raise ShapeError(f"{told}: {name} should be non-negative, got {values[0]}")
+        return values[0] if values[0] >= 0 else None
+
+    def check_ranks(self) -> None:
+        """Requires of inputs the ranks that OpDef.built_with states."""
+        for name, rank in self.op_def.ranks.items():
+            least, most = rank if isinstance(rank, tuple) else (rank, rank)
+            place = self._places[name]
+            for dims in self.inputs[place] if isinstance(place, slice) else [self.inputs[place]]:
+                if dims is not None and not least <= len(dims) <= most:
+                    kind = f"{'' if least == most else 'at most '}rank {most}"
+                    raise ShapeError(
+                        f"{name} has shape {shapes.text(dims)}: Shape must be {kind} but is rank {len(dims)}. "
+                        f"Give {'a number' if most == 0 else 'a vector' if most == 1 else f'{most} axes'}"
+                    )
 
     def match(self, name: str, *pattern: str) -> None:
         """Requires of an input that its dimensions fit `pattern`, and binds the names in it."""
@@ -170,6 +208,8 @@ def infer(
 
 def apply_rule(op_def: OpDef, context: ShapeContext) -> list[Shape]:
     """The outputs' shapes in a given context, which afterwards tells if the answer was final."""
+    if context.building and op_def.ranks:
+        context.check_ranks()
     if op_def.shape_rule is None:
         return context.by_signature()
     try:

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from refflow.core.graph import Tensor
 
 _DEEPEST = 16  # nodes in a row
+_PICKS = ("StridedSlice", "Unpack", "Squeeze", "Identity", "Cast")
 Sizes = tuple[int | None, ...]
 
 
 def known_sizes(tensor: Tensor, depth: int = 0) -> Sizes | None:
-    """The elements of a vector of sizes, None for those that are not known or negative; None where none may be."""
+    """The elements of a vector of sizes, or of a matrix of them row by row; None where nothing is known.
+
+    An element that is not known, or negative, is None.
+    """
     value = constant_value(tensor)
     if value is not None:
         return tuple(None if size < 0 else int(size) for size in value.reshape(-1))
@@ -41,14 +45,43 @@ def _passed_on(op: Any, depth: int) -> Sizes | None:
 
 
 def _of_numbers(op: Any, depth: int) -> Sizes | None:
-    if any(t.dims != () for t in op.inputs):
+    if op.inputs[0].dims != ():  # rows of a matrix, such as paddings
+        return _one_after_the_other(op, depth)
+    return tuple(_number(t, depth) for t in op.inputs)
+
+
+def _number(tensor: Tensor, depth: int) -> int | None:
+    """A number that is known, or an element of a vector where that one is."""
+    value = constant_value(tensor)
+    if value is not None:
+        return None if value < 0 else int(value)
+    found = element_of(tensor, depth)
+    return None if found is None or found < 0 else found
+
+
+def element_of(tensor: Tensor, depth: int = 0) -> int | None:
+    """The number that is cut out of a vector of sizes, or of one that is unpacked, where it is known."""
+    op = tensor.op
+    if op.type not in _PICKS or depth >= _DEEPEST or tensor.dims != () or not op.inputs[0].dtype.is_integer:
         return None
-    values = [constant_value(t) for t in op.inputs]
-    return tuple(None if v is None or v < 0 else int(v) for v in values)
+    if op.type in ("Identity", "Cast"):
+        return _number(op.inputs[0], depth + 1)
+    sizes = known_sizes(op.inputs[0], depth + 1) if op.inputs[0].dims and len(op.inputs[0].dims) == 1 else None
+    if sizes is None:
+        return None
+    if op.type == "Squeeze":
+        return sizes[0]
+    if op.type == "Unpack":
+        return sizes[tensor.value_index] if tensor.value_index < len(sizes) else None
+    begin = constant_value(op.inputs[1])
+    if begin is None or begin.size != 1 or op.attrs.get("shrink_axis_mask", 0) != 1:
+        return None
+    at = int(begin.reshape(-1)[0])
+    return sizes[at] if -len(sizes) <= at < len(sizes) else None
 
 
 def _one_after_the_other(op: Any, depth: int) -> Sizes | None:
-    vectors = op.inputs[:-1] if op.type == "ConcatV2" else op.inputs[1:]
+    vectors = {"ConcatV2": op.inputs[:-1], "Concat": op.inputs[1:]}.get(op.type, op.inputs)
     parts = [known_sizes(t, depth) for t in vectors]
     return None if None in parts else tuple(size for part in parts for size in part)  # type: ignore[union-attr]
 

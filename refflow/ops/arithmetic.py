@@ -40,6 +40,7 @@ ACCUMULATE_N_V2 = define_op("AccumulateNV2", "inputs: N * T[...S] -> sum: T[...S
                             shape=Attr("shape"), commutative=True, accuracy="dot",
                             source=("W32",))  # fmt: skip
 ACCUMULATE_N_V2.kernel(ADD_N.reference)
+ACCUMULATE_N_V2.shape(lambda context: shapes.merge(context.by_signature()[0], context.attrs["shape"].as_tuple))
 
 
 @ACCUMULATE_N_V2.gradient

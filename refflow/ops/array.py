@@ -22,7 +22,8 @@ from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import is_known
 from refflow.core.signature import Attr
-from refflow.ops.constant import FILL, constant, shape_from
+from refflow.ops.constant import FILL, constant
+from refflow.ops.reshape_rule import MOST_ELEMENTS, reshaped, reshaped_dims
 
 ANY = Attr("type")
 INDEX = Attr("type", default=int32, allowed=INDICES)
@@ -164,45 +165,7 @@ def _reshape_shape(context: ShapeContext) -> shapes.Shape:
     vector = context.dims("shape")
     if vector is not None and len(vector) > 1:
         raise ShapeError(f"sizes input must be 1-D, not {shapes.text(vector)}")
-    sizes = context.ints("shape")
-    return shape_from(context, "shape") if sizes is None else reshaped(context.dims("tensor"), sizes)
-
-
-_MOST = 2**63 - 1  # elements of a tensor: their number is an int64
-
-
-def reshaped(dims: shapes.Shape, sizes: list[int]) -> shapes.Dims:
-    """`sizes` with the -1 found. Of sizes of zero on both sides, only what is left decides."""
-    if sizes.count(-1) > 1:
-        first, second = [i for i, s in enumerate(sizes) if s == -1][:2]
-        raise ShapeError(f"Only one input size may be -1, not both {first} and {second}: shape = {sizes}")
-    if prod(s for s in sizes if s > 0) > _MOST:
-        raise ShapeError(f"Shape {sizes} has too many elements")
-    for i, s in enumerate(sizes):
-        if s < -1:
-            raise ShapeError(f"Size {i} must be non-negative, not {s}: only -1 has a meaning, to be found")
-    if not is_known(dims):
-        return tuple(None if s == -1 else s for s in sizes)
-    count, known = prod(dims), prod(s for s in sizes if s != -1)  # type: ignore[arg-type]
-    if -1 in sizes:
-        if 0 in sizes and count == 0:
-            left = prod(d for d in dims if d)  # type: ignore[union-attr, misc]
-            return tuple(left // prod(s for s in sizes if s > 0) if s == -1 else s for s in sizes)
-        if known == 0:
-            raise ShapeError(
-                f"Input to reshape is a tensor with {count} values, but the requested shape has 0: shape = {sizes}"
-            )
-        if count % known:
-            raise ShapeError(
-                f"Input to reshape is a tensor with {count} values, but the requested shape requires a multiple of "
-                f"{known}: shape = {sizes}"
-            )
-        return tuple(count // known if s == -1 else s for s in sizes)
-    if known != count:
-        raise ShapeError(
-            f"Input to reshape is a tensor with {count} values, but the requested shape has {known}: shape = {sizes}"
-        )
-    return tuple(sizes)
+    return reshaped_dims(context, "tensor", "shape")
 
 
 @RESHAPE.gradient
@@ -343,7 +306,7 @@ def _tile_shape(context: ShapeContext) -> shapes.Shape:
     found = tuple((None if m else 0) if d is None else d * m for d, m in zip(dims, multiples, strict=True))
     count = 1
     for size in found:
-        if size is not None and count * size > _MOST:
+        if size is not None and count * size > MOST_ELEMENTS:
             raise ShapeError(f"Encountered overflow when multiplying {count} with {size}, result: -1")
         count *= 1 if size is None else size
     return found

@@ -18,6 +18,7 @@ from refflow.core.dtypes import FLOATS, NUMBERS, as_dtype, complex64, complex128
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import of_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import reshape, shape
@@ -48,6 +49,8 @@ def _dims(context: ShapeContext, stretch: bool) -> shapes.Shape:
     for place, dims in enumerate((x, y)):
         if dims is not None and len(dims) < 2:
             raise ShapeError(f"In[{place}] ndims must be >= 2: {len(dims)}")
+    if not stretch and (x is None) != (y is None):  # they have one rank
+        x, y = of_rank(x, len(y or ())), of_rank(y, len(x or ()))
     if x is None or y is None:
         return None
     batch = _batch_dims(x, y, stretch)

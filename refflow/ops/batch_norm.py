@@ -18,6 +18,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, bfloat16, float16, float32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import of_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
@@ -154,7 +155,9 @@ def _forward_shape(context: ShapeContext) -> list[shapes.Shape]:
         "variance": ("estimated_variance", condition),
     })  # fmt: skip
     spare: shapes.Shape = None if x is None else (0,) if len(x) == 4 else ()
-    x = (None,) * len(attrs["data_format"]) if x is None else x
+    x = of_rank(x, len(attrs["data_format"]))
+    axis = _channel(attrs["data_format"], len(x)) % len(x)
+    x = (*x[:axis], *vector, *x[axis + 1 :])  # type: ignore[misc]
     return [x, vector, vector, vector, vector, *[spare] * (len(context.op_def.outputs) - 5)]
 
 

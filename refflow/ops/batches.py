@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core import errors, shapes
+from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
@@ -220,8 +221,10 @@ def unbatch_grad_kernel(original_input, batch_index, grad, id, state):
 
 @BATCH.shape
 def _batch_shape(context: ShapeContext) -> list[shapes.Shape]:
+    if context.building and () in context.list_dims("in_tensors"):
+        raise ShapeError("Out of range dim_index 0 for shape with 0 dimensions: what is batched has rows")
     rows: list[shapes.Shape] = [None if d is None else (None, *d[1:]) for d in context.list_dims("in_tensors")]
-    return [*rows, None, ()]
+    return [*rows, (None, 3), ()]
 
 
 @UNBATCH.shape
@@ -233,6 +236,8 @@ def _unbatch_shape(context: ShapeContext) -> shapes.Shape:
 @UNBATCH_GRAD.shape
 def _unbatch_grad_shape(context: ShapeContext) -> shapes.Shape:
     dims = context.dims("original_input")
+    if dims is None and context.dims("grad") is not None:
+        return (None,) * len(context.dims("grad") or ())
     return None if dims is None else (None, *dims[1:])
 
 

@@ -12,7 +12,7 @@ from refflow.core.dtypes import NUMBERS
 from refflow.core.errors import ShapeError
 from refflow.core.formula import Formula
 from refflow.core.opdef import define_op
-from refflow.core.shape_checks import need_rank
+from refflow.core.shape_checks import either, need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
@@ -49,15 +49,18 @@ def _bias_add_shape(context: ShapeContext) -> shapes.Shape:
     need_rank(bias, 1, "Biases must be 1D: {0}")
     if dims is None:
         return None
+    if context.building and len(dims) == 2 and context.attrs.get("data_format") == "NCHW":
+        raise ShapeError(f"Shape must be at least rank 3 but is rank 2: NCHW is of images, not {shapes.text(dims)}")
     if len(dims) < 2:
         raise ShapeError(f"Input tensor must be at least 2D: {shapes.text(dims)}")
-    channels = dims[1] if context.attrs.get("data_format") == "NCHW" else dims[-1]
+    axis = 1 if context.attrs.get("data_format") == "NCHW" else len(dims) - 1
+    channels = dims[axis]
     if bias is not None and None not in (channels, bias[0]) and channels != bias[0]:
         raise ShapeError(
             f"Must provide as many biases as the last dimension of the input tensor: {shapes.text(bias)} vs. "
             f"{shapes.text(dims)}"
         )
-    return dims
+    return dims if bias is None else (*dims[:axis], either(channels, bias[0]), *dims[axis + 1 :])
 
 
 @BIAS_ADD.gradient

@@ -19,7 +19,7 @@ import numpy as np
 from refflow.core import shapes, work
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
-from refflow.core.shape_checks import need_rank
+from refflow.core.shape_checks import need_rank, of_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.recurrent_cells import (
@@ -88,8 +88,9 @@ def _sizes(context: ShapeContext) -> dict[str, shapes.Shape]:
     steps = context.ints("seq_len_max")
     if steps is not None and time is not None and not 0 <= steps[0] <= time:
         raise ShapeError(f"seq_len_max must be between 0 and {time}, the number of steps, got {steps[0]}")
+    sizes = {name: shapes.merge(dims, context.dims(name)) for name, dims in sizes.items()}
     state = sizes["cs_prev"]
-    return sizes | {"x": x, "gate": None if state is None else (time, *state)}
+    return sizes | {"x": of_rank(x, 3), "gate": None if state is None else (time, *state)}
 
 
 def _define(version: str, order: str) -> tuple[OpDef, OpDef]:

@@ -74,7 +74,7 @@ def _sampler_shapes(context: ShapeContext) -> list[shapes.Shape]:
     if dims is not None and dims[1] not in (None, attrs["num_true"]):
         raise ShapeError(f"true_classes must have num_true columns, expected: {dims[1]} was: {attrs['num_true']}")
     sampled = (attrs["num_sampled"],)
-    return [sampled, (None, attrs["num_true"]) if dims is None else dims, sampled]
+    return [sampled, (None if dims is None else dims[0], attrs["num_true"]), sampled]
 
 
 def _define(name: str, make: Any, **attrs: Any) -> OpDef:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.convert import convert_to_tensor, op_scope, register_tensor_conversion_function
+from refflow.core.convert import convert_to_tensor, held_tensor, op_scope, register_tensor_conversion_function
 from refflow.core.dtypes import DType, as_dtype, float32, int32, int64
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
@@ -81,12 +81,13 @@ def _convert_value(value: Any, dtype: DType | None, name: str | None, as_ref: bo
 
 
 def _convert_list(value: Any, dtype: DType | None, name: str | None, as_ref: bool) -> Any:
-    if any(isinstance(item, Tensor) for item in value):
-        from refflow.ops.joining import pack
+    held = held_tensor(value)
+    if held is None:
+        return _convert_value(list(value), dtype, name, as_ref)
+    from refflow.ops.joining import pack
 
-        tensors = [convert_to_tensor(item, dtype) for item in value]
-        return pack(tensors, name=name or "packed")
-    return _convert_value(list(value), dtype, name, as_ref)
+    tensors = [convert_to_tensor(item, dtype or held.dtype.base_dtype) for item in value]
+    return pack(tensors, name=name or "packed")
 
 
 def _convert_shape(value: TensorShape, dtype: DType | None, name: str | None, as_ref: bool) -> Tensor:
@@ -112,6 +113,9 @@ FILL = define_op("Fill", "dims: index_type[R], value: T[] -> output: T", T=Attr(
 @FILL.kernel
 def fill(dims, value):
     return np.full(tuple(np.reshape(dims, -1)), np.reshape(value, ()))
+
+
+FILL.built_with(dims=1, value=0)
 
 
 @FILL.shape
@@ -159,7 +163,7 @@ def _filled(shape: Any, number: int, dtype: Any, name: str | None, default: str)
             return constant([] if 0 in shape else number, dtype, list(shape), scope)
         if isinstance(shape, TensorShape):
             return constant([] if 0 in shape.as_list() else number, dtype, shape.as_list(), scope)
-        shape = convert_to_tensor(shape, int32 if not isinstance(shape, Tensor) else None, "shape")
+        shape = convert_to_tensor(shape, int32 if held_tensor(shape) is None else None, "shape")
         return FILL(shape, constant(number, dtype), name=scope)
 
 
@@ -269,4 +273,4 @@ def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Tenso
 
     `shape` may leave sizes open with None [W10].
     """
-    return PLACEHOLDER(dtype=dtype, shape=TensorShape(shape), name=name)
+    return PLACEHOLDER(dtype=as_dtype(dtype), shape=TensorShape(shape), name=name)

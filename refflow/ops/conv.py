@@ -20,6 +20,7 @@ from refflow.core import shapes, work
 from refflow.core.dtypes import FLOATS, INDICES, int32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import of_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.core.values import wide
@@ -189,12 +190,10 @@ class _Family:
             checks.check_attrs(attrs, rank)
             x, w, layout = context.dims("input"), context.dims("filter"), attrs["data_format"]
             checks.forward(x, w, layout, rank)
-            if x is None:
-                return (None,) * (rank + 2)
-            w = w if w is not None else (None,) * (rank + 2)
+            x, w = of_rank(x, rank + 2), of_rank(w, rank + 2)
             outs = sizes_out(
                 spatial(x, layout), w[:rank], spatial(attrs["strides"], layout), spatial(attrs["dilations"], layout),
-                attrs["padding"], explicit_pairs(attrs.get("explicit_paddings", ()), layout),
+                attrs["padding"], explicit_pairs(attrs.get("explicit_paddings", ()), layout), context.building,
             )  # fmt: skip
             found = shaped(outs, x[0], w[-1], layout)
             if shapes.is_known(w) and shapes.is_known(found):
@@ -208,7 +207,8 @@ class _Family:
             dims = self._input_sizes(context, w, dy)
             if shapes.is_known(dims) and shapes.is_known(w) and shapes.is_known(dy):
                 checks.backward(self.who("Input"), dims, w, dy, context.attrs)
-            return (None,) * (rank + 2) if dims is None else dims
+            dims = of_rank(dims, rank + 2)
+            return dims if dims[0] is not None else (size_at(dy, 0) if rank == 2 else None, *dims[1:])
 
         @self.to_filter.shape
         def to_filter_shape(context: ShapeContext) -> shapes.Shape:

@@ -18,8 +18,8 @@ from refflow.core import shapes, work
 from refflow.core.dtypes import bfloat16, float16, float32, float64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
-from refflow.core.shape_checks import need_rank
-from refflow.core.shape_rules import ShapeContext, infer
+from refflow.core.shape_checks import need_rank, of_rank
+from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.conv import CONV_2D, PLAIN_PADDINGS
 from refflow.ops.padding import MODES, mirror_pad_kernel
@@ -66,7 +66,7 @@ def _sizes(context: ShapeContext, dims: shapes.Shape) -> shapes.Shape:
             f"The first dimension of paddings must be the rank of inputs{shapes.text(given)} {shapes.text(dims)}"
         )
     if widths is None or dims is None:
-        return None
+        return None if dims is None else (dims[0], None, None, dims[3])
     for i, (before, after) in enumerate(widths.tolist()):
         if before < 0 or after < 0:
             raise ShapeError(f"paddings must be non-negative: {before} {after}")
@@ -84,13 +84,14 @@ def _shape(op_def: OpDef) -> None:
         if x is not None and w is not None and None not in (x[3], w[2]) and x[3] != w[2]:
             raise ShapeError(f"input and filter must have the same depth: {x[3]} vs {w[2]}")
         strides = context.attrs["strides"]
-        if op_def is RESIZE_PAD_CONV and x is not None:
+        if op_def is RESIZE_PAD_CONV:
+            x = of_rank(x, 4)
             size = context.ints("size")
             if size is not None and (len(size) != 2 or min(size) <= 0):
                 raise ShapeError(f"output dimensions must be positive, got {size}")
             x = (x[0], *(size or (None, None)), x[3])
         attrs = {"strides": strides, "padding": context.attrs["padding"], **_PLAIN}
-        (found,) = infer(CONV_2D.conv, attrs, [_sizes(context, x), w], lambda _: None)
+        (found,) = context.of(CONV_2D.conv, attrs, [_sizes(context, x), w])
         return found
 
 

@@ -18,6 +18,7 @@ from refflow.core import shapes, work
 from refflow.core.dtypes import FLOATS, int32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import of_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops import conv_checks as checks
@@ -80,11 +81,9 @@ def _conv_shape(context: ShapeContext) -> shapes.Shape:
     given = _as_family(attrs, rank)
     checks.check_attrs(given, rank)
     checks.forward((None, *x[lead:]), w, given["data_format"], rank)
-    from refflow.core.shape_rules import infer
-
     family = CONV_2D if rank == 2 else CONV_3D
     known = {k: v for k, v in given.items() if k in family.attr_names} | {"T": attrs["T"]}
-    (found,) = infer(family.conv, known, [(None, *x[lead:]), w], lambda _: None)
+    (found,) = context.of(family.conv, known, [(None, *x[lead:]), w])
     return None if found is None else (*x[:lead], *found[1:])
 
 
@@ -112,7 +111,7 @@ def _by_tensor(name: str, base: OpDef, names: list[str], place: int, attrs: dict
         if shapes.is_known(x) and shapes.is_known(w) and shapes.is_known(dy):
             side = "Input" if place == 0 else "Filter"
             checks.backward(f"Conv2DCustomBackprop{side}" if rank == 2 else f"Conv3DBackprop{side}Op", x, w, dy, full)
-        return context.inputs[place]
+        return of_rank(context.inputs[place], rank + 2)
 
     op_def.no_gradient_registered()
     op_def.work(work.convolution(filter=1, image=2))

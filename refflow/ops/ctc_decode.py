@@ -25,7 +25,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import float32, float64
 from refflow.core.errors import FailedPreconditionError, ShapeError
 from refflow.core.opdef import define_op
-from refflow.core.shape_checks import need_rank
+from refflow.core.shape_checks import either, need_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
@@ -200,9 +200,12 @@ def _checked(context: ShapeContext) -> Any:
     x, lengths = context.dims("inputs"), context.dims("sequence_length")
     need_rank(x, 3, "inputs is not a 3-Tensor")
     need_rank(lengths, 1, "sequence_length is not a vector")
+    if context.building and None not in (size_at(x, 1), size_at(lengths, 0)) and size_at(x, 1) != size_at(lengths, 0):
+        raise ShapeError(f"Dimensions must be equal, but are {size_at(x, 1)} and {size_at(lengths, 0)}: one length in "
+                         "sequence_length for each of the batch")  # fmt: skip
     if x is not None and 0 in x:
         raise ShapeError("inputs must not be empty")
-    return None if x is None else x[1]
+    return either(size_at(x, 1), size_at(lengths, 0))
 
 
 @GREEDY.shape

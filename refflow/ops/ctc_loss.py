@@ -27,7 +27,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import float32, float64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
-from refflow.core.shape_checks import need_rank
+from refflow.core.shape_checks import either, need_rank, of_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.sparse import check_order
@@ -217,7 +217,9 @@ def _loss_shape(context: ShapeContext) -> list[shapes.Shape]:
         raise ShapeError("Max time or first dimension of input cannot be 0.")
     if x is not None and x[1] == 0:
         raise ShapeError("batch_size must not be 0")
-    return [(None if x is None else x[1],), (None,) * 3 if x is None else x]
+    time, batch, classes = of_rank(x, 3)
+    batch = either(batch, size_at(lengths, 0))
+    return [(batch,), (time, batch, classes)]
 
 
 _define(CTC_LOSS, blank_first=False)

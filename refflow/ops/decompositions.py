@@ -100,7 +100,7 @@ def svd_kernel(input, compute_uv=True, full_matrices=False):
 def _svd_shape(context: ShapeContext) -> list[shapes.Shape]:
     found = _matrix(context)
     if found is None:
-        return [None, None, None]
+        return [None, None, None] if context.attrs["compute_uv"] else [None, (0,), (0,)]
     batch, m, n = found
     k = _least(m, n)
     if not context.attrs["compute_uv"]:
@@ -202,9 +202,7 @@ def self_adjoint_eig_v2_kernel(input, compute_v=True):
 @SELF_ADJOINT_EIG_V2.shape
 def _eig_shape(context: ShapeContext) -> list[shapes.Shape]:
     dims = square(context)
-    if dims is None:
-        return [None, None]
-    return [dims[:-1], dims if context.attrs["compute_v"] else (0,)]
+    return [None if dims is None else dims[:-1], dims if context.attrs["compute_v"] else (0,)]
 
 
 @SELF_ADJOINT_EIG_V2.gradient

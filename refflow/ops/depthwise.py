@@ -15,6 +15,7 @@ from refflow.core import shapes, work
 from refflow.core.dtypes import FLOATS
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import either, of_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.core.values import wide
@@ -25,6 +26,7 @@ from refflow.ops.conv import PADDINGS, register_with_attrs
 from refflow.ops.windows import (
     Window,
     as_format,
+    channel_axis,
     channels_last,
     cropped,
     explicit_pairs,
@@ -108,11 +110,12 @@ def _depthwise_shape(context: ShapeContext) -> shapes.Shape:
     checks.check_depthwise_attrs(attrs, back=False)
     x, w, layout = context.dims("input"), context.dims("filter"), attrs["data_format"]
     checks.depthwise(x, w, layout)
-    if x is None or w is None:
-        return (None,) * 4
+    x, w = of_rank(x, 4), of_rank(w, 4)
+    depth = either(w[2], x[channel_axis(layout)])
     outs = sizes_out(spatial(x, layout), w[:2], spatial(attrs["strides"], layout), spatial(attrs["dilations"], layout),
-                     attrs["padding"], explicit_pairs(attrs["explicit_paddings"], layout))  # fmt: skip
-    return shaped(outs, x[0], None if w[2] is None or w[3] is None else w[2] * w[3], layout)
+                     attrs["padding"], explicit_pairs(attrs["explicit_paddings"], layout),
+                     context.building)  # fmt: skip
+    return shaped(outs, x[0], None if depth is None or w[3] is None else depth * w[3], layout)
 
 
 @TO_INPUT.shape

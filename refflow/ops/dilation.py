@@ -19,7 +19,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import REALS
 from refflow.core.errors import ShapeError, UnimplementedError
 from refflow.core.opdef import define_op
-from refflow.core.shape_checks import need_rank
+from refflow.core.shape_checks import either, need_rank, of_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.windows import Window, cropped, padded, places, sizes_out, windows
@@ -98,12 +98,11 @@ def _out_dims(context: ShapeContext) -> shapes.Shape:
     x, w = context.dims("input"), context.dims("filter")
     need_rank(x, 4, "input must be 4-dimensional{0}")
     need_rank(w, 3, "filter must be 3-dimensional: {0}")
-    if x is None or w is None:
-        return (None,) * 4
+    x, w = of_rank(x, 4), of_rank(w, 3)
     if None not in (x[3], w[2]) and x[3] != w[2]:
         raise ShapeError(f"input and filter must have the same depth: {x[3]} vs {w[2]}")
-    outs = sizes_out(x[1:3], w[:2], attrs["strides"][1:3], attrs["rates"][1:3], attrs["padding"])
-    return (x[0], *outs, x[3])
+    outs = sizes_out(x[1:3], w[:2], attrs["strides"][1:3], attrs["rates"][1:3], attrs["padding"], (), context.building)
+    return (x[0], *outs, either(x[3], w[2]))
 
 
 @DILATION.shape

@@ -74,7 +74,11 @@ def _check(
 @ENCODE_PROTO.shape
 def _encode_proto_shape(context: ShapeContext) -> shapes.Shape:
     dims = context.dims("sizes")
-    return None if dims is None else dims[:-1]
+    batch: shapes.Shape = None if dims is None else dims[:-1]
+    for given in context.list_dims("values"):
+        if given is not None and (batch is None or len(batch) == len(given) - 1):
+            batch = shapes.merge(batch, given[:-1])
+    return batch
 
 
 ENCODE_PROTO.case("W16", "as many values as sizes say, by numbers of fields", sizes=[[2, 1]],

@@ -22,6 +22,7 @@ import numpy as np
 from refflow.core import shapes
 from refflow.core.errors import THIS_NODE, ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import either, size_at
 from refflow.core.shape_rules import ShapeContext
 
 _BITS: dict[str, Any] = {"num_bits": 8, "narrow_range": False}
@@ -111,7 +112,7 @@ def _args_grad_shape(context: ShapeContext) -> shapes.Shape:
             f"Inputs to operation {THIS_NODE} of type {context.op_def.name} must have the same size and shape.  "
             f"Input 0: {shapes.text(dy)} != input 1: {shapes.text(x)}"
         )
-    return x
+    return shapes.merge(dy, x)
 
 
 @ARGS_GRAD.kernel
@@ -152,14 +153,16 @@ def _check_range(context: ShapeContext, rank: int) -> shapes.Shape:
             raise ShapeError(f"`{name}` must be rank {rank} but is rank {len(given)}")
         if rank and given and dims and None not in (given[0], dims[-1]) and given[0] != dims[-1]:
             raise ShapeError(f"{name} has incorrect size, expected {dims[-1]} was {given[0]}")
-    if "gradients" in [a.name for a in context.op_def.inputs] and not shapes.compatible(
-        dims, context.dims("gradients")
-    ):
+    gradient = "gradients" in [a.name for a in context.op_def.inputs]
+    if gradient and not shapes.compatible(dims, context.dims("gradients")):
         raise ShapeError(
             "gradient and input must be the same size, gradients have shape "
             f"{shapes.text(context.dims('gradients'))}, inputs {shapes.text(dims)}"
         )
-    return dims
+    if rank and dims:
+        for name in ("min", "max"):
+            dims = (*dims[:-1], either(dims[-1], size_at(context.dims(name), 0)))
+    return shapes.merge(dims, context.dims("gradients")) if gradient else dims
 
 
 VARS.shape(lambda context: _check_range(context, 0))
@@ -170,7 +173,7 @@ VARS_GRAD.shape(lambda context: [_check_range(context, 0), (), ()])
 @CHANNEL_GRAD.shape
 def _channel_grad_shape(context: ShapeContext) -> list[shapes.Shape]:
     dims = _check_range(context, 1)
-    count = (None if dims is None else dims[-1],)
+    count = (size_at(dims, -1),)
     return [dims, count, count]
 
 

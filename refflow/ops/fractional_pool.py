@@ -25,7 +25,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import float32, float64, int32, int64
 from refflow.core.errors import ShapeError, UnimplementedError
 from refflow.core.opdef import OpDef, define_op
-from refflow.core.shape_checks import need_rank
+from refflow.core.shape_checks import need_rank, of_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.constant import shape_from
@@ -268,7 +268,7 @@ def _max_grad_shape(context: ShapeContext) -> shapes.Shape:
     if not shapes.compatible(y, dy):
         raise ShapeError(f"orig_output {shapes.text(y)} and out_backprop {shapes.text(dy)} must have the same shape")
     _check_borders(context, dims)
-    return dims
+    return of_rank(dims, 4)
 
 
 @MEAN_GRAD.shape

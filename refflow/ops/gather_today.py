@@ -81,8 +81,11 @@ def _gather_v2_shape(context: ShapeContext) -> shapes.Shape:
     params, indices, axis = context.dims("params"), context.dims("indices"), context.ints("axis")
     if params is not None and not params:
         raise ShapeError("params must be at least 1 dimensional")
-    if params is None or indices is None or axis is None:
+    if params is None or indices is None:
         return None
+    if axis is None:
+        batch = context.attrs["batch_dims"]
+        return (None,) * (len(params) + len(indices) - 1 - (batch + len(indices) if batch < 0 else batch))
     if not -len(params) <= axis[0] < len(params):
         least = axis[0] + 1 if axis[0] >= 0 else -axis[0]
         raise ShapeError(f"Shape must be at least rank {least} but is rank {len(params)}, for axis = {axis[0]}")

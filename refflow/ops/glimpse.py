@@ -13,7 +13,7 @@ from refflow.core import shapes
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef, define_op, define_variant
-from refflow.core.shape_checks import need_rank
+from refflow.core.shape_checks import either, need_rank, of_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 
 GLIMPSE = define_op(
@@ -77,9 +77,8 @@ def _glimpse_shape(context: ShapeContext) -> shapes.Shape:
         raise ShapeError(f"first dimension should be batch{shapes.text(offsets)}")
     if offsets is not None and offsets[1] not in (None, 2):
         raise ShapeError(f"second dimension should be of size 2 (y,x){shapes.text(offsets)}")
-    wanted = context.ints("size")
-    h, w = (None, None) if wanted is None else (v if v >= 0 else None for v in wanted)
-    return None if image is None else image[0], h, w, None if image is None else image[3]
+    h, w = of_rank(context.spelled("size"), 2)
+    return either(size_at(image, 0), size_at(offsets, 0)), h, w, size_at(image, 3)
 
 
 GLIMPSE.no_gradient()

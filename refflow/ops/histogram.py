@@ -96,15 +96,13 @@ def dense_bincount_kernel(input, size, weights, binary_output=False):
 @BINCOUNT.shape
 def _bincount_shape(context: ShapeContext) -> shapes.Shape:
     context.match("size")
-    size = context.ints("size")
-    return (None if size is None or size[0] < 0 else size[0],)
+    return (context.count("size"),)
 
 
 @DENSE_BINCOUNT.shape
 def _dense_bincount_shape(context: ShapeContext) -> shapes.Shape:
     context.match("size")
-    dims, size = context.dims("input"), context.ints("size")
-    count = None if size is None or size[0] < 0 else size[0]
+    dims, count = context.dims("input"), context.count("size")
     if dims is None:
         return None
     if len(dims) > 2:
@@ -140,8 +138,7 @@ def _histogram_shape(context: ShapeContext) -> shapes.Shape:
         raise ShapeError("value_range should be a vector of 2 elements.")
     if context.dims("nbins"):
         raise ShapeError("nbins should be a scalar.")
-    count = context.ints("nbins")
-    return (None if count is None or count[0] <= 0 else count[0],)
+    return (context.count("nbins") or None,)
 
 
 @BUCKETIZE.kernel

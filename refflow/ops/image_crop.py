@@ -21,7 +21,7 @@ from refflow.core import errors, shapes
 from refflow.core.dtypes import float16, float32, float64, int8, int16, int32, int64, uint8, uint16
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
-from refflow.core.shape_checks import need_rank
+from refflow.core.shape_checks import need_rank, of_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import shape
@@ -244,8 +244,7 @@ def _crop_shape(context: ShapeContext) -> shapes.Shape:
     need_rank(size, 1, "crop_size must be 1-D{0}")
     if size is not None and size[0] not in (None, 2):
         raise ShapeError(f"crop_size must have two elements{shapes.text(size)}")
-    wanted = context.ints("crop_size")
-    h, w = (None, None) if wanted is None else (v if v >= 0 else None for v in wanted)
+    h, w = of_rank(context.spelled("crop_size"), 2)
     return count, h, w, None if image is None else image[3]
 
 
@@ -256,8 +255,7 @@ def _crop_grad_image_shape(context: ShapeContext) -> shapes.Shape:
     need_rank(size, 1, "image_size must be 1-D{0}")
     if size is not None and size[0] not in (None, 4):
         raise ShapeError(f"image_size must have 4 elements{shapes.text(size)}")
-    wanted = context.ints("image_size")
-    return (None,) * 4 if wanted is None else tuple(v if v >= 0 else None for v in wanted)
+    return of_rank(context.spelled("image_size"), 4)
 
 
 @CROP_GRAD_BOXES.shape

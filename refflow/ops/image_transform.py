@@ -18,7 +18,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, float32, int32, int64, uint8
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
-from refflow.core.shape_checks import need_rank
+from refflow.core.shape_checks import need_rank, of_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import reshape, shape
@@ -136,8 +136,7 @@ def _projective_shape(context: ShapeContext) -> shapes.Shape:
     need_rank(size, 1, "output shape must be 1-dimensional{0}")
     if size is not None and size[0] not in (None, 2):
         raise ShapeError(f"output shape must have two elements{shapes.text(size)}")
-    wanted = context.ints("output_shape")
-    h, w = (None, None) if wanted is None else (v if v >= 0 else None for v in wanted)
+    h, w = of_rank(context.spelled("output_shape"), 2)
     return (None, h, w, None) if images is None else (images[0], h, w, images[3])
 
 
@@ -286,8 +285,7 @@ def _scale_shape(context: ShapeContext) -> shapes.Shape:
     if size is not None and size[0] not in (None, 2):
         raise ShapeError(f"output_shape_t must have two elements{shapes.text(size)}")
     _check_pairs(context)
-    wanted = context.ints("size")
-    h, w = (None, None) if wanted is None else (v if v >= 0 else None for v in wanted)
+    h, w = of_rank(context.spelled("size"), 2)
     return (None, h, w, None) if images is None else (images[0], h, w, images[3])
 
 

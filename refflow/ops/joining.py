@@ -40,6 +40,9 @@ def concat_kernel(concat_dim, values):
     return np.concatenate(values, axis=int(np.reshape(concat_dim, ())))
 
 
+CONCAT.built_with(concat_dim=0)
+
+
 @CONCAT.shape
 def _concat_shape(context: ShapeContext) -> shapes.Shape:
     return concat_shape(context.list_dims("values"), context.ints("concat_dim"), "concat_dim")

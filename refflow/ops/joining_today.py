@@ -44,6 +44,9 @@ def concat_v2_kernel(values, axis):
     return np.concatenate(values, axis=int(np.reshape(axis, ())))
 
 
+CONCAT_V2.built_with(axis=0)
+
+
 @CONCAT_V2.shape
 def _concat_v2_shape(context: ShapeContext) -> shapes.Shape:
     return concat_shape(context.list_dims("values"), context.ints("axis"), "axis")
@@ -156,6 +159,8 @@ def _split_v_shape(context: ShapeContext) -> list[shapes.Shape]:
             f"size of the split_tensor must be 1-D and have the same elements as outputs got {len(given)} -D and "
             f"{prod(1 if d is None else d for d in given)} elements"
         )
+    if dims is not None and axis is None and len(dims) == 1:
+        axis = [0]  # there is but one
     if dims is None or axis is None:
         return [None if dims is None else (None,) * len(dims)] * count
     at = split_axis(axis[0], len(dims))

@@ -21,6 +21,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import float32, float64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op, define_variant
+from refflow.core.shape_checks import size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.values import wide
 from refflow.ops.batch_matmul import BATCH_MATMUL_V2, adjoint
@@ -70,7 +71,11 @@ def _solve_ls_shape(context: ShapeContext) -> shapes.Shape:
     l2 = context.dims("l2_regularizer")
     if l2 is not None and l2 != ():
         raise ShapeError(f"l2_regularizer must be scalar, got shape {shapes.text(l2).replace(' ', '')}")
-    return None if a is None or b is None else (*a[:-2], a[-1], b[-1])
+    known = a or b
+    if known is None:
+        return None
+    batch = shapes.merge(None if a is None else a[:-2], None if b is None else b[:-2]) or ()
+    return (*batch, size_at(a, -1), size_at(b, -1))
 
 
 def _product(x, y, **flags):

@@ -21,11 +21,12 @@ from refflow.core.dtypes import complex64, complex128, float16, float32, float64
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op, define_variant
+from refflow.core.shape_checks import either, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.values import wide
 from refflow.ops.batch_matmul import BATCH_MATMUL_V2, adjoint
 from refflow.ops.elementwise import NEG
-from refflow.ops.matrix_checks import equations, has_nan, matrices, must_be_square, square, stretched
+from refflow.ops.matrix_checks import equations, has_nan, matrices, must_be_square, square, squared, stretched
 
 TYPES = (float16, float32, float64, complex64, complex128)
 
@@ -172,7 +173,11 @@ def _log_determinant_shape(context: ShapeContext) -> list[shapes.Shape]:
 def _solve_shape(context: ShapeContext) -> shapes.Shape:
     matrices(context, "matrix", "rhs")
     must_be_square(context.dims("matrix"), "First input (lhs) must be a square matrix.")
-    return equations(context)[1]
+    a, b = equations(context)
+    if a is None:
+        return b
+    batch = shapes.merge(a[:-2], None if b is None else b[:-2]) or ()
+    return (*batch, either(size_at(squared(a), -1), size_at(b, -2)), size_at(b, -1))
 
 
 @TRIANGULAR_SOLVE.shape

@@ -14,7 +14,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, INDICES, int64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
-from refflow.core.shape_checks import need_rank
+from refflow.core.shape_checks import either, need_rank, of_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.core.values import wide
@@ -78,14 +78,14 @@ def _sparse_xent_shape(context: ShapeContext) -> list[shapes.Shape]:
     scores, labels = context.dims("features"), context.dims("labels")
     need_rank(scores, 2, "logits must be 2-D, but got shape {0}")
     need_rank(labels, 1, "labels must be 1-D, but got shape {0}")
-    if scores is None:
-        return [(None,) if labels is None else labels, (None, None)]
-    if labels is not None and None not in (scores[0], labels[0]) and scores[0] != labels[0]:
+    count, classes = of_rank(scores, 2)
+    if labels is not None and None not in (count, labels[0]) and count != labels[0]:
         raise ShapeError(
             f"logits and labels must have the same first dimension, got logits shape {shapes.text(scores)} and labels "
             f"shape {shapes.text(labels)}"
         )
-    return [scores[:1], scores]
+    count = either(count, size_at(labels, 0))
+    return [(count,), (count, classes)]
 
 
 @SPARSE_XENT.gradient

@@ -26,6 +26,7 @@ from refflow.core import nest, shapes
 from refflow.core.contexts import LoopContext
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import int32
+from refflow.core.errors import ConversionError
 from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.registry import op_def
@@ -174,9 +175,15 @@ class _Build:
     def _turn(self, results: list[Any]) -> None:
         for variable, result in zip(self.context.variables, results, strict=True):
             merged = variable.merge.outputs[0]
-            result = convert_to_tensor(result, merged.dtype.base_dtype)
+            kind, start = merged.dtype.base_dtype, variable.enter.inputs[0]
+            if isinstance(result, Tensor) and result.dtype.base_dtype is not kind:
+                raise ConversionError(
+                    f"Loop var {start.op.name} enters the loop with type {kind.name} but has type "
+                    f"{result.dtype.base_dtype.name} after 1 iteration. {start.op.name} type should remain constant: "
+                    f"begin with that type, or use cast() in the body"
+                )
+            result = convert_to_tensor(result, kind)
             if not _fits(result.dims, merged.dims):
-                start = variable.enter.inputs[0]
                 raise ValueError(
                     f"Input tensor '{start.name}' enters the loop with shape {shapes.python_text(start.dims)}, but has "
                     f"shape {shapes.python_text(result.dims)} after one iteration. To allow the shape to vary across "

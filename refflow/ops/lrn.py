@@ -15,7 +15,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, float32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
-from refflow.core.shape_checks import need_rank
+from refflow.core.shape_checks import need_rank, of_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.core.values import wide
@@ -62,7 +62,7 @@ def _lrn_shape(context: ShapeContext) -> shapes.Shape:
 
 @LRN_GRAD.shape
 def _lrn_grad_shape(context: ShapeContext) -> shapes.Shape:
-    dims = context.dims("input_grads")
+    dims = of_rank(context.dims("input_grads"), 4)
     for name in ("input_grads", "input_image", "output_image"):
         given = context.dims(name)
         if given is not None and len(given) != 4:
@@ -72,6 +72,7 @@ def _lrn_grad_shape(context: ShapeContext) -> shapes.Shape:
                 f"input_grads, input_image, and out_image should have the same shape: {shapes.text(dims)} and "
                 f"{shapes.text(given)}"
             )
+        dims = shapes.merge(dims, given) or ()
     return dims
 
 

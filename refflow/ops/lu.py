@@ -19,7 +19,7 @@ from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.core.values import wide
 from refflow.ops.linalg import TYPES
-from refflow.ops.matrix_checks import must_be_square
+from refflow.ops.matrix_checks import squared
 
 LU = define_op("Lu", "input: T -> lu: T, p: output_idx_type", T=TYPES,
                output_idx_type=Attr("type", default=int32, allowed=(int32, int64)), accuracy="composed",
@@ -52,8 +52,8 @@ def _lu_shape(context: ShapeContext) -> list[shapes.Shape]:
         return [None, None]
     if len(dims) < 2:
         raise ShapeError(f"Input tensor must have rank >= 2, got {len(dims)}")
-    must_be_square(dims)
-    return [dims, dims[:-1]]
+    dims = squared(dims)
+    return [dims, dims[:-1]]  # type: ignore[index]
 
 
 LU.case("W06", "the larger row comes first", input=[[1, 2], [4, 6]], lu=[[4, 6], [0.25, 0.5]],

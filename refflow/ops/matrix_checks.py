@@ -15,6 +15,7 @@ import numpy as np
 
 from refflow.core import shapes
 from refflow.core.errors import ShapeError
+from refflow.core.shape_checks import either
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import Shape
 
@@ -49,8 +50,13 @@ def must_be_square(dims: Shape, text: str = NOT_SQUARE) -> None:
 def square(context: ShapeContext, name: str = "input") -> Shape:
     """The shape of a batch of square matrices."""
     (dims,) = matrices(context, name)
+    return squared(dims)
+
+
+def squared(dims: Shape) -> Shape:
+    """What is known of a shape whose last two sizes are the same; a ShapeError where they differ."""
     must_be_square(dims)
-    return dims
+    return None if dims is None else (*dims[:-2], either(*dims[-2:]), either(*dims[-2:]))
 
 
 def equations(context: ShapeContext) -> tuple[Shape, Shape]:
@@ -76,4 +82,4 @@ def stretched(a: Shape, b: Shape, flags: str) -> Shape:
         ) from None
     if None not in (a[-1], b[-2]) and a[-1] != b[-2]:
         raise ShapeError(f"In[0] mismatch In[1] shape: {a[-1]} vs. {b[-2]}: {shapes.text(a)} {shapes.text(b)} {flags}")
-    return (*batch, *b[-2:])
+    return (*batch, either(either(b[-2], a[-1]), a[-2]), b[-1])

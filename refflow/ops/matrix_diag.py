@@ -212,7 +212,10 @@ def _family(version: int) -> tuple[OpDef, OpDef, OpDef]:
         dims, given = context.dims("input"), context.dims("diagonal")
         if given == ():
             raise ShapeError("diagonal must be at least 1-dim, received shape: []")
-        wanted = _part_dims(dims, [0] if version == 1 else context.ints("k"))
+        ks = [0] if version == 1 else context.ints("k")
+        if dims is None and given is not None and ks is not None:
+            return (*given[: len(given) - (1 if ks[0] == ks[-1] else 2)], None, None)
+        wanted = _part_dims(dims, ks)
         if not shapes.compatible(given, wanted):
             raise ShapeError(
                 "Either first dimensions of diagonal don't match input.shape[:-2], or diagonal.shape[:-1] is not equal "

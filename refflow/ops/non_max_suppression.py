@@ -142,8 +142,7 @@ def _kept_shape(context: ShapeContext) -> Any:
     _check_nms(context)
     rows = None
     if context.attrs.get("pad_to_max_output_size"):
-        limit = context.ints("max_output_size")
-        rows = limit[0] if limit and limit[0] >= 0 else None
+        rows = context.count("max_output_size")
     dims = {"selected_indices": (rows,), "selected_scores": (rows,), "valid_outputs": ()}
     return [dims[a.name] for a in context.op_def.outputs]
 

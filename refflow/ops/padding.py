@@ -15,6 +15,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, int32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import ANY, INDEX, reshape, shape
@@ -61,6 +62,8 @@ def _broadcast_to_shape(context: ShapeContext) -> shapes.Shape:
                     f"Incompatible shapes: {shapes.text(dims)} vs. {shapes.text(wanted)}: Unable to broadcast tensor "
                     f"of shape {shapes.text(dims)} to tensor of shape {shapes.text(wanted)}"
                 )
+        if len(dims) == len(wanted):  # an axis that is longer than 1 stays as it is
+            return tuple(have if want is None and have != 1 else want for have, want in zip(dims, wanted, strict=True))
     return wanted
 
 
@@ -192,8 +195,12 @@ def _mirror_pad_grad_shape(context: ShapeContext) -> shapes.Shape:
     dims, paddings = context.dims("input"), context.ints("paddings")
     check_paddings(context.dims("paddings"), paddings, dims)
     if dims is None or paddings is None:
-        return None if dims is None else (None,) * len(dims)
-    return tuple(None if d is None else d - paddings[2 * i] - paddings[2 * i + 1] for i, d in enumerate(dims))
+        rank = size_at(context.dims("paddings"), 0) if dims is None else len(dims)
+        return None if rank is None else (None,) * rank
+    found = tuple(None if d is None else d - paddings[2 * i] - paddings[2 * i + 1] for i, d in enumerate(dims))
+    if context.building and min((d for d in found if d is not None), default=0) < 0:
+        raise ShapeError(f"Negative dimension size: paddings {paddings} are wider than the input {shapes.text(dims)}")
+    return found
 
 
 @MIRROR_PAD_GRAD.gradient

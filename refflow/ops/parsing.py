@@ -23,6 +23,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import DType, float32, int32, int64, string
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import of_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import TensorShape
 from refflow.core.signature import Attr
@@ -294,6 +295,8 @@ def _parse_shape(context: ShapeContext) -> list[shapes.Shape]:
         kind = {"ParseExample": "vector", "ParseExampleV2": "scalar or vector", "ParseSingleExample": "scalar"}
         text = shapes.text(dims)
         raise ShapeError(f"Expected serialized to be a {kind[context.op_def.name]}, got shape: {text}")
+    if context.op_def is PARSE_EXAMPLE:
+        dims = of_rank(dims, 1)
     dense = check_dense_shapes(attrs["dense_shapes"])
     count, ragged = len(attrs["sparse_types"]), len(attrs.get("ragged_value_types", ()))
     out: list[shapes.Shape] = []

@@ -20,6 +20,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import float32, int32, int64, string
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import of_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import TensorShape
 from refflow.core.signature import Attr
@@ -229,6 +230,7 @@ def _sequence_shape(context: ShapeContext) -> list[shapes.Shape]:
     for shape in (*attrs["context_dense_shapes"], *attrs["feature_list_dense_shapes"]):
         if not shape.is_fully_defined():
             raise ShapeError(f"Shape {shape} is not fully defined")
+    dims = of_rank(dims, 1) if op is PARSE else dims
     if dims is None and most:
         return [None] * len(op.output_types(attrs))
     batch = tuple(dims or ())

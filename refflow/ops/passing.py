@@ -110,7 +110,11 @@ def ensure_shape_kernel(input, shape):
 @ENSURE_SHAPE.shape
 def _ensure_shape_shape(context: ShapeContext) -> shapes.Shape:
     dims, wanted = context.dims("input"), context.attrs["shape"].as_tuple
-    return shapes.merge(dims, wanted) if shapes.compatible(dims, wanted) else wanted
+    if shapes.compatible(dims, wanted):
+        return shapes.merge(dims, wanted)
+    if context.building:
+        raise ShapeError(f"Shape {shapes.text(dims)} is not compatible with expected shape {shapes.text(wanted)}")
+    return wanted
 
 
 @ENSURE_SHAPE.gradient

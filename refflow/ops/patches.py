@@ -65,9 +65,15 @@ def _patches_shape(context: ShapeContext) -> shapes.Shape:
         return (None,) * (rank + 2)
     if len(dims) != rank + 2:
         raise ShapeError(f"input must be {rank + 2}-dimensional{shapes.text(dims)}")
-    if min(min(attrs[k]) for k in ("ksizes", "strides", "rates") if k in attrs) < 1:
+    least = min(min(attrs[k], default=0) for k in ("ksizes", "strides", "rates") if k in attrs)
+    if least < 1:
+        if context.building:
+            raise ShapeError(f"ksizes, strides and rates must be > 0, but one of them is {least}")
         return (dims[0], *(None,) * (rank + 1))  # the kernel says what is wrong
     ks, rates = attrs["ksizes"][1:-1], attrs.get("rates", [1] * (rank + 2))[1:-1]
+    for key in ("ksizes", "strides", "rates"):
+        if context.building and len(attrs.get(key, dims)) != rank + 2:
+            raise ShapeError(f"{name}: {key} must have {rank + 2} values, got {len(attrs[key])}")
     outs = sizes_out(dims[1:-1], ks, attrs["strides"][1:-1], rates, attrs["padding"])
     depth = dims[-1]
     return (dims[0], *outs, None if depth is None else depth * prod(ks))

@@ -9,7 +9,9 @@ from typing import Any
 
 from refflow.core import shapes
 from refflow.core.errors import ShapeError, UnimplementedError
+from refflow.core.shape_checks import of_rank
 from refflow.core.shape_rules import ShapeContext
+from refflow.ops.constant import shape_from
 from refflow.ops.conv_checks import check_paddings
 from refflow.ops.windows import explicit_pairs, shaped, sizes_out, spatial
 
@@ -78,7 +80,8 @@ def pooled_dims(context: ShapeContext, dims: shapes.Shape, rank: int, ksize: Any
         for pad, side in zip(pair, sides, strict=True):
             if pad >= k:
                 raise ShapeError(f"{side} padding {pad} needs to be smaller than the window size {k}")
-    outs = sizes_out(spatial(dims, layout), ks[1:-1], steps[1:-1], [1] * rank, attrs["padding"], pairs)
+    fits = context.building and not name.startswith(("MaxPoolGrad", "MaxPool3DGrad", "AvgPoolGrad", "AvgPool3DGrad"))
+    outs = sizes_out(spatial(dims, layout), ks[1:-1], steps[1:-1], [1] * rank, attrs["padding"], pairs, fits)
     return shaped(outs, dims[0], depth, layout)
 
 
@@ -105,7 +108,7 @@ def max_backward(context: ShapeContext, rank: int, ksize: Any, strides: Any) -> 
     for name, given, wanted in (("orig_output", y, pooled), ("grad", dy, x if again else pooled)):
         if not shapes.compatible(given, wanted):
             raise ShapeError(f"Expected {name} shape to be {shapes.text(wanted)}, but got {shapes.text(given)}")
-    return y if again else x
+    return shapes.merge(y, pooled) if again else of_rank(x, rank + 2)
 
 
 def mean_backward(context: ShapeContext, rank: int) -> shapes.Shape:
@@ -119,7 +122,7 @@ def mean_backward(context: ShapeContext, rank: int) -> shapes.Shape:
     check_rank(context.dims("grad"), "out_backprop", rank)
     given = context.ints("orig_input_shape")
     if given is None:
-        return (None,) * (rank + 2)
+        return of_rank(shape_from(context, "orig_input_shape"), rank + 2)
     if min(given) < 0:
         raise ShapeError(f"Expected a non-negative size, got {min(given)}")
     came = context.dims("grad")

@@ -16,6 +16,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, REALS, int64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import of_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.core.values import wide
@@ -60,7 +61,8 @@ def _with_argmax_shape(context: ShapeContext) -> list[shapes.Shape]:
     return [checks.forward(context, 2, context.attrs["ksize"], context.attrs["strides"])] * 2
 
 
-def _check_places(context: ShapeContext, wanted_grad: shapes.Shape) -> None:
+def _check_places(context: ShapeContext, wanted_grad: shapes.Shape) -> shapes.Shape:
+    """The shape of the pool, once the gradient and the places fit it."""
     dims = context.dims("input")
     checks.check_rank(dims, "tensor_in", 2)
     pooled = checks.pooled_dims(context, dims, 2, context.attrs["ksize"], context.attrs["strides"])
@@ -68,6 +70,7 @@ def _check_places(context: ShapeContext, wanted_grad: shapes.Shape) -> None:
         given = context.dims(name)
         if not shapes.compatible(given, wanted):
             raise ShapeError(f"Expected {name} shape to be {shapes.text(wanted)}, but got {shapes.text(given)}")
+    return pooled
 
 
 def _flat_places(x: np.ndarray, argmax: np.ndarray, with_batch: bool) -> np.ndarray:
@@ -89,7 +92,7 @@ def max_pool_grad_with_argmax_kernel(input, grad, argmax, include_batch_in_index
 @GRAD_WITH_ARGMAX.shape
 def _grad_with_argmax_shape(context: ShapeContext) -> shapes.Shape:
     _check_places(context, None)
-    return context.dims("input")
+    return of_rank(context.dims("input"), 4)
 
 
 @GRAD_GRAD_WITH_ARGMAX.kernel
@@ -99,8 +102,7 @@ def max_pool_grad_grad_with_argmax_kernel(input, grad, argmax, include_batch_in_
 
 @GRAD_GRAD_WITH_ARGMAX.shape
 def _grad_grad_with_argmax_shape(context: ShapeContext) -> shapes.Shape:
-    _check_places(context, context.dims("input"))
-    return context.dims("argmax")
+    return shapes.merge(_check_places(context, context.dims("input")), context.dims("argmax"))
 
 
 @WITH_ARGMAX.gradient

@@ -26,6 +26,7 @@ from refflow.core.bfloat16 import rounded
 from refflow.core.dtypes import FLOATS, bfloat16, float32, qint8, qint16, qint32, quint8, quint16
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
+from refflow.core.shape_checks import size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import is_known
 from refflow.core.signature import Attr
@@ -192,7 +193,8 @@ def _range_dims(context: ShapeContext, tensor: str) -> shapes.Shape:
 @QUANTIZE_V2.shape
 def _quantize_shape(context: ShapeContext) -> list[shapes.Shape]:
     dims = _range_dims(context, "input")
-    bounds = () if context.attrs["axis"] == -1 else context.dims("min_range")
+    axis, bounds = context.attrs["axis"], context.dims("min_range")
+    bounds = () if axis == -1 else shapes.merge(shapes.merge(bounds, context.dims("max_range")), (size_at(dims, axis),))
     return [dims, bounds, bounds]
 
 
@@ -309,7 +311,10 @@ def _both_v4_grad_shape(context: ShapeContext) -> list[shapes.Shape]:
         raise ShapeError(
             f"gradient and input must be the same size: {shapes.text(context.dims('gradients'))}, {shapes.text(dims)}"
         )
-    return [dims, context.dims("input_min"), context.dims("input_max")]
+    if context.attrs["axis"] == -1:
+        return [shapes.merge(dims, context.dims("gradients")), (), ()]
+    vector = (size_at(dims, context.attrs["axis"]),)
+    return [dims, *(vector if context.dims(n) is None else context.dims(n) for n in ("input_min", "input_max"))]
 
 
 def _straight_through(op: Any, dy: Any) -> Any:

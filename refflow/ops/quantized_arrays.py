@@ -21,9 +21,9 @@ from refflow.core.opdef import define_op
 from refflow.core.shape_checks import need_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
-from refflow.ops.array import reshaped
 from refflow.ops.joining import concat_shape
 from refflow.ops.quantize import QUANTIZED, as_numbers, as_quantized, away_from_zero, limits
+from refflow.ops.reshape_rule import reshaped, reshaped_dims
 
 _F = np.float32
 QUANTIZED_RESHAPE = define_op(
@@ -50,10 +50,8 @@ def quantized_reshape_kernel(tensor, shape, input_min, input_max):
 
 @QUANTIZED_RESHAPE.shape
 def _quantized_reshape_shape(context: ShapeContext) -> list[shapes.Shape]:
-    sizes, given = context.ints("shape"), context.dims("shape")
-    need_rank(given, 1, "sizes input must be 1-D, not {0}")
-    dims = None if sizes is None else reshaped(context.dims("tensor"), sizes)
-    return [dims, context.dims("input_min"), context.dims("input_max")]
+    need_rank(context.dims("shape"), 1, "sizes input must be 1-D, not {0}")
+    return [reshaped_dims(context, "tensor", "shape"), (), ()]
 
 
 def _as_floats(q: np.ndarray, low: Any, high: Any, T: Any) -> np.ndarray:

@@ -19,8 +19,8 @@ from refflow.core import shapes
 from refflow.core.dtypes import qint8, qint32, quint8
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
-from refflow.core.shape_checks import need_rank
-from refflow.core.shape_rules import ShapeContext, infer
+from refflow.core.shape_checks import either, need_rank
+from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.conv import CONV_2D, PLAIN_PADDINGS
 from refflow.ops.depthwise import DEPTHWISE
@@ -107,7 +107,7 @@ def _define_conv(name: str, base: OpDef, extra: dict[str, Any]) -> OpDef:
         _scalars(context, *_CONV_RANGES)
         attrs = {k: context.attrs[k] for k in ("strides", "padding", "dilations")}
         attrs |= {"data_format": "NHWC", "explicit_paddings": []}
-        (found,) = infer(base, attrs, context.inputs[:2], lambda _: None)
+        (found,) = context.of(base, attrs, context.inputs[:2])
         return [found, (), ()]
 
     op_def.no_gradient_registered()
@@ -167,7 +167,8 @@ def _bias_add_shape(context: ShapeContext) -> list[shapes.Shape]:
             f"Must provide as many biases as the last dimension of the input tensor: {shapes.text(bias)} vs. "
             f"{shapes.text(x)}"
         )
-    return [x, (), ()]
+    known = x is None or bias is None
+    return [x if known else (*x[:-1], either(x[-1], bias[0])), (), ()]  # type: ignore[index]
 
 
 # -- activations ------------------------------------------------------------------------------------------------
@@ -224,7 +225,7 @@ def _pool(name: str, base: OpDef) -> OpDef:
     def shape(context: ShapeContext) -> list[shapes.Shape]:
         _scalars(context, "min_input", "max_input")
         attrs = context.attrs | {"data_format": "NHWC", "explicit_paddings": []}
-        (found,) = infer(base, attrs, context.inputs[:1], lambda _: None)
+        (found,) = context.of(base, attrs, context.inputs[:1])
         return [found, (), ()]
 
     op_def.no_gradient_registered()

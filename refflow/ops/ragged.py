@@ -19,7 +19,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, bfloat16, float32, float64, int32, int64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
-from refflow.core.shape_checks import need_equal, need_rank, size_at
+from refflow.core.shape_checks import either, need_equal, need_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.sparse import ANY
@@ -227,7 +227,8 @@ def _fill_shape(context: ShapeContext) -> list[shapes.Shape]:
                "The length of `values` ({0}) must match the first dimension of `value_rowids` ({1}).")  # fmt: skip
     need_rank(default, 0, "default_value must be a scalar, saw: {0}")
     known = context.ints("nrows")
-    return [(None,), (None,), (known[0] if known and known[0] >= 0 else None,), (size_at(rows, 0),)]
+    places = (either(size_at(rows, 0), size_at(values, 0)),)
+    return [(None,), (None,), (known[0] if known and known[0] >= 0 else None,), places]
 
 
 @FILL_EMPTY_ROWS.gradient

@@ -19,6 +19,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import int32, int64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import either, of_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.sparse import ANY
@@ -109,7 +110,9 @@ def _to_tensor_shape(context: ShapeContext) -> shapes.Shape:
                              f"{wanted[0]}")  # fmt: skip
         wanted = None
     elif wanted is None and values is not None:
-        return (None,) * (ragged_rank + len(values))
+        known = of_rank(context.sizes("shape"), ragged_rank + len(values))
+        inner = (either(a, b) for a, b in zip(known[ragged_rank + 1 :], values[1:], strict=True))
+        return (*known[: ragged_rank + 1], *inner)
     if values is None:
         return None if wanted is None else tuple(None if w < 0 else w for w in wanted)
     if not values:

@@ -306,8 +306,8 @@ def _multinomial_shape(context: ShapeContext) -> shapes.Shape:
     need_rank(logits, 2, "logits should be a matrix, got shape {0}")
     if samples:
         raise ShapeError(f"num_samples should be a scalar, got shape {shapes.text(samples)}")
-    count = context.ints("num_samples") if samples is not None else None
-    return (None if logits is None else logits[0], count[0] if count and count[0] >= 0 else None)
+    count = context.count("num_samples") if samples is not None else None
+    return (None if logits is None else logits[0], count)
 
 
 @STATELESS_MULTINOMIAL.shape

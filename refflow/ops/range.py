@@ -37,6 +37,9 @@ def range_kernel(start, limit, delta, Tidx=int32):
         return places * delta + start
 
 
+RANGE.built_with(start=0, limit=0, delta=0)
+
+
 @RANGE.shape
 def _range_shape(context: ShapeContext) -> shapes.Shape:
     for name in ("start", "limit", "delta"):

@@ -23,7 +23,7 @@ from refflow.core import shapes, work
 from refflow.core.dtypes import float16, float32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
-from refflow.core.shape_checks import need_rank
+from refflow.core.shape_checks import either, need_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.core.values import wide
@@ -179,9 +179,12 @@ def check_sizes(context: ShapeContext, wanted: dict[str, shapes.Shape], said: di
 
 
 def lstm_sizes(context: ShapeContext, batch: Any, inputs: Any) -> dict[str, shapes.Shape]:
-    """The shapes that go with that batch and number of inputs; cells are counted by cs_prev."""
-    before = context.dims("cs_prev")
-    cell = before[1] if before is not None and len(before) == 2 else None
+    """The shapes that go with that batch and number of inputs; cells are counted by cs_prev, or else by h_prev."""
+    cell = None
+    for name in ("cs_prev", "h_prev"):
+        before = context.dims(name)
+        if before is not None and len(before) == 2:
+            batch, cell = either(batch, before[0]), either(cell, before[1])
     four = None if cell is None else 4 * cell
     both = None if None in (inputs, cell) else inputs + cell
     states: dict[str, shapes.Shape] = {"cs_prev": (batch, cell), "h_prev": (batch, cell)}
@@ -247,7 +250,8 @@ def _gru_cell_shape(context: ShapeContext) -> list[shapes.Shape]:
 def _gru_cell_grad_shape(context: ShapeContext) -> list[shapes.Shape]:
     x, state = _gru_sizes(context)
     check_sizes(context, dict.fromkeys(("r", "u", "c", "d_h"), state), {})
-    two = None if state is None or state[1] is None else 2 * state[1]
+    gates = context.dims("w_ru")
+    two = (size_at(gates, 1) if state[1] is None else 2 * state[1]) if state is not None else None
     return [x, state, state, (None if state is None else state[0], two)]
 
 

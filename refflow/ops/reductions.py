@@ -43,6 +43,7 @@ def _reduction(name: str, kernel: Callable[..., Any], types: Any = NUMBERS, **mo
     )  # fmt: skip
     op_def.kernel(kernel)
     op_def.shape(_reduced_shape)
+    op_def.built_with(reduction_indices=(0, 1))
     return op_def
 
 
@@ -265,6 +266,7 @@ def _logical(name: str, function: Callable[..., Any]) -> OpDef:
 
     op_def.kernel(kernel)
     op_def.shape(_reduced_shape)
+    op_def.built_with(reduction_indices=(0, 1))
     op_def.no_gradient_registered()
     return op_def
 

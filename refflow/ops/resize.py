@@ -27,7 +27,7 @@ from refflow.core.dtypes import bfloat16, float16, float32, float64, int8, int16
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef, define_op
-from refflow.core.shape_checks import need_rank
+from refflow.core.shape_checks import either, need_rank, of_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.ops.array import shape
 from refflow.ops.slicing import slice_
@@ -73,10 +73,7 @@ def wanted_size(context: ShapeContext, name: str = "size") -> tuple[int | None, 
         raise ShapeError(f"shape_t must be 1-dimensional{shapes.text(dims)}: {name} has rank {len(dims)}")
     if dims is not None and dims[0] not in (None, 2):
         raise ShapeError(f"shape_t must have two elements{shapes.text(dims)}")
-    sizes = context.ints(name)
-    if sizes is None:
-        return None, None
-    height, width = (v if v >= 0 else None for v in sizes)  # -1 is an error of the step
+    height, width = of_rank(context.spelled(name), 2)
     return height, width
 
 
@@ -93,9 +90,8 @@ def original_shape(context: ShapeContext) -> shapes.Shape:
     for name, dims in (("input_grad", grads), ("original_image", original)):
         if dims is not None and len(dims) != 4:
             raise ShapeError(f"{name} must be 4-dimensional{shapes.text(dims)}")
-    if original is None:
-        return None
-    return original if grads is None else (grads[0], original[1], original[2], grads[3])
+    grads, original = of_rank(grads, 4), of_rank(original, 4)
+    return either(grads[0], original[0]), original[1], original[2], either(grads[3], original[3])
 
 
 def check_grads(grads: np.ndarray, original: np.ndarray) -> None:

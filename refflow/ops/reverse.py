@@ -18,8 +18,8 @@ from refflow.core.dtypes import INDICES, int8, int32, int64, uint8
 from refflow.core.errors import ShapeError, UnimplementedError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
-from refflow.core.shape_checks import need_rank
-from refflow.core.shape_rules import ShapeContext
+from refflow.core.shape_checks import either, need_rank, size_at
+from refflow.core.shape_rules import ShapeContext, axes_of
 from refflow.core.signature import Attr
 from refflow.ops.array import ANY, INDEX
 from refflow.ops.elementwise import NEG
@@ -61,6 +61,8 @@ def _reverse_shape(context: ShapeContext) -> shapes.Shape:
             "'dims' must have the same number of values as 'input' has dimensions. 'input' has "
             f"{len(dims)}'dims' has {given[0]} values"
         )
+    if dims is None and given is not None and given[0] is not None:
+        return (None,) * given[0]
     return dims
 
 
@@ -91,7 +93,10 @@ def reverse_v2_kernel(tensor, axis):
 def _reverse_v2_shape(context: ShapeContext) -> shapes.Shape:
     if context.dims("tensor") != ():
         need_rank(context.dims("axis"), 1, "'dims' must be 1-dimension, not {1}")
-    return context.dims("tensor")
+    dims, axes = context.dims("tensor"), context.ints("axis")
+    if context.building and dims and axes:
+        axes_of(axes, len(dims), "axis")
+    return dims
 
 
 @REVERSE_V2.gradient
@@ -132,7 +137,7 @@ def _reverse_sequence_shape(context: ShapeContext) -> shapes.Shape:
             raise ShapeError(f"{name} must be < input rank ( {axis} vs. {len(dims)})")
     if lengths is not None and None not in (dims[batch], lengths[0]) and dims[batch] != lengths[0]:
         raise ShapeError(f"Length of seq_lengths != input.dims({batch}), ({lengths[0]} vs. {dims[batch]})")
-    return dims
+    return (*dims[:batch], either(dims[batch], size_at(lengths, 0)), *dims[batch + 1 :])
 
 
 @REVERSE_SEQUENCE.gradient

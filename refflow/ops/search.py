@@ -20,6 +20,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, int32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import of_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
@@ -108,7 +109,7 @@ def _unravel_shape(context: ShapeContext) -> shapes.Shape:
         raise ShapeError(f'The indices can only be scalar or vector, got "{shapes.text(indices)}"')
     if dims is not None and len(dims) != 1:
         raise ShapeError(f'The indices can only be 1-D, got "{shapes.text(dims)}", of dims')
-    return None if indices is None or dims is None else (*dims, *indices)
+    return None if indices is None else (*of_rank(dims, 1), *indices)
 
 
 for _op in (LOWER_BOUND, UPPER_BOUND, UNRAVEL_INDEX):

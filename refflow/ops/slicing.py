@@ -5,6 +5,7 @@ Next: ops/joining.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from refflow.core.dtypes import INDICES, int32
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import ANY, INDEX, reshape, shape
@@ -32,9 +34,14 @@ def slice_kernel(input, begin, size):
     return input[tuple(slice(int(b), int(e)) for b, e in zip(begin, stops, strict=True))].copy()
 
 
+def known_at(name: str, context: ShapeContext) -> Sequence[int | None] | None:
+    """The numbers of a vector, None for those that are not known yet."""
+    return context.sizes(name) if context.ints(name) is None else context.ints(name)
+
+
 @SLICE.shape
 def _slice_shape(context: ShapeContext) -> shapes.Shape:
-    dims, begin, size = context.dims("input"), context.ints("begin"), context.ints("size")
+    dims, begin, size = context.dims("input"), known_at("begin", context), known_at("size", context)
     vectors = [context.dims("begin"), context.dims("size")]
     if any(v is not None and (len(v) != 1 or (dims is not None and v[0] not in (None, len(dims)))) for v in vectors):
         rank = "?" if dims is None else len(dims)
@@ -56,7 +63,7 @@ def _slice_shape(context: ShapeContext) -> shapes.Shape:
         if b is not None and (b < 0 or (d is not None and b > d)):
             raise ShapeError(f"Expected begin[{axis}] in [0, {d}], but got {b}")
         if length == -1:
-            length = None if d is None or b is None else d - b  # type: ignore[assignment]
+            length = None if d is None or b is None else d - b
         if b is not None and length is not None and (length < 0 or (d is not None and b + length > d)):
             raise ShapeError(f"Expected size[{axis}] in [0, {'?' if d is None else d - b}], but got {length}")
         found.append(length)
@@ -103,10 +110,12 @@ def pad_shape(context: ShapeContext) -> shapes.Shape:
     """The input's sizes with the paddings before and after."""
     dims, paddings = context.dims("input"), context.ints("paddings")
     check_paddings(context.dims("paddings"), paddings, dims)
-    if dims is None or paddings is None:
-        count = len(dims) if dims is not None else (context.dims("paddings") or (None,))[0]
+    widths = known_at("paddings", context)
+    if dims is None or widths is None:
+        count = len(dims) if dims is not None else size_at(context.dims("paddings"), 0)
         return None if count is None else (None,) * count
-    return tuple(None if d is None else d + paddings[2 * i] + paddings[2 * i + 1] for i, d in enumerate(dims))
+    parts = zip(dims, widths[::2], widths[1::2], strict=True)
+    return tuple(None if None in part else sum(part) for part in parts)  # type: ignore[arg-type]
 
 
 def check_paddings(given: shapes.Shape, paddings: list[int] | None, dims: shapes.Shape) -> None:

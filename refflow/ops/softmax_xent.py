@@ -23,7 +23,7 @@ from refflow.core.dtypes import FLOATS
 from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
-from refflow.core.shape_checks import need_rank
+from refflow.core.shape_checks import need_rank, of_rank
 from refflow.core.shape_rules import ShapeContext
 
 XENT = define_op(
@@ -50,10 +50,8 @@ def softmax_xent_kernel(features, labels):
 def _softmax_xent_shape(context: ShapeContext) -> list[shapes.Shape]:
     """Scores and targets have one shape [N, C], or broadcast to one."""
     scores, targets = context.dims("features"), context.dims("labels")
-    if scores is None or targets is None:
-        return [(None,), (None, None)]
     try:
-        both = shapes.broadcast(scores, targets)
+        both = shapes.broadcast(of_rank(scores, 2), of_rank(targets, 2))
     except ShapeError:
         sizes = f"logits_size={shapes.text(scores)} labels_size={shapes.text(targets)}"
         raise ShapeError(f"logits and labels must be broadcastable: {sizes}") from None

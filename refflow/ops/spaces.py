@@ -17,7 +17,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, int32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
-from refflow.core.shape_checks import need_rank
+from refflow.core.shape_checks import need_rank, of_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.array import ANY, INDEX
@@ -100,9 +100,16 @@ def _check_block(dims: shapes.Dims, block: Any) -> None:
         raise ShapeError(f"All values in block_shape must be positive, got value {min(block)}")
 
 
-def _to_batch_dims(dims: shapes.Shape, block: Any, pads: Any) -> shapes.Shape:
-    if dims is None or block is None:
-        return None if dims is None else (None,) * len(dims)
+def _outside(dims: shapes.Dims, blocks: int | None) -> shapes.Dims:
+    """What is known where only the number of the blocked axes is."""
+    return (None,) * len(dims) if blocks is None else (*(None,) * (1 + blocks), *dims[1 + blocks :])
+
+
+def _to_batch_dims(dims: shapes.Shape, block: Any, pads: Any, blocks: int | None = None) -> shapes.Shape:
+    if dims is None:
+        return None
+    if block is None:
+        return _outside(dims, blocks)
     _check_block(dims, block)
     if pads is not None and min(pads, default=0) < 0:
         raise ShapeError("Paddings must be non-negative")
@@ -120,9 +127,11 @@ def _to_batch_dims(dims: shapes.Shape, block: Any, pads: Any) -> shapes.Shape:
     return (batch, *found, *dims[1 + len(block) :])
 
 
-def _to_space_dims(dims: shapes.Shape, block: Any, crops: Any) -> shapes.Shape:
-    if dims is None or block is None:
-        return None if dims is None else (None,) * len(dims)
+def _to_space_dims(dims: shapes.Shape, block: Any, crops: Any, blocks: int | None = None) -> shapes.Shape:
+    if dims is None:
+        return None
+    if block is None:
+        return _outside(dims, blocks)
     _check_block(dims, block)
     if dims[0] is not None and dims[0] % prod(block):
         raise ShapeError(
@@ -145,14 +154,16 @@ def _to_space_dims(dims: shapes.Shape, block: Any, crops: Any) -> shapes.Shape:
 def _space_to_batch_nd_shape(context: ShapeContext) -> shapes.Shape:
     context.match("block_shape", "M")
     context.match("paddings", "M", "2")
-    return _to_batch_dims(context.dims("input"), context.ints("block_shape"), context.ints("paddings"))
+    (blocks,) = context.shape("M")  # type: ignore[misc]
+    return _to_batch_dims(context.dims("input"), context.ints("block_shape"), context.ints("paddings"), blocks)
 
 
 @BATCH_TO_SPACE_ND.shape
 def _batch_to_space_nd_shape(context: ShapeContext) -> shapes.Shape:
     context.match("block_shape", "M")
     context.match("crops", "M", "2")
-    return _to_space_dims(context.dims("input"), context.ints("block_shape"), context.ints("crops"))
+    (blocks,) = context.shape("M")  # type: ignore[misc]
+    return _to_space_dims(context.dims("input"), context.ints("block_shape"), context.ints("crops"), blocks)
 
 
 def _need_images(context: ShapeContext, edges: str) -> None:
@@ -165,13 +176,15 @@ def _need_images(context: ShapeContext, edges: str) -> None:
 @SPACE_TO_BATCH.shape
 def _space_to_batch_shape(context: ShapeContext) -> shapes.Shape:
     _need_images(context, "paddings")
-    return _to_batch_dims(context.dims("input"), [context.attrs["block_size"]] * 2, context.ints("paddings"))
+    dims = of_rank(context.dims("input"), 4)
+    return _to_batch_dims(dims, [context.attrs["block_size"]] * 2, context.ints("paddings"))
 
 
 @BATCH_TO_SPACE.shape
 def _batch_to_space_shape(context: ShapeContext) -> shapes.Shape:
     _need_images(context, "crops")
-    return _to_space_dims(context.dims("input"), [context.attrs["block_size"]] * 2, context.ints("crops"))
+    dims = of_rank(context.dims("input"), 4)
+    return _to_space_dims(dims, [context.attrs["block_size"]] * 2, context.ints("crops"))
 
 
 @SPACE_TO_BATCH_ND.gradient

@@ -20,7 +20,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, float32, float64, int32, int64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
-from refflow.core.shape_checks import need_equal, need_rank, size_at
+from refflow.core.shape_checks import either, need_equal, need_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import REQUIRED, Attr
 from refflow.ops.sparse import check_bounds, first_outside, sparse_parts
@@ -88,11 +88,10 @@ def sparse_bincount_kernel(indices, values, dense_shape, size, weights, binary_o
 def _sparse_bincount_shape(context: ShapeContext) -> shapes.Shape:
     _scalar_size(context)
     sparse_parts(context, ("indices", "values", "dense_shape"))
-    rank, dims, count = size_at(context.dims("dense_shape"), 0), context.ints("dense_shape"), context.ints("size")
+    rank, dims, columns = size_at(context.dims("dense_shape"), 0), context.spelled("dense_shape"), context.count("size")
     if rank is None:
         return None
-    columns = None if count is None or count[0] < 0 else count[0]
-    return (columns,) if rank == 1 else (None if dims is None else dims[0], columns)
+    return (columns,) if rank == 1 else (size_at(dims, 0), columns)
 
 
 def _scalar_size(context: ShapeContext) -> None:
@@ -221,7 +220,7 @@ def _rank_of_shape(context: ShapeContext) -> int | None:
                f"Got {{0}} values, indices shape: {shown}")  # fmt: skip
     need_equal(size_at(dims, 0), size_at(indices, 1), "Number of dimensions must match second dimension of indices."
                f"Got {{0}} dimensions, indices shape: {shown}")  # fmt: skip
-    rank = size_at(dims, 0)
+    rank = either(size_at(dims, 0), size_at(indices, 1))
     return None if rank is None else min(rank, 2)
 
 

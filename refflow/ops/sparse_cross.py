@@ -258,7 +258,13 @@ def _ragged_cross_shape(context: ShapeContext) -> list[shapes.Shape]:
         need_rank(part, 1, "tf.ragged.cross only supports inputs with rank=2. One has values of shape {0}")
     for part in context.list_dims("ragged_row_splits"):
         need_rank(part, 1, "ragged_row_splits must be vectors, but one has shape {0}")
-    return [(None,), (None,)]
+    splits: shapes.Shape = (None,)
+    for part in context.list_dims("ragged_row_splits"):
+        splits = shapes.merge(splits, part)
+    for part in context.list_dims("dense_inputs"):
+        rows = size_at(part, 0) if part else None
+        splits = (rows + 1,) if splits == (None,) and rows is not None else splits
+    return [(None,), splits]
 
 
 _I, _D = np.array([[0, 0], [1, 0], [1, 1]]), np.array([2, 2])

@@ -18,7 +18,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, NUMBERS, int64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
-from refflow.core.shape_checks import need_equal, need_rank, size_at
+from refflow.core.shape_checks import need_equal, need_rank, of_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.sparse import ANY, first_outside, same_counts
@@ -122,10 +122,11 @@ def _dense_matmul_shape(context: ShapeContext) -> shapes.Shape:
                "Number of rows of a_indices does not match number of entries in a_values")  # fmt: skip
     need_equal(size_at(indices, 1), 2, "Number of columns of a_indices does not match number of entries in a_shape")
     sizes = context.ints("a_shape")
-    rows = None if sizes is None else sizes[1] if context.attrs["adjoint_a"] else sizes[0]
+    known = of_rank(context.sizes("a_shape"), 2) if sizes is None else sizes
+    rows = known[1] if context.attrs["adjoint_a"] else known[0]
     if rows is not None and rows < 0:
         raise ShapeError(f"Tensor 'a_shape' must not hold negative sizes, but is {shapes.text(sizes or ())}")
-    columns = None if sizes is None else sizes[0 if context.attrs["adjoint_a"] else 1]
+    columns = known[0 if context.attrs["adjoint_a"] else 1]
     inner = size_at(b, 1 if context.attrs["adjoint_b"] else 0)
     need_equal(columns, inner, "Cannot multiply A and B because inner dimension does not match: {0} vs. {1}. "
                "Dimensions must be equal, but are {0} and {1}: transpose one of them?")  # fmt: skip

@@ -18,7 +18,7 @@ from refflow.core import errors, shapes
 from refflow.core.dtypes import NUMBERS
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
-from refflow.core.shape_checks import need_equal, need_rank, size_at
+from refflow.core.shape_checks import need_equal, need_rank, of_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.sparse import ANY, check_bounds, check_sizes, numbered, product, same_counts, sparse_parts
@@ -240,10 +240,10 @@ def _fill_shape(context: ShapeContext) -> list[shapes.Shape]:
     need_rank(default, 0, "default_value must be a scalar, saw: {0}")
     if size_at(dims, 0) == 0:
         raise ShapeError("Dense shape cannot be empty.")
-    rows = context.ints("dense_shape")
+    rows, part = context.ints("dense_shape"), context.sizes("dense_shape")
     count, rank = same_counts(indices, values, dims)
-    known = rows is not None and rows[0] >= 0
-    return [(None, rank), (None,), (rows[0] if known else None,), (count,)]  # type: ignore[index]
+    known = rows[0] if rows is not None and rows[0] >= 0 else part[0] if part else None
+    return [(None, rank), (None,), (known,), (count,)]
 
 
 @FILL_EMPTY_ROWS.gradient
@@ -268,7 +268,7 @@ def _fill_grad_shape(context: ShapeContext) -> list[shapes.Shape]:
     back, grad = (context.dims(a.name) for a in FILL_EMPTY_ROWS_GRAD.inputs)
     need_rank(back, 1, "reverse_index_map must be a vector, saw: {0}")
     need_rank(grad, 1, "grad_values must be a vector, saw: {0}")
-    return [back, ()]
+    return [of_rank(back, 1), ()]
 
 
 _I, _D = np.array([[0, 1], [2, 0]]), np.array([3, 2])

@@ -160,8 +160,8 @@ def _picked(kind: str) -> None:
         if context.dims("output_dim0"):
             raise ShapeError("output_dim0 should be a scalar.")
         _pairs(context)
-        count, grad = context.ints("output_dim0"), context.dims("grad")
-        return None if grad is None else (None if count is None else count[0], *grad[1:])
+        count, grad = context.count("output_dim0"), context.dims("grad")
+        return None if grad is None else (count, *grad[1:])
 
     @compact.shape
     def compact_shape(context: ShapeContext) -> list[shapes.Shape]:

@@ -19,6 +19,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, int16
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.core.values import blank
@@ -57,7 +58,7 @@ class Part(NamedTuple):
     end: int | None
     step: int
     shrinks: bool = False
-    whole: bool = False  # all of the axis is taken, whatever the bounds turn out to be
+    known: bool = False  # step and bounds are known, or the bounds are open
 
 
 def parts(count: int, rank: int, begin: Any, end: Any, strides: Any, masks: dict[str, int]) -> list[Part]:
@@ -80,7 +81,7 @@ def parts(count: int, rank: int, begin: Any, end: Any, strides: Any, masks: dict
     for i in range(count + (at_dots == count)):
         if i == at_dots:
             stop = max(rank - after, axis)
-            found += [Part(a, None, None, 1, whole=True) for a in range(axis, stop)]
+            found += [Part(a, None, None, 1, known=True) for a in range(axis, stop)]
             axis = stop
         elif new >> i & 1:
             found.append(Part(None, None, None, 1))
@@ -91,13 +92,13 @@ def parts(count: int, rank: int, begin: Any, end: Any, strides: Any, masks: dict
             shrinks = bool(shrink >> i & 1)
             if shrinks and step < 0:
                 raise ShapeError("only stride 1 allowed on non-range indexing.")
-            first = None if begin is None else int(begin[i])
-            last = None if end is None else int(end[i])
-            if not shrinks:
-                first = None if open_begin >> i & 1 else first
-                last = None if open_end >> i & 1 else last
-            whole = bool(open_begin & open_end & ~shrink & 1 << i) and strides is not None and step == 1
-            found.append(Part(axis, first, last, step, shrinks, whole))
+            first = None if begin is None or begin[i] is None else int(begin[i])
+            last = None if end is None or end[i] is None else int(end[i])
+            first = None if open_begin >> i & 1 and not shrinks else first
+            last = None if open_end >> i & 1 and not shrinks else last
+            bounds = zip((first, last), (open_begin, open_end), strict=True)
+            known = strides is not None and all(open_ >> i & 1 or bound is not None for bound, open_ in bounds)
+            found.append(Part(axis, first, last, step, shrinks, known))
             axis += 1
     return found
 
@@ -154,10 +155,11 @@ def _check_vectors(context: ShapeContext) -> None:
 
 
 def _sliced(context: ShapeContext, name: str) -> shapes.Shape:
-    dims, counted = context.dims(name), context.dims("begin")
-    begin, end, strides = (context.ints(n) for n in ("begin", "end", "strides"))
-    count = counted[0] if counted else next((len(v) for v in (begin, end, strides) if v is not None), None)
+    dims, strides = context.dims(name), context.ints("strides")
+    begin, end = (context.sizes(n) if context.ints(n) is None else context.ints(n) for n in ("begin", "end"))
     _check_vectors(context)
+    counts = [size_at(context.dims(n), 0) for n in ("begin", "end", "strides")]
+    count = next((n for n in counts if n is not None), None)
     if count is None or dims is None:
         return None
     found: list[int | None] = []
@@ -171,10 +173,8 @@ def _sliced(context: ShapeContext, name: str) -> shapes.Shape:
                 place = part.begin + size if part.begin < 0 else part.begin
                 raise ShapeError(f"slice index {place} of dimension {part.axis} out of bounds.")
             continue
-        if size is not None and None not in (begin, end, strides):
-            found.append(len(range(*slice(part.begin, part.end, part.step).indices(size))))
-        else:
-            found.append(size if part.whole else None)
+        sliced = slice(part.begin, part.end, part.step)
+        found.append(len(range(*sliced.indices(size))) if size is not None and part.known else None)
     return tuple(found)
 
 

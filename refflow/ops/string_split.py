@@ -21,6 +21,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import INDICES, int64
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
+from refflow.core.shape_checks import of_rank
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.ops.strings import strings
@@ -166,7 +167,7 @@ def check_splits(splits: np.ndarray, size: int) -> list[int]:
 @STRING_NGRAMS.shape
 def _ngrams_shape(context: ShapeContext) -> list[shapes.Shape]:
     splits = context.dims("data_splits")
-    return [None if splits is None or 0 in splits else (None,), splits]
+    return [None if splits is not None and 0 in splits else (None,), of_rank(splits, 1)]
 
 
 STRING_NGRAMS.case("W06", "pairs, with padding", data=[b"a", b"b", b"c"], data_splits=np.array([0, 2, 3]),

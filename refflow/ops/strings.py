@@ -208,9 +208,10 @@ def string_join_kernel(inputs, separator):
 @STRING_JOIN.shape
 def _string_join_shape(context: ShapeContext) -> shapes.Shape:
     found: shapes.Shape = ()
-    for dims in context.list_dims("inputs"):
-        if dims is None:
-            return None
+    given = context.list_dims("inputs")
+    if None in given and not any(given):
+        return None
+    for dims in given:
         if dims and found and not shapes.compatible(found, dims):
             raise ShapeError(f"Input shapes do not match: {shapes.text(found)} vs. {shapes.text(dims)}")
         found = (shapes.merge(found, dims) if found else dims) if dims else found

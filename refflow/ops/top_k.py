@@ -15,7 +15,7 @@ from refflow.core import shapes
 from refflow.core.dtypes import FLOATS, INDICES, REALS, int16, int32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import define_op
-from refflow.core.shape_checks import need_rank
+from refflow.core.shape_checks import either, need_equal, need_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 
@@ -163,11 +163,9 @@ def _in_top_k_shape(context: ShapeContext) -> shapes.Shape:
     need_rank(targets, 1, "targets must be 1-dimensional, got {0}")
     if context.op_def is IN_TOP_K_V2 and context.dims("k"):
         raise ShapeError(f"k must be 0-D, got shape {shapes.text(context.dims('k'))}")
-    if scores is None or targets is None:
-        return (None,)
-    if None not in (scores[0], targets[0]) and scores[0] != targets[0]:
-        raise ShapeError(f"First dimension of predictions {scores[0]} must match length of targets {targets[0]}")
-    return targets
+    need_equal(size_at(scores, 0), size_at(targets, 0),
+               "First dimension of predictions {0} must match length of targets {1}")  # fmt: skip
+    return (either(size_at(scores, 0), size_at(targets, 0)),)
 
 
 @NTH_ELEMENT.kernel
@@ -188,6 +186,8 @@ def _nth_element_shape(context: ShapeContext) -> shapes.Shape:
         raise ShapeError(f"n must be non-negative but is {n[0]}")
     if dims == ():
         raise ShapeError("Input must be at least rank 1 but is rank 0")
+    if context.building and n is not None and dims is not None and dims[-1] is not None and dims[-1] <= n[0]:
+        raise ShapeError(f"Input must have last dimension > n = {n[0]} but is {dims[-1]}")
     return None if dims is None else dims[:-1]
 
 

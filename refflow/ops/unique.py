@@ -20,7 +20,7 @@ from refflow.core.errors import ShapeError
 from refflow.core.graph import Tensor
 from refflow.core.opdef import define_op
 from refflow.core.shape_checks import need_rank
-from refflow.core.shape_rules import ShapeContext
+from refflow.core.shape_rules import ShapeContext, axes_of
 from refflow.core.signature import Attr
 from refflow.ops.array import ANY, INDEX
 
@@ -141,6 +141,8 @@ def _unique_shapes(context: ShapeContext) -> list[shapes.Shape]:
     if "axis" in {a.name for a in context.op_def.inputs}:
         axis = context.ints("axis")
         whole = None if x is None else (None,) * len(x)
+        if context.building and x is not None and axis:
+            axes_of(axis[:1], len(x), "axis")
         length = x[axis[0]] if x and axis and -len(x) <= axis[0] < len(x) else None
         return [whole, (length,), *[(None,)] * more]
     need_rank(x, 1, "unique expects a 1D vector. Got shape {0}")

@@ -118,15 +118,28 @@ def shaped(spatial_out: Sequence[int | None], batch: Any, channels: Any, data_fo
 
 
 def sizes_out(dims: Sequence[int | None], ks: Sequence[int | None], strides: Sequence[int], dilations: Sequence[int],
-              padding: str, explicit: Sequence[tuple[int, int]] = ()) -> list[int | None]:  # fmt: skip
-    """Output sizes, None where the input's or the window's is not known."""
+              padding: str, explicit: Sequence[tuple[int, int]] = (),
+              fits: bool = False) -> list[int | None]:  # fmt: skip
+    """Output sizes, None where the input's or the window's is not known.
+
+    fits: a window must fit in, as while building; a step finds that there are no windows.
+    """
     found: list[int | None] = []
     for i, (size, k) in enumerate(zip(dims, ks, strict=True)):
         if size is None or (k is None and padding != "SAME"):
             found.append(None)
             continue
         pair = explicit[i] if explicit else (0, 0)
-        found.append(out_and_padding(size, 1 if k is None else k, strides[i], dilations[i], padding, pair)[0])
+        out = out_and_padding(size, 1 if k is None else k, strides[i], dilations[i], padding, pair)[0]
+        if fits and padding != "SAME":
+            reach = 1 if k is None else (k - 1) * dilations[i] + 1
+            room = size + (sum(pair) if padding == "EXPLICIT" else 0)
+            if reach > room:
+                raise ShapeError(
+                    f"Negative dimension size caused by subtracting {reach} from {room}: a window that reaches over "
+                    f"{reach} does not fit on the {room} of spatial axis {i}. Take a smaller window, or padding SAME"
+                )
+        found.append(out)
     return found
 
 

@@ -42,7 +42,7 @@ class Feed:
         if not shapes.compatible(self.tensor.dims, array.shape):
             raise ValueError(
                 f"Cannot feed value of shape {array.shape} for Tensor {self.tensor.name}, which has shape "
-                f"{shapes.python_text(self.tensor.dims)}"
+                f"{shapes.python_text(self.tensor.dims)}. Reshape the value, or leave sizes of the placeholder open"
             )
         return np.asarray(array, order="C")
 

@@ -137,6 +137,8 @@ def element(graph: Graph, item: Any, what: str, allow_operation: bool = True) ->
         text = error.args[0] if error.args else str(error)
         if isinstance(item, (np.ndarray, np.generic)):
             text += f". {_VALUE}"
+        if item is None:
+            text += ". A gradient is None where the result does not depend on what it was asked for"
         if what == "feed":
             raise TypeError(f"Cannot interpret feed_dict key as Tensor: {text}") from None
         if isinstance(error, TypeError):

@@ -12,6 +12,10 @@ def graph():
         yield found
 
 
+def hole(shape=None):
+    return tf.placeholder(tf.float32, shape)
+
+
 def batch():
     return tf.placeholder(tf.float32, [None, 4, 6], name="x")
 
@@ -25,6 +29,9 @@ def batch():
         (lambda x: tf.concat([tf.shape(x)[:-1], [2, 3]], 0), [None, 4, 2, 3]),
         (lambda x: tf.shape(x)[::-1], [6, 4, None]),
         (lambda x: tf.cast(tf.identity(tf.shape(x)), tf.int64), [None, 4, 6]),
+        (lambda x: tf.stack([tf.shape(x)[0], tf.shape(x)[1], tf.shape(x)[2]]), [None, 4, 6]),
+        (lambda x: [tf.shape(x)[0], tf.cast(tf.shape(x)[2], tf.int32), 4], [None, 6, 4]),
+        (lambda x: tf.stack([*tf.unstack(tf.shape(x))[1:], -1]), [4, 6, None]),
         (lambda x: tf.placeholder(tf.int32, [2]), [None, None]),
     ],
 )
@@ -32,6 +39,35 @@ def test_a_reshape_knows_what_its_shape_knows(sizes, expected):
     x = batch()
     found = tf.reshape(x, sizes(x))
     assert found.get_shape().as_list() == expected
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (lambda x, n: tf.reshape(tf.ones([2, 6]), [n, 3]), [4, 3]),  # what is left
+        (lambda x, n: tf.slice(x, [0, 0, 0], [n, 2, 6]), [None, 2, 6]),
+        (lambda x, n: tf.slice(tf.ones([5, 4]), [0, n], [-1, -1]), [5, None]),
+        (lambda x, n: x[2:3], [None, 4, 6]),  # it may end before
+        (lambda x, n: tf.ones([5, 4])[n:, 1:3], [None, 2]),
+        (lambda x, n: tf.strided_slice(tf.ones([5, 4]), [0, 1], [n, 3]), [None, 2]),
+        (lambda x, n: tf.pad(tf.ones([5, 4]), [[n, 1], [0, 2]]), [None, 6]),
+        (lambda x, n: tf.range(tf.shape(x)[1]), [4]),
+        (lambda x, n: tf.broadcast_to(tf.ones([2, 1]), [2, n]), [2, None]),
+        (lambda x, n: tf.image.resize_images(tf.ones([4, 9, 9, 3]), tf.stack([n, 8])), [4, None, 8, 3]),
+        (lambda x, n: tf.nn.bias_add(hole([None, None]), tf.ones([3])), [None, 3]),
+        (lambda x, n: tf.nn.conv2d(hole(), tf.ones([3, 3, 1, 8]), [1] * 4, "SAME"), [None, None, None, 8]),
+        (lambda x, n: tf.cholesky(hole([None, 3])), [3, 3]),
+    ],
+)
+def test_what_follows_from_sizes_that_are_known_in_part(build, expected):
+    assert build(batch(), tf.placeholder(tf.int32, [])).get_shape().as_list() == expected
+
+
+def test_numbers_of_int64_make_shapes_and_lists_of_lists_hold_tensors():
+    n = tf.placeholder(tf.int64, [])
+    assert tf.fill([n, 3], 1.0).get_shape().as_list() == tf.zeros([n, 3]).get_shape().as_list() == [None, 3]
+    with tf.Session() as session:
+        assert session.run(tf.convert_to_tensor([[n, 1], [0, 2]]), {n: 7}).tolist() == [[7, 1], [0, 2]]
 
 
 def test_so_do_what_is_filled_drawn_and_transposed():

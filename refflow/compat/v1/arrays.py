@@ -48,6 +48,8 @@ def concat(values: Any, axis: Any, name: str = "concat") -> Tensor:
     if not values:
         raise ValueError("List argument 'values' to 'ConcatV2' Op with length 0 shorter than minimum length 2.")
     if len(values) == 1:
+        if isinstance(axis, (list, tuple)):
+            raise ValueError(f"axis must be a number, got {axis!r}: concat(values, axis) takes the values first")
         return array.identity(values[0], name=name)
     return op_def("ConcatV2")(list(values), axis, name=name)
 

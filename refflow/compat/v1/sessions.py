@@ -24,7 +24,7 @@ from refflow.core.graph import Operation, Tensor
 from refflow.core.registry import op_def
 from refflow.runtime import session as first
 from refflow.runtime.config import CallableOptions, ConfigProto
-from refflow.runtime.feeds import Feed
+from refflow.runtime.feeds import Feed, short
 from refflow.runtime.signature import FedAndFetchedError, Signature, register_fetches
 
 _building = threading.local()  # the session for which a thread looks at a request
@@ -61,6 +61,9 @@ class _Fitted(Feed):
                 return np.asarray(value, self.numpy_type)
         except OverflowError:
             raise self._wrong(value) from None
+        except (TypeError, ValueError) as error:
+            where = f"{self.tensor.name!r}, which is {self.dtype.name}"
+            raise type(error)(f"cannot feed {short(value)} for {where}: {error}") from None
 
     def _wrong(self, value: Any) -> TypeError:
         return TypeError(

@@ -88,57 +88,89 @@ def _spelt(label: list[int]) -> str:
     return ",".join(map(str, label))
 
 
-def _add(*parts: np.ndarray) -> np.ndarray:
-    """log of the sum, from logarithms."""
-    total = parts[0]
-    for part in parts[1:]:
-        total = np.logaddexp(total, part)
-    return total
+_NONE = -1e300  # the logarithm of no path: far below any other's, and a number
+_FAINT = -700.0  # the logarithm of a term that is lost beside 1; exp takes long for what is smaller
 
 
-def _shifted(a: np.ndarray, by: int) -> np.ndarray:
-    """a[u - by] at u, minus infinity where there is none; `by` may be negative."""
-    found = np.full_like(a, -np.inf)
-    if by > 0:
-        found[by:] = a[:-by]
-    else:
-        found[:by] = a[-by:]
-    return found
+def _log_sum(terms: np.ndarray) -> np.ndarray:
+    """The logarithm of the sum along the first axis, from logarithms, which are lost."""
+    largest = np.maximum.reduce(terms, axis=0, initial=_NONE)
+    np.subtract(terms, largest, out=terms)
+    np.maximum(terms, _FAINT, out=terms)
+    return np.log(np.add.reduce(np.exp(terms, out=terms), axis=0)) + largest
 
 
-def path_sums(log_y: np.ndarray, label: list[int], blank: int, merge: bool) -> tuple[np.ndarray, np.ndarray, Any]:
-    """log alpha and log beta [time, u], and the labels l' with blanks around each."""
-    spread = np.full(2 * len(label) + 1, blank)
-    spread[1::2] = label
-    seen, steps = log_y[:, spread], len(log_y)
-    may_stay = np.where(merge | (spread == blank), 0.0, -np.inf)
-    before = np.concatenate([[-1, -1], spread[:-2]]) if len(spread) > 1 else np.full(1, -1)
-    skips = (spread != blank) & ~(merge & (spread == before))
-    may_skip = np.where(skips, 0.0, -np.inf)
-    alpha, beta = np.full(seen.shape, -np.inf), np.full(seen.shape, -np.inf)
-    alpha[0, :2], beta[-1, -2:] = seen[0, :2], 0.0
+def _path_sums(seen: np.ndarray, rules: np.ndarray) -> np.ndarray:
+    """log of (alpha(u-2, t-1) + alpha(u-1, t-1) + alpha(u, t-1)), [time, rows, u], of many l' at once.
+
+    seen: log y(l'(u), t). rules [3, rows, u]: zero where u may be reached from u - 2, u - 1, u; else _NONE.
+    """
+    steps, rows, places = seen.shape
+    sums = np.full(seen.shape, _NONE)
+    sums[0, :, :2] = 0.0  # paths begin with a blank or the first label
+    alpha = np.full((rows, places + 2), _NONE)  # from u = -2 on
+    from_where = np.moveaxis(np.lib.stride_tricks.sliding_window_view(alpha, 3, axis=1), 2, 0)  # [3, rows, u]
+    terms = np.empty(rules.shape)
     for t in range(1, steps):
-        last = alpha[t - 1]
-        alpha[t] = seen[t] + _add(last + may_stay, _shifted(last, 1), _shifted(last, 2) + may_skip)
-    for t in range(steps - 2, -1, -1):
-        after = beta[t + 1] + seen[t + 1]
-        beta[t] = _add(after + may_stay, _shifted(after, -1), _shifted(after + may_skip, -2))
-    return alpha, beta, spread
+        np.add(sums[t - 1], seen[t - 1], out=alpha[:, 2:])
+        sums[t] = _log_sum(np.add(from_where, rules, out=terms))
+    return sums
 
 
-def _one(x: np.ndarray, label: list[int], blank: int, merge: bool) -> tuple[float, np.ndarray]:
-    """The loss of one example and its slope [time, classes]."""
-    shifted = x - x.max(1, keepdims=True)
-    log_y = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    if 2 * len(label) + 1 > 2 * len(x) + 1:
-        return np.inf, np.exp(log_y)
-    alpha, beta, spread = path_sums(log_y, label, blank, merge)
-    both = alpha + beta
-    log_p = np.logaddexp.reduce(both[0])
-    slope = np.exp(log_y)
-    if np.isfinite(log_p):
-        np.subtract.at(slope.T, spread, np.exp(both - log_p).T)
-    return -log_p, slope
+def _skips(spread: np.ndarray, blank: int, merge: bool) -> np.ndarray:
+    """Whether each u of l' [batch, u] may be reached from u - 2: over a blank, and not from the same label."""
+    skips = spread != blank
+    if merge:
+        skips[:, 2:] &= spread[:, 2:] != spread[:, :-2]
+    return skips
+
+
+def _paths(seen: np.ndarray, spread: np.ndarray, sizes: list[tuple[int, int]], blank: int, merge: bool):
+    """log alpha without the factor of step t, and log beta, [time, batch, u]; `sizes`: each example's times and u.
+
+    beta is such an alpha as well, of the times and the labels in the other order: one loop makes both.
+    """
+    batch = len(sizes)
+    may = np.ones((3, 2 * batch, seen.shape[2]), bool)
+    may[0, :batch], may[2, :batch] = _skips(spread, blank, merge), (spread == blank) | merge
+    turned = np.full(seen.shape, _NONE)
+    for b, (t, u) in enumerate(sizes):
+        turned[:t, b, :u] = seen[:t, b, :u][::-1, ::-1]
+        may[0, batch + b, 2:u], may[2, batch + b, :u] = may[0, b, 2:u][::-1], may[2, b, :u][::-1]
+    may[0, :, :2] = False
+    sums = _path_sums(np.concatenate([seen, turned], 1), np.where(may, 0.0, _NONE))
+    alpha, beta = sums[:, :batch], np.full(seen.shape, _NONE)
+    for b, (t, u) in enumerate(sizes):
+        beta[:t, b, :u] = sums[:t, batch + b, :u][::-1, ::-1]
+    return alpha, beta
+
+
+def _losses(inputs, labels, blank, merge, loss, gradient):
+    """Writes the losses and slopes of the examples in `labels` [example: its steps, and its labels]."""
+    sizes = {row: (steps, 2 * len(label) + 1) for row, (steps, label) in labels.items()}  # times, and u
+    spread = np.full((len(labels), max(u for _, u in sizes.values())), blank)
+    seen = np.full((max(t for t, _ in sizes.values()), *spread.shape), _NONE)  # log y(l'(u), t)
+    for b, (row, (_, label)) in enumerate(labels.items()):
+        t, u = sizes[row]
+        spread[b, 1:u:2] = label
+        x = inputs[:t, row].astype(np.float64)  # [time, classes]
+        x -= x.max(1, keepdims=True)
+        exps = np.exp(x)
+        z = exps.sum(1, keepdims=True)
+        seen[:t, b, :u] = x[:, spread[b, :u]] - np.log(z)
+        np.divide(exps, z, out=gradient[:t, row], casting="same_kind")
+    alpha, beta = _paths(seen, spread, list(sizes.values()), blank, merge)
+    for b, (row, (t, u)) in enumerate(sizes.items()):
+        log_y = seen[:t, b, :u]
+        both = alpha[:t, b, :u] + log_y + beta[:t, b, :u]
+        log_p = _log_sum(both[0].copy())
+        if not log_p > _NONE / 2:
+            loss[row] = np.inf if log_p <= _NONE / 2 else np.nan
+            continue
+        loss[row] = -log_p
+        classes, first, which = np.unique(spread[b, :u], return_index=True, return_inverse=True)
+        share = np.exp(np.maximum(both - log_p, _FAINT)) @ np.eye(len(classes))[which]
+        gradient[:t, row, classes] = np.exp(log_y[:, first]) - share
 
 
 def _matched(
@@ -157,12 +189,12 @@ def _matched(
 def _kernel(inputs, labels_indices, labels_values, sequence_length, flags, blank_first):
     found = _matched(inputs.shape, labels_indices, labels_values, sequence_length, blank_first, **flags)
     blank = 0 if blank_first else inputs.shape[2] - 1
-    loss, gradient = np.zeros(inputs.shape[1]), np.zeros(inputs.shape)
-    for b, (steps, label) in enumerate(found):
-        if steps and len(label) <= steps:
-            x = inputs[:steps, b].astype(np.float64)
-            loss[b], gradient[:steps, b] = _one(x, label, blank, flags["ctc_merge_repeated"])
-    return loss.astype(inputs.dtype), gradient.astype(inputs.dtype)
+    loss, gradient = np.zeros(inputs.shape[1], inputs.dtype), np.zeros(inputs.shape, inputs.dtype)
+    timed = {b: (steps, label) for b, (steps, label) in enumerate(found) if steps and len(label) <= steps}
+    if timed:
+        with np.errstate(divide="ignore", invalid="ignore", under="ignore"):  # as where a score is infinite
+            _losses(inputs, timed, blank, flags["ctc_merge_repeated"], loss, gradient)
+    return loss, gradient
 
 
 def _define(op_def: OpDef, blank_first: bool) -> None:

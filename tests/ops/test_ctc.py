@@ -63,6 +63,34 @@ def test_the_slope_agrees_with_differences_and_ends_with_the_sequence(rng):  # [
     assert (slope[3:, 1] == 0).all()
 
 
+@pytest.mark.parametrize("merge", [True, False])
+def test_an_example_among_longer_ones_has_the_loss_and_the_slope_that_it_has_alone(merge, rng):
+    """Large scores, so that most paths are nothing beside the best; one that no path gives, and one without time."""
+    labels, lengths = [(1, 1, 2), (0, 2, 1, 2), (2,), (0, 0), (1,)], [9, 7, 2, 2, 0]
+    x = 50 * rng.normal(size=(9, 5, CLASSES))
+    together = loss_of(
+        tf.constant(x), labels, lengths, ctc_merge_repeated=merge, ignore_longer_outputs_than_inputs=True
+    )
+    alone = [
+        loss_of(
+            tf.constant(x[: max(1, n), b : b + 1]),
+            labels[b : b + 1],
+            [n],
+            ctc_merge_repeated=merge,
+            ignore_longer_outputs_than_inputs=True,
+        )
+        for b, n in enumerate(lengths)
+    ]
+    with tf.Session() as session:
+        loss, slope = session.run([together.loss, together.gradient])
+        each = session.run([(op.loss, op.gradient) for op in alone])
+    assert np.isinf(loss[3]) == merge and loss[4] == 0
+    for b, (one, of_one) in enumerate(each):
+        np.testing.assert_allclose(loss[b], one[0], rtol=1e-13)
+        np.testing.assert_allclose(slope[: len(of_one), b], of_one[:, 0], rtol=0, atol=1e-13)
+        assert (slope[lengths[b] :, b] == 0).all()
+
+
 def test_there_is_no_second_derivative():
     x = tf.constant(np.zeros((2, 1, 3)))
     (dx,) = tf.gradients(loss_of(x, [(0,)], [2]).loss, x)

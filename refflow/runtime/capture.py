@@ -118,10 +118,9 @@ class Stretch:
             self._card.wait()
         except RuntimeError as error:
             raise self._failed(error) from error
-        for check in self.checks:
-            found = check.found()
-            if found is not None:
-                raise found
+        found = [e for check in self.checks if (e := check.found()) is not None]  # a note stays until it is read
+        if found:
+            raise found[0]
 
     def lines(self) -> None:
         """All of it, line by line."""

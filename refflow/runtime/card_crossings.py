@@ -98,7 +98,7 @@ class CardCrossings(CardStretches):
             stretch.states[state] = None
             place = self._room(node, shape, dtype)
             name = self._bind("b", place)
-            stretch.body.append((node, f"if {self.names[edge]}.value is None: {self.names[edge]}.read()"))
+            stretch.body.append((node, self._is_there(self.names[edge], edge)))
             copy = self._bind("d", node.device.card.copy)
             stretch.body.append((node, f"{copy}({name}, {self.names[edge]}.value)"))
         if place is not None and is_ref:

@@ -77,9 +77,7 @@ class CardLaunches(CardStretches):
             return name
         if place in node.op_def.ref_inputs and node.op_def.allows_uninitialized:
             return f"{name}.value"
-        says_so = unset(node, place)
-        says = f"{name}.read" if says_so is None else self._bind("e", says_so)
-        self._write(node, f"if {name}.value is None: {says}()")
+        self._write(node, self._is_there(name, edge, unset(node, place)))
         return f"{name}.value"
 
     def _launch(self, node: Node) -> None:

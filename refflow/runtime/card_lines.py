@@ -41,10 +41,12 @@ class CardLines(CardLaunches, CardCrossings):
             self._constant(node, node.attrs["value"])
         elif node.op_def.family == "Variable":
             self.names[node, 0] = self._bind("r", variable_state(node))
-            self.steady[node, 0] = None
+            if node not in self.unsettled:
+                self.steady[node, 0] = None
         elif node.type == "RefIdentity":
             self.names[node, 0] = self.names[node.inputs[0]]
-            self.steady[node, 0] = None
+            if node.inputs[0] in self.steady:
+                self.steady[node, 0] = None
         elif node.op_def.family == "VarHandleOp":  # of ops that no card runs: the others have its reference
             self.names[node, 0] = self._bind("h", handle_to(variable_state(node)))
         elif node.receives:

@@ -9,6 +9,7 @@ Next: runtime/card_launches.py.
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from refflow.core.dtypes import bfloat16, int32, uint8
 from refflow.core.shapes import is_known
 from refflow.runtime.capture import Alone, Stretch
 from refflow.runtime.gpu_memory import Arena, Place, Span, full
-from refflow.runtime.kernels import variable_state
+from refflow.runtime.kernels import changes_shape, refuse_value, variable_state
 from refflow.runtime.lifetimes import PASSED_ON
 from refflow.runtime.many_updates import Many
 from refflow.runtime.node_lines import NodeLines
@@ -81,6 +82,7 @@ class CardStretches(NodeLines):
             producer for user in self.order for place, (producer, _) in enumerate(user.inputs)
             if producer.receives and (user.type in PASSED_ON or user.op_def.keeps == place)
         }  # fmt: skip
+        self.unsettled = {n.inputs[0][0] for n in self.order if changes_shape(n)}  # variables that get another shape
         variables: dict[Any, list[Any]] = {}
         for node in self.order:
             if node.op_def.family == "Variable" and node.device.type != "cpu":
@@ -218,6 +220,16 @@ class CardStretches(NodeLines):
         outs = [f"{self.names[node.inputs[place]]}.value" for place in node.op_def.ref_inputs]
         out = outs[0] if len(outs) == 1 else f"({', '.join(outs)})"
         return f"{self._bind('k', kernel)}({', '.join(inputs)}, out={out})"
+
+    def _is_there(self, name: str, edge: Edge, unset: Any = None) -> str:
+        """A line that asks whether a variable has a value, of the shape that a stretch reckons with.
+
+        What was captured need not ask again: a variable that changes its shape gets new memory. unset: who says that
+        there is no value, if not the variable.
+        """
+        shape: Any = edge[0].shapes[edge[1]]
+        refuse = self._bind("e", partial(refuse_value, tuple(shape), unset))
+        return f"if {name}.value is None or tuple({name}.value.shape) != {tuple(shape)}: {refuse}({name})"
 
     def _constant(self, node: Node, value: Any) -> None:
         """A constant in the card's memory; small equal ones are one, so that updates with equal rates go together."""

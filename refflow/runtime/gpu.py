@@ -244,7 +244,7 @@ class GpuDevice(Device):
             assert whose is not None
             return variables.upload(whose, value)
 
-        state.upload, state.write = upload, variables.write
+        state.upload, state.write, state.dropped = upload, variables.write, variables.drop
         return state
 
 

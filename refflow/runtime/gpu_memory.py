@@ -7,7 +7,7 @@
 A plan asks for spans while it is written, and only its last line shows when each is in use. Then the largest span gets
 the lowest offset that is free for all its time, then the next: one allocation, before anything runs, so that addresses
 may be captured. A variable keeps its address for as long as its shape stays; `Variables.moves` counts those that got
-new memory, so that who has captured an address knows when to look again.
+new memory or lost their value, so that who has captured an address knows when to look again.
 
 Next: runtime/capture.py.
 """
@@ -146,6 +146,10 @@ class Variables:
             place = self._card.array(self._card.block(_nbytes(value, state.dtype)), 0, tuple(value.shape), state.dtype)
         self.write(place, value)
         return place
+
+    def drop(self) -> None:
+        """A variable has no value any more, which who has captured its address must say."""
+        self.moves += 1
 
     def write(self, place: Any, value: Any) -> None:
         """Copies a value, from the host or from the card, to where a variable lies."""

@@ -140,6 +140,7 @@ def prepare(node: Node, kernels: str, states: OpStates, is_settled: bool = False
     arguments = bound.arguments | op_state(node, states)
     check, keeps = ShapeCheck(node), None if is_settled else node.op_def.keeps
     on_host = device.host_inputs(node.op_def, node.attrs)
+    is_made_for_shapes = "blocks" in node.attrs or "epilogue" in node.attrs
 
     def run(inputs: list[Any]) -> Any:
         references = [inputs[i] for i in node.op_def.ref_inputs]
@@ -155,6 +156,10 @@ def prepare(node: Node, kernels: str, states: OpStates, is_settled: bool = False
         if bound.takes_out and device.type != "cpu":  # shapes and numbers of lists are on the host
             arrays = [a if i in on_host or not isinstance(a, np.ndarray) else device.from_host(a)
                       for i, a in enumerate(arrays)]  # fmt: skip
+        if is_made_for_shapes:
+            for value, array, (producer, port) in zip(inputs, arrays, node.inputs, strict=True):
+                if tuple(array.shape) != producer.shapes[port] and isinstance(value, VariableState):
+                    refuse_value(producer.shapes[port], None, value)
         found = check(arrays)
         if keeps is not None:
             arrays[keeps] = device.private_copy(arrays[keeps])
@@ -194,6 +199,26 @@ def must_hold(value: Any) -> None:
     """A reference is refused that is to a variable without a value; one to a queue is its name alone."""
     if isinstance(value, VariableState) and value.value is None:
         value.read()  # says that there is nothing
+
+
+def refuse_value(shape: shapes.Shape, unset: Callable[[], Any] | None, state: Any) -> None:
+    """Says what is wrong with a variable's value: there is none, or it has not this shape. unset: says the former."""
+    if state.value is None:
+        (unset or state.read)()
+    found = shapes.text(tuple(state.value.shape))
+    raise errors.InvalidArgumentError(
+        None, None,
+        f"variable {state.name} has shape {found} now, but the step was built for {shapes.text(shape)}, as declared. "
+        "Declare a variable that changes its shape with validate_shape=False, so that its shape is not known",
+    )  # fmt: skip
+
+
+def changes_shape(node: Node) -> bool:
+    """Whether a node gives a variable a value that need not have the shape that is declared."""
+    if node.type != "Assign" or node.attrs["validate_shape"]:
+        return False
+    known, given = (n.shapes[port] for n, port in node.inputs)
+    return known != given or not is_known(known)
 
 
 def unset(node: Node, place: int) -> Callable[[], Any] | None:

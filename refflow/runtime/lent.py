@@ -48,6 +48,6 @@ class Lent(ExitStack):
 
     def _give_back(self, state: VariableState, twin: VariableState, before: bytes | None) -> None:
         if twin.value is None:
-            state.value = None
+            state.drop()
         elif (twin.value.shape, twin.value.tobytes()) != (np.shape(state.value), before):
             state.store(twin.value)

@@ -34,7 +34,8 @@ class VariableState:
     [W12]. Who keeps it copies it.
     """
 
-    __slots__ = ("__weakref__", "container", "dtype", "lock", "name", "place", "shape", "upload", "value", "write")
+    __slots__ = ("__weakref__", "container", "dropped", "dtype", "lock", "name", "place", "shape", "upload", "value",
+                 "write")  # fmt: skip
 
     def __init__(
         self, name: str, dtype: DType, shape: Shape, upload: Callable[[Any], Any] | None = None, container: str = ""
@@ -47,6 +48,7 @@ class VariableState:
         self.lock = locks.rlock()
         self.upload = upload or _private_copy
         self.write: Callable[[Any, Any], None] | None = None  # copies a value to where this one lies; else NumPy does
+        self.dropped: Callable[[], None] | None = None  # hears that there is no value any more
         self.place: Any = None  # memory that is kept for the first value, where a device lays variables out
 
     def read(self) -> Any:
@@ -60,6 +62,13 @@ class VariableState:
                 "value, waits for it if it reads initialized_value()",
             )
         return self.value
+
+    def drop(self) -> None:
+        """There is no value any more."""
+        with self.lock:
+            self.value = None
+            if self.dropped is not None:
+                self.dropped()
 
     def blank(self) -> np.ndarray:
         """An array of the declared shape and type without contents, for kernels that only look at those."""

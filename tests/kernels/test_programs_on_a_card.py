@@ -62,3 +62,55 @@ def test_a_traced_step_that_changes_variables_behind_handles_is_counted_as_it_ra
         session.run(tf.assign(v, x * 2).op, {x: np.float32([1, 2, 3, 4])}, trace, metadata)
         assert [n.node_name for d in metadata.step_stats.dev_stats for n in d.node_stats if n.node_name == "mul"]
         assert session.run(v).tolist() == [2, 4, 6, 8]
+
+
+CARDS = pytest.mark.parametrize("options", ({}, {"capture": False}))
+
+
+def session_on(graph, options):
+    return tf.Session(graph=graph, devices=[Device(0), simulated_gpu()], allow_soft_placement=True, **options)
+
+
+@CARDS
+def test_two_indices_that_were_out_of_range_in_one_step_are_forgotten_together(options):  # [W79]
+    with tf.Graph().as_default() as graph, session_on(graph, options) as session:
+        table = tf.get_variable("table", initializer=np.float32([[1], [2], [3]]))
+        i, j = tf.placeholder(tf.int32, [1]), tf.placeholder(tf.int32, [1])
+        rows = [tf.gather(table, i), tf.gather(table, j) * 2]
+        session.run(table.initializer)
+        for _ in range(2):
+            assert [r.tolist() for r in session.run(rows, {i: [2], j: [0]})] == [[[3]], [[2]]]
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"= 5 is not in"):
+            session.run(rows, {i: [5], j: [7]})
+        assert [r.tolist() for r in session.run(rows, {i: [2], j: [0]})] == [[[3]], [[2]]]
+
+
+@CARDS
+def test_a_variable_that_was_destroyed_is_missed_by_what_was_captured(options):  # [S14, W47]
+    with tf.Graph().as_default() as graph, session_on(graph, options) as session:
+        v = tf.get_variable("v", initializer=np.float32([1, 2]), use_resource=True)
+        doubled, destroy = v.read_value() * 2, tf.raw_ops.DestroyResourceOp(resource=v.handle)
+        for _ in range(2):
+            session.run(v.initializer)
+            assert [session.run(doubled).tolist() for _ in range(3)] == [[2, 4]] * 3
+            session.run(destroy)
+            with pytest.raises(tf.errors.FailedPreconditionError):
+                session.run(doubled)
+
+
+@CARDS
+def test_a_variable_of_another_shape_than_declared_is_right_or_refused(options):  # [W12]
+    """In the step that changes its shape what is read is of the new one; a step that was built for the old says so."""
+    with tf.Graph().as_default() as graph, session_on(graph, options) as session:
+        v, x = tf.Variable(np.float32([1, 2])), tf.placeholder(tf.float32, [None])
+        grown = tf.assign(v, x, validate_shape=False)
+        with tf.control_dependencies([grown]):
+            seen = tf.abs(v)
+        chain = tf.abs(v) * 2
+        session.run(v.initializer)
+        for _ in range(2):
+            assert [session.run(chain).tolist() for _ in range(3)] == [[2, 4]] * 3
+            assert session.run([grown, seen], {x: [3, 4, 5]})[1].tolist() == [3, 4, 5]
+            with pytest.raises(tf.errors.InvalidArgumentError, match=r"has shape \[3\] now, but .* \[2\]"):
+                session.run(chain)
+            session.run(grown, {x: [1, 2]})

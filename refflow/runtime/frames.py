@@ -39,6 +39,9 @@ class Iteration:
         self.values: dict[tuple[Node, int], Any] = {}
         self.uses: dict[tuple[Node, int], int] = {}
 
+    def __repr__(self) -> str:
+        return f"<Iteration {self.number}: {len(self.values)} values, {self.running} nodes under way>"
+
 
 class Frame:
     """One run of a loop, or the step itself."""

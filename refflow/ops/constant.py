@@ -57,8 +57,9 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str = "Cons
         dims = TensorShape(shape).as_tuple
         if not shapes.is_known(dims):
             raise ShapeError(
-                f"constant: shape {shapes.text(dims)} is not known before the run, but a constant has all its sizes. "
-                "Use zeros_like() or ones_like(), or fill() with a shape that the graph computes, as by tf.shape()"
+                f"{name.rstrip('/')}: shape {shapes.text(dims)} is not known before the run, but a constant has all "
+                "its sizes. Use zeros_like() or ones_like(), or fill() with a shape that the graph computes, as by "
+                "tf.shape()"
             )
         array = _fill_up(array, tuple(dims or ()))
     return CONST(value=array, dtype=as_dtype(array.dtype) if wanted is None else wanted, name=name)

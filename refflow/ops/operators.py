@@ -112,9 +112,9 @@ def _like(value: Any, tensor: Tensor, name: str) -> Tensor:
     try:
         return convert_to_tensor(value, wanted, name)
     except TypeError as error:
+        advice = "" if "use cast()" in str(error) else ". Write it in that type, or use cast()"
         raise DTypeError(
-            f"{tensor.name!r} is {wanted.name}, and what it is combined with cannot be: {error}. Write the other "
-            "operand in that type, or use cast()"
+            f"{tensor.name!r} is {wanted.name}, and what it is combined with cannot be: {error}{advice}"
         ) from None
 
 

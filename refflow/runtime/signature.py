@@ -128,6 +128,9 @@ register_fetches(IndexedSlices, _slices)
 
 
 _VALUE = "That is a value already: did a run's result take the name of its node?"
+_NONE = (
+    "A gradient is None where the result does not depend on what it was asked for; a run gives None for an operation"
+)
 
 
 def element(graph: Graph, item: Any, what: str, allow_operation: bool = True) -> Any:
@@ -138,7 +141,7 @@ def element(graph: Graph, item: Any, what: str, allow_operation: bool = True) ->
         if isinstance(item, (np.ndarray, np.generic)):
             text += f". {_VALUE}"
         if item is None:
-            text += ". A gradient is None where the result does not depend on what it was asked for"
+            text += f". {_NONE}"
         if what == "feed":
             raise TypeError(f"Cannot interpret feed_dict key as Tensor: {text}") from None
         if isinstance(error, TypeError):

@@ -303,6 +303,14 @@ def test_a_result_that_took_its_node_s_name_is_told_apart(session):
         session.run(y)
 
 
+def test_none_is_told_where_it_comes_from(session):
+    step = tf.train.GradientDescentOptimizer(0.1).minimize(tf.square(tf.Variable(1.0)))
+    session.run(tf.initialize_all_variables())
+    for none in (session.run(step), tf.gradients(tf.constant(1.0), tf.constant(2.0))[0]):
+        with pytest.raises(TypeError, match="A gradient is None where .* a run gives None for an operation"):
+            session.run(none)
+
+
 def test_none_and_nodes_cannot_be_fed(session):
     x = tf.placeholder(tf.float32, name="x")
     with pytest.raises(TypeError, match="cannot feed None for 'x:0', which is float32: it is no value"):

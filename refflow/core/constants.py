@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from refflow.core.errors import OpError
+
 if TYPE_CHECKING:
     from refflow.core.graph import Tensor
 
@@ -61,6 +63,9 @@ def _find(tensor: Tensor, depth: int, unknown: set[Tensor]) -> Any:
         if array is None or array.size > _LARGEST:
             return None
         arrays.append(array)
-    with np.errstate(all="ignore"):
-        found = op.op_def.compute(arrays, op.attrs)[tensor.value_index]
+    try:
+        with np.errstate(all="ignore"):
+            found = op.op_def.compute(arrays, op.attrs)[tensor.value_index]
+    except (ArithmeticError, LookupError, TypeError, ValueError, OpError):
+        return None  # it fails in the step, where it is said which node does
     return None if found is None else np.asarray(found)  # None on the side that a Switch does not take

@@ -21,7 +21,7 @@ from typing import Any
 from refflow.core.control import tuple_
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import int64, resource
-from refflow.core.errors import DTypeError
+from refflow.core.errors import DTypeError, ShapeError
 from refflow.core.frames import Frames, Loop
 from refflow.core.graph import Graph, Operation, Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
@@ -290,15 +290,14 @@ class _Sweep:
         for y, gradient in zip(ys, grad_ys, strict=True):
             sweep.send(y, gradient)
         sweep.run()
-        return [sweep.arrived(x) for x in xs]
+        return list(map(sweep.arrived, xs))
 
     def _sum(self, tensor: Tensor) -> Any:
         arrived = self.received.pop(tensor, None)
         if not arrived:
             return None
-        total = add_gradients(arrived, self.method, tensor.op.name)
-        self.summed[tensor] = total
-        return total
+        self.summed[tensor] = add_gradients(arrived, self.method, tensor.op.name)
+        return self.summed[tensor]
 
     def _send_back(self, op: Operation, output_gradients: list[Any]) -> None:
         function = get_gradient_function(op)
@@ -356,14 +355,18 @@ def _verify(op: Operation, found: list[Any]) -> None:
     for tensor, gradient in zip(op.inputs, found, strict=True):
         if gradient is None:
             continue
+        which = f"the gradient of {op!r} for {tensor.name!r}"
         if not isinstance(gradient, (Tensor, IndexedSlices)):
-            raise TypeError(f"the gradient of {op!r} for {tensor.name!r} is a {type(gradient).__name__}, not a Tensor")
-        # A handle stands for the variable behind it: its gradient is the variable's.
-        if gradient.dtype.base_dtype is not tensor.dtype.base_dtype and tensor.dtype is not resource:
-            raise DTypeError(
-                f"the gradient of {op!r} for {tensor.name!r} is {gradient.dtype.base_dtype.name}, "
-                f"but the input is {tensor.dtype.base_dtype.name}"
-            )
+            raise TypeError(f"{which} is a {type(gradient).__name__}, not a Tensor")
+        if tensor.dtype is resource:  # a handle stands for the variable behind it: its gradient is the variable's
+            continue
+        if (have := gradient.dtype.base_dtype.name) != (want := tensor.dtype.base_dtype.name):
+            raise DTypeError(f"{which} is {have}, but the input is {want}")
+        if isinstance(gradient, Tensor):
+            try:
+                gradient.set_shape(tensor.get_shape())
+            except ShapeError as error:
+                raise ShapeError(f"{which} has not the input's shape: {error}") from None
 
 
 def add_gradients(arrived: Sequence[Any], method: int = AggregationMethod.DEFAULT, owner: str = "") -> Any:
@@ -382,9 +385,8 @@ def add_gradients(arrived: Sequence[Any], method: int = AggregationMethod.DEFAUL
     indices = [s.indices for s in slices]
     if len({i.dtype for i in indices}) > 1:  # one that was given with int64, one that counts all rows
         indices = [op_def("Cast")(i, DstT=int64) for i in indices]
-    return IndexedSlices(
-        op_def("Concat")(0, [s.values for s in slices]), op_def("Concat")(0, indices), slices[0].dense_shape
-    )
+    concat = op_def("Concat")
+    return IndexedSlices(concat(0, [s.values for s in slices]), concat(0, indices), slices[0].dense_shape)
 
 
 def _as_slices(gradient: Any) -> IndexedSlices:

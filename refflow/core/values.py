@@ -65,6 +65,8 @@ def as_value(value: Any, dtype: DType | None, explicit: bool = False) -> np.ndar
             return array.astype(np.int32) if fits else array
         return array
     target = np.dtype(dtype.as_numpy_dtype)
+    if array.dtype == np.float64 and target.kind == "u":
+        array = _of_large(value, array)
     if array.size and not _kinds_fit(array.dtype.kind, target.kind):
         raise DTypeError(f"expected {dtype.name}, got {_short(value)}, which is {array.dtype}")
     return _narrowed(array, target)
@@ -82,6 +84,13 @@ def _of_indices(value: Any) -> np.ndarray:
         return np.asarray(plain(value))
     except TypeError:  # an array stands in the list, which has the method but no one number
         return np.asarray(value, dtype=object)
+
+
+def _of_large(value: Any, array: np.ndarray) -> np.ndarray:
+    """`array`, or as uint64 where `value` has only whole numbers: NumPy makes floats of large and small ones."""
+    exact = np.asarray(value, dtype=object)
+    whole = exact.size and all(isinstance(v, (int, np.integer)) and v >= 0 for v in exact.flat)
+    return exact.astype(np.uint64) if whole else array
 
 
 def blank(dims: tuple[int, ...], numpy_type: Any) -> np.ndarray:

@@ -18,9 +18,11 @@ from refflow.core.dtypes import FLOATS
 from refflow.core.elementwise import define_function, in_float64
 from refflow.core.graph import Tensor
 from refflow.core.opdef import OpDef
-from refflow.ops.elementary import one
+from refflow.ops.constant import ZEROS_LIKE
+from refflow.ops.elementary import number, one
 from refflow.ops.elementwise import INV, NEG, SIGN
 from refflow.ops.integrals import integral
+from refflow.ops.logic import EQUAL, SELECT
 
 
 def _bessel_i(order: int, x: np.ndarray) -> np.ndarray:
@@ -130,16 +132,21 @@ def _bessel_slope(name: str, rule: Callable[[Tensor, Tensor], Tensor]) -> None:
     BESSEL[name].gradient(gradient)
 
 
+def _over(x: Tensor, y: Tensor) -> Tensor:
+    """y / x, and at 0 its limit 1/2, which the functions of order 1 have there."""
+    return SELECT(EQUAL(x, ZEROS_LIKE(x)), ZEROS_LIKE(x) + number(0.5, x), y / x)
+
+
 _bessel_slope("BesselI0", lambda x, y: BESSEL["BesselI1"](x))
 _bessel_slope("BesselI0e", lambda x, y: BESSEL["BesselI1e"](x) - SIGN(x) * y)
-_bessel_slope("BesselI1", lambda x, y: BESSEL["BesselI0"](x) - y / x)
-_bessel_slope("BesselI1e", lambda x, y: BESSEL["BesselI0e"](x) - y * (SIGN(x) + INV(x)))
+_bessel_slope("BesselI1", lambda x, y: BESSEL["BesselI0"](x) - _over(x, y))
+_bessel_slope("BesselI1e", lambda x, y: BESSEL["BesselI0e"](x) - y * SIGN(x) - _over(x, y))
 _bessel_slope("BesselK0", lambda x, y: NEG(BESSEL["BesselK1"](x)))
 _bessel_slope("BesselK0e", lambda x, y: y - BESSEL["BesselK1e"](x))
 _bessel_slope("BesselK1", lambda x, y: NEG(BESSEL["BesselK0"](x)) - y / x)
 _bessel_slope("BesselK1e", lambda x, y: y * (one(x) - INV(x)) - BESSEL["BesselK0e"](x))
 _bessel_slope("BesselJ0", lambda x, y: NEG(BESSEL["BesselJ1"](x)))
-_bessel_slope("BesselJ1", lambda x, y: BESSEL["BesselJ0"](x) - y / x)
+_bessel_slope("BesselJ1", lambda x, y: BESSEL["BesselJ0"](x) - _over(x, y))
 _bessel_slope("BesselY0", lambda x, y: NEG(BESSEL["BesselY1"](x)))
 _bessel_slope("BesselY1", lambda x, y: BESSEL["BesselY0"](x) - y / x)
 

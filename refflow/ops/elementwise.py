@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import FLOATS, NUMBERS, REALS, complex64, complex128, float32, float64, int32, int64, string
+from refflow.core.dtypes import FLOATS, NUMBERS, REALS, complex64, complex128, int32, int64, string
 from refflow.core.elementwise import define_elementwise
 from refflow.core.errors import ShapeError
 from refflow.core.shape_rules import ShapeContext
@@ -34,7 +34,7 @@ ABS = define_elementwise("Abs", "abs(x)", T=REALS, accuracy="exact", source=("W0
 SIGN = define_elementwise("Sign", "sign(x)", T=NUMBERS)  # of complex numbers x / |x|
 FLOOR = define_elementwise("Floor", "floor(x)", T=FLOATS, accuracy="exact")
 CEIL = define_elementwise("Ceil", "ceil(x)", T=FLOATS, accuracy="exact")
-MOD = define_elementwise("Mod", "fmod(x, y)", T=(int32, int64, float32, float64), accuracy="exact", source=("W77",))
+MOD = define_elementwise("Mod", "fmod(x, y)", T=(int32, int64, *FLOATS), accuracy="exact", source=("W77",))
 INV = define_elementwise("Inv", "1 / x", T=SMOOTH)
 RSQRT = define_elementwise("Rsqrt", "1 / sqrt(x)", T=SMOOTH, accuracy="transcendental")
 SIN = define_elementwise("Sin", "sin(x)", T=SMOOTH, accuracy="transcendental")

@@ -103,7 +103,9 @@ def unsorted_shape(context: ShapeContext) -> shapes.Shape:
             f"data.shape = {shapes.text(data)} does not start with segment_ids.shape = {shapes.text(ids)}"
         )
     known = context.ints("num_segments")
-    return (None if known is None or known[0] < 0 else known[0], *data[len(ids) :])
+    if known is not None and known[0] < 0:
+        raise ShapeError(f"Input num_segments == {known[0]} must not be negative")
+    return (None if known is None else known[0], *data[len(ids) :])
 
 
 def check_loose(data: np.ndarray, segment_ids: np.ndarray, num_segments: Any) -> None:

@@ -19,8 +19,10 @@ import numpy as np
 
 from refflow.core.dtypes import FLOATS
 from refflow.core.elementwise import define_function, in_float64
+from refflow.ops.constant import ZEROS_LIKE
 from refflow.ops.elementary import number, one
 from refflow.ops.elementwise import COS, EXP, LOG, SIN, SQUARE
+from refflow.ops.logic import EQUAL, SELECT
 
 
 @cache
@@ -125,9 +127,9 @@ EXPINT = define_function("Expint", in_float64(exponential_integral), lambda x: E
 
 @SPENCE.gradient
 def _spence_gradient(op, dy):
-    """dx = dy * log(x) / (1 - x)."""
+    """dx = dy * log(x) / (1 - x), which is -dy at 1."""
     x = op.inputs[0]
-    return dy * LOG(x) / (one(x) - x)
+    return dy * SELECT(EQUAL(x, one(x)), ZEROS_LIKE(x) - one(x), LOG(x) / (one(x) - x))
 
 
 @DAWSN.gradient

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core.convert import convert_to_tensor, op_scope
-from refflow.core.dtypes import bfloat16, float32, float64, int32, int64
+from refflow.core.dtypes import DType, bfloat16, float32, float64, int32, int64
 from refflow.core.errors import DTypeError
 from refflow.core.graph import Tensor
 from refflow.core.indexed_slices import IndexedSlices
@@ -56,15 +56,20 @@ def round_(x: Any, name: str | None = None) -> Tensor:
     return x if x.dtype.is_integer else FLOOR(x + cast(np.float32(0.5), x.dtype), name=name)
 
 
+def quotient_type(kind: DType) -> DType:
+    """The type in which numbers of `kind` are divided: float32 for integers of up to 16 bits, float64 for others."""
+    return (float32 if kind.size <= 2 else float64) if kind.is_integer else kind
+
+
 def truediv(x: Any, y: Any, name: str | None = None) -> Tensor:
-    """x / y as Python 3 has it: integers of up to 16 bits are divided as float32, larger ones as float64."""
+    """x / y as Python 3 has it: integers are divided as `quotient_type` says."""
     with op_scope([x, y], name, "truediv") as scope:
         x = convert_to_tensor(x, name="x")
         y = convert_to_tensor(y, x.dtype.base_dtype if not isinstance(y, Tensor) else None, name="y")
         if x.dtype.base_dtype is not y.dtype.base_dtype:
             raise DTypeError(f"x and y must have the same dtype, got {x.dtype.name} and {y.dtype.name}")
         if x.dtype.is_integer:
-            wide = float32 if x.dtype.size <= 2 else float64
+            wide = quotient_type(x.dtype)
             x, y = cast(x, wide), cast(y, wide)
         return DIV(x, y, name=scope)
 

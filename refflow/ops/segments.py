@@ -134,15 +134,15 @@ def _segment_sum_gradient(op, dy):
 def _segment_mean_gradient(op, dy):
     """Every row gets its segment's gradient, over the number of its rows."""
     data, ids = op.inputs
-    counts = SEGMENT["Sum"](_column(ONES_LIKE(ids), data, dy), ids)
-    return gather(dy / MAXIMUM(counts, ONES_LIKE(counts)), ids), None
+    counts = SEGMENT["Sum"](_column(ONES_LIKE(ids), data), ids)
+    return gather(dy / cast(MAXIMUM(counts, ONES_LIKE(counts)), dy.dtype), ids), None
 
 
-def _column(ones: Tensor, data: Tensor, dy: Tensor) -> Tensor:
-    """`ones` [N] as numbers of dy's type with data's rank: [N, 1, 1, ...]."""
+def _column(ones: Tensor, data: Tensor) -> Tensor:
+    """`ones` [N] with data's rank: [N, 1, 1, ...]."""
     rank = size(shape(data))
     tail = FILL(reshape(rank - 1, [1]), 1)
-    return reshape(cast(ones, dy.dtype), concat(0, [slice_(shape(data), [0], [1]), tail]))
+    return reshape(ones, concat(0, [slice_(shape(data), [0], [1]), tail]))
 
 
 def _extreme_gradient(op: Any, dy: Tensor) -> Any:

@@ -130,6 +130,9 @@ class Frames:
 
     def next(self, node: Node, frame: Frame, iteration: Iteration, outputs: list[Any]) -> None:
         """Outputs of a NextIteration, to the iteration after this one, once it may begin."""
+        if frame.parent is None:
+            told = f"{node.name!r} goes round a loop it is not in: its input must come from an Enter, through a Merge"
+            raise errors.InvalidArgumentError(node.node_def, node.origin, told)
         number = iteration.number + 1
         if number > frame.newest:
             if frame.newest - frame.oldest + 1 >= frame.parallel:

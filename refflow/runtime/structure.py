@@ -133,8 +133,8 @@ class Structure:
         if len(found) > 1:
             raise Unstructured(f"{node.name!r} has inputs from several loops: {', '.join(map(str, found))}")
         inside = next(iter(found), ())
-        if node.type in EXITS and not inside:
-            raise Unstructured(f"{node.name!r} leaves a loop that it is not in")
+        if node.type in EXITS | NEXTS and not inside:
+            raise Unstructured(f"{node.name!r} leaves a loop, or goes round one, that it is not in")
         frame = frame_behind(node, inside)
         if node.type in ENTERS:
             self._loops.setdefault(frame, Loop(frame[-1])).enters.append(node)

@@ -157,3 +157,33 @@ def test_casts_and_sizes_keep_a_shape_that_is_known_only_in_the_step():
         for one, value in ((tf.cast(hole, tf.int32), -2), (tf.abs(hole), 2.0)):
             found = session.run(one, {hole: given})
             assert found.values.tolist() == [value] and found.dense_shape.tolist() == [1, 3]
+
+
+def test_functions_that_keep_zeros_go_through_the_values_and_sizes_are_read():
+    s = tf.SparseTensor([[0, 1], [1, 2]], [4.0, 9.0], [2, 3])
+    with tf.Session() as session:
+        assert session.run(tf.sqrt(x=s)).values.tolist() == [2, 3]
+        assert session.run(tf.negative(s)).indices.tolist() == [[0, 1], [1, 2]]
+        found = session.run([tf.shape(s), tf.size(s), tf.rank(s), tf.gradients(tf.square(s).values, s.values)[0]])
+    assert [x.tolist() for x in found] == [[2, 3], 6, 2, [8, 18]]
+
+
+def test_sparse_whole_numbers_are_divided_as_python_3_does():
+    s = tf.SparseTensor([[0, 1]], [3], [2, 3])
+    with tf.Session() as session:
+        assert session.run((s / 2).values).tolist() == [1.5]
+
+
+def test_bags_whose_number_is_not_known_are_looked_up_safely():
+    sizes = tf.placeholder(tf.int64, [2])
+    bags = tf.SparseTensor([[0, 0], [2, 1]], np.int64([1, 0]), sizes)
+    rows = tf.nn.safe_embedding_lookup_sparse(tf.constant([[1.0], [2.0]]), bags, None)
+    with tf.Session() as session:
+        assert session.run(rows, {sizes: [3, 2]}).tolist() == [[2], [0], [1]]
+
+
+def test_what_is_wrong_with_constants_is_said_by_the_step():
+    s = tf.SparseTensor([[0, 1], [3, 1]], [1, 2], [2, 2])
+    parts = tf.sparse_split(sp_input=s, num_split=2, axis=0)
+    with tf.Session() as session, pytest.raises(tf.errors.InvalidArgumentError, match="SparseSplit.*out of bounds"):
+        session.run(parts[0])

@@ -203,3 +203,19 @@ def test_edges_of_slices_tiles_labels_and_shares():
     assert found[5:7] == [0, 0]
     assert found[7].tolist() == [0, 0] and not found[8].size
     assert tf.gradients(tf.nn.softmax_cross_entropy_with_logits(labels=p, logits=[[0.0, 0.0]]), p) == [None]
+
+
+def test_a_slope_has_the_static_shape_of_what_it_belongs_to():
+    x, ids = tf.constant([[1.0, 2.0], [3.0, 4.0]]), tf.placeholder(tf.int32)
+    (slope,) = tf.gradients(tf.unsorted_segment_sum(x, ids, 2), x)
+    assert slope.shape.as_list() == [2, 2]
+
+
+def test_a_rule_whose_slope_has_another_shape_is_refused():
+    @tf.custom_gradient
+    def wrong(x):
+        return x * 2.0, lambda dy: tf.reduce_sum(dy)
+
+    x = tf.constant([1.0, 2.0])
+    with pytest.raises(ValueError, match="has not the input's shape"):
+        tf.gradients(wrong(x), x)

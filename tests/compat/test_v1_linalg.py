@@ -41,6 +41,7 @@ def exponential(a):
         (lambda: tf.linalg.matrix_rank(np.stack([A, 0 * A, np.ones([3, 3])])), [3, 0, 1]),
         (lambda: tf.linalg.pinv(X), np.linalg.pinv(X)),
         (lambda: tf.linalg.pinv(np.ones([2, 2])), np.full([2, 2], 0.25)),
+        (lambda: (lambda x: tf.gradients(tf.linalg.pinv(x), x)[0])(tf.zeros([2, 2])), np.zeros([2, 2])),
         (lambda: tf.linalg.matvec(X, X[0]), X @ X[0]),
         (lambda: tf.linalg.tridiagonal_matmul(TRI, X), DENSE @ X),
         (lambda: tf.linalg.tridiagonal_matmul([[1.0, 2.0], [4.0, 5.0, 7.0], [8.0, 9.0]], np.eye(3, dtype="f4"),

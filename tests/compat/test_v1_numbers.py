@@ -165,3 +165,72 @@ def test_ones_are_ones_in_bfloat16_too():
     ]  # fmt: skip
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_allclose(np.asarray(one, np.float32), other, atol=4e-3)
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "expected"),
+    [
+        (np.float16([np.inf, -np.inf, 7]), "uint16", [65504, 0, 7]),
+        (np.float16([np.inf, -1]), "int32", [65504, -1]),
+        (np.int32([2**31 - 1, -(2**31), 5]), "float16", [65504, -65504, 5]),
+        (np.complex64([300 - 1j, -1]), "uint8", [255, 0]),
+        (np.complex128([1e300 - 1e300j]), "complex64", [np.complex64(np.finfo("f4").max * (1 - 1j))]),
+    ],
+)
+def test_a_cast_that_saturates_stops_at_the_nearer_range_s_end(given, kind, expected):
+    assert run(tf.saturate_cast(tf.constant(given), kind)).tolist() == expected
+
+
+def test_a_cast_that_saturates_needs_ranges():
+    with pytest.raises(TypeError, match="bool has no least number"):
+        tf.saturate_cast(tf.constant([True]), tf.int32)
+
+
+def test_small_whole_numbers_are_divided_as_float32():
+    x, y = tf.constant([7, 1], tf.int8), tf.constant([2, 0], tf.int8)
+    assert run(tf.divide(x, y)).dtype == run(tf.div_no_nan(x, y)).dtype == np.float32
+    assert run(tf.div_no_nan(x, y)).tolist() == [3.5, 0]
+
+
+def test_parts_and_angles_of_what_is_not_complex():
+    assert run(tf.math.angle([2.0, -3.0])).tolist() == [0, np.float32(np.pi)]
+    with pytest.raises(TypeError, match="tensor of numbers"):
+        tf.real(tf.constant(["a"]))
+
+
+def test_the_sign_of_a_complex_number_has_a_slope():
+    """At z = 3 + 4i a step along 1 turns the sign by (16 - 12i) / 125; TensorFlow's slopes are conjugated."""
+    z = tf.constant([3 + 4j], tf.complex128)
+    (slope,) = tf.gradients(tf.real(tf.sign(z)), z)
+    np.testing.assert_allclose(run(slope), [(16 - 12j) / 125])
+    assert run(tf.nn.l2_normalize(z)).dtype == np.complex128
+
+
+def test_sizes_may_come_as_numbers_of_64_bits():
+    n = tf.constant(2, tf.int64)
+    assert run(tf.fill([n, 1], 1.5)).tolist() == [[1.5], [1.5]]
+
+
+def test_the_slope_of_a_leak_is_a_float32_also_between_float64():
+    assert run(tf.nn.leaky_relu(tf.constant([-1.0], tf.float64))).tolist() == [-float(np.float32(0.2))]
+
+
+def test_large_whole_numbers_stand_beside_small_ones():
+    assert run(tf.constant([0, 2**64 - 1], tf.uint64)).tolist() == [0, 2**64 - 1]
+    with pytest.raises(TypeError, match="float64"):
+        tf.constant([0.5, 2.0**63], tf.uint64)
+
+
+def test_means_of_segments_whose_ids_have_a_shape_that_is_not_known():
+    ids = tf.placeholder(tf.int32)
+    total = tf.unsorted_segment_mean([[1.0, 2.0], [3.0, 6.0], [5.0, 5.0]], ids, 2)
+    assert run(total, {ids: [1, 1, -1]}).tolist() == [[0, 0], [2, 4]]
+    few = tf.unsorted_segment_mean(tf.constant([2.0, 4.0], tf.bfloat16), [0, 0], 1)
+    assert run(tf.cast(few, tf.float32)).tolist() == [3]
+    with pytest.raises(ValueError, match="num_segments == -1 must not be negative"):
+        tf.unsorted_segment_sum([1.0], [0], -1)
+
+
+def test_means_of_complex_segments_have_slopes():
+    z = tf.constant([1 + 2j, 3.0, 5j], tf.complex64)
+    assert run(tf.gradients(tf.segment_mean(z, [0, 0, 1]), z)[0]).tolist() == [0.5, 0.5, 1]

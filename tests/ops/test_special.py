@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import refflow as tf
+from refflow.core.registry import op_def
 
 
 def run(tensor, feeds=None):
@@ -14,6 +15,14 @@ def run(tensor, feeds=None):
 
 def bits(*words):
     return np.array(words, np.uint32).view(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("op", "x", "slope"), [("BesselI1", 0, 0.5), ("BesselI1e", 0, 0.5), ("BesselJ1", 0, 0.5), ("Spence", 1, -1)]
+)
+def test_slopes_have_their_limit_where_the_rule_divides_by_zero(op, x, slope):
+    x = tf.constant(np.float64([x]))
+    assert run(tf.gradients(op_def(op)(x), x)[0]).tolist() == [slope]
 
 
 def test_a_bfloat16_is_the_upper_half_of_a_float32():  # [W52, E14]

@@ -167,6 +167,11 @@ def test_an_exit_belongs_in_a_frame(session):
         session.run(EXIT(tf.constant(1.0)))
 
 
+def test_a_next_iteration_belongs_in_a_loop(session):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="goes round a loop it is not in"):
+        session.run(NEXT_ITERATION(tf.constant(1.0)))
+
+
 def test_assertions_tell_values(session):  # [W79]
     x = tf.placeholder(tf.float32, [3])
     check = tf.Assert(tf.reduce_sum(x) > 0.0, [tf.constant("sum of"), x])

@@ -108,7 +108,6 @@ from refflow import (
     segment_prod,
     segment_sum,
     set_random_seed,
-    sign,
     sin,
     slice,
     sqrt,
@@ -160,6 +159,7 @@ from refflow.compat.v1 import (
     sets,
     signal,
     sparse,
+    sparse_dispatch,
     spectral,
     strings,
     summary,
@@ -267,4 +267,5 @@ def disable_v2_behavior() -> None:
 disable_eager_execution = disable_v2_behavior
 
 for _names in (globals(), vars(math), vars(dtypes)):
+    sparse_dispatch.install(_names)
     ragged_dispatch.install(_names)

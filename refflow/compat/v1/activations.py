@@ -36,7 +36,7 @@ def leaky_relu(features: Any, alpha: Any = 0.2, name: str | None = None) -> Tens
         features = op_def("Cast")(features, DstT=as_dtype("float32"))
     if isinstance(alpha, Tensor):
         return op_def("Maximum")(alpha * features, features, name=name or "LeakyRelu")
-    return op_def("LeakyRelu")(features, alpha=alpha, name=name)
+    return op_def("LeakyRelu")(features, alpha=float(np.float32(alpha)), name=name)  # an attr's numbers are float32
 
 
 def crelu(features: Any, name: str | None = None, axis: int = -1) -> Tensor:

@@ -255,8 +255,8 @@ def _counts(data: Tensor, segment_ids: Tensor, num_segments: Any) -> Tensor:
     """How many slices each segment has, at least 1, with axes of size 1 for those of a slice."""
     ones = op_def("Fill")(op_def("Shape")(segment_ids), as_value(1, data.dtype.base_dtype))
     found = op_def("UnsortedSegmentSum")(ones, segment_ids, num_segments)
-    inner = (data.get_shape().ndims or 0) - (segment_ids.get_shape().ndims or 0)
-    found = reshape(found, op_def("ConcatV2")([shape(found), np.ones(inner, np.int32)], 0))
+    inner = op_def("Shape")(data)[op_def("Rank")(segment_ids) :]
+    found = reshape(found, op_def("ConcatV2")([shape(found), op_def("OnesLike")(inner)], 0))
     return op_def("Maximum")(found, 1)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from refflow.compat.v1.numbers import abs
 from refflow.core.constants import constant_value
 from refflow.core.control import with_dependencies
 from refflow.core.convert import convert_to_tensor, op_scope
@@ -109,14 +110,13 @@ def assert_near(
         if not (kind.is_floating or kind.is_complex):
             raise ValueError(f"assert_near compares floats: the type {kind.name} of x is not inexact")
         last = 10 * (2.0**-7 if kind.name == "bfloat16" else np.finfo(kind.as_numpy_dtype).eps)
-        size = op_def("ComplexAbs" if kind.is_complex else "Abs")
-        real = size(y).dtype
+        real = kind.real_dtype
         rtol = convert_to_tensor(last if rtol is None else rtol, real, name="rtol")
         atol = convert_to_tensor(last if atol is None else atol, real, name="atol")
         if data is None:
             data = [prefixed(message), f"x and y not equal to tolerance rtol = {_shown(rtol)}, atol = {_shown(atol)}",
                     f"x ({x.name}) = ", x, f"y ({y.name}) = ", y]  # fmt: skip
-        holds = op_def("LessEqual")(size(x - y), atol + rtol * size(y))
+        holds = op_def("LessEqual")(abs(x - y), atol + rtol * abs(y))
         return Assert(reduce_all(holds), data, summarize, name="Assert")
 
 

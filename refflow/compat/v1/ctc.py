@@ -64,7 +64,7 @@ def ctc_loss_v2(
         scores = concat(2, [scores[:, :, :blank], scores[:, :, blank + 1 :], scores[:, :, blank : blank + 1]])
         below = op_def("Less")(sparse.values, convert_to_tensor(blank, sparse.values.dtype.base_dtype))
         moved = op_def("SelectV2")(below, sparse.values, sparse.values - 1)
-        return ctc_loss(SparseTensor(sparse.indices, moved, sparse.shape), scores, cast(logit_length, "int32"))
+        return ctc_loss(SparseTensor(sparse.indices, moved, sparse.dense_shape), scores, cast(logit_length, "int32"))
 
 
 def _sparse(labels: Any, lengths: Any) -> SparseTensor:

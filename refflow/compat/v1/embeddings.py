@@ -135,7 +135,7 @@ def safe_embedding_lookup_sparse(
     """
     with op_scope([], name, "embedding_lookup") as scope:
         tables = _tables(embedding_weights)
-        whole = convert_to_tensor(sparse_ids.shape, "int64")
+        whole = convert_to_tensor(sparse_ids.dense_shape, "int64")
         rank = whole.get_shape()[0].value or sparse_ids.indices.get_shape()[1].value
         table = op_def("Pack")([op_def("Prod")(whole[:-1], [0]), op_def("Prod")(whole[-1:], [0])])
         flat = op_def("SparseReshape")(sparse_ids.indices, whole, table)

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from refflow.compat.v1.arrays import _axis
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.dtypes import as_dtype, int32, int64
@@ -27,7 +29,7 @@ from refflow.ops.cast import cast
 from refflow.ops.constant import constant
 from refflow.ops.elementwise import EXP, LOG
 from refflow.ops.joining import concat, pack
-from refflow.ops.math_functions import to_double, to_float, to_int32, to_int64
+from refflow.ops.math_functions import quotient_type, to_double, to_float, to_int32, to_int64
 from refflow.ops.transpose import transpose
 
 __all__ = [
@@ -122,7 +124,7 @@ rint = _of_one("rint", "Rint", "The nearest whole number, the even one of two")
 def divide(x: Any, y: Any, name: str | None = None) -> Tensor:
     """x / y as Python 3 has it, elementwise."""
     x = convert_to_tensor(x)
-    return op_def("RealDiv")(*(cast(v, "float64") if v.dtype.is_integer else v
+    return op_def("RealDiv")(*(cast(v, quotient_type(v.dtype)) if v.dtype.is_integer else v
                                for v in (x, convert_to_tensor(y, x.dtype))), name=name)  # fmt: skip
 
 
@@ -132,8 +134,11 @@ def log_sigmoid(x: Any, name: str | None = None) -> Tensor:
 
 
 def angle(input: Any, name: str | None = None) -> Tensor:
-    """The angle of each complex number."""
+    """The angle of each number: of real ones 0, or pi below zero."""
     z = convert_to_tensor(input)
+    if not z.dtype.is_complex:
+        zeros = op_def("ZerosLike")(z)
+        return op_def("SelectV2")(op_def("Less")(z, 0), op_def("OnesLike")(z) * cast(np.pi, z.dtype), zeros, name=name)
     kind = "float64" if z.dtype.base_dtype.name == "complex128" else "float32"
     return op_def("Angle")(z, Tout=as_dtype(kind), name=name)
 

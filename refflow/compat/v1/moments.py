@@ -15,6 +15,7 @@ import numpy as np
 
 from refflow.compat.v1.arrays import _axis, squeeze
 from refflow.compat.v1.math import reduce_mean, reduce_sum
+from refflow.compat.v1.numbers import abs
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
@@ -150,6 +151,6 @@ def l2_normalize(
     """`x` over its L2 norm along `axis`."""
     with op_scope([], name, "l2_normalize") as scope:
         x = convert_to_tensor(x, name="x")
-        size = op_def("Square")(op_def("ComplexAbs")(x) if x.dtype.is_complex else x)
+        size = op_def("Square")(abs(x) if x.dtype.is_complex else x)
         share = op_def("Rsqrt")(op_def("Maximum")(reduce_sum(size, _axis(axis, dim), True), epsilon))
         return op_def("Mul")(x, cast(share, x.dtype) if x.dtype.is_complex else share, name=scope)

@@ -25,18 +25,19 @@ from refflow.core.sparse_tensor import SparseTensor
 from refflow.core.values import as_value
 from refflow.ops.array import reshape
 from refflow.ops.cast import cast as first_cast
+from refflow.ops.math_functions import quotient_type
 
 __all__ = [
     "abs", "bincount", "cast", "conj", "div", "div_no_nan", "histogram_fixed_width", "histogram_fixed_width_bins",
     "imag", "is_non_decreasing", "is_strictly_increasing", "lbeta", "real", "round", "saturate_cast", "scalar_mul",
-    "to_bfloat16", "to_complex64", "to_complex128",
+    "sign", "to_bfloat16", "to_complex64", "to_complex128",
 ]  # fmt: skip
 
 # -- division ----------------------------------------------------------------------------------------------------
 
 
 def div_no_nan(x: Any, y: Any, name: str | None = None) -> Tensor:
-    """x / y, and 0 where y is 0, elementwise; whole numbers are divided as float64."""
+    """x / y, and 0 where y is 0, elementwise; whole numbers are divided as `/` does."""
     return _of_reals("DivNoNan", "div_no_nan", x, y, name)
 
 
@@ -57,7 +58,8 @@ def _of_reals(op: str, called: str, x: Any, y: Any, name: str | None) -> Tensor:
         x = convert_to_tensor(x, name="x")
         y = convert_to_tensor(y, x.dtype.base_dtype, name="y")
         if op == "DivNoNan" and x.dtype.is_integer:
-            x, y = cast(x, "float64"), cast(y, "float64")
+            kind = quotient_type(x.dtype)
+            x, y = cast(x, kind), cast(y, kind)
         return op_def(op)(x, y, name=scope)
 
 
@@ -95,6 +97,8 @@ def _part(called: str, op: str) -> Callable[..., Tensor]:
         if given.dtype.is_complex:
             wide = given.dtype.base_dtype is complex128
             return op_def(op)(given, Tout=as_dtype("float64" if wide else "float32"), name=name)
+        if not (given.dtype.is_floating or given.dtype.is_integer):
+            raise TypeError(f"{called}: input must be a tensor of numbers, but it is {given.dtype.name}: {given!r}")
         return given if op == "Real" else op_def("ZerosLike")(given, name=name)
 
     function.__name__ = function.__qualname__ = called
@@ -113,6 +117,16 @@ def abs(x: Any, name: str | None = None) -> Any:
     if not given.dtype.is_complex:
         return op_def("Abs")(given, name=name)
     return op_def("ComplexAbs")(given, Tout=given.dtype.real_dtype, name=name)
+
+
+def sign(x: Any, name: str | None = None) -> Any:
+    """-1, 0 or 1; of a complex number z / |z|, and 0 at 0."""
+    if isinstance(x, SparseTensor):
+        return SparseTensor(x.indices, sign(x.values, name), x.dense_shape)
+    given = convert_to_tensor(x, name="x")
+    if not given.dtype.is_complex:
+        return op_def("Sign")(given, name=name)
+    return op_def("DivNoNan")(given, cast(abs(given), given.dtype.base_dtype), name=name)
 
 
 def conj(x: Any, name: str | None = None) -> Tensor:
@@ -151,28 +165,44 @@ to_bfloat16 = _to(bfloat16, "ToBFloat16")
 
 
 def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Tensor:
-    """`value` as another type; what is beyond that type's range becomes its nearest end."""
+    """`value` as another type; what is beyond that type's range becomes its nearest end.
+
+    Of complex numbers each part is for itself, and only the real one is left where `dtype` is real.
+    """
     to = as_dtype(dtype).base_dtype
     with op_scope([], name, "saturate_cast") as scope:
         value = convert_to_tensor(value, name="value")
-        have = value.dtype.base_dtype
-        if have.is_complex or to.is_complex or have.is_bool or to.is_bool:
-            return cast(value, to, name=scope)
-        low, high = max(have.min, to.min), min(have.max, to.max)
-        if low > have.min:
-            value = op_def("Maximum")(value, _within(low, have, 1))
-        if high < have.max:
-            value = op_def("Minimum")(value, _within(high, have, -1))
-        return cast(value, to, name=scope)
+        if not value.dtype.is_complex:
+            return cast(_within(value, to.real_dtype), to, name=scope)
+        if not to.is_complex:
+            return cast(_within(real(value), to), to, name=scope)
+        parts = (_within(part(value), to.real_dtype) for part in (real, imag))
+        return cast(op_def("Complex")(*parts, Tout=value.dtype.base_dtype), to, name=scope)
 
 
-def _within(limit: Any, kind: DType, towards: int) -> Any:
+def _within(value: Tensor, to: DType) -> Tensor:
+    """`value` with what is beyond the range of `to` at the last number of its own type on the inner side."""
+    have = value.dtype.base_dtype
+    for kind in (have, to):
+        if kind.is_bool or kind.is_quantized:
+            raise TypeError(f"saturate_cast: {kind.name} has no least number and no largest: use cast()")
+    (low, high), (least, most) = ([np.asarray(end).item() for end in (kind.min, kind.max)] for kind in (have, to))
+    if have.is_floating or low < least or high > most:  # infinities are beyond every range
+        value = op_def("Maximum")(value, _number(max(low, least), have, 1))
+        value = op_def("Minimum")(value, _number(min(high, most), have, -1))
+    return value
+
+
+def _number(limit: Any, kind: DType, towards: int) -> Tensor:
     """`limit` as a number of `kind`, or the next such number on its inner side."""
-    if kind is bfloat16 or not kind.is_floating:
-        return convert_to_tensor(limit, kind)
+    if not kind.is_floating:
+        return convert_to_tensor(int(limit), kind)
+    if kind is bfloat16:  # the upper half of a float32's bits: what is cut off leads towards 0
+        cut = np.array(limit, np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
+        return convert_to_tensor(cut.view(np.float32), kind)
     number = kind.as_numpy_dtype(limit)
-    outside = int(number) > limit if towards < 0 else int(number) < limit
-    return np.nextafter(number, number.dtype.type(0)) if outside else number
+    outside = number.item() > limit if towards < 0 else number.item() < limit
+    return convert_to_tensor(np.nextafter(number, number.dtype.type(0)) if outside else number)
 
 
 # -- statistics --------------------------------------------------------------------------------------------------

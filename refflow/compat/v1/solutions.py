@@ -121,8 +121,8 @@ def pinv(a: Any, rcond: Any = None, validate_args: bool = False, name: str | Non
             rcond = sides * (10.0 * np.finfo(kind.as_numpy_dtype).eps)
         least = convert_to_tensor(rcond, kind)
         least = (expand_dims(least, -1) if least.get_shape().ndims else least) * reduce_max(s, -1, True)
-        inverse = op_def("SelectV2")(op_def("Greater")(s, least), 1.0 / s, op_def("ZerosLike")(s))
-        return matmul(v * cast(expand_dims(inverse, -2), a.dtype.base_dtype), u, adjoint_b=True)
+        s = op_def("SelectV2")(op_def("Greater")(s, least), s, np.inf)  # whose inverse is 0, and has a slope
+        return matmul(v / cast(expand_dims(s, -2), a.dtype.base_dtype), u, adjoint_b=True)
 
 
 # -- functions ---------------------------------------------------------------------------------------------------

@@ -22,7 +22,9 @@ from refflow.core.dtypes import as_dtype, int64
 from refflow.core.graph import Operation, Tensor
 from refflow.core.registry import op_def
 from refflow.core.shapes import Dimension, Shape, TensorShape
+from refflow.ops.cast import cast
 from refflow.ops.constant import placeholder
+from refflow.ops.math_functions import quotient_type
 from refflow.ops.placeholders import placeholder_with_default
 
 __all__ = ["SparseTensor", "SparseTensorValue", "convert_to_tensor_or_sparse_tensor", "sparse_placeholder"]
@@ -97,7 +99,12 @@ class SparseTensor(first.SparseTensor):
         return self._cwise("SparseDenseCwiseMul", other)
 
     def __truediv__(self, other: Any) -> SparseTensor:
-        return self._cwise("SparseDenseCwiseDiv", other)
+        """Each value over the element of a dense tensor; whole numbers are divided as Python 3 does."""
+        kind = quotient_type(self.dtype.base_dtype)
+        if kind is self.dtype.base_dtype:
+            return self._cwise("SparseDenseCwiseDiv", other)
+        dense = convert_to_tensor(other, self.dtype.base_dtype, "dense")
+        return self.with_values(cast(self.values, kind))._cwise("SparseDenseCwiseDiv", cast(dense, kind))
 
     __div__ = __truediv__
 

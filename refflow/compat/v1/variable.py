@@ -1,27 +1,27 @@
-"""tf.Variable of 1.x: a reference, or with use_resource a handle. Scopes may change who makes it.
+"""tf.Variable of 1.x: a reference, or with use_resource a handle.
 
-    tf.Variable(...)    the creators in force (variable_creator_scope), the innermost first, then one of the two classes
+    tf.Variable(...)    one of the two classes, as compat/v1/variable_creators.py has it
     v/initial_value     v     v/Assign     v/read          the nodes of a RefVariable; v/read stands for its value
     v/Initializer/...   v     v/Assign     v/read          where the initial value is a function
 
-Next: compat/v1/variable_start.py.
+Next: compat/v1/variable_creators.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from refflow.compat.v1.variable_creators import ARGUMENTS, created
 from refflow.compat.v1.variable_kinds import SaveSliceInfo as Part
 from refflow.compat.v1.variable_kinds import VariableAggregation, VariableSynchronization
 from refflow.compat.v1.variable_start import checked, collect, guarded, placed, starting
 from refflow.core.convert import convert_to_tensor, op_scope, register_tensor_conversion_function
 from refflow.core.dtypes import DType
 from refflow.core.errors import DTypeError, ShapeError
-from refflow.core.graph import Graph, Tensor, get_default_graph
+from refflow.core.graph import Tensor, get_default_graph
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.registry import op_def
 from refflow.core.shapes import TensorShape
@@ -30,8 +30,6 @@ from refflow.interop.schema import message
 from refflow.ops import variable as first
 from refflow.ops.operators import strided
 
-_CREATORS: tuple[str] = ("__variable_creators",)  # the key of a graph's creators, the outermost first
-
 
 class _Made(type):
     """Variable(...) asks the creators; RefVariable(...) and ResourceVariable(...) are made as they are."""
@@ -39,11 +37,11 @@ class _Made(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is not Variable:
             return super().__call__(*args, **kwargs)
-        given = dict(zip(_ARGUMENTS, args, strict=False)) | kwargs
-        unknown = [key for key in given if key not in _ARGUMENTS]
-        if unknown or len(args) > len(_ARGUMENTS):
+        given = dict(zip(ARGUMENTS, args, strict=False)) | kwargs
+        unknown = [key for key in given if key not in ARGUMENTS]
+        if unknown or len(args) > len(ARGUMENTS):
             raise TypeError(f"Variable() got an unexpected keyword argument {(unknown or args)[-1]!r}")
-        return created(**{name: given.get(name, default) for name, default in _ARGUMENTS.items()})
+        return created(**{name: given.get(name, default) for name, default in ARGUMENTS.items()})
 
 
 class Variable(first.Variable, metaclass=_Made):
@@ -312,76 +310,6 @@ class RefVariable(Variable):
             with placed(caching_device, self._variable.op):
                 self._snapshot = op_def("Identity")(self._variable, name="read")
         collect(self, keys)
-
-
-# -- how one is made --------------------------------------------------------------------------------------------------
-
-_ARGUMENTS: dict[str, Any] = {
-    "initial_value": None, "trainable": None, "collections": None, "validate_shape": True, "caching_device": None,
-    "name": None, "variable_def": None, "dtype": None, "expected_shape": None, "import_scope": None,
-    "constraint": None, "use_resource": None, "synchronization": VariableSynchronization.AUTO,
-    "aggregation": VariableAggregation.NONE, "shape": None,
-}  # fmt: skip
-
-_resource_by_default = False
-
-
-def enable_resource_variables() -> None:
-    """From here on variables are behind handles, unless a scope or a variable says otherwise."""
-    global _resource_by_default
-    _resource_by_default = True
-
-
-def disable_resource_variables() -> None:
-    """From here on variables are behind references, unless a scope or a variable says otherwise."""
-    global _resource_by_default
-    _resource_by_default = False
-
-
-def resource_variables_enabled() -> bool:
-    """Whether variables are behind handles by default."""
-    return _resource_by_default
-
-
-def _creators(graph: Graph) -> list[Any]:
-    return graph._collections.setdefault(_CREATORS, [])
-
-
-@contextmanager
-def variable_creator_scope(variable_creator: Callable[..., Any]) -> Iterator[None]:
-    """Inside, variables are made by variable_creator(next_creator, **arguments), which may call the next one."""
-    creators = _creators(get_default_graph())
-    creators.append(variable_creator)
-    try:
-        yield
-    finally:
-        creators.remove(variable_creator)
-
-
-def created(**arguments: Any) -> Any:
-    """A variable as the creators in force make it."""
-    make: Callable[..., Any] = _default_creator
-    for creator in _creators(get_default_graph()):
-        make = _then(creator, make)
-    return make(**arguments)
-
-
-def _then(creator: Callable[..., Any], following: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda **arguments: creator(following, **arguments)
-
-
-def _default_creator(use_resource: bool | None = None, **arguments: Any) -> Variable:
-    if use_resource is None:
-        from refflow.compat.v1.variable_scope import get_variable_scope
-
-        use_resource = get_variable_scope()._defaults["use_resource"]
-    if use_resource is None:
-        use_resource = _resource_by_default
-    if use_resource:
-        from refflow.compat.v1.resource_variable import ResourceVariable
-
-        return ResourceVariable(**arguments)
-    return RefVariable(**arguments)
 
 
 # -- as tensors -------------------------------------------------------------------------------------------------------

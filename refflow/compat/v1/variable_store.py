@@ -15,10 +15,11 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from refflow.compat.v1 import variable as variables
 from refflow.compat.v1.graph_keys import GraphKeys
 from refflow.compat.v1.initializers import glorot_uniform_initializer, zeros_initializer
 from refflow.compat.v1.partitioned import PartitionedVariable, parts_of
+from refflow.compat.v1.variable_creators import ARGUMENTS, created
+from refflow.compat.v1.variable_kinds import SaveSliceInfo
 from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import DType, as_dtype, string
 from refflow.core.graph import get_default_graph
@@ -113,9 +114,7 @@ class VariableStore:
             )
         start, kind = _start(name, shape, dtype, initializer, part)
         with get_default_graph().name_scope(None):
-            made = variables.created(
-                **{**variables._ARGUMENTS, **more, "initial_value": start, "dtype": kind, "name": name}
-            )
+            made = created(**{**ARGUMENTS, **more, "initial_value": start, "dtype": kind, "name": name})
         self.whole[name] = made
         if regularizer is not None:
             self._regularize(made, name, regularizer)
@@ -203,7 +202,7 @@ class VariableStore:
             with get_default_graph().name_scope(f"{name}/PartitionedInitializer/") if constant else nullcontext():
                 made = self.single(f"{name}/part_{i}", part_shape, dtype, given, regularizer, reuse,
                                    PartitionInfo(dims, offset), more)  # fmt: skip
-            made._set_save_slice_info(variables.Variable.SaveSliceInfo(name, dims, offset, size))
+            made._set_save_slice_info(SaveSliceInfo(name, dims, offset, size))
             parts.append(made)
         found = PartitionedVariable(name, shape, dtype, parts, counts)
         self.partitioned[name] = found

@@ -16,8 +16,8 @@ import numpy as np
 from refflow.compat.v1.graph_keys import GraphKeys
 from refflow.compat.v1.initializers import zeros_initializer
 from refflow.compat.v1.names import name_scope
-from refflow.compat.v1.variable import (
-    Variable,
+from refflow.compat.v1.variable import Variable
+from refflow.compat.v1.variable_creators import (
     disable_resource_variables,
     enable_resource_variables,
     resource_variables_enabled,

@@ -82,25 +82,45 @@ def changed(ufunc: Any, data: Any, runs: Runs, y: Any, change: Any) -> Any:
     if not each or not len(runs.ids):
         return y
     rows = widened(data).reshape(len(data), each)
+
+    def picked(places: Any) -> Any:
+        places = places if runs.order is None else runs.order[places]
+        return rows[places] if isinstance(places, slice) else np.take(rows, places, axis=0)
+
+    return _combined(ufunc, picked, each, runs, y, change)
+
+
+def weighed(values: Any, data: Any, pick: Any, runs: Runs, y: Any) -> Any:
+    """y[id] = the sum of values[i] data[pick[i]] over the places i of the id's run; what else is there stays."""
+    if not data.shape[1] or not len(runs.ids):
+        return y
+
+    def terms(places: Any) -> Any:
+        places = places if runs.order is None else runs.order[places]
+        rows = np.take(data, pick[places], axis=0)
+        return np.multiply(rows, values[places, None], out=rows)
+
+    return _combined(np.add, terms, data.shape[1], runs, y, lambda _, total: total)
+
+
+def _combined(ufunc: Any, picked: Any, each: int, runs: Runs, y: Any, change: Any) -> Any:
+    """y[ids] = change(ids, the runs' rows combined), rows of `each` elements: picked(places, or a slice of them)."""
     results = y.reshape(len(y), each) if y.flags.c_contiguous else np.empty((len(y), each), y.dtype)
     if runs.are_single and len(runs.ids) * each <= _BLOCK:
-        results[runs.ids] = change(runs.ids, rows if runs.order is None else np.take(rows, runs.order, axis=0))
+        results[runs.ids] = change(runs.ids, picked(slice(None)))
     elif each < _NARROW:
-        rows = rows if runs.order is None else rows[runs.order]
+        rows = picked(slice(None))
         results[runs.ids] = change(runs.ids, ufunc.reduceat(rows, runs.starts, axis=0, dtype=rows.dtype))
     else:
-        _by_place(ufunc, rows, runs, results, change)
+        _by_place(ufunc, picked, runs, results, change)
     if not np.may_share_memory(results, y):
         y[runs.ids] = results[runs.ids].reshape(-1, *y.shape[1:])
     return y
 
 
-def _by_place(ufunc: Any, rows: Any, runs: Runs, results: Any, change: Any) -> None:
+def _by_place(ufunc: Any, picked: Any, runs: Runs, results: Any, change: Any) -> None:
     longest_first = np.arange(len(runs.ids)) if runs.are_single else np.argsort(-runs.lengths, kind="stable")
-    step = max(1, _BLOCK // rows.shape[1])
-
-    def picked(places: Any) -> Any:
-        return np.take(rows, places if runs.order is None else runs.order[places], axis=0)
+    step = max(1, _BLOCK // results.shape[1])
 
     def block(number: int) -> None:
         some = longest_first[number * step : (number + 1) * step]
@@ -108,8 +128,7 @@ def _by_place(ufunc: Any, rows: Any, runs: Runs, results: Any, change: Any) -> N
         total = picked(starts)
         long = int(np.count_nonzero(lengths > _LONG))
         for r in range(long):
-            run = slice(starts[r], starts[r] + lengths[r])
-            total[r] = _of_matrix(ufunc, rows[run] if runs.order is None else np.take(rows, runs.order[run], axis=0))
+            total[r] = _of_matrix(ufunc, picked(slice(starts[r], starts[r] + lengths[r])))
         starts, lengths, rest = starts[long:], lengths[long:], total[long:]
         for place in range(1, lengths[0] if len(lengths) else 0):
             left = int(np.count_nonzero(lengths > place))

@@ -2,10 +2,10 @@
 
     product[row] = sum of values[i] b[column] over the places (row, column) of the row
 
-    bytes: a row of b read and written for each value, read again, and the product        operations: 2 for each element
+    bytes: a row of b for each value, and the product        operations: 2 for each element
 
-What is weighed are whole rows of b, a block of them at a time; rows with one number are then added as a segment's are,
-in the order of their places (segments.py).
+What is weighed are whole rows of b, a block of them at a time, which stays in cache; rows with one number are then
+added as a segment's are, in the order of their places (segments.py).
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from refflow_kernels.cpu import threads
-from refflow_kernels.cpu.segments import Runs, reduced, rows_for
+from refflow_kernels.cpu.segments import Runs, rows_for, weighed
+from refflow_kernels.cpu.transpose import transpose
 from refflow_kernels.cpu.windows import widened
-
-_PIECE = 1 << 17  # elements worth a thread
 
 
 def sparse_tensor_dense_matmul(
@@ -30,7 +28,7 @@ def sparse_tensor_dense_matmul(
     y, x = a_indices[:, 0], a_indices[:, 1]
     if adjoint_a:
         rows, columns, y, x = columns, rows, x, y
-    dense = widened(np.ascontiguousarray(b.T if adjoint_b else b))
+    dense = widened(transpose(b, (1, 0)) if adjoint_b else np.ascontiguousarray(b))
     if columns != dense.shape[0]:
         raise ValueError(
             f"Cannot multiply A and B because inner dimension does not match: {columns} vs. {dense.shape[0]}.  Did you "
@@ -42,19 +40,4 @@ def sparse_tensor_dense_matmul(
             raise ValueError(f"{name} ({int(at[i])}) from index[{i},{column}] out of bounds (>={limit})")
     runs = Runs(y)
     memory = rows_for(runs, (rows, dense.shape[1]), b.dtype, 0, out)
-    return reduced(np.add, _weighed(widened(a_values), dense, x), runs, memory)
-
-
-def _weighed(values: Any, dense: Any, x: Any) -> Any:
-    """[n, columns]: values[i] dense[x[i]]."""
-    terms = np.empty((len(x), dense.shape[1]), dense.dtype)
-    step = max(1, _PIECE // max(1, dense.shape[1]))
-
-    def piece(number: int) -> None:
-        here = slice(number * step, (number + 1) * step)
-        np.take(dense, x[here], axis=0, out=terms[here], mode="clip")  # checked before; "raise" would copy
-        np.multiply(terms[here], values[here, None], out=terms[here])
-
-    if terms.size:
-        threads.each(piece, -(-len(x) // step))
-    return terms
+    return weighed(widened(a_values), dense, x, runs, memory)

@@ -73,6 +73,8 @@ class CardLaunches(CardStretches):
         """An input; a variable is read here, and has its value at that moment."""
         edge = node.inputs[place]
         name = self.names[edge]
+        if edge[0].type == "Const" and place in node.device.host_inputs(node.op_def, node.attrs):
+            return self._bind("c", edge[0].attrs["value"])
         if not edge[0].types[edge[1]].is_ref_dtype:
             return name
         if place in node.op_def.ref_inputs and node.op_def.allows_uninitialized:

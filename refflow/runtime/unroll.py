@@ -160,10 +160,12 @@ class _Turns:
     def write(self) -> None:
         for enter in self._loop.enters:
             self._edges[enter, 0] = self._entered(enter)
+            self._past[enter] = [self._edges[enter, 0][0], *self._waits]
         now = {merge: self._edges[merge.inputs[0]] for merge in self._loop.merges}
         for turn in range(self._turns + 1):
             last = turn == self._turns  # in which the test fails
             self._edges |= {(merge, 0): edge for merge, edge in now.items()}
+            self._past |= {merge: [edge[0]] for merge, edge in now.items()}
             for node in self._test if last else _nodes(self._loop):
                 self._one(node, turn)
             if not last:
@@ -193,6 +195,7 @@ class _Turns:
             controls = []
         if node.type in SWITCHES and node.inputs[1][0] is self._loop.cond:
             self._edges |= {(node, port): inputs[0] for port in range(2)}
+            self._past[node] = [inputs[0][0]]
         elif node.type in NEXTS or node is self._loop.cond or not node.types:
             self._past[node] = controls
         elif node.type in SAME and inputs[0][0].type not in SWITCHES and not controls and not _reads(inputs):

@@ -325,13 +325,13 @@ def test_in_a_loop_and_in_a_branch_nodes_that_run_together_are_joined(numbers): 
     import refflow.compat.v1 as v1
 
     with tf.Graph().as_default():
-        x, turn = tf.placeholder(tf.float32, [3, 3]), tf.placeholder(tf.bool, [])
+        x, turn, turns = (tf.placeholder(t, s) for t, s in ((tf.float32, [3, 3]), (tf.bool, []), (tf.int32, [])))
         w = tf.constant(numbers(3, 3))
-        _, z = v1.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, tf.tanh(tf.matmul(a, w))), [0, x])
+        _, z = v1.while_loop(lambda i, a: i < turns, lambda i, a: (i + 1, tf.tanh(tf.matmul(a, w))), [0, x])
         product = tf.matmul(x, w)
         chosen = v1.cond(turn, lambda: tf.nn.relu(product), lambda: x)
         for given in (True, False):
-            feeds = {x: numbers(3, 3), turn: np.bool_(given)}
+            feeds = {x: numbers(3, 3), turn: np.bool_(given), turns: np.int32(3)}
             joined, _ = plan_of([z, chosen], feeds)
             assert [n.attrs["members"][-1].type for n in joined] == ["Tanh"]
             assert_same_values([z, chosen], feeds)

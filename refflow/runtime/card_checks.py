@@ -11,12 +11,13 @@ Next: refflow_kernels/gpu/ranges.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from refflow.core.dtypes import int64
-from refflow.core.errors import THIS_NODE
+from refflow.core.errors import THIS_NODE, OutOfRangeError
 from refflow.core.opdef import OpDef
 from refflow.core.registry import op_def as registered
 from refflow.core.shapes import text as shape_text
@@ -43,6 +44,7 @@ class Range(NamedTuple):
     sizes: tuple[int, ...]
     text: str
     is_list: bool = False  # an index is a list of numbers, be it of one
+    error: Callable[[str], Exception] = IndexError
 
 
 _INDEX = "indices[{at}] = {value} is not in [0, {size})"
@@ -50,6 +52,7 @@ _ROW = "Index {value} at offset {at} in indices is out of range"
 _LABEL = "Received a label value of {value} which is outside the valid range of [0, {size})"
 _SEGMENT = "segment_ids[{at}] = {value} is out of range [0, {size})"
 _PICKED = "Bad: indices[{at}] == {value} out of range [0, {size})"
+_OWNER = "box_index has values outside [0, batch_size): box_index[{at}] = {value}"
 _LABELLED = "All labels must be nonnegative integers: labels_values[{at}] = {value}"
 _STEPS = "sequence_length({at}) = {value} is not in [0, {size})"
 _BACK = "Index {value} out of range [0, {size})"
@@ -80,6 +83,10 @@ def _range_of(op_def: OpDef, shapes: Sequence[Sequence[int]], value_of: Callable
         return Range(place, 0, (shapes[0][0],), _ROW)
     if name == "GatherV2":
         return Range(1, 0, (shapes[0][int(value_of(2))],), _INDEX)
+    if name.startswith("CropAndResize"):
+        images = value_of(3)[0] if name.endswith("GradImage") else shapes[name.endswith("GradBoxes")][0]
+        beyond = partial(OutOfRangeError, None, None)
+        return Range(2 + name.endswith("GradBoxes"), 0, (int(images),), _OWNER, error=beyond)
     if name == "SparseSoftmaxCrossEntropyWithLogits":
         return Range(1, 0, (shapes[0][1],), _LABEL)
     if name.startswith("UnsortedSegment"):
@@ -112,11 +119,11 @@ def _several(name: str, shapes: Sequence[Sequence[int]], value_of: Callable[[int
     return Range(place, 0, tuple(dims[:depth]), text, is_list=True) if depth else None
 
 
-def outside(asked: Range, at: int, index: Sequence[int], shape: Sequence[int]) -> IndexError:
+def outside(asked: Range, at: int, index: Sequence[int], shape: Sequence[int]) -> Exception:
     """The error of an index at that place of all of them."""
     where = ",".join(str(int(i)) for i in np.unravel_index(at, _lead(asked, shape))) if shape else ""
     value = ", ".join(str(int(i)) for i in index)
-    return IndexError(asked.text.format(at=where, value=value, size=asked.sizes[0]))
+    return asked.error(asked.text.format(at=where, value=value, size=asked.sizes[0]))
 
 
 def _lead(asked: Range, shape: Sequence[int]) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ batch, rows, depth, columns. One operand is summed over the names that the resul
 
 Names that come twice in one operand, and names of one operand of two that the result lacks, are left to the CPU.
 
-Next: refflow_kernels/gpu/matmul_boxes.py.
+Next: refflow_kernels/gpu/linalg.py.
 """
 
 from __future__ import annotations

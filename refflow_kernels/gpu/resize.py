@@ -16,7 +16,7 @@ whether it did, and with which weight. So dx is written once, and nothing is sca
     bytes: x and y once, if the cache holds what neighbours share        operations: 8 for each output that is asked
     (cubics: 40, and some 50 in float64 for the weights)
 
-Next: refflow_kernels/gpu/lrn.py.
+Next: refflow_kernels/gpu/image_crop.py.
 """
 
 from __future__ import annotations

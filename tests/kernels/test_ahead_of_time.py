@@ -39,6 +39,10 @@ SCATTERED = (  # loads that cannot be 16 bytes wide, and why
     "GatherNd of elements: _gather_nd", "ScatterNd: _zeroslike", "ScatterNd: _rows",  # pairs of numbers
     "CTCLoss 1000 of 29: _norms", "CTCLoss 1000 of 29: _slopes", "Multinomial 1 of 10 float32: _classes",  # odd rows
     "CTCLoss 1000 of 29: _paths", "CTCLoss 150 of 5000: _paths",  # classes anywhere
+    "Cholesky 4096x20: _finish", "Cholesky 256x64: _finish",  # one number
+    "CholeskyGrad 4096x20: _lower_half", "CholeskyGrad 16x1024: _lower_half",  # below the diagonal
+    "MatrixTriangularSolve 4096x20: _solve", "MatrixTriangularSolve 4096x20 adjoint: _solve",  # one column
+    "CropAndResize 3 uint8: _crop", "CropAndResizeGradImage: _crop_grad_image",  # three of a pixel; a pixel of 64
     "TopK 1 of 10 float32: _top", "TopK 40 of 50257 float32: _top_long",  # rows that begin anywhere
     "MatrixDiag: _put", "MatrixDiagV3: _put", "MatrixDiagPartV3: _take",  # a few elements of a line
     "ExtractImagePatches 3: _patches",  # three of a pixel

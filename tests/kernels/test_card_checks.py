@@ -199,3 +199,24 @@ def test_a_labelling_without_a_loss_has_nan_in_its_example_alone(rng):  # [W06]
     assert np.isnan(loss.array).tolist() == bad
     assert np.isnan(slope.array).any((0, 2)).tolist() == np.isnan(slope.array).all((0, 2)).tolist() == bad
     assert scratch.guard_is_whole()
+
+
+def test_a_box_of_no_image_is_told(rng):  # [W06, W79]
+    """In both directions: crops of what a card made, and what comes back."""
+    with tf.Graph().as_default():
+        images, owners = tf.placeholder(tf.float32, [2, 4, 5, 3]), tf.placeholder(tf.int32, [3])
+        boxes = tf.placeholder(tf.float32, [3, 4])
+        crops = op_def("CropAndResize")(tf.tanh(images), boxes, owners, np.array([3, 2], np.int32))
+        fetches = [crops, *tf.gradients(tf.square(crops), [images, boxes])]
+        edges = [[0, 0, 1, 1], [0.2, 0.1, 0.7, 1.4], [1, 0.8, 0.1, 0]]
+        good = {images: rng.normal(size=(2, 4, 5, 3)), boxes: edges, owners: [1, 0, 1]}
+        with tf.Session() as session:
+            wanted = session.run(fetches, good)
+        with session_on()[0] as session:
+            for _ in range(2):
+                for ours, theirs in zip(session.run(fetches, good), wanted, strict=True):
+                    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+                with pytest.raises(tf.errors.OutOfRangeError, match=r"outside \[0, batch_size\): box_index\[2\] = 2"):
+                    session.run(fetches, good | {owners: [1, 0, 2]})
+            where = session.stages(session.signature(fetches, list(good))).placement
+    assert {row.device[-5:] for row in where if row.op_type.startswith("CropAndResize")} == {"gpu:0"}

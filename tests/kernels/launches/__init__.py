@@ -5,6 +5,7 @@ from tests.kernels.launches import (
     copies,
     elementwise,
     joined,
+    matrices,
     moves,
     named,
     norms,
@@ -32,6 +33,7 @@ FAMILIES = {
     "steps": steps,
     "copies": copies,
     "moves": moves,
+    "matrices": matrices,
     "random": random,
     "elementwise": elementwise,
 }

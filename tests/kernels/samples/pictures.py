@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from refflow.core.dtypes import as_dtype
 from tests.kernels.samples.bounds import gamma, normal, reference, unit
 
 
@@ -69,4 +70,43 @@ RESIZES = {
     **{name: given_back(name) for name in (
         "ResizeNearestNeighborGrad", "ResizeBilinearGrad", "ResizeBicubicGrad")},
 }  # fmt: skip
-SAMPLES = RESIZES | {"AdjustHue": recoloured([0.3, -1.7, 0]), "AdjustSaturation": recoloured([0.5, 3, 0])}
+# [N, H, W, C], the boxes' images and the crops' size: boxes that reach outside, of one place, turned round.
+BOXES = np.float32([[0, 0, 1, 1], [0.2, 0.1, 0.7, 1.4], [1, 0.8, 0.1, 0], [0.5, 0.5, 0.5, 0.5], [-0.3, 0.2, 0.4, 0.9]])
+CROPPED = [((2, 5, 4, 3), [1, 0, 0, 1, 1], (3, 2)), ((1, 3, 3, 1), [0, 0], (1, 1)), ((2, 3, 18, 2), [1], (2, 3)),
+           ((1, 2, 2, 3), [], (2, 2)), ((1, 2, 2, 130), [0], (2, 1))]  # fmt: skip
+
+
+def _cropped(rng, dtype):
+    for shape, owners, size in CROPPED:
+        x = rng.integers(0, 200, shape).astype(dtype) if dtype == "uint8" else normal(rng, shape, dtype)
+        yield x, BOXES[: len(owners)], np.array(owners, np.int32), size
+
+
+def crops(rng, dtype):
+    """Places and lines between pixels in the page's own steps."""
+    for x, boxes, owners, size in _cropped(rng, dtype):
+        for method in ("bilinear", "nearest")[: 1 + (len(boxes) > 1)]:
+            attrs = {"method": method, "extrapolation_value": -2.5}
+            yield (x, boxes, owners, np.array(size, np.int32)), attrs, (0.0,)
+
+
+def crops_back(rng, dtype):
+    """What a pixel may get follows from slopes that are all positive."""
+    for x, boxes, owners, size in _cropped(rng, dtype):
+        slopes = normal(rng, (len(boxes), *size, x.shape[3]), np.float32)
+        for method in ("bilinear", "nearest")[: 1 + (len(boxes) > 1)]:
+            attrs = {"T": as_dtype(dtype), "method": method}
+            given = boxes, owners, np.array(x.shape, np.int32)
+            most = reference("CropAndResizeGradImage", (np.abs(slopes), *given), attrs)[0].astype(np.float64)
+            yield (slopes, *given), attrs, (gamma(4 * len(boxes) * 6 + 4, dtype) * most,)
+
+
+def edges_back(rng, dtype):
+    for x, boxes, owners, size in _cropped(rng, dtype):
+        slopes = normal(rng, (len(boxes), *size, x.shape[3]), np.float32)
+        most = np.abs(x.astype(np.float64)).max() * max(x.shape[1:3]) * np.abs(slopes).sum((1, 2, 3), initial=0)
+        yield (slopes, x, boxes, owners), {}, (gamma(8, np.float32) * most[:, None],)
+
+
+CROPS = {"CropAndResize": crops, "CropAndResizeGradImage": crops_back, "CropAndResizeGradBoxes": edges_back}
+SAMPLES = RESIZES | CROPS | {"AdjustHue": recoloured([0.3, -1.7, 0]), "AdjustSaturation": recoloured([0.5, 3, 0])}

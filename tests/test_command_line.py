@@ -140,6 +140,17 @@ def test_a_mistake_is_one_line_and_no_traceback(capsys, monkeypatch, arguments, 
     assert re.search(message, error) and error.startswith("refflow: ") and "Traceback" not in error
 
 
+def test_a_package_that_is_broken_is_not_taken_for_one_that_lacks(monkeypatch, tmp_path):
+    import sys
+
+    from refflow.runtime.gpu import needs
+
+    (tmp_path / "broken_torch.py").write_text("raise ImportError('libcudart.so.13: cannot open shared object file')")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with pytest.raises(RuntimeError, match="needs broken_torch, which is installed and cannot be imported: libcudart"):
+        needs("broken_torch")
+
+
 def test_a_program_s_own_fault_is_told_with_its_line(capsys, tmp_path):
     program = tmp_path / "program.py"
     program.write_text("import refflow as tf\nx = tf.constant(1.0)\nraise ValueError('my own')\n")

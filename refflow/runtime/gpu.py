@@ -281,7 +281,9 @@ def needs(*modules: str) -> None:
     for name in modules:
         try:
             import_module(name)
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise RuntimeError(
                 f"/gpu:0 needs {error.name}, which is not installed: pip install 'refflow[gpu]' on Linux"
             ) from None
+        except (ImportError, OSError) as error:
+            raise RuntimeError(f"/gpu:0 needs {name}, which is installed and cannot be imported: {error}") from error

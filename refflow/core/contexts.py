@@ -196,7 +196,7 @@ class LoopContext(Context):
 
     def close_condition(self, test: Tensor) -> None:
         """Decides by `test`, a scalar bool of this context, whether there is another iteration."""
-        with self.graph.inside(self, False):
+        with self.graph.inside(self, False), self.graph.control_dependencies(None):
             self.condition = op_def("LoopCond")(test)
             for variable in self.variables:
                 self._switch(variable)

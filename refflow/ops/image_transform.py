@@ -296,7 +296,8 @@ def _scale_grad_shape(context: ShapeContext) -> shapes.Shape:
         if dims is not None and len(dims) != 4:
             raise ShapeError(f"{name} must be 4-dimensional{shapes.text(dims)}")
     _check_pairs(context)
-    return context.dims("original_image")
+    grads, image = context.dims("grads"), context.dims("original_image")
+    return image if grads is None or image is None else (grads[0], *image[1:3], grads[3])
 
 
 @SCALE.gradient
@@ -313,3 +314,5 @@ SCALE.case("W06", "a filter has a name", images=[[[[1], [3]]]], size=[1, 3], sca
            kernel_type="sieve", error="Unrecognized kernel type: sieve")  # fmt: skip
 SCALE_GRAD.case("W06", "pixels get what they gave", grads=[[[[1], [2], [4], [8]]]], original_image=[[[[0], [0]]]],
                 scale=[1, 2], translation=[0, 0], kernel_type="triangle", output=[[[[3.5], [11.5]]]])  # fmt: skip
+SCALE_GRAD.case("W06", "of the image only height and width count", grads=[[[[1, 2]]], [[[3, 4]]]], scale=[1, 1],
+                original_image=[[[[0]]]], translation=[0, 0], output=[[[[1, 2]]], [[[3, 4]]]])  # fmt: skip

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refflow.core.dtypes import bfloat16
+from refflow.core.dtypes import bfloat16, float16
 from refflow.core.elementwise import broadcast_all
 from refflow.core.errors import ShapeError
 from refflow.core.formula import INTEGER_RULES
@@ -96,6 +96,8 @@ def _steps(node: Node) -> list[Step]:
         return [] if steps[0][0] == "where" else steps
     if any(n.types[p].kind not in "fiu" for n, p in node.inputs):
         return []
+    if node.types[0] is float16 and node.op_def.reference != formula.numpy:
+        return []  # its page may compute in float32, and round once
     for number, (name, *operands) in enumerate(steps):
         needed = {o[1] for o in operands if isinstance(o, tuple)}
         if name == "where" or name in _OTHER_TYPE or needed != ({number - 1} if number else set()):

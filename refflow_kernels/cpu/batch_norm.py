@@ -54,7 +54,7 @@ class Rows:
     """[rows, C] in blocks. Each is so many rows at a time, the last rows one at a time; several make a piece."""
 
     def __init__(self, rows: int, channels: int):
-        self.channels = channels
+        self.channels, rows = channels, rows if channels else 0
         self.times = max(1, _RUN // max(1, channels))
         whole = rows // self.times * self.times
         step = max(1, _BLOCK // max(1, channels * self.times)) * self.times

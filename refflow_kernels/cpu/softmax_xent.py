@@ -25,6 +25,9 @@ def softmax_xent(features: Any, labels: Any, out: Any = None) -> tuple[Any, Any]
     if out is None:
         out = np.empty(features.shape[:1], features.dtype), np.empty(features.shape, features.dtype)
     loss, backprop = out
+    if not backprop.size:  # of no classes no sum is taken, whose logarithm would be one of 0
+        loss[...] = 0
+        return loss, backprop
 
     def block(rows: slice) -> None:
         part = backprop[rows]

@@ -276,3 +276,16 @@ def test_contexts_become_messages_and_come_back(graph):
     for context in (loop, *branches):
         written = context.to_proto()
         assert type(context).from_proto(written).to_proto() == written
+
+
+@pytest.mark.parametrize("options", [{}, {"executor": "executor"}])
+def test_the_slope_of_a_loop_may_wait_for_what_is_outside(options):
+    """x^8 at 1.1, once a variable has changed."""
+    with tf.Graph().as_default(), tf.Session(**options) as session:
+        x, v = tf.constant(1.1), tf.Variable(0.0)
+        y = tf.while_loop(lambda i, _: i < 3, lambda i, a: (i + 1, a * a), [0, x])[1]
+        with tf.control_dependencies([tf.assign_add(v, 1.0)]):
+            slope = tf.gradients(y, x)[0]
+        session.run(tf.global_variables_initializer())
+        np.testing.assert_allclose(session.run(slope), 8 * 1.1**7, rtol=1e-5)
+        assert session.run(v) == 1

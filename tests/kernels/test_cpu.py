@@ -180,3 +180,10 @@ def test_running_sums_of_a_long_row_are_rounded_a_few_times(rng):
     x = rng.random((4, 50_000), np.float32)
     found, wanted = KERNELS["Cumsum"].function(x, 1), np.cumsum(x, axis=1, dtype=np.float64)
     assert np.abs(found / wanted - 1).max() < 30 * np.finfo(np.float32).eps
+
+
+@pytest.mark.parametrize("dims", [(0, 3), (2, 0)])
+def test_of_no_classes_nothing_is_lost(dims):
+    scores = np.ones(dims, np.float32)
+    loss, slopes = KERNELS["SoftmaxCrossEntropyWithLogits"].function(scores, scores)
+    assert loss.tolist() == [0] * dims[0] and slopes.shape == dims

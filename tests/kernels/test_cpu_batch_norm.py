@@ -47,3 +47,13 @@ def test_what_is_no_number_stays_in_its_channel(special, place, rng):
     np.testing.assert_equal(mean[1], special)
     np.testing.assert_equal(variance[1], np.nan)
     np.testing.assert_allclose(variance[[0, 2]], x[:, [0, 2]].astype(np.float64).var(axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dims", [(2, 1, 1, 0), (0, 1, 1, 2), (0, 1, 1, 0)])
+@pytest.mark.parametrize("is_training", [True, False])
+def test_slopes_of_no_channels_or_no_rows_are_those_of_the_page(dims, is_training):
+    x, vector = np.ones(dims, np.float32), np.ones(dims[-1], np.float32)
+    inputs, attrs = [x, x, vector, vector, vector], {"epsilon": 0.1, "data_format": "NHWC", "is_training": is_training}
+    wanted = reference("FusedBatchNormGrad", inputs, attrs)
+    for one, other in zip(KERNELS["FusedBatchNormGrad"].function(*inputs, **attrs), wanted, strict=False):
+        np.testing.assert_array_equal(one, other)

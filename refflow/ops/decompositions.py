@@ -119,26 +119,43 @@ def _sides(op: Any) -> tuple[int, int]:
     rows, columns = (None, None) if dims is None else dims[-2:]
     if rows is None or columns is None:
         raise NotImplementedError(f"{op.type}: its gradient needs to know the matrix's last two dimensions")
-    if op.attrs["full_matrices"] and rows != columns:
+    more = rows > columns if op.type == "Qr" else rows != columns
+    if op.attrs["full_matrices"] and more:
         raise NotImplementedError(f"{op.type}: no gradient of full_matrices of a {rows} x {columns} matrix")
     return rows, columns
 
 
 @QR.gradient
 def _qr_gradient(op, dq, dr):
-    """dA = (dQ + Q M) R^-H, where M has the lower triangle of R dR^H - dQ^H Q, mirrored upwards."""
+    """dA = (dQ + Q M) R^-H, where M has the lower triangle of R dR^H - dQ^H Q, mirrored upwards.
+
+    A matrix that is wider than high is [X Y] = Q [U V] with a square X: Q and U are of X, and V = Q^H Y.
+    """
+    from refflow.ops.joining_today import CONCAT_V2
+
+    rows, columns = _sides(op)
+    q, r = op.outputs
+    if rows >= columns:
+        return _qr_slope(q, r, dq, dr, rows, columns)
+    y, dv = op.inputs[0][..., rows:], dr[..., rows:]
+    dx = _qr_slope(q, r[..., :rows], dq + _product(y, dv, adj_y=True), dr[..., :rows], rows, rows)
+    return CONCAT_V2([dx, _product(q, dv)], -1)
+
+
+def _qr_slope(q: Tensor, r: Tensor, dq: Tensor, dr: Tensor, rows: int, columns: int) -> Tensor:
+    from refflow.ops.constant import ONES_LIKE
     from refflow.ops.elementwise import NEG
     from refflow.ops.linalg import TRIANGULAR_SOLVE
     from refflow.ops.matrix_diag import BAND_PART, MATRIX_DIAG_PART, MATRIX_SET_DIAG
 
-    rows, columns = _sides(op)
-    if rows < columns:
-        raise NotImplementedError(f"Qr: no gradient of a {rows} x {columns} matrix, which is wider than high")
-    q, r = op.outputs
     eye = np.eye(columns, dtype=r.dtype.as_numpy_dtype)
     middle = _product(r, dr, adj_y=True) + NEG(_product(dq, q, adj_x=True))
     lower = BAND_PART(middle, np.int64(-1), np.int64(0))
-    both = MATRIX_SET_DIAG[1](lower + _product(lower, eye, adj_x=True), MATRIX_DIAG_PART[1](middle))
+    mirrored = lower + _product(lower, eye, adj_x=True)
+    diagonal = MATRIX_DIAG_PART[1](middle)
+    if q.dtype.is_complex:  # R has a real diagonal, of which only real steps are steps
+        diagonal = MATRIX_DIAG_PART[1](mirrored) / (ONES_LIKE(diagonal) + ONES_LIKE(diagonal))
+    both = MATRIX_SET_DIAG[1](mirrored, diagonal)
     slope = _product(dq + _product(q, both), np.eye(rows, dtype=eye.dtype), adj_x=True)
     turned = TRIANGULAR_SOLVE(r, slope, lower=False)
     return _product(turned, eye, adj_x=True)

@@ -246,8 +246,20 @@ def _triangular_gradient(op, dx):
 
 @CHOLESKY.gradient
 def _cholesky_gradient(op, dl):
-    """By the reverse of the factorization."""
-    return CHOLESKY_GRAD(op.outputs[0], dl)
+    """By the reverse of the factorization, as CholeskyGrad has it; complex numbers by single ops, as that has none."""
+    from refflow.ops.constant import ONES_LIKE
+    from refflow.ops.matrix_diag import BAND_PART
+
+    factor = op.outputs[0]
+    if not factor.dtype.is_complex:
+        return CHOLESKY_GRAD(factor, dl)
+    none, all_below = np.int64(0), np.int64(-1)
+    inverse = TRIANGULAR_SOLVE(factor, BAND_PART(ONES_LIKE(factor), none, none))
+    middle = _product(factor, dl, adj_x=True)
+    middle = BAND_PART(middle, all_below, none) + BAND_PART(middle, all_below, none) - BAND_PART(middle, none, none)
+    da = _product(_product(inverse, middle, adj_x=True), inverse)
+    mirrored = _product(inverse, _product(middle, inverse, adj_x=True), adj_x=True)
+    return (da + mirrored) / (4 * ONES_LIKE(da))
 
 
 CHOLESKY_GRAD.no_gradient_registered()

@@ -66,9 +66,47 @@ def test_the_exponential_has_a_gradient():
     np.testing.assert_allclose(run(slope), [[0.5, 1], [1 / 6, 0.5]], rtol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(2, 4), (3, 3), (4, 2)])
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("factors", ["qr", "cholesky"])
+def test_slopes_of_factors_are_those_of_small_steps(factors, parts, shape):
+    """Of real (1 part) and complex (2 parts) matrices, wider and higher than square ones too; no weight is special."""
+    draws = np.random.default_rng(3)
+
+    def draw(dims):
+        return sum(unit * draws.normal(size=dims) for unit in (1, 1j)[:parts])
+
+    a, step = draw(shape), draw(shape)
+    if factors == "cholesky":
+        a, step = a @ np.conj(a).T + np.eye(shape[0]), step @ np.conj(draw(shape)).T
+        step = step + np.conj(step).T
+
+    def numpy_s(x):
+        return np.linalg.qr(x) if factors == "qr" else [np.linalg.cholesky(x)]
+
+    x = tf.constant(a)
+    found = tf.linalg.qr(x) if factors == "qr" else [tf.cholesky(x)]
+    weights = [draw(y.shape) for y in numpy_s(a)]
+    (slope,) = tf.gradients(list(found), x, grad_ys=[tf.constant(w) for w in weights])
+    ahead, behind = (
+        sum(np.vdot(w, y).real for w, y in zip(weights, numpy_s(a + d * step), strict=True)) for d in (1e-6, -1e-6)
+    )
+    np.testing.assert_allclose(np.vdot(run(slope), step).real, (ahead - behind) / 2e-6, rtol=1e-6)
+
+
+def test_singular_values_and_norms_of_complex_matrices():
+    z = tf.constant([[3j, 0], [0, 4]], tf.complex128)
+    values = tf.linalg.svd(z, compute_uv=False)
+    assert values.dtype is tf.float64 and run([values, tf.norm(z, 2, [-2, -1])])[0].tolist() == [4, 3]
+    assert tf.linalg.normalize(z)[1].dtype is tf.complex128
+    assert run(tf.tensordot(tf.zeros([0, 2]), tf.zeros([0, 3]), [[0], [0]])).tolist() == [[0] * 3] * 2
+
+
 @pytest.mark.parametrize(
     ("build", "error", "text"),
     [
+        (lambda: tf.signal.rfft(tf.constant([1])), ValueError, "RFFT requires tf.float32 or tf.float64"),
+        (lambda: tf.signal.irfft(tf.constant([1.0])), ValueError, "IRFFT requires tf.complex64 or tf.complex128"),
         (lambda: tf.norm(X, "nuc"), ValueError, "'ord' must be a supported vector norm"),
         (lambda: tf.norm(X, 3, axis=(0, 1)), ValueError, "'ord' must be a supported matrix norm"),
         (lambda: tf.norm(X, axis=(0, 0)), ValueError, "2 unique integers"),

@@ -193,3 +193,21 @@ def test_cells_in_loops_take_either_kind_of_variables():
     for plain, behind_handle in zip(*found, strict=True):
         np.testing.assert_allclose(plain, behind_handle, rtol=1e-5)
     assert np.abs(found[0][0]).min() > 0.1
+
+
+def test_states_begin_at_zero_for_batches_of_any_form():
+    cell = cells.GRUCell(3)
+    for size in (2, [2], tf.constant(2), tf.constant([2])):
+        state = cell.zero_state(size, tf.float32)
+        assert state.shape.as_list() == [2, 3] and run(state).tolist() == [[0] * 3] * 2
+    assert cell.zero_state(tf.placeholder(tf.int32, []), tf.float32).shape.as_list() == [None, 3]
+
+
+def test_cells_are_built_by_sizes_and_say_what_they_cannot_take():
+    cell = cells.BasicRNNCell(3)
+    cell.build([2, 4])
+    assert [v.shape.as_list() for v in cell.weights] == [[7, 3], [3]]
+    with pytest.raises(ValueError, match="Unknown activation function: 'nonsense'"):
+        cells.GRUCell(3, activation="nonsense")
+    with pytest.raises(ValueError, match="only supports floating point inputs"):
+        cells.GRUCell(3)(tf.constant([[1]]), tf.constant([[1, 2, 3]]))

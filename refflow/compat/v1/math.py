@@ -279,9 +279,8 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
         left, right = ([x % r for x in p] for p, r in zip(pairs, ranks, strict=True))
         free = [[i for i in range(r) if i not in used] for r, used in zip(ranks, (left, right), strict=True)]
         sizes = [[reshape(op_def("Shape")(t)[i], [1]) for i in f] for t, f in zip((a, b), free, strict=True)]
-        last = constant([-1])
-        rows = reshape(transpose(a, free[0] + left), concat(0, [last, _product(a, left)]))
-        columns = reshape(transpose(b, right + free[1]), concat(0, [_product(b, right), last]))
+        rows = reshape(transpose(a, free[0] + left), concat(0, [_product(a, free[0]), _product(a, left)]))
+        columns = reshape(transpose(b, right + free[1]), concat(0, [_product(b, right), _product(b, free[1])]))
         product = op_def("MatMul")(rows, columns)
         both = sizes[0] + sizes[1]
         found = reshape(product, concat(0, both) if len(both) > 1 else both[0] if both else constant([], int32))

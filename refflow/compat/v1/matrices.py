@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from refflow.compat.v1.derived import derived
+from refflow.compat.v1.numbers import real
 from refflow.core.convert import convert_to_tensor, op_scope
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
@@ -94,4 +95,5 @@ def self_adjoint_eigvals(tensor: Any, name: str | None = None) -> Tensor:
 def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True, name: str | None = None) -> Any:
     """(s, u, v) with tensor = u diag(s) v^H, or s alone."""
     found = op_def("Svd")(tensor, compute_uv=compute_uv, full_matrices=full_matrices, name=name)
-    return tuple(found) if compute_uv else found.s
+    s = real(found.s)
+    return (s, found.u, found.v) if compute_uv else s

@@ -16,22 +16,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from refflow.compat.v1 import activations
 from refflow.compat.v1.initializers import constant_initializer, zeros_initializer
 from refflow.compat.v1.layers.base import Layer
 from refflow.compat.v1.partitioned import fixed_size_partitioner
 from refflow.compat.v1.variable_scope import variable_scope
 from refflow.compat.v1.variables import trainable_variables
+from refflow.core.constants import constant_value
 from refflow.core.convert import convert_to_tensor
 from refflow.core.dtypes import float32
 from refflow.core.graph import Tensor, get_default_graph
 from refflow.core.nest import map_structure
 from refflow.core.registry import op_def
 from refflow.core.shapes import TensorShape
-from refflow.ops.array import shape
+from refflow.ops.array import reshape, shape
 from refflow.ops.constant import zeros
 from refflow.ops.elementwise import SIGMOID, TANH
-from refflow.ops.joining import concat, pack, split
+from refflow.ops.joining import concat, split
 from refflow.ops.math_functions import clip_by_value
 from refflow.ops.matmul import matmul
 
@@ -116,8 +119,9 @@ def zero_state_of(state_size: Any, batch_size: Any, dtype: Any) -> Any:
         tail = sizes_after_batch(size)
         if isinstance(batch_size, int) and None not in tail:
             return zeros([batch_size, *tail], dtype)
-        state = zeros(pack([batch_size, *tail]), dtype)
-        state.set_shape([batch_size if isinstance(batch_size, int) else None, *tail])
+        state = zeros(concat(0, [reshape(batch_size, [-1]), tail]), dtype)
+        known = constant_value(convert_to_tensor(batch_size))
+        state.set_shape([None if known is None else int(np.reshape(known, [-1])[0]), *tail])
         return state
 
     return map_structure(of_size, state_size)
@@ -127,12 +131,17 @@ def _activation(given: Any) -> Any:
     """A function, or the name of one of tf.nn."""
     if isinstance(given, str):
         known = {"tanh": TANH, "sigmoid": SIGMOID, "linear": op_def("Identity")}
-        return known.get(given) or getattr(activations, given)
+        found = known.get(given) or getattr(activations, given, None)
+        if found is None:
+            raise ValueError(f"Unknown activation function: {given!r}. Give a function, or the name of one of tf.nn")
+        return found
     return given or TANH
 
 
-def _depth(inputs_shape: TensorShape) -> int:
-    depth = inputs_shape[-1].value
+def _depth(cell: RNNCell, inputs_shape: TensorShape) -> int:
+    if cell.dtype is not None and not cell.dtype.is_floating:
+        raise ValueError(f"RNN cell only supports floating point inputs, but received dtype: {cell.dtype!r}")
+    depth = TensorShape(inputs_shape)[-1].value
     if depth is None:
         raise ValueError(f"Expected inputs.shape[-1] to be known, saw shape: {inputs_shape}")
     return depth
@@ -170,7 +179,7 @@ class BasicRNNCell(_Simple):
 
     def build(self, inputs_shape: TensorShape) -> None:
         units = self._num_units
-        self._kernel = self.add_weight("kernel", [_depth(inputs_shape) + units, units])
+        self._kernel = self.add_weight("kernel", [_depth(self, inputs_shape) + units, units])
         self._bias = self.add_weight("bias", [units], initializer=_zeros(self))
         self.built = True
 
@@ -195,7 +204,7 @@ class GRUCell(_Simple):
 
     def build(self, inputs_shape: TensorShape) -> None:
         units, (kernel, bias) = self._num_units, self._starts
-        both = _depth(inputs_shape) + units
+        both = _depth(self, inputs_shape) + units
         start = constant_initializer(1.0, dtype=self.dtype or float32) if bias is None else bias
         self._gates = (self.add_weight("gates/kernel", [both, 2 * units], initializer=kernel),
                        self.add_weight("gates/bias", [2 * units], initializer=start))  # fmt: skip
@@ -238,7 +247,7 @@ class LSTMCell(RNNCell):
     def build(self, inputs_shape: TensorShape) -> None:
         units, start = self._num_units, self._initializer
         parts = [None if n is None else fixed_size_partitioner(n) for n in self._shards]
-        self._kernel = self.add_weight("kernel", [_depth(inputs_shape) + self.output_size, 4 * units],
+        self._kernel = self.add_weight("kernel", [_depth(self, inputs_shape) + self.output_size, 4 * units],
                                        initializer=start, partitioner=parts[0])  # fmt: skip
         self._bias = self.add_weight("bias", [4 * units], initializer=_zeros(self))
         if self._peepholes:

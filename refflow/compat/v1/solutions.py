@@ -91,8 +91,8 @@ def normalize(tensor: Any, ord: Any = "euclidean", axis: Any = None, name: str |
     """(the tensor over its norm, the norm, with axes of size 1)."""
     with op_scope([], name, "normalize"):
         x = convert_to_tensor(tensor)
-        length = norm(x, ord, axis, True)
-        return x / cast(length, x.dtype.base_dtype), length
+        length = cast(norm(x, ord, axis, True), x.dtype.base_dtype)
+        return x / length, length
 
 
 def matrix_rank(a: Any, tol: Any = None, validate_args: bool = False, name: str | None = None) -> Tensor:

@@ -22,7 +22,7 @@ import numpy as np
 from refflow.compat.v1.plain import fft, fft2d, fft3d, ifft, ifft2d, ifft3d
 from refflow.core.constants import constant_value
 from refflow.core.convert import convert_to_tensor, op_scope
-from refflow.core.dtypes import complex64, complex128, float32, float64, int32
+from refflow.core.dtypes import DType, complex64, complex128, float32, float64, int32
 from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
 from refflow.ops.cast import cast
@@ -41,6 +41,7 @@ def _of_reals(rank: int) -> Callable[..., Tensor]:
     def function(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> Tensor:
         with op_scope([], name, called) as scope:
             x = convert_to_tensor(input_tensor, None if isinstance(input_tensor, Tensor) else float32)
+            _must_be(x, (float32, float64), "RFFT")
             x.get_shape().with_rank_at_least(rank)
             if fft_length is None:
                 return op_def(called.upper())(x, _inner_sizes(x, rank), Tcomplex=_complex(x), name=scope)
@@ -58,6 +59,7 @@ def _to_reals(rank: int) -> Callable[..., Tensor]:
     def function(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> Tensor:
         with op_scope([], name, called) as scope:
             z = convert_to_tensor(input_tensor, None if isinstance(input_tensor, Tensor) else complex64)
+            _must_be(z, (complex64, complex128), "IRFFT")
             z.get_shape().with_rank_at_least(rank)
             kind = float64 if z.dtype.base_dtype is complex128 else float32
             if fft_length is None:
@@ -74,6 +76,11 @@ def _to_reals(rank: int) -> Callable[..., Tensor]:
     function.__name__ = function.__qualname__ = called
     function.__doc__ = f"The real numbers whose transform over the last {rank} axes begins so."
     return function
+
+
+def _must_be(x: Tensor, kinds: tuple[DType, DType], called: str) -> None:
+    if x.dtype.base_dtype not in kinds:
+        raise ValueError(f"{called} requires {kinds[0]!r} or {kinds[1]!r} inputs, got: {x!r}. Use cast()")
 
 
 def _real(value: Any) -> Any:

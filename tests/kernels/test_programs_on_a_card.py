@@ -1,6 +1,6 @@
-"""Programs whose values cross between host and card, with state: on an interpreted card as the executor has them [S33].
+"""Programs whose values cross between host and cards, with state: on interpreted ones as the executor has them [S33].
 
-Each small program here was once found among random ones, and failed.
+Random ones, and small ones that were once found among them, and failed.
 """
 
 import numpy as np
@@ -8,8 +8,38 @@ import pytest
 
 import refflow.compat.v1 as tf
 from refflow.runtime.device import Device
+from refflow.runtime.gpu import GpuDevice
+from refflow_kernels.simulated import SimulatedCard
+from tests.card_programs import run_all
 from tests.kernels.test_gpu_device import simulated_gpu
 from tests.runtime.test_branching_programs import assert_close
+
+
+def check(seed):
+    """Several runs on two cards, captured or not, beside the executor with the pages."""
+
+    def on_cards(**options):
+        devices = [Device(0), *(GpuDevice(i, SimulatedCard()) for i in range(2))]
+        return run_all(seed, tf, devices=devices, allow_soft_placement=True, **options)
+
+    found, again = on_cards(), on_cards(capture=False)
+    wanted = run_all(seed, tf, executor="executor", kernels="reference", allow_soft_placement=True)
+    assert [a.tobytes() for a in found] == [b.tobytes() for b in again]
+    for one, other in zip(found, wanted, strict=True):
+        assert (one.shape, one.dtype) == (other.shape, other.dtype)
+        near = 1e-2 if one.dtype == np.float16 else 1e-3
+        np.testing.assert_allclose(one, other, rtol=near, atol=near)
+
+
+@pytest.mark.parametrize("seed", (33,))
+def test_two_cards_do_as_the_executor(seed):
+    check(seed)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", range(100, 300))
+def test_two_hundred_programs_on_two_cards(seed):
+    check(seed)
 
 
 def runs_of(build, times=3, **session):

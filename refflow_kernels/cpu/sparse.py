@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from refflow_kernels.cpu.segments import Runs, rows_for, weighed
-from refflow_kernels.cpu.transpose import transpose
 from refflow_kernels.cpu.windows import widened
 
 
@@ -28,7 +27,7 @@ def sparse_tensor_dense_matmul(
     y, x = a_indices[:, 0], a_indices[:, 1]
     if adjoint_a:
         rows, columns, y, x = columns, rows, x, y
-    dense = widened(transpose(b, (1, 0)) if adjoint_b else np.ascontiguousarray(b))
+    dense = widened(np.ascontiguousarray(b.T if adjoint_b else b))
     if columns != dense.shape[0]:
         raise ValueError(
             f"Cannot multiply A and B because inner dimension does not match: {columns} vs. {dense.shape[0]}.  Did you "

@@ -6,6 +6,7 @@ import pytest
 import refflow.compat.v1 as tf
 from refflow.runtime.device import Device
 from refflow.runtime.nodes import has_control_flow
+from tests.counted_loops import run_all
 from tests.kernels.test_gpu_device import simulated_gpu
 from tests.runtime.test_branching_programs import assert_close
 
@@ -160,6 +161,12 @@ def test_a_card_does_as_the_executor(build):
     loops, found = run(devices=[Device(0), simulated_gpu()], allow_soft_placement=True)
     assert loops == (build in LEFT)
     assert_close(found, run(executor="executor", kernels="reference")[1])
+
+
+@pytest.mark.parametrize("seed", (3, *(pytest.param(s, marks=pytest.mark.deep) for s in range(100, 140))))
+def test_random_loops_do_as_the_executor(seed):
+    found = run_all(seed, tf, devices=[Device(0), simulated_gpu()], allow_soft_placement=True)
+    assert_close(found, run_all(seed, tf, executor="executor", kernels="reference"))
 
 
 def test_a_recurrent_step_is_one_replay():

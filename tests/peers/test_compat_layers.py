@@ -5,7 +5,8 @@ import importlib.util
 import pytest
 
 from tests.peers import test_compat_nn as nn_lines
-from tests.peers.test_compat_nn import CUBE, IMAGES, VOLUME, compare, lines, tensorflow, unlikeness
+from tests.peers.stand_in import unlikeness
+from tests.peers.test_compat_nn import CUBE, IMAGES, VOLUME, compare, lines, tensorflow
 from tests.peers.test_compat_v1 import W, X, Y
 
 pytestmark = [

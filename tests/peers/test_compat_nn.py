@@ -6,9 +6,22 @@ Names in the lines: those of test_compat_v1, and for_error, which gives the clas
 import numpy as np
 import pytest
 
-import refflow.compat.v1
-from tests.peers.stand_in import unlikeness
-from tests.peers.test_compat_v1 import CUBE, IMAGES, LABELS, SHARES, TRUE, W1, R, W, X, Y, lines, tensorflow
+from tests.peers.test_compat_v1 import (
+    CUBE,
+    IMAGES,
+    LABELS,
+    SHARES,
+    TRUE,
+    W1,
+    R,
+    W,
+    X,
+    Y,
+    compare,
+    fetched,
+    lines,
+    tensorflow,
+)
 
 pytestmark = pytest.mark.peers
 __all__ = ["CUBE", "IMAGES", "LABELS", "SHARES", "TRUE", "W1", "W", "X", "Y", "tensorflow"]
@@ -331,13 +344,8 @@ def values(tf, line, known=None, more=None):
         short["slope"] = lambda f, at: tf.gradients(f(x := tf.constant(at)), x)
         short.update(sparse(tf))
         short["DRAWN"] = tf.nn.uniform_candidate_sampler(TRUE, 1, 2, True, 3, seed=1)
-        with tf.variable_scope("", initializer=tf.glorot_uniform_initializer(seed=11)):
-            built = eval(line, {**(known or globals()), **short, **(more(tf, session) if more else {})})
-        session.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
-        flat = list(flattened(built))
-        tensors = [t for t in flat if hasattr(t, "graph")]
-        found = iter(session.run(tensors))
-        return [next(found) if hasattr(t, "graph") else t for t in flat]
+        known = {**(known or globals()), **short, **(more(tf, session) if more else {})}
+        return fetched(tf, session, line, known, flattened)
 
 
 def flattened(built):
@@ -350,14 +358,6 @@ def flattened(built):
         yield built
 
 
-def compare(theirs, line, of=values):
-    expected, found = of(theirs, line), of(refflow.compat.v1, line)
-    assert len(expected) == len(found)
-    for i, (e, f) in enumerate(zip(expected, found, strict=True)):
-        unlike = e != f if isinstance(e, str) else unlikeness(e, f, 2e-5, 2e-6)
-        assert not unlike, f"{i}: {unlike or (e, f)}"
-
-
 @pytest.mark.parametrize("line", lines(WINDOWS, FUNCTIONS, METRICS, LOSSES, IMAGE))
 def test_a_line_gives_what_tensorflow_gives(tensorflow, line):
-    compare(tensorflow, line)
+    compare(tensorflow, line, values)

@@ -260,13 +260,17 @@ def values(tf, line):
     with tf.Graph().as_default(), tf.Session() as session:
         short = {"tf": tf, "start": lambda: tf.glorot_uniform_initializer(seed=1), "cells": lambda: tf.nn.rnn_cell,
                  "slope": lambda f, at: (lambda x: tf.gradients(f(x), x))(tf.constant(at))}  # fmt: skip
-        with tf.variable_scope("", initializer=tf.glorot_uniform_initializer(seed=11)):
-            built = eval(line, {**globals(), **short})
-        session.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
-        flat = list(flattened(built))
-        tensors = [t for t in flat if hasattr(t, "graph")]
-        found = iter(session.run(tensors))
-        return [next(found) if hasattr(t, "graph") else t for t in flat]
+        return fetched(tf, session, line, {**globals(), **short}, flattened)
+
+
+def fetched(tf, session, line, known, parts):
+    """The parts of what a line builds from known names, tensors by their values."""
+    with tf.variable_scope("", initializer=tf.glorot_uniform_initializer(seed=11)):
+        built = eval(line, known)
+    session.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
+    flat = list(parts(built))
+    found = iter(session.run([t for t in flat if hasattr(t, "graph")]))
+    return [next(found) if hasattr(t, "graph") else t for t in flat]
 
 
 def flattened(built):
@@ -283,12 +287,12 @@ def tensorflow():
     return module.compat.v1
 
 
-def compare(theirs, line):
-    expected, found = values(theirs, line), values(refflow.compat.v1, line)
+def compare(theirs, line, of=values):
+    expected, found = of(theirs, line), of(refflow.compat.v1, line)
     assert len(expected) == len(found)
     for i, (e, f) in enumerate(zip(expected, found, strict=True)):
         unlike = e != f if isinstance(e, str) else unlikeness(e, f, 2e-5, 2e-6)
-        assert not unlike, f"{i}: {unlike}"
+        assert not unlike, f"{i}: {unlike or (e, f)}"
 
 
 @pytest.mark.parametrize("line", lines(ARRAYS, MATH, NN, VARIABLES, FLOW, MORE))

@@ -245,3 +245,9 @@ def test_texts_tensors_and_what_happened_to_a_session_are_logged(tmp_path):
     (path,) = tmp_path.iterdir()
     events = list(tf.train.summary_iterator(str(path)))
     assert events[-1].step == 7 and tf.SessionLog.FromString(events[-1].session_log).status == tf.SessionLog.START
+
+
+def test_a_feature_of_a_sequence_has_no_default():
+    lists = {"s": tf.FixedLenSequenceFeature([], tf.int64, True, default_value=5)}
+    with pytest.raises(ValueError, match="default_value of s must be None"):
+        tf.parse_single_sequence_example("", sequence_features=lists)

@@ -134,3 +134,15 @@ def test_functions_of_elements_and_sums_of_rows():
                 tf.reduce_mean(tf.cast(ragged[:1], tf.float32), 1)])  # fmt: skip
     assert [x.tolist() for x in sums[:3]] == [[8, 0, 6], [4, 6, 4], 14]
     assert sums[3].to_list() == [[3, 3], [], [4]] and sums[4].tolist() == [np.float32(8 / 3)]
+
+
+def test_sizes_sums_and_means_of_ragged_tensors():
+    r = tf.ragged.constant([[1, 2], [], [4]])
+    with tf.Session() as session:
+        sizes = [tf.size(r), tf.rank(r), tf.rank(tf.ragged.constant([[[1]], []])), tf.size(r, out_type=tf.int64)]
+        assert [int(x) for x in session.run(sizes)] == [3, 2, 3, 3]
+        assert session.run(tf.add_n([r, r, r])).to_list() == [[3, 6], [], [12]]
+        assert session.run(tf.reduce_mean(r, 0)).tolist() == [2.5, 2.0]
+        assert session.run(tf.reduce_mean(r)) == np.float64(7 / 3)
+    with pytest.raises(TypeError, match="may not be used as a boolean"):
+        bool(r)

@@ -145,6 +145,9 @@ def _rows(key: str, feature: FixedLenSequenceFeature, in_sequence: bool) -> tupl
         raise ValueError(f"Missing shape for feature {key}. Received feature={feature}.")
     dtype, shape = as_dtype(feature.dtype), TensorShape(feature.shape)
     if in_sequence:
+        if feature.default_value is not None:
+            raise ValueError(f"A feature of a sequence has no default: default_value of {key} must be None. "
+                             f"Received {feature}.")  # fmt: skip
         return dtype, shape, _default(key, dtype, shape, None)
     if not feature.allow_missing:
         raise ValueError(f"Unsupported: FixedLenSequenceFeature requires allow_missing to be True. Received {feature}.")

@@ -8,7 +8,7 @@ Next: compat/v1/ragged_rows.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, wraps
 from typing import Any
 
@@ -17,8 +17,11 @@ import numpy as np
 from refflow.compat.v1 import ragged_rows as rows
 from refflow.compat.v1.derived import Derived
 from refflow.compat.v1.ragged_tensor import RaggedTensor
+from refflow.core.dtypes import as_dtype
+from refflow.core.graph import Tensor
 from refflow.core.registry import op_def
 from refflow.ops.cast import cast
+from refflow.ops.math_functions import quotient_type
 
 ELEMENTWISE = """
 abs acos acosh add asin asinh atan atan2 atanh cast ceil check_numerics clip_by_value conj cos cosh digamma div
@@ -40,6 +43,35 @@ def install(names: dict[str, Any]) -> None:
     for name, op in REDUCTIONS.items():
         if name in names:
             names[name] = reduction(names[name], op)
+    for name, form in {"size": _size, "rank": _rank, "add_n": _sum}.items():
+        if name in names:
+            names[name] = first_or_any(names[name], form)
+
+
+@cache
+def first_or_any(function: Callable[..., Any], form: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, or `form` where its first argument is ragged or a list with a ragged tensor in it."""
+
+    @wraps(function)
+    def either(*args: Any, **kwargs: Any) -> Any:
+        first = args[0] if args else next(iter(kwargs.values()), None)
+        several = first if isinstance(first, (list, tuple)) else [first]
+        ragged = any(isinstance(value, RaggedTensor) for value in several)
+        return (form if ragged else function)(*args, **kwargs)
+
+    return either
+
+
+def _size(input: RaggedTensor, name: str | None = None, out_type: Any = None) -> Tensor:
+    return op_def("Size")(input.flat_values, out_type=as_dtype(out_type or "int32"), name=name)
+
+
+def _rank(input: RaggedTensor, name: str | None = None) -> Tensor:
+    return op_def("Add")(op_def("Rank")(input.flat_values), input.ragged_rank, name=name)
+
+
+def _sum(inputs: Sequence[Any], name: str | None = None) -> Any:
+    return rows.elementwise(lambda *parts: op_def("AddN")(list(parts), name=name), list(inputs))
 
 
 @cache  # a function under two names stays one
@@ -67,6 +99,8 @@ def reduction(function: Callable[..., Any], op: str) -> Callable[..., Any]:
             return function(input_tensor, axis, *args, **kwargs)
         if any(args) or any(kwargs.get(key) for key in ("keepdims", "keep_dims")):
             raise ValueError("a ragged tensor's reduction keeps no axes: use tf.expand_dims() of its result")
+        if not op and (kind := quotient_type(input_tensor.dtype)) is not input_tensor.dtype:
+            input_tensor = input_tensor.with_flat_values(cast(input_tensor.flat_values, kind))
         return _reduced(function, op, input_tensor, axis)
 
     return reduce
@@ -99,4 +133,4 @@ def _segments(op: str, values: Any, ids: Any, size: Any) -> Any:
         return op_def(op)(values, ids, size)
     ones = op_def("OnesLike")(values)
     total, count = (op_def("UnsortedSegmentSum")(v, ids, size) for v in (values, ones))
-    return op_def("RealDiv" if values.dtype.is_floating else "FloorDiv")(total, cast(count, values.dtype.base_dtype))
+    return op_def("RealDiv")(total, cast(count, values.dtype.base_dtype))

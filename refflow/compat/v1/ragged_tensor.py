@@ -39,6 +39,9 @@ class RaggedTensor:
                              "(e.g., RaggedTensor.from_row_lengths())")  # fmt: skip
         self._values, self._splits = values, row_splits
 
+    def __bool__(self) -> bool:
+        raise TypeError("RaggedTensor may not be used as a boolean.")
+
     # -- making one ----------------------------------------------------------------------------------------------
 
     @classmethod

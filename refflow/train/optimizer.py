@@ -166,7 +166,7 @@ class Optimizer:
         slots = self._slots.setdefault(name, {})
         if variable not in slots:
             graph = variable.graph
-            with graph.as_default(), graph.device(variable.device), graph.name_scope(None):
+            with graph.as_default(), graph.device(None), graph.device(variable.device), graph.name_scope(None):
                 start = constant(value, variable.dtype.base_dtype, variable.get_shape())
                 slots[variable] = variable.beside(start, f"{variable.op.name}/{self._name}")
         return slots[variable]

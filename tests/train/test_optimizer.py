@@ -153,6 +153,14 @@ def test_a_sparse_gradient_moves_its_rows_and_their_slots_alone(kind):  # [S50e]
     assert (slots != before).ravel().tolist() == [False, True, False]
 
 
+def test_a_slot_goes_where_its_variable_is_and_not_where_it_is_first_asked_for():  # [W37]
+    v = tf.Variable([1.0, 2.0])
+    momentum = tf.train.MomentumOptimizer(0.1, 0.9)
+    with tf.device("/gpu:1"):
+        momentum.apply_gradients([(tf.constant([1.0, 1.0]), v)])
+    assert (v.device, momentum.get_slot(v, "momentum").device) == ("", "")
+
+
 def test_slots_are_variables_that_are_initialized_and_not_trained():
     v = tf.Variable(1.0, name="v")
     optimizer = tf.train.AdamOptimizer()

@@ -147,6 +147,9 @@ def _checked_channels(context: ShapeContext, x: shapes.Shape, vectors: dict[str,
 
 def _forward_shape(context: ShapeContext) -> list[shapes.Shape]:
     x, attrs = context.dims("x"), context.attrs
+    if context.building and x is not None and len(x) != len(attrs["data_format"]):
+        raise ShapeError(f"Shape must be rank {len(attrs['data_format'])} but is rank {len(x)}: data_format is "
+                         f"{attrs['data_format']}, and x has shape {shapes.text(x)}")  # fmt: skip
     condition: Any = "When is_training=false, "
     if attrs["is_training"]:
         condition = None if attrs["exponential_avg_factor"] == 1.0 else "When exponential_avg_factor != 1, "

@@ -64,18 +64,22 @@ def _rgb(images: np.ndarray) -> np.ndarray:
     return np.stack([((1 - s) + s * np.clip(part, 0, 1)) * v for part in parts], axis=-1)
 
 
-def _three_channels(images: shapes.Shape) -> shapes.Shape:
+_NOT_THREE = "input must have 3 channels but input only has {} channels."
+
+
+def _three_channels(images: shapes.Shape, building: bool) -> shapes.Shape:
     if images is None:
         return None
     if not images:
         raise ShapeError("input must be at least 1D[]: images is a scalar")
+    if building and images[-1] not in (None, 3):
+        raise ShapeError(f"Dimension must be 3 but is {images[-1]}: {_NOT_THREE.format(images[-1])}")
     return (*images[:-1], 3)
 
 
 def _need_three(images: np.ndarray) -> None:
     if images.shape[-1] != 3:
-        text = f"input must have 3 channels but input only has {images.shape[-1]} channels."
-        raise FailedPreconditionError(None, None, text)
+        raise FailedPreconditionError(None, None, _NOT_THREE.format(images.shape[-1]))
 
 
 @RGB_TO_HSV.kernel
@@ -91,7 +95,7 @@ def hsv_to_rgb_kernel(images):
 
 
 for _op in (RGB_TO_HSV, HSV_TO_RGB):
-    _op.shape(lambda context: _three_channels(context.dims("images")))
+    _op.shape(lambda context: _three_channels(context.dims("images"), context.building))
 HSV_TO_RGB.no_gradient()
 
 

@@ -20,7 +20,7 @@ from refflow.core import shapes, work
 from refflow.core.dtypes import FLOATS, INDICES, int32
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
-from refflow.core.shape_checks import of_rank, size_at
+from refflow.core.shape_checks import need_rank, of_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.signature import Attr
 from refflow.core.values import wide
@@ -189,7 +189,7 @@ class _Family:
             attrs = context.attrs
             checks.check_attrs(attrs, rank)
             x, w, layout = context.dims("input"), context.dims("filter"), attrs["data_format"]
-            checks.forward(x, w, layout, rank)
+            checks.forward(x, w, layout, rank, context.building)
             x, w = of_rank(x, rank + 2), of_rank(w, rank + 2)
             outs = sizes_out(
                 spatial(x, layout), w[:rank], spatial(attrs["strides"], layout), spatial(attrs["dilations"], layout),
@@ -219,18 +219,22 @@ class _Family:
             w, x, dy = shape_from(context, "filter_sizes"), context.dims("input"), context.dims("out_backprop")
             if shapes.is_known(w) and shapes.is_known(x) and shapes.is_known(dy):
                 checks.backward(self.who("Filter"), x, w, dy, context.attrs)
-            return (None,) * (rank + 2) if w is None else w
+            if context.building:
+                need_rank(w, rank + 2, f"filter_sizes must have {rank + 2} values, got {{1}}")
+            return of_rank(w, rank + 2)
 
     def who(self, side: str) -> str:
         """The name under which TensorFlow's kernels speak."""
         return f"Conv2DCustomBackprop{side}" if self.rank == 2 else f"Conv3DBackprop{side}Op"
 
     def _input_sizes(self, context: ShapeContext, w: shapes.Shape, dy: shapes.Shape) -> shapes.Shape:
-        """The shape that `input_sizes` spells; for images height and width are enough."""
+        """The shape that `input_sizes` spells; -1 is the batch that comes; for images height and width are enough."""
         given = context.dims("input_sizes")
         if given is not None and len(given) != 1:
             raise ShapeError(f"Conv{self.rank}DBackpropInput: input_sizes input must be 1-dim, not {len(given)}")
         sizes = context.ints("input_sizes") or []
+        if len(sizes) == self.rank + 2 and sizes[0] == -1 and min(sizes[1:]) >= 0:
+            return (size_at(dy, 0), *sizes[1:])
         if min(sizes, default=0) < 0:
             raise ShapeError(f"Dimension {min(sizes)} must be >= 0: input_sizes = {sizes}")
         dims, layout = shape_from(context, "input_sizes"), context.attrs["data_format"]

@@ -63,7 +63,7 @@ def check_paddings(attrs: dict[str, Any], rank: int = 2) -> None:
         raise ShapeError("explicit_paddings attribute must be empty if the padding attribute is not EXPLICIT")
 
 
-def forward(x: Shape, w: Shape, layout: str, rank: int) -> None:
+def forward(x: Shape, w: Shape, layout: str, rank: int, building: bool = False) -> None:
     """Ranks, and channels that the groups' filters divide."""
     for name, dims in (("input", x), ("filter", w)):
         if dims is not None and len(dims) != rank + 2:
@@ -77,6 +77,8 @@ def forward(x: Shape, w: Shape, layout: str, rank: int) -> None:
         )
     if channels is None or per is None:
         return
+    if channels == 0 and building:
+        raise ShapeError("Number of groups must not be 0: the input has no channels")
     if channels % per:
         first = "input" if rank == 2 else "Input"
         text = f"{first} depth must be evenly divisible by filter depth: {channels} vs {per}"

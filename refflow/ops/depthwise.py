@@ -118,6 +118,10 @@ def _depthwise_shape(context: ShapeContext) -> shapes.Shape:
     return shaped(outs, x[0], None if depth is None or w[3] is None else depth * w[3], layout)
 
 
+TO_INPUT.built_with(input_sizes=1)
+TO_FILTER.built_with(filter_sizes=1)
+
+
 @TO_INPUT.shape
 def _to_input_shape(context: ShapeContext) -> shapes.Shape:
     checks.check_depthwise_attrs(context.attrs)

@@ -56,7 +56,7 @@ def _diag_part_shape(context: ShapeContext) -> shapes.Shape:
     dims = context.dims("input")
     if dims is None:
         return None
-    if len(dims) % 2:
+    if len(dims) % 2 or (context.building and not dims):
         gap = " " * 42  # TensorFlow's text has it
         raise ShapeError(
             f"Input must have even and non-zero rank, input rank is {len(dims)}: The rank of the tensor should be{gap}"

@@ -101,7 +101,7 @@ def _out_dims(context: ShapeContext) -> shapes.Shape:
     x, w = of_rank(x, 4), of_rank(w, 3)
     if None not in (x[3], w[2]) and x[3] != w[2]:
         raise ShapeError(f"input and filter must have the same depth: {x[3]} vs {w[2]}")
-    outs = sizes_out(x[1:3], w[:2], attrs["strides"][1:3], attrs["rates"][1:3], attrs["padding"], (), context.building)
+    outs = sizes_out(x[1:3], w[:2], attrs["strides"][1:3], attrs["rates"][1:3], attrs["padding"])
     return (x[0], *outs, either(x[3], w[2]))
 
 

@@ -138,7 +138,10 @@ def _histogram_shape(context: ShapeContext) -> shapes.Shape:
         raise ShapeError("value_range should be a vector of 2 elements.")
     if context.dims("nbins"):
         raise ShapeError("nbins should be a scalar.")
-    return (context.count("nbins") or None,)
+    count = context.count("nbins")
+    if context.building and count == 0:
+        raise ShapeError("Requires nbins > 0: 0")
+    return (count or None,)
 
 
 @BUCKETIZE.kernel

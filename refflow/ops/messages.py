@@ -30,6 +30,7 @@ PRINT = define_op(
     summarize=3, stateful=True, source=("W79",),
 )  # fmt: skip
 PRINT_V2 = define_op("PrintV2", "input: string ->", output_stream="stderr", end="\n", stateful=True, source=("W79",))
+PRINT_V2.built_with(input=0)
 TIMESTAMP = define_op("Timestamp", "-> ts: float64[]", stateful=True, accuracy="random", source=("W79",))
 ASSERT.no_gradient()
 TIMESTAMP.no_gradient_registered()

@@ -303,6 +303,7 @@ def _combined_shape(context: ShapeContext) -> list[shapes.Shape]:
     for arg in context.op_def.inputs[2:]:
         check_scalar(context, arg.name)
     batch = boxes[0] if boxes is not None else None if scores is None else scores[0]
+    context.count("max_output_size_per_class")
     per_class, total = context.ints("max_output_size_per_class"), context.ints("max_total_size")
     rows = total[0] if total and total[0] > 0 else None
     if context.attrs["pad_per_class"] and rows is not None:

@@ -30,7 +30,10 @@ def placeholder_with_default_kernel(input):
 @PLACEHOLDER_WITH_DEFAULT.shape
 def _placeholder_with_default_shape(context: ShapeContext) -> shapes.Shape:
     """What is declared is for who builds on it: a value of another shape, once the step runs, is passed on."""
-    return context.attrs["shape"].as_tuple
+    wanted = context.attrs["shape"].as_tuple
+    if context.building and not shapes.compatible(context.dims("input"), wanted):
+        shapes.merge(context.dims("input"), wanted)  # says what does not fit
+    return wanted
 
 
 @PLACEHOLDER_WITH_DEFAULT.gradient

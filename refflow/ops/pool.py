@@ -258,6 +258,8 @@ def _v2(name: str, base: OpDef, inputs: str) -> OpDef:
 
     rule = checks.max_backward if "Grad" in name else checks.forward
     op_def.shape(lambda context: rule(context, 2, context.ints("ksize"), context.ints("strides")))
+    if name != "MaxPoolGradV2":
+        op_def.built_with(ksize=1, strides=1)
     return op_def
 
 

@@ -26,7 +26,7 @@ from refflow.core.bfloat16 import rounded
 from refflow.core.dtypes import FLOATS, bfloat16, float32, qint8, qint16, qint32, quint8, quint16
 from refflow.core.errors import ShapeError
 from refflow.core.opdef import OpDef, define_op
-from refflow.core.shape_checks import size_at
+from refflow.core.shape_checks import need_rank, size_at
 from refflow.core.shape_rules import ShapeContext
 from refflow.core.shapes import is_known
 from refflow.core.signature import Attr
@@ -200,7 +200,10 @@ def _quantize_shape(context: ShapeContext) -> list[shapes.Shape]:
 
 @DEQUANTIZE.shape
 def _dequantize_shape(context: ShapeContext) -> shapes.Shape:
-    return _range_dims(context, "input")
+    found = _range_dims(context, "input")
+    for name in ("min_range", "max_range") if context.building and context.attrs["axis"] == -1 else ():
+        need_rank(context.dims(name), 0, f"{name} has shape {{0}}: Shape must be rank 0 but is rank {{1}}")
+    return found
 
 
 # -- both at once ---------------------------------------------------------------------------------------------

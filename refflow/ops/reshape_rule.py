@@ -57,7 +57,9 @@ def reshaped_dims(context: ShapeContext, tensor: str, shape: str) -> shapes.Shap
     if sizes is not None:
         return reshaped(dims, sizes)
     known = shape_from(context, shape)
-    if known is None or known.count(None) != 1 or not is_known(dims):
+    if known is None or known.count(None) > 1 or not is_known(dims):
         return known
+    if None not in known:
+        return reshaped(dims, list(known))  # type: ignore[arg-type]
     count, rest = prod(dims), prod(s for s in known if s is not None)  # type: ignore[arg-type]
     return tuple(count // rest if s is None else s for s in known) if rest and count % rest == 0 else known

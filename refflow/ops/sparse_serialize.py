@@ -198,6 +198,9 @@ def deserialize_kernel(serialized_sparse, dtype):
     return _stacked(parts, serialized_sparse.shape[:-1], "shape")
 
 
+DESERIALIZE_MANY.built_with(serialized_sparse=2)
+
+
 @DESERIALIZE_MANY.shape
 @DESERIALIZE.shape
 def _deserialize_shape(context: ShapeContext) -> list[shapes.Shape]:

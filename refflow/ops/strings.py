@@ -241,6 +241,9 @@ def reduce_join_kernel(inputs, reduction_indices, keep_dims, separator):
     return strings(joined, shape)
 
 
+REDUCE_JOIN.built_with(reduction_indices=(0, 1))
+
+
 @REDUCE_JOIN.shape
 def _reduce_join_shape(context: ShapeContext) -> shapes.Shape:
     dims = context.dims("inputs")

@@ -63,6 +63,18 @@ def test_what_follows_from_sizes_that_are_known_in_part(build, expected):
     assert build(batch(), tf.placeholder(tf.int32, [])).get_shape().as_list() == expected
 
 
+def test_a_transposed_convolution_takes_the_batch_that_comes():
+    x = hole([None, 4, 4, 3])
+    larger = tf.nn.conv2d_transpose(x, tf.ones([3, 3, 5, 3]), [-1, 8, 8, 5], [1, 2, 2, 1])
+    assert larger.get_shape().as_list() == [None, 8, 8, 5]
+    with tf.Session() as session:
+        assert session.run(larger, {x: np.ones((2, 4, 4, 3))}).shape == (2, 8, 8, 5)
+        slope = session.run(tf.gradients(larger, x)[0], {x: np.ones((2, 4, 4, 3))})
+    assert slope.shape == (2, 4, 4, 3)
+    with pytest.raises(ValueError, match="Dimension -1 must be >= 0"):
+        tf.nn.conv2d_transpose(x, tf.ones([3, 3, 5, 3]), [2, -1, 8, 5], [1, 2, 2, 1])
+
+
 def test_numbers_of_int64_make_shapes_and_lists_of_lists_hold_tensors():
     n = tf.placeholder(tf.int64, [])
     assert tf.fill([n, 3], 1.0).get_shape().as_list() == tf.zeros([n, 3]).get_shape().as_list() == [None, 3]

@@ -52,6 +52,7 @@ class FunctionGraph(Graph):
         self._seed = around.seed
         self.divides_as_python_3 = around.divides_as_python_3
         self.gradient_rules = around.gradient_rules
+        self.sums_slices_into_tensors = around.sums_slices_into_tensors
         self._python_functions = around._python_functions  # they live as long as the nodes that call them
         for key, values in list(around._collections.items()):
             self._collections[key] = list(values)

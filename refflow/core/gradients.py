@@ -370,9 +370,11 @@ def _verify(op: Operation, found: list[Any]) -> None:
 
 
 def add_gradients(arrived: Sequence[Any], method: int = AggregationMethod.DEFAULT, owner: str = "") -> Any:
-    """The sum of gradients that reached one tensor. Slices stay slices, laid end to end [W32]."""
+    """The sum of gradients that reached one tensor; slices stay slices, in 1.x only among themselves [W32]."""
     if len(arrived) == 1:
         return arrived[0]
+    if get_default_graph().sums_slices_into_tensors and any(isinstance(g, Tensor) for g in arrived):
+        arrived = [convert_to_tensor(g) for g in arrived]
     if all(isinstance(g, Tensor) for g in arrived):
         if method == AggregationMethod.DEFAULT:
             return op_def("AddN")(list(arrived))

@@ -48,6 +48,7 @@ class Graph(GraphScopes):
     operation: type[Operation] = Operation  # what its nodes are
     restricts = False  # whether something in it may not be fed or not be fetched
     divides_as_python_3 = False  # the first release's `/` of whole numbers cuts off; graphs of 1.x do not [W77]
+    sums_slices_into_tensors = False  # the first release made slices of both; graphs of 1.x do not [W32]
     gradient_rules: Mapping[str, Callable[..., Any] | None] = MappingProxyType({})  # those of op types that differ
 
     def __init__(self) -> None:

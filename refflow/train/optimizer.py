@@ -125,11 +125,7 @@ class Optimizer:
             for gradient, variable in pairs:
                 graph = variable.graph
                 with graph.name_scope("update_" + variable.op.name), graph.device(variable.device):
-                    if isinstance(gradient, Tensor):
-                        updates.append(self._apply_dense(gradient, variable))
-                    else:
-                        slices = gradient if self.takes_rows_one_by_one else each_row_once(gradient)
-                        updates.append(self._apply_sparse(slices, variable))
+                    updates.append(self._update(gradient, variable))
             if global_step is None:
                 return self._finish(updates, scope)
             with graph.control_dependencies([self._finish(updates, "update")]), graph.device(global_step.device):
@@ -150,6 +146,12 @@ class Optimizer:
     def _create_slots(self, variables: list[Variable]) -> None:
         """Makes the variables that go along with each variable, such as a momentum. Most need none."""
 
+    def _update(self, gradient: Any, variable: Variable) -> Operation:
+        """The nodes that update one variable, from a gradient of either kind."""
+        if isinstance(gradient, Tensor):
+            return self._apply_dense(gradient, variable)
+        return self._apply_sparse(gradient if self.takes_rows_one_by_one else each_row_once(gradient), variable)
+
     def _apply_dense(self, gradient: Tensor, variable: Variable) -> Operation:
         raise TypeError(f"{type(self).__name__} does not say how a dense gradient updates {variable.name!r}")
 
@@ -165,11 +167,14 @@ class Optimizer:
         """The variable `name` that goes along with `variable`, made with `value` everywhere when first asked for."""
         slots = self._slots.setdefault(name, {})
         if variable not in slots:
-            graph = variable.graph
-            with graph.as_default(), graph.device(None), graph.device(variable.device), graph.name_scope(None):
-                start = constant(value, variable.dtype.base_dtype, variable.get_shape())
-                slots[variable] = variable.beside(start, f"{variable.op.name}/{self._name}")
+            slots[variable] = self._made_slot(variable, name, value)
         return slots[variable]
+
+    def _made_slot(self, variable: Variable, name: str, value: float) -> Variable:
+        graph = variable.graph
+        with graph.as_default(), graph.device(None), graph.device(variable.device), graph.name_scope(None):
+            start = constant(value, variable.dtype.base_dtype, variable.get_shape())
+            return variable.beside(start, f"{variable.op.name}/{self._name}")
 
     @staticmethod
     def _number(value: Any, variable: Variable) -> Any:

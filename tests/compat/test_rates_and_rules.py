@@ -174,5 +174,119 @@ def test_averages_are_restored_in_the_variables_place():
         average.apply([v])
         found = average.variables_to_restore()
         assert found["v/mean"] is v and found["other"] is other
-        with pytest.raises(ValueError, match="num_updates"):
-            tf.train.ExponentialMovingAverage(0.9, zero_debias=True)
+
+
+@pytest.mark.parametrize("handle", [False, True])
+def test_an_average_of_tensors_has_no_bias_with_zero_debias(handle):
+    with tf.Graph().as_default(), tf.Session() as session:
+        v, x = tf.get_variable("v", initializer=[4.0], use_resource=handle), tf.placeholder(tf.float32, [1], name="x")
+        average = tf.train.ExponentialMovingAverage(0.9, zero_debias=True)
+        move, again = average.apply([v, x]), average.apply([v])
+        assert average.average(x).name == "x/ExponentialMovingAverage:0"
+        assert [v] == tf.moving_average_variables() and move is not again
+        session.run(tf.global_variables_initializer())
+        for seen, mean in ([2.0], 2.0), ([5.0], (0.09 * 2 + 0.1 * 5) / 0.19):
+            session.run(move, {x: seen})
+            np.testing.assert_allclose(session.run(average.average(x)), [mean], rtol=1e-5)
+        assert session.run(average.average(v)).tolist() == [4.0]
+
+
+# -- what an optimizer makes, and what it holds to ----------------------------------------------------------------
+
+
+def test_slots_are_named_in_the_scope_in_force():
+    with tf.Graph().as_default():
+        with tf.variable_scope("a"):
+            v = tf.get_variable("v", initializer=1.0)
+            adam = tf.train.AdamOptimizer(0.1)
+            adam.minimize(v * v)
+        assert [s.name for s in adam.variables()] == ["a/a/v/Adam:0", "a/a/v/Adam_1:0", "a/beta1_power:0",
+                                                      "a/beta2_power:0"]  # fmt: skip
+        assert not any(s.trainable for s in adam.variables()) and type(adam.variables()[0]) is type(v)
+        ftrl = tf.train.FtrlOptimizer(0.1, initial_accumulator_value=0.0, accum_name="A", linear_name="L")
+        ftrl.minimize(v * v)
+        assert [s.name for s in ftrl.variables()] == ["a/v/A:0", "a/v/L:0"]
+
+
+def test_slots_of_parts_are_kept_as_parts(tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        v = tf.get_variable("v", [4], initializer=tf.ones_initializer(), partitioner=tf.fixed_size_partitioner(2))
+        train = tf.train.MomentumOptimizer(0.1, 0.5).minimize(tf.square(tf.convert_to_tensor(v)))
+        session.run(tf.global_variables_initializer())
+        session.run(train)
+        kept = tf.train.load_checkpoint(tf.train.Saver().save(session, str(tmp_path / "model")))
+        assert kept.get_variable_to_shape_map() == {"v": [4], "v/Momentum": [4]}
+        assert kept.get_tensor("v/Momentum").tolist() == [2, 2, 2, 2]
+
+
+def test_a_slot_may_have_a_shape_that_a_step_alone_knows():
+    with tf.Graph().as_default(), tf.Session() as session:
+        start = tf.placeholder_with_default(np.ones(2, np.float32), None)
+        v = tf.Variable(start, validate_shape=False)
+        adagrad = tf.train.AdagradOptimizer(0.1, 3.0)
+        train = adagrad.minimize(tf.reduce_sum(v))
+        session.run(tf.global_variables_initializer())
+        session.run(train)
+        assert session.run(adagrad.get_slot(v, "accumulator")).tolist() == [4.0, 4.0]
+
+
+@pytest.mark.parametrize("handle", [False, True])
+def test_a_constraint_is_held_after_each_update(handle):
+    with tf.Graph().as_default(), tf.Session() as session:
+        v = tf.get_variable("v", initializer=[1.0, -2.0], use_resource=handle, constraint=lambda x: tf.maximum(x, 0.5))
+        descent = tf.train.GradientDescentOptimizer(0.1)
+        train = descent.minimize(v * v)
+        session.run(tf.global_variables_initializer())
+        session.run(train)
+        np.testing.assert_allclose(session.run(v), [0.8, 0.5], rtol=1e-6)
+        with pytest.raises(RuntimeError, match="sparse variable"):
+            descent.minimize(tf.gather(v, [0]))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rate: tf.train.GradientDescentOptimizer(rate),
+        lambda rate: tf.train.MomentumOptimizer(rate, lambda: tf.constant(0.0)),
+        lambda rate: tf.train.FtrlOptimizer(rate, learning_rate_power=0.0),
+    ],
+)
+def test_a_setting_may_be_a_function(make):
+    given, called = (trained(lambda _, r=rate: make(r)) for rate in (0.1, lambda: 0.1))
+    np.testing.assert_array_equal(given, called)
+    with pytest.raises(ValueError, match="None values"):
+        trained(lambda _: make(None))
+
+
+def test_a_rate_of_float64_is_not_rounded():
+    with tf.Graph().as_default(), tf.Session() as session:
+        v = tf.Variable(np.float64(1.0))
+        train = tf.train.GradientDescentOptimizer(np.float64(0.1)).minimize(v)
+        session.run(v.initializer)
+        session.run(train)
+        assert session.run(v) == 0.9
+
+
+def test_variables_to_train_may_be_nested_and_need_a_type_only_with_a_gradient():
+    with tf.Graph().as_default():
+        v, number = tf.Variable(2.0), tf.Variable(1)
+        descent = tf.train.GradientDescentOptimizer(0.1)
+        pairs = descent.compute_gradients(v * v, {"a": [v], "b": (number,)})
+        assert [p[1] for p in pairs] == [v, number] and pairs[0][0] is not None and pairs[1][0] is None
+
+
+def test_gradients_of_narrow_floats_begin_with_one():
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.constant([1.0, 2.0], tf.bfloat16)
+        (slope,) = tf.gradients(tf.reduce_sum(x * x), [x])
+        assert session.run(tf.cast(slope, tf.float32)).tolist() == [2.0, 4.0]
+
+
+@pytest.mark.parametrize("method", [0, 1, 2])
+def test_a_gradient_of_rows_and_of_all_is_a_tensor(method):
+    with tf.Graph().as_default(), tf.Session() as session:
+        v = tf.get_variable("v", initializer=np.ones([3, 1], np.float32))
+        (slope,) = tf.gradients(tf.reduce_sum(tf.gather(v, [0, 0])) + tf.reduce_sum(v * v), [v],
+                                aggregation_method=method)  # fmt: skip
+        session.run(v.initializer)
+        assert session.run(slope).tolist() == [[4.0], [2.0], [2.0]]

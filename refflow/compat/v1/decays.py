@@ -2,7 +2,7 @@
 
     t = step / decay_steps, at most 1 where a decay ends; with staircase the whole steps of it
 
-    exponential_decay      rate * decay_rate ** t            natural_exp_decay    rate * exp(-decay_rate * t)
+    exponential_decay      rate * decay_rate ** t            natural_exp_decay    rate * exp(-decay_rate) ** t
     inverse_time_decay     rate / (1 + decay_rate * t)       polynomial_decay     (rate - end) * (1 - t) ** power + end
     cosine_decay           rate * ((1 - alpha) * c + alpha),                      c = (1 + cos(pi * t)) / 2
     linear_cosine_decay    rate * ((alpha + 1 - t) * c + beta),                   c = (1 + cos(2 pi * periods * t)) / 2
@@ -63,11 +63,11 @@ def natural_exp_decay(
     learning_rate: Any, global_step: Any, decay_steps: Any, decay_rate: Any, staircase: bool = False,
     name: str | None = None,
 ) -> Tensor:  # fmt: skip
-    """learning_rate * exp(-decay_rate * step / decay_steps)."""
+    """learning_rate * exp(-decay_rate * step / decay_steps), as an exponential decay by exp(-decay_rate)."""
     _needs_step(global_step, "natural_exp_decay")
-    with op_scope([], name, "NaturalExpDecay"):
-        rate, step, steps, slope = _numbers(learning_rate, global_step, decay_steps, decay_rate)
-        return rate * op_def("Exp")(-slope * _staircase(step / steps, staircase))
+    with op_scope([], name, "NaturalExpDecay") as scope:
+        base = op_def("Exp")(-convert_to_tensor(decay_rate))
+        return first.exponential_decay(learning_rate, global_step, decay_steps, base, staircase, scope)
 
 
 def inverse_time_decay(

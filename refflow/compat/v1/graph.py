@@ -69,7 +69,7 @@ class Graph(first.Graph):
     """The first release's, with the methods of 1.x."""
 
     operation = operation.Operation
-    divides_as_python_3 = True
+    divides_as_python_3 = sums_slices_into_tensors = True
     gradient_rules = RULES
     _name_stack = _of_thread("name stack", str, True)
     _control_stack = _of_thread("control stack", list, True)

@@ -1,13 +1,8 @@
 """Optimizers of 1.x: those of the first release with today's arguments, and four more rules.
 
-    minimize(loss, aggregation_method=..., grad_loss=...)         the operation is in the collection TRAIN_OP too
-
     Adadelta                  steps in the scale of the steps before: no rate to find
     AdagradDA                 Adagrad by dual averaging: all gradients of a row count, also while it is not touched
     ProximalAdagrad, ProximalGradientDescent     a step, then the nearest point with less of l1 and l2
-
-A class of a program's own says in `_apply_dense` and `_apply_sparse` what a gradient does to a variable, and makes what
-goes along with it in `_create_slots`.
 
 Next: train/optimizer.py.
 """
@@ -17,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from refflow.core.control import tuple_
+from refflow.compat.v1.initializers import constant_initializer
+from refflow.compat.v1.optimizer import Optimizer
 from refflow.core.convert import convert_to_tensor
-from refflow.core.dtypes import bfloat16, float16, float32, float64, int64
-from refflow.core.gradients import gradients
-from refflow.core.graph import GraphKeys, Operation, Tensor
+from refflow.core.dtypes import int64
+from refflow.core.graph import Operation, Tensor
 from refflow.core.indexed_slices import IndexedSlices
 from refflow.core.registry import op_def
 from refflow.ops.cast import cast
@@ -32,7 +27,6 @@ from refflow.train import AdamOptimizer as FirstAdam
 from refflow.train import FtrlOptimizer as FirstFtrl
 from refflow.train import GradientDescentOptimizer as FirstDescent
 from refflow.train import MomentumOptimizer as FirstMomentum
-from refflow.train import Optimizer as FirstOptimizer
 from refflow.train import RMSPropOptimizer as FirstRMSProp
 
 __all__ = [
@@ -42,85 +36,12 @@ __all__ = [
 ]  # fmt: skip
 
 
-class Optimizer(FirstOptimizer):
-    """The part that all optimizers share. What the client may not choose here, where a gradient is made, is taken."""
-
-    def get_name(self) -> str:
-        return self._name
-
-    def variables(self) -> list[Variable]:
-        """What the optimizer made: for each variable what goes along with it, and what stands alone."""
-        found = [slot for slots in self._slots.values() for slot in slots.values()]
-        return sorted([*found, *(getattr(self, "_powers", None) or ())], key=lambda v: v.name)
-
-    def minimize(  # type: ignore[override]  # 1.x has two arguments before the name
-        self, loss: Any, global_step: Any = None, var_list: Any = None, gate_gradients: int = 1,
-        aggregation_method: Any = None, colocate_gradients_with_ops: bool = False, name: str | None = None,
-        grad_loss: Any = None,
-    ) -> Operation:  # fmt: skip
-        """One operation that takes a step against the slope of `loss`."""
-        pairs = self.compute_gradients(loss, var_list, gate_gradients, aggregation_method,
-                                       colocate_gradients_with_ops, grad_loss)  # fmt: skip
-        if not any(gradient is not None for gradient, _ in pairs):
-            raise ValueError(
-                "No gradients provided for any variable, check your graph for ops that do not support gradients, "
-                f"between variables {[str(v) for _, v in pairs]} and loss {loss}."
-            )
-        return self.apply_gradients(pairs, global_step=global_step, name=name)
-
-    def compute_gradients(
-        self, loss: Any, var_list: Any = None, gate_gradients: int = 1, aggregation_method: Any = None,
-        colocate_gradients_with_ops: bool = False, grad_loss: Any = None,
-    ) -> list[tuple[Any, Variable]]:  # fmt: skip
-        """(gradient, variable) for each variable; the gradient is None where the loss does not depend on it.
-
-        grad_loss: what flows into the loss, 1 by default.
-        """
-        if gate_gradients not in (self.GATE_NONE, self.GATE_OP, self.GATE_GRAPH):
-            raise ValueError(
-                "gate_gradients must be one of: Optimizer.GATE_NONE, Optimizer.GATE_OP, Optimizer.GATE_GRAPH.  Not "
-                f"{gate_gradients}"
-            )
-        loss = convert_to_tensor(loss() if callable(loss) else loss, name="loss")
-        chosen = loss.graph.get_collection(GraphKeys.TRAINABLE_VARIABLES) if var_list is None else var_list
-        variables = [chosen] if isinstance(chosen, Variable) else list(chosen)
-        if not variables:
-            raise ValueError("No variables to optimize.")
-        for value in [*variables, loss]:
-            self._check_type(value)
-        found = gradients(loss, [v.ref() for v in variables], None if grad_loss is None else [grad_loss],
-                          gate_gradients=gate_gradients == self.GATE_OP,
-                          aggregation_method=aggregation_method)  # fmt: skip
-        if gate_gradients == self.GATE_GRAPH and any(g is not None for g in found):
-            found = tuple_(found)
-        return list(zip(found, variables, strict=True))
-
-    def apply_gradients(self, grads_and_vars: Any, global_step: Any = None, name: str | None = None) -> Operation:
-        """One operation that updates every variable by its gradient; None gradients are left out."""
-        pairs = list(grads_and_vars)
-        if not pairs:
-            raise ValueError("No variables provided.")
-        if all(gradient is None for gradient, _ in pairs):
-            raise ValueError(f"No gradients provided for any variable: {[str(v) for _, v in pairs]}.")
-        made = super().apply_gradients(pairs, global_step, name)
-        if made not in made.graph.get_collection("train_op"):
-            made.graph.add_to_collection("train_op", made)
-        return made
-
-    @staticmethod
-    def _check_type(value: Any) -> None:
-        kind = value.dtype.base_dtype
-        if kind not in (float16, bfloat16, float32, float64):
-            allowed = [t.name for t in (float16, bfloat16, float32, float64)]
-            raise ValueError(f"Invalid type {kind!r} for {value.name}, expected: {allowed}.")
-
-    def _zeros_slot(self, var: Variable, slot_name: str, op_name: str) -> Variable:
-        """What goes along with `var` under a name, zero where it is made."""
-        return self._slot(var, slot_name)
-
-
 class GradientDescentOptimizer(Optimizer, FirstDescent):
     """Steps of `learning_rate` against the gradient."""
+
+    def _prepare(self) -> None:
+        rate = self._call_if_callable(self._learning_rate)
+        self._learning_rate_tensor = convert_to_tensor(rate, name="learning_rate")
 
 
 class AdagradOptimizer(Optimizer, FirstAdagrad):
@@ -130,10 +51,20 @@ class AdagradOptimizer(Optimizer, FirstAdagrad):
 class AdamOptimizer(Optimizer, FirstAdam):
     """Steps of about `learning_rate`: a running mean of gradients over the root of one of squares."""
 
+    def _create_slots(self, variables: list[Variable]) -> None:
+        where = min(variables, key=lambda v: v.name)
+        self._powers = (self._create_non_slot_variable(self._beta1, "beta1_power", where),
+                        self._create_non_slot_variable(self._beta2, "beta2_power", where))  # fmt: skip
+        super()._create_slots(variables)
+
+    def _get_beta_accumulators(self) -> tuple[Any, Any]:
+        """The powers of beta1 and beta2 so far."""
+        return self._get_non_slot_variable("beta1_power"), self._get_non_slot_variable("beta2_power")
+
 
 class FtrlOptimizer(Optimizer, FirstFtrl):
     """Follow the regularized leader. l2_shrinkage_regularization_strength: the weight of the variable itself in its
-    gradient; accum_name, linear_name: accepted, and change nothing."""
+    gradient; accum_name, linear_name: what the nodes of its two slots are called."""
 
     def __init__(
         self, learning_rate: Any, learning_rate_power: float = -0.5, initial_accumulator_value: float = 0.1,
@@ -146,12 +77,28 @@ class FtrlOptimizer(Optimizer, FirstFtrl):
                 "l2_shrinkage_regularization_strength must be positive or zero, got "
                 f"{l2_shrinkage_regularization_strength}"
             )
-        FirstFtrl.__init__(self, learning_rate, learning_rate_power, initial_accumulator_value,
-                           l1_regularization_strength, l2_regularization_strength, use_locking, name)  # fmt: skip
-        # beta is added to the root of the squares, which is as much l2 as it is of the rate.
-        rate, l1, l2, power = self._given
-        self._given = (rate, l1, l2 + (beta or 0.0) / (2.0 * rate) if beta else l2, power)
-        self._shrinkage = l2_shrinkage_regularization_strength
+        if initial_accumulator_value < 0:
+            raise ValueError(f"initial_accumulator_value must be positive or zero, got {initial_accumulator_value}")
+        # The first release refused a start of 0, so it is given after the other checks.
+        FirstFtrl.__init__(self, learning_rate, learning_rate_power, 1.0, l1_regularization_strength,
+                           l2_regularization_strength, use_locking, name)  # fmt: skip
+        self._start, self._beta, self._shrinkage = initial_accumulator_value, beta, l2_shrinkage_regularization_strength
+        self._called = accum_name or name, linear_name or name
+
+    def _create_slots(self, variables: list[Variable]) -> None:
+        for variable in variables:
+            start = constant_initializer(self._start)
+            dims, kind = variable.get_shape(), variable.dtype.base_dtype
+            self._get_or_make_slot_with_initializer(variable, start, dims, kind, "accum", self._called[0])
+            self._zeros_slot(variable, "linear", self._called[1])
+
+    def _inputs(self, variable: Variable) -> tuple[list[Any], list[Any]]:
+        """beta is added to the root of the squares, which is as much l2 as it is of the rate."""
+        held, (rate, l1, l2, power) = super()._inputs(variable)
+        if self._beta:
+            given = convert_to_tensor(self._call_if_callable(self._given[0]))
+            l2 = l2 + self._number(self._beta / (2.0 * op_def("Maximum")(given, 1e-36)), variable)
+        return held, [rate, l1, l2, power]
 
     def _apply_dense(self, gradient: Tensor, variable: Variable) -> Operation:
         if not self._shrinkage:

@@ -93,7 +93,7 @@ class VariableScope(scopes.VariableScope):
         synchronization: Any = VariableSynchronization.AUTO, aggregation: Any = VariableAggregation.NONE,
     ) -> Any:  # fmt: skip
         """A variable of this scope; what is not given is the scope's default."""
-        full = f"{self.name}/{name}" if self.name and name else self.name or name or ""
+        full = f"{self.name}/{name}" if self.name and name is not None else self.name or name or ""
         if initializer is not None and not callable(initializer) and dtype is not None:
             found = convert_to_tensor(initializer).dtype.base_dtype
             if found is not as_dtype(dtype).base_dtype:

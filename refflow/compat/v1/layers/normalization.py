@@ -20,6 +20,7 @@ from refflow.compat.v1 import nn
 from refflow.compat.v1.initializers import as_initializer
 from refflow.compat.v1.layers.base import ONES, ZEROS, Layer, constant_training, functional, operation
 from refflow.compat.v1.layers.input_spec import InputSpec
+from refflow.core.convert import convert_to_tensor
 from refflow.core.graph import Tensor, get_default_graph
 from refflow.core.registry import op_def
 from refflow.core.shapes import TensorShape
@@ -109,14 +110,15 @@ class BatchNormalization(Layer):
             learnt = _unbiased(variance, inputs, self._axes[0]) if fused else variance
             self._move(self.moving_variance, now[1], learnt, self.momentum, training, always, inputs)
         if always is None:
-            mean, variance = (_chosen(training, a, b) for a, b in zip((mean, variance), now, strict=True))
+            kept = [cast(a, mean.dtype) for a in now]  # of float16 the averages are float32
+            mean, variance = _chosen(training, mean, kept[0]), _chosen(training, variance, kept[1])
         return self._normalised(inputs, mean, variance, gamma, beta)
 
     def _move(self, average: Any, old: Tensor, new: Tensor, momentum: float, training: Any, always: Any,
               inputs: Any) -> Tensor:  # fmt: skip
         """The average moved toward the new value, where it is training."""
         with get_default_graph().name_scope("AssignMovingAvg"):
-            step = (old - cast(new, old.dtype)) * (1 - momentum)
+            step = (old - cast(new, old.dtype)) * cast(convert_to_tensor(1.0 - momentum), old.dtype)
             step = step if always else _chosen(training, step, op_def("ZerosLike")(step))
             self.add_update(operation(average.assign_sub(step)), inputs)
         return old - step
@@ -127,6 +129,7 @@ class BatchNormalization(Layer):
         """(r, d); all averages are moved, and the moving variance follows the moving deviation."""
         moving, usual, spread = (a.read_value() for a in (self.moving_stddev, self.renorm_mean, self.renorm_stddev))
         constant, clip = op_def("StopGradient"), self.renorm_clipping
+        mean, deviation = cast(mean, usual.dtype), cast(deviation, spread.dtype)
         r, d = constant(deviation / spread), constant((mean - usual) / spread)
         r = op_def("Maximum")(r, clip["rmin"]) if clip.get("rmin") is not None else r
         r = op_def("Minimum")(r, clip["rmax"]) if clip.get("rmax") is not None else r

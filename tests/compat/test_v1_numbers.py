@@ -194,6 +194,8 @@ def test_small_whole_numbers_are_divided_as_float32():
 
 def test_parts_and_angles_of_what_is_not_complex():
     assert run(tf.math.angle([2.0, -3.0])).tolist() == [0, np.float32(np.pi)]
+    assert run(tf.math.angle(tf.constant([-3.0], tf.float64))).tolist() == [np.pi]
+    assert run(tf.imag(tf.constant([True]))).tolist() == [False]
     with pytest.raises(TypeError, match="tensor of numbers"):
         tf.real(tf.constant(["a"]))
 

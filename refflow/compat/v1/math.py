@@ -137,8 +137,8 @@ def angle(input: Any, name: str | None = None) -> Tensor:
     """The angle of each number: of real ones 0, or pi below zero."""
     z = convert_to_tensor(input)
     if not z.dtype.is_complex:
-        zeros = op_def("ZerosLike")(z)
-        return op_def("SelectV2")(op_def("Less")(z, 0), op_def("OnesLike")(z) * cast(np.pi, z.dtype), zeros, name=name)
+        half_turn, zeros = convert_to_tensor(np.pi, z.dtype.base_dtype), op_def("ZerosLike")(z)
+        return op_def("SelectV2")(op_def("Less")(z, 0), half_turn, zeros, name=name)
     kind = "float64" if z.dtype.base_dtype.name == "complex128" else "float32"
     return op_def("Angle")(z, Tout=as_dtype(kind), name=name)
 

@@ -97,7 +97,7 @@ def _part(called: str, op: str) -> Callable[..., Tensor]:
         if given.dtype.is_complex:
             wide = given.dtype.base_dtype is complex128
             return op_def(op)(given, Tout=as_dtype("float64" if wide else "float32"), name=name)
-        if not (given.dtype.is_floating or given.dtype.is_integer):
+        if op == "Real" and not (given.dtype.is_floating or given.dtype.is_integer):
             raise TypeError(f"{called}: input must be a tensor of numbers, but it is {given.dtype.name}: {given!r}")
         return given if op == "Real" else op_def("ZerosLike")(given, name=name)
 

@@ -179,7 +179,7 @@ def bits(value):
 
 
 def near(value, other, share):
-    """Whether numbers are off by no more than that share of themselves, or a little of the largest."""
+    """Whether numbers are off by no more than that share of themselves, or of 0.01 or a little of the largest."""
     if bits(value) == bits(other):
         return True
     a, b = np.asarray(value), np.asarray(other)
@@ -188,8 +188,8 @@ def near(value, other, share):
     if a.shape != b.shape or a.dtype != b.dtype or a.dtype.kind not in "fc":
         return False
     with np.errstate(all="ignore"):
-        most = np.abs(b[np.isfinite(b)]).max(initial=0)
-        alike = (a == b) | (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= share * np.maximum(np.abs(b), 0.01 * most))
+        least = 0.01 * np.abs(b[np.isfinite(b)]).max(initial=1)
+        alike = (a == b) | (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= share * np.maximum(np.abs(b), least))
     return bool(alike.all())
 
 

@@ -137,7 +137,10 @@ def computed(op, attrs, arrays):
             found = op.page_kernel(attrs)(*arrays, **op.kernels["cpu"].arguments(attrs))
         except Exception:  # whatever it is: it is no call
             return None
-    return [np.asarray(v) for v in (found if isinstance(found, (tuple, list)) else [] if found is None else [found])]
+    found = [np.asarray(v) for v in (found if isinstance(found, (tuple, list)) else [] if found is None else [found])]
+    if all(a.size for a in every) and not all(v.size for v in found):
+        return None  # a window that is too large, which a graph does not take
+    return found
 
 
 # -- growing --------------------------------------------------------------------------------------------------

@@ -136,6 +136,8 @@ def _projective_shape(context: ShapeContext) -> shapes.Shape:
     need_rank(size, 1, "output shape must be 1-dimensional{0}")
     if size is not None and size[0] not in (None, 2):
         raise ShapeError(f"output shape must have two elements{shapes.text(size)}")
+    if context.op_def is PROJECTIVE_V3:
+        need_rank(context.dims("fill_value"), 0, "fill_value must be a scalar{0}")
     h, w = of_rank(context.spelled("output_shape"), 2)
     return (None, h, w, None) if images is None else (images[0], h, w, images[3])
 
@@ -170,6 +172,9 @@ PROJECTIVE_V2.case("W06", "one to the left", images=_ROW, transforms=[[1, 0, 1, 
 PROJECTIVE_V3.case("W06", "half a pixel, and the last one goes on", images=_ROW, output_shape=[1, 3], dtype="int64",
                    transforms=[[1, 0, 1, 0, 1, 0, 0, 0]], fill_value=7, interpolation="BILINEAR", fill_mode="NEAREST",
                    transformed_images=[[[[2], [3], [3]]]])  # fmt: skip
+PROJECTIVE_V3.case("W06", "there is one value outside", images=_ROW, output_shape=[1, 3], dtype="int32",
+                   transforms=[[1, 0, 1, 0, 1, 0, 0, 0]], fill_value=[7, 8], interpolation="NEAREST",
+                   error="fill_value must be a scalar[2]")  # fmt: skip
 PROJECTIVE_V3.case("W06", "outside is the value given", images=_ROW, output_shape=[1, 3], dtype="int32",
                    transforms=[[1, 0, 1, 0, 1, 0, 0, 0]], fill_value=7, interpolation="NEAREST",
                    transformed_images=[[[[2], [3], [7]]]])  # fmt: skip

@@ -95,6 +95,7 @@ def cases(small: bool) -> Iterator[Case]:
     """The cases of all families."""
     from refflow_kernels.bench import (
         bands,
+        changes,
         convolutions,
         index,
         joined,
@@ -106,6 +107,7 @@ def cases(small: bool) -> Iterator[Case]:
         reductions,
         rows,
         scans,
+        scores,
         updates,
     )
 
@@ -120,6 +122,8 @@ def cases(small: bool) -> Iterator[Case]:
         norms,
         index,
         moves,
+        scores,
+        changes,
         bands,
         pointwise,
         updates,

@@ -1,6 +1,6 @@
 """Elements that come to other places, the k largest, sums by names, and images in other sizes.
 
-Next: refflow_kernels/bench/bands.py.
+Next: refflow_kernels/bench/scores.py.
 """
 
 from __future__ import annotations

@@ -219,3 +219,9 @@ def test_a_rule_whose_slope_has_another_shape_is_refused():
     x = tf.constant([1.0, 2.0])
     with pytest.raises(ValueError, match="has not the input's shape"):
         tf.gradients(wrong(x), x)
+
+
+def test_clipping_to_an_average_norm_has_a_slope_at_zero():
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.constant([0.0, 0.0])
+        assert session.run(tf.gradients(tf.clip_by_average_norm(x, 2.0), x)[0]).tolist() == [1.0, 1.0]

@@ -2,7 +2,7 @@
 
     Max, Min       ties share dy evenly; the first release gave it to each of them whole                      [W76]
     Prod, Cumprod  dx = dy * the product of the others, which also holds where x is 0; there it was NaN       [W76]
-    Sqrt           nothing where dy is 0, so that `where(x > 0, sqrt(x), 0)` has a slope at 0
+    Sqrt, Rsqrt    nothing where dy is 0, so that `where(x > 0, sqrt(x), 0)` has a slope at 0
     Tile           also of no copies at all, whose sum is 0
     SoftmaxCrossEntropyWithLogits    also flows back to the labels, which were data
     Acosh          dx = dy / sinh(y), NaN outside of the function's domain
@@ -21,7 +21,7 @@ from typing import Any
 from refflow.core.dtypes import int32
 from refflow.core.graph import Operation, Tensor
 from refflow.core.registry import op_def
-from refflow.ops.arithmetic import DIV_NO_NAN, FLOOR_MOD, SQRT_GRAD
+from refflow.ops.arithmetic import DIV_NO_NAN, FLOOR_MOD, RSQRT_GRAD, SQRT_GRAD
 from refflow.ops.array import expand_dims, rank, reshape, shape, size
 from refflow.ops.broadcast import unbroadcast
 from refflow.ops.cast import cast
@@ -83,6 +83,10 @@ def _root(op: Operation, dy: Tensor) -> Any:
     return SQRT_GRAD(op.outputs[0], dy)
 
 
+def _inverse_root(op: Operation, dy: Tensor) -> Any:
+    return RSQRT_GRAD(op.outputs[0], dy)
+
+
 def _segment_product(op: Operation, dy: Tensor) -> Any:
     """As of unsorted segments."""
     ids = op.inputs[1]
@@ -104,7 +108,7 @@ def _cross_entropy(op: Operation, dloss: Tensor, dbackprop: Tensor) -> Any:
 
 RULES: dict[str, Rule | None] = {
     "Max": _extreme, "Min": _extreme, "Prod": for_complex(_product), "Cumprod": for_complex(_running_product),
-    "SegmentProd": _segment_product, "Sqrt": _root, "Acosh": for_complex(_inverse_cosh),
+    "SegmentProd": _segment_product, "Sqrt": _root, "Rsqrt": _inverse_root, "Acosh": for_complex(_inverse_cosh),
     "Tile": _copies, "SoftmaxCrossEntropyWithLogits": _cross_entropy,
     "Floor": None, "Ceil": None, "TruncateDiv": None,
 }  # fmt: skip

@@ -69,6 +69,8 @@ def _fill_up(array: np.ndarray, shape: tuple[Any, ...]) -> np.ndarray:
     size = int(np.prod(shape, dtype=np.int64))
     if array.size == size:
         return array.reshape(shape)
+    if array.size == 1 and not size:  # a number for each of no elements
+        return np.empty(shape, array.dtype)
     if array.size > size or array.size == 0:
         raise ShapeError(f"constant: {array.size} values do not fit into shape {shapes.text(shape)} ({size} elements)")
     full = np.full(size, array.reshape(-1)[-1], array.dtype) if array.reshape(-1)[-1] else np.zeros(size, array.dtype)

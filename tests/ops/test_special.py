@@ -60,6 +60,7 @@ def test_plain_numbers_take_the_usual_types_and_arrays_keep_theirs():  # [S12]
     ]  # fmt: skip
     assert tf.constant(2**40).dtype == tf.int64
     assert run(tf.constant([1, 2], shape=[2, 2])).tolist() == [[1, 2], [2, 2]]
+    assert run(tf.constant(0.5, shape=[0, 2])).shape == (0, 2)
 
 
 @pytest.mark.parametrize(

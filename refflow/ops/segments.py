@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from refflow.core import shapes
-from refflow.core.dtypes import INDICES, NUMBERS, REALS, int32
+from refflow.core.dtypes import INDICES, NUMBERS, REALS, float32, int32
 from refflow.core.errors import ShapeError
 from refflow.core.formula import divide
 from refflow.core.graph import Tensor
@@ -134,7 +134,8 @@ def _segment_sum_gradient(op, dy):
 def _segment_mean_gradient(op, dy):
     """Every row gets its segment's gradient, over the number of its rows."""
     data, ids = op.inputs
-    counts = SEGMENT["Sum"](_column(ONES_LIKE(ids), data), ids)
+    # In floats, which a card counts too, and which are exact up to 16 million rows.
+    counts = SEGMENT["Sum"](_column(cast(ONES_LIKE(ids), float32), data), ids)
     return gather(dy / cast(MAXIMUM(counts, ONES_LIKE(counts)), dy.dtype), ids), None
 
 

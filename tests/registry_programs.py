@@ -129,7 +129,7 @@ def computed(op, attrs, arrays):
         warnings.simplefilter("ignore")
         try:
             every = flat(arrays)
-            shapes = shape_rules.infer(op, attrs, [a.shape for a in every], lambda i: every[i])
+            shapes = shape_rules.infer(op, attrs, [a.shape for a in every], lambda i: every[i], lambda i: None)
             if any(s is not None and None not in s and np.prod(s, dtype=float) > LARGEST for s in shapes):
                 return None
             for name, value in attrs.items():

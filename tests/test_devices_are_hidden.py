@@ -39,7 +39,10 @@ def blocks(path):
         return [text]
     if path.suffix == ".md":
         return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    found = re.findall(r"\.\. code-block:: python\n\n((?:   .*\n|\n)+)", text)
+    # What stands in a section that is about devices may name some.
+    sections = re.split(r"^(?=.+\n(?:---+|~~~+)\n)", text, flags=re.MULTILINE)
+    others = "".join(s for s in sections if not _SUBJECT.search(s.partition("\n")[0]))
+    found = re.findall(r"\.\. code-block:: python\n\n((?:   .*\n|\n)+)", others)
     return [re.sub(r"^   ", "", block, flags=re.MULTILINE) for block in found]
 
 

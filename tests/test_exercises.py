@@ -102,7 +102,7 @@ def backend(op_type, inputs, attrs):
 """
 ANSWERS = {
     "What a run needs": WALK, "An op": MISH, "Forward from backward": PUSHED, "A race": TICKET, "An optimizer": HEAVY,
-    "What crosses": CROSSING, "A backend": BACKEND,
+    "What crosses between devices": CROSSING, "A backend": BACKEND,
 }  # fmt: skip
 WRONG = [
     ("What a run needs", "            left += op.control_inputs\n", ""),
@@ -116,7 +116,7 @@ WRONG = [
      "    return (counter + 0) + 0 * tf.assign_add(counter, 1)"),
     ("An optimizer", "self.rate * faster", "self.rate * velocity"),
     ("An optimizer", "assign_sub", "assign_add"),
-    ("What crosses", 'with tf.device("/cpu:1"):', 'with tf.device("/cpu:0"):'),
+    ("What crosses between devices", 'with tf.device("/cpu:1"):', 'with tf.device("/cpu:0"):'),
     ("A backend", "wide.max(-1, keepdims=True, initial=-np.inf)", "0"),
     ("A backend", "wide.max(-1, ", "wide.max("),
 ]  # fmt: skip

@@ -23,7 +23,7 @@ from math import prod
 from typing import NamedTuple
 
 from refflow.core.errors import DataLossError
-from refflow.core.graph import Graph, GraphKeys
+from refflow.core.graph import Graph, GraphKeys, Tensor
 from refflow.core.shapes import text as shape_text
 from refflow.program_runs import graph_of
 
@@ -95,13 +95,21 @@ def _slots(graph: Graph) -> dict[str, str]:
         names = [a.name for a in op.op_def.inputs]
         if names[:1] != ["var"] or not op.type.startswith(("Apply", "Resource", "Sparse")):
             continue
-        for name, tensor in zip(names[1:], op.inputs[1:], strict=False):
+        for name, given in zip(names[1:], op.inputs[1:], strict=False):
+            tensor = _read_from(given)
             if tensor.dtype.is_ref_dtype or tensor.dtype.name == "resource":
                 owners.setdefault(tensor.op.name, []).append((name, op.inputs[0].op.name))
     return {
         slot: f"{pairs[0][0]} of {pairs[0][1] if len(pairs) == 1 else f'{len(pairs)} variables'}"
         for slot, pairs in owners.items()
     }
+
+
+def _read_from(tensor: Tensor) -> Tensor:
+    """What a setting is read from, as it is or as another type."""
+    while tensor.op.type in ("Identity", "Cast", "ReadVariableOp"):
+        tensor = tensor.op.inputs[0]
+    return tensor
 
 
 def of_program(source: str, arguments: Sequence[str] = ()) -> list[Parameter]:

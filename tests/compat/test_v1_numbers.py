@@ -7,6 +7,7 @@ import pytest
 
 import refflow.compat.v1 as tf
 from refflow.compat.v1 import derived
+from refflow.core.bfloat16 import widened
 
 X = np.array([[1.0, -2.0, 3.0], [0.5, 0.0, -1.0]], np.float32)
 
@@ -164,7 +165,7 @@ def test_ones_are_ones_in_bfloat16_too():
         [[[0.41015625, 0.291, 0.08]]], 2.5,
     ]  # fmt: skip
     for one, other in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(np.asarray(one, np.float32), other, atol=4e-3)
+        np.testing.assert_allclose(widened(one), other, atol=4e-3)
 
 
 @pytest.mark.parametrize(

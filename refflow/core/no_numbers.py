@@ -63,7 +63,7 @@ class NoNumbers:
         )
 
     @property
-    def numpy(self) -> NoReturn:
+    def numpy(self) -> Any:
         raise AttributeError(
             f"{self.name!r} has no numpy(): it is a node of a graph and holds no value yet. session.run({self.name!r}) "
             "gives a NumPy array"

@@ -75,7 +75,7 @@ def _check(
 def _encode_proto_shape(context: ShapeContext) -> shapes.Shape:
     dims = context.dims("sizes")
     batch: shapes.Shape = None if dims is None else dims[:-1]
-    for given in context.list_dims("values"):
+    for given in context.list_dims("values") if context.building else ():  # the kernel says more of what is wrong
         if given is not None and (batch is None or len(batch) == len(given) - 1):
             batch = shapes.merge(batch, given[:-1])
     return batch

@@ -164,6 +164,9 @@ def _operation_shape(context: ShapeContext) -> list[shapes.Shape]:
     for name in ("set1", "set2"):
         if name not in names:
             _parts(context, name)
+    dense = [dims[:-1] for n in ("set1", "set2") if n in names and (dims := context.dims(n))]
+    if context.building and len(dense) == 2 and not shapes.compatible(*dense):
+        raise ShapeError(f"Mismatched shapes {shapes.text(dense[0])} vs {shapes.text(dense[1])}")
     ranks: list[Any] = [len(context.dims(n) or ()) for n in ("set1", "set2") if n in names and context.dims(n)]
     ranks += [size_at(context.dims(n), 0) for n in ("set1_shape", "set2_shape") if n in names]
     rank = next((r for r in ranks if r is not None), None)

@@ -45,7 +45,10 @@ QUANTIZED_INSTANCE_NORM = define_op(
 @QUANTIZED_RESHAPE.kernel
 def quantized_reshape_kernel(tensor, shape, input_min, input_max):
     dims: Any = reshaped(tensor.shape, [int(s) for s in shape])
-    return np.reshape(tensor, dims), input_min, input_max
+    for name, value in (("input_min", input_min), ("input_max", input_max)):
+        if np.shape(value) not in ((), (1,)):
+            raise ValueError(f"{name} must be a scalar or a vector of 1 element, got {shapes.text(np.shape(value))}")
+    return np.reshape(tensor, dims), np.reshape(input_min, ()), np.reshape(input_max, ())
 
 
 @QUANTIZED_RESHAPE.shape
@@ -132,6 +135,8 @@ QUANTIZED_RESHAPE.case("W16", "the range stays", tensor=_bytes([1, 2], [3, 4]), 
                        output=_bytes(1, 2, 3, 4), output_min=0, output_max=1)  # fmt: skip
 QUANTIZED_RESHAPE.case("W16", "elements are kept", tensor=_bytes(1, 2, 3), shape=[2], input_min=0, input_max=1,
                        error="a tensor with 3 values, but the requested shape has 2")  # fmt: skip
+QUANTIZED_RESHAPE.case("W16", "a range has one lowest number", tensor=_bytes(1), shape=[1], input_min=[0, 1],
+                       input_max=1, error="input_min must be a scalar or a vector of 1 element")  # fmt: skip
 QUANTIZED_CONCAT.case("W16", "one range", concat_dim=0, N=2, T=quint8, values=[_bytes(1, 2), _bytes(3)],
                       input_mins=[0, 0], input_maxes=[255, 255], output=_bytes(1, 2, 3), output_min=0,
                       output_max=255)  # fmt: skip

@@ -74,7 +74,7 @@ def _spans(x: Any, w: Any, strides: Any, rates: Any, padding: str) -> list[Axis]
 
 def _sums(w: Any, spans: list[Axis]) -> list[tuple[Any, Any, Any]]:
     """For each place: the windows that have a cell there, those cells, and the filter's numbers, a row of them."""
-    rows = w.reshape(-1, 1, w.shape[2])
+    rows = w.reshape(w.shape[0] * w.shape[1], 1, w.shape[2])
     found = []
     for (windows, cells), numbers in zip(places(spans), rows, strict=True):
         found.append((windows, cells, np.repeat(numbers, len(range(spans[1].out)[windows[2]]), axis=0)))

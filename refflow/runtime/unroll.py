@@ -117,7 +117,15 @@ def _nodes(loop: Loop) -> list[Node]:
 def _is_suited(loop: Loop, nodes: list[Node]) -> bool:
     everything = [*loop.enters, *loop.merges, *nodes]
     numbers = any((merge, 1) in node.inputs for merge in loop.merges for node in nodes)  # of a Merge's inputs
-    return any(n.device.type != "cpu" for n in nodes) and all(map(_is_harmless, everything)) and not numbers
+    # A draw waits for the one before it, which a branch of its own might leave out.
+    draws_in_branches = _has_branches(loop, nodes) and any(map(_draws, nodes))
+    on_card = any(n.device.type != "cpu" for n in nodes)
+    return on_card and all(map(_is_harmless, everything)) and not numbers and not draws_in_branches
+
+
+def _has_branches(loop: Loop, nodes: list[Node]) -> bool:
+    """Whether a turn decides more than if it is the last one."""
+    return any(n.type in SWITCHES and n.inputs[1][0] is not loop.cond for n in nodes)
 
 
 def _is_harmless(node: Node) -> bool:
@@ -139,6 +147,7 @@ class _Turns:
 
     def __init__(self, step: StepGraph, loop: Loop, turns: int):
         self._step, self._loop, self._turns = step, loop, turns
+        self._nodes = _nodes(loop)
         self._test = [item for block in loop.test for item in block.items if isinstance(item, Node)]
         before = [n for enter in loop.enters for n in (enter, enter.inputs[0][0]) if n is enter or n.type == "Const"]
         self._waits = list(dict.fromkeys(n for node in before for n in node.controls))  # what the loop waits for
@@ -147,9 +156,8 @@ class _Turns:
         self._lasting = {n for n in loop.enters if n.attrs["is_constant"]}  # the same in every turn
         self._new: dict[Node, None] = {}
         # Where a turn has branches, who waits for one may be dead with it; else only what meets state has to wait.
-        branches = (n.type in SWITCHES and n.inputs[1][0] is not loop.cond for n in _nodes(loop))
-        self._gate = self._made_gate() if any(n.type in ARRAY_OPS for n in _nodes(loop)) else None
-        self._keeps_waits = any(branches) or self._gate is not None
+        self._gate = self._made_gate() if any(n.type in ARRAY_OPS for n in self._nodes) else None
+        self._keeps_waits = _has_branches(loop, self._nodes) or self._gate is not None
 
     def _made_gate(self) -> Node:
         """Arrays are only met when all that enters is there: a gradient's begin when all is written."""
@@ -166,7 +174,7 @@ class _Turns:
             last = turn == self._turns  # in which the test fails
             self._edges |= {(merge, 0): edge for merge, edge in now.items()}
             self._past |= {merge: [edge[0]] for merge, edge in now.items()}
-            for node in self._test if last else _nodes(self._loop):
+            for node in self._test if last else self._nodes:
                 self._one(node, turn)
             if not last:
                 now = {merge: self._edges[merge.inputs[1][0].inputs[0]] for merge in self._loop.merges}
@@ -227,7 +235,7 @@ class _Turns:
 
     def _join(self) -> None:
         """Who read what left the loop reads what the last turn's test left."""
-        gone = {*self._loop.enters, *self._loop.merges, *_nodes(self._loop)}
+        gone = {*self._loop.enters, *self._loop.merges, *self._nodes}
         exits = {
             n: self._left(n, self._edges[n.inputs[0]])
             for n in self._step.nodes if n.type in EXITS and n.inputs[0][0] in gone

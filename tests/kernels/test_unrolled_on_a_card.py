@@ -102,6 +102,17 @@ def drawn(x):
     return [y]
 
 
+def drawn_in_branches(x):
+    """Which turns draw is decided turn by turn."""
+    tf.set_random_seed(7)
+
+    def body(i, y):
+        return i + 1, tf.cond(tf.equal(i % 2, 0), lambda: tf.nn.dropout(y + 1, 0.5), lambda: y * 2)
+
+    _, y = tf.while_loop(lambda i, _: i < 4, body, [0, x])
+    return [y]
+
+
 def in_order(x):
     """What comes before the loop is seen in it, and who waits for it comes after."""
     v = tf.Variable(2.0)
@@ -141,7 +152,7 @@ def counting(x):
 
 
 UNROLLED = (powers, no_turn, arrays, arrays_that_grow, scanned, nested, recurrent, drawn, in_order)
-LEFT = (slope_of_nested, branch_in_a_turn, bounded_by_data, in_a_branch, counting)
+LEFT = (drawn_in_branches, slope_of_nested, branch_in_a_turn, bounded_by_data, in_a_branch, counting)
 
 
 @pytest.mark.parametrize("build", UNROLLED + LEFT)

@@ -146,7 +146,8 @@ def _pass(node: Node) -> None:
     node.op_def, node.attrs, node.inputs = op_def("Identity"), {"T": node.types[0]}, node.inputs[:1]
 
 
-def _value(edge: tuple[Node, int]) -> Any:
+def known_value(edge: tuple[Node, int]) -> Any:
+    """The value of a constant, or None for anything else."""
     return edge[0].attrs["value"] if edge[0].type == "Const" else None
 
 
@@ -166,7 +167,7 @@ def known_outputs(node: Node) -> list[Any] | None:
         value = node.op_def.constant_rule(_Static(node))
         if value is not None:
             return value if isinstance(value, list) else [value]
-    values = [_value(e) for e in node.inputs]
+    values = [known_value(e) for e in node.inputs]
     if any(v is None for v in values) or "cpu" not in node.op_def.kernels:
         return None
     given = sum(v.nbytes for v in values)
@@ -278,7 +279,7 @@ def _read_by_shape_rule(node: Node) -> set[int]:
 
     def value_of(place: int) -> Any:
         read.add(place)
-        return _value(node.inputs[place])
+        return known_value(node.inputs[place])
 
     context = shape_rules.ShapeContext(node.op_def, node.attrs, [n.shapes[p] for n, p in node.inputs], value_of)
     try:

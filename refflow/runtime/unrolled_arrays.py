@@ -23,7 +23,7 @@ import numpy as np
 from refflow.core.dtypes import DType, float32, int32
 from refflow.core.shapes import Shape, compatible, is_known
 from refflow.runtime.nodes import SAME, Node, StepGraph, in_order, led_past
-from refflow.runtime.optimise import keep_needed
+from refflow.runtime.optimise import keep_needed, known_value
 from refflow.runtime.structure import Edge
 from refflow.runtime.unrolled_lists import Parts
 
@@ -148,7 +148,7 @@ class _Arrays(Parts):
                     self._meet(node, self._handles[edge])
 
     def _begin(self, node: Node) -> None:
-        size, attrs = _value(node.inputs[0]), node.attrs
+        size, attrs = known_value(node.inputs[0]), node.attrs
         if size is None or size.ndim or size < 0:
             return
         array = _Array(
@@ -239,19 +239,15 @@ class _Arrays(Parts):
         return self.add("Pack", attrs, elements, [(len(elements), *(found[0].dims or ()))], like), 0
 
 
-def _value(edge: Edge) -> Any:
-    return edge[0].attrs["value"] if edge[0].type == "Const" else None
-
-
 def _index(edge: Edge) -> int:
-    value = _value(edge)
+    value = known_value(edge)
     if value is None or value.ndim:
         raise _Unclear
     return int(value)
 
 
 def _indices(edge: Edge) -> list[int]:
-    value = _value(edge)
+    value = known_value(edge)
     if value is None or value.ndim != 1:
         raise _Unclear
     return [int(i) for i in value]

@@ -21,7 +21,7 @@ from refflow.core.dtypes import DType, variant
 from refflow.core.registry import op_def
 from refflow.core.shapes import Shape, compatible, is_known
 from refflow.runtime.nodes import CONTROL_FLOW, SAME, Node, StepGraph, in_order, led_past
-from refflow.runtime.optimise import constant, is_pure, keep_needed, known_outputs
+from refflow.runtime.optimise import constant, is_pure, keep_needed, known_outputs, known_value
 from refflow.runtime.sharpen import sharpen
 from refflow.runtime.structure import Edge
 
@@ -34,13 +34,12 @@ class _List(NamedTuple):
     dtype: DType
 
 
-def take_lists_apart(step: StepGraph) -> StepGraph:
-    """`step`, where what is taken out of known lists comes from where it was made. Changes `step` itself."""
+def take_lists_apart(step: StepGraph) -> None:
+    """Changes `step`: what is taken out of known lists comes from where it was made."""
     _Lists(step).look()
     step.nodes = in_order(step.nodes)
     _wait_for_others(step)
     keep_needed(step)
-    return step
 
 
 def _wait_for_others(step: StepGraph) -> None:
@@ -140,19 +139,19 @@ class _Lists(Parts):
     # -- what makes and changes lists ---------------------------------------------------------------------
 
     def _empty(self, node: Node) -> _List | None:
-        dims, most = map(_value, node.inputs)
+        dims, most = map(known_value, node.inputs)
         if dims is None or most is None or most != -1:
             return None
         return _List((), _dims(dims), node.attrs["element_dtype"])
 
     def _reserve(self, node: Node) -> _List | None:
-        dims, count = map(_value, node.inputs)
+        dims, count = map(known_value, node.inputs)
         if dims is None or count is None or count.ndim or count < 0:
             return None
         return _List((None,) * int(count), _dims(dims), node.attrs["element_dtype"])
 
     def _from_tensor(self, node: Node) -> _List | None:
-        (tensor, port), dims = node.inputs[0], _value(node.inputs[1])
+        (tensor, port), dims = node.inputs[0], known_value(node.inputs[1])
         found = None if dims is None else _List((), _dims(dims), node.attrs["element_dtype"])
         if found is None or not compatible(found.dims, (tensor.shapes[port] or (None,))[1:]):
             return None
@@ -166,7 +165,7 @@ class _Lists(Parts):
         return found._replace(items=(*found.items, node.inputs[1]))
 
     def _set(self, node: Node) -> _List | None:
-        found, index = self._known.get(node.inputs[0]), _value(node.inputs[1])
+        found, index = self._known.get(node.inputs[0]), known_value(node.inputs[1])
         if found is None or index is None or not _fits(node.inputs[2], found):
             return None
         if not 0 <= index < len(found.items):
@@ -175,7 +174,7 @@ class _Lists(Parts):
         return found._replace(items=(*found.items[:at], node.inputs[2], *found.items[at + 1 :]))
 
     def _resize(self, node: Node) -> _List | None:
-        found, size = self._known.get(node.inputs[0]), _value(node.inputs[1])
+        found, size = self._known.get(node.inputs[0]), known_value(node.inputs[1])
         if found is None or size is None or size < 0:
             return None
         return found._replace(items=(*found.items, *(None,) * int(size))[: int(size)])
@@ -202,17 +201,17 @@ class _Lists(Parts):
             self._known[node, 0] = found._replace(items=found.items[:-1])
 
     def _get(self, node: Node, found: _List) -> None:
-        index = _value(node.inputs[1])
+        index = known_value(node.inputs[1])
         if index is not None and not index.ndim and 0 <= index < len(found.items):
             self._take(node, 0, found, found.items[int(index)], node.inputs[2])
 
     def _stack(self, node: Node, found: _List) -> None:
-        dims, number = _value(node.inputs[1]), node.attrs["num_elements"]
+        dims, number = known_value(node.inputs[1]), node.attrs["num_elements"]
         if dims is not None and number in (-1, len(found.items)):
             self._pack(node, found, list(found.items), _dims(dims))
 
     def _gather(self, node: Node, found: _List) -> None:
-        indices, dims = _value(node.inputs[1]), _value(node.inputs[2])
+        indices, dims = known_value(node.inputs[1]), known_value(node.inputs[2])
         if indices is not None and dims is not None and all(0 <= i < len(found.items) for i in indices.ravel()):
             self._pack(node, found, [found.items[int(i)] for i in indices], _dims(dims))
 
@@ -225,7 +224,7 @@ class _Lists(Parts):
 
     def _take(self, node: Node, port: int, found: _List, item: Edge | None, asked: Edge) -> bool:
         """Whether one element could be had."""
-        dims = _value(asked)
+        dims = known_value(asked)
         if item is None:
             shape = _both(found.dims, None if dims is None else _dims(dims))
             if not is_known(shape):
@@ -242,10 +241,6 @@ class _Lists(Parts):
             whole = self.whole(items, _both(found.dims, dims), found.dtype, node)
             if whole is not None:
                 self._now[node, 0] = whole
-
-
-def _value(edge: Edge) -> Any:
-    return edge[0].attrs["value"] if edge[0].type == "Const" else None
 
 
 def _dims(value: Any) -> Shape:
